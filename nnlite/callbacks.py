@@ -1,0 +1,408 @@
+"""Callbacks: what else to do during training, at fixed moments of the loop."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from nnlite._typing import Array
+from nnlite.checks import check_integer, check_number
+from nnlite.errors import ArgumentError
+from nnlite.history import History
+from nnlite.losses import Loss, Value
+from nnlite.model import Sequential
+from nnlite.optimizers import LBFGS, Optimizer
+
+__all__ = [
+    "Callback",
+    "EarlyStopping",
+    "ProgressBar",
+    "ReduceOnPlateau",
+    "TimeLimit",
+    "TrainingState",
+]
+
+#: Metrics of which more is better; of everything else, losses above all, less is.
+HIGHER_IS_BETTER = frozenset({"accuracy", "binary_accuracy", "top_k_accuracy", "r2"})
+
+
+class TrainingState:
+    """Where training stands: what every callback is given.
+
+    Parameters
+    ----------
+    model : Sequential
+        What is trained.
+    optimizer : Optimizer or LBFGS
+        How it steps.
+    loss : Loss
+        What is lowered.
+    epochs : int
+        How many were asked for.
+    columns : tuple of str
+        Names of the numbers that each epoch will write down.
+
+    Attributes
+    ----------
+    history : History
+        The rows so far; at ``on_epoch_end`` the last is that of this epoch.
+    epoch, batch : int
+        Number of the present epoch and batch, from 1.
+    batch_loss : float or ndarray of shape (replicas,)
+        Loss of the present batch.
+    stop_reason : str
+        Empty while training goes on.
+
+    Examples
+    --------
+    >>> from nnlite import SGD, Dense, MeanSquaredError
+    >>> state = TrainingState(
+    ...     Sequential([Dense(1, 1)]), SGD(0.1), MeanSquaredError(), epochs=5, columns=("epoch", "loss")
+    ... )
+    >>> state.stop("seen enough")
+    >>> state.stop_reason
+    'seen enough'
+    """
+
+    def __init__(
+        self,
+        model: Sequential,
+        optimizer: Optimizer | LBFGS,
+        loss: Loss,
+        *,
+        epochs: int,
+        columns: tuple[str, ...],
+    ) -> None:
+        self.model = model
+        self.optimizer = optimizer
+        self.loss = loss
+        self.epochs = epochs
+        self.columns = columns
+        self.history = History()
+        self.epoch = 0
+        self.batch = 0
+        self.batch_loss: Value = float("nan")
+        self.stop_reason = ""
+
+    def stop(self, reason: str) -> None:
+        """End the training after the present batch.
+
+        Parameters
+        ----------
+        reason : str
+            Goes to ``history.stop_reason``; the first one given counts.
+        """
+        self.stop_reason = self.stop_reason or reason
+
+
+class Callback:
+    """Base class of callbacks: override the moments that you want to act at.
+
+    `on_train_end` is called however training ends, if `on_train_begin` was.
+
+    Examples
+    --------
+    >>> class Print(Callback):
+    ...     def on_epoch_end(self, state):
+    ...         print(state.epoch, round(state.history[-1]["loss"], 2))
+    >>> from nnlite import SGD, Dense, MeanSquaredError
+    >>> model = Sequential([Dense(1, 1, weight_initializer=lambda rng, shape: np.zeros(shape))])
+    >>> history = model.fit(
+    ...     [[1.0]], [[1.0]], loss=MeanSquaredError(), optimizer=SGD(0.1), epochs=2, callbacks=[Print()]
+    ... )
+    1 1.0
+    2 0.36
+    """
+
+    def on_train_begin(self, state: TrainingState) -> None:
+        """Act before the first epoch."""
+
+    def on_epoch_begin(self, state: TrainingState) -> None:
+        """Act before an epoch."""
+
+    def on_batch_begin(self, state: TrainingState) -> None:
+        """Act before the forward pass of a batch."""
+
+    def on_grad_computed(self, state: TrainingState) -> None:
+        """Act between the backward pass and the step; the gradients may be changed here."""
+
+    def on_batch_end(self, state: TrainingState) -> None:
+        """Act after the step."""
+
+    def on_epoch_end(self, state: TrainingState) -> None:
+        """Act after an epoch, when its row is in the history."""
+
+    def on_train_end(self, state: TrainingState) -> None:
+        """Act after the last epoch."""
+
+
+class _Monitor(Callback):
+    """What watches one column of the history for improvement.
+
+    Parameters
+    ----------
+    monitor : str
+        Name of the column.
+    patience : int
+        How many epochs in a row may bring no improvement.
+    min_delta : float
+        By how much the number must improve to count, in its own units.
+    higher_is_better : bool or None
+        None knows the metrics of nnlite, and takes everything else for a loss.
+    """
+
+    def __init__(
+        self, *, monitor: str, patience: int, min_delta: float, higher_is_better: bool | None
+    ) -> None:
+        name = type(self).__name__
+        self.monitor = monitor
+        self.patience = check_integer(f"{name}(patience=)", patience, low=1)
+        self.min_delta = check_number(f"{name}(min_delta=)", min_delta, low=0)
+        if higher_is_better is None:
+            higher_is_better = monitor.removeprefix("validation_") in HIGHER_IS_BETTER
+        self.sign = -1.0 if higher_is_better else 1.0
+
+    def on_train_begin(self, state: TrainingState) -> None:
+        """Check that there will be such a column, and start afresh."""
+        name = type(self).__name__
+        if self.monitor not in state.columns:
+            hint = "Give fit validation data" if self.monitor.startswith("validation_") else "Name a column"
+            raise ArgumentError(
+                f"{name}(monitor=)",
+                f"one of {', '.join(state.columns)}",
+                f"{self.monitor!r}",
+                f"{hint}, or monitor='loss'.",
+            )
+        if state.model.params.replicas is not None:
+            raise ArgumentError(
+                name, "a model without replicas", f"{state.model}", "Leave this callback out."
+            )
+        self.best = np.inf
+        self.waited = 0
+
+    def improved(self, state: TrainingState) -> bool:
+        """Tell whether this epoch is the best so far, and count the epochs since."""
+        value = self.sign * state.history[-1][self.monitor]
+        if value < self.best - self.min_delta:
+            self.best = value
+            self.waited = 0
+            return True
+        self.waited += 1
+        return False
+
+
+class EarlyStopping(_Monitor):
+    """Stop when a number has not improved for a while, and give the best weights back.
+
+    However training ends, by this callback, another, the last epoch or Ctrl-C, the model
+    has the weights of the best epoch, and ``history.best_epoch`` names it.
+
+    Parameters
+    ----------
+    monitor : str
+        Column of the history that is watched.
+    patience : int
+        Stop after so many epochs in a row without improvement.
+    min_delta : float
+        By how much the number must improve to count, in its own units.
+    higher_is_better : bool, optional
+        By default known for the metrics of nnlite; anything else is taken for a loss.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If an argument cannot be used; in ``fit``, if there will be no such column.
+
+    References
+    ----------
+    L. Prechelt, "Early Stopping - But When?", in: Neural Networks: Tricks of the Trade, 1998.
+
+    Examples
+    --------
+    >>> EarlyStopping(patience=5).monitor
+    'validation_loss'
+    """
+
+    def __init__(
+        self,
+        *,
+        monitor: str = "validation_loss",
+        patience: int = 10,
+        min_delta: float = 0.0,
+        higher_is_better: bool | None = None,
+    ) -> None:
+        super().__init__(
+            monitor=monitor, patience=patience, min_delta=min_delta, higher_is_better=higher_is_better
+        )
+
+    def on_train_begin(self, state: TrainingState) -> None:
+        """Start afresh."""
+        super().on_train_begin(state)
+        self.best_values: Array | None = None
+        self._lowest = np.inf
+
+    def on_epoch_end(self, state: TrainingState) -> None:
+        """Keep a copy of the best weights; stop when patience is over."""
+        # The very best epoch is kept, even if it is better by less than min_delta.
+        value = self.sign * state.history[-1][self.monitor]
+        if value < self._lowest:
+            self._lowest = value
+            self.best_values = state.model.params.values.copy()
+            self._best_epoch = state.epoch
+        if not self.improved(state) and self.waited >= self.patience:
+            state.stop(f"no better {self.monitor} for {self.patience} epochs")
+
+    def on_train_end(self, state: TrainingState) -> None:
+        """Put the best weights back."""
+        if self.best_values is not None:
+            state.model.params.values[...] = self.best_values
+            state.history.best_epoch = self._best_epoch
+
+
+class ReduceOnPlateau(_Monitor):
+    """Lower the learning rate when a number has not improved for a while.
+
+    Parameters
+    ----------
+    monitor : str
+        Column of the history that is watched.
+    factor : float
+        In (0, 1): what the rate is multiplied by.
+    patience : int
+        Lower it after so many epochs in a row without improvement.
+    min_delta : float
+        By how much the number must improve to count, in its own units.
+    min_rate : float
+        The rate is not lowered below this.
+    higher_is_better : bool, optional
+        By default known for the metrics of nnlite; anything else is taken for a loss.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If an argument cannot be used; in ``fit``, if there will be no such column, or the
+        optimizer has no learning rate.
+
+    Examples
+    --------
+    >>> ReduceOnPlateau(factor=0.5).factor
+    0.5
+    """
+
+    def __init__(
+        self,
+        *,
+        monitor: str = "validation_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        min_delta: float = 1e-4,
+        min_rate: float = 0.0,
+        higher_is_better: bool | None = None,
+    ) -> None:
+        super().__init__(
+            monitor=monitor, patience=patience, min_delta=min_delta, higher_is_better=higher_is_better
+        )
+        self.factor = check_number(
+            "ReduceOnPlateau(factor=)", factor, low=0, high=1, low_open=True, high_open=True
+        )
+        self.min_rate = check_number("ReduceOnPlateau(min_rate=)", min_rate, low=0)
+
+    def on_train_begin(self, state: TrainingState) -> None:
+        """Start afresh; the rate stays as lowered before."""
+        super().on_train_begin(state)
+        if isinstance(state.optimizer, LBFGS):
+            raise ArgumentError(
+                "ReduceOnPlateau",
+                "an optimizer with a learning rate",
+                f"{state.optimizer}",
+                "Leave this callback out.",
+            )
+
+    def on_epoch_end(self, state: TrainingState) -> None:
+        """Lower the rate when patience is over."""
+        if self.improved(state) or self.waited < self.patience:
+            return
+        self.waited = 0
+        optimizer = state.optimizer
+        if isinstance(optimizer, Optimizer) and optimizer.rate > self.min_rate:
+            optimizer.rate_factor *= max(self.factor, self.min_rate / optimizer.rate)
+
+
+class TimeLimit(Callback):
+    """Stop after some time, at the end of a batch.
+
+    Parameters
+    ----------
+    seconds : float
+        How long training may take, measured by the wall clock.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If `seconds` is no positive number.
+
+    Examples
+    --------
+    >>> TimeLimit(60).seconds
+    60.0
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = check_number("TimeLimit(seconds)", seconds, low=0, low_open=True)
+
+    def on_train_begin(self, state: TrainingState) -> None:
+        """Look at the clock."""
+        self._end = time.monotonic() + self.seconds
+
+    def on_batch_end(self, state: TrainingState) -> None:
+        """Stop if the time is over."""
+        if time.monotonic() >= self._end:
+            state.stop(f"time limit of {self.seconds:g} s")
+
+    def on_epoch_end(self, state: TrainingState) -> None:
+        """Stop if the time is over; L-BFGS has no batches."""
+        self.on_batch_end(state)
+
+
+class ProgressBar(Callback):
+    """Show a bar that grows by the epoch, with the numbers of the last one beside it.
+
+    In a terminal and in a notebook; where the output is neither, nothing is shown.
+
+    Parameters
+    ----------
+    disable : bool or None
+        True for silence, False for a bar wherever the output goes, None for a bar if
+        somebody is there to see it.
+
+    Examples
+    --------
+    >>> ProgressBar(disable=True).disable
+    True
+    """
+
+    def __init__(self, *, disable: bool | None = None) -> None:
+        self.disable = disable
+
+    def on_train_begin(self, state: TrainingState) -> None:
+        """Draw the empty bar."""
+        from tqdm.auto import tqdm
+
+        self._bar: Any = tqdm(total=state.epochs, unit="epoch", disable=self.disable)
+
+    def on_epoch_end(self, state: TrainingState) -> None:
+        """Let it grow."""
+        row = state.history[-1]
+        shown = {
+            name: f"{value:.4g}"
+            for name, value in row.items()
+            if isinstance(value, float) and name not in {"learning_rate", "seconds"}
+        }
+        self._bar.set_postfix(shown, refresh=False)
+        self._bar.update()
+
+    def on_train_end(self, state: TrainingState) -> None:
+        """Leave it as it is."""
+        self._bar.close()

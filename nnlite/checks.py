@@ -1,0 +1,373 @@
+"""Checks of what a user gives, shared by the whole package: each returns the value or says what is wrong."""
+
+from __future__ import annotations
+
+import operator
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nnlite._typing import AnyArray, Array
+from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+
+__all__ = [
+    "check_dtype",
+    "check_finite",
+    "check_ids",
+    "check_integer",
+    "check_labels",
+    "check_number",
+    "check_rng",
+    "check_rows",
+    "check_weight",
+]
+
+
+def check_number(
+    where: str,
+    value: Any,
+    *,
+    low: float = -np.inf,
+    high: float = np.inf,
+    low_open: bool = False,
+    high_open: bool = False,
+) -> float:
+    """Return `value` as a Python float, or say what was wrong with it.
+
+    A Python float is what the arithmetic needs: a ``np.float64`` scalar would
+    promote a whole float32 array.
+
+    Parameters
+    ----------
+    where : str
+        Names the argument in the message, such as ``"SGD(momentum=)"``.
+    value : object
+        The candidate.
+    low, high : float
+        The limits of the interval.
+    low_open, high_open : bool
+        Whether the limit itself is excluded.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ArgumentTypeError
+        If `value` is no real number.
+    ArgumentError
+        If it is not finite or outside the interval.
+    """
+    interval = f"{'(' if low_open else '['}{low:g}, {high:g}{')' if high_open else ']'}"
+    what = "a finite number" if (low, high) == (-np.inf, np.inf) else f"a finite number in {interval}"
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+        raise ArgumentTypeError(where, what, f"{value!r}", "Give a plain number.")
+    number = float(value)
+    too_low = number <= low if low_open else number < low
+    too_high = number >= high if high_open else number > high
+    if not np.isfinite(number) or too_low or too_high:
+        raise ArgumentError(where, what, f"{number:g}", "Give a number in that range.")
+    return number
+
+
+def check_integer(where: str, value: Any, *, low: int = 0) -> int:
+    """Return `value` as a Python int that is at least `low`.
+
+    Parameters
+    ----------
+    where : str
+        Names the argument in the message.
+    value : object
+        The candidate.
+    low : int
+        The smallest integer that is allowed.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ArgumentTypeError
+        If `value` is no integer.
+    ArgumentError
+        If it is below `low`.
+    """
+    what = f"an integer of at least {low}"
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Integral):
+        raise ArgumentTypeError(where, what, f"{value!r}", "Give a whole number.")
+    number = operator.index(value)
+    if number < low:
+        raise ArgumentError(where, what, f"{number}", f"Give {low} or more.")
+    return number
+
+
+def check_rng(where: str, value: Any) -> np.random.Generator:
+    """Return ``np.random.default_rng(value)``, with an error in nnlite's form.
+
+    Parameters
+    ----------
+    where : str
+        Names the argument in the message.
+    value : int, Generator, SeedSequence or None
+        The seed.
+
+    Returns
+    -------
+    numpy.random.Generator
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If NumPy takes no such seed.
+    """
+    what = "a non-negative integer, a numpy.random.Generator or None"
+    fix = "Give a seed such as 0, or np.random.default_rng(0)."
+    try:
+        return np.random.default_rng(value)
+    except TypeError:
+        raise ArgumentTypeError(where, what, f"{value!r}", fix) from None
+    except ValueError:
+        raise ArgumentError(where, what, f"{value!r}", fix) from None
+
+
+def check_dtype(where: str, dtype: Any) -> np.dtype[np.floating[Any]]:
+    """Return the dtype if it is float32 or float64, and say so if it is not.
+
+    Parameters
+    ----------
+    where : str
+        Names the argument in the message.
+    dtype : dtype-like
+        The candidate.
+
+    Returns
+    -------
+    numpy.dtype
+
+    Raises
+    ------
+    ArgumentError
+        If it is another dtype, or none.
+
+    Examples
+    --------
+    >>> check_dtype("Sequential(dtype=)", "float64")
+    dtype('float64')
+    """
+    fix = "Use np.float32 for speed or np.float64 for gradient checks."
+    try:
+        found: np.dtype[Any] = np.dtype(dtype)
+    except TypeError:
+        raise ArgumentTypeError(where, "float32 or float64", f"{dtype!r}", fix) from None
+    if found not in (np.float32, np.float64):
+        raise ArgumentError(where, "float32 or float64", f"{found}", fix)
+    return found
+
+
+def check_finite(where: str, array: Array) -> None:
+    """Refuse NaN and infinity, and say where the first one is.
+
+    Parameters
+    ----------
+    where : str
+        Names the array in the message.
+    array : ndarray
+        The candidate.
+
+    Raises
+    ------
+    ArgumentError
+        If a value is not finite.
+
+    Examples
+    --------
+    >>> check_finite("X", np.array([1.0, 2.0]))
+    """
+    # One pass without a temporary array; a sum of finite numbers can overflow, so look again then.
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = np.add.reduce(array, axis=None)
+    if np.isfinite(total) or np.isfinite(array).all():
+        return
+    place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+    kind = "NaN" if np.isnan(array[place]) else f"infinity (or a number too large for {array.dtype})"
+    raise ArgumentError(
+        where, "finite numbers", f"{kind} at index {place}", "Fill or drop such values before."
+    )
+
+
+def check_rows(where: str, value: ArrayLike) -> AnyArray:
+    """Return `value` as an array of numbers with at least one row.
+
+    Parameters
+    ----------
+    where : str
+        Names the argument in the message, such as ``"batches(X=)"``.
+    value : array_like of shape (rows, ...)
+        The candidate. An array is returned as it is, not copied.
+
+    Returns
+    -------
+    ndarray of shape (rows, ...)
+
+    Raises
+    ------
+    ArgumentTypeError
+        If it holds anything but real numbers or truth values.
+    ShapeError
+        If it is a single number, is empty, or has rows of different lengths.
+
+    Examples
+    --------
+    >>> from nnlite.checks import check_rows
+    >>> check_rows("here", [[1, 2], [3, 4]]).shape
+    (2, 2)
+    """
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ShapeError(
+            where, "rows of one length", "rows of different lengths", "Cut or pad them to one length."
+        ) from None
+    if array.ndim == 0 or array.size == 0:
+        raise ShapeError(where, "an array of at least one row", f"shape {array.shape}", "Give some data.")
+    if array.dtype.kind not in "biuf":
+        raise ArgumentTypeError(
+            where,
+            "an array of numbers",
+            f"dtype {array.dtype}",
+            "Turn it into numbers first; np.unique(names, return_inverse=True)[1] makes ids of names.",
+        )
+    return array
+
+
+def check_ids(where: str, value: ArrayLike, *, classes: int | None = None) -> NDArray[np.int64]:
+    """Return `value` as an array of class ids: integers that count from 0.
+
+    Parameters
+    ----------
+    where : str
+        Names the argument in the message, such as ``"one_hot(ids=)"``.
+    value : array_like of shape (rows,)
+        The candidate. Truth values count as the ids 0 and 1.
+    classes : int or None
+        The number of classes; None puts no upper limit on an id.
+
+    Returns
+    -------
+    ndarray of shape (rows,)
+        Of dtype int64.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If the dtype is no integer.
+    ShapeError
+        If it is not one-dimensional or is empty.
+    ArgumentError
+        If an id is negative, or `classes` or more.
+
+    Examples
+    --------
+    >>> from nnlite.checks import check_ids
+    >>> check_ids("here", [0, 3], classes=3)
+    Traceback (most recent call last):
+    ...
+    nnlite.errors.ArgumentError: here: expected class ids from 0 to 2, got 3 in row 1.
+        Ids count from 0; np.unique(y, return_inverse=True)[1] makes them so.
+    """
+    ids = check_labels(where, check_rows(where, value))
+    wrong = ids < 0 if classes is None else (ids < 0) | (ids >= classes)
+    if wrong.any():
+        row = int(wrong.argmax())
+        what = "class ids of at least 0" if classes is None else f"class ids from 0 to {classes - 1}"
+        fix = "Ids count from 0; np.unique(y, return_inverse=True)[1] makes them so."
+        raise ArgumentError(where, what, f"{ids[row]} in row {row}", fix)
+    return ids
+
+
+def check_labels(where: str, ids: AnyArray) -> NDArray[np.int64]:
+    """Return an array as labels: one integer a row, of any sign.
+
+    Parameters
+    ----------
+    where : str
+        Names the argument in the message.
+    ids : ndarray of shape (rows,)
+        The candidate.
+
+    Returns
+    -------
+    ndarray of shape (rows,)
+        Of dtype int64.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If the dtype is no integer.
+    ShapeError
+        If it is not one-dimensional.
+
+    Examples
+    --------
+    >>> from nnlite.checks import check_labels
+    >>> check_labels("here", np.array([-1, 1]))
+    array([-1,  1])
+    """
+    if ids.ndim != 1:
+        fix = "Write [:, 0] behind the column." if ids.shape[1:] == (1,) else "Give one id for each row."
+        raise ShapeError(where, "class ids of shape (rows,)", f"shape {ids.shape}", fix)
+    if ids.dtype.kind == "f":
+        fix = "Write .astype(int) behind them if they are whole numbers."
+        raise ArgumentTypeError(where, "class ids of an integer dtype", f"dtype {ids.dtype}", fix)
+    return ids.astype(np.int64, copy=False)
+
+
+def check_weight(where: str, value: ArrayLike, *, rows: tuple[int, ...]) -> AnyArray:
+    """Return `value` as an array of per-row weights.
+
+    Parameters
+    ----------
+    where : str
+        Names the argument in the message, such as ``"accuracy(weight=)"``.
+    value : array_like of shape `rows`
+        The candidate. Axes at the front, those of replicas, may be missing.
+    rows : tuple of int
+        What must be weighted: ``(rows,)`` or ``(replicas, rows)``.
+
+    Returns
+    -------
+    ndarray of the shape of `value`
+
+    Raises
+    ------
+    ArgumentTypeError
+        If it holds anything but real numbers.
+    ShapeError
+        If the shape differs.
+    ArgumentError
+        If a weight is negative or not finite, or all are zero.
+
+    Examples
+    --------
+    >>> from nnlite.checks import check_weight
+    >>> check_weight("here", [0.5, 2.0], rows=(2,))
+    array([0.5, 2. ])
+    """
+    weight = check_rows(where, value)
+    if weight.shape != rows[-weight.ndim :]:
+        fix = "Give one weight for each row."
+        raise ShapeError(where, f"weights of shape {rows}", f"shape {weight.shape}", fix)
+    wrong = ~(np.isfinite(weight) & (weight >= 0))
+    if wrong.any():
+        place = tuple(np.argwhere(wrong)[0])
+        what = "finite weights of at least 0"
+        raise ArgumentError(
+            where, what, f"{weight[place]} in row {place[-1]}", "Use 0 for a row to leave out."
+        )
+    if not weight.any():
+        raise ArgumentError(where, "a weight above 0", "only zeros", "Give some row a weight.")
+    return weight

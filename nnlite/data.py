@@ -1,0 +1,360 @@
+"""Between arrays and the training loop: batches, one-hot rows, a held-out test set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from nnlite._typing import RNG, AnyArray
+from nnlite.checks import (
+    check_ids,
+    check_integer,
+    check_labels,
+    check_number,
+    check_rng,
+    check_rows,
+    check_weight,
+)
+from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+
+__all__ = [
+    "Batches",
+    "batches",
+    "held_out_rows",
+    "is_reiterable",
+    "one_hot",
+    "split_batch",
+    "train_test_split",
+]
+
+
+def is_reiterable(candidate: object) -> bool:
+    """Tell whether something can be iterated over more than once.
+
+    Parameters
+    ----------
+    candidate : object
+        A list or a `Batches` can; a generator, a file or an array of data is not what is
+        meant.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_reiterable([1]), is_reiterable(iter([1]))
+    (True, False)
+    """
+    return isinstance(candidate, Iterable) and not isinstance(candidate, Iterator | np.ndarray | str | dict)
+
+
+def split_batch(batch: object) -> tuple[Any, Any, Any]:
+    """Return the three parts of a batch; the weight is None if there is none.
+
+    Parameters
+    ----------
+    batch : tuple or list of two or three
+        ``(x, y)`` or ``(x, y, weight)``.
+
+    Returns
+    -------
+    x, y, weight : array-like
+
+    Raises
+    ------
+    ArgumentTypeError
+        If it is anything else.
+
+    Examples
+    --------
+    >>> split_batch((1, 2))
+    (1, 2, None)
+    """
+    if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
+        got = f"{len(batch)} items" if isinstance(batch, tuple | list) else type(batch).__name__
+        raise ArgumentTypeError("batch", "(x, y) or (x, y, weight)", got, "Yield tuples of two or three.")
+    x, y, *rest = batch
+    return x, y, rest[0] if rest else None
+
+
+def _check_same_rows(where: str, X: AnyArray, y: AnyArray) -> None:
+    if len(X) != len(y):
+        raise ShapeError(
+            where,
+            "X and y with the same number of rows",
+            f"{len(X)} and {len(y)} (shapes {X.shape} and {y.shape})",
+            "Give one target for each row of X.",
+        )
+
+
+class Batches:
+    """The rows of a data set, some at a time; `batches` makes one.
+
+    It can be iterated any number of times, and its length is the number of batches.
+
+    Parameters
+    ----------
+    arrays : tuple of ndarray of shape (rows, ...)
+        Cut together, along the first axis.
+    batch_size : int
+        The rows in a batch; the last batch holds what is left.
+    rng : numpy.random.Generator or None
+        Draws a new order for every pass; None keeps the order of the rows.
+
+    Attributes
+    ----------
+    rows : int
+        The number of rows in a pass.
+    batch_size : int
+        The number of rows in every batch but the last.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnlite.data import Batches
+    >>> data = Batches((np.arange(5),), batch_size=2, rng=None)
+    >>> [x.tolist() for (x,) in data]
+    [[0, 1], [2, 3], [4]]
+    """
+
+    def __init__(
+        self, arrays: tuple[AnyArray, ...], *, batch_size: int, rng: np.random.Generator | None
+    ) -> None:
+        self._arrays = arrays
+        self._rng = rng
+        self.batch_size = batch_size
+        self.rows = len(arrays[0])
+
+    def __len__(self) -> int:
+        return -(-self.rows // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[AnyArray, ...]]:
+        order = None if self._rng is None else self._rng.permutation(self.rows)
+        for start in range(0, self.rows, self.batch_size):
+            part = slice(start, start + self.batch_size)
+            if order is None:
+                yield tuple(array[part] for array in self._arrays)
+            else:
+                yield tuple(np.take(array, order[part], axis=0) for array in self._arrays)
+
+    def __repr__(self) -> str:
+        return f"Batches({self.rows} rows, {len(self)} batches of {self.batch_size})"
+
+
+def batches(
+    X: ArrayLike,
+    y: ArrayLike,
+    weight: ArrayLike | None = None,
+    *,
+    batch_size: int = 32,
+    shuffle: bool = True,
+    rng: RNG = None,
+) -> Batches:
+    """Cut a data set into batches, in a new random order for every pass.
+
+    Parameters
+    ----------
+    X : array_like of shape (rows, ...)
+        The inputs.
+    y : array_like of shape (rows, ...)
+        The targets.
+    weight : array_like of shape (rows,) or None
+        A weight for each row. With it, batches are ``(x, y, weight)``, else ``(x, y)``.
+    batch_size : int
+        The rows in a batch, at least 1. The last batch holds what is left.
+    shuffle : bool
+        Whether each pass draws a new order. If so, batches are copies; if not, they are
+        views of the data, in the order of the rows.
+    rng : int, numpy.random.Generator or None
+        The source of the orders.
+
+    Returns
+    -------
+    Batches
+        To be iterated once for each epoch.
+
+    Raises
+    ------
+    ShapeError
+        If there are no rows, or the numbers of rows differ.
+    ArgumentTypeError, ArgumentError
+        If the data are not numbers, or an option is outside its range.
+
+    Examples
+    --------
+    >>> from nnlite.data import batches
+    >>> data = batches([[1.0], [2.0], [3.0]], [10, 20, 30], batch_size=2, rng=0)
+    >>> len(data)
+    2
+    >>> for x, y in data:
+    ...     print(x.ravel(), y)
+    [3. 1.] [30 10]
+    [2.] [20]
+    """
+    X, y = check_rows("batches(X=)", X), check_rows("batches(y=)", y)
+    _check_same_rows("batches", X, y)
+    size = check_integer("batches(batch_size=)", batch_size, low=1)
+    generator = check_rng("batches(rng=)", rng) if shuffle else None
+    if weight is None:
+        return Batches((X, y), batch_size=size, rng=generator)
+    weight = check_weight("batches(weight=)", weight, rows=(len(X),))
+    return Batches((X, y, weight), batch_size=size, rng=generator)
+
+
+def one_hot(ids: ArrayLike, *, classes: int | None = None, dtype: DTypeLike = np.float32) -> AnyArray:
+    """Turn class ids into rows that are 1 at the class and 0 elsewhere.
+
+    Parameters
+    ----------
+    ids : array_like of shape (rows,)
+        Integers that count from 0.
+    classes : int or None
+        The number of columns; None takes one more than the largest id.
+    dtype : dtype
+        The dtype of the result.
+
+    Returns
+    -------
+    ndarray of shape (rows, classes)
+
+    Raises
+    ------
+    ArgumentTypeError, ShapeError, ArgumentError
+        If `ids` are no class ids below `classes`.
+
+    Examples
+    --------
+    >>> from nnlite.data import one_hot
+    >>> one_hot([0, 2, 1])
+    array([[1., 0., 0.],
+           [0., 0., 1.],
+           [0., 1., 0.]], dtype=float32)
+    """
+    if classes is not None:
+        classes = check_integer("one_hot(classes=)", classes, low=1)
+    ids = check_ids("one_hot(ids=)", ids, classes=classes)
+    rows = np.zeros((len(ids), classes or int(ids.max()) + 1), dtype=dtype)
+    rows[np.arange(len(ids)), ids] = 1
+    return rows
+
+
+def train_test_split(
+    X: ArrayLike, y: ArrayLike, *, test: float = 0.2, stratify: bool = False, rng: RNG = None
+) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
+    """Hold out a random part of the rows for a test.
+
+    Parameters
+    ----------
+    X : array_like of shape (rows, ...)
+        The inputs.
+    y : array_like of shape (rows, ...)
+        The targets.
+    test : float or int
+        A float between 0 and 1 is the fraction of the rows to hold out, rounded to whole
+        rows; an int is their number.
+    stratify : bool
+        Whether both sides keep the proportions of the classes, as nearly as whole rows
+        allow. The targets must then be integers of shape (rows,).
+    rng : int, numpy.random.Generator or None
+        Draws the rows.
+
+    Returns
+    -------
+    X_train, X_test, y_train, y_test : ndarray
+        In random order, with the dtypes of `X` and `y`.
+
+    Raises
+    ------
+    ShapeError
+        If there are no rows, the numbers of rows differ, or `stratify` meets targets
+        that are not of shape (rows,).
+    ArgumentTypeError, ArgumentError
+        If the data are not numbers, an option is outside its range, or a side, or with
+        `stratify` a class on one side, would be empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnlite.data import train_test_split
+    >>> X, y = np.arange(10.0)[:, None], np.array([0, 0, 0, 0, 0, 0, 0, 0, 1, 1])
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, test=0.5, stratify=True, rng=0)
+    >>> X_train.shape, np.bincount(y_train), np.bincount(y_test)
+    ((5, 1), array([4, 1]), array([4, 1]))
+    """
+    X, y = check_rows("train_test_split(X=)", X), check_rows("train_test_split(y=)", y)
+    _check_same_rows("train_test_split", X, y)
+    rows, held_out = len(X), held_out_rows("train_test_split(test=)", test, len(X))
+    order = check_rng("train_test_split(rng=)", rng).permutation(rows)
+    if stratify:
+        ids = check_labels("train_test_split(y=)", y)
+        is_test = _stratified(ids[order], held_out)
+    else:
+        is_test = np.arange(rows) < held_out
+    train_rows, test_rows = order[~is_test], order[is_test]
+    return X[train_rows], X[test_rows], y[train_rows], y[test_rows]
+
+
+def held_out_rows(where: str, test: float, rows: int) -> int:
+    """Return how many rows a fraction, or a number, of rows holds out.
+
+    Parameters
+    ----------
+    where : str
+        Names the argument in the message.
+    test : float or int
+        A fraction in (0, 1), rounded to whole rows, or a number of rows.
+    rows : int
+        How many rows there are.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If that is no number, or leaves one side empty.
+
+    Examples
+    --------
+    >>> held_out_rows("here", 0.2, 10)
+    2
+    """
+    if isinstance(test, Integral):
+        held_out = check_integer(where, test, low=1)
+    else:
+        held_out = round(rows * check_number(where, test, low=0.0, high=1.0, low_open=True, high_open=True))
+    if not 0 < held_out < rows:
+        raise ArgumentError(
+            where,
+            f"a part of the {rows} rows that leaves some on both sides",
+            f"{test}, which holds out {held_out}",
+            f"Give a number of rows from 1 to {rows - 1}." if rows > 1 else "Give more rows.",
+        )
+    return held_out
+
+
+def _stratified(ids: NDArray[np.int64], held_out: int) -> NDArray[np.bool_]:
+    """Mark `held_out` rows so that every class has its share of them."""
+    classes, counts = np.unique(ids, return_counts=True)
+    shares, lost = np.divmod(counts * held_out, len(ids))
+    # The rows that rounding down leaves over go to the classes that lost the most by it.
+    shares[np.argsort(-lost, kind="stable")[: held_out - shares.sum()]] += 1
+    one_sided = (shares == 0) | (shares == counts)
+    if one_sided.any():
+        c = int(one_sided.argmax())
+        raise ArgumentError(
+            "train_test_split(stratify=)",
+            "at least one row of every class on both sides",
+            f"{shares[c]} of the {counts[c]} rows of class {classes[c]} for the test",
+            "Change test=, add rows of that class, or use stratify=False.",
+        )
+    marked = np.zeros(len(ids), dtype=bool)
+    for c, share in zip(classes, shares, strict=True):
+        marked[np.flatnonzero(ids == c)[:share]] = True
+    return marked

@@ -1,0 +1,75 @@
+"""What nnlite raises, and the one form in which every message is written.
+
+The form is ``<where>: expected <what>, got <value>. <fix>``. Every class is a
+`ValueError` or a `TypeError`, so code that catches those goes on working.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ArgumentError",
+    "ArgumentTypeError",
+    "DivergenceError",
+    "GradientCheckError",
+    "ModelFileError",
+    "NotFittedError",
+    "ShapeError",
+]
+
+
+class _Expected(Exception):
+    """The shared form. The four parts stay readable as attributes.
+
+    Parameters
+    ----------
+    where : str
+        The function, layer or argument that refused the value.
+    expected : str
+        What it takes.
+    got : str
+        What it was given.
+    fix : str
+        One sentence, with its full stop, that says what to do.
+    """
+
+    def __init__(self, where: str, expected: str, got: str, fix: str) -> None:
+        # All four go to Exception.args, so that the error survives pickling between processes.
+        super().__init__(where, expected, got, fix)
+        self.where = where
+        self.expected = expected
+        self.got = got
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return f"{self.where}: expected {self.expected}, got {self.got}. {self.fix}"
+
+
+class ArgumentError(_Expected, ValueError):
+    """A value that cannot be used: a negative rate, an empty array, a NaN in the data."""
+
+
+class ArgumentTypeError(_Expected, TypeError):
+    """A thing of the wrong kind: a string for a number, a class for a layer."""
+
+
+class ShapeError(ArgumentError):
+    """An array whose shape does not fit."""
+
+
+class NotFittedError(ArgumentError):
+    """A layer or model that must see data first."""
+
+
+class DivergenceError(ArgumentError):
+    """The loss stopped being a finite number during training.
+
+    The model holds the last weights that gave a finite loss.
+    """
+
+
+class ModelFileError(ArgumentError):
+    """A file that does not hold a whole and valid nnlite model."""
+
+
+class GradientCheckError(ArgumentError):
+    """A ``backward``, a loss or an update rule that disagrees with its definition."""

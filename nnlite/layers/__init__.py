@@ -1,0 +1,42 @@
+"""The layers: what a network is built from."""
+
+from nnlite.layers.activations import (
+    ELU,
+    GELU,
+    LeakyReLU,
+    LogSoftmax,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Step,
+    Tanh,
+)
+from nnlite.layers.base import Context, Gradients, Layer, Parameter
+from nnlite.layers.dense import Dense
+from nnlite.layers.dropout import Dropout
+from nnlite.layers.flatten import Flatten
+from nnlite.layers.standardize import Standardize
+
+__all__ = [
+    "ELU",
+    "GELU",
+    "Context",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "Gradients",
+    "Layer",
+    "LeakyReLU",
+    "LogSoftmax",
+    "Parameter",
+    "ReLU",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Standardize",
+    "Step",
+    "Tanh",
+]

@@ -1,0 +1,589 @@
+"""What a layer is: a ``forward``, a ``backward``, and perhaps some parameters.
+
+To write your own, subclass `Layer`, write the two methods in NumPy, and let
+`nnlite.testing.check_layer` prove them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from nnlite._typing import RNG, AnyArray, Array
+from nnlite.checks import check_integer, check_rng
+from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.initializers import GlorotUniform, InitializerLike, Zeros
+from nnlite.parameters import Parameters, ParameterSpec
+
+__all__ = ["Context", "Gradients", "Layer", "Parameter"]
+
+
+class Gradients:
+    """Where a layer writes its gradients: one attribute for each of its parameters.
+
+    They are views, so they are written with ``[...] =`` or ``out=``. Binding a new
+    array to the name would leave the real gradient untouched, and is refused.
+
+    Examples
+    --------
+    >>> grads = Gradients({"b": np.zeros(2)})
+    >>> grads.b[...] = [1.0, 2.0]
+    >>> grads.b
+    array([1., 2.])
+    """
+
+    def __init__(self, views: Mapping[str, Array]) -> None:
+        self.__dict__.update(views)
+
+    def __getattr__(self, name: str) -> Array:
+        known = ", ".join(self.__dict__) or "none: this layer has no parameters"
+        raise AttributeError(f"ctx.grads.{name}: the gradients of this layer are {known}.")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if value is not self.__dict__.get(name):  # `grads.b += a` sets the same array again
+            raise ArgumentError(
+                f"ctx.grads.{name}",
+                "to be written in place",
+                "a new array",
+                f"Write ctx.grads.{name}[...] = a.",
+            )
+
+
+class Context:
+    """What one layer keeps from one forward pass for the backward pass.
+
+    It lives outside the layer, so two passes can be open at once and prediction
+    from several threads disturbs nothing.
+
+    Parameters
+    ----------
+    grads : Gradients
+        Where ``backward`` writes.
+    training : bool
+        False while gradients are wanted but noise such as dropout is not.
+    rng : Generator, optional
+        The only source of randomness in ``forward``.
+    needs_dx : bool
+        False for the first layer that learns: nobody asks for its dL/dx, and a
+        layer may return None instead.
+
+    Attributes
+    ----------
+    saved : tuple
+        What ``forward`` saved.
+
+    Examples
+    --------
+    >>> ctx = Context(Gradients({}))
+    >>> ctx.save(1, 2)
+    >>> ctx.saved
+    (1, 2)
+    """
+
+    __slots__ = ("grads", "needs_dx", "rng", "saved", "training")
+
+    def __init__(
+        self,
+        grads: Gradients,
+        *,
+        training: bool = True,
+        rng: np.random.Generator | None = None,
+        needs_dx: bool = True,
+    ) -> None:
+        self.grads = grads
+        self.training = training
+        self.rng = rng
+        self.needs_dx = needs_dx
+        self.saved: tuple[Any, ...] = ()
+
+    def save(self, *values: Any) -> None:
+        """Keep `values` for the backward pass, in `saved`."""
+        self.saved = values
+
+
+class Parameter:
+    """A class attribute that says: instances have a parameter of this name.
+
+    Reading it gives a view into the flat buffer, ``layer.W``. Assigning to it would
+    cut the layer off from the buffer, so ``layer.W = a`` is refused; write
+    ``layer.W[...] = a``.
+
+    Examples
+    --------
+    >>> class Gain(Layer):
+    ...     gain = Parameter()
+    ...     def __init__(self, features):
+    ...         self.features = features
+    ...         self.declare("gain", (features,), decay=False)
+    >>> Gain(3).gain
+    array([0., 0., 0.], dtype=float32)
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, layer: Any, owner: type | None = None) -> Any:
+        if layer is None:
+            return self
+        try:
+            return layer._views[self.name]
+        except KeyError:
+            return layer._materialize(self.name)
+
+    def __set__(self, layer: Layer, value: Any) -> None:
+        if value is not layer._views.get(self.name):  # `layer.W *= 2` sets the same view again
+            raise ArgumentError(
+                f"{layer}.{self.name}",
+                "to be written in place",
+                "a new array",
+                f"Write layer.{self.name}[...] = a.",
+            )
+
+
+class Layer:
+    """Base class of all layers.
+
+    A layer treats the last axes of its input as (batch, features) and broadcasts
+    over any axes before them, which are replicas. It changes no array that it did
+    not make, and keeps nothing of a pass on itself.
+
+    A subclass writes `forward` and `backward`. If it has parameters, it names them
+    with `Parameter` in the class body and gives their shapes with `declare` in
+    ``__init__``. If it takes arguments, it stores each under its own name: that is
+    what its ``repr`` shows and what a model file holds.
+
+    Attributes
+    ----------
+    input_shape : tuple of int or None
+        Shape of one sample, or None if any will do.
+    buffers : dict of str to ndarray
+        Arrays that belong to the layer and are saved with it, but are not learned.
+    feeding_initializer : Initializer or None
+        How to draw the weights of a Dense layer whose output this layer gets; None leaves
+        it to the layer after it.
+    gives_probabilities : bool
+        True if the output is a probability or its logarithm, which a loss that wants
+        logits refuses.
+    stochastic : bool
+        True if ``forward`` draws random numbers in training.
+    adapted : bool
+        False while the layer has an ``adapt(X)`` that must see data before ``forward``
+        can work; the first ``fit`` then calls it.
+
+    Examples
+    --------
+    >>> class Square(Layer):
+    ...     def forward(self, x, ctx=None):
+    ...         if ctx is not None:
+    ...             ctx.save(x)
+    ...         return x * x
+    ...     def backward(self, dy, ctx):
+    ...         (x,) = ctx.saved
+    ...         return 2 * x * dy
+    >>> Square().forward(np.array([[3.0]]))
+    array([[9.]])
+    """
+
+    feeding_initializer: InitializerLike | None = None
+    gives_probabilities: ClassVar[bool] = False
+    stochastic: ClassVar[bool] = False
+
+    _specs: dict[str, ParameterSpec]
+    _initializers: dict[str, InitializerLike | None]
+    _views: dict[str, Array]
+    _params: Parameters | None
+    _grads: Gradients
+    _in_model: bool
+    buffers: dict[str, AnyArray]
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:
+        """Give a new layer the state that every layer has."""
+        # Here and not in __init__, so that a subclass has no super().__init__() to forget.
+        layer = super().__new__(cls)
+        layer._specs = {}
+        layer._initializers = {}
+        layer._views = {}
+        layer._params = None
+        layer._grads = Gradients({})
+        layer._in_model = False
+        layer.buffers = {}
+        return layer
+
+    def __init__(self) -> None:
+        """Take no arguments, unless a subclass says otherwise."""
+
+    # What a subclass writes.
+
+    def forward(self, x: Array, ctx: Context | None = None) -> Array:
+        """Compute the output.
+
+        Parameters
+        ----------
+        x : ndarray of shape (..., batch, features)
+            The input. It must not be changed.
+        ctx : Context, optional
+            Where to `save` what the backward pass needs. None means inference:
+            nothing is saved.
+
+        Returns
+        -------
+        ndarray
+            The output, of the dtype of `x`.
+
+        Raises
+        ------
+        NotImplementedError
+            If the subclass has none.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.forward is not written yet")
+
+    def backward(self, dy: Array, ctx: Context) -> Array | None:
+        """Trace the blame back: from dL/dy to dL/dx and to the gradients of the parameters.
+
+        Parameters
+        ----------
+        dy : ndarray of the shape of the output
+            dL/dy. It must not be changed.
+        ctx : Context
+            The one that `forward` got. Gradients are written to ``ctx.grads.<name>``,
+            and overwrite what was there.
+
+        Returns
+        -------
+        ndarray of the shape of the input, or None
+            dL/dx; it may be None if ``ctx.needs_dx`` is False.
+
+        Raises
+        ------
+        NotImplementedError
+            If the subclass has none.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.backward is not written yet")
+
+    @property
+    def input_shape(self) -> tuple[int, ...] | None:
+        """Shape of one sample, or None if any will do."""
+        return None
+
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of one output sample for one input sample.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            Shape of one input sample.
+
+        Returns
+        -------
+        tuple of int
+            The same shape, unless a subclass says otherwise.
+        """
+        return input_shape
+
+    @property
+    def adapted(self) -> bool:
+        """Whether the layer has seen the data that it needs to see."""
+        return True
+
+    def adapt(self, X: AnyArray | Iterator[AnyArray]) -> None:
+        """Measure on data what the layer needs to know; nothing, unless a subclass says otherwise.
+
+        Parameters
+        ----------
+        X : ndarray of shape (..., rows, features), or an iterator of such blocks
+            What would reach the layer.
+        """
+
+    def buffer_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the names and shapes of `buffers` once the layer is ready for use.
+
+        Returns
+        -------
+        dict of str to tuple of int
+            Empty, unless a subclass says otherwise.
+        """
+        return {}
+
+    # What a subclass uses.
+
+    def declare(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        *,
+        initializer: InitializerLike | None = None,
+        decay: bool = True,
+    ) -> None:
+        """Say in ``__init__`` that the layer has a parameter.
+
+        Parameters
+        ----------
+        name : str
+            The name of a `Parameter` in the class body.
+        shape : tuple of int
+            Its shape.
+        initializer : callable (rng, shape) -> ndarray, optional
+            How its first values are drawn. By default weights are drawn as suits the
+            activation that follows, and what does not decay starts at zero.
+        decay : bool
+            True for weights, False for biases and gains.
+
+        Raises
+        ------
+        ArgumentTypeError
+            If the class body has no such `Parameter`.
+        ArgumentError
+            If the name is declared already or the shape has a size below 1.
+        """
+        if not isinstance(getattr(type(self), name, None), Parameter):
+            raise ArgumentTypeError(
+                f"{type(self).__name__}.declare",
+                f"a Parameter called {name!r} in the class body",
+                "none",
+                f"Add the line `{name} = Parameter()` to the class.",
+            )
+        if name in self._specs:
+            raise ArgumentError(
+                f"{type(self).__name__}.declare", "a new name", f"{name!r} twice", "Declare it once."
+            )
+        where = f"{type(self).__name__}.declare(shape=)"
+        sizes = tuple(check_integer(where, size, low=1) for size in shape)
+        if initializer is not None and not callable(initializer):
+            raise ArgumentTypeError(
+                f"{type(self).__name__}(initializer)",
+                "a callable (rng, shape) -> array",
+                f"{initializer!r}",
+                "Give an instance such as nnlite.initializers.HeNormal().",
+            )
+        self._specs[name] = ParameterSpec(name, sizes, decay)
+        self._initializers[name] = initializer
+
+    # What a model and a user do with it.
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Names of the parameters, in the order they were declared."""
+        return tuple(self._specs)
+
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers the layer learns, frozen ones included, in one replica."""
+        return sum(spec.size for spec in self._specs.values())
+
+    @property
+    def dtype(self) -> np.dtype[np.floating[Any]]:
+        """The dtype of the parameters: that of the model, or float32 for a layer on its own."""
+        return np.dtype(np.float32) if self._params is None else self._params.dtype
+
+    @property
+    def frozen(self) -> frozenset[str]:
+        """Names of the parameters that training leaves as they are."""
+        if self._params is None:
+            return frozenset()
+        return frozenset(name for name in self._specs if self._prefix + name in self._params.frozen)
+
+    def freeze(self, *names: str) -> None:
+        """Mark parameters as not trainable: optimizers leave them as they are.
+
+        Their gradients are still computed, so that they can be looked at.
+
+        Parameters
+        ----------
+        *names : str
+            Which; without any, all of this layer's.
+
+        Raises
+        ------
+        ArgumentError
+            If the layer has no such parameter.
+
+        Examples
+        --------
+        >>> from nnlite.layers import Dense
+        >>> layer = Dense(2, 3)
+        >>> layer.freeze("b")
+        >>> sorted(layer.frozen)
+        ['b']
+        """
+        chosen = {self._prefix + self._known(name) for name in names or self._specs}
+        params = self._materialized()
+        params.frozen = params.frozen | chosen
+
+    def unfreeze(self, *names: str) -> None:
+        """Make parameters trainable again.
+
+        Parameters
+        ----------
+        *names : str
+            Which; without any, all of this layer's.
+
+        Raises
+        ------
+        ArgumentError
+            If the layer has no such parameter.
+        """
+        chosen = {self._prefix + self._known(name) for name in names or self._specs}
+        params = self._materialized()
+        params.frozen = params.frozen - chosen
+
+    def initialize(self, rng: RNG = None, *, default: InitializerLike | None = None) -> None:
+        """Draw new values for the parameters.
+
+        Parameters
+        ----------
+        rng : int, Generator or None
+            The seed. With replicas, each replica draws from a stream of its own.
+        default : callable (rng, shape) -> ndarray, optional
+            For weights that were declared without an initializer; Glorot's uniform
+            rule if not given.
+
+        Raises
+        ------
+        ArgumentError
+            If an initializer gives an array of another shape.
+        """
+        params = self._materialized()
+        generator = check_rng(f"{self}.initialize(rng=)", rng)
+        self._draw([generator] if params.replicas is None else generator.spawn(params.replicas), default)
+
+    def _draw(self, streams: Sequence[np.random.Generator], default: InitializerLike | None) -> None:
+        """Draw each replica's values from its own stream."""
+        for name, spec in self._specs.items():
+            chosen = self._initializers[name]
+            if chosen is None:
+                chosen = (default or GlorotUniform()) if spec.decay else Zeros()
+            for target, stream in zip(self._by_replica(name), streams, strict=True):
+                drawn = np.asarray(chosen(stream, spec.shape))
+                if drawn.shape != spec.shape:
+                    raise ArgumentError(
+                        f"{self}.initialize",
+                        f"the initializer of {name} to give shape {spec.shape}",
+                        f"{drawn.shape}",
+                        "An initializer takes (rng, shape) and returns an array of that shape.",
+                    )
+                target[...] = drawn
+
+    def _by_replica(self, name: str) -> list[Array]:
+        """Return one view of a parameter for each replica."""
+        view, shape = self._views[name], self._specs[name].shape
+        return [view] if view.shape == shape else [part.reshape(shape) for part in view]
+
+    def config(self) -> dict[str, Any]:
+        """Return the arguments that make this layer again, as stored in a model file.
+
+        Returns
+        -------
+        dict
+            Every argument of ``__init__`` with its value.
+
+        Raises
+        ------
+        ArgumentError
+            If an argument was not stored under its own name.
+
+        Examples
+        --------
+        >>> from nnlite.layers import Dropout
+        >>> Dropout(0.5).config()
+        {'rate': 0.5}
+        """
+        found = {}
+        for name, parameter in _arguments(type(self)).items():
+            kept = name in self.__dict__
+            if not kept or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                raise ArgumentError(
+                    f"{type(self).__name__}.config",
+                    f"the argument {name!r} stored as self.{name}",
+                    "no such attribute",
+                    f"Write self.{name} = {name} in __init__, or override config().",
+                )
+            found[name] = self.__dict__[name]
+        return found
+
+    def __repr__(self) -> str:
+        shown = []
+        for name, parameter in _arguments(type(self)).items():
+            value = self.__dict__.get(name, parameter.default)
+            if parameter.default is parameter.empty:
+                shown.append(repr(value))
+            elif value != parameter.default:
+                shown.append(f"{name}={value!r}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    # The wiring to the flat buffers.
+
+    _prefix: str = ""
+
+    def _known(self, name: str) -> str:
+        if name not in self._specs:
+            known = ", ".join(self._specs) or "no parameters"
+            raise ArgumentError(f"{self}", f"one of {known}", f"{name!r}", "Use a name from that list.")
+        return name
+
+    def _bind(self, params: Parameters, prefix: str = "") -> None:
+        """Make the layer's views point into `params`."""
+        self._params = params
+        self._prefix = prefix
+        self._views = {name: params[prefix + name] for name in self._specs}
+        self._grads = self.gradients(params.split(params.grads))
+        self.buffers = {name: array.astype(params.dtype) for name, array in self.buffers.items()}
+
+    def gradients(self, views: Mapping[str, Array]) -> Gradients:
+        """Pick this layer's part of a split gradient buffer.
+
+        Parameters
+        ----------
+        views : mapping of str to ndarray
+            What `Parameters.split` gives for the model's buffer.
+
+        Returns
+        -------
+        Gradients
+        """
+        return Gradients({name: views[self._prefix + name] for name in self._specs})
+
+    def _materialized(self) -> Parameters:
+        """Give a layer that is in no model parameters of its own."""
+        if self._params is not None:
+            return self._params
+        own = Parameters(self._specs.values())
+        self._bind(own)
+        self.initialize()
+        return own
+
+    def _materialize(self, name: str) -> Array:
+        if name not in self._specs:
+            raise AttributeError(f"{self} has no parameter {name!r}")
+        self._materialized()
+        return self._views[name]
+
+    # A copy of a layer is a layer on its own: it takes its numbers along and leaves the model.
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        if self._params is not None:
+            own = Parameters(self._specs.values(), dtype=self.dtype, replicas=self._params.replicas)
+            own.frozen = self.frozen
+            for name, view in self._views.items():
+                own[name][...] = view
+            state["_params"] = own
+        state["_prefix"] = ""
+        state["_in_model"] = False
+        del state["_views"], state["_grads"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self._params is not None:
+            self._bind(self._params)
+
+
+def _arguments(cls: type) -> dict[str, inspect.Parameter]:
+    """Return the arguments of ``cls.__init__``, without self."""
+    return dict(
+        list(
+            inspect.signature(cls.__init__).parameters.items()  # type: ignore[misc]  # its own, not an instance's
+        )[1:]
+    )

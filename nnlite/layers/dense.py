@@ -1,0 +1,114 @@
+"""The layer of neurons: weighted sums of the inputs, plus a bias."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnlite._typing import Array
+from nnlite.checks import check_integer
+from nnlite.errors import ArgumentTypeError, ShapeError
+from nnlite.initializers import InitializerLike
+from nnlite.layers.base import Context, Layer, Parameter
+
+__all__ = ["Dense"]
+
+
+class Dense(Layer):
+    """Every output neuron adds up all inputs, each times its weight, plus a bias.
+
+    ``y = x @ W + b``
+
+    Parameters
+    ----------
+    in_features, out_features : int
+        Number of inputs and of neurons.
+    bias : bool
+        Whether there is a `b`.
+    weight_initializer : callable (rng, shape) -> ndarray, optional
+        How `W` is drawn. By default as suits the activation that follows: He's
+        normal rule in front of the ReLU family, Glorot's uniform rule otherwise.
+    bias_initializer : callable (rng, shape) -> ndarray, optional
+        How `b` is drawn; zeros by default.
+
+    Attributes
+    ----------
+    W : ndarray of shape (in_features, out_features)
+        The weights.
+    b : ndarray of shape (out_features,)
+        The biases.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If a size is no positive integer or an initializer cannot be called.
+
+    Notes
+    -----
+    With dy = dL/dy, the chain rule gives dL/dW = x.T @ dy, dL/db = the sum of dy
+    over the batch, and dL/dx = dy @ W.T.
+
+    Examples
+    --------
+    >>> layer = Dense(2, 1)
+    >>> layer.W[...] = [[0.15], [0.20]]
+    >>> layer.b[...] = 0.35
+    >>> layer.forward(np.array([[0.05, 0.10]])).round(4)
+    array([[0.3775]])
+    """
+
+    W = Parameter()
+    b = Parameter()
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        bias: bool = True,
+        weight_initializer: InitializerLike | None = None,
+        bias_initializer: InitializerLike | None = None,
+    ) -> None:
+        self.in_features = check_integer("Dense(in_features)", in_features, low=1)
+        self.out_features = check_integer("Dense(out_features)", out_features, low=1)
+        if not isinstance(bias, bool | np.bool_):
+            raise ArgumentTypeError("Dense(bias=)", "True or False", f"{bias!r}", "Give a bool.")
+        self.bias = bool(bias)
+        self.weight_initializer = weight_initializer
+        self.bias_initializer = bias_initializer
+        self.declare("W", (self.in_features, self.out_features), initializer=weight_initializer)
+        if self.bias:
+            self.declare("b", (self.out_features,), initializer=bias_initializer, decay=False)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input sample."""
+        return (self.in_features,)
+
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of one output sample."""
+        return (self.out_features,)
+
+    def forward(self, x: Array, ctx: Context | None = None) -> Array:
+        """Compute ``x @ W + b``."""
+        if x.ndim < 2 or x.shape[-1] != self.in_features:
+            raise ShapeError(
+                f"{self}",
+                f"input of shape (batch, {self.in_features})",
+                f"{x.shape}",
+                "The last axis holds the features, the one before it the batch.",
+            )
+        if ctx is not None:
+            ctx.save(x)
+        y: Array = x @ self.W
+        if self.bias:
+            y += self.b
+        return y
+
+    def backward(self, dy: Array, ctx: Context) -> Array | None:
+        """Write dL/dW and dL/db, return dL/dx."""
+        (x,) = ctx.saved
+        np.matmul(x.mT, dy, out=ctx.grads.W)
+        if self.bias:
+            np.sum(dy, axis=-2, out=ctx.grads.b)
+        dx: Array | None = dy @ self.W.mT if ctx.needs_dx else None
+        return dx

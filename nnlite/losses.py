@@ -1,0 +1,678 @@
+"""Losses: how wrong the predictions are, and which way each of them should move.
+
+To write your own, subclass `Loss` and write ``value_and_grad``, or subclass
+`PointwiseLoss` and write the value and slope for a single number.
+`nnlite.testing.check_loss` proves that the two agree.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nnlite._typing import AnyArray, Array
+from nnlite.checks import check_finite, check_number, check_rows
+from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+
+__all__ = [
+    "BinaryCrossEntropy",
+    "GaussianNLL",
+    "Hinge",
+    "Huber",
+    "Loss",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "PointwiseLoss",
+    "PoissonNLL",
+    "Quantile",
+    "SoftmaxCrossEntropy",
+]
+
+#: One number, or one number a replica.
+Value = float | Array
+
+
+class Loss:
+    """Base class of all losses.
+
+    A subclass writes `value_and_grad`. A loss is an average over the rows of the batch;
+    with weights it is the weighted average, so a weight of 2 is the same as having the
+    row twice, and a weight of 0 the same as not having it.
+
+    Nothing is broadcast between predictions and targets, except that targets without a
+    replica axis are shared by all replicas.
+
+    Attributes
+    ----------
+    from_logits : bool
+        True if the loss applies a sigmoid or softmax itself. A model that ends in one is
+        then refused when training starts.
+
+    Examples
+    --------
+    >>> class FourthPower(Loss):
+    ...     def value_and_grad(self, pred, target, weight=None):
+    ...         gap = pred - target
+    ...         return float(np.mean(gap**4)), 4 * gap**3 / gap.size
+    >>> value, grad = FourthPower().value_and_grad(np.array([[2.0]]), np.array([[1.0]]))
+    >>> value, grad
+    (1.0, array([[4.]]))
+    """
+
+    from_logits: ClassVar[bool] = False
+
+    def value_and_grad(
+        self, pred: Array, target: AnyArray, weight: Array | None = None
+    ) -> tuple[Value, Array]:
+        """Compute the loss and its gradient with respect to the predictions.
+
+        Parameters
+        ----------
+        pred : ndarray of shape (..., batch, outputs)
+            What the model gave.
+        target : ndarray
+            What it should have given.
+        weight : ndarray of shape (batch,) or (replicas, batch), optional
+            How much each row counts.
+
+        Returns
+        -------
+        value : float, or ndarray of shape (replicas,)
+            The loss.
+        grad : ndarray of the shape of `pred`
+            d value / d pred, a new array.
+
+        Raises
+        ------
+        NotImplementedError
+            If the subclass has none.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.value_and_grad is not written yet")
+
+    def prepare(self, target: Any, pred_shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
+        """Check whole targets once, before training, and cast them.
+
+        Parameters
+        ----------
+        target : array-like
+            All targets.
+        pred_shape : tuple of int
+            Shape of the predictions for them.
+        dtype : dtype
+            That of the model.
+
+        Returns
+        -------
+        ndarray
+            Integers of shape (rows,) as they are, anything else as `dtype`.
+
+        Raises
+        ------
+        ShapeError, ArgumentError, ArgumentTypeError
+            If the targets cannot be used with this loss.
+        """
+        array = check_rows(f"{self} target", target)
+        return array if _is_ids(array, pred_shape) else self._cast(array, dtype)
+
+    def _cast(self, target: AnyArray, dtype: np.dtype[Any]) -> Array:
+        """Cast checked numbers, and refuse NaN and infinity."""
+        with np.errstate(over="ignore"):  # what is too large for float32 becomes inf, and is refused
+            array: Array = target.astype(dtype, copy=False)
+        check_finite(f"{self} target", array)
+        return array
+
+
+def _is_ids(target: AnyArray, pred_shape: tuple[int, ...]) -> bool:
+    """Tell whether `target` holds one integer a row: class ids."""
+    rows = pred_shape[:-1]
+    return target.dtype.kind in "iub" and target.ndim >= 1 and target.shape == rows[-target.ndim :]
+
+
+def _check_same_shape(where: str, target_shape: tuple[int, ...], pred_shape: tuple[int, ...]) -> None:
+    """Refuse targets that would broadcast against the predictions in the last two axes."""
+    if len(target_shape) >= 2 and target_shape == pred_shape[-len(target_shape) :]:
+        return
+    if target_shape == pred_shape[:-1] and pred_shape[-1] == 1:
+        fix = "Write target[:, None]."
+    else:
+        fix = "The last layer must have one output for each target column, and one row each."
+    raise ShapeError(where, f"target of shape {pred_shape}", f"{target_shape}", fix)
+
+
+def _row_weights(where: str, weight: Array | None, pred: Array) -> Array:
+    """Return the share of each row in the average, of shape (..., batch, 1)."""
+    rows = pred.shape[:-1]
+    if weight is None:
+        return np.full((rows[-1], 1), 1 / rows[-1], pred.dtype)
+    weight = np.asarray(weight, pred.dtype)
+    if weight.ndim < 1 or weight.shape != rows[-weight.ndim :]:
+        raise ShapeError(where, f"weight of shape {rows}", f"{weight.shape}", "Give one weight a row.")
+    total = weight.sum(axis=-1, keepdims=True)
+    # A batch in which no row counts has loss 0 and gradient 0, not 0 / 0.
+    shares: Array = weight / np.where(total > 0, total, 1)
+    return shares[..., None]
+
+
+def _as_value(total: Any) -> Value:
+    """Return a Python float, or one number a replica."""
+    return float(total) if np.ndim(total) == 0 else total
+
+
+class PointwiseLoss(Loss):
+    """A loss that is the average, over rows and outputs, of a function of one number.
+
+    A subclass writes `pointwise`; shapes, weights and averages are done here.
+
+    Examples
+    --------
+    >>> class LogCosh(PointwiseLoss):
+    ...     def pointwise(self, pred, target):
+    ...         gap = pred - target
+    ...         return np.log(np.cosh(gap)), np.tanh(gap)
+    >>> value, grad = LogCosh().value_and_grad(np.array([[0.0], [1.0]]), np.array([[0.0], [0.0]]))
+    >>> round(value, 4)
+    0.2169
+    """
+
+    def pointwise(self, pred: Array, target: Array) -> tuple[Array, Array]:
+        """Compute the loss of each single output, and its derivative.
+
+        Parameters
+        ----------
+        pred, target : ndarray of shape (..., batch, outputs)
+            Of the same dtype.
+
+        Returns
+        -------
+        values, slopes : ndarray of the shape of `pred`
+            New arrays. `slopes` is d values / d pred.
+
+        Raises
+        ------
+        NotImplementedError
+            If the subclass has none.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.pointwise is not written yet")
+
+    def value_and_grad(
+        self, pred: Array, target: AnyArray, weight: Array | None = None
+    ) -> tuple[Value, Array]:
+        """Average `pointwise` over rows and outputs."""
+        pred = np.asarray(pred)
+        target = self._arrange(np.asarray(target), pred.shape).astype(pred.dtype, copy=False)
+        values, slopes = self.pointwise(pred, target)
+        if weight is None:
+            count = pred.shape[-1] * pred.shape[-2]
+            slopes *= 1 / count
+            return _as_value(values.sum(axis=(-2, -1)) / count), slopes
+        shares = _row_weights(f"{self}", weight, pred) * (1 / pred.shape[-1])
+        slopes *= shares
+        return _as_value((values * shares).sum(axis=(-2, -1))), slopes
+
+    def _arrange(self, target: AnyArray, pred_shape: tuple[int, ...]) -> AnyArray:
+        """Bring the targets into the shape of the predictions, or refuse them."""
+        _check_same_shape(f"{self}", target.shape, pred_shape)
+        return target
+
+    def prepare(self, target: Any, pred_shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
+        """Check the shape and the numbers, and cast."""
+        return self._cast(self._arrange(check_rows(f"{self} target", target), pred_shape), dtype)
+
+
+@dataclass(frozen=True)
+class MeanSquaredError(PointwiseLoss):
+    """The average of ``(pred - target)**2``: a bigger mistake stings more than in proportion.
+
+    The slope is ``2 * (pred - target)``, divided by the number of rows times outputs.
+
+    Examples
+    --------
+    >>> MeanSquaredError().value_and_grad(np.array([[1.0], [4.0]]), np.array([[1.0], [2.0]]))
+    (2.0, array([[0.],
+           [2.]]))
+    """
+
+    def pointwise(self, pred: Array, target: Array) -> tuple[Array, Array]:
+        """Compute the squared gap and twice the gap."""
+        gap = pred - target
+        return gap * gap, gap + gap
+
+
+@dataclass(frozen=True)
+class MeanAbsoluteError(PointwiseLoss):
+    """The average of ``|pred - target|``: outliers pull no harder than other rows.
+
+    The slope is the sign of the gap, and 0 where there is no gap.
+
+    Examples
+    --------
+    >>> MeanAbsoluteError().value_and_grad(np.array([[1.0], [4.0]]), np.array([[1.0], [2.0]]))
+    (1.0, array([[0. ],
+           [0.5]]))
+    """
+
+    def pointwise(self, pred: Array, target: Array) -> tuple[Array, Array]:
+        """Compute the size of the gap and its sign."""
+        gap = pred - target
+        return np.abs(gap), np.sign(gap)
+
+
+@dataclass(frozen=True)
+class Huber(PointwiseLoss):
+    """Half the squared gap for small gaps, linear beyond `delta`.
+
+    ``0.5 * gap**2 if |gap| <= delta else delta * (|gap| - 0.5 * delta)``; the slope is the
+    gap, clipped to ``[-delta, delta]``.
+
+    Parameters
+    ----------
+    delta : float
+        Where the parabola goes over into straight lines, in units of the target.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If `delta` is no positive number.
+
+    References
+    ----------
+    P. J. Huber, "Robust Estimation of a Location Parameter", Annals of Mathematical
+    Statistics 35, 1964.
+
+    Examples
+    --------
+    >>> Huber(1.0).value_and_grad(np.array([[0.5], [3.0]]), np.array([[0.0], [0.0]]))
+    (1.3125, array([[0.25],
+           [0.5 ]]))
+    """
+
+    delta: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "delta", check_number("Huber(delta)", self.delta, low=0, low_open=True))
+
+    def pointwise(self, pred: Array, target: Array) -> tuple[Array, Array]:
+        """Compute the loss and the clipped gap."""
+        gap = pred - target
+        clipped = np.clip(gap, -self.delta, self.delta)
+        return clipped * (gap - 0.5 * clipped), clipped
+
+
+@dataclass(frozen=True)
+class Quantile(PointwiseLoss):
+    """The pinball loss: its best prediction is the q-th quantile, not the mean.
+
+    ``q * (target - pred)`` where the prediction is too low, ``(1 - q) * (pred - target)``
+    where it is too high.
+
+    Parameters
+    ----------
+    q : float
+        The quantile, in (0, 1): 0.9 is the value that nine of ten targets stay below.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If `q` is no number in (0, 1).
+
+    References
+    ----------
+    R. Koenker and G. Bassett, "Regression Quantiles", Econometrica 46, 1978.
+
+    Examples
+    --------
+    >>> Quantile(0.9).value_and_grad(np.array([[0.0], [2.0]]), np.array([[1.0], [1.0]]))
+    (0.5, array([[-0.45],
+           [ 0.05]]))
+    """
+
+    q: float = 0.5
+
+    def __post_init__(self) -> None:
+        q = check_number("Quantile(q)", self.q, low=0, high=1, low_open=True, high_open=True)
+        object.__setattr__(self, "q", q)
+
+    def pointwise(self, pred: Array, target: Array) -> tuple[Array, Array]:
+        """Compute the tilted absolute gap and its slope."""
+        gap = pred - target
+        slopes = np.where(gap > 0, pred.dtype.type(1 - self.q), pred.dtype.type(-self.q))
+        slopes *= gap != 0
+        return slopes * gap, slopes
+
+
+@dataclass(frozen=True)
+class PoissonNLL(PointwiseLoss):
+    """For counts: the model predicts the logarithm of the expected count.
+
+    ``exp(pred) - target * pred``, the negative log-likelihood of a Poisson distribution
+    without the term ``log(target!)``, which does not depend on the model. The slope is
+    ``exp(pred) - target``.
+
+    Examples
+    --------
+    >>> value, grad = PoissonNLL().value_and_grad(np.array([[0.0]]), np.array([[3.0]]))
+    >>> value, grad
+    (1.0, array([[-2.]]))
+    """
+
+    def pointwise(self, pred: Array, target: Array) -> tuple[Array, Array]:
+        """Compute the loss and its slope."""
+        rate = np.exp(pred)
+        return rate - target * pred, rate - target
+
+    def prepare(self, target: Any, pred_shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
+        """Check also that no count is negative."""
+        array = super().prepare(target, pred_shape, dtype)
+        if (array < 0).any():
+            raise ArgumentError(
+                f"{self} target", "counts of at least 0", f"{array.min():g}", "Poisson counts start at 0."
+            )
+        return array
+
+
+@dataclass(frozen=True)
+class Hinge(PointwiseLoss):
+    """For two classes called -1 and +1: nothing to pay beyond a margin of 1.
+
+    ``max(0, 1 - target * pred)``; the slope is ``-target`` inside the margin, else 0.
+
+    References
+    ----------
+    C. Cortes and V. Vapnik, "Support-Vector Networks", Machine Learning 20, 1995.
+
+    Examples
+    --------
+    >>> Hinge().value_and_grad(np.array([[2.0], [0.5]]), np.array([[1.0], [1.0]]))
+    (0.25, array([[-0. ],
+           [-0.5]]))
+    """
+
+    from_logits: ClassVar[bool] = True
+
+    def pointwise(self, pred: Array, target: Array) -> tuple[Array, Array]:
+        """Compute what is missing to the margin, and the slope."""
+        missing = 1 - target * pred
+        return np.maximum(missing, 0), -target * (missing > 0)
+
+    def prepare(self, target: Any, pred_shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
+        """Check also that every target is -1 or +1."""
+        array = super().prepare(target, pred_shape, dtype)
+        wrong = np.abs(array) != 1
+        if wrong.any():
+            raise ArgumentError(
+                f"{self} target",
+                "targets -1 and +1",
+                f"{array[wrong][0]:g}",
+                "Write 2 * target - 1 for targets 0 and 1.",
+            )
+        return array
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy(PointwiseLoss):
+    """For yes or no, once or for several labels at a time, from logits.
+
+    With ``p = sigmoid(pred)``: ``-(target * log(p) + (1 - target) * log(1 - p))``. It is
+    computed as ``max(pred, 0) - target * pred + log(1 + exp(-|pred|))``, which loses
+    nothing at any logit. The slope is ``p - target``.
+
+    Targets are 0 and 1, or anything between, in the shape of the predictions; or, for a
+    model with one output, integers 0 and 1 of shape (batch,).
+
+    Parameters
+    ----------
+    label_smoothing : float
+        In [0, 1): targets become ``target * (1 - s) + s / 2``.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If `label_smoothing` is no number in [0, 1).
+
+    Examples
+    --------
+    >>> value, grad = BinaryCrossEntropy().value_and_grad(np.array([[0.0], [1e4]]), np.array([1, 1]))
+    >>> round(value, 6)
+    0.346574
+    >>> grad
+    array([[-0.25],
+           [ 0.  ]])
+    """
+
+    label_smoothing: float = 0.0
+
+    from_logits: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label_smoothing", _check_smoothing(self, self.label_smoothing))
+
+    def pointwise(self, pred: Array, target: Array) -> tuple[Array, Array]:
+        """Compute the loss and ``sigmoid(pred) - target``."""
+        if self.label_smoothing:
+            target = target * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
+        tail = np.exp(-np.abs(pred))  # never above 1
+        values = np.log1p(tail)
+        values += np.maximum(pred, 0)
+        values -= target * pred
+        slopes = np.where(pred >= 0, 1, tail)
+        slopes /= 1 + tail
+        slopes -= target
+        return values, slopes
+
+    def _arrange(self, target: AnyArray, pred_shape: tuple[int, ...]) -> AnyArray:
+        if pred_shape[-1] == 1 and _is_ids(target, pred_shape):
+            return target[..., None]
+        return super()._arrange(target, pred_shape)
+
+    def prepare(self, target: Any, pred_shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
+        """Check also that every target is in [0, 1]."""
+        array = super().prepare(target, pred_shape, dtype)
+        wrong = (array < 0) | (array > 1)
+        if wrong.any():
+            raise ArgumentError(
+                f"{self} target",
+                "targets in [0, 1]",
+                f"{array[wrong][0]:g}",
+                "Use 0 and 1; for several classes use SoftmaxCrossEntropy.",
+            )
+        return array
+
+
+@dataclass(frozen=True)
+class SoftmaxCrossEntropy(Loss):
+    """For one of several classes, from logits.
+
+    With ``p = softmax(pred)``: minus the logarithm of the probability that the model gives
+    to the true class. The gradient of a row is ``p - target``.
+
+    Targets are integers of shape (batch,), the class ids; or rows of shape
+    (batch, classes) that sum to 1, one-hot or soft.
+
+    Parameters
+    ----------
+    label_smoothing : float
+        In [0, 1): targets become ``target * (1 - s) + s / classes``.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If `label_smoothing` is no number in [0, 1).
+
+    References
+    ----------
+    C. Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", CVPR
+    2016, section 7 (label smoothing).
+
+    Examples
+    --------
+    A net that knows nothing about three classes scores log(3):
+
+    >>> value, grad = SoftmaxCrossEntropy().value_and_grad(np.zeros((1, 3)), np.array([2]))
+    >>> round(value, 4)
+    1.0986
+    >>> grad.round(4)
+    array([[ 0.3333,  0.3333, -0.6667]])
+    """
+
+    label_smoothing: float = 0.0
+
+    from_logits: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label_smoothing", _check_smoothing(self, self.label_smoothing))
+
+    def value_and_grad(
+        self, pred: Array, target: AnyArray, weight: Array | None = None
+    ) -> tuple[Value, Array]:
+        """Average the cross-entropy over the rows."""
+        # In C order, so that the flat views of the arrays made from it below are views.
+        pred, target = np.ascontiguousarray(pred), np.asarray(target)
+        log_p = pred - pred.max(axis=-1, keepdims=True)
+        p = np.exp(log_p)
+        total = p.sum(axis=-1, keepdims=True)
+        p /= total
+        log_p -= np.log(total)
+        shares = _row_weights(f"{self}", weight, pred)
+        classes = pred.shape[-1]
+        smooth = self.label_smoothing
+        if _is_ids(target, pred.shape):
+            self._check_ids(target, classes)
+            # Rows as one long list, so that ids shared by all replicas need no special case.
+            true = np.arange(0, p.size, classes) + np.broadcast_to(target, pred.shape[:-1]).ravel()
+            rows = (smooth - 1) * log_p.reshape(-1)[true].reshape(*pred.shape[:-1], 1)
+            p.reshape(-1)[true] -= 1 - smooth
+            if smooth:
+                rows -= (smooth / classes) * log_p.sum(axis=-1, keepdims=True)
+                p -= smooth / classes
+        else:
+            _check_same_shape(f"{self}", target.shape, pred.shape)
+            target = target.astype(pred.dtype, copy=False)
+            if smooth:
+                target = target * (1 - smooth) + smooth / classes
+            rows = -(target * log_p).sum(axis=-1, keepdims=True)
+            p *= target.sum(axis=-1, keepdims=True)
+            p -= target
+        p *= shares
+        return _as_value((rows * shares).sum(axis=(-2, -1))), p
+
+    def _check_ids(self, ids: AnyArray, classes: int) -> None:
+        if ids.dtype.kind == "b":
+            return
+        low, high = int(ids.min(initial=0)), int(ids.max(initial=0))
+        if low < 0 or high >= classes:
+            raise ArgumentError(
+                f"{self} target",
+                f"class ids from 0 to {classes - 1}",
+                f"{low if low < 0 else high}",
+                f"Number the classes from 0, or give the last layer {high + 1} outputs."
+                if low >= 0
+                else "Number the classes from 0.",
+            )
+
+    def prepare(self, target: Any, pred_shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
+        """Check class ids or rows of probabilities."""
+        array = check_rows(f"{self} target", target)
+        if _is_ids(array, pred_shape):
+            self._check_ids(array, pred_shape[-1])
+            return array.astype(np.intp, copy=False)
+        if array.ndim == 1 and array.shape == pred_shape[-2:-1] and array.dtype.kind == "f":
+            raise ArgumentTypeError(
+                f"{self} target",
+                "class ids that are integers",
+                f"dtype {array.dtype}",
+                "Write target.astype(int).",
+            )
+        _check_same_shape(f"{self}", array.shape, pred_shape)
+        array = self._cast(array, dtype)
+        off = np.abs(array.sum(axis=-1) - 1)
+        if (array < 0).any() or (off > 1e-3).any():
+            row = int(np.argwhere((off > 1e-3) | (array < 0).any(axis=-1))[0][-1])
+            raise ArgumentError(
+                f"{self} target",
+                "rows of probabilities that sum to 1",
+                f"a sum of {array.sum(axis=-1)[..., row].flat[0]:g} in row {row}",
+                "Give class ids, one-hot rows, or divide each row by its sum.",
+            )
+        return array
+
+
+@dataclass(frozen=True)
+class GaussianNLL(Loss):
+    """For regression with its own error bars: the model predicts mean and log-variance.
+
+    The model has two outputs for each target column: first all means m, then all
+    log-variances s. The loss is the average of ``(s + (m - target)**2 / exp(s)) / 2``, the
+    negative log-likelihood of a normal distribution without its constant.
+
+    Parameters
+    ----------
+    min_variance : float
+        The variance is taken to be at least this, so that a perfect fit does not run off
+        to minus infinity.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If `min_variance` is no positive number.
+
+    References
+    ----------
+    D. Nix and A. Weigend, "Estimating the mean and variance of the target probability
+    distribution", ICNN 1994, eq. 4.
+
+    Examples
+    --------
+    >>> value, grad = GaussianNLL().value_and_grad(np.array([[1.0, 0.0]]), np.array([[3.0]]))
+    >>> value, grad
+    (2.0, array([[-2. , -1.5]]))
+    """
+
+    min_variance: float = 1e-6
+
+    def __post_init__(self) -> None:
+        number = check_number("GaussianNLL(min_variance)", self.min_variance, low=0, low_open=True)
+        object.__setattr__(self, "min_variance", number)
+
+    def value_and_grad(
+        self, pred: Array, target: AnyArray, weight: Array | None = None
+    ) -> tuple[Value, Array]:
+        """Average the negative log-likelihood over rows and target columns."""
+        pred, target = np.asarray(pred), np.asarray(target)
+        _check_same_shape(f"{self}", target.shape, self._target_shape(pred.shape))
+        columns = pred.shape[-1] // 2
+        mean, log_variance = pred[..., :columns], pred[..., columns:]
+        floor = math.log(self.min_variance)
+        s = np.maximum(log_variance, floor)
+        precision = np.exp(-s)
+        gap = mean - target.astype(pred.dtype, copy=False)
+        surprise = gap * gap * precision
+        grad = np.empty_like(pred)
+        np.multiply(gap, precision, out=grad[..., :columns])
+        grad[..., columns:] = 0.5 * (1 - surprise) * (log_variance > floor)
+        shares = _row_weights(f"{self}", weight, pred) * (1 / columns)
+        grad *= shares
+        return _as_value((0.5 * (s + surprise) * shares).sum(axis=(-2, -1))), grad
+
+    def _target_shape(self, pred_shape: tuple[int, ...]) -> tuple[int, ...]:
+        if pred_shape[-1] % 2:
+            raise ShapeError(
+                f"{self}",
+                "an even number of outputs",
+                f"{pred_shape[-1]}",
+                "Give the last layer two outputs for each target column: mean and log-variance.",
+            )
+        return (*pred_shape[:-1], pred_shape[-1] // 2)
+
+    def prepare(self, target: Any, pred_shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
+        """Check the shape and the numbers, and cast."""
+        array = check_rows(f"{self} target", target)
+        _check_same_shape(f"{self}", array.shape, self._target_shape(pred_shape))
+        return self._cast(array, dtype)
+
+
+def _check_smoothing(loss: Loss, value: float) -> float:
+    where = f"{type(loss).__name__}(label_smoothing)"
+    return check_number(where, value, low=0, high=1, high_open=True)

@@ -1,0 +1,971 @@
+"""Sequential: layers in a row, forward from input to output and backward from blame to blame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from nnlite._typing import RNG, AnyArray, Array
+from nnlite.checks import check_finite, check_integer, check_rng, check_rows, check_weight
+from nnlite.data import is_reiterable, split_batch
+from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.initializers import InitializerLike
+from nnlite.layers.base import Context, Layer
+from nnlite.losses import Loss, Value
+from nnlite.metrics import Metric, call_metric, named_metrics
+from nnlite.parameters import Parameters, join_specs
+from nnlite.summary import LayerSummary, Summary
+
+if TYPE_CHECKING:
+    from nnlite.callbacks import Callback
+    from nnlite.history import History
+    from nnlite.optimizers import LBFGS, Optimizer
+
+__all__ = ["ModelContext", "Sequential"]
+
+
+class ModelContext:
+    """What a model keeps from one forward pass: one `Context` for each layer.
+
+    Made by `Sequential.context`. It can be used for one pass after another.
+
+    Parameters
+    ----------
+    layers : sequence of Context
+        One for each layer.
+
+    Attributes
+    ----------
+    layers : tuple of Context
+        What was given.
+
+    Examples
+    --------
+    >>> from nnlite.layers import Dense, Tanh
+    >>> model = Sequential([Dense(2, 3), Tanh()], rng=0)
+    >>> ctx = model.context()
+    >>> y = model.forward(np.ones((1, 2)), ctx)
+    >>> ctx.layers[0].saved[0]  # what Dense needs again: its input
+    array([[1., 1.]], dtype=float32)
+    """
+
+    __slots__ = ("layers", "output_shape")
+
+    def __init__(self, layers: Sequence[Context]) -> None:
+        self.layers = tuple(layers)
+        self.output_shape: tuple[int, ...] | None = None  # None until a forward pass has been made
+
+
+class Sequential:
+    """A network: a list of layers, each fed by the one before.
+
+    Parameters
+    ----------
+    layers : list of Layer
+        From input to output. Each belongs to this model from now on.
+    dtype : dtype
+        float32, or float64 for gradient checks. Inputs are cast to it.
+    replicas : int, optional
+        Train this many nets as one: every parameter gets a leading axis, and so does
+        the output.
+    rng : int, Generator or None
+        The seed of the initial weights, and then of shuffling and dropout in `fit`. Each
+        layer draws from a stream of its own. A layer whose parameters were read or set
+        before it came into the model keeps them.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+        The layers.
+    params : Parameters
+        All parameters and gradients, in two flat buffers.
+    rng : Generator
+        What `fit` draws from if it is given no seed of its own.
+    input_shape, output_shape : tuple of int or None
+        Shape of one sample; None if any will do.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If `layers` is no list of layers.
+    ArgumentError
+        If it is empty, or a layer is in it twice or in another model.
+    ShapeError
+        If a layer does not take what the one before it gives.
+
+    Examples
+    --------
+    >>> from nnlite.layers import Dense, Tanh
+    >>> model = Sequential([Dense(2, 8), Tanh(), Dense(8, 1)], rng=0)
+    >>> model.predict([[0.0, 1.0], [1.0, 1.0]]).shape
+    (2, 1)
+    >>> model.params.size
+    33
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        *,
+        dtype: Any = np.float32,
+        replicas: int | None = None,
+        rng: RNG = None,
+    ) -> None:
+        self.layers = _check_layers(layers)
+        self.input_shape, self._output_shapes = _check_chain(self.layers)
+        self.output_shape = self._output_shapes[-1]
+        self.rng = check_rng("Sequential(rng=)", rng)
+        drawn = [index for index, layer in enumerate(self.layers) if layer._params is None]
+        self.params = self._join(dtype, replicas)
+        self._initialize(self.rng, drawn)
+
+    def _join(self, dtype: Any, replicas: int | None) -> Parameters:
+        """Move the layers' parameters into one pair of buffers."""
+        parts = [(f"{index}.", layer._specs.values()) for index, layer in enumerate(self.layers)]
+        params = Parameters(join_specs(parts), dtype=dtype, replicas=replicas)
+        frozen: set[str] = set()
+        for (prefix, _), layer in zip(parts, self.layers, strict=True):
+            own, kept = layer._params, layer.frozen
+            frozen.update(prefix + name for name in kept)
+            layer._bind(params, prefix)
+            layer._in_model = True
+            for name in own or ():
+                layer._views[name][...] = own[name]  # type: ignore[index]
+        params.frozen = frozen
+        learning = [index for index, layer in enumerate(self.layers) if layer.parameter_names]
+        # Nobody asks for dL/dx of the first layer that learns, nor for anything before it.
+        self._first_learning = learning[0] if learning else len(self.layers)
+        return params
+
+    def initialize(self, rng: RNG = None) -> None:
+        """Draw all parameters anew.
+
+        Parameters
+        ----------
+        rng : int, Generator or None
+            The seed; by default the model's own generator goes on.
+
+        Raises
+        ------
+        ArgumentTypeError, ArgumentError
+            If the seed or an initializer cannot be used.
+
+        Examples
+        --------
+        >>> from nnlite.layers import Dense
+        >>> model = Sequential([Dense(2, 1)], rng=0)
+        >>> before = model.params.values.copy()
+        >>> model.initialize(rng=1)
+        >>> bool((model.params.values[:2] == before[:2]).any())
+        False
+        """
+        generator = self.rng if rng is None else check_rng("Sequential.initialize(rng=)", rng)
+        self._initialize(generator, range(len(self.layers)))
+
+    def _initialize(self, rng: np.random.Generator, chosen: Iterable[int]) -> None:
+        # One stream for each replica, and from it one for each layer: replica r starts as a
+        # single net with the r-th spawned generator does, and a layer more changes no other.
+        replicas = [rng] if self.params.replicas is None else rng.spawn(self.params.replicas)
+        streams = [replica.spawn(len(self.layers)) for replica in replicas]
+        for index in chosen:
+            layer = self.layers[index]
+            layer._draw([stream[index] for stream in streams], self._default_initializer(index))
+
+    def _default_initializer(self, index: int) -> InitializerLike | None:
+        """Return the initializer that suits the activation which the layer feeds."""
+        for follower in self.layers[index + 1 :]:
+            if follower.parameter_names:
+                break
+            if follower.feeding_initializer is not None:
+                return follower.feeding_initializer
+        return None
+
+    # Forward and backward.
+
+    def context(
+        self,
+        *,
+        training: bool = True,
+        rng: RNG = None,
+        grads: Array | None = None,
+        input_gradient: bool = False,
+    ) -> ModelContext:
+        """Make the place where a forward pass leaves what the backward pass needs.
+
+        Parameters
+        ----------
+        training : bool
+            False for gradients without dropout.
+        rng : int, Generator or None
+            What dropout draws from; the model's own generator by default.
+        grads : ndarray of shape (..., size), optional
+            Where gradients are written, laid out as ``params.grads``, which it is by
+            default.
+        input_gradient : bool
+            Whether `backward` shall return dL/dx.
+
+        Returns
+        -------
+        ModelContext
+
+        Raises
+        ------
+        ArgumentTypeError, ArgumentError
+            If the seed cannot be used.
+        """
+        generator = self.rng if rng is None else check_rng("Sequential.context(rng=)", rng)
+        views = None if grads is None else self.params.split(grads)
+        return ModelContext(
+            [
+                Context(
+                    layer._grads if views is None else layer.gradients(views),
+                    training=training,
+                    rng=generator,
+                    needs_dx=input_gradient or index > self._first_learning,
+                )
+                for index, layer in enumerate(self.layers)
+            ]
+        )
+
+    def forward(self, x: Any, ctx: ModelContext | None = None) -> Array:
+        """Run the input through all layers.
+
+        Parameters
+        ----------
+        x : array-like of shape (..., batch, features)
+            The input.
+        ctx : ModelContext, optional
+            Where to keep what `backward` needs. None means inference.
+
+        Returns
+        -------
+        ndarray of shape (..., batch, outputs)
+            The output of the last layer.
+
+        Raises
+        ------
+        ShapeError, ArgumentError, ArgumentTypeError
+            If the input does not fit.
+        """
+        return self._forward(self.check_input(x, where="Sequential.forward(x)"), ctx)
+
+    def _forward(self, x: Array, ctx: ModelContext | None = None) -> Array:
+        if ctx is None:
+            for layer in self.layers:
+                x = layer.forward(x)
+            return x
+        for layer, kept in zip(self.layers, ctx.layers, strict=True):
+            x = layer.forward(x, kept)
+        ctx.output_shape = x.shape
+        return x
+
+    def backward(self, dy: Array, ctx: ModelContext) -> Array | None:
+        """Trace the blame from the output back to every parameter.
+
+        Parameters
+        ----------
+        dy : ndarray of the shape of the output
+            dL/dy, as a loss gives it.
+        ctx : ModelContext
+            The one that `forward` got.
+
+        Returns
+        -------
+        ndarray of the shape of the input, or None
+            dL/dx if the context was made with ``input_gradient=True``. The gradients of
+            the parameters are in ``params.grads``.
+
+        Raises
+        ------
+        ArgumentError
+            If no forward pass was made with `ctx`.
+        ShapeError
+            If `dy` has another shape than the output.
+        """
+        if ctx.output_shape is None:
+            raise ArgumentError(
+                "Sequential.backward",
+                "a context that a forward pass has filled",
+                "an empty one",
+                "Call model.forward(x, ctx) first.",
+            )
+        if np.shape(dy) != ctx.output_shape:
+            raise ShapeError(
+                "Sequential.backward(dy)",
+                f"the shape of the output, {ctx.output_shape}",
+                f"{np.shape(dy)}",
+                "Give the gradient that the loss returned.",
+            )
+        return self._backward(np.asarray(dy, self.params.dtype), ctx)
+
+    def _backward(self, dy: Array, ctx: ModelContext) -> Array | None:
+        blame: Array | None = dy
+        for layer, kept in zip(reversed(self.layers), reversed(ctx.layers), strict=True):
+            if blame is None:
+                break
+            blame = layer.backward(blame, kept)
+            if not kept.needs_dx:
+                return None
+        return blame
+
+    def loss_and_grad(
+        self, x: Any, y: Any, loss: Loss, *, weight: Any = None, ctx: ModelContext | None = None
+    ) -> Value:
+        """Compute the loss of a batch, and fill ``params.grads``: forward, then blame.
+
+        With ``optimizer.step(model.params)`` after it, this is the whole training loop.
+
+        Parameters
+        ----------
+        x : array-like of shape (batch, features)
+            The input.
+        y : array-like
+            The targets, as the loss takes them.
+        loss : Loss
+            What to lower.
+        weight : array-like of shape (batch,), optional
+            How much each row counts.
+        ctx : ModelContext, optional
+            To look at the pass afterwards, or to write the gradients elsewhere.
+
+        Returns
+        -------
+        float, or ndarray of shape (replicas,)
+            The loss.
+
+        Raises
+        ------
+        ShapeError, ArgumentError, ArgumentTypeError
+            If the batch does not fit the model or the loss.
+
+        Examples
+        --------
+        >>> from nnlite import Dense, MeanSquaredError, SGD
+        >>> model = Sequential([Dense(1, 1)], rng=0)
+        >>> optimizer = SGD(0.1)
+        >>> x = np.array([[0.0], [1.0], [2.0]])
+        >>> for step in range(200):
+        ...     value = model.loss_and_grad(x, 3 * x + 1, MeanSquaredError())
+        ...     optimizer.step(model.params)
+        >>> model[0].W.round(2), model[0].b.round(2)
+        (array([[3.]], dtype=float32), array([1.], dtype=float32))
+        """
+        self.check_loss(loss)
+        x = self.check_input(x, where="Sequential.loss_and_grad(x)", finite=True)
+        y, weight = self.check_targets(y, weight, loss, x)
+        return self._loss_and_grad(x, y, weight, loss, self.context() if ctx is None else ctx)
+
+    def _loss_and_grad(
+        self, x: Array, y: AnyArray, weight: Array | None, loss: Loss, ctx: ModelContext
+    ) -> Value:
+        value, dy = loss.value_and_grad(self._forward(x, ctx), y, weight)
+        self._backward(dy, ctx)
+        return value
+
+    # Using it.
+
+    def predict(self, X: Any, *, batch_size: int = 4096) -> Array:
+        """Compute the output for any number of rows.
+
+        Nothing on the model is written, so several threads may predict at once.
+
+        Parameters
+        ----------
+        X : array-like of shape (rows, features)
+            The input.
+        batch_size : int
+            Rows that go through the layers at a time.
+
+        Returns
+        -------
+        ndarray of shape (rows, outputs) or (replicas, rows, outputs)
+            The output of the last layer; logits, if the model was trained on logits.
+
+        Raises
+        ------
+        ShapeError, ArgumentError, ArgumentTypeError
+            If the input does not fit, or holds NaN or infinity.
+
+        Examples
+        --------
+        >>> from nnlite.layers import Dense
+        >>> Sequential([Dense(2, 3)], rng=0).predict([[1, 2]]).shape
+        (1, 3)
+        """
+        batch_size = check_integer("Sequential.predict(batch_size=)", batch_size, low=1)
+        x = self.check_input(X, where="Sequential.predict(X)", finite=True)
+        axis = self._row_axis(x)
+        rows = x.shape[axis]
+        if rows <= batch_size:
+            return self._forward(x)
+        ahead = (slice(None),) * axis
+        starts = range(0, rows, batch_size)
+        parts = [self._forward(x[(*ahead, slice(start, start + batch_size))]) for start in starts]
+        return np.concatenate(parts, axis=-1 - self._output_rank)
+
+    def _row_axis(self, x: Array) -> int:
+        return x.ndim - 1 - len(self.input_shape or (1,))
+
+    @property
+    def _output_rank(self) -> int:
+        return len(self.output_shape or (1,))
+
+    def evaluate(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        loss: Loss | None = None,
+        metrics: Sequence[Metric] | Mapping[str, Metric] = (),
+        weight: Any = None,
+        batch_size: int = 4096,
+    ) -> dict[str, Any]:
+        """Compute loss and metrics on data, without dropout.
+
+        Parameters
+        ----------
+        X : array-like of shape (rows, features), or re-iterable of batches
+            The input; without `y`, batches ``(x, y)`` or ``(x, y, weight)``.
+        y : array-like, optional
+            The targets.
+        loss : Loss, optional
+            Adds the entry ``"loss"``.
+        metrics : sequence or dict of functions (pred, target) -> float
+            Adds an entry for each, under its name.
+        weight : array-like of shape (rows,), optional
+            How much each row counts.
+        batch_size : int
+            Rows that go through the layers at a time.
+
+        Returns
+        -------
+        dict of str to float
+
+        Raises
+        ------
+        ShapeError, ArgumentError, ArgumentTypeError
+            If the data do not fit.
+
+        Examples
+        --------
+        >>> from nnlite import Dense, MeanSquaredError
+        >>> model = Sequential([Dense(1, 1)], rng=0)
+        >>> sorted(model.evaluate([[1.0]], [[2.0]], loss=MeanSquaredError()))
+        ['loss']
+        """
+        chosen = named_metrics(metrics)
+        if y is None:
+            pred, target, weight = self._predict_batches(X, batch_size)
+        else:
+            pred, target = self.predict(X, batch_size=batch_size), np.asarray(y)
+        return self.score(pred, target, weight, loss=loss, metrics=chosen)
+
+    def _predict_batches(self, batches: Any, batch_size: int) -> tuple[Array, AnyArray, AnyArray | None]:
+        if not is_reiterable(batches):
+            raise ArgumentTypeError(
+                "Sequential.evaluate",
+                "arrays X and y, or a re-iterable of batches (x, y)",
+                f"{type(batches).__name__} and no y",
+                "Give the targets too.",
+            )
+        parts = [split_batch(batch) for batch in batches]
+        if not parts:
+            raise ArgumentError("Sequential.evaluate", "at least one batch", "none", "Give some data.")
+        pred = [self.predict(x, batch_size=batch_size) for x, _, _ in parts]
+        weights = [weight for _, _, weight in parts if weight is not None]
+        return (
+            np.concatenate(pred, axis=-1 - self._output_rank),
+            np.concatenate([target for _, target, _ in parts]),
+            np.concatenate(weights) if weights else None,
+        )
+
+    def score(
+        self,
+        pred: Array,
+        target: AnyArray,
+        weight: Any,
+        *,
+        loss: Loss | None,
+        metrics: Mapping[str, Metric],
+    ) -> dict[str, Any]:
+        """Compute loss and metrics from predictions that were made already.
+
+        Parameters
+        ----------
+        pred : ndarray of shape (rows, outputs)
+            What `predict` gave.
+        target : ndarray
+            The targets.
+        weight : array-like of shape (rows,) or None
+            How much each row counts.
+        loss : Loss or None
+            Adds the entry ``"loss"``.
+        metrics : mapping of str to function
+            Adds an entry for each.
+
+        Returns
+        -------
+        dict of str to float
+
+        Raises
+        ------
+        ShapeError, ArgumentError, ArgumentTypeError
+            If the targets do not fit.
+        """
+        found: dict[str, Any] = {}
+        if loss is not None:
+            prepared = loss.prepare(target, pred.shape, self.params.dtype)
+            weight = None if weight is None else self._check_weight(weight, pred.shape[:-1])
+            value, _ = loss.value_and_grad(pred, prepared, weight)
+            found["loss"] = value if isinstance(value, float) else value.tolist()
+        for name, metric in metrics.items():
+            found[name] = call_metric(metric, pred, target, weight)
+        return found
+
+    def activations(self, x: Any) -> list[Array]:
+        """Compute the output of every layer, as in prediction.
+
+        Parameters
+        ----------
+        x : array-like of shape (batch, features)
+            The input.
+
+        Returns
+        -------
+        list of ndarray
+            One for each layer; the last is what `predict` gives.
+
+        Raises
+        ------
+        ShapeError, ArgumentError, ArgumentTypeError
+            If the input does not fit.
+
+        Examples
+        --------
+        >>> from nnlite.layers import Dense, ReLU
+        >>> model = Sequential([Dense(2, 3), ReLU()], rng=0)
+        >>> [a.shape for a in model.activations([[1, 2]])]
+        [(1, 3), (1, 3)]
+        """
+        x = self.check_input(x, where="Sequential.activations(x)")
+        outputs = []
+        for layer in self.layers:
+            x = layer.forward(x)
+            outputs.append(x)
+        return outputs
+
+    def adapt(self, blocks: Callable[[], Iterator[Array]]) -> None:
+        """Show data to the layers that must see some and have not, such as `Standardize`.
+
+        Parameters
+        ----------
+        blocks : callable () -> iterator of ndarray
+            Gives the training data again at each call.
+
+        Raises
+        ------
+        ShapeError, ArgumentError
+            If a layer cannot use the data.
+        """
+        for index, layer in enumerate(self.layers):
+            if not layer.adapted:
+                layer.adapt(self._upto(index, block) for block in blocks())
+
+    def _upto(self, index: int, x: Array) -> Array:
+        for layer in self.layers[:index]:
+            x = layer.forward(x)
+        return x
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        loss: Loss,
+        optimizer: Optimizer | LBFGS,
+        epochs: int = 100,
+        batch_size: int | None = None,
+        weight: Any = None,
+        validation: Any = None,
+        metrics: Sequence[Metric] | Mapping[str, Metric] = (),
+        callbacks: Sequence[Callback] = (),
+        shuffle: bool = True,
+        rng: RNG = None,
+    ) -> History:
+        """Train: thousands of times forward, loss, blame, and a small step downhill.
+
+        Parameters
+        ----------
+        X : array-like of shape (rows, features), or re-iterable of batches
+            The input; without `y`, anything that can be iterated over again and again and
+            gives batches ``(x, y)`` or ``(x, y, weight)``.
+        y : array-like, optional
+            The targets, as the loss takes them.
+        loss : Loss
+            What to lower.
+        optimizer : Optimizer or LBFGS
+            How to step. Given again to a second ``fit``, it goes on where it stopped.
+        epochs : int
+            How many times to go over the data; with `LBFGS`, the number of iterations.
+        batch_size : int, optional
+            Rows in one step: 32 by default. With `LBFGS`, which needs the whole data for
+            every step, the rows that go through the layers at a time, all by default.
+        weight : array-like of shape (rows,), optional
+            How much each row counts.
+        validation : tuple, float or re-iterable of batches, optional
+            Data to measure on after every epoch: ``(X, y)`` or ``(X, y, weight)``, or a part
+            of the training rows in (0, 1), drawn at random and kept out of training.
+        metrics : sequence or dict of functions (pred, target) -> float
+            Measured on training and validation data, and named in the history.
+        callbacks : sequence of Callback
+            What else to do: stop early, show progress, save.
+        shuffle : bool
+            Whether to draw a new order of the rows for every epoch.
+        rng : int, Generator or None
+            Seed of order, dropout and validation part; the model's own generator by
+            default, so that a seeded model trains to the same bits again.
+
+        Returns
+        -------
+        History
+            One row an epoch: loss, metrics, learning rate, seconds.
+
+        Raises
+        ------
+        ShapeError, ArgumentError, ArgumentTypeError
+            If anything does not fit; then nothing has changed.
+        DivergenceError
+            If the loss stops being finite. The model keeps the last weights that gave a
+            finite loss, and the optimizer is reset.
+
+        Warns
+        -----
+        UserWarning
+            If Ctrl-C ended the training. The model and the history are usable.
+
+        Notes
+        -----
+        The training loss and metrics of an epoch are gathered from its batches, while the
+        weights change and with dropout on; those of validation are measured at its end.
+
+        Examples
+        --------
+        >>> from nnlite import SGD, Dense, MeanSquaredError, Sequential, Tanh, datasets
+        >>> X, y = datasets.xor()
+        >>> model = Sequential([Dense(2, 8), Tanh(), Dense(8, 1)], rng=0)
+        >>> history = model.fit(
+        ...     X, y[:, None], loss=MeanSquaredError(), optimizer=SGD(0.1), epochs=1000, batch_size=4
+        ... )
+        >>> history["loss"][-1] < 0.01
+        True
+        """
+        from nnlite.training import fit
+
+        return fit(
+            self,
+            X,
+            y,
+            loss=loss,
+            optimizer=optimizer,
+            epochs=epochs,
+            batch_size=batch_size,
+            weight=weight,
+            validation=validation,
+            metrics=metrics,
+            callbacks=callbacks,
+            shuffle=shuffle,
+            rng=rng,
+        )
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write architecture and numbers to one safetensors file.
+
+        `nnlite.load` reads it. Nothing in the file can run code.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where to; an old file is replaced once the new one is complete.
+
+        Raises
+        ------
+        ArgumentError
+            If a layer's arguments cannot be written as JSON.
+        OSError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> import tempfile, pathlib, nnlite
+        >>> model = nnlite.Sequential([nnlite.Dense(2, 1)], rng=0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "net.safetensors"
+        ...     model.save(path)
+        ...     bool((nnlite.load(path).predict([[1, 2]]) == model.predict([[1, 2]])).all())
+        True
+        """
+        from nnlite.persistence import save
+
+        save(self, path)
+
+    # Checks at the boundary.
+
+    def check_input(self, x: Any, *, where: str, finite: bool = False) -> Array:
+        """Cast an input to the model's dtype and check its shape.
+
+        Parameters
+        ----------
+        x : array-like
+            The candidate.
+        where : str
+            Names it in the message.
+        finite : bool
+            Whether NaN and infinity are refused too.
+
+        Returns
+        -------
+        ndarray
+            The input itself if nothing had to be changed.
+
+        Raises
+        ------
+        ArgumentTypeError
+            If it holds no numbers.
+        ShapeError
+            If its shape does not fit.
+        ArgumentError
+            If it is empty, or not finite.
+        """
+        array: Array = x
+        if not (isinstance(x, np.ndarray) and x.dtype == self.params.dtype):
+            array = self._cast(x, where)
+        shape = self.input_shape
+        if shape is not None:
+            leading = array.shape[: array.ndim - len(shape)]
+            if array.shape[len(leading) :] != shape or not self._leads(leading):
+                raise ShapeError(where, *self._expected_input(array))
+        elif array.ndim < 2:
+            raise ShapeError(where, "shape (batch, features)", f"{array.shape}", "Add the batch axis.")
+        if not array.size:
+            raise ArgumentError(where, "at least one row", f"shape {array.shape}", "Give some data.")
+        if finite:
+            check_finite(where, array)
+        return array
+
+    def _cast(self, x: Any, where: str) -> Array:
+        with np.errstate(over="ignore"):  # what is too large for float32 becomes inf, which can be refused
+            cast: Array = check_rows(where, x).astype(self.params.dtype)
+        return cast
+
+    def _leads(self, leading: tuple[int, ...]) -> bool:
+        replicas = self.params.replicas
+        return len(leading) == 1 or (replicas is not None and leading[:-1] == (replicas,))
+
+    def _expected_input(self, x: Array) -> tuple[str, str, str]:
+        shape = self.input_shape or ()
+        sizes = ", ".join(map(str, shape))
+        if x.shape == shape:
+            fix = "For one row write x[None]."
+        elif shape == (1,) and x.ndim == 1:
+            fix = "For one feature write x[:, None]."
+        else:
+            fix = f"The first layer, {self.layers[0]}, fixes the shape of a sample."
+        return f"shape (batch, {sizes})", f"{x.shape}", fix
+
+    def check_loss(self, loss: Any) -> None:
+        """Refuse what is no loss, and a logits loss behind a layer that gives probabilities.
+
+        Parameters
+        ----------
+        loss : Loss
+            The candidate.
+
+        Raises
+        ------
+        ArgumentTypeError
+            If it is no loss.
+        ArgumentError
+            If the last layer applies what the loss applies itself.
+        """
+        if not isinstance(loss, Loss):
+            what = f"the class {loss.__name__}" if isinstance(loss, type) else f"{loss!r}"
+            fix = f"Write {loss.__name__}()." if isinstance(loss, type) else "Use one of nnlite.losses."
+            raise ArgumentTypeError("loss", "a Loss instance", what, fix)
+        last = self.layers[-1]
+        if loss.from_logits and last.gives_probabilities:
+            raise ArgumentError(
+                f"layer {len(self.layers) - 1} {last}",
+                f"logits for {loss}, which turns them into probabilities itself",
+                "probabilities",
+                "Leave that layer out of the model, and apply it to what predict returns.",
+            )
+
+    def check_targets(self, y: Any, weight: Any, loss: Loss, x: Array) -> tuple[AnyArray, Array | None]:
+        """Check targets and weights against the input, and cast them.
+
+        Parameters
+        ----------
+        y : array-like
+            The targets.
+        weight : array-like or None
+            How much each row counts.
+        loss : Loss
+            Knows what targets it takes.
+        x : ndarray
+            The input, checked.
+
+        Returns
+        -------
+        y : ndarray
+        weight : ndarray or None
+
+        Raises
+        ------
+        ShapeError, ArgumentError, ArgumentTypeError
+            If they do not fit.
+        """
+        rows = x.shape[: self._row_axis(x) + 1]
+        if self.params.replicas is not None:
+            rows = (self.params.replicas, rows[-1])
+        y = check_rows("y", y)
+        if rows[-1] not in y.shape[: len(rows)]:
+            raise ShapeError(
+                "y", f"{rows[-1]} rows, as many as X", f"shape {y.shape}", "Give one target for each row."
+            )
+        outputs = self.output_shape if self.output_shape is not None else x.shape[len(rows) :]
+        target = loss.prepare(y, (*rows, *outputs), self.params.dtype)
+        return target, None if weight is None else self._check_weight(weight, rows)
+
+    def _check_weight(self, weight: Any, rows: tuple[int, ...]) -> Array:
+        return check_weight("weight", weight, rows=rows).astype(self.params.dtype)
+
+    # Looking at it.
+
+    def summary(self) -> Summary:
+        """Make a table of the layers, their output shapes and parameter counts.
+
+        Returns
+        -------
+        Summary
+            Prints as text and shows as a table in notebooks.
+
+        Examples
+        --------
+        >>> from nnlite.layers import Dense, Tanh
+        >>> Sequential([Dense(2, 8), Tanh(), Dense(8, 1)]).summary()
+        layer            output shape  parameters
+        -----------------------------------------
+        0  Dense(2, 8)   (batch, 8)            24
+        1  Tanh()        (batch, 8)             -
+        2  Dense(8, 1)   (batch, 1)             9
+        -----------------------------------------
+        33 parameters, float32
+        """
+        rows = [
+            LayerSummary(
+                repr(layer),
+                shape,
+                layer.parameter_count,
+                sum(layer._specs[name].size for name in layer.frozen),
+            )
+            for layer, shape in zip(self.layers, self._output_shapes, strict=True)
+        ]
+        return Summary(rows, self.params.dtype.name, self.params.replicas)
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
+
+    def __repr__(self) -> str:
+        copies = "" if self.params.replicas is None else f", replicas={self.params.replicas}"
+        return f"Sequential([{', '.join(map(repr, self.layers))}], dtype={self.params.dtype.name}{copies})"
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.layers)
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Layer, ...]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        """Return one layer, or a tuple of layers for a slice."""
+        return self.layers[index]
+
+    # Each layer takes its own numbers into a copy; here they are joined again.
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        del state["params"]
+        return {**state, "_dtype": self.params.dtype, "_replicas": self.params.replicas}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        dtype, replicas = state.pop("_dtype"), state.pop("_replicas")
+        self.__dict__.update(state)
+        self.params = self._join(dtype, replicas)
+
+
+def _check_layers(layers: Any) -> tuple[Layer, ...]:
+    if not isinstance(layers, list | tuple):
+        raise ArgumentTypeError(
+            "Sequential(layers)", "a list of layers", f"{layers!r}", "Write Sequential([...])."
+        )
+    if not layers:
+        raise ArgumentError("Sequential(layers)", "at least one layer", "an empty list", "Add a Dense layer.")
+    seen: dict[int, int] = {}
+    for index, layer in enumerate(layers):
+        where = f"Sequential(layers[{index}])"
+        if isinstance(layer, type):
+            raise ArgumentTypeError(
+                where, "a layer", f"the class {layer.__name__}", f"Write {layer.__name__}(...)."
+            )
+        if not isinstance(layer, Layer):
+            raise ArgumentTypeError(where, "a layer", f"{layer!r}", "Subclass nnlite.Layer for your own.")
+        if id(layer) in seen:
+            raise ArgumentError(
+                where,
+                "a layer that is not in the list yet",
+                f"the same {layer} as at {seen[id(layer)]}",
+                "Make a new layer for each place.",
+            )
+        if layer._in_model:
+            raise ArgumentError(
+                where,
+                "a layer that is in no model yet",
+                f"{layer}, which belongs to one",
+                "Make a new layer, or use copy.deepcopy(layer) to take its weights along.",
+            )
+        seen[id(layer)] = index
+    return tuple(layers)
+
+
+def _check_chain(
+    layers: tuple[Layer, ...],
+) -> tuple[tuple[int, ...] | None, list[tuple[int, ...] | None]]:
+    """Follow the shape of a sample through the layers."""
+    first: tuple[int, ...] | None = None
+    shape: tuple[int, ...] | None = None
+    outputs: list[tuple[int, ...] | None] = []
+    for index, layer in enumerate(layers):
+        wanted = layer.input_shape
+        if wanted is not None and shape is None:
+            # Until here any shape would do, so it is this one all the way from the input.
+            first, outputs = wanted, [wanted] * index
+            shape = wanted
+        elif wanted is not None and wanted != shape:
+            raise ShapeError(
+                f"layer {index} {layer}",
+                f"input of shape {_with_batch(wanted)}",
+                f"{_with_batch(shape or ())}",
+                f"The layer before, {layers[index - 1]}, gives {_with_batch(shape or ())}.",
+            )
+        shape = None if shape is None else layer.output_shape(shape)
+        outputs.append(shape)
+    return first, outputs
+
+
+def _with_batch(shape: tuple[int, ...]) -> str:
+    return f"(batch, {', '.join(map(str, shape))})"

@@ -1,0 +1,866 @@
+"""Optimizers: how the parameters move, once it is known which way is downhill.
+
+Each update rule is written once, for flat arrays, and so serves every model. To
+write your own, subclass `Optimizer` and write ``update``;
+`nnlite.testing.check_optimizer` tests it.
+"""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nnlite._typing import Array
+from nnlite.checks import check_integer, check_number
+from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.parameters import Parameters
+
+__all__ = ["LBFGS", "SGD", "Adagrad", "Adam", "AdamW", "Lion", "Optimizer", "RMSProp"]
+
+#: Values that are updated in one go: few enough that the half-dozen arrays of a rule stay in the cache.
+CHUNK = 16_384
+
+
+class Optimizer:
+    """Base class of the optimizers that make one step a batch.
+
+    A subclass writes `update` and names the arrays it keeps in `slots`. The first step
+    ties the optimizer to the parameters it is given, since what it keeps belongs to them.
+
+    Parameters
+    ----------
+    learning_rate : float or callable
+        The rate, or a schedule: a function from the number of steps made so far to a rate.
+    clip_norm : float, optional
+        Scale the gradient down if its Euclidean norm over all trainable parameters (with
+        replicas: of each replica) is larger than this.
+    clip_value : float, optional
+        Cut every single gradient to ``[-clip_value, clip_value]``.
+    weight_decay : float
+        How strongly weights, not biases, are pulled to zero.
+
+    Attributes
+    ----------
+    steps : int
+        Number of steps made.
+    rate_factor : float
+        Multiplies the learning rate; `ReduceOnPlateau` lowers it.
+    state : dict of str to ndarray
+        One array a slot, laid out as the parameters are. Empty before the first step.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If an argument cannot be used, or both kinds of clipping are asked for.
+
+    Examples
+    --------
+    Signed descent, as an optimizer of one's own:
+
+    >>> class SignSGD(Optimizer):
+    ...     def update(self, w, g, rate, decay):
+    ...         w -= rate * np.sign(g)
+    >>> from nnlite.parameters import ParameterSpec
+    >>> params = Parameters([ParameterSpec("W", (2,))])
+    >>> params.grads[...] = [3.0, -0.1]
+    >>> SignSGD(0.5).step(params)
+    >>> params.values
+    array([-0.5,  0.5], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | Callable[[int], float],
+        *,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        weight_decay: float = 0.0,
+    ) -> None:
+        name = type(self).__name__
+        self.learning_rate = learning_rate
+        self.clip_norm = _check_clip(f"{name}(clip_norm=)", clip_norm)
+        self.clip_value = _check_clip(f"{name}(clip_value=)", clip_value)
+        if clip_norm is not None and clip_value is not None:
+            raise ArgumentError(
+                name, "clip_norm or clip_value", "both", "Choose one: the first keeps the direction."
+            )
+        self.rate_factor = 1.0
+        self.reset()
+        self.weight_decay = weight_decay
+
+    @property
+    def learning_rate(self) -> float | Callable[[int], float]:
+        """The rate or the schedule."""
+        return self._learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: float | Callable[[int], float]) -> None:
+        where = f"{type(self).__name__}(learning_rate)"
+        if isinstance(value, type):
+            raise ArgumentTypeError(where, "a number or a schedule", f"{value!r}", "Make an instance of it.")
+        self._learning_rate = value if callable(value) else check_number(where, value, low=0, low_open=True)
+
+    @property
+    def weight_decay(self) -> float:
+        """How strongly weights are pulled to zero."""
+        return self._weight_decay
+
+    @weight_decay.setter
+    def weight_decay(self, value: float) -> None:
+        self._weight_decay = check_number(f"{type(self).__name__}(weight_decay=)", value, low=0)
+        self._release()  # the blocks are cut by it
+
+    @property
+    def rate(self) -> float:
+        """The learning rate that the next step will use."""
+        rate = self._learning_rate
+        if callable(rate):
+            where = f"the schedule of {type(self).__name__} at step {self.steps}"
+            rate = check_number(where, rate(self.steps), low=0)
+        return rate * self.rate_factor
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """Names of the arrays that the rule keeps, each as large as the parameters."""
+        return ()
+
+    def update(self, w: Array, g: Array, rate: float, decay: float, *state: Array) -> None:
+        """Change some of the values in place.
+
+        Parameters
+        ----------
+        w : ndarray of shape (..., n)
+            Values of some parameters, to be changed.
+        g : ndarray of shape (..., n)
+            Their gradients, not to be changed.
+        rate : float
+            The learning rate of this step.
+        decay : float
+            The weight decay for these parameters.
+        *state : ndarray of shape (..., n)
+            What is kept for them, in the order of `slots`, to be changed.
+
+        Raises
+        ------
+        NotImplementedError
+            If the subclass has none.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.update is not written yet")
+
+    def step(self, params: Parameters) -> None:
+        """Move all trainable parameters once.
+
+        Parameters
+        ----------
+        params : Parameters
+            Values and gradients. Values are changed in place; gradients only by clipping.
+
+        Raises
+        ------
+        ArgumentError
+            If the optimizer has been training other parameters, or the schedule gives no
+            usable rate.
+        """
+        if params.trainable_slices is not self._slices:
+            self._attach(params)
+        rate = self.rate
+        if self.clip_norm is not None:
+            self._clip_to_norm(params, self.clip_norm)
+        elif self.clip_value is not None:
+            np.clip(params.grads, -self.clip_value, self.clip_value, out=params.grads)
+        self.steps += 1
+        for w, g, decay, state in self._blocks:
+            self.update(w, g, rate, decay, *state)
+
+    def _clip_to_norm(self, params: Parameters, limit: float) -> None:
+        norms = [np.linalg.norm(params.grads[..., run], axis=-1) for run in params.trainable_slices]
+        norm = np.linalg.norm(norms, axis=0)[..., None]
+        # In float64 up to here: a tiny norm must not divide to infinity. NaN stays NaN and shows.
+        factor = np.minimum(1.0, limit / np.maximum(norm, np.finfo(params.dtype).tiny))
+        params.grads *= factor.astype(params.dtype)
+
+    def reset(self) -> None:
+        """Forget the state and the parameters it belonged to; go back to step 0.
+
+        Examples
+        --------
+        >>> optimizer = Adam()
+        >>> optimizer.reset()
+        >>> optimizer.steps
+        0
+        """
+        self.steps = 0
+        self.state: dict[str, Array] = {}
+        self._owner: weakref.ref[Parameters] | None = None
+        self._release()
+
+    def _release(self) -> None:
+        """Drop what is derived from the parameters."""
+        self._slices: tuple[slice, ...] | None = None
+        self._blocks: list[tuple[Array, Array, float, list[Array]]] = []
+
+    def check(self, params: Parameters) -> None:
+        """Refuse parameters that the optimizer's state does not belong to.
+
+        Parameters
+        ----------
+        params : Parameters
+            What it is to train.
+
+        Raises
+        ------
+        ArgumentError
+            If it has been training others.
+        """
+        name = type(self).__name__
+        if self._owner is not None and self._owner() is not params:
+            raise ArgumentError(
+                f"{name}.step",
+                "the parameters that it has been training, to which its state belongs",
+                "those of another model",
+                f"Make a new {name} for each model, or call its reset() first.",
+            )
+        for kept in self.state.values():
+            if kept.shape != params.values.shape or kept.dtype != params.dtype:
+                raise ArgumentError(
+                    f"{name}.step",
+                    f"parameters of shape {kept.shape} and dtype {kept.dtype}, like its state",
+                    f"{params.values.shape} and {params.dtype}",
+                    "The state is that of another model; call reset() first.",
+                )
+
+    def _attach(self, params: Parameters) -> None:
+        """Cut values, gradients and state into the blocks that are updated in one go."""
+        self.check(params)
+        for slot in self.slots:
+            self.state.setdefault(slot, np.zeros_like(params.values))
+        self._owner = weakref.ref(params)
+        self._slices = params.trainable_slices
+        self._blocks = []
+        width = max(1, CHUNK // (params.replicas or 1))
+        for run in params.trainable_slices:
+            # A block lies on one side of the border between weights and biases, if that matters.
+            border = min(max(params.decayed, run.start), run.stop) if self.weight_decay else run.start
+            for low, high, decay in (
+                (run.start, border, self.weight_decay),
+                (border, run.stop, 0.0),
+            ):
+                for start in range(low, high, width):
+                    part = np.s_[..., start : min(start + width, high)]
+                    state = [self.state[slot][part] for slot in self.slots]
+                    self._blocks.append((params.values[part], params.grads[part], decay, state))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return a copy of everything that changes from step to step.
+
+        Returns
+        -------
+        dict
+            ``steps``, ``rate_factor``, and one array a slot.
+
+        Examples
+        --------
+        >>> SGD(0.1).state_dict()
+        {'steps': 0, 'rate_factor': 1.0}
+        """
+        arrays = {slot: array.copy() for slot, array in self.state.items()}
+        return {"steps": self.steps, "rate_factor": self.rate_factor, **arrays}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what another optimizer of this kind gave as `state_dict`.
+
+        Parameters
+        ----------
+        state : dict
+            What `state_dict` returned.
+
+        Raises
+        ------
+        ArgumentError
+            If an entry is missing or unknown; nothing is changed then.
+        """
+        arrays = {key: value for key, value in state.items() if key not in {"steps", "rate_factor"}}
+        if not {"steps", "rate_factor"} <= set(state) or set(arrays) - set(self.slots):
+            raise ArgumentError(
+                f"{type(self).__name__}.load_state_dict",
+                f"the entries {sorted({'steps', 'rate_factor', *self.slots})}",
+                f"{sorted(state)}",
+                "Give what state_dict() of the same kind of optimizer returned.",
+            )
+        self.reset()
+        self.steps = int(state["steps"])
+        self.rate_factor = float(state["rate_factor"])
+        self.state = {slot: np.array(array) for slot, array in arrays.items()}
+
+    # The tie to the parameters is one to an object, not to its copy: a copy ties itself anew.
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        state["_owner"] = None
+        del state["_slices"], state["_blocks"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._release()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(learning_rate={self.learning_rate!r}, steps={self.steps})"
+
+
+def _check_clip(where: str, value: float | None) -> float | None:
+    return None if value is None else check_number(where, value, low=0, low_open=True)
+
+
+def _check_fraction(where: str, value: float) -> float:
+    return check_number(where, value, low=0, high=1, high_open=True)
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent: the steeper it is, the larger the step.
+
+    ``w -= rate * g``. With momentum ``v = momentum * v + g`` takes the place of g, and with
+    Nesterov's variant ``g + momentum * v``.
+
+    Parameters
+    ----------
+    learning_rate : float or callable
+        The rate, or a schedule from step to rate.
+    momentum : float
+        In [0, 1): how much of the last step goes into this one.
+    nesterov : bool
+        Look ahead along the momentum; needs `momentum`.
+    weight_decay : float
+        ``weight_decay * w`` is added to the gradient of weights, not of biases.
+    clip_norm, clip_value : float, optional
+        See `Optimizer`.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If an argument cannot be used.
+
+    References
+    ----------
+    I. Sutskever et al., "On the importance of initialization and momentum in deep
+    learning", ICML 2013, eqs. 1-4, with the rate outside of v.
+
+    Examples
+    --------
+    >>> from nnlite.parameters import Parameters, ParameterSpec
+    >>> params = Parameters([ParameterSpec("W", (2,))])
+    >>> params.grads[...] = [1.0, -2.0]
+    >>> SGD(0.5).step(params)
+    >>> params.values
+    array([-0.5,  1. ], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | Callable[[int], float] = 0.01,
+        *,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+    ) -> None:
+        super().__init__(learning_rate, clip_norm=clip_norm, clip_value=clip_value, weight_decay=weight_decay)
+        self.momentum = _check_fraction("SGD(momentum=)", momentum)
+        self.nesterov = bool(nesterov)
+        if self.nesterov and not self.momentum:
+            raise ArgumentError("SGD(nesterov=True)", "a momentum above 0", "momentum=0", "Add momentum=0.9.")
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """The velocity, if there is momentum."""
+        return ("velocity",) if self.momentum else ()
+
+    def update(self, w: Array, g: Array, rate: float, decay: float, *state: Array) -> None:
+        """Step against the gradient, or along the velocity."""
+        if decay:
+            g = g + decay * w
+        if state:
+            (velocity,) = state
+            velocity *= self.momentum
+            velocity += g
+            g = g + self.momentum * velocity if self.nesterov else velocity
+        w -= rate * g
+
+
+class RMSProp(Optimizer):
+    """Divide each gradient by a running root mean square of its own past.
+
+    ``s = rho * s + (1 - rho) * g**2``, ``w -= rate * g / (sqrt(s) + epsilon)``
+
+    Parameters
+    ----------
+    learning_rate : float or callable
+        The rate, or a schedule from step to rate.
+    rho : float
+        In [0, 1): how slowly the past is forgotten.
+    momentum : float
+        In [0, 1): how much of the last step goes into this one.
+    epsilon : float
+        Keeps the division finite.
+    clip_norm, clip_value : float, optional
+        See `Optimizer`.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If an argument cannot be used.
+
+    References
+    ----------
+    T. Tieleman and G. Hinton, "Lecture 6.5: rmsprop", Neural Networks for Machine
+    Learning, 2012.
+
+    Examples
+    --------
+    >>> RMSProp(0.001)
+    RMSProp(learning_rate=0.001, steps=0)
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | Callable[[int], float] = 0.01,
+        *,
+        rho: float = 0.99,
+        momentum: float = 0.0,
+        epsilon: float = 1e-8,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+    ) -> None:
+        super().__init__(learning_rate, clip_norm=clip_norm, clip_value=clip_value)
+        self.rho = _check_fraction("RMSProp(rho=)", rho)
+        self.momentum = _check_fraction("RMSProp(momentum=)", momentum)
+        self.epsilon = check_number("RMSProp(epsilon=)", epsilon, low=0, low_open=True)
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """The mean square, and the velocity if there is momentum."""
+        return ("mean_square", "velocity") if self.momentum else ("mean_square",)
+
+    def update(self, w: Array, g: Array, rate: float, decay: float, *state: Array) -> None:
+        """Step by the gradient over its root mean square."""
+        mean_square = state[0]
+        mean_square *= self.rho
+        mean_square += (1 - self.rho) * (g * g)
+        move = np.sqrt(mean_square)
+        move += self.epsilon
+        np.divide(g, move, out=move)
+        if self.momentum:
+            velocity = state[1]
+            velocity *= self.momentum
+            velocity += move
+            move = velocity
+        w -= rate * move
+
+
+class Adagrad(Optimizer):
+    """Divide each gradient by the root of the sum of its squares so far.
+
+    ``s += g**2``, ``w -= rate * g / (sqrt(s) + epsilon)``
+
+    Parameters
+    ----------
+    learning_rate : float or callable
+        The rate, or a schedule from step to rate.
+    epsilon : float
+        Keeps the division finite.
+    clip_norm, clip_value : float, optional
+        See `Optimizer`.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If an argument cannot be used.
+
+    References
+    ----------
+    J. Duchi, E. Hazan and Y. Singer, "Adaptive Subgradient Methods for Online Learning
+    and Stochastic Optimization", JMLR 12, 2011.
+
+    Examples
+    --------
+    >>> Adagrad(0.1)
+    Adagrad(learning_rate=0.1, steps=0)
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | Callable[[int], float] = 0.01,
+        *,
+        epsilon: float = 1e-10,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+    ) -> None:
+        super().__init__(learning_rate, clip_norm=clip_norm, clip_value=clip_value)
+        self.epsilon = check_number("Adagrad(epsilon=)", epsilon, low=0, low_open=True)
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """The sum of squares."""
+        return ("sum_of_squares",)
+
+    def update(self, w: Array, g: Array, rate: float, decay: float, *state: Array) -> None:
+        """Step by the gradient over the root of its summed squares."""
+        (squares,) = state
+        squares += g * g
+        move = np.sqrt(squares)
+        move += self.epsilon
+        np.divide(g, move, out=move)
+        move *= rate
+        w -= move
+
+
+class Adam(Optimizer):
+    """Momentum over a running root mean square, both corrected for their start at zero.
+
+    ``m = beta1 * m + (1 - beta1) * g``, ``v = beta2 * v + (1 - beta2) * g**2``,
+    ``w -= rate * m / (1 - beta1**t) / (sqrt(v / (1 - beta2**t)) + epsilon)``
+
+    Parameters
+    ----------
+    learning_rate : float or callable
+        The rate, or a schedule from step to rate.
+    beta1, beta2 : float
+        In [0, 1): how slowly the mean gradient and the mean square are forgotten.
+    epsilon : float
+        Keeps the division finite.
+    clip_norm, clip_value : float, optional
+        See `Optimizer`.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If an argument cannot be used.
+
+    Notes
+    -----
+    The state holds ``m / (1 - beta1)`` and ``v / (1 - beta2)``: the same rule, with three
+    passes over the arrays fewer.
+
+    References
+    ----------
+    D. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015,
+    algorithm 1.
+
+    Examples
+    --------
+    >>> Adam()
+    Adam(learning_rate=0.001, steps=0)
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | Callable[[int], float] = 0.001,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+    ) -> None:
+        super().__init__(learning_rate, clip_norm=clip_norm, clip_value=clip_value)
+        name = type(self).__name__
+        self.beta1 = _check_fraction(f"{name}(beta1=)", beta1)
+        self.beta2 = _check_fraction(f"{name}(beta2=)", beta2)
+        self.epsilon = check_number(f"{name}(epsilon=)", epsilon, low=0, low_open=True)
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """The two moments, scaled."""
+        return ("first_moment", "second_moment")
+
+    def update(self, w: Array, g: Array, rate: float, decay: float, *state: Array) -> None:
+        """Step by the first moment over the root of the second."""
+        first, second = state
+        if decay:
+            w *= 1 - rate * decay
+        first *= self.beta1
+        first += g
+        second *= self.beta2
+        second += g * g
+        scale = math.sqrt((1 - self.beta2**self.steps) / (1 - self.beta2))
+        move = np.sqrt(second)
+        move += self.epsilon * scale
+        np.divide(first, move, out=move)
+        move *= rate * scale * (1 - self.beta1) / (1 - self.beta1**self.steps)
+        w -= move
+
+
+class AdamW(Adam):
+    """Adam with weight decay that is apart from the gradient, on weights only.
+
+    Before each step of Adam, ``w *= 1 - rate * weight_decay`` for weights, not for biases.
+
+    Parameters
+    ----------
+    learning_rate : float or callable
+        The rate, or a schedule from step to rate.
+    weight_decay : float
+        How strongly weights are pulled to zero.
+    beta1, beta2, epsilon : float
+        See `Adam`.
+    clip_norm, clip_value : float, optional
+        See `Optimizer`.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If an argument cannot be used.
+
+    References
+    ----------
+    I. Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization", ICLR 2019,
+    algorithm 2.
+
+    Examples
+    --------
+    >>> AdamW(weight_decay=0.1).weight_decay
+    0.1
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | Callable[[int], float] = 0.001,
+        *,
+        weight_decay: float = 0.01,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+    ) -> None:
+        super().__init__(
+            learning_rate,
+            beta1=beta1,
+            beta2=beta2,
+            epsilon=epsilon,
+            clip_norm=clip_norm,
+            clip_value=clip_value,
+        )
+        self.weight_decay = weight_decay
+
+
+class Lion(Optimizer):
+    """Step by the sign of a mix of momentum and gradient: every parameter moves equally far.
+
+    ``w -= rate * (sign(beta1 * m + (1 - beta1) * g) + weight_decay * w)``,
+    ``m = beta2 * m + (1 - beta2) * g``. Weight decay acts on weights only.
+
+    Parameters
+    ----------
+    learning_rate : float or callable
+        The rate, or a schedule; three to ten times smaller than for Adam.
+    beta1, beta2 : float
+        In [0, 1): the share of the past in the step, and in what is kept.
+    weight_decay : float
+        How strongly weights, not biases, are pulled to zero.
+    clip_norm, clip_value : float, optional
+        See `Optimizer`.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If an argument cannot be used.
+
+    References
+    ----------
+    X. Chen et al., "Symbolic Discovery of Optimization Algorithms", NeurIPS 2023,
+    algorithm 2.
+
+    Examples
+    --------
+    >>> Lion()
+    Lion(learning_rate=0.0001, steps=0)
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | Callable[[int], float] = 0.0001,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.99,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+    ) -> None:
+        super().__init__(learning_rate, clip_norm=clip_norm, clip_value=clip_value, weight_decay=weight_decay)
+        self.beta1 = _check_fraction("Lion(beta1=)", beta1)
+        self.beta2 = _check_fraction("Lion(beta2=)", beta2)
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """The momentum."""
+        return ("momentum",)
+
+    def update(self, w: Array, g: Array, rate: float, decay: float, *state: Array) -> None:
+        """Step by the sign."""
+        (momentum,) = state
+        if decay:
+            w *= 1 - rate * decay
+        mix = self.beta1 * momentum
+        mix += (1 - self.beta1) * g
+        w -= rate * np.sign(mix)
+        momentum *= self.beta2
+        momentum += (1 - self.beta2) * g
+
+
+class LBFGS:
+    """Limited-memory BFGS: full batches, a curvature estimate, and a line search.
+
+    For small and smooth problems it needs far fewer passes over the data than any
+    optimizer that steps by batches. `fit` takes it like the others; an epoch is then one
+    iteration, and training ends early when it has converged.
+
+    Parameters
+    ----------
+    memory : int
+        Number of past steps from which the curvature is estimated.
+    gradient_tolerance : float
+        Converged when no single gradient is larger than this.
+    value_tolerance : float
+        Converged when an iteration lowers the loss by a smaller part than this.
+    max_line_search : int
+        Largest number of evaluations in one iteration.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If an argument cannot be used.
+
+    Notes
+    -----
+    The iterations are `scipy.optimize.minimize`'s L-BFGS-B, in float64; the loss and
+    gradient come from the model in its own dtype. The curvature estimate is SciPy's and
+    ends with the call: a second ``fit`` goes on from the same parameters and builds a new
+    one.
+
+    References
+    ----------
+    D. Liu and J. Nocedal, "On the limited memory BFGS method for large scale
+    optimization", Mathematical Programming 45, 1989.
+
+    Examples
+    --------
+    >>> from nnlite.parameters import Parameters, ParameterSpec
+    >>> params = Parameters([ParameterSpec("W", (2,))], dtype=np.float64)
+    >>> def bowl():
+    ...     params.grads[...] = 2 * (params.values - 3)
+    ...     return float(np.sum((params.values - 3) ** 2))
+    >>> reason = LBFGS().minimize(params, bowl, max_iterations=20)
+    >>> params.values.round(6)
+    array([3., 3.])
+    """
+
+    learning_rate: ClassVar[None] = None
+
+    def __init__(
+        self,
+        *,
+        memory: int = 10,
+        gradient_tolerance: float = 1e-6,
+        value_tolerance: float = 1e-12,
+        max_line_search: int = 20,
+    ) -> None:
+        self.memory = check_integer("LBFGS(memory=)", memory, low=1)
+        self.gradient_tolerance = check_number("LBFGS(gradient_tolerance=)", gradient_tolerance, low=0)
+        self.value_tolerance = check_number("LBFGS(value_tolerance=)", value_tolerance, low=0)
+        self.max_line_search = check_integer("LBFGS(max_line_search=)", max_line_search, low=1)
+
+    def minimize(
+        self,
+        params: Parameters,
+        evaluate: Callable[[], float],
+        *,
+        max_iterations: int,
+        on_iteration: Callable[[float], bool] | None = None,
+    ) -> str:
+        """Lower the loss until it has converged or an end is called.
+
+        Parameters
+        ----------
+        params : Parameters
+            Where to start; the trainable values are changed in place.
+        evaluate : callable () -> float
+            Compute the loss for the present values, and fill ``params.grads``.
+        max_iterations : int
+            Largest number of iterations.
+        on_iteration : callable (float) -> bool, optional
+            Called with the loss after every iteration, with the values in place; a true
+            answer ends the search.
+
+        Returns
+        -------
+        str
+            Why it ended.
+
+        Raises
+        ------
+        ArgumentError
+            If `params` has replicas, which have no single loss.
+        """
+        from scipy.optimize import minimize
+
+        if params.replicas is not None:
+            raise ArgumentError(
+                "LBFGS.minimize", "parameters without replicas", f"{params}", "Use SGD or Adam for replicas."
+            )
+        runs = params.trainable_slices
+
+        def read(buffer: Array) -> Array:
+            # Copies: SciPy goes on to use them, and must not see the live buffers change.
+            parts = [buffer[run] for run in runs]
+            return np.concatenate(parts).astype(np.float64) if parts else np.zeros(0)
+
+        def write(flat: Array) -> None:
+            start = 0
+            for run in runs:
+                stop = start + run.stop - run.start
+                params.values[run] = flat[start:stop]
+                start = stop
+
+        def value_and_grad(flat: Array) -> tuple[float, Array]:
+            write(flat)
+            value = evaluate()
+            return value, read(params.grads)
+
+        accepted = read(params.values)
+        if not accepted.size:
+            return "nothing to train"
+
+        def accept(intermediate_result: Any) -> None:
+            nonlocal accepted
+            accepted = intermediate_result.x.copy()
+            write(accepted)  # the last evaluation need not be the point that was accepted
+            if on_iteration is not None and on_iteration(float(intermediate_result.fun)):
+                raise StopIteration
+
+        try:
+            result = minimize(
+                value_and_grad,
+                accepted,
+                jac=True,
+                method="L-BFGS-B",
+                callback=accept,
+                options={
+                    "maxcor": self.memory,
+                    "gtol": self.gradient_tolerance,
+                    "ftol": self.value_tolerance,
+                    "maxls": self.max_line_search,
+                    "maxiter": max_iterations,
+                    "maxfun": (max_iterations + 1) * (self.max_line_search + 1),
+                },
+            )
+        finally:
+            write(accepted)
+        return str(result.message)
+
+    def __repr__(self) -> str:
+        return f"LBFGS(memory={self.memory})"

@@ -1,0 +1,163 @@
+"""Initializers: the variance, the limits and the distribution that the papers give."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pickle
+
+import numpy as np
+import pytest
+
+from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.initializers import (
+    Constant,
+    GlorotNormal,
+    GlorotUniform,
+    HeNormal,
+    HeUniform,
+    Initializer,
+    LeCunNormal,
+    LeCunUniform,
+    Orthogonal,
+    Zeros,
+)
+
+SHAPE = (300, 500)
+
+# The initializer and the variance of a weight, from the equations in the papers.
+VARIANCE = [
+    (HeNormal(), 2 / 300),
+    (HeUniform(), 2 / 300),
+    (HeNormal(negative_slope=0.5), 2 / (1.25 * 300)),
+    (HeUniform(negative_slope=0.5), 2 / (1.25 * 300)),
+    (GlorotNormal(), 2 / 800),
+    (GlorotUniform(), 2 / 800),
+    (LeCunNormal(), 1 / 300),
+    (LeCunUniform(), 1 / 300),
+]
+WEIGHTS = [*(initializer for initializer, _ in VARIANCE), Orthogonal()]
+ALL = [*WEIGHTS, Constant(0.5), Zeros()]
+
+
+@pytest.mark.parametrize(("initializer", "variance"), VARIANCE, ids=lambda value: repr(value))
+def test_mean_and_variance_are_those_of_the_paper(initializer, variance, rng):
+    W = initializer(rng, SHAPE)
+    # 150,000 draws: the relative standard error of the variance is 0.4 % at most.
+    assert W.var() == pytest.approx(variance, rel=0.02)
+    assert abs(W.mean()) < 5 * np.sqrt(variance / W.size)
+
+
+@pytest.mark.parametrize(
+    ("initializer", "limit"),
+    [
+        (HeUniform(), np.sqrt(6 / 300)),
+        (HeUniform(negative_slope=1.0), np.sqrt(3 / 300)),
+        (GlorotUniform(), np.sqrt(6 / 800)),
+        (LeCunUniform(), np.sqrt(3 / 300)),
+    ],
+    ids=repr,
+)
+def test_uniform_weights_fill_their_interval(initializer, limit, rng):
+    W = initializer(rng, SHAPE)
+    assert abs(W).max() <= limit
+    assert W.max() > 0.999 * limit
+    assert W.min() < -0.999 * limit
+
+
+@pytest.mark.parametrize("initializer", [HeNormal(), GlorotNormal(), LeCunNormal()], ids=repr)
+def test_normal_weights_are_not_truncated(initializer, rng):
+    W = initializer(rng, SHAPE)
+    beyond = np.mean(abs(W) > 2 * W.std())
+    assert beyond == pytest.approx(0.0455, abs=0.003)  # two-sided tail of the normal distribution
+
+
+@pytest.mark.parametrize("shape", [(40, 40), (60, 20), (20, 60), (1, 5), (5, 1)])
+def test_orthogonal_rows_or_columns_are_orthonormal(shape, rng):
+    W = Orthogonal(gain=2.0)(rng, shape)
+    assert W.shape == shape
+    assert W.flags.c_contiguous
+    small = W.T @ W if shape[0] >= shape[1] else W @ W.T
+    np.testing.assert_allclose(small, 4.0 * np.eye(min(shape)), atol=1e-12)
+
+
+def test_orthogonal_matrices_are_uniformly_distributed(rng):
+    # Under the Haar measure every entry is symmetric around zero, and the trace of a 3 by 3
+    # matrix has the mean 0 and the variance 1. QR without the correction of signs gives a
+    # diagonal of mostly one sign.
+    matrices = np.array([Orthogonal()(rng, (3, 3)) for _ in range(2000)])
+    traces = np.trace(matrices, axis1=1, axis2=2)
+    assert abs(traces.mean()) < 5 / np.sqrt(2000)
+    assert traces.var() == pytest.approx(1.0, abs=0.2)
+    assert np.mean(np.linalg.det(matrices) > 0) == pytest.approx(0.5, abs=0.06)
+
+
+@pytest.mark.parametrize("initializer", ALL, ids=repr)
+def test_same_seed_same_weights_in_float64(initializer):
+    first = initializer(np.random.default_rng(7), (4, 6))
+    again = initializer(np.random.default_rng(7), (4, 6))
+    assert first.dtype == np.float64
+    assert first.shape == (4, 6)
+    np.testing.assert_array_equal(first, again)
+
+
+@pytest.mark.parametrize("initializer", WEIGHTS, ids=repr)
+def test_another_seed_gives_other_weights(initializer):
+    first = initializer(np.random.default_rng(1), (4, 6))
+    assert not np.array_equal(first, initializer(np.random.default_rng(2), (4, 6)))
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3)])
+def test_constant_and_zeros_take_any_shape(shape, rng):
+    np.testing.assert_array_equal(Constant(-1.5)(rng, shape), np.full(shape, -1.5))
+    np.testing.assert_array_equal(Zeros()(rng, shape), np.zeros(shape))
+
+
+@pytest.mark.parametrize("initializer", WEIGHTS, ids=repr)
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3, 4), (0, 3), (3, 0)])
+def test_weights_need_two_axes(initializer, shape, rng):
+    with pytest.raises(
+        ShapeError, match=r"expected a weight shape .*Zeros\(\) or Constant\(value\)"
+    ) as error:
+        initializer(rng, shape)
+    assert error.value.where == type(initializer).__name__
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "where"),
+    [
+        (lambda: HeNormal(negative_slope=np.nan), ArgumentError, r"HeNormal\(negative_slope=\)"),
+        (lambda: HeUniform("0.1"), ArgumentTypeError, r"HeUniform\(negative_slope=\)"),
+        (lambda: Orthogonal(gain=0.0), ArgumentError, r"Orthogonal\(gain=\)"),
+        (lambda: Orthogonal(gain=-1), ArgumentError, r"Orthogonal\(gain=\)"),
+        (lambda: Constant(np.inf), ArgumentError, r"Constant\(value=\)"),
+        (lambda: Constant(None), ArgumentTypeError, r"Constant\(value=\)"),
+    ],
+)
+def test_settings_are_checked(make, kind, where):
+    with pytest.raises(kind, match=where):
+        make()
+
+
+def test_settings_become_python_floats():
+    assert type(HeNormal(np.float32(0.25)).negative_slope) is float
+    assert type(Orthogonal(np.int64(2)).gain) is float
+    assert type(Constant(1).value) is float
+
+
+@pytest.mark.parametrize("initializer", ALL, ids=repr)
+def test_initializers_are_values(initializer):
+    assert isinstance(initializer, Initializer)
+    for other in (copy.deepcopy(initializer), pickle.loads(pickle.dumps(initializer))):
+        assert other == initializer
+        assert hash(other) == hash(initializer)
+        assert repr(other) == repr(initializer)
+    for field in dataclasses.fields(initializer):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(initializer, field.name, 3.0)
+
+
+def test_kinds_and_settings_tell_initializers_apart():
+    assert len(set(ALL)) == len(ALL)
+    assert HeNormal() != LeCunNormal()
+    assert repr(HeNormal(0.1)) == "HeNormal(negative_slope=0.1)"
