@@ -7,7 +7,6 @@ Each function returns a `Dataset`, which unpacks into inputs and targets:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,6 @@ from nnlite.checks import check_integer, check_number, check_rng
 __all__ = ["Dataset", "blobs", "circles", "digits", "iris", "moons", "sine", "spirals", "xor"]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Inputs and targets, and what they mean.
 
@@ -49,12 +47,21 @@ class Dataset:
     ((150, 4), 'setosa')
     """
 
-    name: str
-    X: Array
-    y: AnyArray
-    feature_names: tuple[str, ...]
-    class_names: tuple[str, ...] = ()
-    source: str = "generated"
+    def __init__(
+        self,
+        name: str,
+        X: Array,
+        y: AnyArray,
+        feature_names: tuple[str, ...],
+        class_names: tuple[str, ...] = (),
+        source: str = "generated",
+    ) -> None:
+        self.name = name
+        self.X = X
+        self.y = y
+        self.feature_names = feature_names
+        self.class_names = class_names
+        self.source = source
 
     def __iter__(self) -> Iterator[AnyArray]:
         yield self.X

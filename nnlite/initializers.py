@@ -21,11 +21,11 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nnlite._config import Setting
 from nnlite._typing import Array
 from nnlite.checks import check_number
 from nnlite.errors import ShapeError
@@ -48,7 +48,7 @@ __all__ = [
 InitializerLike = Callable[["np.random.Generator", tuple[int, ...]], Array]
 
 
-class Initializer(ABC):
+class Initializer(Setting, ABC):
     """Draws the first values of one parameter.
 
     A plain function ``(rng, shape) -> array`` does as well; this class is there for
@@ -72,11 +72,6 @@ class Initializer(ABC):
             The caller casts it to the dtype of the model.
         """
 
-    def _keep_number(self, name: str, *, low: float = -np.inf, low_open: bool = False) -> None:
-        where = f"{type(self).__name__}({name}=)"
-        number = check_number(where, getattr(self, name), low=low, low_open=low_open)
-        object.__setattr__(self, name, number)  # a frozen dataclass has no other way in
-
     def _fans(self, shape: tuple[int, ...]) -> tuple[int, int]:
         if len(shape) != 2 or min(shape) < 1:
             raise ShapeError(
@@ -99,12 +94,10 @@ def _uniform(rng: np.random.Generator, shape: tuple[int, ...], variance: float) 
     return rng.uniform(-limit, limit, shape)
 
 
-@dataclass(frozen=True)
 class _He(Initializer):
-    negative_slope: float = 0.0
-
-    def __post_init__(self) -> None:
-        self._keep_number("negative_slope")
+    def __init__(self, negative_slope: float = 0.0) -> None:
+        where = f"{type(self).__name__}(negative_slope=)"
+        self.negative_slope = check_number(where, negative_slope)
 
     def _variance(self, shape: tuple[int, ...]) -> float:
         fan_in, _ = self._fans(shape)
@@ -187,7 +180,6 @@ class HeUniform(_He):
         return _uniform(rng, shape, self._variance(shape))
 
 
-@dataclass(frozen=True)
 class _Glorot(Initializer):
     def _variance(self, shape: tuple[int, ...]) -> float:
         return 2.0 / sum(self._fans(shape))
@@ -256,7 +248,6 @@ class GlorotUniform(_Glorot):
         return _uniform(rng, shape, self._variance(shape))
 
 
-@dataclass(frozen=True)
 class _LeCun(Initializer):
     def _variance(self, shape: tuple[int, ...]) -> float:
         fan_in, _ = self._fans(shape)
@@ -321,7 +312,6 @@ class LeCunUniform(_LeCun):
         return _uniform(rng, shape, self._variance(shape))
 
 
-@dataclass(frozen=True)
 class Orthogonal(Initializer):
     """A random rotation, times a gain: the signal keeps its length through the layer.
 
@@ -356,10 +346,8 @@ class Orthogonal(Initializer):
     True
     """
 
-    gain: float = 1.0
-
-    def __post_init__(self) -> None:
-        self._keep_number("gain", low=0.0, low_open=True)
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = check_number("Orthogonal(gain=)", gain, low=0.0, low_open=True)
 
     def __call__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """Draw a matrix whose rows or columns are orthogonal."""
@@ -372,7 +360,6 @@ class Orthogonal(Initializer):
         return np.asarray(self.gain * tall, order="C")
 
 
-@dataclass(frozen=True)
 class Constant(Initializer):
     """The same value everywhere, for biases and gains.
 
@@ -396,17 +383,14 @@ class Constant(Initializer):
     array([0.1, 0.1, 0.1])
     """
 
-    value: float
-
-    def __post_init__(self) -> None:
-        self._keep_number("value")
+    def __init__(self, value: float) -> None:
+        self.value = check_number("Constant(value=)", value)
 
     def __call__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """Fill an array with the value."""
         return np.full(shape, self.value)
 
 
-@dataclass(frozen=True)
 class Zeros(Initializer):
     """Zeros, the usual start of a bias.
 

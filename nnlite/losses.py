@@ -8,11 +8,11 @@ To write your own, subclass `Loss` and write ``value_and_grad``, or subclass
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
+from nnlite._config import Configured
 from nnlite._typing import AnyArray, Array
 from nnlite.checks import check_finite, check_number, check_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
@@ -35,7 +35,7 @@ __all__ = [
 Value = float | Array
 
 
-class Loss:
+class Loss(Configured):
     """Base class of all losses.
 
     A subclass writes `value_and_grad`. A loss is an average over the rows of the batch;
@@ -222,7 +222,6 @@ class PointwiseLoss(Loss):
         return self._cast(self._arrange(check_rows(f"{self} target", target), pred_shape), dtype)
 
 
-@dataclass(frozen=True)
 class MeanSquaredError(PointwiseLoss):
     """The average of ``(pred - target)**2``: a bigger mistake stings more than in proportion.
 
@@ -241,7 +240,6 @@ class MeanSquaredError(PointwiseLoss):
         return gap * gap, gap + gap
 
 
-@dataclass(frozen=True)
 class MeanAbsoluteError(PointwiseLoss):
     """The average of ``|pred - target|``: outliers pull no harder than other rows.
 
@@ -260,7 +258,6 @@ class MeanAbsoluteError(PointwiseLoss):
         return np.abs(gap), np.sign(gap)
 
 
-@dataclass(frozen=True)
 class Huber(PointwiseLoss):
     """Half the squared gap for small gaps, linear beyond `delta`.
 
@@ -289,10 +286,8 @@ class Huber(PointwiseLoss):
            [0.5 ]]))
     """
 
-    delta: float = 1.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "delta", check_number("Huber(delta)", self.delta, low=0, low_open=True))
+    def __init__(self, delta: float = 1.0) -> None:
+        self.delta = check_number("Huber(delta)", delta, low=0, low_open=True)
 
     def pointwise(self, pred: Array, target: Array) -> tuple[Array, Array]:
         """Compute the loss and the clipped gap."""
@@ -301,7 +296,6 @@ class Huber(PointwiseLoss):
         return clipped * (gap - 0.5 * clipped), clipped
 
 
-@dataclass(frozen=True)
 class Quantile(PointwiseLoss):
     """The pinball loss: its best prediction is the q-th quantile, not the mean.
 
@@ -329,11 +323,8 @@ class Quantile(PointwiseLoss):
            [ 0.05]]))
     """
 
-    q: float = 0.5
-
-    def __post_init__(self) -> None:
-        q = check_number("Quantile(q)", self.q, low=0, high=1, low_open=True, high_open=True)
-        object.__setattr__(self, "q", q)
+    def __init__(self, q: float = 0.5) -> None:
+        self.q = check_number("Quantile(q)", q, low=0, high=1, low_open=True, high_open=True)
 
     def pointwise(self, pred: Array, target: Array) -> tuple[Array, Array]:
         """Compute the tilted absolute gap and its slope."""
@@ -343,7 +334,6 @@ class Quantile(PointwiseLoss):
         return slopes * gap, slopes
 
 
-@dataclass(frozen=True)
 class PoissonNLL(PointwiseLoss):
     """For counts: the model predicts the logarithm of the expected count.
 
@@ -373,7 +363,6 @@ class PoissonNLL(PointwiseLoss):
         return array
 
 
-@dataclass(frozen=True)
 class Hinge(PointwiseLoss):
     """For two classes called -1 and +1: nothing to pay beyond a margin of 1.
 
@@ -411,7 +400,6 @@ class Hinge(PointwiseLoss):
         return array
 
 
-@dataclass(frozen=True)
 class BinaryCrossEntropy(PointwiseLoss):
     """For yes or no, once or for several labels at a time, from logits.
 
@@ -442,12 +430,10 @@ class BinaryCrossEntropy(PointwiseLoss):
            [ 0.  ]])
     """
 
-    label_smoothing: float = 0.0
-
     from_logits: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "label_smoothing", _check_smoothing(self, self.label_smoothing))
+    def __init__(self, *, label_smoothing: float = 0.0) -> None:
+        self.label_smoothing = _check_smoothing(self, label_smoothing)
 
     def pointwise(self, pred: Array, target: Array) -> tuple[Array, Array]:
         """Compute the loss and ``sigmoid(pred) - target``."""
@@ -481,7 +467,6 @@ class BinaryCrossEntropy(PointwiseLoss):
         return array
 
 
-@dataclass(frozen=True)
 class SoftmaxCrossEntropy(Loss):
     """For one of several classes, from logits.
 
@@ -517,12 +502,10 @@ class SoftmaxCrossEntropy(Loss):
     array([[ 0.3333,  0.3333, -0.6667]])
     """
 
-    label_smoothing: float = 0.0
-
     from_logits: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "label_smoothing", _check_smoothing(self, self.label_smoothing))
+    def __init__(self, *, label_smoothing: float = 0.0) -> None:
+        self.label_smoothing = _check_smoothing(self, label_smoothing)
 
     def value_and_grad(
         self, pred: Array, target: AnyArray, weight: Array | None = None
@@ -599,7 +582,6 @@ class SoftmaxCrossEntropy(Loss):
         return array
 
 
-@dataclass(frozen=True)
 class GaussianNLL(Loss):
     """For regression with its own error bars: the model predicts mean and log-variance.
 
@@ -630,11 +612,8 @@ class GaussianNLL(Loss):
     (2.0, array([[-2. , -1.5]]))
     """
 
-    min_variance: float = 1e-6
-
-    def __post_init__(self) -> None:
-        number = check_number("GaussianNLL(min_variance)", self.min_variance, low=0, low_open=True)
-        object.__setattr__(self, "min_variance", number)
+    def __init__(self, *, min_variance: float = 1e-6) -> None:
+        self.min_variance = check_number("GaussianNLL(min_variance)", min_variance, low=0, low_open=True)
 
     def value_and_grad(
         self, pred: Array, target: AnyArray, weight: Array | None = None

@@ -8,8 +8,7 @@ named views: writing to the view writes to the buffer.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,8 +19,7 @@ from nnlite.errors import ArgumentError
 __all__ = ["ParameterSpec", "Parameters"]
 
 
-@dataclass(frozen=True)
-class ParameterSpec:
+class ParameterSpec(NamedTuple):
     """One named parameter: how large it is and whether weight decay acts on it.
 
     Parameters

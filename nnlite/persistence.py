@@ -6,7 +6,6 @@ file can run.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import tempfile
@@ -38,7 +37,7 @@ _LAYERS = {
 _INITIALIZERS = {
     cls.__name__: cls
     for cls in vars(nnlite.initializers).values()
-    if isinstance(cls, type) and dataclasses.is_dataclass(cls) and issubclass(cls, Initializer)
+    if isinstance(cls, type) and issubclass(cls, Initializer) and not cls.__name__.startswith("_")
 }
 
 
@@ -191,7 +190,7 @@ def _config(index: int, layer: Layer) -> dict[str, Any]:
     config: dict[str, Any] = {}
     for key, value in layer.config().items():
         if isinstance(value, Initializer) and type(value).__name__ in _INITIALIZERS:
-            config[key] = {"initializer": type(value).__name__, "config": dataclasses.asdict(value)}  # type: ignore[call-overload]
+            config[key] = {"initializer": type(value).__name__, "config": value.config()}
         elif callable(value):
             config[key] = None  # an initializer of the user's own: the numbers that it drew are stored
         else:

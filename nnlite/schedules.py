@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 
+from nnlite._config import Setting
 from nnlite.checks import check_integer, check_number
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
 ScheduleLike = Callable[[int], float]
 
 
-class Schedule(ABC):
+class Schedule(Setting, ABC):
     """Gives the learning rate of every update.
 
     A schedule has no state: it can be called for any step, in any order, which is
@@ -51,15 +51,13 @@ class Schedule(ABC):
         float
         """
 
-    def _keep_number(self, name: str, *, low: float = 0.0, high: float = np.inf, **limits: bool) -> None:
-        where = f"{type(self).__name__}({name}=)"
-        self._keep(name, check_number(where, getattr(self, name), low=low, high=high, **limits))
+    def _number(
+        self, name: str, value: float, *, low: float = 0.0, high: float = np.inf, **limits: bool
+    ) -> float:
+        return check_number(f"{type(self).__name__}({name}=)", value, low=low, high=high, **limits)
 
-    def _keep_steps(self, name: str) -> None:
-        self._keep(name, check_integer(f"{type(self).__name__}({name}=)", getattr(self, name), low=1))
-
-    def _keep(self, name: str, value: float) -> None:
-        object.__setattr__(self, name, value)  # a frozen dataclass has no other way in
+    def _steps(self, name: str, value: int) -> int:
+        return check_integer(f"{type(self).__name__}({name}=)", value, low=1)
 
 
 def _cosine(start: float, end: float, progress: float) -> float:
@@ -67,7 +65,6 @@ def _cosine(start: float, end: float, progress: float) -> float:
     return end + (start - end) * (1.0 + math.cos(math.pi * progress)) / 2.0
 
 
-@dataclass(frozen=True)
 class ConstantRate(Schedule):
     """The same rate at every step.
 
@@ -89,17 +86,14 @@ class ConstantRate(Schedule):
     (0.1, 0.1)
     """
 
-    rate: float
-
-    def __post_init__(self) -> None:
-        self._keep_number("rate", low_open=True)
+    def __init__(self, rate: float) -> None:
+        self.rate = self._number("rate", rate, low_open=True)
 
     def __call__(self, step: int) -> float:
         """Return the one rate."""
         return self.rate
 
 
-@dataclass(frozen=True)
 class StepDecay(Schedule):
     """A staircase: every so many steps the rate is multiplied by a factor.
 
@@ -127,22 +121,16 @@ class StepDecay(Schedule):
     (0.8, 0.4, 0.2)
     """
 
-    rate: float
-    _: KW_ONLY
-    every: int
-    factor: float = 0.1
-
-    def __post_init__(self) -> None:
-        self._keep_number("rate", low_open=True)
-        self._keep_steps("every")
-        self._keep_number("factor", high=1.0, low_open=True)
+    def __init__(self, rate: float, *, every: int, factor: float = 0.1) -> None:
+        self.rate = self._number("rate", rate, low_open=True)
+        self.every = self._steps("every", every)
+        self.factor = self._number("factor", factor, high=1.0, low_open=True)
 
     def __call__(self, step: int) -> float:
         """Return the rate after the drops so far."""
         return float(self.rate * self.factor ** (step // self.every))
 
 
-@dataclass(frozen=True)
 class ExponentialDecay(Schedule):
     """A smooth decay by the same factor over every stretch of the same length.
 
@@ -170,22 +158,16 @@ class ExponentialDecay(Schedule):
     (0.8, 0.4, 0.2)
     """
 
-    rate: float
-    _: KW_ONLY
-    factor: float
-    every: int = 1
-
-    def __post_init__(self) -> None:
-        self._keep_number("rate", low_open=True)
-        self._keep_number("factor", high=1.0, low_open=True)
-        self._keep_steps("every")
+    def __init__(self, rate: float, *, factor: float, every: int = 1) -> None:
+        self.rate = self._number("rate", rate, low_open=True)
+        self.factor = self._number("factor", factor, high=1.0, low_open=True)
+        self.every = self._steps("every", every)
 
     def __call__(self, step: int) -> float:
         """Return the rate after `step` equal steps of decay."""
         return float(self.rate * self.factor ** (step / self.every))
 
 
-@dataclass(frozen=True)
 class CosineDecay(Schedule):
     """Half a cosine wave from the first rate down to the final one, which then stays.
 
@@ -218,22 +200,16 @@ class CosineDecay(Schedule):
     (0.5, 0.25, 0.0, 0.0)
     """
 
-    rate: float
-    _: KW_ONLY
-    steps: int
-    final: float = 0.0
-
-    def __post_init__(self) -> None:
-        self._keep_number("rate", low_open=True)
-        self._keep_steps("steps")
-        self._keep_number("final", high=self.rate)
+    def __init__(self, rate: float, *, steps: int, final: float = 0.0) -> None:
+        self.rate = self._number("rate", rate, low_open=True)
+        self.steps = self._steps("steps", steps)
+        self.final = self._number("final", final, high=self.rate)
 
     def __call__(self, step: int) -> float:
         """Return the rate at that point of the cosine."""
         return _cosine(self.rate, self.final, min(step / self.steps, 1.0))
 
 
-@dataclass(frozen=True)
 class WarmUp(Schedule):
     """A gentle start in front of another schedule.
 
@@ -271,16 +247,10 @@ class WarmUp(Schedule):
     (0.0, 0.25)
     """
 
-    schedule: ScheduleLike | float
-    _: KW_ONLY
-    steps: int
-    start: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not callable(self.schedule):
-            self._keep_number("schedule", low_open=True)
-        self._keep_steps("steps")
-        self._keep_number("start", high=1.0)
+    def __init__(self, schedule: ScheduleLike | float, *, steps: int, start: float = 0.0) -> None:
+        self.schedule = schedule if callable(schedule) else self._number("schedule", schedule, low_open=True)
+        self.steps = self._steps("steps", steps)
+        self.start = self._number("start", start, high=1.0)
 
     def __call__(self, step: int) -> float:
         """Return the rate of the wrapped schedule times the warm-up factor."""
@@ -289,7 +259,6 @@ class WarmUp(Schedule):
         return float(rate) * (self.start + (1.0 - self.start) * progress)
 
 
-@dataclass(frozen=True)
 class OneCycle(Schedule):
     """One rise to a high rate and one long fall to a very low one, both along a cosine.
 
@@ -328,19 +297,20 @@ class OneCycle(Schedule):
     0.04 1 4e-06
     """
 
-    peak: float
-    _: KW_ONLY
-    steps: int
-    warm_up: float = 0.3
-    start_divisor: float = 25.0
-    final_divisor: float = 1e4
-
-    def __post_init__(self) -> None:
-        self._keep_number("peak", low_open=True)
-        self._keep_steps("steps")
-        self._keep_number("warm_up", high=1.0, high_open=True)
-        self._keep_number("start_divisor", low=1.0)
-        self._keep_number("final_divisor", low=1.0)
+    def __init__(
+        self,
+        peak: float,
+        *,
+        steps: int,
+        warm_up: float = 0.3,
+        start_divisor: float = 25.0,
+        final_divisor: float = 1e4,
+    ) -> None:
+        self.peak = self._number("peak", peak, low_open=True)
+        self.steps = self._steps("steps", steps)
+        self.warm_up = self._number("warm_up", warm_up, high=1.0, high_open=True)
+        self.start_divisor = self._number("start_divisor", start_divisor, low=1.0)
+        self.final_divisor = self._number("final_divisor", final_divisor, low=1.0)
 
     def __call__(self, step: int) -> float:
         """Return the rate on the way up or on the way down."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import pickle
 
 import numpy as np
@@ -152,9 +151,9 @@ def test_initializers_are_values(initializer):
         assert other == initializer
         assert hash(other) == hash(initializer)
         assert repr(other) == repr(initializer)
-    for field in dataclasses.fields(initializer):
-        with pytest.raises(dataclasses.FrozenInstanceError):
-            setattr(initializer, field.name, 3.0)
+    for field in initializer.config():
+        with pytest.raises(ArgumentError):
+            setattr(initializer, field, 3.0)
 
 
 def test_kinds_and_settings_tell_initializers_apart():

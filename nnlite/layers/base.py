@@ -6,12 +6,12 @@ To write your own, subclass `Layer`, write the two methods in NumPy, and let
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from nnlite._config import Configured
 from nnlite._typing import RNG, AnyArray, Array
 from nnlite.checks import check_integer, check_rng
 from nnlite.errors import ArgumentError, ArgumentTypeError
@@ -143,7 +143,7 @@ class Parameter:
             )
 
 
-class Layer:
+class Layer(Configured):
     """Base class of all layers.
 
     A layer treats the last axes of its input as (batch, features) and broadcasts
@@ -211,9 +211,6 @@ class Layer:
         layer._in_model = False
         layer.buffers = {}
         return layer
-
-    def __init__(self) -> None:
-        """Take no arguments, unless a subclass says otherwise."""
 
     # What a subclass writes.
 
@@ -471,48 +468,6 @@ class Layer:
         view, shape = self._views[name], self._specs[name].shape
         return [view] if view.shape == shape else [part.reshape(shape) for part in view]
 
-    def config(self) -> dict[str, Any]:
-        """Return the arguments that make this layer again, as stored in a model file.
-
-        Returns
-        -------
-        dict
-            Every argument of ``__init__`` with its value.
-
-        Raises
-        ------
-        ArgumentError
-            If an argument was not stored under its own name.
-
-        Examples
-        --------
-        >>> from nnlite.layers import Dropout
-        >>> Dropout(0.5).config()
-        {'rate': 0.5}
-        """
-        found = {}
-        for name, parameter in _arguments(type(self)).items():
-            kept = name in self.__dict__
-            if not kept or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                raise ArgumentError(
-                    f"{type(self).__name__}.config",
-                    f"the argument {name!r} stored as self.{name}",
-                    "no such attribute",
-                    f"Write self.{name} = {name} in __init__, or override config().",
-                )
-            found[name] = self.__dict__[name]
-        return found
-
-    def __repr__(self) -> str:
-        shown = []
-        for name, parameter in _arguments(type(self)).items():
-            value = self.__dict__.get(name, parameter.default)
-            if parameter.default is parameter.empty:
-                shown.append(repr(value))
-            elif value != parameter.default:
-                shown.append(f"{name}={value!r}")
-        return f"{type(self).__name__}({', '.join(shown)})"
-
     # The wiring to the flat buffers.
 
     _prefix: str = ""
@@ -578,12 +533,3 @@ class Layer:
         self.__dict__.update(state)
         if self._params is not None:
             self._bind(self._params)
-
-
-def _arguments(cls: type) -> dict[str, inspect.Parameter]:
-    """Return the arguments of ``cls.__init__``, without self."""
-    return dict(
-        list(
-            inspect.signature(cls.__init__).parameters.items()  # type: ignore[misc]  # its own, not an instance's
-        )[1:]
-    )

@@ -1,0 +1,96 @@
+"""Objects that are described by the arguments they were made with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nnlite.errors import ArgumentError
+
+__all__ = ["Configured", "Setting"]
+
+
+class Configured:
+    """Base class of what stores each of its arguments under the argument's own name.
+
+    That makes a ``repr`` from which the object can be made again, and a `config` for
+    model files, without a word in the subclass.
+    """
+
+    def __init__(self) -> None:
+        """Take no arguments, unless a subclass says otherwise."""
+
+    def config(self) -> dict[str, Any]:
+        """Return the arguments that make this object again, as stored in a model file.
+
+        Returns
+        -------
+        dict
+            Every argument of ``__init__`` with its value.
+
+        Raises
+        ------
+        ArgumentError
+            If an argument was not stored under its own name.
+
+        Examples
+        --------
+        >>> from nnlite.layers import Dropout
+        >>> Dropout(0.5).config()
+        {'rate': 0.5}
+        """
+        found = {}
+        for name, parameter in _arguments(type(self)).items():
+            kept = name in self.__dict__
+            if not kept or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                raise ArgumentError(
+                    f"{type(self).__name__}.config",
+                    f"the argument {name!r} stored as self.{name}",
+                    "no such attribute",
+                    f"Write self.{name} = {name} in __init__, or override config().",
+                )
+            found[name] = self.__dict__[name]
+        return found
+
+    def __repr__(self) -> str:
+        shown = []
+        for name, parameter in _arguments(type(self)).items():
+            value = self.__dict__.get(name, parameter.default)
+            if parameter.default is parameter.empty and parameter.kind is not parameter.KEYWORD_ONLY:
+                shown.append(repr(value))
+            elif value is not parameter.default and value != parameter.default:
+                shown.append(f"{name}={value!r}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+class Setting(Configured):
+    """A `Configured` object that is nothing but its arguments: equal if they are equal.
+
+    The arguments cannot be changed later, so they stay as they were checked.
+
+    Examples
+    --------
+    >>> from nnlite.initializers import Constant
+    >>> Constant(2.0) == Constant(2.0), Constant(2.0) == Constant(1.0)
+    (True, False)
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__dict__:
+            raise ArgumentError(
+                f"{self}.{name}", "to stay as it is", f"{value!r}", "Make a new object with that argument."
+            )
+        super().__setattr__(name, value)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self.__dict__ == other.__dict__
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self.__dict__.values()))
+
+
+def _arguments(cls: type) -> dict[str, Any]:
+    """Return the arguments of ``cls.__init__``, without self."""
+    import inspect  # 5 ms, and only a repr or a file asks for it
+
+    signature = inspect.signature(cls.__init__)  # type: ignore[misc]  # its own, not an instance's
+    return dict(list(signature.parameters.items())[1:])
