@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any, overload
 
@@ -102,6 +101,8 @@ class History:
         >>> History().to_json()
         '{"rows": [], "stop_reason": "", "interrupted": false, "best_epoch": null}'
         """
+        import json
+
         return json.dumps(self.to_dict())
 
     def __repr__(self) -> str:

@@ -147,7 +147,7 @@ class Parameters:
         start = 0
         for spec in self.specs:
             stop = start + spec.size
-            views[spec.name] = buffer[..., start:stop].reshape(*buffer.shape[:-1], *spec.shape)
+            views[spec.name] = buffer[..., start:stop].reshape((*buffer.shape[:-1], *spec.shape))
             start = stop
         return views
 

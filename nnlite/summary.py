@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import NamedTuple
 
 __all__ = ["LayerSummary", "Summary"]
@@ -99,6 +98,8 @@ class Summary:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
+        from html import escape
+
         head = "".join(f"<th>{name}</th>" for name in self._HEAD)
         rows = "".join(
             f"<tr><td>{escape(a)}</td><td>{escape(b)}</td><td style='text-align:right'>{escape(c)}</td></tr>"

@@ -1,0 +1,220 @@
+"""Callbacks: when they are called, and what the built-in ones do."""
+
+import numpy as np
+import pytest
+
+import nnlite as nn
+from nnlite.errors import ArgumentError, DivergenceError
+
+X = np.linspace(-1, 1, 8)[:, None]
+
+
+def fit(callbacks, *, epochs=3, optimizer=None, model=None, **options):
+    model = model or nn.Sequential([nn.Dense(1, 1)], rng=0)
+    options = {"batch_size": 4, **options}
+    return model, model.fit(
+        X,
+        2 * X,
+        loss=nn.MeanSquaredError(),
+        optimizer=optimizer or nn.SGD(0.1),
+        epochs=epochs,
+        callbacks=callbacks,
+        **options,
+    )
+
+
+def scripted(*values, column="validation_loss"):
+    """Make a callback that writes given numbers into a column, before others look."""
+
+    class Scripted(nn.Callback):
+        def on_epoch_end(self, state):
+            state.history.rows[-1][column] = values[state.epoch - 1]
+
+    return Scripted()
+
+
+def test_the_order_of_the_moments():
+    calls = []
+
+    class Record(nn.Callback):
+        def __getattribute__(self, name):
+            return object.__getattribute__(self, name)
+
+    for moment in [name for name in vars(nn.Callback) if name.startswith("on_")]:
+
+        def note(self, state, moment=moment):
+            calls.append((moment, state.epoch, state.batch))
+
+        setattr(Record, moment, note)
+    fit([Record()], epochs=2)
+    batch = ["on_batch_begin", "on_grad_computed", "on_batch_end"]
+    epoch = ["on_epoch_begin", *batch, *batch, "on_epoch_end"]
+    assert [name for name, _, _ in calls] == ["on_train_begin", *epoch, *epoch, "on_train_end"]
+    assert [(e, b) for name, e, b in calls if name == "on_batch_end"] == [(1, 1), (1, 2), (2, 1), (2, 2)]
+
+
+def test_gradients_may_be_changed_on_the_way():
+    class NoGradient(nn.Callback):
+        def on_grad_computed(self, state):
+            assert np.isfinite(state.batch_loss)
+            state.model.params.grads[...] = 0
+
+    model = nn.Sequential([nn.Dense(1, 1)], rng=0)
+    kept = model.params.values.copy()
+    fit([NoGradient()], model=model)
+    np.testing.assert_array_equal(model.params.values, kept)
+
+
+def test_stop_ends_after_the_batch_and_the_first_reason_counts():
+    class Stop(nn.Callback):
+        def on_batch_end(self, state):
+            if state.epoch == 2:
+                state.stop("first")
+                state.stop("second")
+
+    optimizer = nn.SGD(0.1)
+    _, history = fit([Stop()], epochs=9, optimizer=optimizer)
+    assert optimizer.steps == 3
+    assert len(history) == 2
+    assert history.stop_reason == "first"
+
+
+def test_train_end_is_called_whatever_happens():
+    ended = []
+
+    class Ends(nn.Callback):
+        def __init__(self, name):
+            self.name = name
+
+        def on_train_end(self, state):
+            ended.append(self.name)
+
+    class Fails(Ends):
+        def on_epoch_end(self, state):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fit([Ends("a"), Fails("b")])
+    assert ended == ["a", "b"]
+
+
+class TestEarlyStopping:
+    def run(self, values, **options):
+        weights = []
+
+        class Keep(nn.Callback):
+            def on_epoch_end(self, state):
+                weights.append(state.model.params.values.copy())
+
+        stopper = nn.EarlyStopping(**{"patience": 2, **options})
+        column = options.get("monitor", "validation_loss")
+        model, history = fit(
+            [scripted(*values, column=column), Keep(), stopper],
+            epochs=len(values),
+            validation=(X, 2 * X),
+            metrics={"accuracy": lambda pred, target: 0.0},
+        )
+        return model, history, weights
+
+    def test_it_stops_and_gives_the_best_weights_back(self):
+        model, history, weights = self.run([5, 4, 3, 3.5, 3.2, 1, 1])
+        assert len(history) == 5
+        assert history.best_epoch == 3
+        assert history.stop_reason == "no better validation_loss for 2 epochs"
+        np.testing.assert_array_equal(model.params.values, weights[2])
+
+    def test_it_gives_the_best_weights_back_though_it_never_stopped(self):
+        model, history, weights = self.run([5, 4, 3, 3.5])
+        assert len(history) == 4
+        assert history.best_epoch == 3
+        np.testing.assert_array_equal(model.params.values, weights[2])
+
+    def test_more_is_better_for_metrics(self):
+        _, history, _ = self.run([0.5, 0.7, 0.6, 0.6, 0.9], monitor="validation_accuracy")
+        assert history.best_epoch == 2
+        assert len(history) == 4
+        _, history, _ = self.run([0.5, 0.7, 0.6, 0.6, 0.9], higher_is_better=True)
+        assert history.best_epoch == 2
+
+    def test_small_gains_count_for_the_weights_but_not_for_patience(self):
+        _, history, _ = self.run([5, 4.9, 4.85, 4.8], min_delta=0.5)
+        assert len(history) == 3
+        assert history.best_epoch == 3
+
+    def test_a_second_fit_starts_afresh(self):
+        stopper = nn.EarlyStopping(patience=2, monitor="loss")
+        model, _ = fit([stopper], epochs=3)
+        low, history = fit([scripted(9, 9, 9, 9, column="loss"), stopper], model=model, epochs=4)
+        assert history.best_epoch == 1
+        assert len(history) == 3
+        assert low is model
+
+    def test_the_column_must_exist(self):
+        with pytest.raises(ArgumentError, match="Give fit validation data, or monitor='loss'"):
+            fit([nn.EarlyStopping()])
+        with pytest.raises(ArgumentError, match="one of epoch, loss"):
+            fit([nn.EarlyStopping(monitor="accuracy")])
+
+
+class TestReduceOnPlateau:
+    def test_it_lowers_the_rate(self):
+        optimizer = nn.SGD(0.1)
+        reducer = nn.ReduceOnPlateau(monitor="loss", factor=0.5, patience=2)
+        values = [5, 4, 4, 4, 4, 4, 3]
+        _, history = fit([scripted(*values, column="loss"), reducer], epochs=7, optimizer=optimizer)
+        np.testing.assert_allclose(history["learning_rate"], [0.1, 0.1, 0.1, 0.1, 0.05, 0.05, 0.025])
+        assert optimizer.rate == pytest.approx(0.025)
+
+    def test_it_works_with_a_schedule_and_has_a_floor(self):
+        optimizer = nn.SGD(nn.StepDecay(0.1, every=1000))
+        reducer = nn.ReduceOnPlateau(monitor="loss", factor=0.1, patience=1, min_rate=0.02)
+        fit([scripted(*[1] * 6, column="loss"), reducer], epochs=6, optimizer=optimizer)
+        assert optimizer.rate == pytest.approx(0.02)
+
+    def test_it_needs_a_rate(self):
+        with pytest.raises(ArgumentError, match="an optimizer with a learning rate"):
+            fit([nn.ReduceOnPlateau(monitor="loss")], optimizer=nn.LBFGS())
+
+
+def test_time_limit(monkeypatch):
+    clock = iter(np.arange(0.0, 100.0, 1.0))
+    monkeypatch.setattr("nnlite.callbacks.time.monotonic", lambda: next(clock))
+    optimizer = nn.SGD(0.1)
+    _, history = fit([nn.TimeLimit(3)], epochs=50, optimizer=optimizer)
+    # The clock ticks at each look: begin, after two batches, after the epoch.
+    assert len(history) == 1
+    assert optimizer.steps == 2
+    assert history.stop_reason == "time limit of 3 s"
+
+
+def test_progress_bar_shows_the_numbers(capsys):
+    fit([nn.ProgressBar(disable=False)], validation=(X, 2 * X))
+    shown = capsys.readouterr().err
+    assert "3/3" in shown
+    assert "validation_loss=" in shown
+
+
+def test_progress_bar_is_quiet_when_nobody_looks(capsys):
+    fit([nn.ProgressBar()])
+    fit([nn.ProgressBar(disable=True)])
+    captured = capsys.readouterr()
+    assert captured.err == captured.out == ""
+
+
+@pytest.mark.parametrize("callback", [nn.EarlyStopping(monitor="loss"), nn.ReduceOnPlateau(monitor="loss")])
+def test_monitors_take_no_replicas(callback):
+    with pytest.raises(ArgumentError, match="without replicas"):
+        fit([callback], model=nn.Sequential([nn.Dense(1, 1)], replicas=2))
+
+
+def test_early_stopping_gives_the_best_weights_back_after_a_divergence():
+    model = nn.Sequential([nn.Dense(1, 1)], rng=0, dtype=np.float64)
+    with pytest.raises(DivergenceError):
+        fit(
+            [nn.EarlyStopping(monitor="loss", patience=10_000)],
+            model=model,
+            optimizer=nn.SGD(1e3),
+            epochs=10_000,
+        )
+    first_epoch = model.evaluate(X, 2 * X, loss=nn.MeanSquaredError())["loss"]
+    assert np.isfinite(first_epoch)

@@ -1,0 +1,300 @@
+"""Sequential: wiring, contexts, prediction, looking inside, copies."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import nnlite as nn
+from nnlite.errors import ArgumentError, ShapeError
+
+
+def net(**options):
+    layers = [nn.Standardize(4), nn.Dense(4, 6), nn.ReLU(), nn.Dropout(0.3), nn.Dense(6, 3)]
+    model = nn.Sequential(layers, **{"rng": 0, **options})
+    model[0].adapt(np.random.default_rng(1).normal(3, 2, (50, 4)))
+    return model
+
+
+def data(rng, rows=20):
+    return rng.normal(size=(rows, 4)).astype(np.float32), rng.integers(0, 3, rows)
+
+
+def test_the_buffers_are_the_layers(rng):
+    model = net()
+    model[1].W[...] = 5
+    assert (model.params["1.W"] == 5).all()
+    model.params.values[...] = rng.normal(size=model.params.size)
+    np.testing.assert_array_equal(model[4].b, model.params.values[-3:])
+    x, y = data(rng)
+    model.loss_and_grad(x, y, nn.SoftmaxCrossEntropy())
+    assert np.abs(model.params.grad("1.W")).max() > 0
+
+
+def test_the_seed_decides_and_each_layer_has_its_own_stream():
+    a, b, c = net(), net(), net(rng=1)
+    np.testing.assert_array_equal(a.params.values, b.params.values)
+    assert (a[1].W != c[1].W).all()
+    short = nn.Sequential([nn.Dense(5, 5), nn.Dense(5, 5)], rng=0)
+    long = nn.Sequential([nn.Dense(5, 5), nn.Dense(5, 5), nn.Dense(5, 5)], rng=0)
+    np.testing.assert_array_equal(short[1].W, long[1].W)
+    assert (short[0].W != short[1].W).all()
+
+
+def test_each_replica_starts_as_a_single_net_of_its_own():
+    def layers():
+        return [nn.Dense(4, 6), nn.Tanh(), nn.Dense(6, 3)]
+
+    together = nn.Sequential(layers(), rng=0, replicas=3)
+    for replica, stream in enumerate(np.random.default_rng(0).spawn(3)):
+        alone = nn.Sequential(layers(), rng=stream)
+        np.testing.assert_array_equal(together.params.values[replica], alone.params.values)
+
+
+def test_replicas_compute_what_single_nets_compute(rng):
+    x, y = data(rng)
+    loss = nn.SoftmaxCrossEntropy()
+    options = {"dtype": np.float64}
+    together = nn.Sequential([nn.Dense(4, 6), nn.Tanh(), nn.Dense(6, 3)], rng=0, replicas=3, **options)
+    values = together.loss_and_grad(x, y, loss)
+    assert values.shape == (3,)
+    assert together.predict(x).shape == (3, 20, 3)
+    for replica in range(3):
+        alone = nn.Sequential([nn.Dense(4, 6), nn.Tanh(), nn.Dense(6, 3)], **options)
+        alone.params.values[...] = together.params.values[replica]
+        assert alone.loss_and_grad(x, y, loss) == pytest.approx(values[replica], rel=1e-12)
+        np.testing.assert_allclose(together.params.grads[replica], alone.params.grads, atol=1e-14)
+        np.testing.assert_allclose(together.predict(x)[replica], alone.predict(x), atol=1e-14)
+
+
+def test_a_layer_that_was_touched_before_keeps_its_numbers():
+    layer = nn.Dense(2, 2)
+    layer.W[...] = [[1, 2], [3, 4]]
+    layer.freeze("b")
+    model = nn.Sequential([layer, nn.Dense(2, 1)], rng=0)
+    np.testing.assert_array_equal(model[0].W, [[1, 2], [3, 4]])
+    assert model.params.frozen == {"0.b"}
+    model.initialize(rng=0)
+    np.testing.assert_array_equal(model[0].W, nn.Sequential([nn.Dense(2, 2), nn.Dense(2, 1)], rng=0)[0].W)
+
+
+def test_forward_equals_predict_and_leaves_no_trace(rng):
+    model = net()
+    x, _ = data(rng)
+    before = model.params.values.copy()
+    ctx = model.context(training=False)
+    np.testing.assert_array_equal(model.forward(x, ctx), model.predict(x))
+    np.testing.assert_array_equal(model.forward(x), model.predict(x))
+    np.testing.assert_array_equal(model.params.values, before)
+
+
+def test_two_passes_can_be_open_at_once(rng):
+    model = nn.Sequential([nn.Dense(4, 6), nn.Tanh(), nn.Dense(6, 3)], rng=0, dtype=np.float64)
+    x1, x2 = rng.normal(size=(2, 5, 4))
+    dy = rng.normal(size=(5, 3))
+    ctx = model.context()
+    model.forward(x1, ctx)
+    model.backward(dy, ctx)
+    alone = model.params.grads.copy()
+    first, second = model.context(), model.context()
+    model.forward(x1, first)
+    model.forward(x2, second)
+    model.backward(dy, first)
+    np.testing.assert_array_equal(model.params.grads, alone)
+
+
+def test_backward_gives_the_input_gradient_on_request(rng):
+    model = net()
+    x, _ = data(rng)
+    for wanted in (False, True):
+        ctx = model.context(training=False, input_gradient=wanted)
+        y = model.forward(x, ctx)
+        dx = model.backward(np.ones_like(y), ctx)
+        assert (dx is None) is not wanted
+    assert dx.shape == x.shape
+
+
+def test_backward_needs_a_forward_pass_and_the_shape_of_its_output(rng):
+    model = net()
+    with pytest.raises(ArgumentError, match=r"Call model\.forward\(x, ctx\) first"):
+        model.backward(np.ones((1, 3)), model.context())
+    ctx = model.context()
+    model.forward(data(rng)[0], ctx)
+    with pytest.raises(ShapeError, match=r"the shape of the output, \(20, 3\), got \(20, 1\)"):
+        model.backward(np.ones((20, 1)), ctx)
+
+
+def test_gradients_go_where_the_context_points(rng):
+    model = net()
+    x, y = data(rng)
+    model.params.grads[...] = 7
+    elsewhere = np.zeros_like(model.params.grads)
+    model.loss_and_grad(x, y, nn.SoftmaxCrossEntropy(), ctx=model.context(grads=elsewhere, training=False))
+    assert (model.params.grads == 7).all()
+    model.loss_and_grad(x, y, nn.SoftmaxCrossEntropy(), ctx=model.context(training=False))
+    np.testing.assert_array_equal(model.params.grads, elsewhere)
+
+
+def test_gradients_overwrite(rng):
+    model = nn.Sequential([nn.Dense(4, 3)], rng=0)
+    x, y = data(rng)
+    model.params.grads[...] = np.nan
+    model.loss_and_grad(x, y, nn.SoftmaxCrossEntropy())
+    once = model.params.grads.copy()
+    model.loss_and_grad(x, y, nn.SoftmaxCrossEntropy())
+    np.testing.assert_array_equal(model.params.grads, once)
+
+
+@given(
+    rows=st.integers(1, 50),
+    batch_size=st.integers(1, 60),
+    replicas=st.sampled_from([None, 1, 3]),
+    kind=st.sampled_from(["float64", "float32", "int8", "uint16", "bool"]),
+)
+def test_predict_in_batches_equals_predict_at_once(rows, batch_size, replicas, kind):
+    model = net(replicas=replicas)
+    x = np.random.default_rng(0).integers(0, 2, (rows, 4)).astype(kind)
+    whole = model.predict(x)
+    assert whole.dtype == np.float32
+    assert whole.shape == ((rows, 3) if replicas is None else (replicas, rows, 3))
+    np.testing.assert_allclose(model.predict(x, batch_size=batch_size), whole, rtol=1e-5, atol=1e-6)
+
+
+def test_predict_takes_images_and_lists_and_leaves_the_input(rng):
+    model = nn.Sequential([nn.Flatten((2, 3)), nn.Dense(6, 2)], rng=0)
+    x = rng.normal(size=(7, 2, 3))
+    kept = x.copy()
+    assert model.predict(x, batch_size=3).shape == (7, 2)
+    np.testing.assert_array_equal(model.predict(x.tolist()), model.predict(x))
+    np.testing.assert_array_equal(x, kept)
+
+
+def test_evaluate_arrays_and_batches_agree(rng):
+    model = net()
+    x, y = data(rng)
+    weight = rng.uniform(0.5, 2, 20)
+    options = {"loss": nn.SoftmaxCrossEntropy(), "metrics": [nn.accuracy]}
+    whole = model.evaluate(x, y, **options)
+    assert set(whole) == {"loss", "accuracy"}
+    assert model.evaluate(nn.batches(x, y, batch_size=6), **options) == pytest.approx(whole, rel=1e-6)
+    weighted = model.evaluate(x, y, weight=weight, **options)
+    assert weighted != pytest.approx(whole, rel=1e-3)
+    batches = nn.batches(x, y, weight, batch_size=6, shuffle=False)
+    assert model.evaluate(batches, **options) == pytest.approx(weighted, rel=1e-6)
+
+
+def test_evaluate_weights_count_as_rows(rng):
+    model = net(dtype=np.float64)
+    x, y = data(rng, rows=3)
+    counts = np.array([1, 0, 3])
+    repeated = model.evaluate(
+        np.repeat(x, counts, axis=0), np.repeat(y, counts), loss=nn.SoftmaxCrossEntropy()
+    )
+    weighted = model.evaluate(x, y, weight=counts, loss=nn.SoftmaxCrossEntropy())
+    assert weighted == pytest.approx(repeated, rel=1e-12)
+
+
+def test_activations_are_those_of_prediction(rng):
+    model = net()
+    x, _ = data(rng)
+    found = model.activations(x)
+    assert [a.shape for a in found] == [(20, 4), (20, 6), (20, 6), (20, 6), (20, 3)]
+    np.testing.assert_array_equal(found[-1], model.predict(x))
+    np.testing.assert_array_equal(found[2], np.maximum(found[1], 0))
+
+
+def test_summary_as_text_and_as_html():
+    model = nn.Sequential([nn.Flatten((8, 8)), nn.Dense(64, 128), nn.ReLU(), nn.Dense(128, 10)], replicas=3)
+    model[1].freeze()
+    text = str(model.summary())
+    assert text.splitlines()[3].split("  ")[0] == "1"
+    assert "(batch, 128)" in text
+    assert "8,320 (8,320 frozen)" in text
+    assert "9,610 parameters, float32, 8,320 of them frozen, in each of 3 replicas" in text
+    assert len({len(line) for line in text.splitlines()[:-1]}) == 1
+    html = model._repr_html_()
+    assert html.count("<tr>") == 5
+    assert html == model.summary()._repr_html_()
+    assert "<td>1  Dense(64, 128)</td>" in html
+
+
+def test_html_is_escaped():
+    class Angle(nn.Layer):
+        def __repr__(self):
+            return "<script>"
+
+    html = nn.Sequential([nn.Dense(1, 1), Angle()])._repr_html_()
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_shapes_are_followed_from_end_to_end():
+    model = nn.Sequential([nn.Tanh(), nn.Dense(4, 2)])
+    assert (model.input_shape, model.output_shape) == ((4,), (2,))
+    free = nn.Sequential([nn.Tanh()])
+    assert (free.input_shape, free.output_shape) == (None, None)
+    assert free.predict(np.ones((2, 5))).shape == (2, 5)
+    with pytest.raises(
+        ShapeError,
+        match=r"layer 2 Dense\(64, 10\): expected input of shape \(batch, 64\), got \(batch, 63\). "
+        r"The layer before, ReLU\(\), gives \(batch, 63\)",
+    ):
+        nn.Sequential([nn.Dense(2, 63), nn.ReLU(), nn.Dense(64, 10)])
+
+
+def test_indexing_and_iteration():
+    model = net()
+    assert len(model) == 5
+    assert list(model) == list(model.layers)
+    assert model[-1] is model.layers[4]
+    assert model[1:3] == model.layers[1:3]
+    assert repr(model) == (
+        "Sequential([Standardize(4), Dense(4, 6), ReLU(), Dropout(0.3), Dense(6, 3)], dtype=float32)"
+    )
+
+
+@pytest.mark.parametrize("replicas", [None, 2])
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_copies_are_whole_and_apart(duplicate, replicas, rng):
+    model = net(replicas=replicas)
+    model[4].freeze("b")
+    x, y = data(rng)
+    other = duplicate(model)
+    np.testing.assert_array_equal(other.predict(x), model.predict(x))
+    assert other.params.frozen == {"4.b"}
+    for layer, name in ((1, "W"), (4, "b")):
+        assert np.shares_memory(getattr(other[layer], name), other.params.values)
+    # The generator came along, so both draw the same dropout from here on.
+    assert other.rng.random() == model.rng.random()
+    other.loss_and_grad(x, y, nn.SoftmaxCrossEntropy())
+    nn.SGD(0.1).step(other.params)
+    assert (other[1].W != model[1].W).any()
+    np.testing.assert_array_equal(other[4].b, model[4].b)
+
+
+def test_the_worked_example():
+    """Two inputs, two hidden and two output neurons, one step, with every number known."""
+    model = nn.Sequential([nn.Dense(2, 2), nn.Sigmoid(), nn.Dense(2, 2), nn.Sigmoid()], dtype=np.float64)
+    model[0].W[...] = [[0.15, 0.25], [0.20, 0.30]]
+    model[2].W[...] = [[0.40, 0.50], [0.45, 0.55]]
+    model[0].b[...] = 0.35
+    model[2].b[...] = 0.60
+    model[0].freeze("b")
+    model[2].freeze("b")
+    x, y = np.array([[0.05, 0.10]]), np.array([[0.01, 0.99]])
+    # The mean over two outputs of the squared gap is the sum of the half squared gaps.
+    loss, optimizer = nn.MeanSquaredError(), nn.SGD(0.5)
+    assert model.loss_and_grad(x, y, loss) == pytest.approx(0.2983711087600027, rel=1e-15)
+    optimizer.step(model.params)
+    assert model[2].W[0, 0] == pytest.approx(0.35891648, abs=5e-9)
+    assert model[0].W[0, 0] == pytest.approx(0.14978072, abs=5e-9)
+    assert model.loss_and_grad(x, y, loss) == pytest.approx(0.29102777369359933, rel=1e-15)
+    np.testing.assert_array_equal(model[0].b, 0.35)
+    np.testing.assert_array_equal(model[2].b, 0.60)
+    for _ in range(9_999):
+        optimizer.step(model.params)
+        value = model.loss_and_grad(x, y, loss)
+    assert value == pytest.approx(3.5102e-5, rel=1e-4)

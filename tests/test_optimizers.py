@@ -1,0 +1,241 @@
+"""What optimizers promise beyond their update rules, which the parity tests prove."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import nnlite as nn
+from nnlite.errors import ArgumentError
+from nnlite.optimizers import CHUNK
+from nnlite.parameters import Parameters, ParameterSpec
+from nnlite.testing import check_optimizer
+
+MAKERS = {
+    "SGD": lambda: nn.SGD(0.1),
+    "SGD momentum": lambda: nn.SGD(0.1, momentum=0.9),
+    "SGD nesterov decay": lambda: nn.SGD(0.05, momentum=0.9, nesterov=True, weight_decay=0.01),
+    "RMSProp": lambda: nn.RMSProp(0.05),
+    "RMSProp momentum": lambda: nn.RMSProp(0.01, momentum=0.5),
+    "Adagrad": lambda: nn.Adagrad(0.5),
+    "Adam": lambda: nn.Adam(0.1),
+    "AdamW": lambda: nn.AdamW(0.1, weight_decay=0.001),
+    "Lion": lambda: nn.Lion(0.01),
+    "Lion decay": lambda: nn.Lion(0.01, weight_decay=0.001),
+    "schedule": lambda: nn.Adam(nn.ExponentialDecay(0.1, factor=0.99)),
+}
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_every_optimizer_keeps_the_promises(make):
+    check_optimizer(make)
+
+
+def params_with(values, grads, *, decay=True, dtype=np.float64):
+    params = Parameters([ParameterSpec("W", np.shape(values), decay)], dtype=dtype)
+    params.values[...] = values
+    params.grads[...] = grads
+    return params
+
+
+def test_lion_steps_by_the_sign():
+    params = params_with([1.0, 1.0, 1.0], [0.5, -3.0, 0.0])
+    optimizer = nn.Lion(0.01, beta1=0.9, beta2=0.99)
+    optimizer.step(params)
+    np.testing.assert_allclose(params.values, [0.99, 1.01, 1.0])
+    np.testing.assert_allclose(optimizer.state["momentum"], [0.005, -0.03, 0.0])
+    params.grads[...] = [-0.01, 0.0, 0.0]  # the momentum outweighs the new gradient
+    optimizer.step(params)
+    np.testing.assert_allclose(params.values, [0.98, 1.02, 1.0])
+
+
+@pytest.mark.parametrize("optimizer", [nn.SGD(0.5, weight_decay=0.1), nn.AdamW(0.5, weight_decay=0.1)])
+def test_decay_pulls_weights_and_not_biases(optimizer):
+    specs = [ParameterSpec("b", (2,), decay=False), ParameterSpec("W", (3,))]
+    params = Parameters(specs, dtype=np.float64)
+    params.values[...] = 1
+    optimizer.step(params)  # all gradients are zero
+    np.testing.assert_allclose(params["W"], 0.95)
+    np.testing.assert_array_equal(params["b"], 1)
+
+
+def test_weight_decay_can_be_changed_between_steps():
+    params = params_with([1.0, 1.0], 0.0)
+    optimizer = nn.SGD(0.5)
+    optimizer.step(params)
+    optimizer.weight_decay = 0.2
+    optimizer.step(params)
+    np.testing.assert_allclose(params.values, 0.9)
+
+
+def test_clipping_by_norm_keeps_the_direction():
+    params = params_with([0.0, 0.0], [3.0, 4.0])
+    nn.SGD(1.0, clip_norm=1.0).step(params)
+    np.testing.assert_allclose(params.values, [-0.6, -0.8])
+    params = params_with([0.0, 0.0], [0.3, 0.4])
+    nn.SGD(1.0, clip_norm=1.0).step(params)  # short enough already
+    np.testing.assert_allclose(params.values, [-0.3, -0.4])
+    params = params_with([1.0, 2.0], [0.0, 0.0])
+    nn.SGD(1.0, clip_norm=1.0).step(params)
+    np.testing.assert_array_equal(params.values, [1, 2])
+
+
+def test_clipping_by_norm_looks_at_trainable_parameters_and_each_replica():
+    specs = [ParameterSpec("W", (2,)), ParameterSpec("V", (2,))]
+    params = Parameters(specs, dtype=np.float64, replicas=2)
+    params.frozen = {"W"}
+    params.grads[...] = [[1e6, 1e6, 3.0, 4.0], [1e6, 1e6, 0.3, 0.4]]
+    nn.SGD(1.0, clip_norm=1.0).step(params)
+    np.testing.assert_allclose(params.values, [[0, 0, -0.6, -0.8], [0, 0, -0.3, -0.4]])
+
+
+def test_clipping_by_value():
+    params = params_with([0.0, 0.0, 0.0], [3.0, -4.0, 0.5])
+    nn.SGD(1.0, clip_value=1.0).step(params)
+    np.testing.assert_allclose(params.values, [-1, 1, -0.5])
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_large_buffers_are_updated_as_small_ones_are(make, rng):
+    size = 2 * CHUNK + 17
+    values, grads = rng.normal(size=(2, size))
+    whole = params_with(values, grads)
+    optimizer = make()
+    pieces = [params_with(values[i : i + 1000], grads[i : i + 1000]) for i in range(0, size, 1000)]
+    optimizers = [make() for _ in pieces]
+    for _ in range(3):
+        optimizer.step(whole)
+        for single, piece in zip(optimizers, pieces, strict=True):
+            single.step(piece)
+    np.testing.assert_array_equal(whole.values, np.concatenate([piece.values for piece in pieces]))
+
+
+def test_a_schedule_is_asked_for_every_step():
+    asked = []
+
+    def schedule(step):
+        asked.append(step)
+        return 1.0 / (step + 1)
+
+    params = params_with([0.0], [1.0])
+    optimizer = nn.SGD(schedule)
+    for _ in range(3):
+        optimizer.step(params)
+    assert asked == [0, 1, 2]
+    assert params.values[0] == pytest.approx(-(1 + 1 / 2 + 1 / 3))
+    optimizer.rate_factor = 0.5
+    assert optimizer.rate == pytest.approx(0.125)
+
+
+def test_a_schedule_that_gives_nonsense_changes_nothing():
+    params = params_with([1.0], [1.0])
+    for rate in (-1.0, np.nan, "fast"):
+        optimizer = nn.SGD(lambda step, rate=rate: rate)
+        with pytest.raises((ArgumentError, TypeError), match="the schedule of SGD at step 0"):
+            optimizer.step(params)
+        assert optimizer.steps == 0
+    assert params.values[0] == 1
+
+
+def test_an_optimizer_belongs_to_the_parameters_it_trains():
+    first, second = params_with([1.0], [1.0]), params_with([1.0], [1.0])
+    optimizer = nn.SGD(0.1)
+    optimizer.step(first)
+    with pytest.raises(ArgumentError, match="Make a new SGD for each model"):
+        optimizer.step(second)
+    assert second.values[0] == 1
+    optimizer.reset()
+    optimizer.step(second)
+    assert second.values[0] == pytest.approx(0.9)
+    larger = params_with([1.0, 2.0], [1.0, 1.0])
+    adam = nn.Adam()
+    adam.step(first)
+    with pytest.raises(ArgumentError, match=r"parameters of shape \(1,\)"):
+        copy.deepcopy(adam).step(larger)
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))])
+def test_a_copy_goes_on_where_the_original_stood(duplicate, rng):
+    params, other = (params_with(np.ones(5), np.ones(5)) for _ in range(2))
+    optimizer = nn.Adam(0.1)
+    optimizer.step(params)
+    other.values[...] = params.values
+    twin = duplicate(optimizer)
+    for _ in range(3):
+        params.grads[...] = other.grads[...] = rng.normal(size=5)
+        optimizer.step(params)
+        twin.step(other)
+    np.testing.assert_array_equal(params.values, other.values)
+    assert twin.steps == optimizer.steps == 4
+
+
+def test_load_state_dict_refuses_what_it_did_not_give():
+    optimizer = nn.Adam(0.1)
+    optimizer.step(params_with([1.0], [1.0]))
+    for state in ({}, {"steps": 1}, nn.SGD(0.1, momentum=0.5).state_dict() | {"velocity": np.ones(1)}):
+        with pytest.raises(ArgumentError, match="load_state_dict"):
+            optimizer.load_state_dict(state)
+    assert optimizer.steps == 1
+
+
+def test_freezing_after_the_first_step_takes_effect():
+    specs = [ParameterSpec("W", (2,)), ParameterSpec("b", (2,), decay=False)]
+    params = Parameters(specs, dtype=np.float64)
+    params.grads[...] = 1
+    optimizer = nn.SGD(0.1, momentum=0.9)
+    optimizer.step(params)
+    params.frozen = {"W"}
+    optimizer.step(params)
+    np.testing.assert_allclose(params["W"], -0.1)
+    np.testing.assert_allclose(params["b"], -0.1 - 0.19)
+
+
+class TestLBFGS:
+    @staticmethod
+    def bowl(params, centre):
+        def evaluate():
+            gap = params.values - centre
+            params.grads[...] = 2 * gap
+            return float(gap @ gap)
+
+        return evaluate
+
+    def test_it_finds_the_bottom_and_leaves_frozen_values(self):
+        specs = [ParameterSpec("W", (3,)), ParameterSpec("V", (2,)), ParameterSpec("b", (1,), decay=False)]
+        params = Parameters(specs, dtype=np.float64)
+        params.frozen = {"V"}
+        reason = nn.LBFGS().minimize(params, self.bowl(params, np.arange(6.0)), max_iterations=50)
+        np.testing.assert_allclose(params.values, [0, 1, 2, 0, 0, 5], atol=1e-6)
+        assert "CONVERGENCE" in reason
+
+    def test_the_values_are_those_of_the_iteration_when_it_is_reported(self):
+        params = Parameters([ParameterSpec("W", (3,))], dtype=np.float64)
+        centre = np.array([1.0, 20.0, 300.0])
+        evaluate = self.bowl(params, centre)
+        seen = []
+
+        def on_iteration(value):
+            assert value == pytest.approx(float(np.sum((params.values - centre) ** 2)))
+            seen.append(value)
+            return len(seen) == 2
+
+        nn.LBFGS().minimize(params, evaluate, max_iterations=50, on_iteration=on_iteration)
+        assert len(seen) == 2
+        assert seen[1] < seen[0]
+
+    def test_an_error_in_the_loss_leaves_the_last_accepted_values(self):
+        params = Parameters([ParameterSpec("W", (2,))], dtype=np.float64)
+        params.values[...] = [5.0, 6.0]
+
+        def broken():
+            raise ArithmeticError
+
+        with pytest.raises(ArithmeticError):
+            nn.LBFGS().minimize(params, broken, max_iterations=5)
+        np.testing.assert_array_equal(params.values, [5, 6])
+
+    def test_it_takes_no_replicas(self):
+        params = Parameters([ParameterSpec("W", (2,))], replicas=2)
+        with pytest.raises(ArgumentError, match="without replicas"):
+            nn.LBFGS().minimize(params, lambda: 0.0, max_iterations=1)
