@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
 
@@ -390,7 +391,8 @@ class ProgressBar(Callback):
         """Draw the empty bar."""
         from tqdm.auto import tqdm
 
-        self._bar: Any = tqdm(total=state.epochs, unit="epoch", disable=self.disable)
+        disable = not _is_watched() if self.disable is None else self.disable
+        self._bar: Any = tqdm(total=state.epochs, unit="epoch", disable=disable)
 
     def on_epoch_end(self, state: TrainingState) -> None:
         """Let it grow."""
@@ -406,3 +408,8 @@ class ProgressBar(Callback):
     def on_train_end(self, state: TrainingState) -> None:
         """Leave it as it is."""
         self._bar.close()
+
+
+def _is_watched() -> bool:
+    """Tell whether somebody sees what goes to the standard error: in a terminal or a notebook."""
+    return sys.stderr.isatty() or "ipykernel" in sys.modules

@@ -1,5 +1,8 @@
 """Callbacks: when they are called, and what the built-in ones do."""
 
+import sys
+from types import ModuleType
+
 import numpy as np
 import pytest
 
@@ -192,6 +195,12 @@ def test_progress_bar_shows_the_numbers(capsys):
     shown = capsys.readouterr().err
     assert "3/3" in shown
     assert "validation_loss=" in shown
+
+
+def test_progress_bar_shows_in_a_notebook(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+    fit([nn.ProgressBar()])
+    assert "3/3" in capsys.readouterr().err
 
 
 def test_progress_bar_is_quiet_when_nobody_looks(capsys):

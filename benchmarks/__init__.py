@@ -1,0 +1,1 @@
+"""What nnlite promises, measured."""
