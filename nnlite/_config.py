@@ -57,7 +57,7 @@ class Configured:
             value = self.__dict__.get(name, parameter.default)
             if parameter.default is parameter.empty and parameter.kind is not parameter.KEYWORD_ONLY:
                 shown.append(repr(value))
-            elif value is not parameter.default and value != parameter.default:
+            elif repr(value) != repr(parameter.default):  # `!=` of arrays is no bool
                 shown.append(f"{name}={value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"
 

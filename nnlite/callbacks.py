@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from nnlite._typing import Array
-from nnlite.checks import check_integer, check_number
-from nnlite.errors import ArgumentError
+from nnlite.checks import check_bool, check_integer, check_number
+from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.history import History
 from nnlite.losses import Loss, Value
 from nnlite.model import Sequential
@@ -101,7 +101,8 @@ class TrainingState:
 class Callback:
     """Base class of callbacks: override the moments that you want to act at.
 
-    `on_train_end` is called however training ends, if `on_train_begin` was.
+    Before anything else `check` may refuse the training. `on_train_end` is called however
+    training ends, if `on_train_begin` was.
 
     Examples
     --------
@@ -116,6 +117,9 @@ class Callback:
     1 1.0
     2 0.36
     """
+
+    def check(self, state: TrainingState) -> None:
+        """Raise an error if the callback is of no use in this training; change nothing."""
 
     def on_train_begin(self, state: TrainingState) -> None:
         """Act before the first epoch."""
@@ -158,15 +162,20 @@ class _Monitor(Callback):
         self, *, monitor: str, patience: int, min_delta: float, higher_is_better: bool | None
     ) -> None:
         name = type(self).__name__
+        if not isinstance(monitor, str):
+            fix = "Write monitor='validation_loss', for instance."
+            raise ArgumentTypeError(f"{name}(monitor=)", "the name of a column", f"{monitor!r}", fix)
         self.monitor = monitor
         self.patience = check_integer(f"{name}(patience=)", patience, low=1)
         self.min_delta = check_number(f"{name}(min_delta=)", min_delta, low=0)
         if higher_is_better is None:
             higher_is_better = monitor.removeprefix("validation_") in HIGHER_IS_BETTER
+        else:
+            higher_is_better = check_bool(f"{name}(higher_is_better=)", higher_is_better)
         self.sign = -1.0 if higher_is_better else 1.0
 
-    def on_train_begin(self, state: TrainingState) -> None:
-        """Check that there will be such a column, and start afresh."""
+    def check(self, state: TrainingState) -> None:
+        """Check that there will be such a column, of single numbers."""
         name = type(self).__name__
         if self.monitor not in state.columns:
             hint = "Give fit validation data" if self.monitor.startswith("validation_") else "Name a column"
@@ -180,12 +189,25 @@ class _Monitor(Callback):
             raise ArgumentError(
                 name, "a model without replicas", f"{state.model}", "Leave this callback out."
             )
+
+    def on_train_begin(self, state: TrainingState) -> None:
+        """Start afresh."""
         self.best = np.inf
         self.waited = 0
 
+    def value(self, state: TrainingState) -> float:
+        """Return the number of this epoch, turned so that less is better."""
+        number = state.history[-1][self.monitor]
+        if not isinstance(number, int | float):
+            where = f"{type(self).__name__}(monitor=)"
+            raise ArgumentTypeError(
+                where, "a column of numbers", f"{number!r} in {self.monitor!r}", "Monitor another column."
+            )
+        return self.sign * number
+
     def improved(self, state: TrainingState) -> bool:
         """Tell whether this epoch is the best so far, and count the epochs since."""
-        value = self.sign * state.history[-1][self.monitor]
+        value = self.value(state)
         if value < self.best - self.min_delta:
             self.best = value
             self.waited = 0
@@ -247,7 +269,7 @@ class EarlyStopping(_Monitor):
     def on_epoch_end(self, state: TrainingState) -> None:
         """Keep a copy of the best weights; stop when patience is over."""
         # The very best epoch is kept, even if it is better by less than min_delta.
-        value = self.sign * state.history[-1][self.monitor]
+        value = self.value(state)
         if value < self._lowest:
             self._lowest = value
             self.best_values = state.model.params.values.copy()
@@ -310,9 +332,9 @@ class ReduceOnPlateau(_Monitor):
         )
         self.min_rate = check_number("ReduceOnPlateau(min_rate=)", min_rate, low=0)
 
-    def on_train_begin(self, state: TrainingState) -> None:
-        """Start afresh; the rate stays as lowered before."""
-        super().on_train_begin(state)
+    def check(self, state: TrainingState) -> None:
+        """Check also that there is a rate to lower."""
+        super().check(state)
         if isinstance(state.optimizer, LBFGS):
             raise ArgumentError(
                 "ReduceOnPlateau",
@@ -385,7 +407,7 @@ class ProgressBar(Callback):
     """
 
     def __init__(self, *, disable: bool | None = None) -> None:
-        self.disable = disable
+        self.disable = None if disable is None else check_bool("ProgressBar(disable=)", disable)
 
     def on_train_begin(self, state: TrainingState) -> None:
         """Draw the empty bar."""

@@ -13,6 +13,7 @@ from nnlite._typing import AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 
 __all__ = [
+    "check_bool",
     "check_dtype",
     "check_finite",
     "check_ids",
@@ -23,6 +24,35 @@ __all__ = [
     "check_rows",
     "check_weight",
 ]
+
+
+def check_bool(where: str, value: Any) -> bool:
+    """Return `value` as a Python bool; nothing else counts as true or false.
+
+    Parameters
+    ----------
+    where : str
+        Names the argument in the message.
+    value : object
+        The candidate.
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    ArgumentTypeError
+        If it is neither True nor False.
+
+    Examples
+    --------
+    >>> check_bool("Dense(bias=)", np.True_)
+    True
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise ArgumentTypeError(where, "True or False", f"{value!r}", "Give a bool.")
+    return bool(value)
 
 
 def check_number(
@@ -62,14 +92,19 @@ def check_number(
         If it is not finite or outside the interval.
     """
     interval = f"{'(' if low_open else '['}{low:g}, {high:g}{')' if high_open else ']'}"
-    what = "a finite number" if (low, high) == (-np.inf, np.inf) else f"a finite number in {interval}"
+    anything = (low, high) == (-np.inf, np.inf)
+    what = "a finite number" if anything else f"a finite number in {interval}"
     if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
         raise ArgumentTypeError(where, what, f"{value!r}", "Give a plain number.")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an int or a fraction that no float can hold
+        number = np.inf
     too_low = number <= low if low_open else number < low
     too_high = number >= high if high_open else number > high
     if not np.isfinite(number) or too_low or too_high:
-        raise ArgumentError(where, what, f"{number:g}", "Give a number in that range.")
+        fix = "Give an ordinary number." if anything else "Give a number in that range."
+        raise ArgumentError(where, what, f"{number:g}", fix)
     return number
 
 
@@ -150,8 +185,8 @@ def check_dtype(where: str, dtype: Any) -> np.dtype[np.floating[Any]]:
 
     Raises
     ------
-    ArgumentError
-        If it is another dtype, or none.
+    ArgumentTypeError, ArgumentError
+        If it is no dtype, or another one.
 
     Examples
     --------
@@ -160,6 +195,8 @@ def check_dtype(where: str, dtype: Any) -> np.dtype[np.floating[Any]]:
     """
     fix = "Use np.float32 for speed or np.float64 for gradient checks."
     try:
+        if dtype is None:  # which NumPy takes for float64
+            raise TypeError
         found: np.dtype[Any] = np.dtype(dtype)
     except TypeError:
         raise ArgumentTypeError(where, "float32 or float64", f"{dtype!r}", fix) from None
@@ -219,6 +256,8 @@ def check_rows(where: str, value: ArrayLike) -> AnyArray:
         If it holds anything but real numbers or truth values.
     ShapeError
         If it is a single number, is empty, or has rows of different lengths.
+    ArgumentError
+        If it is a masked array with masked entries.
 
     Examples
     --------
@@ -232,16 +271,32 @@ def check_rows(where: str, value: ArrayLike) -> AnyArray:
         raise ShapeError(
             where, "rows of one length", "rows of different lengths", "Cut or pad them to one length."
         ) from None
+    if array.ndim == 0 and array.dtype.kind == "O":
+        got = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+        raise ArgumentTypeError(where, "an array of numbers", got, "Give an array, or a list of rows.")
     if array.ndim == 0 or array.size == 0:
         raise ShapeError(where, "an array of at least one row", f"shape {array.shape}", "Give some data.")
     if array.dtype.kind not in "biuf":
-        raise ArgumentTypeError(
-            where,
-            "an array of numbers",
-            f"dtype {array.dtype}",
-            "Turn it into numbers first; np.unique(names, return_inverse=True)[1] makes ids of names.",
+        fix = _NUMBERS_FROM.get(array.dtype.kind, "Turn it into numbers first.")
+        raise ArgumentTypeError(where, "an array of numbers", f"dtype {array.dtype}", fix)
+    # Only a subclass of ndarray is asked, since naming np.ma imports it.
+    if isinstance(value, np.ndarray) and type(value) is not np.ndarray and np.ma.is_masked(value):
+        raise ArgumentError(
+            where, "numbers without a mask", "masked entries", "Fill or drop the masked values before."
         )
     return array
+
+
+_NAMES = "np.unique(names, return_inverse=True)[1] makes ids of names"
+#: What to do about an array that holds no numbers, by the kind of its dtype.
+_NUMBERS_FROM = {
+    "U": f"Write .astype(float) for numbers in quotes; {_NAMES}.",
+    "S": f"Write .astype(float) for numbers in quotes; {_NAMES}.",
+    "O": f"Write .astype(float) behind an array if all its entries are numbers; {_NAMES}.",
+    "c": "Give the real and the imaginary parts as columns of their own.",
+    "M": "Count from a date, such as (t - t[0]) / np.timedelta64(1, 'D').",
+    "m": "Divide by a unit, such as np.timedelta64(1, 'D').",
+}
 
 
 def check_ids(where: str, value: ArrayLike, *, classes: int | None = None) -> NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from numbers import Integral
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from nnlite._typing import RNG, AnyArray
 from nnlite.checks import (
+    check_bool,
     check_ids,
     check_integer,
     check_labels,
@@ -24,6 +25,7 @@ from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 __all__ = [
     "Batches",
     "batches",
+    "checked_batches",
     "held_out_rows",
     "is_reiterable",
     "one_hot",
@@ -80,6 +82,68 @@ def split_batch(batch: object) -> tuple[Any, Any, Any]:
         raise ArgumentTypeError("batch", "(x, y) or (x, y, weight)", got, "Yield tuples of two or three.")
     x, y, *rest = batch
     return x, y, rest[0] if rest else None
+
+
+def checked_batches(
+    batches: Iterable[Any],
+    check: Callable[[Any, Any, Any], tuple[AnyArray, AnyArray, AnyArray | None]],
+    *,
+    where: str,
+) -> Iterator[tuple[Any, Any, Any]]:
+    """Yield the checked parts of each batch; an error in one names the batch.
+
+    Parameters
+    ----------
+    batches : iterable of (x, y) or (x, y, weight)
+        What comes from outside.
+    check : callable (x, y, weight) -> (x, y, weight)
+        Refuses what does not fit, and returns arrays; the weight may be None.
+    where : str
+        Names the argument in the message.
+
+    Yields
+    ------
+    x, y, weight : ndarray
+        What `check` returned.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If there is no batch, `check` refuses one, or batches do not go together.
+
+    Examples
+    --------
+    >>> list(checked_batches([(1, 2)], lambda x, y, weight: (x, np.array([y]), weight), where="here"))
+    [(1, array([2]), None)]
+    """
+    first: tuple[bool, tuple[int, ...]] | None = None
+    for number, batch in enumerate(batches, start=1):
+        try:
+            parts = check(*split_batch(batch))
+            kind = (parts[2] is not None, parts[1].shape[1:])
+            first = kind if first is None else first
+            _check_same_kind(first, kind)
+        except (ArgumentError, ArgumentTypeError) as error:
+            raise error.within(f"{where}, batch {number}") from None
+        yield parts
+    if first is None:
+        raise ArgumentError(where, "at least one batch", "none", "Give some data.")
+
+
+def _check_same_kind(first: tuple[bool, tuple[int, ...]], kind: tuple[bool, tuple[int, ...]]) -> None:
+    if kind[0] != first[0]:
+        words = {True: "a batch with weights", False: "a batch without weights"}
+        raise ArgumentError(
+            "weight", f"{words[first[0]]}, like the first", words[kind[0]], "Give weights in all or in none."
+        )
+    if kind[1] != first[1]:
+        sizes = [f"({', '.join(['rows', *map(str, shape)])})" for shape in (first[1], kind[1])]
+        raise ShapeError(
+            "y",
+            f"shape {sizes[0]}, like the first batch",
+            sizes[1],
+            "Give targets of one kind in all batches.",
+        )
 
 
 def _check_same_rows(where: str, X: AnyArray, y: AnyArray) -> None:
@@ -199,7 +263,7 @@ def batches(
     X, y = check_rows("batches(X=)", X), check_rows("batches(y=)", y)
     _check_same_rows("batches", X, y)
     size = check_integer("batches(batch_size=)", batch_size, low=1)
-    generator = check_rng("batches(rng=)", rng) if shuffle else None
+    generator = check_rng("batches(rng=)", rng) if check_bool("batches(shuffle=)", shuffle) else None
     if weight is None:
         return Batches((X, y), batch_size=size, rng=generator)
     weight = check_weight("batches(weight=)", weight, rows=(len(X),))
@@ -290,7 +354,7 @@ def train_test_split(
     _check_same_rows("train_test_split", X, y)
     rows, held_out = len(X), held_out_rows("train_test_split(test=)", test, len(X))
     order = check_rng("train_test_split(rng=)", rng).permutation(rows)
-    if stratify:
+    if check_bool("train_test_split(stratify=)", stratify):
         ids = check_labels("train_test_split(y=)", y)
         is_test = _stratified(ids[order], held_out)
     else:

@@ -10,10 +10,18 @@ from nnlite.model import Sequential
 
 __all__ = ["explain"]
 
-#: Inputs or targets above this are taken for data that were never scaled.
-LARGE_DATA = 1e4
-#: Weights that are this many times as large as at the start, and loss that has grown so much, blame the rate.
-GROWTH = 10.0
+#: Inputs and targets above these are taken for numbers that were never scaled.
+LARGE_INPUT = 100.0
+LARGE_TARGET = 1000.0
+#: With a rate above this, or before the first step, data are blamed only if they are so many times larger.
+LARGE_RATE = 1.0
+#: What is tried in place of a rate that is beyond all measure.
+ORDINARY_RATE = 0.1
+MARGIN = 100.0
+#: Weights above this do not come from an initializer, and overflow by themselves.
+LARGE_WEIGHT = 1000.0
+#: Below this even exp, the fastest-growing function in use, does not overflow.
+HARMLESS = 80.0
 
 
 def explain(
@@ -22,9 +30,11 @@ def explain(
     y: AnyArray,
     *,
     where: str,
+    got: str,
     rate: float | None,
     start_size: float,
-    losses: tuple[float, float] | None,
+    stepped: bool,
+    kept: Array | None,
 ) -> DivergenceError:
     """Make the error for a batch whose loss is not finite.
 
@@ -38,12 +48,16 @@ def explain(
         Its targets.
     where : str
         Names epoch and batch.
+    got : str
+        What was found instead of a finite loss.
     rate : float or None
         The learning rate; None if there is none.
     start_size : float
         Largest weight, by its size, when training began.
-    losses : (float, float) or None
-        First and last finite loss; None if the first one was not finite.
+    stepped : bool
+        Whether a step was made before, so that there was a finite loss.
+    kept : ndarray or None
+        The weights that the model goes back to; None if it does not.
 
     Returns
     -------
@@ -52,32 +66,69 @@ def explain(
         or overflow.
     """
     with np.errstate(all="ignore"):
-        culprit = "the loss itself; the outputs of all layers are finite"
-        for index, output in enumerate(model.activations(x)):
-            if not np.isfinite(output).all():
-                culprit = f"layer {index} {model.layers[index]}"
-                break
+        place, harmless = _first_not_finite(model, x)
+        # What reaches the first weights: a Standardize in front of them scales the data.
+        seen = model.activations(x)[model.first_learning - 1] if model.first_learning else x
+        inputs = _size(seen)
+        targets = _size(y) if y.dtype.kind == "f" else 0.0  # class ids have no scale
         size = _size(model.params.values)
-        largest = max(_size(x), _size(y))
-    weights_grew = not size < GROWTH * max(start_size, 1.0)
-    loss_grew = losses is not None and losses[1] > GROWTH * max(losses[0], 1.0)
+    limit = 1.0 if stepped and (rate is None or rate <= LARGE_RATE) else MARGIN
     dtype = model.params.dtype.name
-    if largest > LARGE_DATA:
-        cause = f"data that were never scaled: the batch holds numbers of size {largest:.3g}"
-        fix = "Start the model with Standardize(features), and scale the targets"
-    elif rate is not None and losses is not None and (weights_grew or loss_grew):
+    if not np.isfinite(start_size):
+        cause = "weights that were not finite when training began"
+        fix = "Draw new ones with model.initialize()"
+    elif inputs > max(limit * LARGE_INPUT, start_size):
+        cause = f"data that were never scaled: inputs of size {inputs:.3g} reach the first weights"
+        fix = "Start the model with Standardize(features)"
+    elif targets > max(limit * LARGE_TARGET, start_size):
+        cause = f"data that were never scaled: targets of size {targets:.3g}"
+        fix = "Divide the targets by their standard deviation"
+    elif start_size > LARGE_WEIGHT:
+        cause = f"an overflow of {dtype}, from weights of size {start_size:.3g} when training began"
+        fix = "Draw new ones with model.initialize()"
+    elif harmless:
+        cause = "a function that is not defined for what it gets, such as the logarithm of 0"
+        fix = "Look at what it gets with model.activations(x)"
+    elif stepped and rate is not None:
         cause = f"a learning rate that is too large, {rate:g}"
-        fix = f"Try {rate / 10:g}, or clip_norm=1.0"
+        fix = f"Try {min(rate / 10, ORDINARY_RATE):g}, or clip_norm=1.0"
     else:
         cause = f"an overflow of {dtype}, with weights of size {size:.3g}"
-        fix = "Use dtype=np.float64, or smaller initial weights"
+        fix = (
+            "Start from smaller weights" if dtype == "float64" else "Use dtype=np.float64, or smaller weights"
+        )
+    end = "The weights are unchanged."
+    if stepped:
+        end = "The model keeps the last weights that gave a finite loss."
+    if kept is not None and _size(kept) > max(LARGE_WEIGHT, start_size):
+        end = f"{end[:-1]}, of size {_size(kept):.3g}: call model.initialize() before you train again."
     return DivergenceError(
-        where,
-        "a finite loss",
-        f"one that is not, first in {culprit}; the likely cause is {cause}",
-        f"{fix}. The model is back at weights that gave a finite loss, if there were any.",
+        where, "a finite loss", f"{got}, first in {place}; the likely cause is {cause}", f"{fix}. {end}"
     )
 
 
+def _first_not_finite(model: Sequential, x: Array) -> tuple[str, bool]:
+    """Name the first layer whose output is not finite, and tell whether all that went in was small."""
+    outputs = model.activations(x)
+    for index, (layer, output) in enumerate(zip(model.layers, outputs, strict=True)):
+        finite = np.isfinite(output)
+        if finite.all():
+            continue
+        replica = ""
+        if output.ndim > x.ndim:
+            which = np.flatnonzero(~finite.reshape(len(output), -1).all(axis=1))
+            replica = f" of replica {', '.join(map(str, which))}"
+        weights = [model.params[f"{index}.{name}"] for name in layer.parameter_names]
+        reached = max(_size(array) for array in (outputs[index - 1] if index else x, *weights))
+        return f"layer {index} {layer}{replica}", reached < HARMLESS
+    for name in model.params:  # a weight of minus infinity can hide behind a ReLU
+        if not np.isfinite(model.params[name]).all():
+            return f"the parameter {name} (the outputs of all layers are finite)", False
+    noise = ", without dropout" if any(layer.stochastic for layer in model.layers) else ""
+    return f"the loss itself (the outputs of all layers are finite{noise})", _size(outputs[-1]) < HARMLESS
+
+
 def _size(array: AnyArray) -> float:
-    return float(np.max(np.abs(array), initial=0.0))
+    """Return the largest absolute value; NaN counts as infinity."""
+    largest = float(np.max(np.abs(array), initial=0.0))
+    return np.inf if np.isnan(largest) else largest

@@ -6,6 +6,8 @@ The form is ``<where>: expected <what>, got <value>. <fix>``. Every class is a
 
 from __future__ import annotations
 
+from typing import Self
+
 __all__ = [
     "ArgumentError",
     "ArgumentTypeError",
@@ -39,6 +41,10 @@ class _Expected(Exception):
         self.expected = expected
         self.got = got
         self.fix = fix
+
+    def within(self, place: str) -> Self:
+        """Return the same error with a place in front, such as the number of a batch."""
+        return type(self)(f"{place}: {self.where}", self.expected, self.got, self.fix)
 
     def __str__(self) -> str:
         return f"{self.where}: expected {self.expected}, got {self.got}. {self.fix}"

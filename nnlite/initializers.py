@@ -53,6 +53,14 @@ class Initializer(Setting, ABC):
 
     A plain function ``(rng, shape) -> array`` does as well; this class is there for
     the initializers that have settings to show and to save.
+
+    Examples
+    --------
+    >>> class Alternate(Initializer):
+    ...     def __call__(self, rng, shape):
+    ...         return np.resize([1.0, -1.0], shape)
+    >>> Alternate()(np.random.default_rng(0), (3,))
+    array([ 1., -1.,  1.])
     """
 
     @abstractmethod

@@ -53,6 +53,8 @@ class Loss(Configured):
 
     Examples
     --------
+    A loss of one's own. It takes no weights; a `PointwiseLoss` would, for less work.
+
     >>> class FourthPower(Loss):
     ...     def value_and_grad(self, pred, target, weight=None):
     ...         gap = pred - target
@@ -95,6 +97,9 @@ class Loss(Configured):
     def prepare(self, target: Any, pred_shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
         """Check whole targets once, before training, and cast them.
 
+        They must have the shape of the predictions, or be class ids for several outputs. A
+        loss that takes others overrides this.
+
         Parameters
         ----------
         target : array-like
@@ -115,7 +120,10 @@ class Loss(Configured):
             If the targets cannot be used with this loss.
         """
         array = check_rows(f"{self} target", target)
-        return array if _is_ids(array, pred_shape) else self._cast(array, dtype)
+        if pred_shape[-1] > 1 and _is_ids(array, pred_shape):
+            return array
+        _check_same_shape(f"{self} target", array.shape, pred_shape)
+        return self._cast(array, dtype)
 
     def _cast(self, target: AnyArray, dtype: np.dtype[Any]) -> Array:
         """Cast checked numbers, and refuse NaN and infinity."""
@@ -135,8 +143,12 @@ def _check_same_shape(where: str, target_shape: tuple[int, ...], pred_shape: tup
     """Refuse targets that would broadcast against the predictions in the last two axes."""
     if len(target_shape) >= 2 and target_shape == pred_shape[-len(target_shape) :]:
         return
-    if target_shape == pred_shape[:-1] and pred_shape[-1] == 1:
+    if target_shape == pred_shape[-2:-1] and pred_shape[-1] == 1:
         fix = "Write target[:, None]."
+    elif target_shape == pred_shape[-2:][::-1]:
+        fix = "Write target.T, which has one row for each row of X."
+    elif target_shape[1:] == pred_shape:
+        fix = "Give the targets without the first axis: all replicas learn the same."
     else:
         fix = "The last layer must have one output for each target column, and one row each."
     raise ShapeError(where, f"target of shape {pred_shape}", f"{target_shape}", fix)
@@ -557,28 +569,37 @@ class SoftmaxCrossEntropy(Loss):
 
     def prepare(self, target: Any, pred_shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
         """Check class ids or rows of probabilities."""
-        array = check_rows(f"{self} target", target)
+        where = f"{self} target"
+        array = check_rows(where, target)
+        if pred_shape[-1] < 2:
+            raise ShapeError(
+                f"{self}",
+                "one output for each of two or more classes",
+                f"{pred_shape[-1]} output",
+                "Give the last layer more outputs, or use BinaryCrossEntropy.",
+            )
         if _is_ids(array, pred_shape):
             self._check_ids(array, pred_shape[-1])
             return array.astype(np.intp, copy=False)
-        if array.ndim == 1 and array.shape == pred_shape[-2:-1] and array.dtype.kind == "f":
-            raise ArgumentTypeError(
-                f"{self} target",
-                "class ids that are integers",
-                f"dtype {array.dtype}",
-                "Write target.astype(int).",
-            )
+        if array.ndim == 1 and array.shape == pred_shape[-2:-1]:
+            check_finite(where, array)
+            fix = "Write target.astype(int)."
+            raise ArgumentTypeError(where, "class ids that are integers", f"dtype {array.dtype}", fix)
+        if array.ndim == 2 and array.shape == (*pred_shape[-2:-1], 1):
+            what = f"class ids of shape {pred_shape[-2:-1]} or rows of shape {pred_shape[-2:]}"
+            raise ShapeError(where, what, f"{array.shape}", "Write target[:, 0] for class ids in a column.")
         _check_same_shape(f"{self}", array.shape, pred_shape)
         array = self._cast(array, dtype)
-        off = np.abs(array.sum(axis=-1) - 1)
-        if (array < 0).any() or (off > 1e-3).any():
-            row = int(np.argwhere((off > 1e-3) | (array < 0).any(axis=-1))[0][-1])
-            raise ArgumentError(
-                f"{self} target",
-                "rows of probabilities that sum to 1",
-                f"a sum of {array.sum(axis=-1)[..., row].flat[0]:g} in row {row}",
-                "Give class ids, one-hot rows, or divide each row by its sum.",
-            )
+        fix = "Give class ids, one-hot rows, or divide each row by its sum."
+        if (array < 0).any():
+            place = tuple(int(i) for i in np.argwhere(array < 0)[0])
+            raise ArgumentError(where, "probabilities", f"{array[place]:g} at index {place}", fix)
+        sums = array.sum(axis=-1)
+        wrong = np.abs(sums - 1) > 1e-3
+        if wrong.any():
+            row = int(np.argwhere(wrong)[0][-1])
+            got = f"a sum of {sums[wrong][0]:g} in row {row}"
+            raise ArgumentError(where, "rows of probabilities that sum to 1", got, fix)
         return array
 
 

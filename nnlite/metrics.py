@@ -331,7 +331,7 @@ def named_metrics(metrics: Any) -> dict[str, Metric]:
     ArgumentTypeError
         If one cannot be called, or has no name.
     ArgumentError
-        If two have the same name, or one is called "loss".
+        If two have the same name, or one has that of another column of the history.
 
     Examples
     --------
@@ -352,13 +352,17 @@ def named_metrics(metrics: Any) -> dict[str, Metric]:
             fix = 'Give functions such as nnlite.accuracy; write {"name": function} for one without a name.'
             raise ArgumentTypeError("metrics", "functions (pred, target) with names", f"{metric!r}", fix)
     names = [name for name, _ in pairs]
-    if len(set(names)) < len(names) or {"loss", "epoch", "learning_rate", "seconds"} & set(names):
+    taken = {"loss", "epoch", "learning_rate", "seconds"} & set(names)
+    if len(set(names)) < len(names) or taken or any(name.startswith("validation_") for name in names):
+        what = "names that differ from each other and from the other columns of the history"
         fix = "Write metrics={...} with a name of its own for each."
-        raise ArgumentError("metrics", "names that differ from each other and from the loss", f"{names}", fix)
+        raise ArgumentError("metrics", what, f"{names}", fix)
     return dict(pairs)
 
 
-def call_metric(metric: Metric, pred: AnyArray, target: AnyArray, weight: AnyArray | None) -> Any:
+def call_metric(
+    metric: Metric, pred: AnyArray, target: AnyArray, weight: AnyArray | None, *, name: str = "metric"
+) -> Any:
     """Compute a metric, for each replica if there are several.
 
     Parameters
@@ -371,10 +375,17 @@ def call_metric(metric: Metric, pred: AnyArray, target: AnyArray, weight: AnyArr
         The targets, which replicas share.
     weight : ndarray of shape (rows,) or None
         Left out of the call if None.
+    name : str
+        Names the metric in the message.
 
     Returns
     -------
     float, or list of float
+
+    Raises
+    ------
+    ArgumentTypeError
+        If there are weights, and the function takes none.
 
     Examples
     --------
@@ -383,8 +394,28 @@ def call_metric(metric: Metric, pred: AnyArray, target: AnyArray, weight: AnyArr
     1.0
     """
     if pred.ndim == 3:
-        return [call_metric(metric, one, target, weight) for one in pred]
-    return metric(pred, target) if weight is None else metric(pred, target, weight)
+        return [call_metric(metric, one, target, weight, name=name) for one in pred]
+    if weight is None:
+        return metric(pred, target)
+    if not _takes_weight(metric):
+        what, fix = (
+            "a function (pred, target, weight), since rows have weights",
+            "Add an argument weight=None.",
+        )
+        raise ArgumentTypeError(f"metric {name!r}", what, "one that takes no weight", fix)
+    return metric(pred, target, weight)
+
+
+def _takes_weight(metric: Metric) -> bool:
+    import inspect  # slow to import, and asked for with weights only
+
+    try:
+        inspect.signature(metric).bind("pred", "target", "weight")
+    except TypeError:
+        return False
+    except ValueError:  # a built-in function that does not tell
+        return True
+    return True
 
 
 def _mean(where: str, value: AnyArray, weight: ArrayLike | None) -> float:

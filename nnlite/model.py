@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from nnlite._typing import RNG, AnyArray, Array
-from nnlite.checks import check_finite, check_integer, check_rng, check_rows, check_weight
-from nnlite.data import is_reiterable, split_batch
+from nnlite.checks import (
+    check_dtype,
+    check_finite,
+    check_integer,
+    check_rng,
+    check_rows,
+    check_weight,
+)
+from nnlite.data import checked_batches, is_reiterable
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.initializers import InitializerLike
 from nnlite.layers.base import Context, Layer
@@ -86,13 +93,16 @@ class Sequential:
         What `fit` draws from if it is given no seed of its own.
     input_shape, output_shape : tuple of int or None
         Shape of one sample; None if any will do.
+    first_learning : int
+        Index of the first layer that has parameters.
 
     Raises
     ------
     ArgumentTypeError
         If `layers` is no list of layers.
     ArgumentError
-        If it is empty, or a layer is in it twice or in another model.
+        If it is empty, a layer is in it twice or in another model, or an option or an
+        initializer cannot be used. The layers are then free for another model.
     ShapeError
         If a layer does not take what the one before it gives.
 
@@ -114,13 +124,52 @@ class Sequential:
         replicas: int | None = None,
         rng: RNG = None,
     ) -> None:
+        before = [(layer, layer.__dict__.copy()) for layer in _check_layers(layers)]
+        self._assemble(layers, dtype, replicas, rng)
+        try:
+            self._initialize(
+                self.rng, [index for index, (_, state) in enumerate(before) if state["_params"] is None]
+            )
+        except BaseException:  # an initializer that fails must not tie the layers to this model
+            for layer, state in before:
+                layer.__dict__.clear()
+                layer.__dict__.update(state)
+            raise
+
+    @classmethod
+    def blank(cls, layers: Sequence[Layer], *, dtype: Any, replicas: int | None) -> Sequential:
+        """Make a model without drawing its weights, which are to be filled in.
+
+        Parameters
+        ----------
+        layers, dtype, replicas
+            See the class.
+
+        Returns
+        -------
+        Sequential
+            With zeros for all parameters, and a generator of its own.
+
+        Examples
+        --------
+        >>> from nnlite.layers import Dense
+        >>> Sequential.blank([Dense(2, 1)], dtype="float32", replicas=None).params.values
+        array([0., 0., 0.], dtype=float32)
+        """
+        model = cls.__new__(cls)
+        model._assemble(layers, dtype, replicas, None)
+        return model
+
+    def _assemble(self, layers: Sequence[Layer], dtype: Any, replicas: int | None, rng: RNG) -> None:
+        """Check everything, then bind the layers to buffers of their own."""
         self.layers = _check_layers(layers)
         self.input_shape, self._output_shapes = _check_chain(self.layers)
         self.output_shape = self._output_shapes[-1]
         self.rng = check_rng("Sequential(rng=)", rng)
-        drawn = [index for index, layer in enumerate(self.layers) if layer._params is None]
+        dtype = check_dtype("Sequential(dtype=)", dtype)
+        if replicas is not None:
+            replicas = check_integer("Sequential(replicas=)", replicas, low=1)
         self.params = self._join(dtype, replicas)
-        self._initialize(self.rng, drawn)
 
     def _join(self, dtype: Any, replicas: int | None) -> Parameters:
         """Move the layers' parameters into one pair of buffers."""
@@ -137,7 +186,7 @@ class Sequential:
         params.frozen = frozen
         learning = [index for index, layer in enumerate(self.layers) if layer.parameter_names]
         # Nobody asks for dL/dx of the first layer that learns, nor for anything before it.
-        self._first_learning = learning[0] if learning else len(self.layers)
+        self.first_learning = learning[0] if learning else len(self.layers)
         return params
 
     def initialize(self, rng: RNG = None) -> None:
@@ -215,8 +264,17 @@ class Sequential:
         ------
         ArgumentTypeError, ArgumentError
             If the seed cannot be used.
+        ShapeError
+            If `grads` is not laid out as the parameters are.
         """
         generator = self.rng if rng is None else check_rng("Sequential.context(rng=)", rng)
+        if grads is not None and np.shape(grads)[-1:] != (self.params.size,):
+            raise ShapeError(
+                "Sequential.context(grads=)",
+                f"an array of shape (..., {self.params.size})",
+                f"{np.shape(grads)}",
+                "Write np.zeros_like(model.params.grads).",
+            )
         views = None if grads is None else self.params.split(grads)
         return ModelContext(
             [
@@ -224,7 +282,7 @@ class Sequential:
                     layer._grads if views is None else layer.gradients(views),
                     training=training,
                     rng=generator,
-                    needs_dx=input_gradient or index > self._first_learning,
+                    needs_dx=input_gradient or index > self.first_learning,
                 )
                 for index, layer in enumerate(self.layers)
             ]
@@ -250,6 +308,7 @@ class Sequential:
         ShapeError, ArgumentError, ArgumentTypeError
             If the input does not fit.
         """
+        self._check_context("Sequential.forward(ctx)", ctx)
         return self._forward(self.check_input(x, where="Sequential.forward(x)"), ctx)
 
     def _forward(self, x: Array, ctx: ModelContext | None = None) -> Array:
@@ -285,23 +344,24 @@ class Sequential:
         ShapeError
             If `dy` has another shape than the output.
         """
-        if ctx.output_shape is None:
+        self._check_context("Sequential.backward(ctx)", ctx)
+        if ctx is None or ctx.output_shape is None:
             raise ArgumentError(
                 "Sequential.backward",
                 "a context that a forward pass has filled",
-                "an empty one",
+                "None" if ctx is None else "an empty one",
                 "Call model.forward(x, ctx) first.",
-            )
-        if np.shape(dy) != ctx.output_shape:
-            raise ShapeError(
-                "Sequential.backward(dy)",
-                f"the shape of the output, {ctx.output_shape}",
-                f"{np.shape(dy)}",
-                "Give the gradient that the loss returned.",
             )
         return self._backward(np.asarray(dy, self.params.dtype), ctx)
 
     def _backward(self, dy: Array, ctx: ModelContext) -> Array | None:
+        if dy.shape != ctx.output_shape:
+            raise ShapeError(
+                "Sequential.backward(dy)",
+                f"the shape of the output, {ctx.output_shape}",
+                f"{dy.shape}",
+                "Give what the loss returned; a loss of your own must not broadcast (n, 1) against (n,).",
+            )
         blame: Array | None = dy
         for layer, kept in zip(reversed(self.layers), reversed(ctx.layers), strict=True):
             if blame is None:
@@ -354,6 +414,7 @@ class Sequential:
         (array([[3.]], dtype=float32), array([1.], dtype=float32))
         """
         self.check_loss(loss)
+        self._check_context("Sequential.loss_and_grad(ctx=)", ctx)
         x = self.check_input(x, where="Sequential.loss_and_grad(x)", finite=True)
         y, weight = self.check_targets(y, weight, loss, x)
         return self._loss_and_grad(x, y, weight, loss, self.context() if ctx is None else ctx)
@@ -396,7 +457,9 @@ class Sequential:
         (1, 3)
         """
         batch_size = check_integer("Sequential.predict(batch_size=)", batch_size, low=1)
-        x = self.check_input(X, where="Sequential.predict(X)", finite=True)
+        return self._predict(self.check_input(X, where="Sequential.predict(X)", finite=True), batch_size)
+
+    def _predict(self, x: Array, batch_size: int) -> Array:
         axis = self._row_axis(x)
         rows = x.shape[axis]
         if rows <= batch_size:
@@ -457,29 +520,59 @@ class Sequential:
         ['loss']
         """
         chosen = named_metrics(metrics)
-        if y is None:
-            pred, target, weight = self._predict_batches(X, batch_size)
-        else:
-            pred, target = self.predict(X, batch_size=batch_size), np.asarray(y)
-        return self.score(pred, target, weight, loss=loss, metrics=chosen)
+        size = check_integer("Sequential.evaluate(batch_size=)", batch_size, low=1)
+        if loss is not None:
+            self.check_loss(loss)
+        elif not chosen:
+            raise ArgumentError(
+                "Sequential.evaluate", "a loss or metrics", "neither", "Write metrics=[nnlite.accuracy]."
+            )
 
-    def _predict_batches(self, batches: Any, batch_size: int) -> tuple[Array, AnyArray, AnyArray | None]:
-        if not is_reiterable(batches):
+        def predict(x: Any, y: Any, weight: Any) -> tuple[Array, AnyArray, AnyArray | None]:
+            x = self.check_input(x, where="x", finite=True)
+            y = self._check_target_rows(y, x.shape[self._row_axis(x)])
+            if weight is not None:
+                weight = self._check_weight(weight, self._target_rows(x))
+            return self._predict(x, size), y, weight
+
+        if y is not None:
+            return self.score(*predict(X, y, weight), loss=loss, metrics=chosen)
+        if weight is not None:
+            raise ArgumentError(
+                "Sequential.evaluate(weight=)",
+                "weights inside the batches",
+                "an array beside them",
+                "Give batches (x, y, weight).",
+            )
+        if not is_reiterable(X):
             raise ArgumentTypeError(
                 "Sequential.evaluate",
-                "arrays X and y, or a re-iterable of batches (x, y)",
-                f"{type(batches).__name__} and no y",
+                "arrays X and y, or a re-iterable of batches (x, y) or (x, y, weight)",
+                f"{type(X).__name__} and no y",
                 "Give the targets too.",
             )
-        parts = [split_batch(batch) for batch in batches]
-        if not parts:
-            raise ArgumentError("Sequential.evaluate", "at least one batch", "none", "Give some data.")
-        pred = [self.predict(x, batch_size=batch_size) for x, _, _ in parts]
-        weights = [weight for _, _, weight in parts if weight is not None]
+        parts = list(checked_batches(X, predict, where="Sequential.evaluate"))
+        return self.score(*self.join_batches(parts), loss=loss, metrics=chosen)
+
+    def join_batches(
+        self, parts: Sequence[tuple[Array, AnyArray, Array | None]]
+    ) -> tuple[Array, AnyArray, Array | None]:
+        """Put the outputs, targets and weights of several batches into one array each.
+
+        Parameters
+        ----------
+        parts : sequence of (pred, target, weight)
+            One for each batch; the weights are all None, or none is.
+
+        Returns
+        -------
+        pred, target, weight : ndarray
+        """
+        pred, target, weight = zip(*parts, strict=True)
         return (
             np.concatenate(pred, axis=-1 - self._output_rank),
-            np.concatenate([target for _, target, _ in parts]),
-            np.concatenate(weights) if weights else None,
+            np.concatenate(target),
+            None if weight[0] is None else np.concatenate(weight),
         )
 
     def score(
@@ -522,7 +615,7 @@ class Sequential:
             value, _ = loss.value_and_grad(pred, prepared, weight)
             found["loss"] = value if isinstance(value, float) else value.tolist()
         for name, metric in metrics.items():
-            found[name] = call_metric(metric, pred, target, weight)
+            found[name] = call_metric(metric, pred, target, weight, name=name)
         return found
 
     def activations(self, x: Any) -> list[Array]:
@@ -557,19 +650,35 @@ class Sequential:
             outputs.append(x)
         return outputs
 
-    def adapt(self, blocks: Callable[[], Iterator[Array]]) -> None:
+    def adapt(self, X: Any) -> None:
         """Show data to the layers that must see some and have not, such as `Standardize`.
+
+        `fit` does so by itself.
 
         Parameters
         ----------
-        blocks : callable () -> iterator of ndarray
-            Gives the training data again at each call.
+        X : array-like of shape (rows, features), or callable () -> iterator of ndarray
+            The training data; a callable gives them again at each call, block by block.
 
         Raises
         ------
-        ShapeError, ArgumentError
+        ShapeError, ArgumentError, ArgumentTypeError
             If a layer cannot use the data.
+
+        Examples
+        --------
+        >>> from nnlite.layers import Standardize
+        >>> model = Sequential([Standardize(1)])
+        >>> model.adapt([[1.0], [3.0]])
+        >>> model.predict([[5.0]])
+        array([[3.]], dtype=float32)
         """
+        blocks: Callable[[], Iterable[Array]]
+        if callable(X):
+            blocks = X
+        else:
+            whole = (self.check_input(X, where="Sequential.adapt(X)", finite=True),)
+            blocks = whole.__iter__
         for index, layer in enumerate(self.layers):
             if not layer.adapted:
                 layer.adapt(self._upto(index, block) for block in blocks())
@@ -636,7 +745,9 @@ class Sequential:
         Raises
         ------
         ShapeError, ArgumentError, ArgumentTypeError
-            If anything does not fit; then nothing has changed.
+            If anything does not fit; then nothing has changed. (What fits in the first epoch
+            and not in a later one, such as a stream that gives other batches then, ends
+            training with the weights it has come to.)
         DivergenceError
             If the loss stops being finite. The model keeps the last weights that gave a
             finite loss, and the optimizer is reset.
@@ -740,7 +851,7 @@ class Sequential:
             If it is empty, or not finite.
         """
         array: Array = x
-        if not (isinstance(x, np.ndarray) and x.dtype == self.params.dtype):
+        if type(x) is not np.ndarray or x.dtype != self.params.dtype:
             array = self._cast(x, where)
         shape = self.input_shape
         if shape is not None:
@@ -803,7 +914,9 @@ class Sequential:
                 "Leave that layer out of the model, and apply it to what predict returns.",
             )
 
-    def check_targets(self, y: Any, weight: Any, loss: Loss, x: Array) -> tuple[AnyArray, Array | None]:
+    def check_targets(
+        self, y: Any, weight: Any, loss: Loss, x: Array, *, shared: bool = False
+    ) -> tuple[AnyArray, Array | None]:
         """Check targets and weights against the input, and cast them.
 
         Parameters
@@ -816,6 +929,8 @@ class Sequential:
             Knows what targets it takes.
         x : ndarray
             The input, checked.
+        shared : bool
+            Whether replicas must share their targets and weights.
 
         Returns
         -------
@@ -827,20 +942,36 @@ class Sequential:
         ShapeError, ArgumentError, ArgumentTypeError
             If they do not fit.
         """
-        rows = x.shape[: self._row_axis(x) + 1]
-        if self.params.replicas is not None:
-            rows = (self.params.replicas, rows[-1])
-        y = check_rows("y", y)
-        if rows[-1] not in y.shape[: len(rows)]:
-            raise ShapeError(
-                "y", f"{rows[-1]} rows, as many as X", f"shape {y.shape}", "Give one target for each row."
-            )
-        outputs = self.output_shape if self.output_shape is not None else x.shape[len(rows) :]
+        rows = self._target_rows(x)[-1 if shared else 0 :]
+        y = self._check_target_rows(y, rows[-1])
+        outputs = self.output_shape if self.output_shape is not None else x.shape[self._row_axis(x) + 1 :]
         target = loss.prepare(y, (*rows, *outputs), self.params.dtype)
         return target, None if weight is None else self._check_weight(weight, rows)
 
+    def _target_rows(self, x: Array) -> tuple[int, ...]:
+        """Return the shape of one number a row: (rows,) or (replicas, rows)."""
+        rows = x.shape[self._row_axis(x)]
+        return (rows,) if self.params.replicas is None else (self.params.replicas, rows)
+
+    def _check_target_rows(self, y: Any, rows: int) -> AnyArray:
+        array = check_rows("y", y)
+        if rows not in array.shape[: 1 if self.params.replicas is None else 2]:
+            raise ShapeError(
+                "y", f"{rows} rows, as many as X", f"shape {array.shape}", "Give one target for each row."
+            )
+        return array
+
     def _check_weight(self, weight: Any, rows: tuple[int, ...]) -> Array:
-        return check_weight("weight", weight, rows=rows).astype(self.params.dtype)
+        with np.errstate(over="ignore"):  # what is too large for float32 becomes inf, and is refused
+            cast: Array = check_rows("weight", weight).astype(self.params.dtype, copy=False)
+        check_weight("weight", cast, rows=rows)
+        return cast
+
+    def _check_context(self, where: str, ctx: Any) -> None:
+        if ctx is None or (isinstance(ctx, ModelContext) and len(ctx.layers) == len(self.layers)):
+            return
+        got = "that of another model" if isinstance(ctx, ModelContext) else f"{ctx!r}"
+        raise ArgumentTypeError(where, "a context of this model", got, "Write ctx = model.context().")
 
     # Looking at it.
 
@@ -923,7 +1054,8 @@ def _check_layers(layers: Any) -> tuple[Layer, ...]:
                 where, "a layer", f"the class {layer.__name__}", f"Write {layer.__name__}(...)."
             )
         if not isinstance(layer, Layer):
-            raise ArgumentTypeError(where, "a layer", f"{layer!r}", "Subclass nnlite.Layer for your own.")
+            fix = "Use one of nnlite.layers, or subclass nnlite.Layer for your own."
+            raise ArgumentTypeError(where, "a layer", f"{layer!r}", fix)
         if id(layer) in seen:
             raise ArgumentError(
                 where,

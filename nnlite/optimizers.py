@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nnlite._typing import Array
-from nnlite.checks import check_integer, check_number
+from nnlite.checks import check_bool, check_integer, check_number
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.parameters import Parameters
 
@@ -165,9 +165,9 @@ class Optimizer:
             If the optimizer has been training other parameters, or the schedule gives no
             usable rate.
         """
+        rate = self.rate
         if params.trainable_slices is not self._slices:
             self._attach(params)
-        rate = self.rate
         if self.clip_norm is not None:
             self._clip_to_norm(params, self.clip_norm)
         elif self.clip_value is not None:
@@ -370,7 +370,7 @@ class SGD(Optimizer):
     ) -> None:
         super().__init__(learning_rate, clip_norm=clip_norm, clip_value=clip_value, weight_decay=weight_decay)
         self.momentum = _check_fraction("SGD(momentum=)", momentum)
-        self.nesterov = bool(nesterov)
+        self.nesterov = check_bool("SGD(nesterov=)", nesterov)
         if self.nesterov and not self.momentum:
             raise ArgumentError("SGD(nesterov=True)", "a momentum above 0", "momentum=0", "Add momentum=0.9.")
 

@@ -7,6 +7,7 @@ named views: writing to the view writes to the buffer.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -44,7 +45,28 @@ class ParameterSpec(NamedTuple):
     @property
     def size(self) -> int:
         """How many numbers it holds, in one replica."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
+
+    def view_shape(self, replicas: int | None) -> tuple[int, ...]:
+        """Return the shape of its values, which with replicas have an axis for them.
+
+        Parameters
+        ----------
+        replicas : int or None
+            How many there are.
+
+        Returns
+        -------
+        tuple of int
+
+        Examples
+        --------
+        >>> ParameterSpec("0.b", (8,)).view_shape(None), ParameterSpec("0.b", (8,)).view_shape(3)
+        ((8,), (3, 1, 8))
+        """
+        if replicas is None:
+            return self.shape
+        return (replicas, *(1,) * (2 - len(self.shape)), *self.shape)
 
 
 class Parameters:
@@ -73,8 +95,9 @@ class Parameters:
 
     Raises
     ------
-    ArgumentError
-        If two specs share a name, or `dtype` or `replicas` cannot be used.
+    ArgumentTypeError, ArgumentError
+        If two specs share a name, `dtype` or `replicas` cannot be used, or the memory is
+        too small.
 
     Notes
     -----
@@ -107,19 +130,45 @@ class Parameters:
             )
         self.size = sum(spec.size for spec in self.specs)
         self.decayed = sum(spec.size for spec in self.specs if spec.decay)
-        leading = () if self.replicas is None else (self.replicas,)
-        self.values: Array = np.zeros((*leading, self.size), self.dtype)
-        self.grads: Array = np.zeros((*leading, self.size), self.dtype)
+        self._flat_values, self._flat_grads = self._allocate(), self._allocate()
         self._frozen: frozenset[str] = frozenset()
         self._make_views()
 
+    def _allocate(self) -> Array:
+        shape = (self.size,) if self.replicas is None else (self.replicas, self.size)
+        try:
+            return np.zeros(shape, self.dtype)
+        except (MemoryError, ValueError, OverflowError):
+            raise ArgumentError(
+                "Parameters",
+                "a size that fits into memory",
+                f"{math.prod(shape):,} numbers of {self.dtype.name}",
+                "Make the layers smaller.",
+            ) from None
+
+    @property
+    def values(self) -> Array:
+        """The buffer of values."""
+        return self._flat_values
+
+    @values.setter
+    def values(self, array: Array) -> None:
+        _refuse_new_array("params.values", array, self._flat_values)
+
+    @property
+    def grads(self) -> Array:
+        """The buffer of gradients."""
+        return self._flat_grads
+
+    @grads.setter
+    def grads(self, array: Array) -> None:
+        _refuse_new_array("params.grads", array, self._flat_grads)
+
     def _make_views(self) -> None:
         views = self.split(self.values)
-        if self.replicas is not None:
-            for name, view in views.items():
-                rank = view.ndim - 1
-                views[name] = view.reshape(self.replicas, *(1,) * (2 - rank), *view.shape[1:])
-        self._values = views
+        self._values = {
+            spec.name: views[spec.name].reshape(spec.view_shape(self.replicas)) for spec in self.specs
+        }
         self._grads = self.split(self.grads)
         self.trainable_slices = self._trainable_slices()
 
@@ -155,8 +204,26 @@ class Parameters:
         """Return the view of one parameter's values."""
         return self._values[self._known(name)]
 
+    def __setitem__(self, name: str, array: Array) -> None:
+        _refuse_new_array(f"params[{name!r}]", array, self[name])
+
     def grad(self, name: str) -> Array:
-        """Return the view of one parameter's gradient."""
+        """Return the view of one parameter's gradient.
+
+        Parameters
+        ----------
+        name : str
+            Such as ``"0.W"``.
+
+        Returns
+        -------
+        ndarray of the parameter's shape, behind the replica axis if there is one
+
+        Raises
+        ------
+        ArgumentError
+            If there is no parameter of this name.
+        """
         return self._grads[self._known(name)]
 
     def __contains__(self, name: object) -> bool:
@@ -210,6 +277,13 @@ class Parameters:
     def __repr__(self) -> str:
         copies = "" if self.replicas is None else f", replicas={self.replicas}"
         return f"Parameters({self.size} in {len(self)} arrays, dtype={self.dtype.name}{copies})"
+
+
+def _refuse_new_array(where: str, new: object, present: Array) -> None:
+    """Let ``params.values -= a`` pass, which sets the same array again, and nothing else."""
+    if new is not present:
+        fix = f"Write {where}[...] = a."
+        raise ArgumentError(where, "to be written in place", "a new array", fix)
 
 
 def join_specs(parts: Sequence[tuple[str, Iterable[ParameterSpec]]]) -> list[ParameterSpec]:

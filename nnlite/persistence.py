@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import nnlite.initializers
 import nnlite.layers
 from nnlite._typing import AnyArray
 from nnlite._version import __version__
+from nnlite.checks import check_dtype
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError
 from nnlite.initializers import Initializer
 from nnlite.layers import Layer
@@ -28,6 +28,8 @@ __all__ = ["load", "save"]
 
 #: Raised by one when a file of the new kind cannot be read by the old code.
 FORMAT = 1
+
+_DAMAGED = "The file is damaged, or was made by something else."
 
 _LAYERS = {
     cls.__name__: cls
@@ -47,6 +49,7 @@ def save(model: Sequential, path: str | os.PathLike[str]) -> None:
 
     if not isinstance(model, Sequential):
         raise ArgumentTypeError("save", "a Sequential", f"{model!r}", "Give a model.")
+    target = _check_path("save(path)", path)
     architecture = {
         "format": FORMAT,
         "version": __version__,
@@ -58,13 +61,12 @@ def save(model: Sequential, path: str | os.PathLike[str]) -> None:
             for index, layer in enumerate(model.layers)
         ],
     }
-    tensors: dict[str, AnyArray] = {}
-    for name in model.params:
-        tensors[name] = np.ascontiguousarray(model.params[name])
+    tensors: dict[str, AnyArray] = {name: np.asarray(model.params[name], order="C") for name in model.params}
     for index, layer in enumerate(model.layers):
+        _check_buffers(index, layer)
         for name, array in layer.buffers.items():
-            tensors[f"{index}.{name}"] = np.ascontiguousarray(array)
-    _write(Path(path), to_bytes(tensors, metadata={"nnlite": json.dumps(architecture)}))
+            tensors[f"{index}.{name}"] = np.asarray(array, model.params.dtype, order="C")
+    _write(target, to_bytes(tensors, metadata={"nnlite": json.dumps(architecture)}))
 
 
 def load(
@@ -87,6 +89,8 @@ def load(
 
     Raises
     ------
+    ArgumentTypeError
+        If `path` is no path, or `custom_objects` holds anything but layers.
     ModelFileError
         If the file is not a whole and valid model, or names a layer that is not known.
     OSError
@@ -105,77 +109,131 @@ def load(
     """
     from safetensors import SafetensorError, safe_open
 
-    name = f"load({Path(path).name!r})"
-    with Path(path).open("rb"):  # a missing or unreadable file is an OSError, whatever the reader makes of it
+    source = _check_path("load(path)", path)
+    custom = _check_custom_objects(custom_objects)
+    name = f"load({source.name!r})"
+    with source.open("rb"):  # a missing or unreadable file is an OSError, whatever the reader makes of it
         pass
     try:
-        with safe_open(path, framework="numpy") as file:
+        with safe_open(source, framework="numpy") as file:
             metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is no dict
-    except (SafetensorError, ValueError, TypeError, KeyError) as error:
+            if "nnlite" not in metadata:
+                raise ModelFileError(
+                    name,
+                    "an architecture in the metadata",
+                    f"{sorted(metadata) or 'no metadata'}",
+                    "Use a file that model.save wrote.",
+                )
+            return _build(name, metadata["nnlite"], file, custom)
+    except SafetensorError as error:
         raise ModelFileError(
             name, "a safetensors file", f"another ({error})", "Was the file copied whole?"
         ) from None
-    if "nnlite" not in metadata:
-        raise ModelFileError(
-            name,
-            "an architecture in the metadata",
-            f"{sorted(metadata) or 'no metadata'}",
-            "Use a file that model.save wrote.",
-        )
+
+
+def _build(name: str, metadata: str, file: Any, custom: dict[str, type[Layer]]) -> Sequential:
+    """Make the model, once it is certain that the tensors in the file fit its layers."""
     try:
-        architecture = json.loads(metadata["nnlite"])
-        return _build(name, architecture, tensors, dict(custom_objects or {}))
+        architecture = json.loads(metadata)
+        _check_format(name, architecture)
+        layers = [_layer(name, entry, custom) for entry in architecture["layers"]]
+        dtype, replicas = architecture["dtype"], architecture["replicas"]
+        # Before any memory is taken: a few bytes can declare layers of any size.
+        _check_tensors(name, file, layers, check_dtype("dtype", dtype), replicas)
+        model = Sequential.blank(layers, dtype=dtype, replicas=replicas)
+        model.params.frozen = frozenset(architecture["frozen"])
     except ModelFileError:
         raise
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
+    except Exception as error:  # whatever a layer makes of arguments that it did not expect
         raise ModelFileError(
             name,
             "an architecture that can be built",
-            f"one that fails with {type(error).__name__}: {error}",
-            "The file is damaged, or was made by something else.",
+            f"one that fails with {type(error).__name__}: {str(error).rstrip('.')}",
+            _DAMAGED,
         ) from error
+    for key in file.keys():  # noqa: SIM118 - it is no dict
+        place, _, own_name = key.partition(".")
+        if key in model.params:
+            model.params[key][...] = file.get_tensor(key)
+        else:
+            model.layers[int(place)].buffers[own_name] = file.get_tensor(key)
+    return model
 
 
-def _build(
-    name: str, architecture: dict[str, Any], tensors: dict[str, AnyArray], custom: dict[str, type[Layer]]
-) -> Sequential:
-    if architecture["format"] != FORMAT:
+def _check_format(name: str, architecture: Any) -> None:
+    if not isinstance(architecture, dict):
+        raise ModelFileError(
+            name, "an architecture with entries", f"a {type(architecture).__name__}", _DAMAGED
+        )
+    found = architecture["format"]
+    if type(found) is not int or found != FORMAT:
+        newer = type(found) is int and found > FORMAT
         raise ModelFileError(
             name,
             f"format {FORMAT}",
-            f"format {architecture['format']}, written by nnlite {architecture.get('version')}",
-            "Update nnlite.",
+            f"format {found!r}, written by nnlite {architecture.get('version')}",
+            "Update nnlite." if newer else _DAMAGED,
         )
-    layers = [_layer(name, entry, custom) for entry in architecture["layers"]]
-    model = Sequential(layers, dtype=architecture["dtype"], replicas=architecture["replicas"])
-    wanted = {key: model.params[key].shape for key in model.params}
-    for index, layer in enumerate(model.layers):
-        shapes = layer.buffer_shapes()
-        present = {key for key in shapes if f"{index}.{key}" in tensors}
-        if present:  # a layer that has seen no data has none of its buffers
-            wanted |= {f"{index}.{key}": shape for key, shape in shapes.items()}
-    found = {key: array.shape for key, array in tensors.items()}
-    if found != wanted:
-        odd = sorted(key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key))
-        raise ModelFileError(
-            name,
-            f"tensors that fit the layers, such as {odd[0]} of shape {wanted.get(odd[0])}",
-            f"{found.get(odd[0], 'none')}",
-            "The file is damaged, or was made by something else.",
+
+
+def _check_tensors(
+    name: str, file: Any, layers: list[Layer], dtype: np.dtype[Any], replicas: int | None
+) -> None:
+    """Compare what the header of the file lists with what the layers need."""
+    listed = set(file.keys())
+    wanted = {
+        f"{index}.{spec.name}": spec.view_shape(replicas)
+        for index, layer in enumerate(layers)
+        for spec in layer._specs.values()
+    }
+    for index, layer in enumerate(layers):
+        buffers = {f"{index}.{key}": shape for key, shape in layer.buffer_shapes().items()}
+        if listed & buffers.keys():  # a layer that has seen no data has none of its buffers
+            wanted |= buffers
+    code = {"float32": "F32", "float64": "F64"}[dtype.name]
+    for key in sorted(listed | wanted.keys()):
+        expected = f"{key} as {dtype} of shape {wanted[key]}" if key in wanted else f"no tensor {key!r}"
+        if key not in listed:
+            raise ModelFileError(name, expected, "no such tensor", _DAMAGED)
+        entry = file.get_slice(key)
+        shape, kind = tuple(entry.get_shape()), entry.get_dtype()
+        if (shape, kind) != (wanted.get(key), code):
+            raise ModelFileError(name, expected, f"{kind} of shape {shape}", _DAMAGED)
+
+
+def _check_path(where: str, path: Any) -> Path:
+    try:
+        return Path(path)
+    except TypeError:
+        raise ArgumentTypeError(where, "a path", f"{path!r}", "Give a string or a pathlib.Path.") from None
+
+
+def _check_custom_objects(custom: Any) -> dict[str, type[Layer]]:
+    given = {} if custom is None else custom
+    if not isinstance(given, Mapping) or not all(
+        isinstance(key, str) and isinstance(cls, type) and issubclass(cls, Layer)
+        for key, cls in given.items()
+    ):
+        raise ArgumentTypeError(
+            "load(custom_objects=)",
+            "a dict from names to subclasses of Layer",
+            f"{custom!r}",
+            "Write {'MyLayer': MyLayer}.",
         )
-    for key, array in tensors.items():
-        if array.dtype != model.params.dtype:
-            raise ModelFileError(
-                name, f"{key} as {model.params.dtype}", f"{array.dtype}", "The file is damaged."
-            )
-        if key in model.params:
-            model.params[key][...] = array
-        else:
-            place, _, buffer = key.partition(".")
-            model.layers[int(place)].buffers[buffer] = array
-    model.params.frozen = frozenset(architecture["frozen"])
-    return model
+    return dict(given)
+
+
+def _check_buffers(index: int, layer: Layer) -> None:
+    """Refuse buffers that could not be read back."""
+    declared = layer.buffer_shapes()
+    found = {name: np.shape(array) for name, array in layer.buffers.items()}
+    if found and (found != declared or found.keys() & layer._specs.keys()):
+        raise ArgumentError(
+            f"save, layer {index} {layer}",
+            f"buffers as buffer_shapes() says, {declared}, with names that no parameter has",
+            f"{found}",
+            "Override buffer_shapes().",
+        )
 
 
 def _config(index: int, layer: Layer) -> dict[str, Any]:
@@ -189,15 +247,15 @@ def _config(index: int, layer: Layer) -> dict[str, Any]:
         )
     config: dict[str, Any] = {}
     for key, value in layer.config().items():
-        if isinstance(value, Initializer) and type(value).__name__ in _INITIALIZERS:
+        if isinstance(value, Initializer) and _INITIALIZERS.get(type(value).__name__) is type(value):
             config[key] = {"initializer": type(value).__name__, "config": value.config()}
-        elif callable(value):
+        elif any(value is used for used in layer._initializers.values()):
             config[key] = None  # an initializer of the user's own: the numbers that it drew are stored
         else:
             config[key] = value
     try:
         json.dumps(config, allow_nan=False)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         raise ArgumentError(
             f"save, layer {index} {layer}",
             "arguments that JSON can hold",
@@ -209,43 +267,35 @@ def _config(index: int, layer: Layer) -> dict[str, Any]:
 
 def _layer(name: str, entry: dict[str, Any], custom: dict[str, type[Layer]]) -> Layer:
     cls = custom.get(entry["class"]) or _LAYERS.get(entry["class"])
-    if cls is None or not (isinstance(cls, type) and issubclass(cls, Layer)):
+    if cls is None:
         raise ModelFileError(
             name,
             "layers of nnlite",
             f"{entry['class']!r}",
             f"For a layer of your own write load(path, custom_objects={{{entry['class']!r}: its_class}}).",
         )
-    arguments = {key: _argument(name, value) for key, value in entry["config"].items()}
-    return cls(**arguments)
+    return cls(**{key: _argument(name, value) for key, value in entry["config"].items()})
 
 
 def _argument(name: str, value: Any) -> Any:
     if not (isinstance(value, dict) and value.keys() == {"initializer", "config"}):
         return value
     if value["initializer"] not in _INITIALIZERS:
-        raise ModelFileError(
-            name, "initializers of nnlite", f"{value['initializer']!r}", "The file is damaged."
-        )
+        raise ModelFileError(name, "initializers of nnlite", f"{value['initializer']!r}", _DAMAGED)
     return _INITIALIZERS[value["initializer"]](**value["config"])
 
 
 def _write(path: Path, content: bytes) -> None:
     """Replace a file in one step, once the new one is complete on the disk."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    target = Path(os.path.realpath(path))  # what a link points to, so that the link stays one
+    temporary = target.with_name(f".{os.urandom(8).hex()}.tmp")
+    file = temporary.open("xb")  # with the rights that the umask leaves, as for any new file
     try:
-        with os.fdopen(handle, "wb") as file:
+        with file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o666 & ~_umask())  # mkstemp makes files that only their owner can read
-        Path(temporary).replace(path)
+        temporary.replace(target)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -34,7 +34,16 @@ class Schedule(Setting, ABC):
     """Gives the learning rate of every update.
 
     A schedule has no state: it can be called for any step, in any order, which is
-    what makes it easy to plot and training easy to resume.
+    what makes it easy to plot and training easy to resume. A plain function of the step
+    does as well.
+
+    Examples
+    --------
+    >>> class Harmonic(Schedule):
+    ...     def __call__(self, step):
+    ...         return 1.0 / (1 + step)
+    >>> Harmonic()(3)
+    0.25
     """
 
     @abstractmethod

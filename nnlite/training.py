@@ -8,15 +8,16 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from nnlite._typing import RNG, AnyArray, Array
 from nnlite.callbacks import Callback, TrainingState
-from nnlite.checks import check_integer, check_number, check_rng
-from nnlite.data import Batches, held_out_rows, is_reiterable, split_batch
+from nnlite.checks import check_bool, check_integer, check_number, check_rng
+from nnlite.data import Batches, checked_batches, held_out_rows, is_reiterable, split_batch
 from nnlite.divergence import explain
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError, ShapeError
 from nnlite.history import History
@@ -56,12 +57,13 @@ def fit(
         batch_size = check_integer("fit(batch_size=)", batch_size, low=1)
     hooks = _check_callbacks(callbacks)
     chosen = named_metrics(metrics)
+    shuffle = check_bool("fit(shuffle=)", shuffle)
     generator = model.rng if rng is None else check_rng("fit(rng=)", rng)
     data: _Arrays | _Stream
     if y is None:
-        data = _Stream(model, X, loss, weight)
+        data = _stream(model, X, loss, weight)
     else:
-        data = _Arrays.checked(model, X, y, weight, loss, where="fit")
+        data = _Arrays(*_checked(model, X, y, weight, loss, where="fit(X)"))
     held_out = _validation(model, validation, loss)
     if isinstance(held_out, float):
         data.check_split(held_out)
@@ -76,8 +78,46 @@ def fit(
     state = TrainingState(
         model, optimizer, loss, epochs=epochs, columns=(*columns, "learning_rate", "seconds")
     )
-    _Loop(state, data, held_out, chosen, hooks, generator).run()
+    for callback in hooks:
+        callback.check(state)
+    before = _Before(model, optimizer, generator)
+    try:
+        _Loop(state, data, held_out, chosen, hooks, generator).run()
+    except DivergenceError:
+        raise
+    except (ArgumentError, ArgumentTypeError):
+        # Batches, metrics and schedules are met for the first time in the first epoch. What goes
+        # wrong later than that is no reason to throw away what was learned.
+        if state.epoch <= 1:
+            before.restore()
+        raise
     return state.history
+
+
+class _Before:
+    """What training changes, as it was before it."""
+
+    def __init__(self, model: Sequential, optimizer: Optimizer | LBFGS, rng: np.random.Generator) -> None:
+        self.model, self.optimizer, self.rng = model, optimizer, rng
+        self.values = model.params.values.copy()
+        self.grads = model.params.grads.copy()
+        self.buffers = [
+            {name: array.copy() for name, array in layer.buffers.items()} for layer in model.layers
+        ]
+        self.draws = rng.bit_generator.state
+        if isinstance(optimizer, Optimizer):
+            self.owner, self.steps = optimizer._owner, optimizer.state_dict()
+
+    def restore(self) -> None:
+        """Put it back."""
+        self.model.params.values[...] = self.values
+        self.model.params.grads[...] = self.grads
+        for layer, buffers in zip(self.model.layers, self.buffers, strict=True):
+            layer.buffers = buffers
+        self.rng.bit_generator.state = self.draws
+        if isinstance(self.optimizer, Optimizer):
+            self.optimizer.load_state_dict(self.steps)
+            self.optimizer._owner = self.owner
 
 
 class _Loop:
@@ -101,8 +141,9 @@ class _Loop:
         self.ctx = state.model.context(rng=rng)
         params = state.model.params
         self.start_size = float(np.max(np.abs(params.values), initial=0.0))
-        self.backup = np.empty_like(params.values)
-        self.losses: tuple[float, float] | None = None
+        self.rate: float | None = None  # of the first step of the epoch
+        self.stepped = False
+        self.backup = np.empty_like(params.values)  # before the last step, which a finite loss led to
 
     def hooks(self, moment: str) -> list[Callable[[TrainingState], None]]:
         """Return the callbacks that do something at a moment."""
@@ -114,7 +155,7 @@ class _Loop:
         state, history = self.state, self.state.history
         started: list[Callback] = []
         # A loss that is not finite ends training with an error that says more than NumPy's warnings.
-        with np.errstate(over="ignore", invalid="ignore"), _stop_at_ctrl_c(state):
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"), _stop_at_ctrl_c(state):
             try:
                 for callback in self.callbacks:
                     callback.on_train_begin(state)
@@ -127,12 +168,15 @@ class _Loop:
                 else:
                     self.run_batches(state.optimizer)
             except KeyboardInterrupt:
-                # From a handler that is not Python's own, or raised by a callback.
-                state.history.interrupted = True
+                if history.interrupted:  # the second one: the user does not want to wait
+                    raise
+                # From a handler that is not ours, or raised by a callback.
+                history.interrupted = True
                 state.stop("Ctrl-C")
             finally:
-                for callback in started:
-                    callback.on_train_end(state)
+                with ExitStack() as ends:  # each is called, even if another one fails
+                    for callback in reversed(started):
+                        ends.callback(callback.on_train_end, state)
         history.stop_reason = state.stop_reason or f"all {state.epochs} epochs done"
         if history.interrupted:
             warnings.warn(
@@ -147,15 +191,14 @@ class _Loop:
         """Make one step a batch."""
         state = self.state
         model, loss, params = state.model, state.loss, state.model.params
-        ctx, backup = self.ctx, self.backup
+        ctx = self.ctx
         batch_begin, grad_computed, batch_end = map(
             self.hooks, ("on_batch_begin", "on_grad_computed", "on_batch_end")
         )
         keep_outputs = bool(self.metrics)
-        stepped = False
         for epoch in range(1, state.epochs + 1):
             begun = self.begin_epoch(epoch)
-            rate = optimizer.rate
+            self.rate = optimizer.rate
             total: Value = 0.0
             count = 0.0
             outputs: list[tuple[Array, AnyArray, Array | None]] = []
@@ -170,14 +213,14 @@ class _Loop:
                     if isinstance(value, np.ndarray)
                     else not math.isfinite(value)
                 ):
-                    raise self.diverged(x, y, optimizer, backup if stepped else None)
+                    raise self.diverged(x, y)
                 model._backward(dy, ctx)
                 state.batch_loss = value
                 for hook in grad_computed:
                     hook(state)
-                np.copyto(backup, params.values)  # to come back to, should the next loss not be finite
+                np.copyto(self.backup, params.values)  # to come back to, should the next loss not be finite
                 optimizer.step(params)
-                stepped = True
+                self.stepped = True
                 rows = x.shape[0] if weight is None else float(weight.sum())
                 total = total + value * rows
                 count += rows
@@ -187,36 +230,36 @@ class _Loop:
                     hook(state)
                 if state.stop_reason:
                     break
+            if not np.isfinite(params.values).all():  # there is no further batch to show it
+                raise self.diverged(x, y, got="weights that are not finite after the step")
             mean = total / count if count else total
-            self.note_loss(mean)
-            self.end_epoch(mean, self.train_metrics(outputs), rate, begun)
+            self.end_epoch(mean, self.train_metrics(outputs), begun)
             if state.stop_reason:
                 return
 
-    def note_loss(self, mean: Value) -> None:
-        """Remember the first and the last loss of an epoch."""
-        worst = float(np.max(mean))
-        self.losses = (self.losses[0] if self.losses else worst, worst)
-
     def diverged(
-        self, x: Array, y: AnyArray, optimizer: Optimizer | None, backup: Array | None
+        self, x: Array, y: AnyArray, *, got: str = "one that is not", place: str = ""
     ) -> DivergenceError:
         """Explain the loss that is not finite, and go back to the last weights that gave one."""
         state = self.state
         state.stop("the loss was not finite")
+        # L-BFGS puts back by itself what it had accepted.
+        kept = self.backup if self.stepped and isinstance(state.optimizer, Optimizer) else None
         error = explain(
             state.model,
             x,
             y,
-            where=f"fit, epoch {state.epoch}, batch {state.batch}",
-            rate=None if optimizer is None else optimizer.rate,
+            where=f"fit, epoch {state.epoch}, {place or f'batch {state.batch}'}",
+            got=got,
+            rate=self.rate,
             start_size=self.start_size,
-            losses=self.losses or ((0.0, 0.0) if backup is not None else None),
+            stepped=self.stepped,
+            kept=kept,
         )
-        if backup is not None:
-            state.model.params.values[...] = backup
-        if optimizer is not None:
-            optimizer.reset()  # what it kept led here
+        if kept is not None:
+            state.model.params.values[...] = kept
+        if isinstance(state.optimizer, Optimizer):
+            state.optimizer.reset()  # what it kept led here
         return error
 
     # All at once.
@@ -228,9 +271,8 @@ class _Loop:
 
         def on_iteration(value: float) -> bool:
             nonlocal begun
-            self.note_loss(value)
-            metrics = self.measure(self.data, with_loss=False) if self.metrics else {}
-            self.end_epoch(value, metrics, None, begun)
+            metrics = self.measure(self.data, "training data", loss=None) if self.metrics else {}
+            self.end_epoch(value, metrics, begun)
             if not state.stop_reason and state.epoch < state.epochs:
                 begun = self.begin_epoch(state.epoch + 1)
             return bool(state.stop_reason)
@@ -251,12 +293,13 @@ class _Loop:
             state.batch = number
             value = model._loss_and_grad(x, y, weight, state.loss, self.ctx)
             if not math.isfinite(value):
-                raise self.diverged(x, y, None, None)
+                raise self.diverged(x, y)
             rows = x.shape[0] if weight is None else float(weight.sum())
             total += float(value) * rows
             count += rows
             grads += params.grads * rows
         params.grads[...] = grads / count
+        self.stepped = True
         return total / count
 
     # The edges of an epoch.
@@ -269,15 +312,16 @@ class _Loop:
             hook(self.state)
         return time.perf_counter()
 
-    def end_epoch(self, loss: Value, metrics: dict[str, Any], rate: float | None, begun: float) -> None:
+    def end_epoch(self, loss: Value, metrics: dict[str, Any], begun: float) -> None:
         """Write the row of the epoch and call the callbacks."""
         state = self.state
-        row = {"epoch": state.epoch, "loss": _plain(loss), **metrics}
+        row: dict[str, Any] = {"loss": loss, **metrics}
         if isinstance(self.validation, _Arrays | _Stream):
-            for name, value in self.measure(self.validation).items():
+            for name, value in self.measure(self.validation, "validation", loss=state.loss).items():
                 row[f"validation_{name}"] = value
-        row |= {"learning_rate": rate, "seconds": time.perf_counter() - begun}
-        state.history.rows.append(row)
+        row = {name: _plain(name, value) for name, value in row.items()}
+        row = {"epoch": state.epoch, **row, "learning_rate": self.rate}
+        state.history.rows.append(row | {"seconds": time.perf_counter() - begun})
         for hook in self.hooks("on_epoch_end"):
             hook(state)
 
@@ -285,31 +329,43 @@ class _Loop:
         """Compute the metrics from what the batches of the epoch gave."""
         if not outputs:
             return {}
-        return self.state.model.score(*_joined(outputs), loss=None, metrics=self.metrics)
+        model = self.state.model
+        return model.score(*model.join_batches(outputs), loss=None, metrics=self.metrics)
 
-    def measure(self, data: _Arrays | _Stream, *, with_loss: bool = True) -> dict[str, Any]:
+    def measure(self, data: _Arrays | _Stream, place: str, *, loss: Loss | None) -> dict[str, Any]:
         """Compute loss and metrics without dropout."""
         model = self.state.model
-        outputs = [(model.predict(x), y, weight) for x, y, weight in data.in_order()]
-        loss = self.state.loss if with_loss else None
-        return model.score(*_joined(outputs), loss=loss, metrics=self.metrics)
+        outputs = []
+        for x, y, weight in data.in_order():
+            pred = model.predict(x)
+            if not np.isfinite(pred).all():
+                raise self.diverged(x, y, place=place)
+            outputs.append((pred, y, weight))
+        found = model.score(*model.join_batches(outputs), loss=loss, metrics=self.metrics)
+        if loss is not None and not np.isfinite(found["loss"]).all():
+            raise self.diverged(x, y, place=place)
+        return found
 
 
-def _plain(value: Value) -> float | list[float]:
-    """Return what JSON can hold."""
-    return value.tolist() if isinstance(value, np.ndarray) else float(value)
+def _plain(name: str, value: Any) -> Any:
+    """Return what JSON can hold: a number, or a list of numbers."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, list):
+        return [_plain(name, item) for item in value]
+    if isinstance(value, int | float):
+        return value
+    fix = "Return a float."
+    raise ArgumentTypeError(f"metric {name!r}", "a function that returns a number", f"{value!r}", fix)
 
 
-def _joined(parts: list[tuple[Array, AnyArray, Array | None]]) -> tuple[Array, AnyArray, Array | None]:
-    """Put the outputs, targets and weights of several batches into one array each."""
-    if len(parts) == 1:
-        return parts[0]
-    pred, target, weight = zip(*parts, strict=True)
-    return (
-        np.concatenate(pred, axis=-2),
-        np.concatenate(target),
-        None if weight[0] is None else np.concatenate(weight),
-    )
+def _checked(model: Sequential, X: Any, y: Any, weight: Any, loss: Loss, *, where: str) -> Batch:
+    """Check and cast what goes into training together."""
+    x = model.check_input(X, where=where, finite=True)
+    rank = 1 + len(model.input_shape or (1,))
+    if x.ndim != rank:
+        raise ShapeError(where, f"an array of rank {rank}", f"{x.shape}", "Replicas share their data.")
+    return x, *model.check_targets(y, weight, loss, x, shared=True)
 
 
 class _Arrays:
@@ -322,16 +378,6 @@ class _Arrays:
         self.rows = len(x)
         self.batch_size = self.rows
         self.rng: np.random.Generator | None = None
-
-    @classmethod
-    def checked(cls, model: Sequential, X: Any, y: Any, weight: Any, loss: Loss, *, where: str) -> _Arrays:
-        x = model.check_input(X, where=f"{where}(X)", finite=True)
-        rank = 1 + len(model.input_shape or (1,))
-        if x.ndim != rank:
-            raise ShapeError(
-                f"{where}(X)", f"an array of rank {rank}", f"{x.shape}", "Replicas share their data."
-            )
-        return cls(x, *model.check_targets(y, weight, loss, x))
 
     def __iter__(self) -> Iterator[Batch]:
         arrays: tuple[AnyArray, ...] = (self.x, self.y)
@@ -367,42 +413,17 @@ class _Arrays:
 class _Stream:
     """Batches from an object that can be iterated over again and again; each is checked as it comes."""
 
-    def __init__(self, model: Sequential, batches: Any, loss: Loss, weight: Any) -> None:
-        if weight is not None:
-            raise ArgumentError(
-                "fit(weight=)",
-                "weights inside the batches",
-                "an array beside them",
-                "Give batches (x, y, weight).",
-            )
-        if not is_reiterable(batches):
-            raise ArgumentTypeError(
-                "fit(X)",
-                "arrays X and y, or a re-iterable of batches (x, y)",
-                f"{type(batches).__name__} and no y",
-                "A generator can be used only once: give a list, nnlite.batches(X, y), or an object "
-                "with its own __iter__.",
-            )
+    def __init__(self, model: Sequential, batches: Any, loss: Loss, *, where: str) -> None:
         self.model = model
         self.batches = batches
         self.loss = loss
+        self.where = where
 
     def __iter__(self) -> Iterator[Batch]:
-        found = False
-        for number, batch in enumerate(self.batches, start=1):
-            found = True
-            try:
-                x, y, weight = split_batch(batch)
-                x = self.model.check_input(x, where="x", finite=True)
-                yield x, *self.model.check_targets(y, weight, self.loss, x)
-            except (ArgumentError, ArgumentTypeError) as error:
-                if error.where.startswith("batch "):
-                    raise
-                raise type(error)(
-                    f"batch {number}: {error.where}", error.expected, error.got, error.fix
-                ) from None
-        if not found:
-            raise ArgumentError("fit(X)", "at least one batch", "none", "Give some data.")
+        def check(x: Any, y: Any, weight: Any) -> Batch:
+            return _checked(self.model, x, y, weight, self.loss, where="x")
+
+        return checked_batches(self.batches, check, where=self.where)
 
     in_order = __iter__
 
@@ -425,22 +446,49 @@ class _Stream:
         raise NotImplementedError(self.check_split(fraction))
 
 
+def _stream(model: Sequential, batches: Any, loss: Loss, weight: Any) -> _Stream:
+    """Take batches as training data, or say why they cannot be."""
+    if weight is not None:
+        raise ArgumentError(
+            "fit(weight=)",
+            "weights inside the batches",
+            "an array beside them",
+            "Give batches (x, y, weight).",
+        )
+    if not is_reiterable(batches):
+        raise ArgumentTypeError(
+            "fit(X)",
+            "arrays X and y, or a re-iterable of batches (x, y)",
+            f"{type(batches).__name__} and no y",
+            "A generator can be used only once: give a list, nnlite.batches(X, y), or an object "
+            "with its own __iter__."
+            if isinstance(batches, Iterator)
+            else "Give the targets too.",
+        )
+    return _Stream(model, batches, loss, where="fit")
+
+
 def _validation(model: Sequential, validation: Any, loss: Loss) -> _Arrays | _Stream | float | None:
+    where = "fit(validation=)"
     if validation is None:
         return None
-    if isinstance(validation, tuple):
-        if len(validation) not in (2, 3):
-            raise ArgumentTypeError(
-                "fit(validation=)",
-                "(X, y) or (X, y, weight)",
-                f"{len(validation)} items",
-                "Give two or three.",
-            )
-        X, y, weight = split_batch(validation)
-        return _Arrays.checked(model, X, y, weight, loss, where="fit(validation=)")
-    if is_reiterable(validation):
-        return _Stream(model, validation, loss, None)
-    return check_number("fit(validation=)", validation, low=0, high=1, low_open=True, high_open=True)
+    if isinstance(validation, Real):
+        return check_number(where, validation, low=0, high=1, low_open=True, high_open=True)
+    if isinstance(validation, tuple) and len(validation) in (2, 3):
+        try:
+            return _Arrays(*_checked(model, *split_batch(validation), loss, where="X"))
+        except (ArgumentError, ArgumentTypeError) as error:
+            raise error.within(where) from None
+    looks_like_arrays = isinstance(validation, list) and any(isinstance(a, np.ndarray) for a in validation)
+    if is_reiterable(validation) and not isinstance(validation, tuple) and not looks_like_arrays:
+        return _Stream(model, validation, loss, where=where)
+    kind = type(validation).__name__
+    raise ArgumentTypeError(
+        where,
+        "a tuple (X, y) or (X, y, weight), a fraction, or a re-iterable of batches",
+        f"{kind} of {len(validation)} items" if isinstance(validation, tuple | list) else kind,
+        "Write validation=(X, y); a generator can be used only once, so give a list of batches.",
+    )
 
 
 def _check_optimizer(model: Sequential, optimizer: Any) -> None:
@@ -453,9 +501,8 @@ def _check_optimizer(model: Sequential, optimizer: Any) -> None:
             f"Write {optimizer.__name__}()." if is_class else "Use one of nnlite.optimizers.",
         )
     if not model.params.trainable_slices:
-        raise ArgumentError(
-            "fit", "a model with something to train", "no trainable parameters", "Call unfreeze() on a layer."
-        )
+        fix = "Call unfreeze() on a layer." if model.params.size else "Add a Dense layer."
+        raise ArgumentError("fit", "a model with something to train", "no trainable parameters", fix)
     if isinstance(optimizer, LBFGS):
         if model.params.replicas is not None:
             raise ArgumentError(
@@ -481,7 +528,9 @@ def _check_callbacks(callbacks: Any) -> tuple[Callback, ...]:
                 "fit(callbacks=)",
                 "a list of Callback instances",
                 f"{item!r}",
-                f"Write {item.__name__}()." if isinstance(item, type) else "Subclass nnlite.Callback.",
+                f"Write {item.__name__}()."
+                if isinstance(item, type)
+                else "Write callbacks=[EarlyStopping()], for instance, or subclass nnlite.Callback.",
             )
     return items
 

@@ -1,9 +1,15 @@
-"""What every test gets: trapped floating-point errors, a watched global random state, fixed examples."""
+"""What every test gets: trapped floating-point errors, a watched global random state, fixed examples.
+
+Where NNLITE_REQUIRE_PARITY=1, a skipped test is a failed test. Without PyTorch and scikit-learn the
+comparisons with them skip, which is right on a user's machine and wrong in CI, where green must mean
+that each was made.
+"""
 
 from __future__ import annotations
 
+import os
 import pickle
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import numpy as np
 import pytest
@@ -39,3 +45,22 @@ def _global_random_state() -> bytes:
 def rng() -> np.random.Generator:
     """Give every test the same seeded generator."""
     return np.random.default_rng(0)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """See a whole module that is skipped."""
+    return _without_skip((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """See a single test that is skipped."""
+    return _without_skip((yield))
+
+
+def _without_skip(report):
+    if report.skipped and os.environ.get("NNLITE_REQUIRE_PARITY") == "1":
+        report.outcome = "failed"
+        report.longrepr = f"skipped, but NNLITE_REQUIRE_PARITY=1 allows no skip: {report.longrepr}"
+    return report

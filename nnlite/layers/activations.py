@@ -11,8 +11,7 @@ import math
 import numpy as np
 
 from nnlite._typing import Array
-from nnlite.checks import check_number
-from nnlite.errors import ArgumentTypeError
+from nnlite.checks import check_bool, check_number
 from nnlite.initializers import GlorotUniform, HeNormal, InitializerLike
 from nnlite.layers.base import Context, Layer
 
@@ -240,9 +239,7 @@ class GELU(Layer):
     feeding_initializer: InitializerLike | None = HeNormal()
 
     def __init__(self, *, approximate: bool = False) -> None:
-        if not isinstance(approximate, bool | np.bool_):
-            raise ArgumentTypeError("GELU(approximate=)", "True or False", f"{approximate!r}", "Give a bool.")
-        self.approximate = bool(approximate)
+        self.approximate = check_bool("GELU(approximate=)", approximate)
 
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
         """Compute x times its gate."""

@@ -27,6 +27,11 @@ class Gradients:
     They are views, so they are written with ``[...] =`` or ``out=``. Binding a new
     array to the name would leave the real gradient untouched, and is refused.
 
+    Parameters
+    ----------
+    views : mapping of str to ndarray
+        The place for each parameter's gradient.
+
     Examples
     --------
     >>> grads = Gradients({"b": np.zeros(2)})
@@ -100,7 +105,13 @@ class Context:
         self.saved: tuple[Any, ...] = ()
 
     def save(self, *values: Any) -> None:
-        """Keep `values` for the backward pass, in `saved`."""
+        """Keep something for the backward pass, in `saved`.
+
+        Parameters
+        ----------
+        *values : object
+            Arrays, or whatever ``backward`` will ask for.
+        """
         self.saved = values
 
 
@@ -348,11 +359,12 @@ class Layer(Configured):
             )
         where = f"{type(self).__name__}.declare(shape=)"
         sizes = tuple(check_integer(where, size, low=1) for size in shape)
-        if initializer is not None and not callable(initializer):
+        if initializer is not None and (isinstance(initializer, type) or not callable(initializer)):
+            is_class = isinstance(initializer, type)
             raise ArgumentTypeError(
                 f"{type(self).__name__}(initializer)",
                 "a callable (rng, shape) -> array",
-                f"{initializer!r}",
+                f"the class {initializer.__name__}" if is_class else f"{initializer!r}",
                 "Give an instance such as nnlite.initializers.HeNormal().",
             )
         self._specs[name] = ParameterSpec(name, sizes, decay)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from nnlite._typing import Array
-from nnlite.checks import check_integer
-from nnlite.errors import ArgumentTypeError, ShapeError
+from nnlite.checks import check_bool, check_integer
+from nnlite.errors import ShapeError
 from nnlite.initializers import InitializerLike
 from nnlite.layers.base import Context, Layer, Parameter
 
@@ -70,9 +70,7 @@ class Dense(Layer):
     ) -> None:
         self.in_features = check_integer("Dense(in_features)", in_features, low=1)
         self.out_features = check_integer("Dense(out_features)", out_features, low=1)
-        if not isinstance(bias, bool | np.bool_):
-            raise ArgumentTypeError("Dense(bias=)", "True or False", f"{bias!r}", "Give a bool.")
-        self.bias = bool(bias)
+        self.bias = check_bool("Dense(bias=)", bias)
         self.weight_initializer = weight_initializer
         self.bias_initializer = bias_initializer
         self.declare("W", (self.in_features, self.out_features), initializer=weight_initializer)

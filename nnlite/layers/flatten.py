@@ -35,7 +35,7 @@ class Flatten(Layer):
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
-        sizes = (shape,) if isinstance(shape, int) else shape
+        sizes = shape if isinstance(shape, tuple | list) else (shape,)
         self.shape = tuple(check_integer("Flatten(shape)", size, low=1) for size in sizes)
         if not self.shape:
             raise ArgumentError("Flatten(shape)", "at least one size", "()", "Give the shape of one sample.")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from nnlite._typing import AnyArray, Array
-from nnlite.checks import check_integer
+from nnlite.checks import check_integer, check_rows
 from nnlite.errors import ArgumentError, NotFittedError, ShapeError
 from nnlite.layers.base import Context, Layer
 
@@ -35,8 +35,8 @@ class Standardize(Layer):
     ------
     ArgumentTypeError, ArgumentError
         If `features` is no positive integer.
-    NotFittedError
-        In ``forward``, before the mean and scale are known.
+    NotFittedError, ShapeError
+        In ``forward``, before the mean and scale are known, or if `x` does not fit.
 
     Notes
     -----
@@ -99,17 +99,25 @@ class Standardize(Layer):
 
         Raises
         ------
+        ArgumentTypeError
+            If they are no numbers.
         ShapeError
-            If the data have another number of features.
+            If they have another number of features.
         ArgumentError
             If there are no rows, or a value is not finite.
         """
-        blocks: Iterable[AnyArray] = X if isinstance(X, Iterator) else (X,)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
+            self.buffers = self._measure(X if isinstance(X, Iterator) else (X,))
+
+    def _measure(self, blocks: Iterable[AnyArray]) -> dict[str, AnyArray]:
         rows = 0
         mean = np.zeros(self.features)
         squares = np.zeros(self.features)  # sum of squared distances from the mean so far
         for block in blocks:
-            data = np.asarray(block, dtype=np.float64)
+            if isinstance(block, np.ndarray) and not block.size:
+                continue
+            # In the dtype of the model, as it will come in later, and from there on exactly.
+            data = check_rows(f"{self}.adapt", block).astype(self.dtype, copy=False).astype(np.float64)
             if data.ndim < 2 or data.shape[-1] != self.features:
                 raise ShapeError(
                     f"{self}.adapt",
@@ -118,8 +126,6 @@ class Standardize(Layer):
                     "Give one column for each feature.",
                 )
             data = data.reshape(-1, self.features)
-            if not len(data):
-                continue
             # Chan, Golub and LeVeque 1979, eq. 2.1: join the moments of two sets of rows.
             block_mean = data.mean(axis=0)
             gap = block_mean - mean
@@ -134,17 +140,24 @@ class Standardize(Layer):
             raise ArgumentError(
                 f"{self}.adapt",
                 "finite numbers",
-                f"NaN or infinity in feature {column}",
-                "Fill or drop the missing values first.",
+                f"NaN, infinity or a number too large for {self.dtype} in feature {column}",
+                "Fill or drop such values first.",
             )
         scale = np.sqrt(squares / rows)
         # Below the resolution of the dtype, what is left of a constant feature is rounding noise.
         scale[scale <= np.finfo(self.dtype).eps * np.abs(mean)] = 1.0
-        self.buffers = {"mean": mean.astype(self.dtype), "scale": scale.astype(self.dtype)}
+        return {"mean": mean.astype(self.dtype), "scale": scale.astype(self.dtype)}
 
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
         """Compute ``(x - mean) / scale``."""
         known = self._measured()
+        if x.ndim < 2 or x.shape[-1] != self.features:
+            raise ShapeError(
+                f"{self}",
+                f"input of shape (batch, {self.features})",
+                f"{x.shape}",
+                "The last axis holds the features, the one before it the batch.",
+            )
         y: Array = x - known["mean"]
         y /= known["scale"]
         return y

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
+from parity_tools import assert_close, torch
 
 from nnlite.schedules import CosineDecay, ExponentialDecay, OneCycle, StepDecay, WarmUp
 
-torch = pytest.importorskip("torch")
 lr_scheduler = torch.optim.lr_scheduler
 
 STEPS = 100
@@ -30,7 +29,7 @@ def torch_rates(make_scheduler, *, rate=0.1, steps=STEPS):
 
 def assert_same(schedule, expected):
     rates = [schedule(step) for step in range(len(expected))]
-    np.testing.assert_allclose(rates, expected, rtol=1e-10, atol=1e-12)
+    assert_close(rates, expected, f"the rates of {schedule}")
 
 
 @pytest.mark.parametrize(("every", "factor"), [(7, 0.1), (1, 0.97), (30, 0.5)])

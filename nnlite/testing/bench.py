@@ -1,0 +1,126 @@
+"""One layer taken out of its model, with random parameters, an input, and a blame for its output."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from nnlite._typing import Array
+from nnlite.layers.base import Context, Layer
+from nnlite.parameters import Parameters
+from nnlite.testing.diagnosis import shape_hint
+from nnlite.testing.report import guarded
+
+__all__ = ["Bench"]
+
+
+class Bench:
+    """A copy of a layer, and what the checks do with it again and again.
+
+    Parameters
+    ----------
+    layer : Layer
+        It is copied, and not changed.
+    sample : tuple of int
+        Shape of one input sample.
+    x : ndarray of shape (batch, *sample) or (replicas, batch, *sample)
+        The input. Without the leading axis all replicas share it.
+    replicas : int or None
+        That many nets at once.
+    dtype : dtype
+        Of everything.
+    seed : int
+        Of everything random.
+
+    Attributes
+    ----------
+    layer, x, params
+        The copy, the input, and the parameters and gradients of the copy.
+    dy : ndarray of the shape of the output
+        The gradient that comes from above: normal random numbers.
+    y_shape : tuple of int
+        The shape that the output should have.
+    batch, batch_axis : int
+        The number of rows, and the axis of `dy` that counts them.
+    needs_dx : bool
+        Whether dL/dx is asked for; not if the replicas share `x`.
+    """
+
+    def __init__(
+        self, layer: Layer, sample: tuple[int, ...], x: Array, replicas: int | None, dtype: Any, seed: int
+    ) -> None:
+        self.layer = copy.deepcopy(layer)
+        self.x: Array = x.astype(dtype)
+        self.params = Parameters(self.layer._specs.values(), dtype=dtype, replicas=replicas)
+        self.layer._bind(self.params)
+        rng = np.random.default_rng(seed)
+        self.layer._draw([rng] if replicas is None else rng.spawn(replicas), None)
+        # Away from where they start: a bias of zero, or a gain of one, hides mistakes.
+        self.params.values += rng.normal(scale=0.1, size=self.params.values.shape).astype(dtype)
+        if not self.layer.adapted:
+            self.layer.adapt(self.x)
+        *leading, self.batch = x.shape[: x.ndim - len(sample)]
+        self.needs_dx = replicas is None or bool(leading)
+        if replicas is not None and self.layer.parameter_names:
+            leading = [replicas]
+        self.batch_axis = len(leading)
+        self.y_shape = (*leading, self.batch, *self.layer.output_shape(sample))
+        self.dy: Array = rng.normal(size=self.y_shape).astype(dtype)
+
+    def context(self, *, training: bool = True, seed: int = 0, needs_dx: bool | None = None) -> Context:
+        """Make a context. The same seed gives the same random numbers in ``forward``."""
+        return Context(
+            self.layer._grads,
+            training=training,
+            rng=np.random.default_rng(seed),
+            needs_dx=self.needs_dx if needs_dx is None else needs_dx,
+        )
+
+    def forward(self, ctx: Context | None, x: Array | None = None) -> Array:
+        """Run the layer forward."""
+        x = self.x if x is None else x
+        return guarded(
+            f"{self.layer}.forward",
+            f"a result for x of shape {x.shape}",
+            lambda _: "The traceback above shows the line.",
+            self.layer.forward,
+            x,
+            ctx,
+        )
+
+    def backward(self, ctx: Context) -> Array | None:
+        """Run the layer backward. The gradients of its parameters are then in `params`."""
+        return guarded(
+            f"{self.layer}.backward",
+            f"a result for dy of shape {self.dy.shape}",
+            shape_hint(self.batch),
+            self.layer.backward,
+            self.dy,
+            ctx,
+        )
+
+    def output(self) -> Array:
+        """Compute the output as in training, always with the same random numbers."""
+        return self.forward(self.context())
+
+    def gradients(self, fill: float = 0.0) -> tuple[Array | None, Array]:
+        """Run forward and backward.
+
+        Parameters
+        ----------
+        fill : float
+            What the gradient buffer holds before.
+
+        Returns
+        -------
+        dx : ndarray or None
+            What ``backward`` returned.
+        grads : ndarray
+            A copy of the gradient buffer.
+        """
+        ctx = self.context()
+        self.forward(ctx)
+        self.params.grads[...] = fill
+        return self.backward(ctx), self.params.grads.copy()

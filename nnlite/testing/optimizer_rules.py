@@ -1,0 +1,248 @@
+"""The rules that every optimizer keeps."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from nnlite._typing import Array
+from nnlite.errors import ArgumentError, GradientCheckError
+from nnlite.optimizers import CHUNK, Optimizer
+from nnlite.parameters import Parameters, ParameterSpec
+from nnlite.testing.differences import relative_error
+from nnlite.testing.report import Snapshot, guarded
+
+__all__ = [
+    "check_blocks",
+    "check_downhill",
+    "check_in_place",
+    "check_ownership",
+    "check_replicas",
+    "check_resuming",
+]
+
+Make = Callable[[], Optimizer]
+
+#: Steps in which the loss must have become smaller.
+DOWNHILL_STEPS = 100
+#: Steps of a run that is compared with another.
+STEPS = 6
+#: Largest relative difference between two ways to compute the same number in float64.
+ROUNDING = 1e-12
+SPECS = (ParameterSpec("W", (4, 3)), ParameterSpec("b", (3,), decay=False))
+
+
+def check_downhill(make: Make) -> None:
+    """Check that the loss becomes smaller on a sum of squares."""
+    optimizer = make()
+    start, end, moved = _descend(optimizer, 1.0)
+    if end < start:
+        return
+    _, reversed_end, _ = _descend(make(), -1.0)
+    if not moved:
+        fix = "The values have not moved. Write into the array that update gets: w -= rate * g."
+    elif reversed_end < start:
+        fix = "The sign is wrong: write w -= rate * g."
+    else:
+        fix = "If the learning rate is large, make it smaller: plain descent needs one below 1 here."
+    raise GradientCheckError(
+        f"{type(optimizer).__name__}.step",
+        f"a lower loss after {DOWNHILL_STEPS} steps on a sum of squares",
+        f"{end:.6g} after {start:.6g}",
+        fix,
+    )
+
+
+def _descend(optimizer: Optimizer, sign: float) -> tuple[float, float, bool]:
+    """Step along the gradient of a sum of squares, and return the loss before and after."""
+    params = Parameters(SPECS, dtype=np.float64)
+    curvature = np.linspace(0.5, 2.0, params.size)
+    optimum = np.where(np.arange(params.size) % 2, 1.0, -1.0)
+
+    def loss() -> float:
+        return float(0.5 * np.sum(curvature * (params.values - optimum) ** 2))
+
+    start = loss()
+    with np.errstate(over="ignore", invalid="ignore"):  # too large a rate is to be seen, not to warn
+        for _ in range(DOWNHILL_STEPS):
+            params.grads[...] = sign * curvature * (params.values - optimum)
+            _step(optimizer, params)
+        return start, loss(), bool(params.values.any())
+
+
+def check_in_place(optimizer: Optimizer, rng: np.random.Generator) -> None:
+    """Check that values change in place, and nothing else changes."""
+    where = f"{type(optimizer).__name__}.step"
+    params = _random_parameters(rng, dtype=np.float32)
+    params.frozen = {"b"}
+    frozen = params["b"].copy()
+    clips = optimizer.clip_norm is not None or optimizer.clip_value is not None
+    for gradient in _random_gradients(params, rng):
+        params.grads[...] = gradient
+        snapshot = Snapshot({} if clips else {"the gradient": params.grads})
+        _step(optimizer, params)
+        snapshot.check(where)
+    if not np.array_equal(params["b"], frozen):
+        raise GradientCheckError(
+            where,
+            "frozen parameters to keep every bit",
+            f"a change of up to {np.abs(params['b'] - frozen).max():.3g}",
+            "Change only params.values[..., run] for run in params.trainable_slices, or just write update.",
+        )
+    if optimizer.steps != STEPS:
+        raise GradientCheckError(
+            where,
+            f"steps to be {STEPS} after {STEPS} steps",
+            f"{optimizer.steps}",
+            "step counts them, and update leaves them alone: it is called once for every block.",
+        )
+    for slot, array in optimizer.state.items():
+        if array.dtype != np.float32:
+            raise GradientCheckError(
+                where,
+                f"state[{slot!r}] of float32 for parameters of float32",
+                f"{array.dtype}",
+                "Name it in slots, and change it in place.",
+            )
+
+
+def check_replicas(make: Make, replicas: int, rng: np.random.Generator) -> None:
+    """Check that each replica is trained as it would be alone."""
+    together = _random_parameters(rng, replicas=replicas)
+    gradients = _random_gradients(together, rng)
+    apart = []
+    for r in range(replicas):
+        params = Parameters(SPECS, dtype=np.float64)
+        params.values[...] = together.values[r]
+        _run(make(), params, [gradient[r] for gradient in gradients])
+        apart.append(params.values)
+    optimizer = make()
+    _run(optimizer, together, gradients)
+    _check_same(
+        optimizer,
+        together.values,
+        np.stack(apart),
+        f"{replicas} replicas to be trained as each would be alone",
+        "A sum or norm over a whole array mixes them: use axis=-1 with keepdims=True.",
+    )
+
+
+def check_blocks(make: Make, rng: np.random.Generator) -> None:
+    """Check that it makes no difference how the parameters are cut into blocks."""
+    weights, biases = CHUNK + 50, 30
+    whole = Parameters(
+        [ParameterSpec("W", (weights,)), ParameterSpec("b", (biases,), decay=False)], dtype=np.float64
+    )
+    whole.values[...] = rng.normal(size=whole.size)
+    gradients = _random_gradients(whole, rng)
+    pieces = []
+    for start, stop in ((0, 1000), (1000, weights), (weights, weights + biases)):
+        piece = Parameters([ParameterSpec("part", (stop - start,), decay=stop <= weights)], dtype=np.float64)
+        piece.values[...] = whole.values[start:stop]
+        _run(make(), piece, [gradient[start:stop] for gradient in gradients])
+        pieces.append(piece.values)
+    optimizer = make()
+    _run(optimizer, whole, gradients)
+    _check_same(
+        optimizer,
+        whole.values,
+        np.concatenate(pieces),
+        "the same values however the parameters are cut into blocks",
+        "update is called once for every block, several times a step: count with self.steps, keep arrays "
+        "in slots, and let each number depend on no other.",
+    )
+
+
+def check_resuming(make: Make, rng: np.random.Generator) -> str:
+    """Check that training goes on to the same bits from a copy; return the kinds of copies in words."""
+    params = _random_parameters(rng)
+    gradients = _random_gradients(params, rng)
+    optimizer = make()
+    _run(optimizer, params, gradients)
+    state = optimizer.state_dict()
+    copies: dict[str, tuple[Optimizer, Parameters]] = {
+        "a copy": (copy.deepcopy(optimizer), copy.deepcopy(params))
+    }
+    # A class inside a function, or a lambda as schedule: the limits of pickle, not of the optimizer.
+    with suppress(pickle.PicklingError, AttributeError, TypeError):
+        copies["a pickle"] = pickle.loads(pickle.dumps((optimizer, params)))
+    restored, restored_params = make(), copy.deepcopy(params)
+    _run(optimizer, params, gradients)
+    guarded(
+        f"{type(optimizer).__name__}.load_state_dict",
+        "to take what state_dict returned",
+        lambda _: "Name every array that it keeps in slots.",
+        restored.load_state_dict,
+        state,
+    )
+    copies["state_dict"] = restored, restored_params
+    for way, (other, others_params) in copies.items():
+        _run(other, others_params, gradients)
+        if not np.array_equal(others_params.values, params.values):
+            gap = np.abs(others_params.values - params.values).max()
+            raise GradientCheckError(
+                f"{type(optimizer).__name__}",
+                f"training to go on to the same bits from {way}",
+                f"values that differ by up to {gap:.3g}",
+                "Keep every array in slots, and every count in steps: that is what is saved.",
+            )
+    return ", ".join(copies)
+
+
+def check_ownership(optimizer: Optimizer, rng: np.random.Generator) -> None:
+    """Check that the parameters of another model are refused, and left as they are."""
+    own, others = _random_parameters(rng), _random_parameters(rng)
+    _run(optimizer, own, _random_gradients(own, rng))
+    others.grads[...] = 1.0
+    before = others.values.copy()
+    try:
+        optimizer.step(others)
+    except ArgumentError:
+        if np.array_equal(others.values, before):
+            return
+    raise GradientCheckError(
+        f"{type(optimizer).__name__}.step",
+        "the parameters of another model to be refused and left as they are",
+        "a step",
+        "Its state belongs to the first model: call self.check(params) first, or just write update.",
+    )
+
+
+def _random_parameters(
+    rng: np.random.Generator, *, replicas: int | None = None, dtype: Any = np.float64
+) -> Parameters:
+    params = Parameters(SPECS, dtype=dtype, replicas=replicas)
+    params.values[...] = rng.normal(size=params.values.shape)
+    return params
+
+
+def _random_gradients(params: Parameters, rng: np.random.Generator) -> Sequence[Array]:
+    return [rng.normal(size=params.grads.shape) for _ in range(STEPS)]
+
+
+def _run(optimizer: Optimizer, params: Parameters, gradients: Iterable[Array]) -> None:
+    for gradient in gradients:
+        params.grads[...] = gradient
+        _step(optimizer, params)
+
+
+def _step(optimizer: Optimizer, params: Parameters) -> None:
+    guarded(
+        f"{type(optimizer).__name__}.step",
+        "a step",
+        lambda _: "The traceback above shows the line.",
+        optimizer.step,
+        params,
+    )
+
+
+def _check_same(optimizer: Optimizer, values: Array, right: Array, expected: str, fix: str) -> None:
+    if relative_error(values, right) > ROUNDING:
+        gap = np.abs(values - right).max()
+        where = f"{type(optimizer).__name__}.step"
+        raise GradientCheckError(where, expected, f"values that differ by up to {gap:.3g}", fix)

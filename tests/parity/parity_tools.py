@@ -1,0 +1,128 @@
+"""What the parity tests share: one tolerance, and the same numbers in both libraries."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+
+import numpy as np
+import pytest
+
+from nnlite import Dense, ReLU, Sigmoid, Tanh, datasets
+
+# Where PyTorch is missing, this line skips every module that imports from here.
+torch = pytest.importorskip("torch")
+
+# The nets are tiny: more threads would only wait for one another, for long if the machine is busy.
+torch.set_num_threads(1)
+
+#: Largest absolute difference between a number of nnlite and PyTorch's, in float64.
+TOLERANCE = 1e-10
+
+#: The largest difference that each module found so far, and in what; shown at the end of the run.
+worst_by_module: dict[str, tuple[float, str]] = {}
+
+#: Rows in one step. It divides no row count used here, so the last batch of an epoch is short.
+BATCH_SIZE = 32
+
+#: The PyTorch module for each layer that the nets of these tests are made of.
+COUNTERPARTS = {
+    Dense: lambda layer: torch.nn.Linear(
+        layer.in_features, layer.out_features, layer.bias, dtype=torch.float64
+    ),
+    ReLU: lambda layer: torch.nn.ReLU(),
+    Sigmoid: lambda layer: torch.nn.Sigmoid(),
+    Tanh: lambda layer: torch.nn.Tanh(),
+}
+
+
+def assert_close(ours, theirs, what):
+    """Fail unless two float64 results have one shape and differ nowhere by more than the tolerance."""
+    ours = np.asarray(ours)
+    theirs = theirs.detach().numpy() if isinstance(theirs, torch.Tensor) else np.asarray(theirs)
+    assert ours.dtype == theirs.dtype == np.float64, f"{what}: {ours.dtype} against {theirs.dtype}"
+    assert ours.shape == theirs.shape, f"{what}: {ours.shape} against {theirs.shape}"
+    worst = np.max(np.abs(ours - theirs), initial=0.0)
+    module = os.environ["PYTEST_CURRENT_TEST"].split("::")[0].split("/")[-1]
+    worst_by_module[module] = max(worst_by_module.get(module, (0.0, "")), (float(worst), what))
+    assert worst <= TOLERANCE, f"{what}: off by {worst:.3g}"  # NaN fails here too
+
+
+def tensor(array):
+    """Copy an array into a tensor of the same dtype."""
+    return torch.tensor(np.asarray(array))
+
+
+def leaf(array):
+    """Copy an array into a tensor that gathers its gradient."""
+    return tensor(array).requires_grad_()
+
+
+def torch_pass(function, x, dy):
+    """Give what a function of torch makes of x, and dL/dx for an upstream gradient."""
+    x = leaf(x)
+    y = function(x)
+    y.backward(tensor(dy))
+    return y, x.grad
+
+
+def twin(model, *, replica=None):
+    """Make the PyTorch net with the same layers and the same parameters."""
+    net = torch.nn.Sequential(*(COUNTERPARTS[type(layer)](layer) for layer in model))
+    with torch.no_grad():
+        for _, theirs, ours in parameter_pairs(model, net, replica=replica):
+            theirs.copy_(tensor(ours))
+    return net
+
+
+def parameter_pairs(model, net, *, replica=None):
+    """Give a name, the tensor of PyTorch and the array of nnlite, laid out alike, for each parameter."""
+    pick = slice(None) if replica is None else replica
+    for index, (layer, module) in enumerate(zip(model, net, strict=True)):
+        if isinstance(layer, Dense):
+            yield f"{index}.W", module.weight, layer.W[pick].T
+            if layer.bias:
+                yield f"{index}.b", module.bias, layer.b[pick].reshape(-1)
+
+
+def assert_same_parameters(model, net, when, *, replica=None):
+    """Fail unless every weight and bias agrees."""
+    for name, theirs, ours in parameter_pairs(model, net, replica=replica):
+        assert_close(ours, theirs, f"{name} after {when}")
+
+
+def torch_step(net, optimizer, criterion, x, y, *, clip=None):
+    """Make one training step with PyTorch and return the loss before it."""
+    optimizer.zero_grad()
+    value = criterion(net(tensor(x)), tensor(y))
+    value.backward()
+    if clip is not None:
+        clip(net)
+    optimizer.step()
+    return value
+
+
+def weighted_mean(criterion, weight):
+    """Make the weighted mean over the rows out of a loss of PyTorch with ``reduction="none"``."""
+    weight = tensor(weight)
+
+    def loss(pred, target):
+        rows = criterion(pred, target).reshape(len(weight), -1).mean(dim=1)
+        return (rows * weight).sum() / weight.sum()
+
+    return loss
+
+
+@cache
+def digits():
+    """Return the digits with pixels in [0, 1] as float64, and their class ids."""
+    X, y = datasets.digits()
+    return X.astype(np.float64) / 16, y
+
+
+@cache
+def iris():
+    """Return the iris measurements as float64 in a mixed order, and their class ids."""
+    X, y = datasets.iris()
+    order = np.random.default_rng(0).permutation(len(X))
+    return X.astype(np.float64)[order], y[order]

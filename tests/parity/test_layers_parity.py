@@ -1,0 +1,179 @@
+"""Every layer that PyTorch has too gives PyTorch's outputs and gradients."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from parity_tools import assert_close, leaf, tensor, torch, torch_pass
+
+from nnlite import Sequential
+from nnlite.layers import (
+    ELU,
+    GELU,
+    Context,
+    Dense,
+    Dropout,
+    Flatten,
+    Gradients,
+    LeakyReLU,
+    LogSoftmax,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Standardize,
+    Step,
+    Tanh,
+)
+
+# PyTorch's Softplus returns x itself above a threshold. At its default of 20 that is off by
+# exp(-20) = 2e-9; at 40 it is off by less than the precision of float64.
+EXACT_SOFTPLUS = 40.0
+
+ACTIVATIONS = [
+    (ReLU(), torch.nn.ReLU()),
+    (LeakyReLU(), torch.nn.LeakyReLU()),
+    (LeakyReLU(0.3), torch.nn.LeakyReLU(0.3)),
+    (LeakyReLU(-0.5), torch.nn.LeakyReLU(-0.5)),
+    (ELU(), torch.nn.ELU()),
+    (ELU(1.7), torch.nn.ELU(1.7)),
+    (GELU(), torch.nn.GELU()),
+    (GELU(approximate=True), torch.nn.GELU(approximate="tanh")),
+    (SiLU(), torch.nn.SiLU()),
+    (Sigmoid(), torch.nn.Sigmoid()),
+    (Tanh(), torch.nn.Tanh()),
+    (Softplus(), torch.nn.Softplus(threshold=EXACT_SOFTPLUS)),
+    (Softmax(), torch.nn.Softmax(dim=-1)),
+    (LogSoftmax(), torch.nn.LogSoftmax(dim=-1)),
+]
+
+each_activation = pytest.mark.parametrize(
+    ("layer", "theirs"), ACTIVATIONS, ids=[repr(layer) for layer, _ in ACTIVATIONS]
+)
+
+
+def our_pass(layer, x, dy):
+    """Run a layer without parameters forward and backward."""
+    ctx = Context(Gradients({}))
+    return layer.forward(x, ctx), layer.backward(dy, ctx)
+
+
+def assert_same_pass(layer, theirs, x, dy):
+    for ours, expected, what in zip(
+        our_pass(layer, x, dy), torch_pass(theirs, x, dy), ("y", "dx"), strict=True
+    ):
+        assert_close(ours, expected, f"{layer} {what}")
+    assert_close(layer.forward(x), theirs(tensor(x)), f"{layer} y in inference")
+
+
+@each_activation
+@pytest.mark.parametrize("shape", [(1, 1), (7, 5), (64, 33), (3, 16, 10)], ids=str)
+@pytest.mark.parametrize("scale", [1.0, 30.0, 1e4])
+def test_activation(layer, theirs, shape, scale, rng):
+    x = rng.normal(size=shape) * scale
+    assert_same_pass(layer, theirs, x, rng.normal(size=shape))
+
+
+@each_activation
+def test_activation_at_its_corners(layer, theirs, rng):
+    x = np.array([[0.0, -0.0, 1e4, -1e4], [1e-300, -1e-300, 700.0, -700.0], [0.0, 0.0, 0.0, 0.0]])
+    assert_same_pass(layer, theirs, x, rng.normal(size=x.shape))
+
+
+@each_activation
+def test_activation_with_a_large_upstream_gradient(layer, theirs, rng):
+    x = rng.normal(size=(9, 6))
+    assert_same_pass(layer, theirs, x, rng.normal(size=x.shape) * 1e3)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("batch", "inputs", "outputs"), [(1, 1, 1), (1, 9, 4), (32, 64, 10), (5, 3, 70)])
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+def test_dense(bias, batch, inputs, outputs, scale, rng):
+    model = Sequential([Dense(inputs, outputs, bias=bias)], dtype=np.float64, rng=rng)
+    model.params.values[...] = rng.normal(size=model.params.size)
+    x, dy = rng.normal(size=(batch, inputs)) * scale, rng.normal(size=(batch, outputs))
+    ctx = model.context(input_gradient=True)
+    y = model.forward(x, ctx)
+    dx = model.backward(dy, ctx)
+
+    linear = torch.nn.Linear(inputs, outputs, bias=bias, dtype=torch.float64)
+    linear.weight = torch.nn.Parameter(tensor(model[0].W.T))
+    if bias:
+        linear.bias = torch.nn.Parameter(tensor(model[0].b))
+    expected_y, expected_dx = torch_pass(linear, x, dy)
+    # Sums of numbers of 1e4 in two orders differ by 1e-10, so what grows with x is compared at scale 1.
+    assert_close(y / scale, expected_y / scale, "y")
+    assert_close(dx, expected_dx, "dx")
+    assert_close(model.params.grad("0.W") / scale, linear.weight.grad.T / scale, "dW")
+    if bias:
+        assert_close(model.params.grad("0.b"), linear.bias.grad, "db")
+
+
+@pytest.mark.parametrize("shape", [(1,), (8, 8), (3, 4, 5)], ids=str)
+def test_flatten(shape, rng):
+    x = rng.normal(size=(6, *shape))
+    assert_same_pass(Flatten(shape), torch.nn.Flatten(), x, rng.normal(size=(6, np.prod(shape))))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+def test_standardize(scale, rng):
+    x = rng.normal(size=(50, 7)) * scale + rng.normal(size=7)
+    model = Sequential([Standardize(7)], dtype=np.float64)
+    (layer,) = model
+    layer.adapt(x)
+    std, mean = torch.std_mean(tensor(x), dim=0, correction=0)
+    assert_close(layer.mean, mean, "mean")
+    assert_close(layer.scale, std, "scale")
+
+    def batch_norm(z):
+        return torch.nn.functional.batch_norm(z, mean, std**2, training=False, eps=0.0)
+
+    assert_same_pass(layer, batch_norm, x, rng.normal(size=x.shape))
+
+
+def test_step_forward_is_heaviside_with_0_at_0(rng):
+    x = np.concatenate([rng.normal(size=(20, 6)) * 1e4, np.array([[0.0, -0.0, 1e-300, -1e-300, 1.0, -1.0]])])
+    y, dx = our_pass(Step(), x, rng.normal(size=x.shape))
+    assert_close(y, torch.heaviside(tensor(x), torch.zeros(1, dtype=torch.float64)), "y")
+    # PyTorch has no derivative of heaviside; that of a function which is flat almost everywhere is 0.
+    assert_close(dx, np.zeros_like(x), "dx")
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9])
+def test_dropout_scales_the_survivors_as_pytorch_does(rate, rng):
+    x, dy = rng.uniform(1.0, 2.0, size=(40, 30)), rng.normal(size=(40, 30))
+    ctx = Context(Gradients({}), rng=rng)
+    layer = Dropout(rate)
+    y = layer.forward(x, ctx)
+    kept = tensor(y != 0)  # no input is 0, so a 0 in the output was dropped
+    expected_y, expected_dx = torch_pass(lambda z: z * kept / (1 - rate), x, dy)
+    assert_close(y, expected_y, "y")
+    assert_close(layer.backward(dy, ctx), expected_dx, "dx")
+
+    # PyTorch draws other coins, and does the same with them.
+    torch.manual_seed(0)
+    z = leaf(x)
+    their_y = torch.nn.Dropout(rate)(z)
+    their_y.backward(tensor(dy))
+    their_kept = (their_y != 0).numpy()
+    assert_close(x * their_kept / (1 - rate), their_y, "PyTorch's rule, forward")
+    assert_close(dy * their_kept / (1 - rate), z.grad, "PyTorch's rule, backward")
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_dropout_keeps_the_expected_value(rate, rng):
+    y = Dropout(rate).forward(np.ones((400, 250)), Context(Gradients({}), rng=rng))
+    deviation = np.sqrt(rate / (1 - rate) / y.size)  # of the mean of that many scaled coins
+    assert abs(y.mean() - 1) < 4 * deviation
+
+
+def test_dropout_does_nothing_outside_of_training(rng):
+    x, dy = rng.normal(size=(8, 5)), rng.normal(size=(8, 5))
+    theirs = torch.nn.Dropout(0.5).eval()
+    expected_y, expected_dx = torch_pass(theirs, x, dy)
+    layer, ctx = Dropout(0.5), Context(Gradients({}), training=False, rng=rng)
+    assert_close(layer.forward(x), expected_y, "y in inference")
+    assert_close(layer.forward(x, ctx), expected_y, "y")
+    assert_close(layer.backward(dy, ctx), expected_dx, "dx")

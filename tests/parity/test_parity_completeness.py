@@ -1,0 +1,111 @@
+"""Every public layer, loss, optimizer and schedule is compared with PyTorch, or it is said why not.
+
+A new class without a line in one of the tables fails here, with or without PyTorch.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from nnlite import layers, losses, optimizers, schedules
+
+#: The test that holds each name to its counterpart in PyTorch.
+COMPARED = {
+    layers: {
+        "Dense": "test_layers_parity.py::test_dense",
+        "Dropout": "test_layers_parity.py::test_dropout_scales_the_survivors_as_pytorch_does",
+        "ELU": "test_layers_parity.py::test_activation",
+        "Flatten": "test_layers_parity.py::test_flatten",
+        "GELU": "test_layers_parity.py::test_activation",
+        "LeakyReLU": "test_layers_parity.py::test_activation",
+        "LogSoftmax": "test_layers_parity.py::test_activation",
+        "ReLU": "test_layers_parity.py::test_activation",
+        "SiLU": "test_layers_parity.py::test_activation",
+        "Sigmoid": "test_layers_parity.py::test_activation",
+        "Softmax": "test_layers_parity.py::test_activation",
+        "Softplus": "test_layers_parity.py::test_activation",
+        "Standardize": "test_layers_parity.py::test_standardize",
+        "Step": "test_layers_parity.py::test_step_forward_is_heaviside_with_0_at_0",
+        "Tanh": "test_layers_parity.py::test_activation",
+    },
+    losses: {
+        "BinaryCrossEntropy": "test_losses_parity.py::test_loss",
+        "GaussianNLL": "test_losses_parity.py::test_loss",
+        "Hinge": "test_losses_parity.py::test_loss",
+        "Huber": "test_losses_parity.py::test_loss",
+        "MeanAbsoluteError": "test_losses_parity.py::test_loss",
+        "MeanSquaredError": "test_losses_parity.py::test_loss",
+        "PoissonNLL": "test_losses_parity.py::test_loss",
+        "SoftmaxCrossEntropy": "test_losses_parity.py::test_loss",
+    },
+    optimizers: {
+        "Adagrad": "test_optimizers_parity.py::test_hundred_steps",
+        "Adam": "test_optimizers_parity.py::test_hundred_steps",
+        "AdamW": "test_optimizers_parity.py::test_hundred_steps",
+        "LBFGS": "test_optimizers_parity.py::test_lbfgs_finds_pytorchs_minimum",
+        "RMSProp": "test_optimizers_parity.py::test_hundred_steps",
+        "SGD": "test_optimizers_parity.py::test_hundred_steps",
+    },
+    schedules: {
+        "ConstantRate": "test_optimizers_parity.py::test_hundred_steps_with_a_schedule",
+        "CosineDecay": "test_schedules_parity.py::test_cosine_decay_up_to_its_last_step",
+        "ExponentialDecay": "test_schedules_parity.py::test_exponential_decay",
+        "OneCycle": "test_schedules_parity.py::test_one_cycle",
+        "StepDecay": "test_schedules_parity.py::test_step_decay",
+        "WarmUp": "test_schedules_parity.py::test_warm_up_of_a_constant_rate",
+    },
+}
+
+#: Why PyTorch has none.
+NO_COUNTERPART = {
+    layers: {
+        "Context": "holds what a pass saved; autograd keeps that to itself",
+        "Gradients": "names views of the gradient buffer; computes nothing",
+        "Layer": "the base class; computes nothing",
+        "Parameter": "names a view of the parameter buffer; computes nothing",
+    },
+    losses: {
+        "Loss": "the base class; computes nothing",
+        "PointwiseLoss": "the base class of losses that are compared; its averages are compared with theirs",
+        "Quantile": "torch.nn has no pinball loss; test_loss holds it to its definition and autograd",
+    },
+    optimizers: {
+        "Lion": "torch.optim has no Lion; test_hundred_steps holds it to the paper's algorithm on tensors",
+        "Optimizer": "the base class; its clipping and decay are compared with those it serves",
+    },
+    schedules: {
+        "Schedule": "the base class; computes nothing",
+        "ScheduleLike": "a type annotation; test_hundred_steps_with_a_schedule tries such a function",
+    },
+}
+
+FOLDER = Path(__file__).parent
+
+ENTRIES = [
+    pytest.param(name, test, id=f"{module.__name__.removeprefix('nnlite.')}.{name}")
+    for module, tests in COMPARED.items()
+    for name, test in tests.items()
+]
+
+
+@pytest.mark.parametrize("module", COMPARED, ids=lambda module: module.__name__)
+def test_every_public_name_is_in_one_table(module):
+    compared, excused = set(COMPARED[module]), set(NO_COUNTERPART[module])
+    public = set(module.__all__)
+    assert not compared & excused, f"in both tables: {sorted(compared & excused)}"
+    assert compared | excused == public, (
+        f"in neither table: {sorted(public - compared - excused)}; "
+        f"no longer public: {sorted((compared | excused) - public)}"
+    )
+
+
+@pytest.mark.parametrize(("name", "test"), ENTRIES)
+def test_the_comparison_exists(name, test):
+    """The test is there, and its file uses the class beyond importing it."""
+    file, function = test.split("::")
+    tree = ast.parse((FOLDER / file).read_text(encoding="utf-8"))
+    assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert name in {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
