@@ -178,7 +178,9 @@ class _Monitor(Callback):
         """Check that there will be such a column, of single numbers."""
         name = type(self).__name__
         if self.monitor not in state.columns:
-            hint = "Give fit validation data" if self.monitor.startswith("validation_") else "Name a column"
+            hint = "Give fit a metric of that name"
+            if self.monitor.startswith("validation_") and "validation_loss" not in state.columns:
+                hint = "Give fit validation data"
             raise ArgumentError(
                 f"{name}(monitor=)",
                 f"one of {', '.join(state.columns)}",

@@ -25,6 +25,7 @@ from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 __all__ = [
     "Batches",
     "batches",
+    "check_reiterable",
     "checked_batches",
     "held_out_rows",
     "is_reiterable",
@@ -53,6 +54,39 @@ def is_reiterable(candidate: object) -> bool:
     (True, False)
     """
     return isinstance(candidate, Iterable) and not isinstance(candidate, Iterator | np.ndarray | str | dict)
+
+
+def check_reiterable(where: str, candidate: object) -> None:
+    """Refuse what cannot be the batches of training or evaluation.
+
+    Parameters
+    ----------
+    where : str
+        Names the argument in the message.
+    candidate : object
+        What was given without targets beside it.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If it cannot be iterated over again and again.
+
+    Examples
+    --------
+    >>> check_reiterable("fit(X)", [])
+    """
+    if is_reiterable(candidate):
+        return
+    fix = "Give the targets too."
+    if isinstance(candidate, Iterator):
+        fix = "A generator can be used only once: give a list, nnlite.batches(X, y), or an object "
+        fix += "with its own __iter__."
+    raise ArgumentTypeError(
+        where,
+        "arrays X and y, or a re-iterable of batches (x, y)",
+        f"{type(candidate).__name__} and no y",
+        fix,
+    )
 
 
 def split_batch(batch: object) -> tuple[Any, Any, Any]:
@@ -137,7 +171,10 @@ def _check_same_kind(first: tuple[bool, tuple[int, ...]], kind: tuple[bool, tupl
             "weight", f"{words[first[0]]}, like the first", words[kind[0]], "Give weights in all or in none."
         )
     if kind[1] != first[1]:
-        sizes = [f"({', '.join(['rows', *map(str, shape)])})" for shape in (first[1], kind[1])]
+        sizes = [
+            f"({', '.join(['rows', *map(str, shape)]) if shape else 'rows,'})"
+            for shape in (first[1], kind[1])
+        ]
         raise ShapeError(
             "y",
             f"shape {sizes[0]}, like the first batch",
@@ -398,7 +435,11 @@ def held_out_rows(where: str, test: float, rows: int) -> int:
             where,
             f"a part of the {rows} rows that leaves some on both sides",
             f"{test}, which holds out {held_out}",
-            f"Give a number of rows from 1 to {rows - 1}." if rows > 1 else "Give more rows.",
+            "Give more rows."
+            if rows < 2
+            else f"Give a number of rows from 1 to {rows - 1}."
+            if isinstance(test, Integral)
+            else f"Give a fraction from {1 / rows:.2g} to {1 - 1 / rows:.2g}.",
         )
     return held_out
 

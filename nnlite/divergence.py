@@ -68,7 +68,7 @@ def explain(
     with np.errstate(all="ignore"):
         place, harmless = _first_not_finite(model, x)
         # What reaches the first weights: a Standardize in front of them scales the data.
-        seen = model.activations(x)[model.first_learning - 1] if model.first_learning else x
+        seen = model.activations(x)[model._first_learning - 1] if model._first_learning else x
         inputs = _size(seen)
         targets = _size(y) if y.dtype.kind == "f" else 0.0  # class ids have no scale
         size = _size(model.params.values)

@@ -149,8 +149,12 @@ def _check_same_shape(where: str, target_shape: tuple[int, ...], pred_shape: tup
         fix = "Write target.T, which has one row for each row of X."
     elif target_shape[1:] == pred_shape:
         fix = "Give the targets without the first axis: all replicas learn the same."
+    elif target_shape == pred_shape[-2:-1]:
+        fix = "For class ids use SoftmaxCrossEntropy; for one output write target[:, None]."
+    elif target_shape[:-1] == pred_shape[-2:-1]:
+        fix = "Give the last layer as many outputs as the targets have columns."
     else:
-        fix = "The last layer must have one output for each target column, and one row each."
+        fix = "Give one target for each row and output."
     raise ShapeError(where, f"target of shape {pred_shape}", f"{target_shape}", fix)
 
 
@@ -370,7 +374,10 @@ class PoissonNLL(PointwiseLoss):
         array = super().prepare(target, pred_shape, dtype)
         if (array < 0).any():
             raise ArgumentError(
-                f"{self} target", "counts of at least 0", f"{array.min():g}", "Poisson counts start at 0."
+                f"{self} target",
+                "counts of at least 0",
+                f"{array.min():g}",
+                "Use MeanSquaredError for numbers that can be negative.",
             )
         return array
 

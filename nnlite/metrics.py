@@ -345,7 +345,7 @@ def named_metrics(metrics: Any) -> dict[str, Metric]:
     elif isinstance(metrics, Sequence) and not isinstance(metrics, str):
         pairs = [(getattr(metric, "__name__", None), metric) for metric in metrics]
     else:
-        fix = "Write metrics=[accuracy]."
+        fix = f"Write metrics=[{getattr(metrics, '__name__', 'accuracy')}]."
         raise ArgumentTypeError("metrics", "a list or dict of functions", f"{metrics!r}", fix)
     for name, metric in pairs:
         if not callable(metric) or not isinstance(name, str):

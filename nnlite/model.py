@@ -9,20 +9,13 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from nnlite._typing import RNG, AnyArray, Array
-from nnlite.checks import (
-    check_dtype,
-    check_finite,
-    check_integer,
-    check_rng,
-    check_rows,
-    check_weight,
-)
-from nnlite.data import checked_batches, is_reiterable
+from nnlite.assembly import check_layers, default_initializer, follow_shapes
+from nnlite.boundary import Boundary
+from nnlite.checks import check_dtype, check_integer, check_rng
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
-from nnlite.initializers import InitializerLike
 from nnlite.layers.base import Context, Layer
 from nnlite.losses import Loss, Value
-from nnlite.metrics import Metric, call_metric, named_metrics
+from nnlite.metrics import Metric
 from nnlite.parameters import Parameters, join_specs
 from nnlite.summary import LayerSummary, Summary
 
@@ -124,60 +117,46 @@ class Sequential:
         replicas: int | None = None,
         rng: RNG = None,
     ) -> None:
-        before = [(layer, layer.__dict__.copy()) for layer in _check_layers(layers)]
-        self._assemble(layers, dtype, replicas, rng)
-        try:
-            self._initialize(
-                self.rng, [index for index, (_, state) in enumerate(before) if state["_params"] is None]
-            )
-        except BaseException:  # an initializer that fails must not tie the layers to this model
-            for layer, state in before:
-                layer.__dict__.clear()
-                layer.__dict__.update(state)
-            raise
+        self._assemble(layers, dtype, replicas, rng, draw=True)
 
     @classmethod
-    def blank(cls, layers: Sequence[Layer], *, dtype: Any, replicas: int | None) -> Sequential:
-        """Make a model without drawing its weights, which are to be filled in.
-
-        Parameters
-        ----------
-        layers, dtype, replicas
-            See the class.
-
-        Returns
-        -------
-        Sequential
-            With zeros for all parameters, and a generator of its own.
-
-        Examples
-        --------
-        >>> from nnlite.layers import Dense
-        >>> Sequential.blank([Dense(2, 1)], dtype="float32", replicas=None).params.values
-        array([0., 0., 0.], dtype=float32)
-        """
+    def _blank(cls, layers: Sequence[Layer], *, dtype: Any, replicas: int | None) -> Sequential:
+        """Make a model whose weights are not drawn, to be filled in from a file."""
         model = cls.__new__(cls)
-        model._assemble(layers, dtype, replicas, None)
+        model._assemble(layers, dtype, replicas, None, draw=False)
         return model
 
-    def _assemble(self, layers: Sequence[Layer], dtype: Any, replicas: int | None, rng: RNG) -> None:
-        """Check everything, then bind the layers to buffers of their own."""
-        self.layers = _check_layers(layers)
-        self.input_shape, self._output_shapes = _check_chain(self.layers)
-        self.output_shape = self._output_shapes[-1]
-        self.rng = check_rng("Sequential(rng=)", rng)
-        dtype = check_dtype("Sequential(dtype=)", dtype)
+    def _assemble(
+        self, layers: Sequence[Layer], dtype: Any, replicas: int | None, rng: RNG, *, draw: bool
+    ) -> None:
+        """Check everything and draw the weights; only then tie the layers to this model."""
         if replicas is not None:
             replicas = check_integer("Sequential(replicas=)", replicas, low=1)
-        self.params = self._join(dtype, replicas)
+        dtype = check_dtype("Sequential(dtype=)", dtype)
+        self.layers = check_layers(layers, replicas=replicas)
+        self.input_shape, self._output_shapes = follow_shapes(self.layers)
+        self.output_shape = self._output_shapes[-1]
+        self.rng = check_rng("Sequential(rng=)", rng)
+        params = self._make_parameters(dtype, replicas)
+        untouched = [index for index, layer in enumerate(self.layers) if layer._params is None]
+        drawn = self._draw(self.rng, untouched if draw else (), replicas)
+        self._join(params)
+        self._fill(drawn)
 
-    def _join(self, dtype: Any, replicas: int | None) -> Parameters:
-        """Move the layers' parameters into one pair of buffers."""
+    def _make_parameters(self, dtype: Any, replicas: int | None) -> Parameters:
+        """Make one pair of buffers for what all layers declare."""
         parts = [(f"{index}.", layer._specs.values()) for index, layer in enumerate(self.layers)]
-        params = Parameters(join_specs(parts), dtype=dtype, replicas=replicas)
+        return Parameters(join_specs(parts), dtype=dtype, replicas=replicas)
+
+    def _join(self, params: Parameters) -> None:
+        """Move the layers' parameters into the buffers."""
+        self.params = params
+        self.boundary = Boundary(
+            self.layers, self.input_shape, self.output_shape, params.dtype, params.replicas
+        )
         frozen: set[str] = set()
-        for (prefix, _), layer in zip(parts, self.layers, strict=True):
-            own, kept = layer._params, layer.frozen
+        for index, layer in enumerate(self.layers):
+            own, kept, prefix = layer._params, layer.frozen, f"{index}."
             frozen.update(prefix + name for name in kept)
             layer._bind(params, prefix)
             layer._in_model = True
@@ -186,8 +165,7 @@ class Sequential:
         params.frozen = frozen
         learning = [index for index, layer in enumerate(self.layers) if layer.parameter_names]
         # Nobody asks for dL/dx of the first layer that learns, nor for anything before it.
-        self.first_learning = learning[0] if learning else len(self.layers)
-        return params
+        self._first_learning = learning[0] if learning else len(self.layers)
 
     def initialize(self, rng: RNG = None) -> None:
         """Draw all parameters anew.
@@ -212,25 +190,26 @@ class Sequential:
         False
         """
         generator = self.rng if rng is None else check_rng("Sequential.initialize(rng=)", rng)
-        self._initialize(generator, range(len(self.layers)))
+        self._fill(self._draw(generator, range(len(self.layers)), self.params.replicas))
 
-    def _initialize(self, rng: np.random.Generator, chosen: Iterable[int]) -> None:
+    def _draw(
+        self, rng: np.random.Generator, chosen: Iterable[int], replicas: int | None
+    ) -> dict[int, dict[str, Array]]:
+        """Draw values for the chosen layers. An initializer that fails has changed nothing."""
         # One stream for each replica, and from it one for each layer: replica r starts as a
         # single net with the r-th spawned generator does, and a layer more changes no other.
-        replicas = [rng] if self.params.replicas is None else rng.spawn(self.params.replicas)
-        streams = [replica.spawn(len(self.layers)) for replica in replicas]
-        for index in chosen:
-            layer = self.layers[index]
-            layer._draw([stream[index] for stream in streams], self._default_initializer(index))
+        sources = [rng] if replicas is None else rng.spawn(replicas)
+        streams = [source.spawn(len(self.layers)) for source in sources]
+        return {
+            index: self.layers[index]._draw(
+                [stream[index] for stream in streams], default_initializer(self.layers, index)
+            )
+            for index in chosen
+        }
 
-    def _default_initializer(self, index: int) -> InitializerLike | None:
-        """Return the initializer that suits the activation which the layer feeds."""
-        for follower in self.layers[index + 1 :]:
-            if follower.parameter_names:
-                break
-            if follower.feeding_initializer is not None:
-                return follower.feeding_initializer
-        return None
+    def _fill(self, drawn: Mapping[int, Mapping[str, Array]]) -> None:
+        for index, values in drawn.items():
+            self.layers[index]._fill(values)
 
     # Forward and backward.
 
@@ -282,7 +261,7 @@ class Sequential:
                     layer._grads if views is None else layer.gradients(views),
                     training=training,
                     rng=generator,
-                    needs_dx=input_gradient or index > self.first_learning,
+                    needs_dx=input_gradient or index > self._first_learning,
                 )
                 for index, layer in enumerate(self.layers)
             ]
@@ -309,13 +288,16 @@ class Sequential:
             If the input does not fit.
         """
         self._check_context("Sequential.forward(ctx)", ctx)
-        return self._forward(self.check_input(x, where="Sequential.forward(x)"), ctx)
+        return self._forward(self.boundary.check_input(x, where="Sequential.forward(x)"), ctx)
 
     def _forward(self, x: Array, ctx: ModelContext | None = None) -> Array:
         if ctx is None:
             for layer in self.layers:
                 x = layer.forward(x)
             return x
+        if ctx.layers[0].needs_dx and self.params.replicas is not None and not self.boundary.row_axis(x):
+            # Each replica has a dL/dx of its own, also of an input that they share.
+            x = np.broadcast_to(x, (self.params.replicas, *x.shape))
         for layer, kept in zip(self.layers, ctx.layers, strict=True):
             x = layer.forward(x, kept)
         ctx.output_shape = x.shape
@@ -413,10 +395,10 @@ class Sequential:
         >>> model[0].W.round(2), model[0].b.round(2)
         (array([[3.]], dtype=float32), array([1.], dtype=float32))
         """
-        self.check_loss(loss)
+        self.boundary.check_loss(loss)
         self._check_context("Sequential.loss_and_grad(ctx=)", ctx)
-        x = self.check_input(x, where="Sequential.loss_and_grad(x)", finite=True)
-        y, weight = self.check_targets(y, weight, loss, x)
+        x = self.boundary.check_input(x, where="Sequential.loss_and_grad(x)", finite=True)
+        y, weight = self.boundary.check_targets(y, weight, loss, x)
         return self._loss_and_grad(x, y, weight, loss, self.context() if ctx is None else ctx)
 
     def _loss_and_grad(
@@ -457,24 +439,19 @@ class Sequential:
         (1, 3)
         """
         batch_size = check_integer("Sequential.predict(batch_size=)", batch_size, low=1)
-        return self._predict(self.check_input(X, where="Sequential.predict(X)", finite=True), batch_size)
+        return self._predict(
+            self.boundary.check_input(X, where="Sequential.predict(X)", finite=True), batch_size
+        )
 
     def _predict(self, x: Array, batch_size: int) -> Array:
-        axis = self._row_axis(x)
+        axis = self.boundary.row_axis(x)
         rows = x.shape[axis]
         if rows <= batch_size:
             return self._forward(x)
         ahead = (slice(None),) * axis
         starts = range(0, rows, batch_size)
         parts = [self._forward(x[(*ahead, slice(start, start + batch_size))]) for start in starts]
-        return np.concatenate(parts, axis=-1 - self._output_rank)
-
-    def _row_axis(self, x: Array) -> int:
-        return x.ndim - 1 - len(self.input_shape or (1,))
-
-    @property
-    def _output_rank(self) -> int:
-        return len(self.output_shape or (1,))
+        return np.concatenate(parts, axis=-1 - self.boundary.output_rank)
 
     def evaluate(
         self,
@@ -519,104 +496,9 @@ class Sequential:
         >>> sorted(model.evaluate([[1.0]], [[2.0]], loss=MeanSquaredError()))
         ['loss']
         """
-        chosen = named_metrics(metrics)
-        size = check_integer("Sequential.evaluate(batch_size=)", batch_size, low=1)
-        if loss is not None:
-            self.check_loss(loss)
-        elif not chosen:
-            raise ArgumentError(
-                "Sequential.evaluate", "a loss or metrics", "neither", "Write metrics=[nnlite.accuracy]."
-            )
+        from nnlite.evaluation import evaluate
 
-        def predict(x: Any, y: Any, weight: Any) -> tuple[Array, AnyArray, AnyArray | None]:
-            x = self.check_input(x, where="x", finite=True)
-            y = self._check_target_rows(y, x.shape[self._row_axis(x)])
-            if weight is not None:
-                weight = self._check_weight(weight, self._target_rows(x))
-            return self._predict(x, size), y, weight
-
-        if y is not None:
-            return self.score(*predict(X, y, weight), loss=loss, metrics=chosen)
-        if weight is not None:
-            raise ArgumentError(
-                "Sequential.evaluate(weight=)",
-                "weights inside the batches",
-                "an array beside them",
-                "Give batches (x, y, weight).",
-            )
-        if not is_reiterable(X):
-            raise ArgumentTypeError(
-                "Sequential.evaluate",
-                "arrays X and y, or a re-iterable of batches (x, y) or (x, y, weight)",
-                f"{type(X).__name__} and no y",
-                "Give the targets too.",
-            )
-        parts = list(checked_batches(X, predict, where="Sequential.evaluate"))
-        return self.score(*self.join_batches(parts), loss=loss, metrics=chosen)
-
-    def join_batches(
-        self, parts: Sequence[tuple[Array, AnyArray, Array | None]]
-    ) -> tuple[Array, AnyArray, Array | None]:
-        """Put the outputs, targets and weights of several batches into one array each.
-
-        Parameters
-        ----------
-        parts : sequence of (pred, target, weight)
-            One for each batch; the weights are all None, or none is.
-
-        Returns
-        -------
-        pred, target, weight : ndarray
-        """
-        pred, target, weight = zip(*parts, strict=True)
-        return (
-            np.concatenate(pred, axis=-1 - self._output_rank),
-            np.concatenate(target),
-            None if weight[0] is None else np.concatenate(weight),
-        )
-
-    def score(
-        self,
-        pred: Array,
-        target: AnyArray,
-        weight: Any,
-        *,
-        loss: Loss | None,
-        metrics: Mapping[str, Metric],
-    ) -> dict[str, Any]:
-        """Compute loss and metrics from predictions that were made already.
-
-        Parameters
-        ----------
-        pred : ndarray of shape (rows, outputs)
-            What `predict` gave.
-        target : ndarray
-            The targets.
-        weight : array-like of shape (rows,) or None
-            How much each row counts.
-        loss : Loss or None
-            Adds the entry ``"loss"``.
-        metrics : mapping of str to function
-            Adds an entry for each.
-
-        Returns
-        -------
-        dict of str to float
-
-        Raises
-        ------
-        ShapeError, ArgumentError, ArgumentTypeError
-            If the targets do not fit.
-        """
-        found: dict[str, Any] = {}
-        if loss is not None:
-            prepared = loss.prepare(target, pred.shape, self.params.dtype)
-            weight = None if weight is None else self._check_weight(weight, pred.shape[:-1])
-            value, _ = loss.value_and_grad(pred, prepared, weight)
-            found["loss"] = value if isinstance(value, float) else value.tolist()
-        for name, metric in metrics.items():
-            found[name] = call_metric(metric, pred, target, weight, name=name)
-        return found
+        return evaluate(self, X, y, loss=loss, metrics=metrics, weight=weight, batch_size=batch_size)
 
     def activations(self, x: Any) -> list[Array]:
         """Compute the output of every layer, as in prediction.
@@ -643,7 +525,7 @@ class Sequential:
         >>> [a.shape for a in model.activations([[1, 2]])]
         [(1, 3), (1, 3)]
         """
-        x = self.check_input(x, where="Sequential.activations(x)")
+        x = self.boundary.check_input(x, where="Sequential.activations(x)")
         outputs = []
         for layer in self.layers:
             x = layer.forward(x)
@@ -657,8 +539,8 @@ class Sequential:
 
         Parameters
         ----------
-        X : array-like of shape (rows, features), or callable () -> iterator of ndarray
-            The training data; a callable gives them again at each call, block by block.
+        X : array-like of shape (rows, features)
+            The training data.
 
         Raises
         ------
@@ -673,12 +555,11 @@ class Sequential:
         >>> model.predict([[5.0]])
         array([[3.]], dtype=float32)
         """
-        blocks: Callable[[], Iterable[Array]]
-        if callable(X):
-            blocks = X
-        else:
-            whole = (self.check_input(X, where="Sequential.adapt(X)", finite=True),)
-            blocks = whole.__iter__
+        x = self.boundary.check_input(X, where="Sequential.adapt(X)", finite=True)
+        self._adapt(lambda: iter((x,)))
+
+    def _adapt(self, blocks: Callable[[], Iterator[Array]]) -> None:
+        """Do so block by block; `blocks` gives the data again at each call."""
         for index, layer in enumerate(self.layers):
             if not layer.adapted:
                 layer.adapt(self._upto(index, block) for block in blocks())
@@ -822,151 +703,6 @@ class Sequential:
 
         save(self, path)
 
-    # Checks at the boundary.
-
-    def check_input(self, x: Any, *, where: str, finite: bool = False) -> Array:
-        """Cast an input to the model's dtype and check its shape.
-
-        Parameters
-        ----------
-        x : array-like
-            The candidate.
-        where : str
-            Names it in the message.
-        finite : bool
-            Whether NaN and infinity are refused too.
-
-        Returns
-        -------
-        ndarray
-            The input itself if nothing had to be changed.
-
-        Raises
-        ------
-        ArgumentTypeError
-            If it holds no numbers.
-        ShapeError
-            If its shape does not fit.
-        ArgumentError
-            If it is empty, or not finite.
-        """
-        array: Array = x
-        if type(x) is not np.ndarray or x.dtype != self.params.dtype:
-            array = self._cast(x, where)
-        shape = self.input_shape
-        if shape is not None:
-            leading = array.shape[: array.ndim - len(shape)]
-            if array.shape[len(leading) :] != shape or not self._leads(leading):
-                raise ShapeError(where, *self._expected_input(array))
-        elif array.ndim < 2:
-            raise ShapeError(where, "shape (batch, features)", f"{array.shape}", "Add the batch axis.")
-        if not array.size:
-            raise ArgumentError(where, "at least one row", f"shape {array.shape}", "Give some data.")
-        if finite:
-            check_finite(where, array)
-        return array
-
-    def _cast(self, x: Any, where: str) -> Array:
-        with np.errstate(over="ignore"):  # what is too large for float32 becomes inf, which can be refused
-            cast: Array = check_rows(where, x).astype(self.params.dtype)
-        return cast
-
-    def _leads(self, leading: tuple[int, ...]) -> bool:
-        replicas = self.params.replicas
-        return len(leading) == 1 or (replicas is not None and leading[:-1] == (replicas,))
-
-    def _expected_input(self, x: Array) -> tuple[str, str, str]:
-        shape = self.input_shape or ()
-        sizes = ", ".join(map(str, shape))
-        if x.shape == shape:
-            fix = "For one row write x[None]."
-        elif shape == (1,) and x.ndim == 1:
-            fix = "For one feature write x[:, None]."
-        else:
-            fix = f"The first layer, {self.layers[0]}, fixes the shape of a sample."
-        return f"shape (batch, {sizes})", f"{x.shape}", fix
-
-    def check_loss(self, loss: Any) -> None:
-        """Refuse what is no loss, and a logits loss behind a layer that gives probabilities.
-
-        Parameters
-        ----------
-        loss : Loss
-            The candidate.
-
-        Raises
-        ------
-        ArgumentTypeError
-            If it is no loss.
-        ArgumentError
-            If the last layer applies what the loss applies itself.
-        """
-        if not isinstance(loss, Loss):
-            what = f"the class {loss.__name__}" if isinstance(loss, type) else f"{loss!r}"
-            fix = f"Write {loss.__name__}()." if isinstance(loss, type) else "Use one of nnlite.losses."
-            raise ArgumentTypeError("loss", "a Loss instance", what, fix)
-        last = self.layers[-1]
-        if loss.from_logits and last.gives_probabilities:
-            raise ArgumentError(
-                f"layer {len(self.layers) - 1} {last}",
-                f"logits for {loss}, which turns them into probabilities itself",
-                "probabilities",
-                "Leave that layer out of the model, and apply it to what predict returns.",
-            )
-
-    def check_targets(
-        self, y: Any, weight: Any, loss: Loss, x: Array, *, shared: bool = False
-    ) -> tuple[AnyArray, Array | None]:
-        """Check targets and weights against the input, and cast them.
-
-        Parameters
-        ----------
-        y : array-like
-            The targets.
-        weight : array-like or None
-            How much each row counts.
-        loss : Loss
-            Knows what targets it takes.
-        x : ndarray
-            The input, checked.
-        shared : bool
-            Whether replicas must share their targets and weights.
-
-        Returns
-        -------
-        y : ndarray
-        weight : ndarray or None
-
-        Raises
-        ------
-        ShapeError, ArgumentError, ArgumentTypeError
-            If they do not fit.
-        """
-        rows = self._target_rows(x)[-1 if shared else 0 :]
-        y = self._check_target_rows(y, rows[-1])
-        outputs = self.output_shape if self.output_shape is not None else x.shape[self._row_axis(x) + 1 :]
-        target = loss.prepare(y, (*rows, *outputs), self.params.dtype)
-        return target, None if weight is None else self._check_weight(weight, rows)
-
-    def _target_rows(self, x: Array) -> tuple[int, ...]:
-        """Return the shape of one number a row: (rows,) or (replicas, rows)."""
-        rows = x.shape[self._row_axis(x)]
-        return (rows,) if self.params.replicas is None else (self.params.replicas, rows)
-
-    def _check_target_rows(self, y: Any, rows: int) -> AnyArray:
-        array = check_rows("y", y)
-        if rows not in array.shape[: 1 if self.params.replicas is None else 2]:
-            raise ShapeError(
-                "y", f"{rows} rows, as many as X", f"shape {array.shape}", "Give one target for each row."
-            )
-        return array
-
-    def _check_weight(self, weight: Any, rows: tuple[int, ...]) -> Array:
-        with np.errstate(over="ignore"):  # what is too large for float32 becomes inf, and is refused
-            cast: Array = check_rows("weight", weight).astype(self.params.dtype, copy=False)
-        check_weight("weight", cast, rows=rows)
-        return cast
-
     def _check_context(self, where: str, ctx: Any) -> None:
         if ctx is None or (isinstance(ctx, ModelContext) and len(ctx.layers) == len(self.layers)):
             return
@@ -1030,74 +766,10 @@ class Sequential:
     # Each layer takes its own numbers into a copy; here they are joined again.
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        del state["params"]
+        del state["params"], state["boundary"]
         return {**state, "_dtype": self.params.dtype, "_replicas": self.params.replicas}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         dtype, replicas = state.pop("_dtype"), state.pop("_replicas")
         self.__dict__.update(state)
-        self.params = self._join(dtype, replicas)
-
-
-def _check_layers(layers: Any) -> tuple[Layer, ...]:
-    if not isinstance(layers, list | tuple):
-        raise ArgumentTypeError(
-            "Sequential(layers)", "a list of layers", f"{layers!r}", "Write Sequential([...])."
-        )
-    if not layers:
-        raise ArgumentError("Sequential(layers)", "at least one layer", "an empty list", "Add a Dense layer.")
-    seen: dict[int, int] = {}
-    for index, layer in enumerate(layers):
-        where = f"Sequential(layers[{index}])"
-        if isinstance(layer, type):
-            raise ArgumentTypeError(
-                where, "a layer", f"the class {layer.__name__}", f"Write {layer.__name__}(...)."
-            )
-        if not isinstance(layer, Layer):
-            fix = "Use one of nnlite.layers, or subclass nnlite.Layer for your own."
-            raise ArgumentTypeError(where, "a layer", f"{layer!r}", fix)
-        if id(layer) in seen:
-            raise ArgumentError(
-                where,
-                "a layer that is not in the list yet",
-                f"the same {layer} as at {seen[id(layer)]}",
-                "Make a new layer for each place.",
-            )
-        if layer._in_model:
-            raise ArgumentError(
-                where,
-                "a layer that is in no model yet",
-                f"{layer}, which belongs to one",
-                "Make a new layer, or use copy.deepcopy(layer) to take its weights along.",
-            )
-        seen[id(layer)] = index
-    return tuple(layers)
-
-
-def _check_chain(
-    layers: tuple[Layer, ...],
-) -> tuple[tuple[int, ...] | None, list[tuple[int, ...] | None]]:
-    """Follow the shape of a sample through the layers."""
-    first: tuple[int, ...] | None = None
-    shape: tuple[int, ...] | None = None
-    outputs: list[tuple[int, ...] | None] = []
-    for index, layer in enumerate(layers):
-        wanted = layer.input_shape
-        if wanted is not None and shape is None:
-            # Until here any shape would do, so it is this one all the way from the input.
-            first, outputs = wanted, [wanted] * index
-            shape = wanted
-        elif wanted is not None and wanted != shape:
-            raise ShapeError(
-                f"layer {index} {layer}",
-                f"input of shape {_with_batch(wanted)}",
-                f"{_with_batch(shape or ())}",
-                f"The layer before, {layers[index - 1]}, gives {_with_batch(shape or ())}.",
-            )
-        shape = None if shape is None else layer.output_shape(shape)
-        outputs.append(shape)
-    return first, outputs
-
-
-def _with_batch(shape: tuple[int, ...]) -> str:
-    return f"(batch, {', '.join(map(str, shape))})"
+        self._join(self._make_parameters(dtype, replicas))

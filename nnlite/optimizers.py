@@ -101,7 +101,12 @@ class Optimizer:
     def learning_rate(self, value: float | Callable[[int], float]) -> None:
         where = f"{type(self).__name__}(learning_rate)"
         if isinstance(value, type):
-            raise ArgumentTypeError(where, "a number or a schedule", f"{value!r}", "Make an instance of it.")
+            raise ArgumentTypeError(
+                where,
+                "a number or a schedule",
+                f"the class {value.__name__}",
+                f"Write {value.__name__}(...).",
+            )
         self._learning_rate = value if callable(value) else check_number(where, value, low=0, low_open=True)
 
     @property

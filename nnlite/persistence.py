@@ -140,7 +140,7 @@ def _build(name: str, metadata: str, file: Any, custom: dict[str, type[Layer]]) 
         dtype, replicas = architecture["dtype"], architecture["replicas"]
         # Before any memory is taken: a few bytes can declare layers of any size.
         _check_tensors(name, file, layers, check_dtype("dtype", dtype), replicas)
-        model = Sequential.blank(layers, dtype=dtype, replicas=replicas)
+        model = Sequential._blank(layers, dtype=dtype, replicas=replicas)
         model.params.frozen = frozenset(architecture["frozen"])
     except ModelFileError:
         raise

@@ -17,9 +17,17 @@ import numpy as np
 from nnlite._typing import RNG, AnyArray, Array
 from nnlite.callbacks import Callback, TrainingState
 from nnlite.checks import check_bool, check_integer, check_number, check_rng
-from nnlite.data import Batches, checked_batches, held_out_rows, is_reiterable, split_batch
+from nnlite.data import (
+    Batches,
+    check_reiterable,
+    checked_batches,
+    held_out_rows,
+    is_reiterable,
+    split_batch,
+)
 from nnlite.divergence import explain
-from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError, ShapeError
+from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
+from nnlite.evaluation import Outputs, score
 from nnlite.history import History
 from nnlite.losses import Loss, Value
 from nnlite.metrics import Metric, named_metrics
@@ -50,7 +58,7 @@ def fit(
 ) -> History:
     """Train a model; see `Sequential.fit`, which calls this."""
     # All checks come first: an error in them leaves everything as it was.
-    model.check_loss(loss)
+    model.boundary.check_loss(loss)
     _check_optimizer(model, optimizer)
     epochs = check_integer("fit(epochs=)", epochs, low=1)
     if batch_size is not None:
@@ -162,7 +170,7 @@ class _Loop:
                     started.append(callback)
                 if isinstance(self.validation, float):
                     self.data, self.validation = self.data.split(self.validation, self.rng)
-                state.model.adapt(self.data.inputs)
+                state.model._adapt(self.data.inputs)
                 if isinstance(state.optimizer, LBFGS):
                     self.run_full_batch(state.optimizer)
                 else:
@@ -201,7 +209,7 @@ class _Loop:
             self.rate = optimizer.rate
             total: Value = 0.0
             count = 0.0
-            outputs: list[tuple[Array, AnyArray, Array | None]] = []
+            outputs: list[Outputs] = []
             for number, (x, y, weight) in enumerate(self.data, start=1):
                 state.batch = number
                 for hook in batch_begin:
@@ -244,14 +252,18 @@ class _Loop:
         state = self.state
         state.stop("the loss was not finite")
         # L-BFGS puts back by itself what it had accepted.
-        kept = self.backup if self.stepped and isinstance(state.optimizer, Optimizer) else None
+        kept, rate = None, self.rate
+        if self.stepped and isinstance(state.optimizer, Optimizer):
+            kept = self.backup
+            state.optimizer.steps -= 1  # back to the step that led here, whose rate it is about
+            rate = state.optimizer.rate
         error = explain(
             state.model,
             x,
             y,
             where=f"fit, epoch {state.epoch}, {place or f'batch {state.batch}'}",
             got=got,
-            rate=self.rate,
+            rate=rate,
             start_size=self.start_size,
             stepped=self.stepped,
             kept=kept,
@@ -325,12 +337,12 @@ class _Loop:
         for hook in self.hooks("on_epoch_end"):
             hook(state)
 
-    def train_metrics(self, outputs: list[tuple[Array, AnyArray, Array | None]]) -> dict[str, Any]:
+    def train_metrics(self, outputs: list[Outputs]) -> dict[str, Any]:
         """Compute the metrics from what the batches of the epoch gave."""
         if not outputs:
             return {}
         model = self.state.model
-        return model.score(*model.join_batches(outputs), loss=None, metrics=self.metrics)
+        return score(model, outputs, loss=None, metrics=self.metrics)
 
     def measure(self, data: _Arrays | _Stream, place: str, *, loss: Loss | None) -> dict[str, Any]:
         """Compute loss and metrics without dropout."""
@@ -341,7 +353,7 @@ class _Loop:
             if not np.isfinite(pred).all():
                 raise self.diverged(x, y, place=place)
             outputs.append((pred, y, weight))
-        found = model.score(*model.join_batches(outputs), loss=loss, metrics=self.metrics)
+        found = score(model, outputs, loss=loss, metrics=self.metrics)
         if loss is not None and not np.isfinite(found["loss"]).all():
             raise self.diverged(x, y, place=place)
         return found
@@ -361,11 +373,8 @@ def _plain(name: str, value: Any) -> Any:
 
 def _checked(model: Sequential, X: Any, y: Any, weight: Any, loss: Loss, *, where: str) -> Batch:
     """Check and cast what goes into training together."""
-    x = model.check_input(X, where=where, finite=True)
-    rank = 1 + len(model.input_shape or (1,))
-    if x.ndim != rank:
-        raise ShapeError(where, f"an array of rank {rank}", f"{x.shape}", "Replicas share their data.")
-    return x, *model.check_targets(y, weight, loss, x, shared=True)
+    x = model.boundary.check_input(X, where=where, finite=True, shared=True)
+    return x, *model.boundary.check_targets(y, weight, loss, x, shared=True)
 
 
 class _Arrays:
@@ -455,16 +464,7 @@ def _stream(model: Sequential, batches: Any, loss: Loss, weight: Any) -> _Stream
             "an array beside them",
             "Give batches (x, y, weight).",
         )
-    if not is_reiterable(batches):
-        raise ArgumentTypeError(
-            "fit(X)",
-            "arrays X and y, or a re-iterable of batches (x, y)",
-            f"{type(batches).__name__} and no y",
-            "A generator can be used only once: give a list, nnlite.batches(X, y), or an object "
-            "with its own __iter__."
-            if isinstance(batches, Iterator)
-            else "Give the targets too.",
-        )
+    check_reiterable("fit(X)", batches)
     return _Stream(model, batches, loss, where="fit")
 
 
@@ -506,7 +506,10 @@ def _check_optimizer(model: Sequential, optimizer: Any) -> None:
     if isinstance(optimizer, LBFGS):
         if model.params.replicas is not None:
             raise ArgumentError(
-                "fit(optimizer=)", "SGD, Adam or the like for replicas", "LBFGS", "It has one line search."
+                "fit(optimizer=)",
+                "SGD, Adam or the like for replicas",
+                "LBFGS",
+                "Use SGD or Adam: a line search is for one net.",
             )
         noisy = [layer for layer in model.layers if layer.stochastic]
         if noisy:
@@ -527,7 +530,7 @@ def _check_callbacks(callbacks: Any) -> tuple[Callback, ...]:
             raise ArgumentTypeError(
                 "fit(callbacks=)",
                 "a list of Callback instances",
-                f"{item!r}",
+                f"the class {item.__name__}" if isinstance(item, type) else f"{item!r}",
                 f"Write {item.__name__}()."
                 if isinstance(item, type)
                 else "Write callbacks=[EarlyStopping()], for instance, or subclass nnlite.Callback.",

@@ -244,7 +244,7 @@ def problem(request):
         model.params.values += rng.normal(scale=0.1, size=model.params.values.shape)  # biases too
         leading = () if replicas is None else (replicas,)
         x = rng.normal(size=(*leading, 5, *sample))
-        model.adapt(lambda: iter([x]))
+        model.adapt(x)
         return model, x, loss, target
 
     return build
@@ -324,7 +324,7 @@ def test_model_gradients_of_single_examples(problem):
 def test_layer_gradients_of_single_examples(layer, rng):
     model = Sequential([_copy_of(layer)], dtype=np.float64, rng=0)
     x = rng.normal(size=(5, *(layer.input_shape or (4,))))
-    model.adapt(lambda: iter([x]))
+    model.adapt(x)
     ctx = model.context(rng=0, input_gradient=True)
     dy = rng.normal(size=model.forward(x, ctx).shape)
     dx = model.backward(dy, ctx)

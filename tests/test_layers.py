@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import nnlite as nn
+from nnlite.assembly import default_initializer
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError, ShapeError
 from nnlite.initializers import Constant, GlorotUniform, HeNormal
 from nnlite.layers.base import Gradients
@@ -170,7 +171,7 @@ def test_a_copy_of_a_layer_takes_its_numbers_and_leaves_the_model(duplicate, rep
 def test_the_activation_that_follows_chooses_the_initializer(layers, expected):
     layers = [copy.deepcopy(layer) for layer in layers]
     model = nn.Sequential(layers, rng=0)
-    assert model._default_initializer(0) == expected
+    assert default_initializer(model.layers, 0) == expected
     drawn = (expected or GlorotUniform())(np.random.default_rng(0).spawn(len(layers))[0], (2, 3))
     np.testing.assert_array_equal(model[0].W, drawn.astype(np.float32))
     np.testing.assert_array_equal(model[0].b, 0)

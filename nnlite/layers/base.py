@@ -456,29 +456,36 @@ class Layer(Configured):
         """
         params = self._materialized()
         generator = check_rng(f"{self}.initialize(rng=)", rng)
-        self._draw([generator] if params.replicas is None else generator.spawn(params.replicas), default)
+        streams = [generator] if params.replicas is None else generator.spawn(params.replicas)
+        self._fill(self._draw(streams, default))
 
-    def _draw(self, streams: Sequence[np.random.Generator], default: InitializerLike | None) -> None:
-        """Draw each replica's values from its own stream."""
-        for name, spec in self._specs.items():
-            chosen = self._initializers[name]
-            if chosen is None:
-                chosen = (default or GlorotUniform()) if spec.decay else Zeros()
-            for target, stream in zip(self._by_replica(name), streams, strict=True):
-                drawn = np.asarray(chosen(stream, spec.shape))
-                if drawn.shape != spec.shape:
-                    raise ArgumentError(
-                        f"{self}.initialize",
-                        f"the initializer of {name} to give shape {spec.shape}",
-                        f"{drawn.shape}",
-                        "An initializer takes (rng, shape) and returns an array of that shape.",
-                    )
-                target[...] = drawn
+    def _draw(
+        self, streams: Sequence[np.random.Generator], default: InitializerLike | None
+    ) -> dict[str, Array]:
+        """Draw values of shape (streams, *shape) for each parameter; nothing is changed yet."""
+        return {
+            name: np.stack([self._draw_one(name, stream, default) for stream in streams])
+            for name in self._specs
+        }
 
-    def _by_replica(self, name: str) -> list[Array]:
-        """Return one view of a parameter for each replica."""
-        view, shape = self._views[name], self._specs[name].shape
-        return [view] if view.shape == shape else [part.reshape(shape) for part in view]
+    def _draw_one(self, name: str, stream: np.random.Generator, default: InitializerLike | None) -> Array:
+        spec, initializer = self._specs[name], self._initializers[name]
+        if initializer is None:
+            initializer = (default or GlorotUniform()) if spec.decay else Zeros()
+        drawn = np.asarray(initializer(stream, spec.shape))
+        if drawn.shape != spec.shape:
+            raise ArgumentError(
+                f"{self}.initialize",
+                f"the initializer of {name} to give shape {spec.shape}",
+                f"{drawn.shape}",
+                "An initializer takes (rng, shape) and returns an array of that shape.",
+            )
+        return drawn
+
+    def _fill(self, drawn: Mapping[str, Array]) -> None:
+        """Take over values that were drawn."""
+        for name, values in drawn.items():
+            self._views[name][...] = values.reshape(self._views[name].shape)
 
     # The wiring to the flat buffers.
 
@@ -486,8 +493,13 @@ class Layer(Configured):
 
     def _known(self, name: str) -> str:
         if name not in self._specs:
-            known = ", ".join(self._specs) or "no parameters"
-            raise ArgumentError(f"{self}", f"one of {known}", f"{name!r}", "Use a name from that list.")
+            if not self._specs:
+                raise ArgumentError(
+                    f"{self}", "a layer with parameters", "one without", "Name another layer."
+                )
+            raise ArgumentError(
+                f"{self}", f"one of {', '.join(self._specs)}", f"{name!r}", "Use a name from that list."
+            )
         return name
 
     def _bind(self, params: Parameters, prefix: str = "") -> None:

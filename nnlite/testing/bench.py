@@ -56,7 +56,7 @@ class Bench:
         self.params = Parameters(self.layer._specs.values(), dtype=dtype, replicas=replicas)
         self.layer._bind(self.params)
         rng = np.random.default_rng(seed)
-        self.layer._draw([rng] if replicas is None else rng.spawn(replicas), None)
+        self.layer._fill(self.layer._draw([rng] if replicas is None else rng.spawn(replicas), None))
         # Away from where they start: a bias of zero, or a gain of one, hides mistakes.
         self.params.values += rng.normal(scale=0.1, size=self.params.values.shape).astype(dtype)
         if not self.layer.adapted:

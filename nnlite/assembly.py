@@ -1,0 +1,163 @@
+"""From a list of layers to a chain: each one fits the one before, and is in no other model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.initializers import InitializerLike
+from nnlite.layers.base import Layer
+
+__all__ = ["check_layers", "default_initializer", "follow_shapes"]
+
+#: Shape of one sample; None if any will do.
+Shape = tuple[int, ...] | None
+
+
+def check_layers(layers: Any, *, replicas: int | None) -> tuple[Layer, ...]:
+    """Return the layers as a tuple, or say which of them cannot be in a new model.
+
+    Parameters
+    ----------
+    layers : list of Layer
+        The candidates.
+    replicas : int or None
+        How many nets the model trains as one.
+
+    Returns
+    -------
+    tuple of Layer
+
+    Raises
+    ------
+    ArgumentTypeError
+        If it is no list of layers.
+    ArgumentError
+        If it is empty, or a layer is in it twice, is in another model, or brings the
+        numbers of another count of replicas.
+
+    Examples
+    --------
+    >>> from nnlite.layers import Tanh
+    >>> check_layers([Tanh()], replicas=None)
+    (Tanh(),)
+    """
+    if not isinstance(layers, list | tuple):
+        raise ArgumentTypeError(
+            "Sequential(layers)", "a list of layers", f"{layers!r}", "Write Sequential([...])."
+        )
+    if not layers:
+        raise ArgumentError("Sequential(layers)", "at least one layer", "an empty list", "Add a Dense layer.")
+    seen: dict[int, int] = {}
+    for index, layer in enumerate(layers):
+        where = f"Sequential(layers[{index}])"
+        if isinstance(layer, type):
+            raise ArgumentTypeError(
+                where, "a layer", f"the class {layer.__name__}", f"Write {layer.__name__}(...)."
+            )
+        if not isinstance(layer, Layer):
+            fix = "Use one of nnlite.layers, or subclass nnlite.Layer for your own."
+            raise ArgumentTypeError(where, "a layer", f"{layer!r}", fix)
+        if id(layer) in seen:
+            raise ArgumentError(
+                where,
+                "a layer that is not in the list yet",
+                f"the same {layer} as at {seen[id(layer)]}",
+                "Make a new layer for each place.",
+            )
+        if layer._in_model:
+            raise ArgumentError(
+                where,
+                "a layer that is in no model yet",
+                f"{layer}, which belongs to one",
+                "Make a new layer, or use copy.deepcopy(layer) to take its weights along.",
+            )
+        if layer._params is not None and layer._params.replicas not in (None, replicas):
+            raise ArgumentError(
+                where,
+                f"a layer with the numbers of {replicas or 'one'} net{'s' if replicas else ''}",
+                f"{layer} with those of {layer._params.replicas} replicas",
+                f"Write replicas={layer._params.replicas}, or make a new layer.",
+            )
+        seen[id(layer)] = index
+    return tuple(layers)
+
+
+def follow_shapes(layers: tuple[Layer, ...]) -> tuple[Shape, list[Shape]]:
+    """Follow the shape of a sample through the layers.
+
+    Parameters
+    ----------
+    layers : tuple of Layer
+        From input to output.
+
+    Returns
+    -------
+    input_shape : tuple of int or None
+        What the first layer takes.
+    output_shapes : list of tuple of int or None
+        What each layer gives.
+
+    Raises
+    ------
+    ShapeError
+        If a layer does not take what the one before it gives.
+
+    Examples
+    --------
+    >>> from nnlite.layers import Dense, Tanh
+    >>> follow_shapes((Tanh(), Dense(4, 2)))
+    ((4,), [(4,), (2,)])
+    """
+    first: Shape = None
+    shape: Shape = None
+    outputs: list[Shape] = []
+    for index, layer in enumerate(layers):
+        wanted = layer.input_shape
+        if wanted is not None and shape is None:
+            # Until here any shape would do, so it is this one all the way from the input.
+            first, outputs = wanted, [wanted] * index
+            shape = wanted
+        elif wanted is not None and wanted != shape:
+            raise ShapeError(
+                f"layer {index} {layer}",
+                f"input of shape {_with_batch(wanted)}",
+                _with_batch(shape),
+                f"The layer before, {layers[index - 1]}, gives {_with_batch(shape)}.",
+            )
+        shape = None if shape is None else layer.output_shape(shape)
+        outputs.append(shape)
+    return first, outputs
+
+
+def _with_batch(shape: Shape) -> str:
+    return f"(batch, {', '.join(map(str, shape or ()))})"
+
+
+def default_initializer(layers: tuple[Layer, ...], index: int) -> InitializerLike | None:
+    """Return the initializer that suits the activation which a layer feeds.
+
+    Parameters
+    ----------
+    layers : tuple of Layer
+        From input to output.
+    index : int
+        Which layer is to be initialized.
+
+    Returns
+    -------
+    callable (rng, shape) -> ndarray, or None
+        None if no activation stands between it and the next layer that learns.
+
+    Examples
+    --------
+    >>> from nnlite.layers import Dense, ReLU
+    >>> default_initializer((Dense(2, 8), ReLU(), Dense(8, 1)), 0)
+    HeNormal()
+    """
+    for follower in layers[index + 1 :]:
+        if follower.parameter_names:
+            break
+        if follower.feeding_initializer is not None:
+            return follower.feeding_initializer
+    return None

@@ -1,0 +1,117 @@
+"""Evaluation: loss and metrics on data, without dropout and without learning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nnlite._typing import AnyArray, Array
+from nnlite.checks import check_integer
+from nnlite.data import check_reiterable, checked_batches
+from nnlite.errors import ArgumentError
+from nnlite.losses import Loss
+from nnlite.metrics import Metric, call_metric, named_metrics
+from nnlite.model import Sequential
+
+__all__ = ["Outputs", "evaluate", "score"]
+
+#: Predictions for some rows, their targets, and their weights if they have any.
+Outputs = tuple[Array, AnyArray, Array | None]
+
+
+def evaluate(
+    model: Sequential,
+    X: Any,
+    y: Any,
+    *,
+    loss: Loss | None,
+    metrics: Sequence[Metric] | Mapping[str, Metric],
+    weight: Any,
+    batch_size: int,
+) -> dict[str, Any]:
+    """Measure a model on data; see `Sequential.evaluate`, which calls this."""
+    chosen = named_metrics(metrics)
+    size = check_integer("Sequential.evaluate(batch_size=)", batch_size, low=1)
+    if loss is not None:
+        model.boundary.check_loss(loss)
+    elif not chosen:
+        raise ArgumentError(
+            "Sequential.evaluate", "a loss or metrics", "neither", "Write metrics=[nnlite.accuracy]."
+        )
+
+    def predict(x: Any, y: Any, weight: Any, where: str = "x") -> Outputs:
+        x = model.boundary.check_input(x, where=where, finite=True)
+        y = model.boundary.check_target_rows(y, x)
+        if weight is not None:
+            weight = model.boundary.check_weight(weight, model.boundary.rows(x))
+        return model._predict(x, size), y, weight
+
+    if y is not None:
+        return score(model, [predict(X, y, weight, "Sequential.evaluate(X)")], loss=loss, metrics=chosen)
+    if weight is not None:
+        raise ArgumentError(
+            "Sequential.evaluate(weight=)",
+            "weights inside the batches",
+            "an array beside them",
+            "Give batches (x, y, weight).",
+        )
+    check_reiterable("Sequential.evaluate(X)", X)
+    parts = list(checked_batches(X, predict, where="Sequential.evaluate"))
+    return score(model, parts, loss=loss, metrics=chosen)
+
+
+def score(
+    model: Sequential, parts: Sequence[Outputs], *, loss: Loss | None, metrics: Mapping[str, Metric]
+) -> dict[str, Any]:
+    """Compute loss and metrics from predictions that were made already.
+
+    They are computed once for all rows: the mean over batches is not the same, for R^2 for
+    instance.
+
+    Parameters
+    ----------
+    model : Sequential
+        What made them.
+    parts : sequence of (pred, target, weight)
+        One for each batch; the weights are all None, or none is.
+    loss : Loss or None
+        Adds the entry ``"loss"``.
+    metrics : mapping of str to function
+        Adds an entry for each.
+
+    Returns
+    -------
+    dict of str to float
+
+    Raises
+    ------
+    ShapeError, ArgumentError, ArgumentTypeError
+        If the targets do not fit.
+
+    Examples
+    --------
+    >>> from nnlite import Dense, accuracy
+    >>> parts = [(np.array([[0.0, 1.0]]), np.array([1]), None), (np.array([[0.0, 1.0]]), np.array([0]), None)]
+    >>> score(Sequential([Dense(1, 2)]), parts, loss=None, metrics={"share": accuracy})
+    {'share': 0.5}
+    """
+    pred, target, weight = parts[0] if len(parts) == 1 else _join(model, parts)
+    found: dict[str, Any] = {}
+    if loss is not None:
+        prepared = loss.prepare(target, pred.shape, model.params.dtype)
+        value, _ = loss.value_and_grad(pred, prepared, weight)
+        found["loss"] = value if isinstance(value, float) else value.tolist()
+    for name, metric in metrics.items():
+        found[name] = call_metric(metric, pred, target, weight, name=name)
+    return found
+
+
+def _join(model: Sequential, parts: Sequence[Outputs]) -> Outputs:
+    pred, target, weight = zip(*parts, strict=True)
+    return (
+        np.concatenate(pred, axis=-1 - model.boundary.output_rank),
+        np.concatenate(target),
+        None if weight[0] is None else np.concatenate(weight),
+    )
