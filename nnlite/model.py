@@ -139,7 +139,7 @@ class Sequential:
         self.rng = check_rng("Sequential(rng=)", rng)
         params = self._make_parameters(dtype, replicas)
         untouched = [index for index, layer in enumerate(self.layers) if layer._params is None]
-        drawn = self._draw(self.rng, untouched if draw else (), replicas)
+        drawn = self._draw(self.rng, untouched, replicas) if draw else {}
         self._join(params)
         self._fill(drawn)
 

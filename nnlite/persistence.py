@@ -127,7 +127,7 @@ def load(
             return _build(name, metadata["nnlite"], file, custom)
     except SafetensorError as error:
         raise ModelFileError(
-            name, "a safetensors file", f"another ({error})", "Was the file copied whole?"
+            name, "a safetensors file", f"another ({error})", "Copy the whole file again."
         ) from None
 
 

@@ -9,22 +9,13 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from nnlite._typing import RNG, AnyArray, Array
 from nnlite.callbacks import Callback, TrainingState
-from nnlite.checks import check_bool, check_integer, check_number, check_rng
-from nnlite.data import (
-    Batches,
-    check_reiterable,
-    checked_batches,
-    held_out_rows,
-    is_reiterable,
-    split_batch,
-)
+from nnlite.checks import check_bool, check_integer, check_rng
 from nnlite.divergence import explain
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
 from nnlite.evaluation import Outputs, score
@@ -33,11 +24,9 @@ from nnlite.losses import Loss, Value
 from nnlite.metrics import Metric, named_metrics
 from nnlite.model import Sequential
 from nnlite.optimizers import LBFGS, Optimizer
+from nnlite.sources import Arrays, Source, Stream, training_source, validation_source
 
 __all__ = ["fit"]
-
-#: Input, targets and weights of one batch.
-Batch = tuple[Array, AnyArray, Array | None]
 
 
 def fit(
@@ -67,15 +56,9 @@ def fit(
     chosen = named_metrics(metrics)
     shuffle = check_bool("fit(shuffle=)", shuffle)
     generator = model.rng if rng is None else check_rng("fit(rng=)", rng)
-    data: _Arrays | _Stream
-    if y is None:
-        data = _stream(model, X, loss, weight)
-    else:
-        data = _Arrays(*_checked(model, X, y, weight, loss, where="fit(X)"))
-    held_out = _validation(model, validation, loss)
-    if isinstance(held_out, float):
-        data.check_split(held_out)
-    if isinstance(data, _Arrays):
+    data = training_source(model, X, y, weight, loss)
+    held_out = validation_source(model, validation, loss, data)
+    if isinstance(data, Arrays):
         full = isinstance(optimizer, LBFGS)
         data.batch_size = batch_size or (data.rows if full else 32)
         data.rng = generator if shuffle and not full else None
@@ -88,16 +71,14 @@ def fit(
     )
     for callback in hooks:
         callback.check(state)
-    before = _Before(model, optimizer, generator)
+    loop = _Loop(state, data, held_out, chosen, hooks, generator)
     try:
-        _Loop(state, data, held_out, chosen, hooks, generator).run()
+        loop.run()
     except DivergenceError:
         raise
     except (ArgumentError, ArgumentTypeError):
-        # Batches, metrics and schedules are met for the first time in the first epoch. What goes
-        # wrong later than that is no reason to throw away what was learned.
-        if state.epoch <= 1:
-            before.restore()
+        if loop.before is not None:
+            loop.before.restore()
         raise
     return state.history
 
@@ -134,8 +115,8 @@ class _Loop:
     def __init__(
         self,
         state: TrainingState,
-        data: _Arrays | _Stream,
-        validation: _Arrays | _Stream | float | None,
+        data: Source,
+        validation: Source | float | None,
         metrics: Mapping[str, Metric],
         callbacks: Sequence[Callback],
         rng: np.random.Generator,
@@ -146,6 +127,9 @@ class _Loop:
         self.metrics = metrics
         self.callbacks = callbacks
         self.rng = rng
+        # Batches, metrics and schedules are met for the first time in the first epoch. What goes
+        # wrong later than that is no reason to throw away what was learned.
+        self.before: _Before | None = _Before(state.model, state.optimizer, rng)
         self.ctx = state.model.context(rng=rng)
         params = state.model.params
         self.start_size = float(np.max(np.abs(params.values), initial=0.0))
@@ -168,7 +152,7 @@ class _Loop:
                 for callback in self.callbacks:
                     callback.on_train_begin(state)
                     started.append(callback)
-                if isinstance(self.validation, float):
+                if isinstance(self.validation, float) and isinstance(self.data, Arrays):
                     self.data, self.validation = self.data.split(self.validation, self.rng)
                 state.model._adapt(self.data.inputs)
                 if isinstance(state.optimizer, LBFGS):
@@ -318,6 +302,8 @@ class _Loop:
 
     def begin_epoch(self, epoch: int) -> float:
         """Call the callbacks and look at the clock."""
+        if epoch > 1:
+            self.before = None
         self.state.epoch = epoch
         self.state.batch = 0
         for hook in self.hooks("on_epoch_begin"):
@@ -328,7 +314,7 @@ class _Loop:
         """Write the row of the epoch and call the callbacks."""
         state = self.state
         row: dict[str, Any] = {"loss": loss, **metrics}
-        if isinstance(self.validation, _Arrays | _Stream):
+        if isinstance(self.validation, Arrays | Stream):
             for name, value in self.measure(self.validation, "validation", loss=state.loss).items():
                 row[f"validation_{name}"] = value
         row = {name: _plain(name, value) for name, value in row.items()}
@@ -344,7 +330,7 @@ class _Loop:
         model = self.state.model
         return score(model, outputs, loss=None, metrics=self.metrics)
 
-    def measure(self, data: _Arrays | _Stream, place: str, *, loss: Loss | None) -> dict[str, Any]:
+    def measure(self, data: Source, place: str, *, loss: Loss | None) -> dict[str, Any]:
         """Compute loss and metrics without dropout."""
         model = self.state.model
         outputs = []
@@ -369,126 +355,6 @@ def _plain(name: str, value: Any) -> Any:
         return value
     fix = "Return a float."
     raise ArgumentTypeError(f"metric {name!r}", "a function that returns a number", f"{value!r}", fix)
-
-
-def _checked(model: Sequential, X: Any, y: Any, weight: Any, loss: Loss, *, where: str) -> Batch:
-    """Check and cast what goes into training together."""
-    x = model.boundary.check_input(X, where=where, finite=True, shared=True)
-    return x, *model.boundary.check_targets(y, weight, loss, x, shared=True)
-
-
-class _Arrays:
-    """Data in memory, checked and cast once."""
-
-    def __init__(self, x: Array, y: AnyArray, weight: Array | None) -> None:
-        self.x = x
-        self.y = y
-        self.weight = weight
-        self.rows = len(x)
-        self.batch_size = self.rows
-        self.rng: np.random.Generator | None = None
-
-    def __iter__(self) -> Iterator[Batch]:
-        arrays: tuple[AnyArray, ...] = (self.x, self.y)
-        if self.weight is not None:
-            arrays += (self.weight,)
-        for parts in Batches(arrays, batch_size=self.batch_size, rng=self.rng):
-            yield parts if len(parts) == 3 else (*parts, None)  # type: ignore[misc]
-
-    def in_order(self) -> Iterator[Batch]:
-        """Give all rows at once, in the order they came in."""
-        yield self.x, self.y, self.weight
-
-    def inputs(self) -> Iterator[Array]:
-        """Give the inputs."""
-        yield self.x
-
-    def check_split(self, fraction: float) -> int:
-        """Return how many rows a fraction holds out, or refuse it."""
-        return held_out_rows("fit(validation=)", fraction, self.rows)
-
-    def split(self, fraction: float, rng: np.random.Generator) -> tuple[_Arrays, _Arrays]:
-        """Draw a part of the rows to hold out."""
-        order = rng.permutation(self.rows)
-        held_out = self.check_split(fraction)
-        train, test = self._take(order[held_out:]), self._take(order[:held_out])
-        train.batch_size, train.rng = self.batch_size, self.rng
-        return train, test
-
-    def _take(self, rows: AnyArray) -> _Arrays:
-        return _Arrays(self.x[rows], self.y[rows], None if self.weight is None else self.weight[rows])
-
-
-class _Stream:
-    """Batches from an object that can be iterated over again and again; each is checked as it comes."""
-
-    def __init__(self, model: Sequential, batches: Any, loss: Loss, *, where: str) -> None:
-        self.model = model
-        self.batches = batches
-        self.loss = loss
-        self.where = where
-
-    def __iter__(self) -> Iterator[Batch]:
-        def check(x: Any, y: Any, weight: Any) -> Batch:
-            return _checked(self.model, x, y, weight, self.loss, where="x")
-
-        return checked_batches(self.batches, check, where=self.where)
-
-    in_order = __iter__
-
-    def inputs(self) -> Iterator[Array]:
-        """Give the inputs."""
-        for x, _, _ in self:
-            yield x
-
-    def check_split(self, fraction: float) -> int:
-        """Refuse: the rows of a stream are not there to draw from."""
-        raise ArgumentError(
-            "fit(validation=)",
-            "validation data of their own, for training data that come in batches",
-            f"the fraction {fraction:g}",
-            "Give a second re-iterable, or arrays (X, y).",
-        )
-
-    def split(self, fraction: float, rng: np.random.Generator) -> tuple[_Stream, _Stream]:
-        """Refuse, as `check_split` does."""
-        raise NotImplementedError(self.check_split(fraction))
-
-
-def _stream(model: Sequential, batches: Any, loss: Loss, weight: Any) -> _Stream:
-    """Take batches as training data, or say why they cannot be."""
-    if weight is not None:
-        raise ArgumentError(
-            "fit(weight=)",
-            "weights inside the batches",
-            "an array beside them",
-            "Give batches (x, y, weight).",
-        )
-    check_reiterable("fit(X)", batches)
-    return _Stream(model, batches, loss, where="fit")
-
-
-def _validation(model: Sequential, validation: Any, loss: Loss) -> _Arrays | _Stream | float | None:
-    where = "fit(validation=)"
-    if validation is None:
-        return None
-    if isinstance(validation, Real):
-        return check_number(where, validation, low=0, high=1, low_open=True, high_open=True)
-    if isinstance(validation, tuple) and len(validation) in (2, 3):
-        try:
-            return _Arrays(*_checked(model, *split_batch(validation), loss, where="X"))
-        except (ArgumentError, ArgumentTypeError) as error:
-            raise error.within(where) from None
-    looks_like_arrays = isinstance(validation, list) and any(isinstance(a, np.ndarray) for a in validation)
-    if is_reiterable(validation) and not isinstance(validation, tuple) and not looks_like_arrays:
-        return _Stream(model, validation, loss, where=where)
-    kind = type(validation).__name__
-    raise ArgumentTypeError(
-        where,
-        "a tuple (X, y) or (X, y, weight), a fraction, or a re-iterable of batches",
-        f"{kind} of {len(validation)} items" if isinstance(validation, tuple | list) else kind,
-        "Write validation=(X, y); a generator can be used only once, so give a list of batches.",
-    )
 
 
 def _check_optimizer(model: Sequential, optimizer: Any) -> None:
