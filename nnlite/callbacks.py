@@ -119,7 +119,18 @@ class Callback:
     """
 
     def check(self, state: TrainingState) -> None:
-        """Raise an error if the callback is of no use in this training; change nothing."""
+        """Raise an error if the callback is of no use in this training; change nothing.
+
+        Parameters
+        ----------
+        state : TrainingState
+            The training that is about to begin.
+
+        Raises
+        ------
+        ArgumentError
+            If a subclass refuses the training.
+        """
 
     def on_train_begin(self, state: TrainingState) -> None:
         """Act before the first epoch."""

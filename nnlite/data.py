@@ -226,7 +226,8 @@ class Batches:
     def __init__(
         self, arrays: tuple[AnyArray, ...], *, batch_size: int, rng: np.random.Generator | None
     ) -> None:
-        self._arrays = arrays
+        # Where rows are drawn, contiguous arrays: `take` would copy others whole for every batch.
+        self._arrays = arrays if rng is None else tuple(map(np.ascontiguousarray, arrays))
         self._rng = rng
         self.batch_size = batch_size
         self.rows = len(arrays[0])

@@ -122,7 +122,7 @@ class Loss(Configured):
         array = check_rows(f"{self} target", target)
         if pred_shape[-1] > 1 and _is_ids(array, pred_shape):
             return array
-        _check_same_shape(f"{self} target", array.shape, pred_shape)
+        _check_same_shape(self, array.shape, pred_shape)
         return self._cast(array, dtype)
 
     def _cast(self, target: AnyArray, dtype: np.dtype[Any]) -> Array:
@@ -139,7 +139,7 @@ def _is_ids(target: AnyArray, pred_shape: tuple[int, ...]) -> bool:
     return target.dtype.kind in "iub" and target.ndim >= 1 and target.shape == rows[-target.ndim :]
 
 
-def _check_same_shape(where: str, target_shape: tuple[int, ...], pred_shape: tuple[int, ...]) -> None:
+def _check_same_shape(loss: Loss, target_shape: tuple[int, ...], pred_shape: tuple[int, ...]) -> None:
     """Refuse targets that would broadcast against the predictions in the last two axes."""
     if len(target_shape) >= 2 and target_shape == pred_shape[-len(target_shape) :]:
         return
@@ -155,17 +155,17 @@ def _check_same_shape(where: str, target_shape: tuple[int, ...], pred_shape: tup
         fix = "Give the last layer as many outputs as the targets have columns."
     else:
         fix = "Give one target for each row and output."
-    raise ShapeError(where, f"target of shape {pred_shape}", f"{target_shape}", fix)
+    raise ShapeError(f"{loss} target", f"target of shape {pred_shape}", f"{target_shape}", fix)
 
 
-def _row_weights(where: str, weight: Array | None, pred: Array) -> Array:
+def _row_weights(loss: Loss, weight: Array | None, pred: Array) -> Array:
     """Return the share of each row in the average, of shape (..., batch, 1)."""
     rows = pred.shape[:-1]
     if weight is None:
         return np.full((rows[-1], 1), 1 / rows[-1], pred.dtype)
     weight = np.asarray(weight, pred.dtype)
     if weight.ndim < 1 or weight.shape != rows[-weight.ndim :]:
-        raise ShapeError(where, f"weight of shape {rows}", f"{weight.shape}", "Give one weight a row.")
+        raise ShapeError(f"{loss}", f"weight of shape {rows}", f"{weight.shape}", "Give one weight a row.")
     total = weight.sum(axis=-1, keepdims=True)
     # A batch in which no row counts has loss 0 and gradient 0, not 0 / 0.
     shares: Array = weight / np.where(total > 0, total, 1)
@@ -224,13 +224,13 @@ class PointwiseLoss(Loss):
             count = pred.shape[-1] * pred.shape[-2]
             slopes *= 1 / count
             return _as_value(values.sum(axis=(-2, -1)) / count), slopes
-        shares = _row_weights(f"{self}", weight, pred) * (1 / pred.shape[-1])
+        shares = _row_weights(self, weight, pred) * (1 / pred.shape[-1])
         slopes *= shares
         return _as_value((values * shares).sum(axis=(-2, -1))), slopes
 
     def _arrange(self, target: AnyArray, pred_shape: tuple[int, ...]) -> AnyArray:
         """Bring the targets into the shape of the predictions, or refuse them."""
-        _check_same_shape(f"{self}", target.shape, pred_shape)
+        _check_same_shape(self, target.shape, pred_shape)
         return target
 
     def prepare(self, target: Any, pred_shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
@@ -537,7 +537,7 @@ class SoftmaxCrossEntropy(Loss):
         total = p.sum(axis=-1, keepdims=True)
         p /= total
         log_p -= np.log(total)
-        shares = _row_weights(f"{self}", weight, pred)
+        shares = _row_weights(self, weight, pred)
         classes = pred.shape[-1]
         smooth = self.label_smoothing
         if _is_ids(target, pred.shape):
@@ -550,7 +550,7 @@ class SoftmaxCrossEntropy(Loss):
                 rows -= (smooth / classes) * log_p.sum(axis=-1, keepdims=True)
                 p -= smooth / classes
         else:
-            _check_same_shape(f"{self}", target.shape, pred.shape)
+            _check_same_shape(self, target.shape, pred.shape)
             target = target.astype(pred.dtype, copy=False)
             if smooth:
                 target = target * (1 - smooth) + smooth / classes
@@ -595,7 +595,7 @@ class SoftmaxCrossEntropy(Loss):
         if array.ndim == 2 and array.shape == (*pred_shape[-2:-1], 1):
             what = f"class ids of shape {pred_shape[-2:-1]} or rows of shape {pred_shape[-2:]}"
             raise ShapeError(where, what, f"{array.shape}", "Write target[:, 0] for class ids in a column.")
-        _check_same_shape(f"{self}", array.shape, pred_shape)
+        _check_same_shape(self, array.shape, pred_shape)
         array = self._cast(array, dtype)
         fix = "Give class ids, one-hot rows, or divide each row by its sum."
         if (array < 0).any():
@@ -648,7 +648,7 @@ class GaussianNLL(Loss):
     ) -> tuple[Value, Array]:
         """Average the negative log-likelihood over rows and target columns."""
         pred, target = np.asarray(pred), np.asarray(target)
-        _check_same_shape(f"{self}", target.shape, self._target_shape(pred.shape))
+        _check_same_shape(self, target.shape, self._target_shape(pred.shape))
         columns = pred.shape[-1] // 2
         mean, log_variance = pred[..., :columns], pred[..., columns:]
         floor = math.log(self.min_variance)
@@ -659,7 +659,7 @@ class GaussianNLL(Loss):
         grad = np.empty_like(pred)
         np.multiply(gap, precision, out=grad[..., :columns])
         grad[..., columns:] = 0.5 * (1 - surprise) * (log_variance > floor)
-        shares = _row_weights(f"{self}", weight, pred) * (1 / columns)
+        shares = _row_weights(self, weight, pred) * (1 / columns)
         grad *= shares
         return _as_value((0.5 * (s + surprise) * shares).sum(axis=(-2, -1))), grad
 
@@ -676,7 +676,7 @@ class GaussianNLL(Loss):
     def prepare(self, target: Any, pred_shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
         """Check the shape and the numbers, and cast."""
         array = check_rows(f"{self} target", target)
-        _check_same_shape(f"{self}", array.shape, self._target_shape(pred_shape))
+        _check_same_shape(self, array.shape, self._target_shape(pred_shape))
         return self._cast(array, dtype)
 
 

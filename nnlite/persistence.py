@@ -44,7 +44,31 @@ _INITIALIZERS = {
 
 
 def save(model: Sequential, path: str | os.PathLike[str]) -> None:
-    """Write a model to a file; see `Sequential.save`, which calls this."""
+    """Write a model to a file; `Sequential.save` calls this.
+
+    Parameters
+    ----------
+    model : Sequential
+        What is written: architecture, numbers, and what is frozen.
+    path : str or path-like
+        Where to; an old file is replaced once the new one is complete.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If that is no model or no path, or a layer's arguments or buffers cannot be stored.
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nnlite import Dense, Sequential
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(Sequential([Dense(2, 1)], rng=0), Path(folder) / "net.safetensors")
+    ...     load(Path(folder) / "net.safetensors")
+    Sequential([Dense(2, 1)], dtype=float32)
+    """
     from safetensors.numpy import save as to_bytes
 
     if not isinstance(model, Sequential):

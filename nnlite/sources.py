@@ -64,9 +64,10 @@ class Arrays:
     """
 
     def __init__(self, x: Array, y: AnyArray, weight: Array | None) -> None:
-        self.x = x
-        self.y = y
-        self.weight = weight
+        # Contiguous, or taking some rows would copy all of them first.
+        self.x = np.ascontiguousarray(x)
+        self.y = np.ascontiguousarray(y)
+        self.weight = weight if weight is None else np.ascontiguousarray(weight)
         self.rows = len(x)
         self.batch_size = self.rows
         self.rng: np.random.Generator | None = None
