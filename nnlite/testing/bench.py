@@ -84,7 +84,12 @@ class Bench:
         return guarded(
             f"{self.layer}.forward",
             f"a result for x of shape {x.shape}",
-            lambda _: "The traceback above shows the line.",
+            lambda _: (
+                "The traceback above shows the line."
+                if self.layer.input_shape is not None
+                else "The traceback above shows the line. If that x does not fit, give one that does, check_layer(layer, x), or let the layer "
+                "say its input_shape."
+            ),
             self.layer.forward,
             x,
             ctx,

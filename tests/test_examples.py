@@ -1,0 +1,96 @@
+"""Every example runs without a warning, and prints what it promises."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = ROOT / "examples"
+NUMBER = r"(-?\d+\.\d+)"
+
+
+def printed(name, tmp_path):
+    # From the source tree, installed or not; what the caller has set stays behind it.
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    run = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py")],
+        capture_output=True,
+        encoding="ascii",  # a learner's terminal may have nothing else
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "ascii"},
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stderr == ""
+    assert list(tmp_path.iterdir()) == [], "an example leaves nothing behind"
+    return run.stdout
+
+
+def number(pattern, text):
+    return float(re.search(pattern.replace("#", NUMBER), text)[1])
+
+
+def test_every_example_is_tested_here():
+    tested = {name.removeprefix("test_") for name in globals() if name.startswith("test_")}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} <= tested
+
+
+def test_xor(tmp_path):
+    text = printed("xor", tmp_path)
+    losses = [float(loss) for loss in re.findall(rf"loss {NUMBER}", text)]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[0] > 0.1 > 0.001 > losses[-1]
+    table = re.findall(rf"^ ([01])   ([01]) +([01]) +{NUMBER}$", text, flags=re.MULTILINE)
+    assert [row[:3] for row in table] == [
+        ("0", "0", "0"),
+        ("0", "1", "1"),
+        ("1", "0", "1"),
+        ("1", "1", "0"),
+    ]
+    assert [float(row[3]) for row in table] == pytest.approx([0, 1, 1, 0], abs=0.05)
+
+
+def test_spirals(tmp_path):
+    text = printed("spirals", tmp_path)
+    assert number("test accuracy: #%", text) >= 99.0
+    picture = re.findall(r"^[.o#]{42}$", text, flags=re.MULTILINE)
+    assert len(picture) == 21
+    assert set("".join(picture)) == set(".o#"), "all three arms are in the picture"
+
+
+def test_digits(tmp_path):
+    text = printed("digits", tmp_path)
+    assert number("test accuracy of the loaded net: #%", text) >= 97.0
+    epochs = [int(epoch) for epoch in re.findall(r"^epoch +(\d+):", text, flags=re.MULTILINE)]
+    assert epochs == list(range(1, epochs[-1] + 1, 5))
+    assert len(epochs) >= 3
+    assert int(re.search(r"those of epoch (\d+)", text)[1]) <= epochs[-1] + 5
+    assert len(re.findall(r"^[ .:+#]{16}$", text, flags=re.MULTILINE)) == 8
+    truth, answer = re.search(r"This is a (\d); the net says (\d)", text).groups()
+    assert truth == answer
+
+
+def test_regression(tmp_path):
+    text = printed("regression", tmp_path)
+    assert number(r"test R\^2: #", text) >= 0.96
+    assert number("mean error: #", text) <= 0.1
+    rows = re.findall(rf"^ +{NUMBER} +{NUMBER} +{NUMBER}(.*)$", text, flags=re.MULTILINE)
+    assert len(rows) == 13
+    for x, truth, net, note in rows:
+        assert bool(note) == (abs(float(x)) > 3.15)
+        if not note:
+            assert float(net) == pytest.approx(float(truth), abs=0.15)
+
+
+def test_own_layer(tmp_path):
+    text = printed("own_layer", tmp_path)
+    wrong, right = text.split("\n\n")[:2]
+    assert wrong.startswith("Forgetful(3).backward: expected dL/dx to be")
+    assert right.startswith("PReLU(3) is right")
+    assert number("accuracy on moons: #%", text) >= 98.0
+    low, high = map(float, re.search(rf"from {NUMBER} to {NUMBER}", text).groups())
+    assert low < 0.2 < 0.3 < high

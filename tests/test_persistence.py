@@ -1,0 +1,700 @@
+"""Files: what is saved comes back bit by bit, and a bad file does no harm."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import re
+import stat
+import sys
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load as from_bytes
+from safetensors.numpy import save as to_bytes
+
+import nnlite as nn
+from nnlite import initializers, layers
+from nnlite.errors import ArgumentError, ModelFileError
+
+FORM = re.compile(r"load\('.*?'\): expected \S.*, got \S(.*[^.])?\. [A-Z].*[^.]\.", re.DOTALL)
+DATA = Path(__file__).parent / "data"
+
+LAYERS = [
+    nn.Dense(4, 4),
+    nn.Dense(4, 4, bias=False),
+    nn.Dropout(0.5),
+    nn.Flatten((2, 2)),
+    nn.Standardize(4),
+    nn.ReLU(),
+    nn.LeakyReLU(),
+    nn.LeakyReLU(0.3),
+    nn.ELU(),
+    nn.ELU(alpha=0.7),
+    nn.GELU(),
+    nn.GELU(approximate=True),
+    nn.SiLU(),
+    nn.Sigmoid(),
+    nn.Tanh(),
+    nn.Softplus(),
+    nn.Softmax(),
+    nn.LogSoftmax(),
+    nn.Step(),
+]
+
+INITIALIZERS = [
+    initializers.HeNormal(0.2),
+    initializers.HeUniform(),
+    initializers.GlorotNormal(),
+    initializers.GlorotUniform(),
+    initializers.LeCunNormal(),
+    initializers.LeCunUniform(),
+    initializers.Orthogonal(gain=1.5),
+    initializers.Constant(1 / 3),
+    initializers.Zeros(),
+]
+
+
+class Scale(nn.Layer):
+    """A layer of a user's own, with an argument, a parameter and a buffer."""
+
+    factor = nn.Parameter()
+
+    def __init__(self, features, *, powers=(1, 2), initializer=None):
+        self.features = features
+        self.powers = list(powers)
+        self.initializer = initializer
+        self.declare("factor", (features,), initializer=initializer, decay=False)
+
+    def buffer_shapes(self):
+        return {"offset": (self.features,), "count": ()}
+
+    def forward(self, x, ctx=None):
+        y = x * self.factor ** x.dtype.type(sum(self.powers))
+        return y + self.buffers["offset"] if self.buffers else y
+
+
+def net(*given, **options):
+    return nn.Sequential([*given, nn.Dense(4, 3)], rng=0, **options)
+
+
+def data(shape=(4,)):
+    return np.random.default_rng(5).normal(2.0, 3.0, (20, *shape))
+
+
+def round_trip(model, folder, **options):
+    path = folder / "a model.safetensors"
+    model.save(path)
+    return nn.load(path, **options)
+
+
+def assert_same(model, copy, X):
+    assert repr(copy) == repr(model)
+    assert copy.params.dtype == model.params.dtype
+    assert copy.params.replicas == model.params.replicas
+    assert copy.params.specs == model.params.specs
+    assert copy.params.frozen == model.params.frozen
+    assert copy.params.values.tobytes() == model.params.values.tobytes()
+    assert [layer.config() for layer in copy] == [layer.config() for layer in model]
+    for layer, original in zip(copy, model, strict=True):
+        assert layer.buffers.keys() == original.buffers.keys()
+        for name, array in original.buffers.items():
+            np.testing.assert_array_equal(layer.buffers[name], array)
+            assert layer.buffers[name].dtype == model.params.dtype
+    assert copy.predict(X).tobytes() == model.predict(X).tobytes()
+
+
+def listed(module, base):
+    return {cls for cls in vars(module).values() if isinstance(cls, type) and issubclass(cls, base)}
+
+
+def test_no_layer_and_no_initializer_is_forgotten():
+    assert {type(layer) for layer in LAYERS} == listed(layers, nn.Layer) - {nn.Layer}
+    public = {cls for cls in listed(initializers, initializers.Initializer) if cls.__name__[0] != "_"}
+    assert {type(made) for made in INITIALIZERS} == public - {initializers.Initializer}
+
+
+@pytest.mark.parametrize("options", [{}, {"dtype": "float64"}, {"replicas": 3}], ids=str)
+@pytest.mark.parametrize("layer", LAYERS, ids=repr)
+def test_every_layer_comes_back_bit_by_bit(layer, options, tmp_path):
+    model = net(type(layer)(**layer.config()), **options)
+    X = data((2, 2) if isinstance(layer, nn.Flatten) else (4,))
+    model.adapt(X)
+    assert_same(model, round_trip(model, tmp_path), X)
+
+
+@pytest.mark.parametrize("initializer", INITIALIZERS, ids=repr)
+def test_every_initializer_comes_back(initializer, tmp_path):
+    model = net(nn.Dense(4, 4, weight_initializer=initializer))
+    copy = round_trip(model, tmp_path)
+    assert_same(model, copy, data())
+    assert copy[0].weight_initializer == initializer
+    again, expected = model.params.values.copy(), model.params.values
+    copy.initialize(rng=7)
+    model.initialize(rng=7)
+    np.testing.assert_array_equal(copy.params.values, expected)
+    assert again.shape == expected.shape
+
+
+@pytest.mark.parametrize("names", [(), ("0.W",), ("0.b", "2.W"), ("0.W", "0.b", "2.W", "2.b")])
+def test_what_is_frozen_stays_frozen(names, tmp_path):
+    model = net(nn.Dense(4, 4), nn.Tanh())
+    model.params.frozen = names
+    copy = round_trip(model, tmp_path)
+    assert copy.params.frozen == set(names)
+    assert copy.params.trainable_slices == model.params.trainable_slices
+
+
+def test_a_model_that_has_seen_no_data_can_be_saved_and_fitted_later(tmp_path):
+    model = net(nn.Standardize(4))
+    copy = round_trip(model, tmp_path)
+    assert not copy[0].adapted
+    X, y = data(), data((3,))
+    options = {"loss": nn.MeanSquaredError(), "epochs": 3, "rng": 0}
+    model.fit(X, y, optimizer=nn.Adam(), **options)
+    copy.fit(X, y, optimizer=nn.Adam(), **options)
+    np.testing.assert_array_equal(copy.params.values, model.params.values)
+
+
+def test_a_model_without_parameters_can_be_saved(tmp_path):
+    model = nn.Sequential([nn.Tanh(), nn.Dropout(0.5)])
+    assert_same(model, round_trip(model, tmp_path), data())
+
+
+def test_values_that_are_not_finite_come_back_as_they_are(tmp_path):
+    model = net()
+    model[0].W[0] = [np.nan, np.inf, -0.0]
+    assert round_trip(model, tmp_path).params.values.tobytes() == model.params.values.tobytes()
+
+
+def test_the_file_can_be_read_without_nnlite(tmp_path):
+    model = net(nn.Dense(4, 4), replicas=2)
+    model.save(tmp_path / "net.safetensors")
+    content = (tmp_path / "net.safetensors").read_bytes()
+    tensors = from_bytes(content)
+    assert tensors.keys() == {"0.W", "0.b", "1.W", "1.b"}
+    np.testing.assert_array_equal(tensors["0.W"], model[0].W)
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    architecture = json.loads(header["__metadata__"]["nnlite"])
+    assert architecture["format"] == 1
+    assert architecture["version"] == nn.__version__
+    assert [entry["class"] for entry in architecture["layers"]] == ["Dense", "Dense"]
+
+
+# Layers of one's own.
+
+
+@pytest.mark.parametrize("replicas", [None, 2])
+def test_own_layers_come_back_with_their_classes(replicas, tmp_path):
+    model = net(Scale(4, powers=(1, 0), initializer=initializers.Constant(2.0)), replicas=replicas)
+    model[0].buffers = {"offset": np.arange(4, dtype=np.float32), "count": np.array(3, np.float32)}
+    copy = round_trip(model, tmp_path, custom_objects={"Scale": Scale})
+    assert_same(model, copy, data())
+    assert isinstance(copy[0], Scale)
+    assert copy[0].buffers["count"].shape == ()
+
+
+def test_an_own_layer_without_its_class_is_refused_and_says_what_to_do(tmp_path):
+    with pytest.raises(ModelFileError, match=r"got 'Scale'\. .*custom_objects=\{'Scale': its_class\}"):
+        round_trip(net(Scale(4)), tmp_path)
+
+
+def test_an_own_class_can_take_the_place_of_another(tmp_path):
+    class Louder(nn.Tanh):
+        def forward(self, x, ctx=None):
+            return 2 * super().forward(x, ctx)
+
+    model = nn.Sequential([nn.Tanh()])
+    copy = round_trip(model, tmp_path, custom_objects={"Tanh": Louder})
+    np.testing.assert_array_equal(copy.predict(data()), 2 * model.predict(data()))
+
+
+def test_an_own_initializer_is_left_out_and_its_numbers_are_kept(tmp_path):
+    model = net(nn.Dense(4, 4, weight_initializer=lambda rng, shape: np.full(shape, 0.5)))
+    copy = round_trip(model, tmp_path)
+    assert copy[0].weight_initializer is None
+    np.testing.assert_array_equal(copy[0].W, model[0].W)
+
+
+def test_an_own_initializer_class_with_a_taken_name_is_no_initializer_of_nnlite(tmp_path):
+    own = type("HeNormal", (initializers.Zeros,), {})()
+    assert round_trip(net(nn.Dense(4, 4, weight_initializer=own)), tmp_path)[0].weight_initializer is None
+
+
+@pytest.mark.parametrize(
+    "buffers",
+    [
+        {"offset": np.zeros(4)},
+        {"offset": np.zeros(3), "count": np.array(0)},
+        {"offset": np.zeros(4), "count": np.array(0), "more": np.zeros(1)},
+        {"factor": np.zeros(4)},
+    ],
+    ids=["missing", "misshaped", "extra", "named as a parameter"],
+)
+def test_buffers_that_could_not_be_read_back_are_refused(buffers, tmp_path):
+    model = net(Scale(4))
+    model[0].buffers = buffers
+    with pytest.raises(
+        ArgumentError, match=r"save, layer 0 Scale\(4, .*: expected buffers .*Override buffer_shapes"
+    ):
+        model.save(tmp_path / "net.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_own_layer_that_does_not_take_what_is_stored(tmp_path):
+    class Other(nn.Layer):
+        def __init__(self, size):
+            raise ZeroDivisionError("its own affair")
+
+    model = net(Scale(4))
+    with pytest.raises(ModelFileError, match=r"fails with TypeError: .*unexpected keyword"):
+        round_trip(model, tmp_path, custom_objects={"Scale": Other})
+    nn.Sequential([nn.Dropout(0.5)]).save(tmp_path / "other")
+    Other.__init__ = lambda self, rate: 1 / 0
+    with pytest.raises(ModelFileError, match="fails with ZeroDivisionError: division by zero"):
+        nn.load(tmp_path / "other", custom_objects={"Dropout": Other})
+
+
+# Bad files.
+
+
+def good_file():
+    model = net(nn.Standardize(4), nn.Dense(4, 4, weight_initializer=initializers.HeNormal()), nn.Tanh())
+    model.adapt(data())
+    tensors = {name: np.array(model.params[name]) for name in model.params}
+    tensors |= {f"0.{name}": array for name, array in model[0].buffers.items()}
+    dense = {"bias": True, "weight_initializer": None, "bias_initializer": None}
+    he = {"initializer": "HeNormal", "config": {"negative_slope": 0.0}}
+    architecture = {
+        "format": 1,
+        "version": "0.1.0",
+        "dtype": "float32",
+        "replicas": None,
+        "frozen": ["1.W"],
+        "layers": [
+            {"class": "Standardize", "config": {"features": 4}},
+            {
+                "class": "Dense",
+                "config": {"in_features": 4, "out_features": 4, **dense, "weight_initializer": he},
+            },
+            {"class": "Tanh", "config": {}},
+            {"class": "Dense", "config": {"in_features": 4, "out_features": 3, **dense}},
+        ],
+    }
+    return architecture, tensors
+
+
+def write(path, architecture, tensors):
+    text = architecture if isinstance(architecture, str) else json.dumps(architecture)
+    path.write_bytes(to_bytes(tensors, metadata={"nnlite": text}))
+    return path
+
+
+def refused(path):
+    """Load, expect the one error, and return its text."""
+    with pytest.raises(ModelFileError) as caught:
+        nn.load(path)
+    assert FORM.fullmatch(str(caught.value)), str(caught.value)
+    return str(caught.value)
+
+
+def test_the_good_file_of_these_tests_is_good(tmp_path):
+    assert len(nn.load(write(tmp_path / "net", *good_file()))) == 4
+
+
+def in_layer(index, **config):
+    def change(architecture, tensors):
+        architecture["layers"][index]["config"] |= config
+
+    return change
+
+
+def in_top(**entries):
+    def change(architecture, tensors):
+        architecture.update(entries)
+
+    return change
+
+
+def in_tensors(**arrays):
+    def change(architecture, tensors):
+        tensors.update({name.replace("_", "."): array for name, array in arrays.items()})
+
+    return change
+
+
+def without(name):
+    def change(architecture, tensors):
+        del (architecture if name in architecture else tensors)[name]
+
+    return change
+
+
+def one_layer(name, **config):
+    return in_top(layers=[{"class": name, "config": config}])
+
+
+BAD_FILES = {
+    "a newer format": (
+        in_top(format=2),
+        "expected format 1, got format 2, written by nnlite 0.1.0. Update nnlite",
+    ),
+    "format 0": (in_top(format=0), "got format 0, .*damaged"),
+    "format true": (in_top(format=True), "got format True"),
+    "format in words": (in_top(format="1"), "got format '1'"),
+    "no format": (without("format"), "KeyError: 'format'"),
+    "no layers": (without("layers"), "KeyError: 'layers'"),
+    "an empty list of layers": (in_top(layers=[]), "expected no tensor '0.mean'"),
+    "layers that are a number": (in_top(layers=7), "TypeError"),
+    "layers that are words": (in_top(layers="Dense"), "TypeError"),
+    "a layer that is a list": (in_top(layers=[["Dense", {}]]), "TypeError"),
+    "a layer without a class": (in_top(layers=[{"config": {}}]), "KeyError: 'class'"),
+    "a layer without a config": (in_top(layers=[{"class": "Tanh"}]), "KeyError: 'config'"),
+    "a class that is a list": (in_top(layers=[{"class": [], "config": {}}]), "TypeError"),
+    "a class that is null": (in_top(layers=[{"class": None, "config": {}}]), "layers of nnlite, got None"),
+    "a config that is a list": (in_top(layers=[{"class": "Tanh", "config": [1]}]), "AttributeError"),
+    "a function of the system": (one_layer("os.system", command="true"), "layers of nnlite, got 'os.system'"),
+    "a function of Python": (one_layer("eval", source="1"), "layers of nnlite, got 'eval'"),
+    "a class that is no layer": (one_layer("Sequential", layers=[]), "layers of nnlite, got 'Sequential'"),
+    "a part of a layer": (one_layer("Gradients", views={}), "layers of nnlite, got 'Gradients'"),
+    "the base class": (one_layer("Layer"), "layers of nnlite, got 'Layer'"),
+    "a dunder": (one_layer("__class__"), "layers of nnlite, got '__class__'"),
+    "an unknown argument": (in_layer(2, volume=11), "TypeError: .*unexpected keyword argument 'volume'"),
+    "a missing argument": (in_top(layers=[{"class": "Dense", "config": {}}]), "TypeError: .*in_features"),
+    "a private argument": (in_layer(2, _params=1), "TypeError"),
+    "a size in words": (in_layer(1, in_features="4"), "Dense.in_features.: expected an integer"),
+    "a negative size": (in_layer(1, in_features=-4), "expected an integer of at least 1, got -4"),
+    "half a size": (in_layer(1, in_features=4.5), "got 4.5"),
+    "a bias that is a number": (in_layer(1, bias=1), "True or False, got 1"),
+    "a NaN": (one_layer("LeakyReLU", negative_slope=float("nan")), "a finite number, got nan"),
+    "an initializer in words": (in_layer(1, weight_initializer="HeNormal"), "got 'HeNormal'"),
+    "an unknown initializer": (
+        in_layer(1, weight_initializer={"initializer": "print", "config": {}}),
+        "initializers of nnlite, got 'print'",
+    ),
+    "the base of initializers": (
+        in_layer(1, weight_initializer={"initializer": "Initializer", "config": {}}),
+        "expected (initializers of nnlite|an architecture)",
+    ),
+    "an initializer with other settings": (
+        in_layer(1, weight_initializer={"initializer": "Zeros", "config": {"value": 1}}),
+        "TypeError",
+    ),
+    "an initializer that is a list": (
+        in_layer(1, weight_initializer={"initializer": [], "config": {}}),
+        "TypeError",
+    ),
+    "layers that do not follow": (
+        in_layer(0, features=5),
+        "0.mean as float32 of shape .5,., got F32 of shape .4,.",
+    ),
+    "another width": (in_layer(1, out_features=5), "1.W as float32 of shape .4, 5., got F32 of shape .4, 4."),
+    "half precision": (in_top(dtype="float16"), "float32 or float64, got float16"),
+    "a dtype of objects": (in_top(dtype="O"), "float32 or float64, got object"),
+    "a dtype that is a dict": (in_top(dtype={"names": ["a"], "formats": ["f4"]}), "float32 or float64, got"),
+    "another dtype": (in_top(dtype="float64"), "0.mean as float64 of shape .4,., got F32"),
+    "no dtype": (in_top(dtype=None), "float32 or float64, got None"),
+    "replicas in words": (in_top(replicas="3"), "1.W as float32 of shape"),
+    "replicas of a model without": (
+        in_top(replicas=3),
+        "1.W as float32 of shape .3, 4, 4., got F32 of shape .4, 4.",
+    ),
+    "no replica": (one_layer("Tanh"), "expected no tensor '0.mean'"),
+    "frozen what is not there": (in_top(frozen=["9.W"]), "got '9.W'"),
+    "frozen a number": (in_top(frozen=5), "TypeError"),
+    "frozen lists": (in_top(frozen=[[]]), "TypeError"),
+    "a tensor too few": (without("3.W"), "3.W as float32 of shape .4, 3., got no such tensor"),
+    "a buffer too few": (without("0.scale"), "0.scale as float32 of shape .4,., got no such tensor"),
+    "a tensor too many": (in_tensors(_9_W=np.zeros(3, "f4")), "no tensor '.9.W', got F32 of shape .3,."),
+    "a buffer of another layer": (in_tensors(**{"2_mean": np.zeros(4, "f4")}), "no tensor '2.mean'"),
+    "a misshaped tensor": (
+        in_tensors(**{"1_b": np.zeros((4, 1), "f4")}),
+        "1.b as float32 of shape .4,., got F32 of shape .4, 1.",
+    ),
+    "an empty tensor": (in_tensors(**{"1_b": np.zeros(0, "f4")}), "got F32 of shape .0,."),
+    "a tensor of float64": (in_tensors(**{"1_b": np.zeros(4)}), "1.b as float32 of shape .4,., got F64"),
+    "a tensor of integers": (in_tensors(**{"1_b": np.zeros(4, "i4")}), "got I32"),
+    "a tensor of truth values": (in_tensors(**{"1_b": np.zeros(4, bool)}), "got BOOL"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_architecture_is_refused(name, tmp_path):
+    change, message = BAD_FILES[name]
+    architecture, tensors = good_file()
+    change(architecture, tensors)
+    assert re.search(message, refused(write(tmp_path / "net", architecture, tensors)))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "JSONDecodeError"),
+        ("{", "JSONDecodeError"),
+        ("null", "an architecture with entries, got a NoneType"),
+        ("[1, 2]", "got a list"),
+        ('"Dense"', "got a str"),
+        ("1" * 5000, "ValueError: Exceeds the limit"),
+        ("[" * 100_000, "RecursionError"),
+        ('{"a":' * 100_000, "RecursionError"),
+        ('{"format": 1, "layers": ' + "[" * 100_000, "RecursionError"),
+    ],
+    ids=[
+        "empty",
+        "cut off",
+        "null",
+        "list",
+        "string",
+        "long number",
+        "deep list",
+        "deep dict",
+        "deep inside",
+    ],
+)
+def test_an_architecture_that_is_none_is_refused(text, message, tmp_path):
+    assert re.search(message, refused(write(tmp_path / "net", text, {})))
+
+
+def raw_file(header, content=b""):
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + content
+
+
+NO_SAFETENSORS = {
+    "empty": b"",
+    "seven zeros": b"\x00" * 7,
+    "zeros": b"\x00" * 100,
+    "ones": b"\xff" * 100,
+    "a zip file": b"PK\x03\x04 and so on",
+    "a pickle": pickle.dumps(net),
+    "no content": raw_file({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}),
+    "too short": raw_file({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}, b"\x00" * 4),
+    "4 TB": raw_file(
+        {"a": {"dtype": "F32", "shape": [10**12], "data_offsets": [0, 4 * 10**12]}}, b"\x00" * 8
+    ),
+    "beyond int64": raw_file({"a": {"dtype": "F32", "shape": [2**62, 4], "data_offsets": [0, 0]}}),
+    "objects": raw_file({"a": {"dtype": "OBJ", "shape": [1], "data_offsets": [0, 8]}}, b"\x00" * 8),
+    "a negative size": raw_file({"a": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}}, b"\x00" * 4),
+    "a number as metadata": raw_file({"__metadata__": {"nnlite": 5}}),
+    "a list as metadata": raw_file({"__metadata__": []}),
+    "a list as header": raw_file([]),
+    "an endless header": (2**60).to_bytes(8, "little") + b"{}",
+}
+
+
+@pytest.mark.parametrize("name", NO_SAFETENSORS)
+def test_what_is_no_safetensors_file_is_refused(name, tmp_path):
+    path = tmp_path / "net"
+    path.write_bytes(NO_SAFETENSORS[name])
+    assert re.search("expected a safetensors file, got another .*Copy the whole file again", refused(path))
+
+
+def test_a_safetensors_file_of_something_else_is_refused(tmp_path):
+    path = tmp_path / "net"
+    path.write_bytes(to_bytes({"a": np.zeros(3)}))
+    assert "an architecture in the metadata, got no metadata" in refused(path)
+    path.write_bytes(to_bytes({"a": np.zeros(3)}, metadata={"format": "pt"}))
+    assert "an architecture in the metadata, got ['format']. Use a file that model.save wrote" in refused(
+        path
+    )
+
+
+def test_a_file_that_is_cut_off_anywhere_is_refused(tmp_path):
+    path = write(tmp_path / "net", *good_file())
+    content = path.read_bytes()
+    for length in [*range(40), *range(40, len(content), 29), len(content) - 1]:
+        path.write_bytes(content[:length])
+        refused(path)
+
+
+def test_a_file_that_is_damaged_anywhere_raises_nothing_else(tmp_path):
+    path = write(tmp_path / "net", *good_file())
+    content = path.read_bytes()
+    header = 8 + int.from_bytes(content[:8], "little")
+    rng = np.random.default_rng(0)
+    outcomes = set()
+    for _ in range(400):
+        damaged = bytearray(content)
+        for place in rng.integers(0, header, rng.integers(1, 4)):
+            damaged[place] = (
+                rng.choice(list(b'0123456789"{}[]:,.-eE aflnrstu\\')) if place > 8 else rng.integers(256)
+            )
+        path.write_bytes(damaged)
+        try:
+            nn.load(path)
+            outcomes.add("loaded")
+        except ModelFileError as error:
+            outcomes.add(error.expected)
+    assert "a safetensors file" in outcomes
+    assert "an architecture that can be built" in outcomes
+
+
+def dense(in_features, out_features):
+    return {
+        "class": "Dense",
+        "config": {"in_features": in_features, "out_features": out_features, "bias": True},
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        in_top(layers=[dense(10**6, 10**6)]),
+        in_top(layers=[dense(4, 10**12), dense(10**12, 10**12)]),
+        in_top(layers=[dense(2**63, 2**63)]),
+        in_top(layers=[dense(10**100, 3)]),
+        in_top(replicas=10**12),
+        one_layer("Standardize", features=10**12),
+        one_layer("Flatten", shape=[10**9] * 50),
+    ],
+    ids=["wide", "chain", "beyond int64", "beyond float64", "replicas", "buffers", "shape"],
+)
+def test_sizes_that_are_only_declared_take_no_memory(change, tmp_path):
+    architecture, tensors = good_file()
+    change(architecture, tensors)
+    path = write(tmp_path / "net", architecture, tensors)
+    tracemalloc.start()
+    try:
+        refused(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 5_000_000
+
+
+def test_replicas_of_nothing_take_no_time(tmp_path):
+    architecture, _ = good_file()
+    architecture |= {"replicas": 10**9, "frozen": [], "layers": [{"class": "Tanh", "config": {}}]}
+    assert nn.load(write(tmp_path / "net", architecture, {})).params.size == 0
+
+
+def test_loading_draws_no_random_numbers(tmp_path, monkeypatch):
+    path = tmp_path / "net"
+    net(nn.Dense(4, 4, weight_initializer=initializers.Orthogonal())).save(path)
+    monkeypatch.setattr(initializers.Orthogonal, "__call__", lambda self, rng, shape: pytest.fail("drawn"))
+    nn.load(path)
+
+
+def test_a_file_that_cannot_be_read_is_an_oserror(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        nn.load(tmp_path / "missing")
+    with pytest.raises(OSError, match=r"directory|denied"):
+        nn.load(tmp_path)
+
+
+# Writing.
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+@pytest.mark.parametrize("name", ["net", "a net.safetensors", "nétz 网.safetensors", "." + 200 * "n"])
+def test_paths_of_any_kind(name, kind, tmp_path, monkeypatch):
+    model = net()
+    model.save(kind(tmp_path / name))
+    assert_same(model, nn.load(kind(tmp_path / name)), data())
+    monkeypatch.chdir(tmp_path)
+    model[0].b[...] = 1.0
+    model.save(kind(name))
+    assert_same(model, nn.load(kind(name)), data())
+    assert names(tmp_path) == [name]
+
+
+class Fails:
+    """Stands in for a function of the system, and fails."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __call__(self, *args, **kwargs):
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=repr)
+@pytest.mark.parametrize("place", ["os.fsync", "os.replace"])
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_save_that_fails_leaves_the_old_file_and_no_other(place, error, exists, tmp_path, monkeypatch):
+    path = tmp_path / "net"
+    model = net()
+    if exists:
+        model.save(path)
+        old = path.read_bytes()
+    model[0].W[...] = 7.0
+    monkeypatch.setattr(place, Fails(error))
+    with pytest.raises(type(error)):
+        model.save(path)
+    monkeypatch.undo()
+    assert names(tmp_path) == (["net"] if exists else [])
+    if exists:
+        assert path.read_bytes() == old
+    model.save(path)
+    assert nn.load(path)[0].W[0, 0] == 7.0
+
+
+def test_a_save_where_no_file_can_be_is_an_oserror(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        net().save(tmp_path / "no folder" / "net")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match=r"directory|denied"):
+        net().save(tmp_path / "folder")
+    assert names(tmp_path) == ["folder"]
+    assert names(tmp_path / "folder") == []
+
+
+def test_a_model_that_cannot_be_written_leaves_the_old_file(tmp_path):
+    path = tmp_path / "net"
+    net().save(path)
+    old = path.read_bytes()
+    with pytest.raises(ArgumentError, match="JSON"):
+        net(Scale(4, powers=[complex(1)])).save(path)
+    assert path.read_bytes() == old
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="rights are another matter there")
+@pytest.mark.parametrize(("mask", "rights"), [(0o022, 0o644), (0o077, 0o600), (0o027, 0o640)])
+def test_the_umask_decides_who_may_read(mask, rights, tmp_path):
+    before = os.umask(mask)
+    try:
+        net().save(tmp_path / "net")
+        assert os.umask(mask) == mask
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "net").stat().st_mode) == rights
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need special rights there")
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "net"
+    link.symlink_to(tmp_path / "real" / "net")
+    net().save(link)
+    assert link.is_symlink()
+    assert names(tmp_path / "real") == ["net"]
+
+
+# Later versions must read what earlier ones wrote; data/make_format_1.py made these files.
+
+
+@pytest.mark.parametrize("name", ["format_1", "format_1_replicas"])
+def test_files_of_format_1_can_be_read(name):
+    expected = json.loads((DATA / f"{name}.json").read_text())
+    model = nn.load(DATA / f"{name}.safetensors")
+    tolerance = 1e-12 if model.params.dtype == np.float64 else 1e-5
+    np.testing.assert_allclose(
+        model.predict(expected["X"]), expected["predictions"], rtol=tolerance, atol=tolerance
+    )
+    assert model.params.replicas == {"format_1": None, "format_1_replicas": 2}[name]
+    assert model.params.frozen == ({"1.b"} if name == "format_1" else set())
+
+
+def test_the_settings_in_a_file_of_format_1_are_understood():
+    assert repr(nn.load(DATA / "format_1.safetensors")) == (
+        "Sequential([Standardize(3), Dense(3, 6, weight_initializer=HeUniform(negative_slope=0.1)), "
+        "LeakyReLU(negative_slope=0.1), Dropout(0.25), Dense(6, 4, bias=False), GELU(approximate=True), "
+        "Dense(4, 2, bias_initializer=Constant(0.5))], dtype=float32)"
+    )
