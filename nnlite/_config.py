@@ -55,7 +55,9 @@ class Configured:
         shown = []
         for name, parameter in _arguments(type(self)).items():
             value = self.__dict__.get(name, parameter.default)
-            if parameter.default is parameter.empty and parameter.kind is not parameter.KEYWORD_ONLY:
+            if value is parameter.empty:  # not stored, which only `config` needs
+                shown.append("...")
+            elif parameter.default is parameter.empty and parameter.kind is not parameter.KEYWORD_ONLY:
                 shown.append(repr(value))
             elif repr(value) != repr(parameter.default):  # `!=` of arrays is no bool
                 shown.append(f"{name}={value!r}")

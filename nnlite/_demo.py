@@ -15,7 +15,7 @@ from nnlite._recipes import RECIPES
 from nnlite._terminal import Canvas, Screen, bar, image, loss_curves, side_by_side
 from nnlite._typing import AnyArray, Array
 from nnlite._version import __version__
-from nnlite.callbacks import ProgressBar, TrainingState
+from nnlite.callbacks import ProgressBar
 from nnlite.data import train_test_split
 from nnlite.history import History
 from nnlite.layers import Softmax
@@ -57,31 +57,6 @@ class Options(NamedTuple):
     seed: int = 0
     save: Path | None = None
     quiet: bool = False
-
-
-class _Bar(ProgressBar):
-    """The progress bar with words beside it that fit into 80 columns."""
-
-    def __init__(self, metric: str) -> None:
-        super().__init__()
-        self.metric = metric
-
-    def on_train_begin(self, state: TrainingState) -> None:
-        """Draw the empty bar."""
-        from tqdm.auto import tqdm
-
-        layout = "{percentage:3.0f}% {bar} epoch {n_fmt}/{total_fmt}{postfix}"
-        self._bar: Any = tqdm(total=state.epochs, disable=self.disable, bar_format=layout)
-
-    def on_epoch_end(self, state: TrainingState) -> None:
-        """Let it grow."""
-        row = state.history[-1]
-        shown = f"loss {row['loss']:.3g}"
-        if f"validation_{self.metric}" in row:
-            shown += f", validation {_score_text(self.metric, row[f'validation_{self.metric}'])}"
-        # Filled up, so that the bar does not change its length with the number of digits.
-        self._bar.set_postfix_str(f"{shown:<39}", refresh=False)
-        self._bar.update()
 
 
 class _Demo:
@@ -132,7 +107,7 @@ class _Demo:
                 batch_size=self.batch_size,
                 validation=self.validation,
                 metrics=[self.metric],
-                callbacks=[] if self.options.quiet else [_Bar(self.metric.__name__)],
+                callbacks=[] if self.options.quiet else [ProgressBar()],
             )
         self.seconds = time.perf_counter() - begun
         self.pred: Array = self.model.predict(self.test[0])

@@ -115,8 +115,9 @@ def follow_shapes(layers: tuple[Layer, ...]) -> tuple[Shape, list[Shape]]:
     for index, layer in enumerate(layers):
         wanted = layer.input_shape
         if wanted is not None and shape is None:
-            # Until here any shape would do, so it is this one all the way from the input.
-            first, outputs = wanted, [wanted] * index
+            # Until here any shape would do. If no layer changes it, it is this one from the input on.
+            if all(earlier.output_shape(wanted) == wanted for earlier in layers[:index]):
+                first, outputs = wanted, [wanted] * index
             shape = wanted
         elif wanted is not None and wanted != shape:
             raise ShapeError(

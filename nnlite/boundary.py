@@ -171,6 +171,8 @@ class Boundary:
             If it is no loss.
         ArgumentError
             If the last layer applies what the loss applies itself.
+        ShapeError
+            If an output sample is no row of numbers.
         """
         if isinstance(loss, type):
             raise ArgumentTypeError(
@@ -180,6 +182,13 @@ class Boundary:
             fix = "Use one of nnlite.losses, or subclass nnlite.Loss."
             raise ArgumentTypeError("loss", "a Loss instance", f"{loss!r}", fix)
         last = self.layers[-1]
+        if self.output_rank > 1:  # a loss would take the first of these axes for the batch
+            raise ShapeError(
+                f"layer {len(self.layers) - 1} {last}",
+                "output of shape (batch, outputs), as losses take it",
+                f"samples of shape {self.output_shape}",
+                f"End the model with Flatten({self.output_shape}).",
+            )
         if loss.from_logits and last.gives_probabilities:
             raise ArgumentError(
                 f"layer {len(self.layers) - 1} {last}",
@@ -189,7 +198,7 @@ class Boundary:
             )
 
     def check_targets(
-        self, y: Any, weight: Any, loss: Loss, x: Array, *, shared: bool = False
+        self, y: Any, weight: Any, loss: Loss, x: Array, *, shared: bool = False, part: bool = False
     ) -> tuple[AnyArray, Array | None]:
         """Check targets and weights against the input, and cast them.
 
@@ -205,6 +214,8 @@ class Boundary:
             The input, checked.
         shared : bool
             Whether replicas must share their targets and weights.
+        part : bool
+            Whether this is a batch of more rows, in which none need count.
 
         Returns
         -------
@@ -220,7 +231,7 @@ class Boundary:
         y = self.check_target_rows(y, x)
         outputs = self.output_shape if self.output_shape is not None else x.shape[self.row_axis(x) + 1 :]
         target = loss.prepare(y, (*rows, *outputs), self.dtype)
-        return target, None if weight is None else self.check_weight(weight, rows)
+        return target, None if weight is None else self.check_weight(weight, rows, part=part)
 
     def check_target_rows(self, y: Any, x: Array) -> AnyArray:
         """Check that there is one target for each row; what a target must be only a loss knows.
@@ -249,7 +260,7 @@ class Boundary:
             raise ShapeError("y", f"{rows[-1]} rows, as many as X", f"shape {array.shape}", fix)
         return array
 
-    def check_weight(self, weight: Any, rows: tuple[int, ...]) -> Array:
+    def check_weight(self, weight: Any, rows: tuple[int, ...], *, part: bool = False) -> Array:
         """Check and cast the weights of rows.
 
         Parameters
@@ -258,6 +269,8 @@ class Boundary:
             The candidate. The axis of replicas may be missing.
         rows : tuple of int
             What `rows` gives.
+        part : bool
+            Whether this is a batch of more rows, in which none need count.
 
         Returns
         -------
@@ -269,5 +282,5 @@ class Boundary:
             If they do not fit, or are negative or not finite.
         """
         cast = self._cast(weight, "weight")
-        check_weight("weight", cast, rows=rows)
+        check_weight("weight", cast, rows=rows, part=part)
         return cast

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from nnlite.checks import check_bool, check_integer, check_number
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.history import History
 from nnlite.losses import Loss, Value
+from nnlite.metrics import Metric
 from nnlite.model import Sequential
 from nnlite.optimizers import LBFGS, Optimizer
 
@@ -44,6 +46,8 @@ class TrainingState:
         How many were asked for.
     columns : tuple of str
         Names of the numbers that each epoch will write down.
+    metrics : mapping of str to function, optional
+        The metrics among them.
 
     Attributes
     ----------
@@ -75,12 +79,14 @@ class TrainingState:
         *,
         epochs: int,
         columns: tuple[str, ...],
+        metrics: Mapping[str, Metric] | None = None,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
         self.loss = loss
         self.epochs = epochs
         self.columns = columns
+        self.metrics = dict(metrics or {})
         self.history = History()
         self.epoch = 0
         self.batch = 0
@@ -179,11 +185,9 @@ class _Monitor(Callback):
         self.monitor = monitor
         self.patience = check_integer(f"{name}(patience=)", patience, low=1)
         self.min_delta = check_number(f"{name}(min_delta=)", min_delta, low=0)
-        if higher_is_better is None:
-            higher_is_better = monitor.removeprefix("validation_") in HIGHER_IS_BETTER
-        else:
+        if higher_is_better is not None:
             higher_is_better = check_bool(f"{name}(higher_is_better=)", higher_is_better)
-        self.sign = -1.0 if higher_is_better else 1.0
+        self.higher_is_better = higher_is_better
 
     def check(self, state: TrainingState) -> None:
         """Check that there will be such a column, of single numbers."""
@@ -205,6 +209,14 @@ class _Monitor(Callback):
 
     def on_train_begin(self, state: TrainingState) -> None:
         """Start afresh."""
+        higher_is_better = self.higher_is_better
+        if higher_is_better is None:
+            name = self.monitor.removeprefix("validation_")
+            metric = state.metrics.get(name)
+            function = getattr(metric, "func", metric)  # that of a functools.partial
+            # Its own name too, since a dict of metrics can give it any other.
+            higher_is_better = bool({name, getattr(function, "__name__", "")} & HIGHER_IS_BETTER)
+        self.sign = -1.0 if higher_is_better else 1.0
         self.best = np.inf
         self.waited = 0
 
@@ -403,46 +415,75 @@ class TimeLimit(Callback):
 
 
 class ProgressBar(Callback):
-    """Show a bar that grows by the epoch, with the numbers of the last one beside it.
+    """Show a bar that grows by the epoch, with numbers of the last one beside it.
 
     In a terminal and in a notebook; where the output is neither, nothing is shown.
 
     Parameters
     ----------
+    show : sequence of str, optional
+        Columns of the history. By default the loss and, if they are there, the validation
+        of the first metric or else of the loss.
     disable : bool or None
         True for silence, False for a bar wherever the output goes, None for a bar if
         somebody is there to see it.
 
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If an argument cannot be used; in ``fit``, if there will be no such column.
+
     Examples
     --------
-    >>> ProgressBar(disable=True).disable
-    True
+    >>> ProgressBar(show=["loss", "validation_loss"]).show
+    ('loss', 'validation_loss')
     """
 
-    def __init__(self, *, disable: bool | None = None) -> None:
+    def __init__(self, *, show: Sequence[str] | None = None, disable: bool | None = None) -> None:
+        if isinstance(show, str):
+            raise ArgumentTypeError("ProgressBar(show=)", "a list of names", f"{show!r}", "Write [...].")
+        self.show = None if show is None else tuple(show)
         self.disable = None if disable is None else check_bool("ProgressBar(disable=)", disable)
+
+    def check(self, state: TrainingState) -> None:
+        """Check that there will be such columns."""
+        for name in self.show or ():
+            if name not in state.columns:
+                raise ArgumentError(
+                    "ProgressBar(show=)", f"names of {', '.join(state.columns)}", f"{name!r}", "Use those."
+                )
 
     def on_train_begin(self, state: TrainingState) -> None:
         """Draw the empty bar."""
         from tqdm.auto import tqdm
 
+        validation = [name for name in state.columns if name.startswith("validation_")]
+        # The first of them is the loss, the second the first metric.
+        self._shown = self.show if self.show is not None else ("loss", *validation[:2][-1:])
+        self._width = 0
         disable = not _is_watched() if self.disable is None else self.disable
-        self._bar: Any = tqdm(total=state.epochs, unit="epoch", disable=disable)
+        layout = "{percentage:3.0f}% {bar} {n_fmt}/{total_fmt} epochs, {remaining} left{postfix}"
+        self._bar: Any = tqdm(total=state.epochs, disable=disable, bar_format=layout)
 
     def on_epoch_end(self, state: TrainingState) -> None:
         """Let it grow."""
         row = state.history[-1]
-        shown = {
-            name: f"{value:.4g}"
-            for name, value in row.items()
-            if isinstance(value, float) and name not in {"learning_rate", "seconds"}
-        }
-        self._bar.set_postfix(shown, refresh=False)
+        shown = ", ".join(f"{name} {_short(row[name])}" for name in self._shown)
+        # Filled up, so that the bar does not change its length with the number of digits.
+        self._width = max(self._width, len(shown))
+        self._bar.set_postfix_str(shown.ljust(self._width), refresh=False)
         self._bar.update()
 
     def on_train_end(self, state: TrainingState) -> None:
         """Leave it as it is."""
         self._bar.close()
+
+
+def _short(value: Any) -> str:
+    """Write a number in few digits; of replicas, the lowest and the highest."""
+    if isinstance(value, list):
+        return f"{_short(min(value))} to {_short(max(value))}"
+    return f"{value:.3g}" if isinstance(value, float) else f"{value}"
 
 
 def _is_watched() -> bool:

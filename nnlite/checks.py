@@ -381,7 +381,7 @@ def check_labels(where: str, ids: AnyArray) -> NDArray[np.int64]:
     return ids.astype(np.int64, copy=False)
 
 
-def check_weight(where: str, value: ArrayLike, *, rows: tuple[int, ...]) -> AnyArray:
+def check_weight(where: str, value: ArrayLike, *, rows: tuple[int, ...], part: bool = False) -> AnyArray:
     """Return `value` as an array of per-row weights.
 
     Parameters
@@ -392,6 +392,8 @@ def check_weight(where: str, value: ArrayLike, *, rows: tuple[int, ...]) -> AnyA
         The candidate. Axes at the front, those of replicas, may be missing.
     rows : tuple of int
         What must be weighted: ``(rows,)`` or ``(replicas, rows)``.
+    part : bool
+        Whether there are more rows than these, so that all of these may weigh 0.
 
     Returns
     -------
@@ -404,7 +406,7 @@ def check_weight(where: str, value: ArrayLike, *, rows: tuple[int, ...]) -> AnyA
     ShapeError
         If the shape differs.
     ArgumentError
-        If a weight is negative or not finite, or all are zero.
+        If a weight is negative or not finite, or all are zero and there are no more rows.
 
     Examples
     --------
@@ -423,6 +425,6 @@ def check_weight(where: str, value: ArrayLike, *, rows: tuple[int, ...]) -> AnyA
         raise ArgumentError(
             where, what, f"{weight[place]} in row {place[-1]}", "Use 0 for a row to leave out."
         )
-    if not weight.any():
+    if not part and not weight.any():
         raise ArgumentError(where, "a weight above 0", "only zeros", "Give some row a weight.")
     return weight

@@ -45,7 +45,7 @@ def evaluate(
         x = model.boundary.check_input(x, where=where, finite=True)
         y = model.boundary.check_target_rows(y, x)
         if weight is not None:
-            weight = model.boundary.check_weight(weight, model.boundary.rows(x))
+            weight = model.boundary.check_weight(weight, model.boundary.rows(x), part=where == "x")
         return model._predict(x, size), y, weight
 
     if y is not None:
@@ -102,7 +102,7 @@ def score(
     if loss is not None:
         prepared = loss.prepare(target, pred.shape, model.params.dtype)
         value, _ = loss.value_and_grad(pred, prepared, weight)
-        found["loss"] = value if isinstance(value, float) else value.tolist()
+        found["loss"] = np.asarray(value).tolist()  # a loss of one's own may give any kind of number
     for name, metric in metrics.items():
         found[name] = call_metric(metric, pred, target, weight, name=name)
     return found

@@ -204,7 +204,7 @@ class PointwiseLoss(Loss):
         Returns
         -------
         values, slopes : ndarray of the shape of `pred`
-            New arrays. `slopes` is d values / d pred.
+            `slopes` is d values / d pred. Neither will be changed, so they may be one array.
 
         Raises
         ------
@@ -222,11 +222,9 @@ class PointwiseLoss(Loss):
         values, slopes = self.pointwise(pred, target)
         if weight is None:
             count = pred.shape[-1] * pred.shape[-2]
-            slopes *= 1 / count
-            return _as_value(values.sum(axis=(-2, -1)) / count), slopes
+            return _as_value(values.sum(axis=(-2, -1)) / count), slopes * (1 / count)
         shares = _row_weights(self, weight, pred) * (1 / pred.shape[-1])
-        slopes *= shares
-        return _as_value((values * shares).sum(axis=(-2, -1))), slopes
+        return _as_value((values * shares).sum(axis=(-2, -1))), slopes * shares
 
     def _arrange(self, target: AnyArray, pred_shape: tuple[int, ...]) -> AnyArray:
         """Bring the targets into the shape of the predictions, or refuse them."""
@@ -542,6 +540,7 @@ class SoftmaxCrossEntropy(Loss):
         smooth = self.label_smoothing
         if _is_ids(target, pred.shape):
             self._check_ids(target, classes)
+            target = target.astype(np.intp, copy=False)
             # Rows as one long list, so that ids shared by all replicas need no special case.
             true = np.arange(0, p.size, classes) + np.broadcast_to(target, pred.shape[:-1]).ravel()
             rows = (smooth - 1) * log_p.reshape(-1)[true].reshape(*pred.shape[:-1], 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, overload
@@ -242,16 +243,23 @@ class Sequential:
         Raises
         ------
         ArgumentTypeError, ArgumentError
-            If the seed cannot be used.
+            If the seed cannot be used, or `grads` is no ndarray.
         ShapeError
             If `grads` is not laid out as the parameters are.
         """
         generator = self.rng if rng is None else check_rng("Sequential.context(rng=)", rng)
-        if grads is not None and np.shape(grads)[-1:] != (self.params.size,):
+        if grads is not None and not isinstance(grads, np.ndarray):
+            raise ArgumentTypeError(
+                "Sequential.context(grads=)",
+                "an ndarray to write to",
+                type(grads).__name__,
+                "Write np.zeros_like(model.params.grads).",
+            )
+        if grads is not None and grads.shape[-1:] != (self.params.size,):
             raise ShapeError(
                 "Sequential.context(grads=)",
                 f"an array of shape (..., {self.params.size})",
-                f"{np.shape(grads)}",
+                f"{grads.shape}",
                 "Write np.zeros_like(model.params.grads).",
             )
         views = None if grads is None else self.params.split(grads)
@@ -344,13 +352,19 @@ class Sequential:
                 f"{dy.shape}",
                 "Give what the loss returned; a loss of your own must not broadcast (n, 1) against (n,).",
             )
-        blame: Array | None = dy
+        blame = dy
         for layer, kept in zip(reversed(self.layers), reversed(ctx.layers), strict=True):
-            if blame is None:
-                break
-            blame = layer.backward(blame, kept)
+            dx = layer.backward(blame, kept)
             if not kept.needs_dx:
                 return None
+            if dx is None:
+                raise ArgumentTypeError(
+                    f"layer {self.layers.index(layer)} {layer}.backward",
+                    "dL/dx, which the layer before needs",
+                    "None",
+                    "End it with `return dx`.",
+                )
+            blame = dx
         return blame
 
     def loss_and_grad(
@@ -398,7 +412,7 @@ class Sequential:
         self.boundary.check_loss(loss)
         self._check_context("Sequential.loss_and_grad(ctx=)", ctx)
         x = self.boundary.check_input(x, where="Sequential.loss_and_grad(x)", finite=True)
-        y, weight = self.boundary.check_targets(y, weight, loss, x)
+        y, weight = self.boundary.check_targets(y, weight, loss, x, part=True)
         return self._loss_and_grad(x, y, weight, loss, self.context() if ctx is None else ctx)
 
     def _loss_and_grad(
@@ -773,3 +787,7 @@ class Sequential:
         dtype, replicas = state.pop("_dtype"), state.pop("_replicas")
         self.__dict__.update(state)
         self._join(self._make_parameters(dtype, replicas))
+
+    def __copy__(self) -> Sequential:
+        """Copy the layers too: two models that share them would each cut them off from the other."""
+        return copy.deepcopy(self)

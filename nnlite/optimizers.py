@@ -182,10 +182,13 @@ class Optimizer:
             self.update(w, g, rate, decay, *state)
 
     def _clip_to_norm(self, params: Parameters, limit: float) -> None:
-        norms = [np.linalg.norm(params.grads[..., run], axis=-1) for run in params.trainable_slices]
-        norm = np.linalg.norm(norms, axis=0)[..., None]
-        # In float64 up to here: a tiny norm must not divide to infinity. NaN stays NaN and shows.
-        factor = np.minimum(1.0, limit / np.maximum(norm, np.finfo(params.dtype).tiny))
+        # In float64, where neither the squares of float32 nor the division overflow. NaN stays and shows.
+        squares = [
+            np.square(params.grads[..., run], dtype=np.float64).sum(axis=-1)
+            for run in params.trainable_slices
+        ]
+        norm = np.sqrt(np.sum(squares, axis=0))[..., None]
+        factor = limit / np.maximum(norm, limit)
         params.grads *= factor.astype(params.dtype)
 
     def reset(self) -> None:
@@ -286,19 +289,24 @@ class Optimizer:
         Raises
         ------
         ArgumentError
-            If an entry is missing or unknown; nothing is changed then.
+            If an entry is missing or unknown, or no number; nothing is changed then.
         """
         arrays = {key: value for key, value in state.items() if key not in {"steps", "rate_factor"}}
-        if not {"steps", "rate_factor"} <= set(state) or set(arrays) - set(self.slots):
+        # Before the first step there are no arrays yet.
+        whole = set(arrays) == set(self.slots) if state.get("steps") else set(arrays) <= set(self.slots)
+        if not {"steps", "rate_factor"} <= set(state) or not whole:
             raise ArgumentError(
                 f"{type(self).__name__}.load_state_dict",
                 f"the entries {sorted({'steps', 'rate_factor', *self.slots})}",
                 f"{sorted(state)}",
                 "Give what state_dict() of the same kind of optimizer returned.",
             )
+        where = f"{type(self).__name__}.load_state_dict"
+        steps = check_integer(where, state["steps"])
+        rate_factor = check_number(where, state["rate_factor"], low=0)
         self.reset()
-        self.steps = int(state["steps"])
-        self.rate_factor = float(state["rate_factor"])
+        self.steps = steps
+        self.rate_factor = rate_factor
         self.state = {slot: np.array(array) for slot, array in arrays.items()}
 
     # The tie to the parameters is one to an object, not to its copy: a copy ties itself anew.

@@ -312,6 +312,11 @@ def _argument(name: str, value: Any) -> Any:
 def _write(path: Path, content: bytes) -> None:
     """Replace a file in one step, once the new one is complete on the disk."""
     target = Path(os.path.realpath(path))  # what a link points to, so that the link stays one
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        # Replacing a device or a pipe would remove it; a folder the system refuses by itself.
+        raise ArgumentError(
+            "save(path)", "the path of a file", f"{path}, which is no file", "Add the name of a file."
+        )
     temporary = target.with_name(f".{os.urandom(8).hex()}.tmp")
     file = temporary.open("xb")  # with the rights that the umask leaves, as for any new file
     try:

@@ -28,10 +28,12 @@ __all__ = ["Arrays", "Batch", "Source", "Stream", "training_source", "validation
 Batch = tuple[Array, AnyArray, Array | None]
 
 
-def _checked(model: Sequential, X: Any, y: Any, weight: Any, loss: Loss, *, where: str) -> Batch:
+def _checked(
+    model: Sequential, X: Any, y: Any, weight: Any, loss: Loss, *, where: str, part: bool = False
+) -> Batch:
     """Check and cast what goes into training together."""
     x = model.boundary.check_input(X, where=where, finite=True, shared=True)
-    return x, *model.boundary.check_targets(y, weight, loss, x, shared=True)
+    return x, *model.boundary.check_targets(y, weight, loss, x, shared=True, part=part)
 
 
 class Arrays:
@@ -146,7 +148,7 @@ class Stream:
 
     def __iter__(self) -> Iterator[Batch]:
         def check(x: Any, y: Any, weight: Any) -> Batch:
-            return _checked(self.model, x, y, weight, self.loss, where="x")
+            return _checked(self.model, x, y, weight, self.loss, where="x", part=True)
 
         return checked_batches(self.batches, check, where=self.where)
 

@@ -67,7 +67,12 @@ def fit(
     if held_out is not None:
         columns += [f"validation_{name}" for name in ("loss", *chosen)]
     state = TrainingState(
-        model, optimizer, loss, epochs=epochs, columns=(*columns, "learning_rate", "seconds")
+        model,
+        optimizer,
+        loss,
+        epochs=epochs,
+        columns=(*columns, "learning_rate", "seconds"),
+        metrics=chosen,
     )
     for callback in hooks:
         callback.check(state)
@@ -294,6 +299,7 @@ class _Loop:
             total += float(value) * rows
             count += rows
             grads += params.grads * rows
+        count = count or 1.0  # if no row counts, the loss is 0
         params.grads[...] = grads / count
         self.stepped = True
         return total / count

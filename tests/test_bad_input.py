@@ -262,6 +262,7 @@ CASES += [
         ("evaluate", lambda w, weight: w.model.evaluate(w.X, w.y, loss=w.loss, weight=weight)),
         ("validation", lambda w, weight: w.fit(validation=(w.X, w.y, weight))),
     ]
+    if (place, name) != ("loss_and_grad", "all zero")  # one batch of many may count for nothing
 ]
 
 CASES += [

@@ -1,6 +1,8 @@
 """Callbacks: when they are called, and what the built-in ones do."""
 
+import re
 import sys
+from functools import partial
 from types import ModuleType
 
 import numpy as np
@@ -194,7 +196,25 @@ def test_progress_bar_shows_the_numbers(capsys):
     fit([nn.ProgressBar(disable=False)], validation=(X, 2 * X))
     shown = capsys.readouterr().err
     assert "3/3" in shown
-    assert "validation_loss=" in shown
+    assert "loss 0." in shown
+    assert "validation_loss 0." in shown
+    assert max(map(len, shown.split("\r"))) <= 80
+    fit([nn.ProgressBar(disable=False, show=["learning_rate"])])
+    assert "learning_rate 0.1" in capsys.readouterr().err
+    with pytest.raises(ArgumentError, match="names of epoch, loss, learning_rate, seconds, got 'lss'"):
+        fit([nn.ProgressBar(show=["lss"])])
+
+
+def test_progress_bar_shows_the_first_metric_and_the_span_of_replicas(capsys):
+    fit(
+        [nn.ProgressBar(disable=False)],
+        model=nn.Sequential([nn.Dense(1, 1)], replicas=2, rng=0),
+        validation=(X, 2 * X),
+        metrics=[nn.mean_absolute_error],
+    )
+    assert re.search(
+        r"loss 0\.\d+ to 0\.\d+, validation_mean_absolute_error 0\.\d+ to 0", capsys.readouterr().err
+    )
 
 
 def test_progress_bar_shows_in_a_notebook(capsys, monkeypatch):
@@ -227,3 +247,23 @@ def test_early_stopping_gives_the_best_weights_back_after_a_divergence():
         )
     first_epoch = model.evaluate(X, 2 * X, loss=nn.MeanSquaredError())["loss"]
     assert np.isfinite(first_epoch)
+
+
+@pytest.mark.parametrize("metric", [nn.accuracy, partial(nn.top_k_accuracy, k=1)])
+def test_a_metric_of_nnlite_is_known_under_any_name(metric):
+    X, y = nn.datasets.blobs(60, rng=0)
+    model = nn.Sequential([nn.Dense(2, 3)], rng=0)
+    stopping = nn.EarlyStopping(monitor="validation_share", patience=50)
+    history = model.fit(
+        X,
+        y,
+        loss=nn.SoftmaxCrossEntropy(),
+        optimizer=nn.Adam(0.05),
+        epochs=10,
+        validation=(X, y),
+        metrics={"share": metric},
+        callbacks=[stopping],
+    )
+    shares = history["validation_share"]
+    assert min(shares) < max(shares)
+    assert history.best_epoch == 1 + shares.index(max(shares))

@@ -398,3 +398,33 @@ def test_losses_from_logits_stay_finite_up_to_ten_thousand_in_float32(case):
         value, grad = loss.value_and_grad((scale * np.sign(pred)).astype(np.float32), target)
         assert np.isfinite(value)
         assert np.isfinite(grad).all()
+
+
+class ExponentialGap(losses.PointwiseLoss):
+    def pointwise(self, pred, target):
+        grown = np.exp(pred - target)
+        return grown, grown
+
+
+class Product(losses.PointwiseLoss):
+    def pointwise(self, pred, target):
+        return pred * target, target
+
+
+@pytest.mark.parametrize("weight", [None, np.array([1.0, 3.0])])
+def test_a_pointwise_loss_may_give_one_array_twice_or_the_targets(weight):
+    pred, target = np.array([[1.0], [2.0]]), np.array([[1.0], [2.0]])
+    value, grad = ExponentialGap().value_and_grad(pred, target, weight)
+    assert value == pytest.approx(1.0)
+    assert grad.sum() == pytest.approx(1.0)
+    Product().value_and_grad(pred, target, weight)
+    assert target.tolist() == [[1.0], [2.0]]
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int16, np.uint64])
+def test_class_ids_of_any_integer_dtype(dtype):
+    pred, ids = np.array([[0.5, -1.0], [2.0, 0.0]]), np.array([0, 1])
+    expected, slopes = losses.SoftmaxCrossEntropy().value_and_grad(pred, ids)
+    value, grad = losses.SoftmaxCrossEntropy().value_and_grad(pred, ids.astype(dtype))
+    assert value == expected
+    assert np.array_equal(grad, slopes)

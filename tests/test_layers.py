@@ -293,3 +293,36 @@ def test_flatten_there_and_back(rng):
         layer.forward(np.ones((5, 3, 2)))
     with pytest.raises(ShapeError, match=r"\(batch, 2, 3\)"):
         layer.forward(np.ones((2, 3)))
+
+
+def test_freezing_early_draws_nothing():
+    """Weights drawn by `freeze` would come from no seed."""
+    early = nn.Dense(2, 3)
+    early.freeze("b")
+    early.freeze("W")
+    early.unfreeze("W")
+    assert early.frozen == {"b"}
+    assert copy.deepcopy(early).frozen == {"b"}
+    model = nn.Sequential([early, nn.ReLU(), nn.Dense(3, 1)], rng=0)
+    plain = nn.Sequential([nn.Dense(2, 3), nn.ReLU(), nn.Dense(3, 1)], rng=0)
+    assert model.params.frozen == {"0.b"}
+    assert np.array_equal(model.params.values, plain.params.values)
+    model[0].unfreeze()
+    assert model.params.frozen == set()
+    assert model[0].frozen == set()
+
+
+def test_freezing_early_counts_for_a_layer_on_its_own():
+    layer = nn.Dense(2, 3)
+    layer.freeze()
+    assert layer.W.shape == (2, 3)
+    assert layer.frozen == {"W", "b"}
+
+
+class Forgetful(nn.Layer):
+    def __init__(self, width):
+        pass
+
+
+def test_repr_of_a_layer_that_does_not_keep_its_arguments():
+    assert repr(Forgetful(3)) == "Forgetful(...)"

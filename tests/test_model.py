@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nnlite as nn
-from nnlite.errors import ArgumentError, ShapeError
+from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 
 
 def net(**options):
@@ -298,3 +298,71 @@ def test_the_worked_example():
         optimizer.step(model.params)
         value = model.loss_and_grad(x, y, loss)
     assert value == pytest.approx(3.5102e-5, rel=1e-4)
+
+
+def test_a_shallow_copy_does_not_cut_the_original_off(rng):
+    model = nn.Sequential([nn.Dense(2, 3), nn.Tanh(), nn.Dense(3, 1)], rng=0)
+    x = rng.normal(size=(4, 2))
+    before = model.predict(x)
+    duplicate = copy.copy(model)
+    duplicate.params.values[...] = 0
+    assert np.array_equal(model.predict(x), before)
+    assert np.shares_memory(model[0].W, model.params.values)
+
+
+class NoReturn(nn.Layer):
+    def forward(self, x, ctx=None):
+        return 2 * x
+
+    def backward(self, dy, ctx):
+        2 * dy
+
+
+def test_a_backward_that_returns_nothing_is_found():
+    model = nn.Sequential([nn.Dense(2, 3), NoReturn(), nn.Dense(3, 1)], rng=0)
+    with pytest.raises(ArgumentTypeError, match=r"layer 1 NoReturn\(\)\.backward: .* got None\. End it with"):
+        model.loss_and_grad([[1.0, 2.0]], [[1.0]], nn.MeanSquaredError())
+    first = nn.Sequential([NoReturn(), nn.Dense(2, 1)], rng=0)  # nobody asks for its dL/dx
+    assert first.loss_and_grad([[1.0, 2.0]], [[1.0]], nn.MeanSquaredError()) > 0
+
+
+class WithSquares(nn.Layer):
+    def output_shape(self, input_shape):
+        return (2 * input_shape[0],)
+
+    def forward(self, x, ctx=None):
+        return np.concatenate([x, x * x], axis=-1)
+
+    def backward(self, dy, ctx):
+        return None
+
+
+def test_a_layer_that_takes_any_width_and_changes_it():
+    """Behind it, the width that the next layer wants says nothing about the input."""
+    model = nn.Sequential([WithSquares(), nn.Dense(6, 1)], rng=0)
+    assert model.input_shape is None
+    assert model.predict(np.ones((5, 3))).shape == (5, 1)
+
+
+class Pixels(nn.Layer):
+    input_shape = (2, 2)
+
+    def forward(self, x, ctx=None):
+        return x
+
+    def backward(self, dy, ctx):
+        return dy
+
+
+def test_a_loss_takes_rows_of_outputs():
+    images = np.ones((3, 2, 2))
+    with pytest.raises(
+        ShapeError, match=r"samples of shape \(2, 2\)\. End the model with Flatten\(\(2, 2\)\)"
+    ):
+        nn.Sequential([Pixels()]).evaluate(images, images, loss=nn.MeanSquaredError())
+
+
+def test_a_context_writes_to_arrays_only():
+    model = nn.Sequential([nn.Dense(2, 1)], rng=0)
+    with pytest.raises(ArgumentTypeError, match="got list"):
+        model.context(grads=[0.0, 0.0, 0.0])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import nnlite as nn
-from nnlite.errors import ArgumentError
+from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.optimizers import CHUNK
 from nnlite.parameters import Parameters, ParameterSpec
 from nnlite.testing import check_optimizer
@@ -239,3 +239,28 @@ class TestLBFGS:
         params = Parameters([ParameterSpec("W", (2,))], replicas=2)
         with pytest.raises(ArgumentError, match="without replicas"):
             nn.LBFGS().minimize(params, lambda: 0.0, max_iterations=1)
+
+
+@pytest.mark.parametrize("limit", [0.5, 100.0])
+def test_clipping_by_norm_of_no_and_of_huge_gradients(limit):
+    """The squares of these do not fit into float32, nor does the limit over the smallest number."""
+    params = Parameters([ParameterSpec("W", (2,))])
+    nn.SGD(1.0, clip_norm=limit).step(params)
+    assert not params.values.any()
+    params.grads[...] = [3e25, -4e25]
+    nn.SGD(1.0, clip_norm=limit).step(params)
+    assert params.values == pytest.approx(np.array([-0.6, 0.8]) * limit, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "state", [{"steps": 5, "rate_factor": 1.0}, {"steps": 1, "rate_factor": "one", "velocity": np.zeros(2)}]
+)
+def test_a_state_that_is_not_whole_changes_nothing(state):
+    params = Parameters([ParameterSpec("W", (2,))])
+    optimizer = nn.SGD(0.1, momentum=0.9)
+    params.grads[...] = 1.0
+    optimizer.step(params)
+    with pytest.raises((ArgumentError, ArgumentTypeError), match="load_state_dict"):
+        optimizer.load_state_dict(state)
+    assert optimizer.steps == 1
+    assert optimizer.state["velocity"].tolist() == [1.0, 1.0]

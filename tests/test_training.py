@@ -1,5 +1,6 @@
 """The loop: what fit does with data, seeds, callbacks, and optimizers."""
 
+import copy
 import json
 
 import numpy as np
@@ -318,3 +319,36 @@ def test_an_own_loss_and_an_own_metric(rng):
         X, 2 * X - 1, loss=HalfSquares(), optimizer=nn.SGD(0.3), epochs=60, metrics=[largest_gap]
     )
     assert history["largest_gap"][-1] < 1e-3
+
+
+@pytest.mark.parametrize("optimizer", [nn.SGD(0.1), nn.LBFGS()])
+def test_a_batch_in_which_no_row_counts(rng, optimizer):
+    X, y = rng.normal(size=(8, 2)), rng.normal(size=(8, 1))
+    weight = np.array([1.0, 2.0, 1.0, 3.0, 0.0, 0.0, 0.0, 0.0])
+    stream = nn.batches(X, y, weight, batch_size=4, shuffle=False)
+    one, two = (nn.Sequential([nn.Dense(2, 1)], rng=0) for _ in range(2))
+    options = {"loss": nn.MeanSquaredError(), "epochs": 3, "metrics": [nn.r2], "shuffle": False}
+    streamed = one.fit(stream, optimizer=optimizer, **options)
+    again = copy.deepcopy(optimizer)
+    if isinstance(again, nn.Optimizer):
+        again.reset()
+    whole = two.fit(X, y, weight=weight, batch_size=4, optimizer=again, **options)
+    assert streamed["loss"] == whole["loss"]
+    assert one.evaluate(stream, loss=nn.MeanSquaredError())["loss"] == pytest.approx(
+        one.evaluate(X, y, weight=weight, loss=nn.MeanSquaredError())["loss"]
+    )
+    explicit = nn.Sequential([nn.Dense(2, 1)], rng=0)
+    assert explicit.loss_and_grad(X[4:], y[4:], nn.MeanSquaredError(), weight=weight[4:]) == 0.0
+    assert not explicit.params.grads.any()
+
+
+class Whole(nn.Loss):
+    def value_and_grad(self, pred, target, weight=None):
+        return 0, np.zeros_like(pred)
+
+
+def test_a_loss_of_ones_own_may_be_a_whole_number(rng):
+    X, y = rng.normal(size=(8, 2)), rng.normal(size=(8, 1))
+    model = nn.Sequential([nn.Dense(2, 1)], rng=0)
+    history = model.fit(X, y, loss=Whole(), optimizer=nn.SGD(0.1), epochs=1, validation=(X, y))
+    assert history["validation_loss"] == [0]

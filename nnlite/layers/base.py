@@ -208,6 +208,7 @@ class Layer(Configured):
     _params: Parameters | None
     _grads: Gradients
     _in_model: bool
+    _frozen: frozenset[str]
     buffers: dict[str, AnyArray]
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:
@@ -220,6 +221,7 @@ class Layer(Configured):
         layer._params = None
         layer._grads = Gradients({})
         layer._in_model = False
+        layer._frozen = frozenset()
         layer.buffers = {}
         return layer
 
@@ -391,7 +393,7 @@ class Layer(Configured):
     def frozen(self) -> frozenset[str]:
         """Names of the parameters that training leaves as they are."""
         if self._params is None:
-            return frozenset()
+            return self._frozen
         return frozenset(name for name in self._specs if self._prefix + name in self._params.frozen)
 
     def freeze(self, *names: str) -> None:
@@ -417,9 +419,7 @@ class Layer(Configured):
         >>> sorted(layer.frozen)
         ['b']
         """
-        chosen = {self._prefix + self._known(name) for name in names or self._specs}
-        params = self._materialized()
-        params.frozen = params.frozen | chosen
+        self._set_frozen(self.frozen | {self._known(name) for name in names or self._specs})
 
     def unfreeze(self, *names: str) -> None:
         """Make parameters trainable again.
@@ -434,9 +434,15 @@ class Layer(Configured):
         ArgumentError
             If the layer has no such parameter.
         """
-        chosen = {self._prefix + self._known(name) for name in names or self._specs}
-        params = self._materialized()
-        params.frozen = params.frozen - chosen
+        self._set_frozen(self.frozen - {self._known(name) for name in names or self._specs})
+
+    def _set_frozen(self, names: frozenset[str]) -> None:
+        if self._params is None:
+            # Noted until there are parameters: drawing them here would take them from the model's seed.
+            self._frozen = names
+            return
+        others = self._params.frozen - {self._prefix + name for name in self._specs}
+        self._params.frozen = others | {self._prefix + name for name in names}
 
     def initialize(self, rng: RNG = None, *, default: InitializerLike | None = None) -> None:
         """Draw new values for the parameters.
@@ -529,6 +535,7 @@ class Layer(Configured):
         if self._params is not None:
             return self._params
         own = Parameters(self._specs.values())
+        own.frozen = self._frozen
         self._bind(own)
         self.initialize()
         return own

@@ -87,8 +87,8 @@ class Bench:
             lambda _: (
                 "The traceback above shows the line."
                 if self.layer.input_shape is not None
-                else "The traceback above shows the line. If that x does not fit, give one that does, check_layer(layer, x), or let the layer "
-                "say its input_shape."
+                else "The traceback above shows the line. If that x does not fit, give one that does, "
+                "check_layer(layer, x), or let the layer say its input_shape."
             ),
             self.layer.forward,
             x,
