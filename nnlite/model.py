@@ -37,6 +37,8 @@ class ModelContext:
     ----------
     layers : sequence of Context
         One for each layer.
+    owner : tuple of Layer
+        The layers of the model that it is for.
 
     Attributes
     ----------
@@ -53,10 +55,11 @@ class ModelContext:
     array([[1., 1.]], dtype=float32)
     """
 
-    __slots__ = ("layers", "output_shape")
+    __slots__ = ("layers", "output_shape", "owner")
 
-    def __init__(self, layers: Sequence[Context]) -> None:
+    def __init__(self, layers: Sequence[Context], owner: tuple[Layer, ...]) -> None:
         self.layers = tuple(layers)
+        self.owner = owner
         self.output_shape: tuple[int, ...] | None = None  # None until a forward pass has been made
 
 
@@ -272,7 +275,8 @@ class Sequential:
                     needs_dx=input_gradient or index > self._first_learning,
                 )
                 for index, layer in enumerate(self.layers)
-            ]
+            ],
+            self.layers,
         )
 
     def forward(self, x: Any, ctx: ModelContext | None = None) -> Array:
@@ -718,7 +722,7 @@ class Sequential:
         save(self, path)
 
     def _check_context(self, where: str, ctx: Any) -> None:
-        if ctx is None or (isinstance(ctx, ModelContext) and len(ctx.layers) == len(self.layers)):
+        if ctx is None or (isinstance(ctx, ModelContext) and ctx.owner is self.layers):
             return
         got = "that of another model" if isinstance(ctx, ModelContext) else f"{ctx!r}"
         raise ArgumentTypeError(where, "a context of this model", got, "Write ctx = model.context().")

@@ -171,7 +171,7 @@ class Optimizer:
             usable rate.
         """
         rate = self.rate
-        if params.trainable_slices is not self._slices:
+        if params.trainable_slices is not self._slices or self.slots != self._attached:
             self._attach(params)
         if self.clip_norm is not None:
             self._clip_to_norm(params, self.clip_norm)
@@ -209,6 +209,7 @@ class Optimizer:
     def _release(self) -> None:
         """Drop what is derived from the parameters."""
         self._slices: tuple[slice, ...] | None = None
+        self._attached: tuple[str, ...] = ()
         self._blocks: list[tuple[Array, Array, float, list[Array]]] = []
 
     def check(self, params: Parameters) -> None:
@@ -248,6 +249,7 @@ class Optimizer:
             self.state.setdefault(slot, np.zeros_like(params.values))
         self._owner = weakref.ref(params)
         self._slices = params.trainable_slices
+        self._attached = self.slots  # another one, as when momentum is switched on, needs other blocks
         self._blocks = []
         width = max(1, CHUNK // (params.replicas or 1))
         for run in params.trainable_slices:
@@ -313,7 +315,7 @@ class Optimizer:
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
         state["_owner"] = None
-        del state["_slices"], state["_blocks"]
+        del state["_slices"], state["_attached"], state["_blocks"]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

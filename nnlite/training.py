@@ -100,7 +100,9 @@ class _Before:
         ]
         self.draws = rng.bit_generator.state
         if isinstance(optimizer, Optimizer):
-            self.owner, self.steps = optimizer._owner, optimizer.state_dict()
+            self.steps = optimizer.steps, optimizer.rate_factor
+            self.state = {slot: array.copy() for slot, array in optimizer.state.items()}
+            self.owner = optimizer._owner
 
     def restore(self) -> None:
         """Put it back."""
@@ -110,8 +112,9 @@ class _Before:
             layer.buffers = buffers
         self.rng.bit_generator.state = self.draws
         if isinstance(self.optimizer, Optimizer):
-            self.optimizer.load_state_dict(self.steps)
-            self.optimizer._owner = self.owner
+            self.optimizer.reset()
+            self.optimizer.steps, self.optimizer.rate_factor = self.steps
+            self.optimizer.state, self.optimizer._owner = self.state, self.owner
 
 
 class _Loop:
@@ -281,6 +284,9 @@ class _Loop:
         reason = optimizer.minimize(
             state.model.params, self.full_loss, max_iterations=state.epochs, on_iteration=on_iteration
         )
+        if not state.history.rows:  # at the minimum from the start: there was nothing to iterate
+            metrics = self.measure(self.data, "training data", loss=None) if self.metrics else {}
+            self.end_epoch(self.value, metrics, begun)
         if len(state.history) < state.epochs:
             state.stop(reason)
 
@@ -302,7 +308,8 @@ class _Loop:
         count = count or 1.0  # if no row counts, the loss is 0
         params.grads[...] = grads / count
         self.stepped = True
-        return total / count
+        self.value = total / count
+        return self.value
 
     # The edges of an epoch.
 

@@ -366,3 +366,9 @@ def test_a_context_writes_to_arrays_only():
     model = nn.Sequential([nn.Dense(2, 1)], rng=0)
     with pytest.raises(ArgumentTypeError, match="got list"):
         model.context(grads=[0.0, 0.0, 0.0])
+
+
+def test_a_context_belongs_to_its_model(rng):
+    model, other = net(), net()
+    with pytest.raises(TypeError, match="that of another model"):
+        model.forward(data(rng)[0], other.context())

@@ -264,3 +264,23 @@ def test_a_state_that_is_not_whole_changes_nothing(state):
         optimizer.load_state_dict(state)
     assert optimizer.steps == 1
     assert optimizer.state["velocity"].tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("make", [nn.SGD, nn.RMSProp])
+def test_momentum_can_be_switched_on_and_off_between_steps(make):
+    params, other = (params_with(np.ones(3), [0.1, -0.2, 0.3]) for _ in range(2))
+    switched, never = make(0.1), make(0.1)
+    switched.step(params)
+    never.step(other)
+    np.testing.assert_array_equal(params.values, other.values)
+    switched.momentum = 0.9
+    for _ in range(2):
+        switched.step(params)
+        never.step(other)
+    assert (params.values != other.values).all()
+    before = params.values.copy()
+    switched.momentum = 0.0
+    switched.step(params)
+    never.step(other)
+    if make is nn.SGD:
+        np.testing.assert_allclose(params.values, before - 0.1 * params.grads)

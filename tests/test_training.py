@@ -352,3 +352,13 @@ def test_a_loss_of_ones_own_may_be_a_whole_number(rng):
     model = nn.Sequential([nn.Dense(2, 1)], rng=0)
     history = model.fit(X, y, loss=Whole(), optimizer=nn.SGD(0.1), epochs=1, validation=(X, y))
     assert history["validation_loss"] == [0]
+
+
+def test_lbfgs_at_the_minimum_still_has_a_row(rng):
+    X = rng.normal(size=(20, 1))
+    model = nn.Sequential([nn.Dense(1, 1)], rng=0, dtype=np.float64)
+    model[0].W[...] = 2
+    history = fit(model, X, 2 * X, loss=nn.MeanSquaredError(), optimizer=nn.LBFGS(), metrics=[nn.r2])
+    assert history["loss"] == [0.0]
+    assert history["r2"] == [1.0]
+    assert history.stop_reason.startswith("CONVERGENCE")
