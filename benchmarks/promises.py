@@ -154,19 +154,27 @@ def same_bits() -> Finding:
 
 
 def import_time() -> Finding:
-    """Import nnlite and numpy in new processes, in turn, 11 times each."""
-    seconds: dict[str, list[float]] = {"numpy": [], "nnlite": []}
+    """Import nnlite and numpy in new processes, in turn, 11 times each.
+
+    The promise is about processor time: on a busy machine the clock also counts the
+    turns of other processes.
+    """
+    code = (
+        "import time; clock, work = time.perf_counter(), time.process_time(); import {}; "
+        "print(time.perf_counter() - clock, time.process_time() - work)"
+    )
+    taken: dict[str, list[list[float]]] = {"numpy": [], "nnlite": []}
     for _ in range(11):
-        for module, times in seconds.items():
-            code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
-            run = subprocess.run(
-                [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
-            )
-            times.append(float(run.stdout))
-    numpy_time, nnlite_time = median(seconds["numpy"]), median(seconds["nnlite"])
-    extra = 1000 * (nnlite_time - numpy_time)
-    found = f"{extra:.0f} ms ({1000 * nnlite_time:.0f} against {1000 * numpy_time:.0f})"
-    return Finding("at most 50 ms more than numpy", found, extra <= 50)
+        for module, times in taken.items():
+            command = [sys.executable, "-c", code.format(module)]
+            run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+            times.append([1000 * float(number) for number in run.stdout.split()])
+    (numpy_clock, numpy_work), (clock, work) = (np.median(times, axis=0) for times in taken.values())
+    found = (
+        f"{work - numpy_work:.0f} ms of work ({work:.0f} against {numpy_work:.0f}), "
+        f"{clock - numpy_clock:.0f} ms by the clock ({clock:.0f} against {numpy_clock:.0f})"
+    )
+    return Finding("at most 50 ms more than numpy", found, bool(work - numpy_work <= 50))
 
 
 def wheel() -> Finding:
