@@ -1,5 +1,8 @@
 """nnlite: neural networks on NumPy that you can read, watch and trust."""
 
+from importlib import import_module
+from typing import Any
+
 from nnlite import datasets, initializers, layers, losses, metrics, optimizers, schedules
 from nnlite._version import __version__
 from nnlite.callbacks import (
@@ -141,3 +144,10 @@ __all__ = [
     "top_k_accuracy",
     "train_test_split",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import `nnlite.testing` when it is first asked for: few need it."""
+    if name != "testing":
+        raise AttributeError(f"module 'nnlite' has no attribute {name!r}")
+    return import_module("nnlite.testing")

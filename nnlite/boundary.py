@@ -194,7 +194,8 @@ class Boundary:
                 f"layer {len(self.layers) - 1} {last}",
                 f"logits for {loss}, scores that are no probabilities yet",
                 "probabilities",
-                "Leave that layer out of the model, and apply it to what predict returns.",
+                "Leave that layer out of the model; where you want probabilities, write "
+                f"{last}.forward(model.predict(X)).",
             )
 
     def check_targets(

@@ -475,7 +475,10 @@ class ProgressBar(Callback):
         self._bar.update()
 
     def on_train_end(self, state: TrainingState) -> None:
-        """Leave it as it is."""
+        """Leave it as it is, with the reason if training ended early."""
+        if state.stop_reason:
+            self._bar.bar_format = "{percentage:3.0f}% {bar} {n_fmt}/{total_fmt} epochs{postfix}"
+            self._bar.set_postfix_str(state.stop_reason, refresh=False)
         self._bar.close()
 
 

@@ -91,9 +91,12 @@ def check_number(
     ArgumentError
         If it is not finite or outside the interval.
     """
-    interval = f"{'(' if low_open else '['}{low:g}, {high:g}{')' if high_open else ']'}"
     anything = (low, high) == (-np.inf, np.inf)
-    what = "a finite number" if anything else f"a finite number in {interval}"
+    what = "a finite number"
+    if not anything and high == np.inf:
+        what += f" {'above' if low_open else 'of at least'} {low:g}"
+    elif not anything:
+        what += f" in {'(' if low_open else '['}{low:g}, {high:g}{')' if high_open else ']'}"
     if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
         raise ArgumentTypeError(where, what, f"{value!r}", "Give a plain number.")
     try:

@@ -18,6 +18,8 @@ LARGE_RATE = 1.0
 #: What is tried in place of a rate that is beyond all measure.
 ORDINARY_RATE = 0.1
 MARGIN = 100.0
+#: Targets above this make gradients large; where the rate is blamed, they are worth a word.
+NOTABLE_TARGET = 10.0
 #: Weights above this do not come from an initializer, and overflow by themselves.
 LARGE_WEIGHT = 1000.0
 #: Below this even exp, the fastest-growing function in use, does not overflow.
@@ -91,7 +93,11 @@ def explain(
         fix = "Look at what it gets with model.activations(x)"
     elif stepped and rate is not None:
         cause = f"a learning rate that is too large, {rate:g}"
-        fix = f"Try {min(rate / 10, ORDINARY_RATE):g}, or clip_norm=1.0"
+        fix = f"Try {min(rate / 10, ORDINARY_RATE):g}"
+        if targets > NOTABLE_TARGET:
+            fix += f", or train on (y - y.mean()) / y.std(): the targets are of size {targets:.3g}"
+        else:
+            fix += ", or clip_norm=1.0"
     else:
         cause = f"an overflow of {dtype}, with weights of size {size:.3g}"
         fix = (

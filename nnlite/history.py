@@ -113,4 +113,5 @@ class History:
             for name, value in self.rows[-1].items()
             if isinstance(value, float) and name != "seconds"
         )
-        return f"History({len(self)} epochs: {last})"
+        best = "" if self.best_epoch is None else f"; weights of epoch {self.best_epoch}"
+        return f"History({len(self)} epochs: {last}{best})"

@@ -262,6 +262,9 @@ def confusion_matrix(
 ) -> AnyArray:
     """Count how often each class was taken for each other.
 
+    The predictions come first, as everywhere in nnlite; scikit-learn's function of this name
+    takes the true classes first.
+
     Parameters
     ----------
     pred : array_like of shape (rows, classes) or (rows,)
@@ -448,6 +451,8 @@ def _scores(where: str, pred: ArrayLike) -> AnyArray:
     scores = check_rows(f"{where}(pred=)", pred)
     if scores.ndim != 2 or scores.shape[1] < 2:
         fix = "With one score for each row, use binary_accuracy."
+        if scores.dtype.kind in "iu" and scores.ndim == 1:
+            fix = "Give the scores and not their argmax; of two arrays of ids it is (ids == target).mean()."
         what = "scores of shape (rows, classes), at least two classes"
         raise ShapeError(f"{where}(pred=)", what, f"shape {scores.shape}", fix)
     _check_no_nan(f"{where}(pred=)", scores)

@@ -311,6 +311,7 @@ class Sequential:
             # Each replica has a dL/dx of its own, also of an input that they share.
             x = np.broadcast_to(x, (self.params.replicas, *x.shape))
         for layer, kept in zip(self.layers, ctx.layers, strict=True):
+            kept.x_shape = x.shape
             x = layer.forward(x, kept)
         ctx.output_shape = x.shape
         return x
@@ -361,12 +362,14 @@ class Sequential:
             dx = layer.backward(blame, kept)
             if not kept.needs_dx:
                 return None
-            if dx is None:
+            if dx is None or dx.shape != kept.x_shape:
                 raise ArgumentTypeError(
                     f"layer {self.layers.index(layer)} {layer}.backward",
-                    "dL/dx, which the layer before needs",
-                    "None",
-                    "End it with `return dx`.",
+                    f"dL/dx of shape {kept.x_shape}, that of its input",
+                    "None" if dx is None else f"{dx.shape}",
+                    "End it with `return dx`."
+                    if dx is None
+                    else "nnlite.testing.check_layer says what is wrong with it.",
                 )
             blame = dx
         return blame
@@ -443,7 +446,9 @@ class Sequential:
         Returns
         -------
         ndarray of shape (rows, outputs) or (replicas, rows, outputs)
-            The output of the last layer; logits, if the model was trained on logits.
+            The output of the last layer. After training with a loss that takes logits these
+            are logits: ``Softmax().forward(...)`` or ``Sigmoid().forward(...)`` makes
+            probabilities of them, and ``argmax(axis=-1)`` class ids.
 
         Raises
         ------
@@ -622,7 +627,8 @@ class Sequential:
             Rows in one step: 32 by default. With `LBFGS`, which needs the whole data for
             every step, the rows that go through the layers at a time, all by default.
         weight : array-like of shape (rows,), optional
-            How much each row counts.
+            How much each row counts. For class weights write
+            ``weight=np.array([1.0, 2.0, 5.0])[y]``.
         validation : tuple, float or re-iterable of batches, optional
             Data to measure on after every epoch: ``(X, y)`` or ``(X, y, weight)``, or a part
             of the training rows in (0, 1), drawn at random and kept out of training.

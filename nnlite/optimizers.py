@@ -764,6 +764,15 @@ class LBFGS:
 
     Examples
     --------
+    >>> from nnlite import Dense, MeanSquaredError, Sequential
+    >>> X = np.array([[0.0], [1.0], [2.0]])
+    >>> model = Sequential([Dense(1, 1)], rng=0, dtype=np.float64)
+    >>> history = model.fit(X, 3 * X + 1, loss=MeanSquaredError(), optimizer=LBFGS(), epochs=100)
+    >>> model[0].W.round(4), model[0].b.round(4)
+    (array([[3.]]), array([1.]))
+
+    On a function of one's own:
+
     >>> from nnlite.parameters import Parameters, ParameterSpec
     >>> params = Parameters([ParameterSpec("W", (2,))], dtype=np.float64)
     >>> def bowl():

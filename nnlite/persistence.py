@@ -6,6 +6,7 @@ file can run.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -330,6 +331,8 @@ def _write(path: Path, content: bytes) -> None:
         raise ArgumentError(
             "save(path)", "the path of a file", f"{path}, which is no file", "Add the name of a file."
         )
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "No such folder", str(target.parent))
     temporary = target.with_name(f".{os.urandom(8).hex()}.tmp")
     file = temporary.open("xb")  # with the rights that the umask leaves, as for any new file
     try:

@@ -187,7 +187,8 @@ class CosineDecay(Schedule):
     rate : float
         The first learning rate, greater than 0.
     steps : int
-        The step at which `final` is reached, at least 1.
+        The step at which `final` is reached, at least 1. A step is one batch: a whole ``fit`` has
+        ``epochs * math.ceil(rows / batch_size)``, of the rows that are left for training.
     final : float
         The last learning rate, from 0 to `rate`.
 
@@ -231,7 +232,7 @@ class WarmUp(Schedule):
     schedule : Schedule, function or float
         The schedule to wrap, or a constant learning rate greater than 0.
     steps : int
-        The length of the warm-up, at least 1.
+        The length of the warm-up, at least 1. A step is one batch, not one epoch.
     start : float
         The factor at step 0, from 0 to 1.
 
@@ -280,7 +281,8 @@ class OneCycle(Schedule):
     peak : float
         The highest learning rate, greater than 0.
     steps : int
-        The number of updates in the whole training, at least 1.
+        The number of updates in the whole training, at least 1. A step is one batch: a whole
+        ``fit`` has ``epochs * math.ceil(rows / batch_size)``, of the rows that are left for training.
     warm_up : float
         The part of the steps that the rise takes, from 0 to less than 1.
     start_divisor : float

@@ -267,3 +267,11 @@ def test_a_metric_of_nnlite_is_known_under_any_name(metric):
     shares = history["validation_share"]
     assert min(shares) < max(shares)
     assert history.best_epoch == 1 + shares.index(max(shares))
+
+
+def test_what_ended_training_early_is_shown(capsys):
+    stopper = nn.EarlyStopping(monitor="loss", patience=1)
+    bar = nn.ProgressBar(disable=False)
+    _, history = fit([scripted(3, 2, 2, 1, column="loss"), stopper, bar], epochs=4)
+    assert "3/4 epochs, no better loss for 1 epochs" in capsys.readouterr().err
+    assert repr(history).endswith("; weights of epoch 2)")

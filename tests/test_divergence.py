@@ -389,3 +389,12 @@ def test_no_warning_of_numpy_escapes(recwarn):
     with np.errstate(all="warn"), pytest.raises(DivergenceError):
         fit(net(), X, y, nn.SGD(1e6))
     assert not recwarn.list
+
+
+def test_targets_that_make_the_rate_too_large_are_named(rng):
+    X = rng.normal(size=(64, 3))
+    model = nn.Sequential([nn.Dense(3, 16), nn.ReLU(), nn.Dense(16, 1)], rng=0)
+    with pytest.raises(DivergenceError) as caught:
+        model.fit(X, 300 + 50 * X[:, :1], loss=nn.MeanSquaredError(), optimizer=nn.SGD(1.0), epochs=100)
+    assert "(y - y.mean()) / y.std()" in caught.value.fix
+    assert "clip_norm" not in caught.value.fix

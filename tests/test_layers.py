@@ -326,3 +326,17 @@ class Forgetful(nn.Layer):
 
 def test_repr_of_a_layer_that_does_not_keep_its_arguments():
     assert repr(Forgetful(3)) == "Forgetful(...)"
+
+
+def test_trainable_freezes_and_unfreezes_all():
+    layer = nn.Dense(2, 2)
+    assert layer.trainable
+    layer.trainable = False
+    assert layer.frozen == {"W", "b"}
+    assert not layer.trainable
+    layer.trainable = True
+    assert layer.frozen == frozenset()
+    layer.freeze("b")
+    assert layer.trainable
+    with pytest.raises(ArgumentTypeError, match=r"Dense\(2, 2\)\.trainable: expected True or False"):
+        layer.trainable = "no"

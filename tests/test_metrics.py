@@ -224,3 +224,8 @@ def test_a_column_against_a_flat_array_says_what_to_write(metric):
 def test_nan_names_its_row():
     with pytest.raises(ArgumentError, match="NaN in row 1"):
         accuracy(NAN_SCORES, [1, 0])
+
+
+def test_accuracy_of_ids_says_what_to_write():
+    with pytest.raises(ShapeError, match=r"\(ids == target\)\.mean\(\)"):
+        accuracy(np.array([0, 1, 1]), np.array([0, 1, 0]))

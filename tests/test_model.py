@@ -372,3 +372,34 @@ def test_a_context_belongs_to_its_model(rng):
     model, other = net(), net()
     with pytest.raises(TypeError, match="that of another model"):
         model.forward(data(rng)[0], other.context())
+
+
+def test_a_gradient_of_another_shape_names_its_layer(rng):
+    class Packed(nn.Layer):
+        def forward(self, x, ctx=None):
+            if ctx is not None:
+                ctx.save(x)
+            return np.tanh(x)
+
+        def backward(self, dy, ctx):
+            x = ctx.saved  # not unpacked: it has one axis too many
+            return dy * (1 - np.tanh(x) ** 2)
+
+    model = nn.Sequential([nn.Dense(4, 6), Packed(), nn.Dense(6, 3)], rng=0)
+    x, y = data(rng)
+    with pytest.raises(
+        TypeError, match=r"layer 1 Packed\(\)\.backward: expected dL/dx of shape \(20, 6\).*check_layer"
+    ):
+        model.loss_and_grad(x, y, nn.SoftmaxCrossEntropy())
+
+
+def test_a_probability_layer_is_refused_with_the_line_to_write(rng):
+    model = nn.Sequential([nn.Dense(4, 3), nn.Softmax()], rng=0)
+    with pytest.raises(ArgumentError, match=r"write Softmax\(\)\.forward\(model\.predict\(X\)\)"):
+        model.loss_and_grad(*data(rng), nn.SoftmaxCrossEntropy())
+
+
+def test_testing_is_there_when_asked_for():
+    assert nn.testing.check_layer(nn.Dense(2, 2)).largest_error < 1e-7
+    with pytest.raises(AttributeError, match="no attribute 'tests'"):
+        nn.__getattr__("tests")

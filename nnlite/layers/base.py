@@ -13,7 +13,7 @@ import numpy as np
 
 from nnlite._config import Configured
 from nnlite._typing import RNG, AnyArray, Array
-from nnlite.checks import check_integer, check_rng
+from nnlite.checks import check_bool, check_integer, check_rng
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.initializers import GlorotUniform, InitializerLike, Zeros
 from nnlite.parameters import Parameters, ParameterSpec
@@ -79,6 +79,8 @@ class Context:
     ----------
     saved : tuple
         What ``forward`` saved.
+    x_shape : tuple of int
+        Shape of the input, which is that of dL/dx; noted by the model.
 
     Examples
     --------
@@ -88,7 +90,7 @@ class Context:
     (1, 2)
     """
 
-    __slots__ = ("grads", "needs_dx", "rng", "saved", "training")
+    __slots__ = ("grads", "needs_dx", "rng", "saved", "training", "x_shape")
 
     def __init__(
         self,
@@ -103,6 +105,7 @@ class Context:
         self.rng = rng
         self.needs_dx = needs_dx
         self.saved: tuple[Any, ...] = ()
+        self.x_shape: tuple[int, ...] = ()
 
     def save(self, *values: Any) -> None:
         """Keep something for the backward pass, in `saved`.
@@ -388,6 +391,18 @@ class Layer(Configured):
     def dtype(self) -> np.dtype[np.floating[Any]]:
         """The dtype of the parameters: that of the model, or float32 for a layer on its own."""
         return np.dtype(np.float32) if self._params is None else self._params.dtype
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes any parameter; setting it freezes or unfreezes all."""
+        return len(self.frozen) < len(self._specs)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        if check_bool(f"{self}.trainable", value):
+            self.unfreeze()
+        else:
+            self.freeze()
 
     @property
     def frozen(self) -> frozenset[str]:

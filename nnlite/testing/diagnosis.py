@@ -73,7 +73,7 @@ def compare(
     raise GradientCheckError(
         where,
         f"{name} to be {right[worst]:.6g} at index {worst}, as central differences say",
-        f"{gradient[worst] + 0.0:.6g}, a relative error of {error:.2g} "
+        f"{gradient[worst] + 0.0:.6g}, off by {error:.2g} of the largest entry "
         f"({wrong.sum()} of {wrong.size} entries are wrong)",
         cause,
     )
@@ -149,6 +149,8 @@ def shape_hint(batch: int) -> Callable[[str], str]:
             said = explain_shape(given, wanted, batch)
             if said:
                 return said
+        if re.search(r"not enough values to unpack \(expected \d+, got 0\)", message):
+            return "Did forward save what backward unpacks? Write ctx.save(x) there."
         if not re.search("shape|dimension|broadcast|size", message):
             return "The traceback above shows the line."
         return (
@@ -183,6 +185,8 @@ def explain_shape(given: tuple[int, ...], wanted: tuple[int, ...], batch: int) -
         return "It is transposed: for y = x @ W, dL/dW is x.mT @ dy, not dy.mT @ x, and dL/dx is dy @ W.mT."
     if given in {(batch,), (batch, 1)}:
         return "The sum runs over the wrong axis: sum over the batch, np.sum(dy, axis=-2)."
+    if given == (1, *wanted):
+        return "ctx.saved is a tuple: unpack it, (x,) = ctx.saved."
     if len(given) > len(wanted) and batch in given:
         return "There is one for each row: sum over the batch, np.sum(dy, axis=-2)."
     return ""

@@ -94,11 +94,14 @@ def check_layer(
     Traceback (most recent call last):
     ...
     nnlite.errors.GradientCheckError: Square().backward: expected dL/dx to be 4.03864 at index (0, 1),
-        as central differences say, got 2.01932, a relative error of 0.5 (2 of 2 entries are wrong).
+        as central differences say, got 2.01932, off by 0.5 of the largest entry (2 of 2 entries are wrong).
         It is half the slope: a missing factor of 2, as in the derivative 2 * x of x**2.
     """
     if not isinstance(layer, Layer):
-        raise ArgumentTypeError("check_layer(layer)", "a layer", f"{layer!r}", "Give an instance of a Layer.")
+        is_class = isinstance(layer, type)
+        got = f"the class {layer.__name__}" if is_class else f"{layer!r}"
+        fix = f"Write {layer.__name__}(...)." if is_class else "Give an instance of a Layer."
+        raise ArgumentTypeError("check_layer(layer)", "a layer", got, fix)
     batch = check_integer("check_layer(batch=)", batch, low=1)
     tolerance = check_number("check_layer(tolerance=)", tolerance, low=0, low_open=True)
     generator = check_rng("check_layer(rng=)", rng)

@@ -104,7 +104,7 @@ def check_loss(
     Traceback (most recent call last):
     ...
     nnlite.errors.GradientCheckError: Squared().value_and_grad: expected dL/dpred to be 4 at index (0, 0),
-        as central differences say, got 2, a relative error of 0.5 (1 of 1 entries are wrong).
+        as central differences say, got 2, off by 0.5 of the largest entry (1 of 1 entries are wrong).
         It is half the slope: a missing factor of 2, as in the derivative 2 * x of x**2.
     """
     if not isinstance(loss, Loss):
