@@ -245,8 +245,10 @@ class Optimizer:
     def _attach(self, params: Parameters) -> None:
         """Cut values, gradients and state into the blocks that are updated in one go."""
         self.check(params)
-        for slot in self.slots:
-            self.state.setdefault(slot, np.zeros_like(params.values))
+        kept = self.state  # less what a slot that is no longer used has left behind
+        self.state = {
+            slot: kept[slot] if slot in kept else np.zeros_like(params.values) for slot in self.slots
+        }
         self._owner = weakref.ref(params)
         self._slices = params.trainable_slices
         self._attached = self.slots  # another one, as when momentum is switched on, needs other blocks

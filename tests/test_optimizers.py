@@ -235,6 +235,23 @@ class TestLBFGS:
             nn.LBFGS().minimize(params, broken, max_iterations=5)
         np.testing.assert_array_equal(params.values, [5, 6])
 
+    def test_scipy_gets_copies(self, monkeypatch):
+        """Whatever SciPy keeps, it must not see the live buffers change."""
+        params = Parameters([ParameterSpec("W", (3,))], dtype=np.float64)
+        given = []
+
+        def look(function, start, **options):
+            given.extend([start, function(start.copy())[1]])
+            raise StopIteration
+
+        monkeypatch.setattr("scipy.optimize.minimize", look)
+        with pytest.raises(StopIteration):
+            nn.LBFGS().minimize(params, self.bowl(params, np.ones(3)), max_iterations=1)
+        assert len(given) == 2
+        for array in given:
+            assert not np.shares_memory(array, params.values)
+            assert not np.shares_memory(array, params.grads)
+
     def test_it_takes_no_replicas(self):
         params = Parameters([ParameterSpec("W", (2,))], replicas=2)
         with pytest.raises(ArgumentError, match="without replicas"):
@@ -282,5 +299,8 @@ def test_momentum_can_be_switched_on_and_off_between_steps(make):
     switched.momentum = 0.0
     switched.step(params)
     never.step(other)
+    plain = make(0.1)
+    plain.load_state_dict(switched.state_dict())  # no velocity is left behind
+    assert set(plain.state) == set(plain.slots)
     if make is nn.SGD:
         np.testing.assert_allclose(params.values, before - 0.1 * params.grads)

@@ -528,7 +528,7 @@ class Layer(Configured):
         self._params = params
         self._prefix = prefix
         self._views = {name: params[prefix + name] for name in self._specs}
-        self._grads = self.gradients(params.split(params.grads))
+        self._grads = Gradients({name: params.grad(prefix + name) for name in self._specs})
         self.buffers = {name: array.astype(params.dtype) for name, array in self.buffers.items()}
 
     def gradients(self, views: Mapping[str, Array]) -> Gradients:

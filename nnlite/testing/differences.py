@@ -54,10 +54,6 @@ class Slopes(NamedTuple):
         nearest: Array = np.clip(gradient, self.low, self.high)
         return nearest
 
-    def reshaped(self, shape: tuple[int, ...], part: tuple[Array, Array]) -> Slopes:
-        """Return part of the slopes, in another shape."""
-        return Slopes(part[0].reshape(shape), part[1].reshape(shape), self.floor)
-
 
 def measure_slopes(
     function: Callable[[], Array], array: Array, blame: Array | float = 1.0, *, tolerance: float
