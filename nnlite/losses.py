@@ -158,23 +158,32 @@ def _check_same_shape(loss: Loss, target_shape: tuple[int, ...], pred_shape: tup
     raise ShapeError(f"{loss} target", f"target of shape {pred_shape}", f"{target_shape}", fix)
 
 
-def _row_weights(loss: Loss, weight: Array | None, pred: Array) -> Array:
-    """Return the share of each row in the average, of shape (..., batch, 1)."""
+def _row_weights(loss: Loss, weight: Array | None, pred: Array, part: float = 1.0) -> float | Array:
+    """Return the share of each row in the average, of shape (..., batch, 1), times `part`.
+
+    Without weights it is one number for all rows.
+    """
     rows = pred.shape[:-1]
     if weight is None:
-        return np.full((rows[-1], 1), 1 / rows[-1], pred.dtype)
+        return part / rows[-1]
     weight = np.asarray(weight, pred.dtype)
     if weight.ndim < 1 or weight.shape != rows[-weight.ndim :]:
         raise ShapeError(f"{loss}", f"weight of shape {rows}", f"{weight.shape}", "Give one weight a row.")
     total = weight.sum(axis=-1, keepdims=True)
     # A batch in which no row counts has loss 0 and gradient 0, not 0 / 0.
-    shares: Array = weight / np.where(total > 0, total, 1)
+    shares: Array = weight * (part / np.where(total > 0, total, 1))
     return shares[..., None]
 
 
-def _as_value(total: Any) -> Value:
-    """Return a Python float, or one number a replica."""
-    return float(total) if np.ndim(total) == 0 else total
+def _average(values: Array, shares: float | Array) -> Value:
+    """Add up what each row, or each output of it, adds to the loss: one number, or one a replica."""
+    # One sum and then one product, where all shares are equal; np.add.reduce is np.sum without 1 us of wrapping.
+    total: Any
+    if isinstance(shares, float):
+        total = np.add.reduce(values, axis=(-2, -1)) * shares
+    else:
+        total = np.add.reduce(values * shares, axis=(-2, -1))
+    return float(total) if values.ndim == 2 else total
 
 
 class PointwiseLoss(Loss):
@@ -217,14 +226,14 @@ class PointwiseLoss(Loss):
         self, pred: Array, target: AnyArray, weight: Array | None = None
     ) -> tuple[Value, Array]:
         """Average `pointwise` over rows and outputs."""
-        pred = np.asarray(pred)
-        target = self._arrange(np.asarray(target), pred.shape).astype(pred.dtype, copy=False)
+        pred, target = np.asarray(pred), np.asarray(target)
+        if target.shape != pred.shape or pred.ndim < 2:
+            target = self._arrange(target, pred.shape)
+        if target.dtype != pred.dtype:
+            target = target.astype(pred.dtype)
         values, slopes = self.pointwise(pred, target)
-        if weight is None:
-            count = pred.shape[-1] * pred.shape[-2]
-            return _as_value(values.sum(axis=(-2, -1)) / count), slopes * (1 / count)
-        shares = _row_weights(self, weight, pred) * (1 / pred.shape[-1])
-        return _as_value((values * shares).sum(axis=(-2, -1))), slopes * shares
+        shares = _row_weights(self, weight, pred, 1 / pred.shape[-1])
+        return _average(values, shares), slopes * shares
 
     def _arrange(self, target: AnyArray, pred_shape: tuple[int, ...]) -> AnyArray:
         """Bring the targets into the shape of the predictions, or refuse them."""
@@ -528,39 +537,42 @@ class SoftmaxCrossEntropy(Loss):
         self, pred: Array, target: AnyArray, weight: Array | None = None
     ) -> tuple[Value, Array]:
         """Average the cross-entropy over the rows."""
-        # In C order, so that the flat views of the arrays made from it below are views.
+        # In C order, so that places in the flat arrays made from it are rows and classes.
         pred, target = np.ascontiguousarray(pred), np.asarray(target)
-        log_p = pred - pred.max(axis=-1, keepdims=True)
-        p = np.exp(log_p)
-        total = p.sum(axis=-1, keepdims=True)
-        p /= total
-        log_p -= np.log(total)
+        logits = pred - np.maximum.reduce(pred, axis=-1, keepdims=True)  # none above 0: exp cannot overflow
+        grad = np.exp(logits)
+        total = np.add.reduce(grad, axis=-1, keepdims=True)
         shares = _row_weights(self, weight, pred)
         classes = pred.shape[-1]
         smooth = self.label_smoothing
         if _is_ids(target, pred.shape):
             self._check_ids(target, classes)
-            target = target.astype(np.intp, copy=False)
-            # Rows as one long list, so that ids shared by all replicas need no special case.
-            true = np.arange(0, p.size, classes) + np.broadcast_to(target, pred.shape[:-1]).ravel()
-            rows = (smooth - 1) * log_p.reshape(-1)[true].reshape(*pred.shape[:-1], 1)
-            p.reshape(-1)[true] -= 1 - smooth
+            # Where in the flat arrays the true classes are; ids may be shared by all replicas.
+            true = np.arange(0, pred.size, classes).reshape(total.shape[:-1]) + target.astype(np.intp, copy=False)
+            rows = np.log(total)
+            rows -= (1 - smooth) * logits.take(true)[..., None]
+            grad *= shares / total  # the probabilities, times the share of the row
+            at_true = grad.take(true)
+            at_true -= (1 - smooth) * (shares if weight is None else shares[..., 0])
+            grad.put(true, at_true)
             if smooth:
-                rows -= (smooth / classes) * log_p.sum(axis=-1, keepdims=True)
-                p -= smooth / classes
+                rows -= (smooth / classes) * logits.sum(axis=-1, keepdims=True)
+                grad -= (smooth / classes) * shares
         else:
             _check_same_shape(self, target.shape, pred.shape)
             target = target.astype(pred.dtype, copy=False)
             if smooth:
                 target = target * (1 - smooth) + smooth / classes
-            rows = -(target * log_p).sum(axis=-1, keepdims=True)
-            p *= target.sum(axis=-1, keepdims=True)
-            p -= target
-        p *= shares
-        return _as_value((rows * shares).sum(axis=(-2, -1))), p
+            sums = target.sum(axis=-1, keepdims=True)
+            rows = sums * np.log(total) - (target * logits).sum(axis=-1, keepdims=True)
+            grad *= sums / total
+            grad -= target
+            grad *= shares
+        return _average(rows, shares), grad
 
     def _check_ids(self, ids: AnyArray, classes: int) -> None:
-        if ids.dtype.kind == "b":
+        # As unsigned numbers negative ids are the largest of all, and one look finds both kinds of error.
+        if ids.dtype.kind == "b" or ids.astype(np.uintp).max(initial=0) < classes:
             return
         low, high = int(ids.min(initial=0)), int(ids.max(initial=0))
         if low < 0 or high >= classes:
@@ -658,9 +670,9 @@ class GaussianNLL(Loss):
         grad = np.empty_like(pred)
         np.multiply(gap, precision, out=grad[..., :columns])
         grad[..., columns:] = 0.5 * (1 - surprise) * (log_variance > floor)
-        shares = _row_weights(self, weight, pred) * (1 / columns)
+        shares = _row_weights(self, weight, pred, 1 / columns)
         grad *= shares
-        return _as_value((0.5 * (s + surprise) * shares).sum(axis=(-2, -1))), grad
+        return _average(0.5 * (s + surprise), shares), grad
 
     def _target_shape(self, pred_shape: tuple[int, ...]) -> tuple[int, ...]:
         if pred_shape[-1] % 2:

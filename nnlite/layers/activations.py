@@ -372,8 +372,8 @@ class Tanh(Layer):
         """Scale the blame by the slope ``1 - y**2``."""
         (y,) = ctx.saved
         dx: Array = y * y
-        np.subtract(1, dx, out=dx)
         dx *= dy
+        np.subtract(dy, dx, out=dx)
         return dx
 
 

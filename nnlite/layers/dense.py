@@ -13,6 +13,33 @@ from nnlite.layers.base import Context, Layer, Parameter
 __all__ = ["Dense"]
 
 
+def product(a: Array, b: Array, out: Array | None = None) -> Array:
+    """Multiply two matrices, or stacks of them: ``a @ b``.
+
+    Parameters
+    ----------
+    a, b : ndarray of shape (..., rows, inner) and (..., inner, columns)
+        The factors.
+    out : ndarray of shape (..., rows, columns), optional
+        Where to write the product.
+
+    Returns
+    -------
+    ndarray of shape (..., rows, columns)
+
+    Examples
+    --------
+    >>> product(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
+    array([[11.]])
+    """
+    # On small matrices np.dot takes half the time of np.matmul, 0.5 against 1.2 us for 4 x 8, but it
+    # knows no stacks, and writes only into a contiguous array of the factors' own dtype.
+    plain = a.ndim == b.ndim == 2
+    if plain and (out is None or (a.dtype is b.dtype is out.dtype and out.flags.c_contiguous)):
+        return np.dot(a, b, out)
+    return np.matmul(a, b, out=out)
+
+
 class Dense(Layer):
     """Every output neuron adds up all inputs, each times its weight, plus a bias.
 
@@ -97,7 +124,7 @@ class Dense(Layer):
             )
         if ctx is not None:
             ctx.save(x)
-        y: Array = x @ self.W
+        y = product(x, self.W)
         if self.bias:
             y += self.b
         return y
@@ -105,8 +132,7 @@ class Dense(Layer):
     def backward(self, dy: Array, ctx: Context) -> Array | None:
         """Write dL/dW and dL/db, return dL/dx."""
         (x,) = ctx.saved
-        np.matmul(x.mT, dy, out=ctx.grads.W)
+        product(x.mT, dy, out=ctx.grads.W)
         if self.bias:
-            np.sum(dy, axis=-2, out=ctx.grads.b)
-        dx: Array | None = dy @ self.W.mT if ctx.needs_dx else None
-        return dx
+            np.add.reduce(dy, axis=-2, out=ctx.grads.b)  # np.sum without its 1 us of wrapping
+        return product(dy, self.W.mT) if ctx.needs_dx else None
