@@ -20,6 +20,7 @@ __all__ = [
     "check_integer",
     "check_labels",
     "check_number",
+    "check_numbers",
     "check_rng",
     "check_rows",
     "check_weight",
@@ -109,6 +110,52 @@ def check_number(
         fix = "Give an ordinary number." if anything else "Give a number in that range."
         raise ArgumentError(where, what, f"{number:g}", fix)
     return number
+
+
+def check_numbers(where: str, value: Any, *, low: float = 0.0, low_open: bool = False) -> float | Array:
+    """Return one number as a Python float, or one number a replica as a float64 array.
+
+    Parameters
+    ----------
+    where : str
+        Names the argument in the message.
+    value : object
+        The candidate: a number, or a sequence of them.
+    low : float
+        The lower limit.
+    low_open : bool
+        Whether the limit itself is excluded.
+
+    Returns
+    -------
+    float, or ndarray of shape (replicas,)
+        The array is a copy that cannot be written.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If they are no finite numbers, or below the limit.
+    ShapeError
+        If an array has another number of axes than one, or no entries.
+
+    Examples
+    --------
+    >>> check_numbers("SGD(learning_rate)", 1), check_numbers("SGD(learning_rate)", [0.1, 1])
+    (1.0, array([0.1, 1. ]))
+    """
+    if not isinstance(value, list | tuple | np.ndarray) or np.ndim(value) == 0:
+        return check_number(where, value, low=low, low_open=low_open)
+    array = check_rows(where, value)
+    if array.ndim != 1:
+        raise ShapeError(
+            where,
+            "a number, or shape (replicas,)",
+            f"shape {array.shape}",
+            "Give one number for each replica.",
+        )
+    numbers = np.array([check_number(where, number, low=low, low_open=low_open) for number in array.tolist()])
+    numbers.flags.writeable = False
+    return numbers
 
 
 def check_integer(where: str, value: Any, *, low: int = 0) -> int:

@@ -171,13 +171,13 @@ def _row_weights(loss: Loss, weight: Array | None, pred: Array, part: float = 1.
         raise ShapeError(f"{loss}", f"weight of shape {rows}", f"{weight.shape}", "Give one weight a row.")
     total = weight.sum(axis=-1, keepdims=True)
     # A batch in which no row counts has loss 0 and gradient 0, not 0 / 0.
-    shares: Array = weight * (part / np.where(total > 0, total, 1))
-    return shares[..., None]
+    shares: Array = (weight * (part / np.where(total > 0, total, 1)))[..., None]
+    return shares
 
 
 def _average(values: Array, shares: float | Array) -> Value:
     """Add up what each row, or each output of it, adds to the loss: one number, or one a replica."""
-    # One sum and then one product, where all shares are equal; np.add.reduce is np.sum without 1 us of wrapping.
+    # Where all shares are equal, one sum and then one product. np.add.reduce is np.sum less 1 us of wrapping.
     total: Any
     if isinstance(shares, float):
         total = np.add.reduce(values, axis=(-2, -1)) * shares
@@ -548,12 +548,14 @@ class SoftmaxCrossEntropy(Loss):
         if _is_ids(target, pred.shape):
             self._check_ids(target, classes)
             # Where in the flat arrays the true classes are; ids may be shared by all replicas.
-            true = np.arange(0, pred.size, classes).reshape(total.shape[:-1]) + target.astype(np.intp, copy=False)
+            true = np.arange(0, pred.size, classes).reshape(total.shape[:-1]) + target.astype(
+                np.intp, copy=False
+            )
             rows = np.log(total)
             rows -= (1 - smooth) * logits.take(true)[..., None]
             grad *= shares / total  # the probabilities, times the share of the row
             at_true = grad.take(true)
-            at_true -= (1 - smooth) * (shares if weight is None else shares[..., 0])
+            at_true -= (1 - smooth) * (shares if isinstance(shares, float) else shares[..., 0])
             grad.put(true, at_true)
             if smooth:
                 rows -= (smooth / classes) * logits.sum(axis=-1, keepdims=True)

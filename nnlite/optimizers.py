@@ -13,13 +13,17 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from nnlite._typing import Array
-from nnlite.checks import check_bool, check_integer, check_number
-from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.checks import check_bool, check_integer, check_number, check_numbers
+from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.parameters import Parameters
 
 __all__ = ["LBFGS", "SGD", "Adagrad", "Adam", "AdamW", "Lion", "Optimizer", "RMSProp"]
+
+#: One number, or one for each replica.
+Rate = float | ArrayLike
 
 #: Values that are updated in one go: few enough that the half-dozen arrays of a rule stay in the cache.
 CHUNK = 16_384
@@ -33,28 +37,29 @@ class Optimizer:
 
     Parameters
     ----------
-    learning_rate : float or callable
-        The rate, or a schedule: a function from the number of steps made so far to a rate.
+    learning_rate : float, ndarray of shape (replicas,), or callable
+        The rate, one rate for each replica, or a schedule: a function from the number of
+        steps made so far to either.
     clip_norm : float, optional
         Scale the gradient down if its Euclidean norm over all trainable parameters (with
         replicas: of each replica) is larger than this.
     clip_value : float, optional
         Cut every single gradient to ``[-clip_value, clip_value]``.
-    weight_decay : float
+    weight_decay : float or ndarray of shape (replicas,)
         How strongly weights, not biases, are pulled to zero.
 
     Attributes
     ----------
     steps : int
         Number of steps made.
-    rate_factor : float
+    rate_factor : float or ndarray of shape (replicas,)
         Multiplies the learning rate; `ReduceOnPlateau` lowers it.
     state : dict of str to ndarray
         One array a slot, laid out as the parameters are. Empty before the first step.
 
     Raises
     ------
-    ArgumentTypeError, ArgumentError
+    ArgumentTypeError, ArgumentError, ShapeError
         If an argument cannot be used, or both kinds of clipping are asked for.
 
     Examples
@@ -74,11 +79,11 @@ class Optimizer:
 
     def __init__(
         self,
-        learning_rate: float | Callable[[int], float],
+        learning_rate: Rate | Callable[[int], Rate],
         *,
         clip_norm: float | None = None,
         clip_value: float | None = None,
-        weight_decay: float = 0.0,
+        weight_decay: Rate = 0.0,
     ) -> None:
         name = type(self).__name__
         self.learning_rate = learning_rate
@@ -88,17 +93,17 @@ class Optimizer:
             raise ArgumentError(
                 name, "clip_norm or clip_value", "both", "Choose one: the first keeps the direction."
             )
-        self.rate_factor = 1.0
+        self.rate_factor: float | Array = 1.0
         self.reset()
         self.weight_decay = weight_decay
 
     @property
-    def learning_rate(self) -> float | Callable[[int], float]:
-        """The rate or the schedule."""
+    def learning_rate(self) -> float | Array | Callable[[int], Rate]:
+        """The rate, the rates of all replicas, or the schedule."""
         return self._learning_rate
 
     @learning_rate.setter
-    def learning_rate(self, value: float | Callable[[int], float]) -> None:
+    def learning_rate(self, value: Rate | Callable[[int], Rate]) -> None:
         where = f"{type(self).__name__}(learning_rate)"
         if isinstance(value, type):
             raise ArgumentTypeError(
@@ -107,25 +112,48 @@ class Optimizer:
                 f"the class {value.__name__}",
                 f"Write {value.__name__}(...).",
             )
-        self._learning_rate = value if callable(value) else check_number(where, value, low=0, low_open=True)
+        self._learning_rate = value if callable(value) else check_numbers(where, value, low_open=True)
 
     @property
-    def weight_decay(self) -> float:
+    def weight_decay(self) -> float | Array:
         """How strongly weights are pulled to zero."""
         return self._weight_decay
 
     @weight_decay.setter
-    def weight_decay(self, value: float) -> None:
-        self._weight_decay = check_number(f"{type(self).__name__}(weight_decay=)", value, low=0)
+    def weight_decay(self, value: Rate) -> None:
+        self._weight_decay = check_numbers(f"{type(self).__name__}(weight_decay=)", value)
         self._release()  # the blocks are cut by it
 
     @property
-    def rate(self) -> float:
-        """The learning rate that the next step will use."""
+    def rate(self) -> float | Array:
+        """The learning rate that the next step will use; an array if the replicas differ in it."""
+        return self.rate_at(self.steps)
+
+    def rate_at(self, step: int) -> float | Array:
+        """Return the learning rate of one step.
+
+        Parameters
+        ----------
+        step : int
+            How many steps were made before it.
+
+        Returns
+        -------
+        float, or ndarray of shape (replicas,)
+
+        Raises
+        ------
+        ArgumentTypeError, ArgumentError, ShapeError
+            If the schedule gives no usable rate.
+
+        Examples
+        --------
+        >>> SGD(lambda step: 0.5**step).rate_at(3)
+        0.125
+        """
         rate = self._learning_rate
         if callable(rate):
-            where = f"the schedule of {type(self).__name__} at step {self.steps}"
-            rate = check_number(where, rate(self.steps), low=0)
+            rate = check_numbers(f"the schedule of {type(self).__name__} at step {step}", rate(step))
         return rate * self.rate_factor
 
     @property
@@ -133,7 +161,7 @@ class Optimizer:
         """Names of the arrays that the rule keeps, each as large as the parameters."""
         return ()
 
-    def update(self, w: Array, g: Array, rate: float, decay: float, *state: Array) -> None:
+    def update(self, w: Array, g: Array, rate: float | Array, decay: float | Array, *state: Array) -> None:
         """Change some of the values in place.
 
         Parameters
@@ -142,10 +170,10 @@ class Optimizer:
             Values of some parameters, to be changed.
         g : ndarray of shape (..., n)
             Their gradients, not to be changed.
-        rate : float
+        rate : float, or ndarray of shape (replicas, 1)
             The learning rate of this step.
-        decay : float
-            The weight decay for these parameters.
+        decay : float, or ndarray of shape (replicas, 1)
+            The weight decay for these parameters; the float 0.0 where none acts.
         *state : ndarray of shape (..., n)
             What is kept for them, in the order of `slots`, to be changed.
 
@@ -178,8 +206,14 @@ class Optimizer:
         elif self.clip_value is not None:
             np.clip(params.grads, -self.clip_value, self.clip_value, out=params.grads)
         self.steps += 1
-        for w, g, decay, state in self._blocks:
-            self.update(w, g, rate, decay, *state)
+        if isinstance(rate, float):
+            for w, g, decay, _, state in self._blocks:
+                self.update(w, g, rate, decay, *state)
+        else:
+            self._check_count("learning_rate", rate, params)
+            column = rate.astype(params.dtype)[:, None]
+            for w, g, decay, rows, state in self._blocks:
+                self.update(w, g, column[rows], decay, *state)
 
     def _clip_to_norm(self, params: Parameters, limit: float) -> None:
         # In float64, where neither the squares of float32 nor the division overflow. NaN stays and shows.
@@ -210,7 +244,7 @@ class Optimizer:
         """Drop what is derived from the parameters."""
         self._slices: tuple[slice, ...] | None = None
         self._attached: tuple[str, ...] = ()
-        self._blocks: list[tuple[Array, Array, float, list[Array]]] = []
+        self._blocks: list[tuple[Array, Array, float | Array, slice, list[Array]]] = []
 
     def check(self, params: Parameters) -> None:
         """Refuse parameters that the optimizer's state does not belong to.
@@ -226,6 +260,8 @@ class Optimizer:
             If it has been training others.
         """
         name = type(self).__name__
+        self._check_count("learning_rate", self._learning_rate, params)
+        self._check_count("weight_decay", self._weight_decay, params)
         if self._owner is not None and self._owner() is not params:
             raise ArgumentError(
                 f"{name}.step",
@@ -242,6 +278,19 @@ class Optimizer:
                     "The state is that of another model; call reset() first.",
                 )
 
+    def _check_count(self, what: str, numbers: Any, params: Parameters) -> None:
+        """Refuse an array that does not have one number for each replica."""
+        if not isinstance(numbers, np.ndarray) or len(numbers) == params.replicas:
+            return
+        raise ShapeError(
+            f"{type(self).__name__}({what}=)",
+            "one number, for a model without replicas"
+            if params.replicas is None
+            else f"one number, or one for each of {params.replicas} replicas",
+            f"{len(numbers)} numbers",
+            f"Write Sequential(..., replicas={len(numbers)}) to train one net for each.",
+        )
+
     def _attach(self, params: Parameters) -> None:
         """Cut values, gradients and state into the blocks that are updated in one go."""
         self.check(params)
@@ -253,18 +302,28 @@ class Optimizer:
         self._slices = params.trainable_slices
         self._attached = self.slots  # another one, as when momentum is switched on, needs other blocks
         self._blocks = []
-        width = max(1, CHUNK // (params.replicas or 1))
         for run in params.trainable_slices:
             # A block lies on one side of the border between weights and biases, if that matters.
-            border = min(max(params.decayed, run.start), run.stop) if self.weight_decay else run.start
-            for low, high, decay in (
-                (run.start, border, self.weight_decay),
-                (border, run.stop, 0.0),
-            ):
-                for start in range(low, high, width):
-                    part = np.s_[..., start : min(start + width, high)]
-                    state = [self.state[slot][part] for slot in self.slots]
-                    self._blocks.append((params.values[part], params.grads[part], decay, state))
+            border = min(max(params.decayed, run.start), run.stop) if np.any(self.weight_decay) else run.start
+            self._cut(params, run.start, border, self.weight_decay)
+            self._cut(params, border, run.stop, 0.0)
+
+    def _cut(self, params: Parameters, low: int, high: int, decay: float | Array) -> None:
+        """Cut one run of parameters into blocks: whole replicas if they are small, else parts of one."""
+        if isinstance(decay, np.ndarray):
+            decay = decay.astype(params.dtype)[:, None]
+        replicas = params.replicas or 1
+        # Rows that lie far apart in memory get in each other's way in the cache: 64 slices of a
+        # row of 4,547 values take four times as long as the same number of values side by side.
+        height = max(1, CHUNK // max(1, high - low))
+        for top in range(0, replicas, height):
+            rows = slice(top, min(top + height, replicas))
+            for start in range(low, high, CHUNK):
+                columns = slice(start, min(start + CHUNK, high))
+                part: Any = columns if params.replicas is None else (rows, columns)
+                state = [self.state[slot][part] for slot in self.slots]
+                pulled = decay[rows] if isinstance(decay, np.ndarray) else decay
+                self._blocks.append((params.values[part], params.grads[part], pulled, rows, state))
 
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of everything that changes from step to step.
@@ -272,7 +331,7 @@ class Optimizer:
         Returns
         -------
         dict
-            ``steps``, ``rate_factor``, and one array a slot.
+            ``steps``, ``rate_factor`` (a number, or one a replica), and one array a slot.
 
         Examples
         --------
@@ -280,7 +339,12 @@ class Optimizer:
         {'steps': 0, 'rate_factor': 1.0}
         """
         arrays = {slot: array.copy() for slot, array in self.state.items()}
-        return {"steps": self.steps, "rate_factor": self.rate_factor, **arrays}
+        factor = self.rate_factor
+        return {
+            "steps": self.steps,
+            "rate_factor": factor.copy() if isinstance(factor, np.ndarray) else factor,
+            **arrays,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what another optimizer of this kind gave as `state_dict`.
@@ -307,7 +371,7 @@ class Optimizer:
             )
         where = f"{type(self).__name__}.load_state_dict"
         steps = check_integer(where, state["steps"])
-        rate_factor = check_number(where, state["rate_factor"], low=0)
+        rate_factor = check_numbers(where, state["rate_factor"])
         self.reset()
         self.steps = steps
         self.rate_factor = rate_factor
@@ -325,7 +389,14 @@ class Optimizer:
         self._release()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(learning_rate={self.learning_rate!r}, steps={self.steps})"
+        rate = self.learning_rate
+        shown = f"{len(rate)} rates" if isinstance(rate, np.ndarray) else f"{rate!r}"
+        return f"{type(self).__name__}(learning_rate={shown}, steps={self.steps})"
+
+
+def _acts(decay: float | Array) -> bool:
+    """Tell whether there is weight decay."""
+    return isinstance(decay, np.ndarray) or decay != 0.0
 
 
 def _check_clip(where: str, value: float | None) -> float | None:
@@ -344,13 +415,13 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or callable
-        The rate, or a schedule from step to rate.
+    learning_rate : float, ndarray of shape (replicas,), or callable
+        The rate, one for each replica, or a schedule from step to rate.
     momentum : float
         In [0, 1): how much of the last step goes into this one.
     nesterov : bool
         Look ahead along the momentum; needs `momentum`.
-    weight_decay : float
+    weight_decay : float or ndarray of shape (replicas,)
         ``weight_decay * w`` is added to the gradient of weights, not of biases.
     clip_norm, clip_value : float, optional
         See `Optimizer`.
@@ -377,11 +448,11 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float | Callable[[int], float] = 0.01,
+        learning_rate: Rate | Callable[[int], Rate] = 0.01,
         *,
         momentum: float = 0.0,
         nesterov: bool = False,
-        weight_decay: float = 0.0,
+        weight_decay: Rate = 0.0,
         clip_norm: float | None = None,
         clip_value: float | None = None,
     ) -> None:
@@ -396,9 +467,9 @@ class SGD(Optimizer):
         """The velocity, if there is momentum."""
         return ("velocity",) if self.momentum else ()
 
-    def update(self, w: Array, g: Array, rate: float, decay: float, *state: Array) -> None:
+    def update(self, w: Array, g: Array, rate: float | Array, decay: float | Array, *state: Array) -> None:
         """Step against the gradient, or along the velocity."""
-        if decay:
+        if _acts(decay):
             g = g + decay * w
         if state:
             (velocity,) = state
@@ -415,8 +486,8 @@ class RMSProp(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or callable
-        The rate, or a schedule from step to rate.
+    learning_rate : float, ndarray of shape (replicas,), or callable
+        The rate, one for each replica, or a schedule from step to rate.
     rho : float
         In [0, 1): how slowly the past is forgotten.
     momentum : float
@@ -444,7 +515,7 @@ class RMSProp(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float | Callable[[int], float] = 0.01,
+        learning_rate: Rate | Callable[[int], Rate] = 0.01,
         *,
         rho: float = 0.99,
         momentum: float = 0.0,
@@ -462,7 +533,7 @@ class RMSProp(Optimizer):
         """The mean square, and the velocity if there is momentum."""
         return ("mean_square", "velocity") if self.momentum else ("mean_square",)
 
-    def update(self, w: Array, g: Array, rate: float, decay: float, *state: Array) -> None:
+    def update(self, w: Array, g: Array, rate: float | Array, decay: float | Array, *state: Array) -> None:
         """Step by the gradient over its root mean square."""
         mean_square = state[0]
         mean_square *= self.rho
@@ -485,8 +556,8 @@ class Adagrad(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or callable
-        The rate, or a schedule from step to rate.
+    learning_rate : float, ndarray of shape (replicas,), or callable
+        The rate, one for each replica, or a schedule from step to rate.
     epsilon : float
         Keeps the division finite.
     clip_norm, clip_value : float, optional
@@ -510,7 +581,7 @@ class Adagrad(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float | Callable[[int], float] = 0.01,
+        learning_rate: Rate | Callable[[int], Rate] = 0.01,
         *,
         epsilon: float = 1e-10,
         clip_norm: float | None = None,
@@ -524,7 +595,7 @@ class Adagrad(Optimizer):
         """The sum of squares."""
         return ("sum_of_squares",)
 
-    def update(self, w: Array, g: Array, rate: float, decay: float, *state: Array) -> None:
+    def update(self, w: Array, g: Array, rate: float | Array, decay: float | Array, *state: Array) -> None:
         """Step by the gradient over the root of its summed squares."""
         (squares,) = state
         squares += g * g
@@ -543,8 +614,8 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or callable
-        The rate, or a schedule from step to rate.
+    learning_rate : float, ndarray of shape (replicas,), or callable
+        The rate, one for each replica, or a schedule from step to rate.
     beta1, beta2 : float
         In [0, 1): how slowly the mean gradient and the mean square are forgotten.
     epsilon : float
@@ -575,7 +646,7 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float | Callable[[int], float] = 0.001,
+        learning_rate: Rate | Callable[[int], Rate] = 0.001,
         *,
         beta1: float = 0.9,
         beta2: float = 0.999,
@@ -594,10 +665,10 @@ class Adam(Optimizer):
         """The two moments, scaled."""
         return ("first_moment", "second_moment")
 
-    def update(self, w: Array, g: Array, rate: float, decay: float, *state: Array) -> None:
+    def update(self, w: Array, g: Array, rate: float | Array, decay: float | Array, *state: Array) -> None:
         """Step by the first moment over the root of the second."""
         first, second = state
-        if decay:
+        if _acts(decay):
             w *= 1 - rate * decay
         first *= self.beta1
         first += g
@@ -618,9 +689,9 @@ class AdamW(Adam):
 
     Parameters
     ----------
-    learning_rate : float or callable
-        The rate, or a schedule from step to rate.
-    weight_decay : float
+    learning_rate : float, ndarray of shape (replicas,), or callable
+        The rate, one for each replica, or a schedule from step to rate.
+    weight_decay : float or ndarray of shape (replicas,)
         How strongly weights are pulled to zero.
     beta1, beta2, epsilon : float
         See `Adam`.
@@ -645,9 +716,9 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        learning_rate: float | Callable[[int], float] = 0.001,
+        learning_rate: Rate | Callable[[int], Rate] = 0.001,
         *,
-        weight_decay: float = 0.01,
+        weight_decay: Rate = 0.01,
         beta1: float = 0.9,
         beta2: float = 0.999,
         epsilon: float = 1e-8,
@@ -673,11 +744,11 @@ class Lion(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or callable
-        The rate, or a schedule; three to ten times smaller than for Adam.
+    learning_rate : float, ndarray of shape (replicas,), or callable
+        The rate, one for each replica, or a schedule; three to ten times smaller than for Adam.
     beta1, beta2 : float
         In [0, 1): the share of the past in the step, and in what is kept.
-    weight_decay : float
+    weight_decay : float or ndarray of shape (replicas,)
         How strongly weights, not biases, are pulled to zero.
     clip_norm, clip_value : float, optional
         See `Optimizer`.
@@ -700,11 +771,11 @@ class Lion(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float | Callable[[int], float] = 0.0001,
+        learning_rate: Rate | Callable[[int], Rate] = 0.0001,
         *,
         beta1: float = 0.9,
         beta2: float = 0.99,
-        weight_decay: float = 0.0,
+        weight_decay: Rate = 0.0,
         clip_norm: float | None = None,
         clip_value: float | None = None,
     ) -> None:
@@ -717,10 +788,10 @@ class Lion(Optimizer):
         """The momentum."""
         return ("momentum",)
 
-    def update(self, w: Array, g: Array, rate: float, decay: float, *state: Array) -> None:
+    def update(self, w: Array, g: Array, rate: float | Array, decay: float | Array, *state: Array) -> None:
         """Step by the sign."""
         (momentum,) = state
-        if decay:
+        if _acts(decay):
             w *= 1 - rate * decay
         mix = self.beta1 * momentum
         mix += (1 - self.beta1) * g
