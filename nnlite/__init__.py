@@ -13,7 +13,8 @@ from nnlite.callbacks import (
     TimeLimit,
     TrainingState,
 )
-from nnlite.data import batches, one_hot, train_test_split
+from nnlite.data import batches, k_folds, one_hot, train_test_split
+from nnlite.errors import ReplicaWarning
 from nnlite.history import History
 from nnlite.layers import (
     ELU,
@@ -56,8 +57,8 @@ from nnlite.metrics import (
     r2,
     top_k_accuracy,
 )
-from nnlite.model import ModelContext, Sequential
-from nnlite.optimizers import LBFGS, SGD, Adagrad, Adam, AdamW, Lion, Optimizer, RMSProp
+from nnlite.model import Ensemble, ModelContext, Sequential
+from nnlite.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Optimizer, RMSProp
 from nnlite.parameters import Parameters
 from nnlite.persistence import load
 from nnlite.schedules import (
@@ -69,6 +70,7 @@ from nnlite.schedules import (
     StepDecay,
     WarmUp,
 )
+from nnlite.second_order import LBFGS, LevenbergMarquardt
 
 __all__ = [
     "ELU",
@@ -86,6 +88,7 @@ __all__ = [
     "Dense",
     "Dropout",
     "EarlyStopping",
+    "Ensemble",
     "ExponentialDecay",
     "Flatten",
     "GaussianNLL",
@@ -94,6 +97,7 @@ __all__ = [
     "Huber",
     "Layer",
     "LeakyReLU",
+    "LevenbergMarquardt",
     "Lion",
     "LogSoftmax",
     "Loss",
@@ -111,6 +115,7 @@ __all__ = [
     "RMSProp",
     "ReLU",
     "ReduceOnPlateau",
+    "ReplicaWarning",
     "Schedule",
     "Sequential",
     "SiLU",
@@ -132,6 +137,7 @@ __all__ = [
     "confusion_matrix",
     "datasets",
     "initializers",
+    "k_folds",
     "layers",
     "load",
     "losses",

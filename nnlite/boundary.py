@@ -87,7 +87,7 @@ class Boundary:
         rows = x.shape[self.row_axis(x)]
         return (rows,) if self.replicas is None else (self.replicas, rows)
 
-    def check_input(self, x: Any, *, where: str, finite: bool = False, shared: bool = False) -> Array:
+    def check_input(self, x: Any, *, where: str, finite: bool = False) -> Array:
         """Cast an input and check its shape.
 
         Parameters
@@ -98,8 +98,6 @@ class Boundary:
             Names it in the message.
         finite : bool
             Whether NaN and infinity are refused too.
-        shared : bool
-            Whether an axis of replicas is refused too.
 
         Returns
         -------
@@ -125,10 +123,6 @@ class Boundary:
                 raise ShapeError(where, *self._expected_input(array))
         elif array.ndim < 2:
             raise ShapeError(where, "shape (batch, features)", f"{array.shape}", "Add the batch axis.")
-        if shared and self.row_axis(array):
-            rank = array.ndim - self.row_axis(array)
-            fix = "Give it without the first axis: all replicas learn from the same rows."
-            raise ShapeError(where, f"an array of rank {rank}", f"{array.shape}", fix)
         if not array.size:
             raise ArgumentError(where, "at least one row", f"shape {array.shape}", "Give some data.")
         if finite:
@@ -199,7 +193,7 @@ class Boundary:
             )
 
     def check_targets(
-        self, y: Any, weight: Any, loss: Loss, x: Array, *, shared: bool = False, part: bool = False
+        self, y: Any, weight: Any, loss: Loss, x: Array, *, part: bool = False
     ) -> tuple[AnyArray, Array | None]:
         """Check targets and weights against the input, and cast them.
 
@@ -213,8 +207,6 @@ class Boundary:
             Knows what targets it takes.
         x : ndarray
             The input, checked.
-        shared : bool
-            Whether replicas must share their targets and weights.
         part : bool
             Whether this is a batch of more rows, in which none need count.
 
@@ -228,7 +220,7 @@ class Boundary:
         ShapeError, ArgumentError, ArgumentTypeError
             If they do not fit.
         """
-        rows = self.rows(x)[-1 if shared else 0 :]
+        rows = self.rows(x)
         y = self.check_target_rows(y, x)
         outputs = self.output_shape if self.output_shape is not None else x.shape[self.row_axis(x) + 1 :]
         target = loss.prepare(y, (*rows, *outputs), self.dtype)

@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from nnlite._typing import Array
+from nnlite._typing import AnyArray, Array
 from nnlite.checks import check_bool, check_integer, check_number
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.history import History
 from nnlite.losses import Loss, Value
-from nnlite.metrics import Metric
+from nnlite.metrics import Metric, is_better_higher
 from nnlite.model import Sequential
-from nnlite.optimizers import LBFGS, Optimizer
+from nnlite.optimizers import Optimizer
+from nnlite.second_order import FullBatchOptimizer
 
 __all__ = [
     "Callback",
@@ -27,9 +28,6 @@ __all__ = [
     "TrainingState",
 ]
 
-#: Metrics of which more is better; of everything else, losses above all, less is.
-HIGHER_IS_BETTER = frozenset({"accuracy", "binary_accuracy", "top_k_accuracy", "r2"})
-
 
 class TrainingState:
     """Where training stands: what every callback is given.
@@ -38,7 +36,7 @@ class TrainingState:
     ----------
     model : Sequential
         What is trained.
-    optimizer : Optimizer or LBFGS
+    optimizer : Optimizer or FullBatchOptimizer
         How it steps.
     loss : Loss
         What is lowered.
@@ -59,6 +57,10 @@ class TrainingState:
         Loss of the present batch.
     stop_reason : str
         Empty while training goes on.
+    active : ndarray of bool of shape (replicas,), or (1,) without replicas
+        Which nets are still being trained.
+    ended : ndarray of int or None
+        Indices of the replicas whose training is over; None until there are any.
 
     Examples
     --------
@@ -74,7 +76,7 @@ class TrainingState:
     def __init__(
         self,
         model: Sequential,
-        optimizer: Optimizer | LBFGS,
+        optimizer: Optimizer | FullBatchOptimizer,
         loss: Loss,
         *,
         epochs: int,
@@ -92,16 +94,35 @@ class TrainingState:
         self.batch = 0
         self.batch_loss: Value = float("nan")
         self.stop_reason = ""
+        replicas = model.params.replicas
+        self.active = np.ones(replicas or 1, bool)
+        self.ended: AnyArray | None = None
+        self.history.replicas = [
+            {"stop_reason": "", "best_epoch": None, "diverged": False} for _ in range(replicas or 0)
+        ]
 
-    def stop(self, reason: str) -> None:
-        """End the training after the present batch.
+    def stop(self, reason: str, *, replicas: AnyArray | None = None) -> None:
+        """End the training after the present batch, of all nets or of some replicas.
 
         Parameters
         ----------
         reason : str
-            Goes to ``history.stop_reason``; the first one given counts.
+            Goes to ``history.stop_reason``, or to those of the replicas; the first one given
+            counts.
+        replicas : ndarray of bool of shape (replicas,), optional
+            Whose training ends. Their weights stay as they are from now on. When all have
+            ended, so has the training.
         """
-        self.stop_reason = self.stop_reason or reason
+        if replicas is None:
+            self.stop_reason = self.stop_reason or reason
+            return
+        for index in np.flatnonzero(replicas & self.active):
+            self.history.replicas[index]["stop_reason"] = reason
+        self.active &= ~replicas
+        if not self.active.all():
+            self.ended = np.flatnonzero(~self.active)
+        if not self.active.any():
+            self.stop("the training of all replicas has ended")
 
 
 class Callback:
@@ -202,47 +223,46 @@ class _Monitor(Callback):
                 f"{self.monitor!r}",
                 f"{hint}, or monitor='loss'.",
             )
-        if state.model.params.replicas is not None:
-            raise ArgumentError(
-                name, "a model without replicas", f"{state.model}", "Leave this callback out."
-            )
 
     def on_train_begin(self, state: TrainingState) -> None:
         """Start afresh."""
         higher_is_better = self.higher_is_better
         if higher_is_better is None:
-            name = self.monitor.removeprefix("validation_")
-            metric = state.metrics.get(name)
-            function = getattr(metric, "func", metric)  # that of a functools.partial
-            # Its own name too, since a dict of metrics can give it any other.
-            higher_is_better = bool({name, getattr(function, "__name__", "")} & HIGHER_IS_BETTER)
+            # The function too, since a dict of metrics can give it any name.
+            metric = state.metrics.get(self.monitor.removeprefix("validation_"))
+            higher_is_better = is_better_higher(self.monitor, metric)
         self.sign = -1.0 if higher_is_better else 1.0
-        self.best = np.inf
-        self.waited = 0
+        # One of each for every replica; a net on its own is one.
+        self.best = np.full(len(state.active), np.inf)
+        self.waited = np.zeros(len(state.active), int)
 
-    def value(self, state: TrainingState) -> float:
-        """Return the number of this epoch, turned so that less is better."""
-        number = state.history[-1][self.monitor]
-        if not isinstance(number, int | float):
-            where = f"{type(self).__name__}(monitor=)"
-            raise ArgumentTypeError(
-                where, "a column of numbers", f"{number!r} in {self.monitor!r}", "Monitor another column."
-            )
-        return self.sign * number
+    def value(self, state: TrainingState) -> Array:
+        """Return the numbers of this epoch, turned so that less is better; infinity if training is over."""
+        found = state.history[-1][self.monitor]
+        numbers = found if isinstance(found, list) and state.history.replicas else [found]
+        for number, active in zip(numbers, state.active, strict=False):
+            if active and not isinstance(number, int | float):
+                where = f"{type(self).__name__}(monitor=)"
+                raise ArgumentTypeError(
+                    where, "a column of numbers", f"{number!r} in {self.monitor!r}", "Monitor another column."
+                )
+        return np.array(
+            [self.sign * n if active else np.inf for n, active in zip(numbers, state.active, strict=False)]
+        )
 
-    def improved(self, state: TrainingState) -> bool:
-        """Tell whether this epoch is the best so far, and count the epochs since."""
+    def overdue(self, state: TrainingState) -> AnyArray:
+        """Count the epochs without improvement, and tell which nets have had too many."""
         value = self.value(state)
-        if value < self.best - self.min_delta:
-            self.best = value
-            self.waited = 0
-            return True
-        self.waited += 1
-        return False
+        improved = value < self.best - self.min_delta
+        self.best = np.where(improved, value, self.best)
+        self.waited = np.where(improved, 0, self.waited + 1)
+        return ~improved & (self.waited >= self.patience) & state.active
 
 
 class EarlyStopping(_Monitor):
     """Stop when a number has not improved for a while, and give the best weights back.
+
+    Of replicas each stops, and gets its best weights back, on its own.
 
     However training ends, by this callback, another, the last epoch or Ctrl-C, the model
     has the weights of the best epoch, and ``history.best_epoch`` names it.
@@ -288,29 +308,43 @@ class EarlyStopping(_Monitor):
     def on_train_begin(self, state: TrainingState) -> None:
         """Start afresh."""
         super().on_train_begin(state)
-        self.best_values: Array | None = None
-        self._lowest = np.inf
+        self.best_values = self._rows(state).copy()
+        self._lowest = np.full(len(state.active), np.inf)
+        self._best_epoch = np.zeros(len(state.active), int)
+
+    @staticmethod
+    def _rows(state: TrainingState) -> Array:
+        """Give the values one row a net."""
+        return state.model.params.values.reshape(len(state.active), -1)
 
     def on_epoch_end(self, state: TrainingState) -> None:
         """Keep a copy of the best weights; stop when patience is over."""
         # The very best epoch is kept, even if it is better by less than min_delta.
         value = self.value(state)
-        if value < self._lowest:
-            self._lowest = value
-            self.best_values = state.model.params.values.copy()
-            self._best_epoch = state.epoch
-        if not self.improved(state) and self.waited >= self.patience:
-            state.stop(f"no better {self.monitor} for {self.patience} epochs")
+        better = value < self._lowest
+        self._lowest[better] = value[better]
+        self.best_values[better] = self._rows(state)[better]
+        self._best_epoch[better] = state.epoch
+        overdue = self.overdue(state)
+        if overdue.any():
+            reason = f"no better {self.monitor} for {self.patience} epochs"
+            state.stop(reason, replicas=overdue if state.history.replicas else None)
 
     def on_train_end(self, state: TrainingState) -> None:
         """Put the best weights back."""
-        if self.best_values is not None:
-            state.model.params.values[...] = self.best_values
-            state.history.best_epoch = self._best_epoch
+        measured = self._best_epoch > 0
+        self._rows(state)[measured] = self.best_values[measured]
+        best = [int(epoch) if epoch else None for epoch in self._best_epoch]
+        if not state.history.replicas:
+            (state.history.best_epoch,) = best
+        for one, epoch in zip(state.history.replicas, best, strict=False):
+            one["best_epoch"] = epoch
 
 
 class ReduceOnPlateau(_Monitor):
     """Lower the learning rate when a number has not improved for a while.
+
+    Of replicas each has its own rate lowered.
 
     Parameters
     ----------
@@ -360,7 +394,7 @@ class ReduceOnPlateau(_Monitor):
     def check(self, state: TrainingState) -> None:
         """Check also that there is a rate to lower."""
         super().check(state)
-        if isinstance(state.optimizer, LBFGS):
+        if isinstance(state.optimizer, FullBatchOptimizer):
             raise ArgumentError(
                 "ReduceOnPlateau",
                 "an optimizer with a learning rate",
@@ -370,12 +404,18 @@ class ReduceOnPlateau(_Monitor):
 
     def on_epoch_end(self, state: TrainingState) -> None:
         """Lower the rate when patience is over."""
-        if self.improved(state) or self.waited < self.patience:
-            return
-        self.waited = 0
+        overdue = self.overdue(state)
+        self.waited[overdue] = 0
         optimizer = state.optimizer
-        if isinstance(optimizer, Optimizer) and optimizer.rate > self.min_rate:
-            optimizer.rate_factor *= max(self.factor, self.min_rate / optimizer.rate)
+        if not overdue.any() or not isinstance(optimizer, Optimizer):
+            return
+        rates = np.broadcast_to(optimizer.rate, overdue.shape)
+        lower = overdue & (rates > self.min_rate)
+        factors = np.ones(len(rates))
+        factors[lower] = np.maximum(self.factor, self.min_rate / rates[lower])
+        optimizer.rate_factor = optimizer.rate_factor * (
+            factors if state.history.replicas else float(factors[0])
+        )
 
 
 class TimeLimit(Callback):
@@ -485,7 +525,8 @@ class ProgressBar(Callback):
 def _short(value: Any) -> str:
     """Write a number in few digits; of replicas, the lowest and the highest."""
     if isinstance(value, list):
-        return f"{_short(min(value))} to {_short(max(value))}"
+        numbers = [number for number in value if number is not None]
+        return f"{_short(min(numbers))} to {_short(max(numbers))}" if numbers else "none"
     return f"{value:.3g}" if isinstance(value, float) else f"{value}"
 
 

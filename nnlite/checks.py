@@ -24,6 +24,7 @@ __all__ = [
     "check_rng",
     "check_rows",
     "check_weight",
+    "is_own",
 ]
 
 
@@ -475,6 +476,31 @@ def check_weight(where: str, value: ArrayLike, *, rows: tuple[int, ...], part: b
         raise ArgumentError(
             where, what, f"{weight[place]} in row {place[-1]}", "Use 0 for a row to leave out."
         )
-    if not part and not weight.any():
+    if not part and not weight.any(axis=-1).all():
         raise ArgumentError(where, "a weight above 0", "only zeros", "Give some row a weight.")
     return weight
+
+
+def is_own(target: AnyArray, pred_shape: tuple[int, ...]) -> bool:
+    """Tell whether targets have an axis of replicas: other targets for each.
+
+    Parameters
+    ----------
+    target : ndarray
+        Targets that fit the predictions.
+    pred_shape : tuple of int
+        ``(rows, outputs)`` or ``(replicas, rows, outputs)``.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_own(np.zeros((5, 2)), (3, 5, 2)), is_own(np.zeros((3, 5, 2)), (3, 5, 2))
+    (False, True)
+    """
+    if len(pred_shape) < 3 or target.shape[:2] != pred_shape[:2]:
+        return False
+    # Class ids have no axis for outputs. What could be both is taken for rows of outputs, as losses do.
+    return target.ndim > 2 or (target.dtype.kind in "iub" and target.shape != pred_shape[-2:])

@@ -21,6 +21,7 @@ from nnlite.checks import (
     check_weight,
 )
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.streams import Generators
 
 __all__ = [
     "Batches",
@@ -29,6 +30,7 @@ __all__ = [
     "checked_batches",
     "held_out_rows",
     "is_reiterable",
+    "k_folds",
     "one_hot",
     "split_batch",
     "train_test_split",
@@ -204,8 +206,12 @@ class Batches:
         Cut together, along the first axis.
     batch_size : int
         The rows in a batch; the last batch holds what is left.
-    rng : numpy.random.Generator or None
-        Draws a new order for every pass; None keeps the order of the rows.
+    rng : Generator, Generators or None
+        Draws a new order for every pass, or one for each replica; None keeps the order of
+        the rows.
+    own : tuple of bool, optional
+        Of each array, whether it has an axis of replicas in front of its rows: other data
+        for each. By default none has.
 
     Attributes
     ----------
@@ -224,27 +230,44 @@ class Batches:
     """
 
     def __init__(
-        self, arrays: tuple[AnyArray, ...], *, batch_size: int, rng: np.random.Generator | None
+        self,
+        arrays: tuple[AnyArray, ...],
+        *,
+        batch_size: int,
+        rng: np.random.Generator | Generators | None,
+        own: tuple[bool, ...] = (),
     ) -> None:
-        # Where rows are drawn, contiguous arrays: `take` would copy others whole for every batch.
-        self._arrays = arrays if rng is None else tuple(map(np.ascontiguousarray, arrays))
+        own = own or (False,) * len(arrays)
         self._rng = rng
+        self._in_order = rng is None and not any(own)
         self.batch_size = batch_size
-        self.rows = len(arrays[0])
+        self.rows = int(arrays[0].shape[own[0]])
+        # Where rows are drawn, contiguous arrays: `take` would copy others whole for every batch. The
+        # rows of all replicas stand in one long list, in which those of a replica begin at its offset.
+        self._arrays = arrays if self._in_order else tuple(map(np.ascontiguousarray, arrays))
+        self._offsets: list[Any] = [0] * len(arrays)
+        for index, array in enumerate(self._arrays):
+            if own[index]:
+                self._offsets[index] = np.arange(0, array.shape[0] * self.rows, self.rows)[:, None]
+        self._arrays = tuple(
+            array.reshape(-1, *array.shape[2:]) if mine else array
+            for array, mine in zip(self._arrays, own, strict=True)
+        )
 
     def __len__(self) -> int:
         return -(-self.rows // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[AnyArray, ...]]:
-        order = None if self._rng is None else self._rng.permutation(self.rows)
-        for start in range(0, self.rows, self.batch_size):
-            part = slice(start, start + self.batch_size)
-            if order is None:
-                yield tuple(array[part] for array in self._arrays)
-            else:
-                rows = order[part]
-                # The method: the function np.take costs four times as much on small batches.
-                yield tuple([array.take(rows, 0) for array in self._arrays])
+        parts = [slice(start, start + self.batch_size) for start in range(0, self.rows, self.batch_size)]
+        if self._in_order:
+            for part in parts:
+                yield tuple([array[part] for array in self._arrays])
+            return
+        order = np.arange(self.rows) if self._rng is None else self._rng.permutation(self.rows)
+        drawn = [(array, order + offset) for array, offset in zip(self._arrays, self._offsets, strict=True)]
+        for part in parts:
+            # The method: the function np.take costs four times as much on small batches.
+            yield tuple([array.take(rows[..., part], 0) for array, rows in drawn])
 
     def __repr__(self) -> str:
         return f"Batches({self.rows} rows, {len(self)} batches of {self.batch_size})"
@@ -401,6 +424,60 @@ def train_test_split(
         is_test = np.arange(rows) < held_out
     train_rows, test_rows = order[~is_test], order[is_test]
     return X[train_rows], X[test_rows], y[train_rows], y[test_rows]
+
+
+def k_folds(rows: int, folds: int, *, rng: RNG = None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Draw the rows of each fold of a cross-validation, for one replica a fold.
+
+    Parameters
+    ----------
+    rows : int
+        The number of rows of the data.
+    folds : int
+        How many folds, at least 2.
+    rng : int, numpy.random.Generator or None
+        Draws the rows.
+
+    Returns
+    -------
+    train : ndarray of int of shape (folds, rows - rows // folds)
+        For each fold, the rows to train on.
+    test : ndarray of int of shape (folds, rows // folds)
+        The rows to measure on. No row is in two folds. The ``rows % folds`` rows that are left
+        over are in no test part: all folds have the same size, as replicas must.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If there are fewer than 2 folds, or fewer rows than folds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnlite import SGD, Dense, MeanSquaredError, Sequential
+    >>> X = np.linspace(-1, 1, 20)[:, None]
+    >>> y = 3 * X + 1
+    >>> train, test = k_folds(len(X), 5, rng=0)
+    >>> model = Sequential([Dense(1, 1)], replicas=5, rng=0)
+    >>> history = model.fit(
+    ...     X[train], y[train], validation=(X[test], y[test]),
+    ...     loss=MeanSquaredError(), optimizer=SGD(0.1), epochs=100, batch_size=4,
+    ... )
+    >>> bool(np.mean(history["validation_loss"][-1]) < 1e-6)
+    True
+    """
+    count = check_integer("k_folds(rows)", rows, low=2)
+    folds = check_integer("k_folds(folds)", folds, low=2)
+    if folds > count:
+        raise ArgumentError(
+            "k_folds(folds)", f"at most one fold for each of {count} rows", f"{folds}", "Give fewer."
+        )
+    order = check_rng("k_folds(rng=)", rng).permutation(count)
+    size = count // folds
+    starts = range(0, folds * size, size)
+    test = np.stack([order[start : start + size] for start in starts])
+    train = np.stack([np.delete(order, np.s_[start : start + size]) for start in starts])
+    return train, test
 
 
 def held_out_rows(where: str, test: float, rows: int) -> int:

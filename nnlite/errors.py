@@ -15,6 +15,7 @@ __all__ = [
     "GradientCheckError",
     "ModelFileError",
     "NotFittedError",
+    "ReplicaWarning",
     "ShapeError",
 ]
 
@@ -79,3 +80,7 @@ class ModelFileError(ArgumentError):
 
 class GradientCheckError(ArgumentError):
     """A ``backward``, a loss or an update rule that disagrees with its definition."""
+
+
+class ReplicaWarning(UserWarning):
+    """Some of the nets that are trained as one have diverged; the others went on."""

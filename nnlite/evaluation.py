@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnlite._typing import AnyArray, Array
-from nnlite.checks import check_integer
+from nnlite.checks import check_integer, is_own
 from nnlite.data import check_reiterable, checked_batches
 from nnlite.errors import ArgumentError
 from nnlite.losses import Loss
@@ -63,7 +63,12 @@ def evaluate(
 
 
 def score(
-    model: Sequential, parts: Sequence[Outputs], *, loss: Loss | None, metrics: Mapping[str, Metric]
+    model: Sequential,
+    parts: Sequence[Outputs],
+    *,
+    loss: Loss | None,
+    metrics: Mapping[str, Metric],
+    active: AnyArray | None = None,
 ) -> dict[str, Any]:
     """Compute loss and metrics from predictions that were made already.
 
@@ -80,6 +85,8 @@ def score(
         Adds the entry ``"loss"``.
     metrics : mapping of str to function
         Adds an entry for each.
+    active : ndarray of bool of shape (replicas,), optional
+        Which replicas have metrics; those of the others are None.
 
     Returns
     -------
@@ -104,7 +111,7 @@ def score(
         value, _ = loss.value_and_grad(pred, prepared, weight)
         found["loss"] = np.asarray(value).tolist()  # a loss of one's own may give any kind of number
     for name, metric in metrics.items():
-        found[name] = call_metric(metric, pred, target, weight, name=name)
+        found[name] = call_metric(metric, pred, target, weight, name=name, active=active)
     return found
 
 
@@ -112,6 +119,6 @@ def _join(model: Sequential, parts: Sequence[Outputs]) -> Outputs:
     pred, target, weight = zip(*parts, strict=True)
     return (
         np.concatenate(pred, axis=-1 - model.boundary.output_rank),
-        np.concatenate(target),
-        None if weight[0] is None else np.concatenate(weight),
+        np.concatenate(target, axis=int(is_own(target[0], pred[0].shape))),
+        None if weight[0] is None else np.concatenate(weight, axis=-1),
     )

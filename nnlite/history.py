@@ -27,6 +27,10 @@ class History:
         Whether Ctrl-C ended it.
     best_epoch : int or None
         The epoch whose weights the model has, if a callback put them back.
+    replicas : list of dict
+        With replicas, one for each: ``stop_reason``, ``best_epoch``, and ``diverged``, whether
+        its loss stopped being finite. The numbers of a replica are None in the rows from the
+        epoch in which its loss stopped being finite, or after the one at which it stopped early.
 
     Examples
     --------
@@ -43,6 +47,86 @@ class History:
         self.stop_reason = ""
         self.interrupted = False
         self.best_epoch: int | None = None
+        self.replicas: list[dict[str, Any]] = []
+
+    @property
+    def survivors(self) -> list[int]:
+        """Indices of the replicas that did not diverge."""
+        return [index for index, one in enumerate(self.replicas) if not one["diverged"]]
+
+    def replica(self, index: int) -> History:
+        """Return the history of one replica, as if it had been trained on its own.
+
+        Parameters
+        ----------
+        index : int
+            Which, from 0.
+
+        Returns
+        -------
+        History
+            Its rows end where its training ended.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such replica.
+
+        Examples
+        --------
+        >>> history = History()
+        >>> history.replicas = [{"stop_reason": "", "best_epoch": None, "diverged": False}] * 2
+        >>> history.rows += [{"epoch": 1, "loss": [0.5, 0.7]}]
+        >>> history.replica(1)["loss"]
+        [0.7]
+        """
+        if not 0 <= index < len(self.replicas):
+            raise ArgumentError(
+                "History.replica(index)",
+                f"a replica from 0 to {len(self.replicas) - 1}" if self.replicas else "a history of replicas",
+                f"{index}" if self.replicas else "that of one net",
+                "They count from 0." if self.replicas else "Use the history itself.",
+            )
+        one = History()
+        kept = self.replicas[index]
+        one.stop_reason, one.best_epoch = kept["stop_reason"] or self.stop_reason, kept["best_epoch"]
+        one.interrupted = self.interrupted
+        for row in self.rows:
+            own = {k: v[index] if isinstance(v, list) else v for k, v in row.items()}
+            if own["loss"] is None:
+                break
+            one.rows.append(own)
+        return one
+
+    def best_replica(self, monitor: str, *, higher_is_better: bool = False) -> int:
+        """Find the replica that ended with the best number.
+
+        Parameters
+        ----------
+        monitor : str
+            The column that decides.
+        higher_is_better : bool
+            What "best" means.
+
+        Returns
+        -------
+        int
+            Its index. Replicas that diverged do not compete.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such column, or nobody to choose from.
+        """
+        found: dict[int, float] = {}
+        for index in self.survivors:
+            one = self.replica(index)
+            if len(one):
+                found[index] = one[monitor][(one.best_epoch or len(one)) - 1]
+        if not found:
+            fix = "Train with smaller rates." if self.replicas else "Train a model with replicas."
+            raise ArgumentError("History.best_replica", "replicas that trained to the end", "none", fix)
+        return max(found, key=found.__getitem__) if higher_is_better else min(found, key=found.__getitem__)
 
     @property
     def columns(self) -> list[str]:
@@ -87,6 +171,7 @@ class History:
             "stop_reason": self.stop_reason,
             "interrupted": self.interrupted,
             "best_epoch": self.best_epoch,
+            **({"replicas": [dict(one) for one in self.replicas]} if self.replicas else {}),
         }
 
     def to_json(self) -> str:
@@ -114,4 +199,8 @@ class History:
             if isinstance(value, float) and name != "seconds"
         )
         best = "" if self.best_epoch is None else f"; weights of epoch {self.best_epoch}"
-        return f"History({len(self)} epochs: {last}{best})"
+        if not self.replicas:
+            return f"History({len(self)} epochs: {last}{best})"
+        lost = len(self.replicas) - len(self.survivors)
+        diverged = f", {lost} diverged" if lost else ""
+        return f"History({len(self)} epochs of {len(self.replicas)} replicas{diverged})"

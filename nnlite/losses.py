@@ -136,7 +136,13 @@ class Loss(Configured):
 def _is_ids(target: AnyArray, pred_shape: tuple[int, ...]) -> bool:
     """Tell whether `target` holds one integer a row: class ids."""
     rows = pred_shape[:-1]
-    return target.dtype.kind in "iub" and target.ndim >= 1 and target.shape == rows[-target.ndim :]
+    # With as many replicas as rows as outputs, two axes could be both: they are taken for rows of outputs.
+    return (
+        target.dtype.kind in "iub"
+        and target.ndim >= 1
+        and target.shape == rows[-target.ndim :]
+        and target.shape != pred_shape[-2:]
+    )
 
 
 def _check_same_shape(loss: Loss, target_shape: tuple[int, ...], pred_shape: tuple[int, ...]) -> None:
@@ -171,7 +177,8 @@ def _row_weights(loss: Loss, weight: Array | None, pred: Array, part: float = 1.
         raise ShapeError(f"{loss}", f"weight of shape {rows}", f"{weight.shape}", "Give one weight a row.")
     total = weight.sum(axis=-1, keepdims=True)
     # A batch in which no row counts has loss 0 and gradient 0, not 0 / 0.
-    shares: Array = (weight * (part / np.where(total > 0, total, 1)))[..., None]
+    scaled = weight * (part / np.where(total > 0, total, 1))
+    shares: Array = scaled[..., None]
     return shares
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nnlite._typing import AnyArray
-from nnlite.checks import check_ids, check_integer, check_number, check_rows, check_weight
+from nnlite.checks import check_ids, check_integer, check_number, check_rows, check_weight, is_own
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "binary_accuracy",
     "call_metric",
     "confusion_matrix",
+    "is_better_higher",
     "mean_absolute_error",
     "named_metrics",
     "r2",
@@ -32,6 +33,34 @@ __all__ = [
 
 #: A function (pred, target) or (pred, target, weight) that gives a number.
 Metric = Callable[..., Any]
+
+#: Metrics of which more is better; of everything else, losses above all, less is.
+HIGHER_IS_BETTER = frozenset({"accuracy", "binary_accuracy", "top_k_accuracy", "r2"})
+
+
+def is_better_higher(column: str, metric: Metric | None = None) -> bool:
+    """Tell whether more is better in a column of the history.
+
+    Parameters
+    ----------
+    column : str
+        Such as ``"validation_accuracy"``.
+    metric : function, optional
+        What fills it, if its name is not that of the metric.
+
+    Returns
+    -------
+    bool
+        True for the metrics of nnlite that grow; anything else is taken for a loss.
+
+    Examples
+    --------
+    >>> is_better_higher("validation_accuracy"), is_better_higher("loss")
+    (True, False)
+    """
+    function = getattr(metric, "func", metric)  # that of a functools.partial
+    names = {column.removeprefix("validation_"), getattr(function, "__name__", "")}
+    return bool(names & HIGHER_IS_BETTER)
 
 
 def accuracy(pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None) -> float:
@@ -364,7 +393,13 @@ def named_metrics(metrics: Any) -> dict[str, Metric]:
 
 
 def call_metric(
-    metric: Metric, pred: AnyArray, target: AnyArray, weight: AnyArray | None, *, name: str = "metric"
+    metric: Metric,
+    pred: AnyArray,
+    target: AnyArray,
+    weight: AnyArray | None,
+    *,
+    name: str = "metric",
+    active: AnyArray | None = None,
 ) -> Any:
     """Compute a metric, for each replica if there are several.
 
@@ -375,11 +410,13 @@ def call_metric(
     pred : ndarray of shape (rows, outputs) or (replicas, rows, outputs)
         The predictions.
     target : ndarray of shape (rows,) or (rows, outputs)
-        The targets, which replicas share.
-    weight : ndarray of shape (rows,) or None
+        The targets; with an axis of replicas in front, other ones for each.
+    weight : ndarray of shape (rows,) or (replicas, rows), or None
         Left out of the call if None.
     name : str
         Names the metric in the message.
+    active : ndarray of bool of shape (replicas,), optional
+        Whose metric is wanted; that of the others is None.
 
     Returns
     -------
@@ -397,7 +434,14 @@ def call_metric(
     1.0
     """
     if pred.ndim == 3:
-        return [call_metric(metric, one, target, weight, name=name) for one in pred]
+        count = len(pred)
+        targets = target if is_own(target, pred.shape) else [target] * count
+        weights = weight if weight is not None and weight.ndim > 1 else [weight] * count
+        wanted = [True] * count if active is None else active
+        return [
+            call_metric(metric, *one, name=name) if asked else None
+            for *one, asked in zip(pred, targets, weights, wanted, strict=True)
+        ]
     if weight is None:
         return metric(pred, target)
     if not _takes_weight(metric):

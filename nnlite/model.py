@@ -5,27 +5,29 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 
-from nnlite._typing import RNG, AnyArray, Array
+from nnlite._typing import AnyArray, Array
 from nnlite.assembly import check_layers, default_initializer, follow_shapes
 from nnlite.boundary import Boundary
-from nnlite.checks import check_dtype, check_integer, check_rng
+from nnlite.checks import check_dtype, check_integer
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.history import History
 from nnlite.layers.base import Context, Layer
 from nnlite.losses import Loss, Value
-from nnlite.metrics import Metric
+from nnlite.metrics import Metric, is_better_higher
 from nnlite.parameters import Parameters, join_specs
+from nnlite.streams import Generators, Seeds, check_rngs
 from nnlite.summary import LayerSummary, Summary
 
 if TYPE_CHECKING:
     from nnlite.callbacks import Callback
-    from nnlite.history import History
-    from nnlite.optimizers import LBFGS, Optimizer
+    from nnlite.optimizers import Optimizer
+    from nnlite.second_order import FullBatchOptimizer
 
-__all__ = ["ModelContext", "Sequential"]
+__all__ = ["Ensemble", "ModelContext", "Sequential"]
 
 
 class ModelContext:
@@ -39,6 +41,8 @@ class ModelContext:
         One for each layer.
     owner : tuple of Layer
         The layers of the model that it is for.
+    spread : bool
+        Whether an input that replicas share is repeated for each of them.
 
     Attributes
     ----------
@@ -55,15 +59,39 @@ class ModelContext:
     array([[1., 1.]], dtype=float32)
     """
 
-    __slots__ = ("layers", "output_shape", "owner", "steps", "steps_back")
+    __slots__ = ("layers", "output_shape", "owner", "spread", "steps", "steps_back")
 
-    def __init__(self, layers: Sequence[Context], owner: tuple[Layer, ...]) -> None:
+    def __init__(self, layers: Sequence[Context], owner: tuple[Layer, ...], *, spread: bool = False) -> None:
         self.layers = tuple(layers)
         self.owner = owner
+        self.spread = spread
         # Paired once and not in every pass, which for three small layers takes a tenth of it.
         self.steps = tuple(zip(owner, self.layers, strict=True))
         self.steps_back = self.steps[::-1]
         self.output_shape: tuple[int, ...] | None = None  # None until a forward pass has been made
+
+
+class Ensemble(NamedTuple):
+    """What several nets predict for the same rows; see `Sequential.ensemble`.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (rows, outputs)
+        Their average.
+    spread : ndarray of shape (rows, outputs)
+        Their standard deviation, in the units of the prediction.
+    members : ndarray of shape (replicas, rows, outputs)
+        What each of them says.
+
+    Examples
+    --------
+    >>> Ensemble(mean=np.zeros((1, 1)), spread=np.ones((1, 1)), members=np.array([[[-1.0]], [[1.0]]])).spread
+    array([[1.]])
+    """
+
+    mean: Array
+    spread: Array
+    members: Array
 
 
 class Sequential:
@@ -78,10 +106,12 @@ class Sequential:
     replicas : int, optional
         Train this many nets as one: every parameter gets a leading axis, and so does
         the output.
-    rng : int, Generator or None
+    rng : int, Generator or None, or one of them for each replica
         The seed of the initial weights, and then of shuffling and dropout in `fit`. Each
         layer draws from a stream of its own. A layer whose parameters were read or set
-        before it came into the model keeps them.
+        before it came into the model keeps them. With one seed for each replica, each
+        starts, shuffles and drops out as a net on its own with that seed does; with one
+        seed for all they start differently and see the same batches.
 
     Attributes
     ----------
@@ -89,7 +119,7 @@ class Sequential:
         The layers.
     params : Parameters
         All parameters and gradients, in two flat buffers.
-    rng : Generator
+    rng : Generator or Generators
         What `fit` draws from if it is given no seed of its own.
     input_shape, output_shape : tuple of int or None
         Shape of one sample; None if any will do.
@@ -122,7 +152,7 @@ class Sequential:
         *,
         dtype: Any = np.float32,
         replicas: int | None = None,
-        rng: RNG = None,
+        rng: Seeds = None,
     ) -> None:
         self._assemble(layers, dtype, replicas, rng, draw=True)
 
@@ -134,7 +164,7 @@ class Sequential:
         return model
 
     def _assemble(
-        self, layers: Sequence[Layer], dtype: Any, replicas: int | None, rng: RNG, *, draw: bool
+        self, layers: Sequence[Layer], dtype: Any, replicas: int | None, rng: Seeds, *, draw: bool
     ) -> None:
         """Check everything and draw the weights; only then tie the layers to this model."""
         if replicas is not None:
@@ -143,7 +173,7 @@ class Sequential:
         self.layers = check_layers(layers, replicas=replicas)
         self.input_shape, self._output_shapes = follow_shapes(self.layers)
         self.output_shape = self._output_shapes[-1]
-        self.rng = check_rng("Sequential(rng=)", rng)
+        self.rng = check_rngs("Sequential(rng=)", rng, replicas=replicas)
         params = self._make_parameters(dtype, replicas)
         untouched = [index for index, layer in enumerate(self.layers) if layer._params is None]
         drawn = self._draw(self.rng, untouched, replicas) if draw else {}
@@ -174,12 +204,12 @@ class Sequential:
         # Nobody asks for dL/dx of the first layer that learns, nor for anything before it.
         self._first_learning = learning[0] if learning else len(self.layers)
 
-    def initialize(self, rng: RNG = None) -> None:
+    def initialize(self, rng: Seeds = None) -> None:
         """Draw all parameters anew.
 
         Parameters
         ----------
-        rng : int, Generator or None
+        rng : int, Generator or None, or one of them for each replica
             The seed; by default the model's own generator goes on.
 
         Raises
@@ -196,16 +226,21 @@ class Sequential:
         >>> bool((model.params.values[:2] == before[:2]).any())
         False
         """
-        generator = self.rng if rng is None else check_rng("Sequential.initialize(rng=)", rng)
-        self._fill(self._draw(generator, range(len(self.layers)), self.params.replicas))
+        replicas = self.params.replicas
+        generator = (
+            self.rng if rng is None else check_rngs("Sequential.initialize(rng=)", rng, replicas=replicas)
+        )
+        self._fill(self._draw(generator, range(len(self.layers)), replicas))
 
     def _draw(
-        self, rng: np.random.Generator, chosen: Iterable[int], replicas: int | None
+        self, rng: np.random.Generator | Generators, chosen: Iterable[int], replicas: int | None
     ) -> dict[int, dict[str, Array]]:
         """Draw values for the chosen layers. An initializer that fails has changed nothing."""
         # One stream for each replica, and from it one for each layer: replica r starts as a
         # single net with the r-th spawned generator does, and a layer more changes no other.
-        sources = [rng] if replicas is None else rng.spawn(replicas)
+        sources: Iterable[np.random.Generator] = (rng,) if isinstance(rng, np.random.Generator) else rng.each
+        if replicas is not None and isinstance(rng, np.random.Generator):
+            sources = rng.spawn(replicas)
         streams = [source.spawn(len(self.layers)) for source in sources]
         return {
             index: self.layers[index]._draw(
@@ -224,7 +259,7 @@ class Sequential:
         self,
         *,
         training: bool = True,
-        rng: RNG = None,
+        rng: Seeds = None,
         grads: Array | None = None,
         input_gradient: bool = False,
     ) -> ModelContext:
@@ -234,7 +269,7 @@ class Sequential:
         ----------
         training : bool
             False for gradients without dropout.
-        rng : int, Generator or None
+        rng : int, Generator or None, or one of them for each replica
             What dropout draws from; the model's own generator by default.
         grads : ndarray of shape (..., size), optional
             Where gradients are written, laid out as ``params.grads``, which it is by
@@ -253,7 +288,10 @@ class Sequential:
         ShapeError
             If `grads` is not laid out as the parameters are.
         """
-        generator = self.rng if rng is None else check_rng("Sequential.context(rng=)", rng)
+        replicas = self.params.replicas
+        generator = (
+            self.rng if rng is None else check_rngs("Sequential.context(rng=)", rng, replicas=replicas)
+        )
         if grads is not None and not isinstance(grads, np.ndarray):
             raise ArgumentTypeError(
                 "Sequential.context(grads=)",
@@ -280,6 +318,12 @@ class Sequential:
                 for index, layer in enumerate(self.layers)
             ],
             self.layers,
+            # Each replica has a dL/dx of its own, and a noise of its own, also with an input that they share.
+            spread=replicas is not None
+            and (
+                input_gradient
+                or (isinstance(generator, Generators) and any(layer.stochastic for layer in self.layers))
+            ),
         )
 
     def forward(self, x: Any, ctx: ModelContext | None = None) -> Array:
@@ -310,9 +354,8 @@ class Sequential:
             for layer in self.layers:
                 x = layer.forward(x)
             return x
-        if ctx.layers[0].needs_dx and self.params.replicas is not None and not self.boundary.row_axis(x):
-            # Each replica has a dL/dx of its own, also of an input that they share.
-            x = np.broadcast_to(x, (self.params.replicas, *x.shape))
+        if ctx.spread and not self.boundary.row_axis(x):
+            x = np.broadcast_to(x, (self.params.replicas, *x.shape))  # type: ignore[arg-type]
         for layer, kept in ctx.steps:
             kept.x_shape = x.shape
             x = layer.forward(x, kept)
@@ -432,6 +475,88 @@ class Sequential:
         self._backward(dy, ctx)
         return value
 
+    def per_example_gradients(self, x: Any, y: Any, loss: Loss, *, weight: Any = None) -> Array:
+        """Compute the gradient of the loss of every single example, without dropout.
+
+        Row i is the gradient that `loss_and_grad` gives for example i alone. With weights
+        it is multiplied by ``weight[i] / weight.mean()``. Either way the mean over the rows
+        is the gradient of the batch.
+
+        Parameters
+        ----------
+        x : array-like of shape (rows, features)
+            The input.
+        y : array-like
+            The targets, as the loss takes them.
+        loss : Loss
+            What the gradients are of.
+        weight : array-like of shape (rows,), optional
+            How much each row counts.
+
+        Returns
+        -------
+        ndarray of shape (rows, size) or (replicas, rows, size)
+            The last axis is laid out as ``params.values``; ``params.split`` names its parts.
+
+        Raises
+        ------
+        ShapeError, ArgumentError, ArgumentTypeError
+            If the data do not fit, the result would be larger than 4 GiB, or a layer of
+            your own does not leave the axes before (batch, features) alone.
+
+        Notes
+        -----
+        The examples lie on an axis of their own in front of (batch, features), so one
+        forward and one backward pass do it, with no loop. ``params.grads`` is left alone.
+
+        Examples
+        --------
+        >>> from nnlite import Dense, MeanSquaredError
+        >>> model = Sequential([Dense(1, 1)], rng=0)
+        >>> x, y = np.array([[0.0], [1.0], [2.0]]), np.array([[1.0], [0.0], [1.0]])
+        >>> each = model.per_example_gradients(x, y, MeanSquaredError())
+        >>> each.shape
+        (3, 2)
+        >>> value = model.loss_and_grad(x, y, MeanSquaredError())
+        >>> bool(np.allclose(each.mean(axis=0), model.params.grads))
+        True
+        """
+        from nnlite.per_example import per_example_gradients
+
+        return per_example_gradients(self, x, y, loss, weight=weight)
+
+    def jacobian(self, x: Any) -> Array:
+        """Compute the derivative of every output by every parameter, without dropout.
+
+        Parameters
+        ----------
+        x : array-like of shape (rows, features)
+            The input.
+
+        Returns
+        -------
+        ndarray of shape (rows, outputs, size) or (replicas, rows, outputs, size)
+            The last axis is laid out as ``params.values``; ``params.split`` names its parts.
+
+        Raises
+        ------
+        ShapeError, ArgumentError, ArgumentTypeError
+            If the input does not fit, the result would be larger than 4 GiB, or a layer of
+            your own does not leave the axes before (batch, features) alone.
+
+        Examples
+        --------
+        Of ``y = w * x + b`` the derivatives are x and 1:
+
+        >>> from nnlite import Dense
+        >>> Sequential([Dense(1, 1)], rng=0).jacobian([[3.0], [4.0]])
+        array([[[3., 1.]],
+               [[4., 1.]]], dtype=float32)
+        """
+        from nnlite.per_example import jacobian
+
+        return jacobian(self, x)
+
     # Using it.
 
     def predict(self, X: Any, *, batch_size: int = 4096) -> Array:
@@ -478,6 +603,149 @@ class Sequential:
         starts = range(0, rows, batch_size)
         parts = [self._forward(x[(*ahead, slice(start, start + batch_size))]) for start in starts]
         return np.concatenate(parts, axis=-1 - self.boundary.output_rank)
+
+    def ensemble(self, X: Any, *, members: Sequence[int] | None = None, batch_size: int = 4096) -> Ensemble:
+        """Let all replicas predict, and say what they agree on and how far they differ.
+
+        Parameters
+        ----------
+        X : array-like of shape (rows, features)
+            The input.
+        members : sequence of int, optional
+            Which replicas take part; all by default. ``history.survivors`` leaves out those
+            that diverged.
+        batch_size : int
+            Rows that go through the layers at a time.
+
+        Returns
+        -------
+        Ensemble
+            With ``mean`` and ``spread``, the standard deviation over the replicas, of shape
+            (rows, outputs), and ``members`` of shape (replicas, rows, outputs).
+
+        Raises
+        ------
+        ShapeError, ArgumentError, ArgumentTypeError
+            If the input does not fit, or there are no such replicas.
+
+        References
+        ----------
+        B. Lakshminarayanan, A. Pritzel and C. Blundell, "Simple and Scalable Predictive
+        Uncertainty Estimation using Deep Ensembles", NIPS 2017.
+
+        Examples
+        --------
+        >>> from nnlite.layers import Dense
+        >>> model = Sequential([Dense(2, 1)], rng=0, replicas=5)
+        >>> together = model.ensemble([[1.0, 2.0]])
+        >>> together.mean.shape, together.spread.shape, together.members.shape
+        ((1, 1), (1, 1), (5, 1, 1))
+        """
+        where = "Sequential.ensemble(members=)"
+        chosen = range(self._replica_count("Sequential.ensemble")) if members is None else members
+        indices = [self._replica_index(where, index) for index in chosen]
+        if not indices:
+            raise ArgumentError(where, "at least one replica", "none", "Name some, or leave it out for all.")
+        each = self.predict(X, batch_size=batch_size)[indices]
+        return Ensemble(each.mean(axis=0), each.std(axis=0), each)
+
+    # One of many.
+
+    def _replica_count(self, where: str) -> int:
+        if self.params.replicas is None:
+            fix = "Write Sequential(..., replicas=8), for instance."
+            raise ArgumentError(where, "a model with replicas", "one net", fix)
+        return self.params.replicas
+
+    def _replica_index(self, where: str, index: Any) -> int:
+        count = self._replica_count(where)
+        number = check_integer(where, index)
+        if number >= count:
+            raise ArgumentError(where, f"a replica from 0 to {count - 1}", f"{number}", "They count from 0.")
+        return number
+
+    def replica(self, index: int) -> Sequential:
+        """Copy one of the nets that were trained as one into a model of its own.
+
+        Parameters
+        ----------
+        index : int
+            Which, from 0.
+
+        Returns
+        -------
+        Sequential
+            Without replicas. What happens to it does not change this model.
+
+        Raises
+        ------
+        ArgumentError, ArgumentTypeError
+            If there is no such replica.
+
+        Examples
+        --------
+        >>> from nnlite.layers import Dense
+        >>> model = Sequential([Dense(2, 1)], rng=0, replicas=3)
+        >>> one = model.replica(2)
+        >>> bool((one.predict([[1, 2]]) == model.predict([[1, 2]])[2]).all())
+        True
+        """
+        number = self._replica_index("Sequential.replica(index)", index)
+        rng = self.rng.each[number] if isinstance(self.rng, Generators) else self.rng
+        layers = [layer._replica(number) for layer in self.layers]
+        return Sequential(layers, dtype=self.params.dtype, rng=copy.deepcopy(rng))
+
+    def best(
+        self, history: History, *, monitor: str | None = None, higher_is_better: bool | None = None
+    ) -> Sequential:
+        """Copy the best of the nets that were trained as one.
+
+        Parameters
+        ----------
+        history : History
+            What `fit` returned.
+        monitor : str, optional
+            The column that decides, by its last number, or that of the epoch whose weights
+            `EarlyStopping` put back. By default the validation loss if there is one, else the
+            loss. Replicas that diverged do not compete.
+        higher_is_better : bool, optional
+            By default known for the metrics of nnlite; anything else is taken for a loss.
+
+        Returns
+        -------
+        Sequential
+            What `replica` gives for it.
+
+        Raises
+        ------
+        ArgumentError, ArgumentTypeError
+            If there are no replicas, or the history is that of another model.
+
+        Examples
+        --------
+        >>> from nnlite import SGD, Dense, MeanSquaredError
+        >>> model = Sequential([Dense(1, 1)], rng=0, replicas=3)
+        >>> rates = SGD(learning_rate=[0.001, 0.01, 0.1])
+        >>> history = model.fit([[1.0]], [[2.0]], loss=MeanSquaredError(), optimizer=rates, epochs=50)
+        >>> history.best_replica("loss")
+        2
+        >>> model.best(history).predict([[1.0]]).round(2)
+        array([[2.]], dtype=float32)
+        """
+        where = "Sequential.best"
+        count = self._replica_count(where)
+        if len(history.replicas) != count:
+            raise ArgumentError(
+                f"{where}(history)",
+                f"the history of {count} replicas",
+                f"one of {len(history.replicas) or 'a single net'}",
+                "Give what fit of this model returned.",
+            )
+        if monitor is None:
+            monitor = "validation_loss" if "validation_loss" in history.columns else "loss"
+        if higher_is_better is None:
+            higher_is_better = is_better_higher(monitor)
+        return self.replica(history.best_replica(monitor, higher_is_better=higher_is_better))
 
     def evaluate(
         self,
@@ -601,7 +869,7 @@ class Sequential:
         y: Any = None,
         *,
         loss: Loss,
-        optimizer: Optimizer | LBFGS,
+        optimizer: Optimizer | FullBatchOptimizer,
         epochs: int = 100,
         batch_size: int | None = None,
         weight: Any = None,
@@ -609,7 +877,7 @@ class Sequential:
         metrics: Sequence[Metric] | Mapping[str, Metric] = (),
         callbacks: Sequence[Callback] = (),
         shuffle: bool = True,
-        rng: RNG = None,
+        rng: Seeds = None,
     ) -> History:
         """Train: thousands of times forward, loss, blame, and a small step downhill.
 
@@ -617,17 +885,20 @@ class Sequential:
         ----------
         X : array-like of shape (rows, features), or re-iterable of batches
             The input; without `y`, anything that can be iterated over again and again and
-            gives batches ``(x, y)`` or ``(x, y, weight)``.
+            gives batches ``(x, y)`` or ``(x, y, weight)``. With replicas, `X`, `y` and
+            `weight` may each have an axis for them in front: other data for each, such as
+            the folds of `k_folds`.
         y : array-like, optional
             The targets, as the loss takes them.
         loss : Loss
             What to lower.
-        optimizer : Optimizer or LBFGS
+        optimizer : Optimizer, LBFGS or LevenbergMarquardt
             How to step. Given again to a second ``fit``, it goes on where it stopped.
         epochs : int
-            How many times to go over the data; with `LBFGS`, the number of iterations.
+            How many times to go over the data; with `LBFGS` and
+            `LevenbergMarquardt`, the number of iterations.
         batch_size : int, optional
-            Rows in one step: 32 by default. With `LBFGS`, which needs the whole data for
+            Rows in one step: 32 by default. With those two, which need the whole data for
             every step, the rows that go through the layers at a time, all by default.
         weight : array-like of shape (rows,), optional
             How much each row counts. For class weights write
@@ -641,9 +912,10 @@ class Sequential:
             What else to do: stop early, show progress, save.
         shuffle : bool
             Whether to draw a new order of the rows for every epoch.
-        rng : int, Generator or None
+        rng : int, Generator or None, or one of them for each replica
             Seed of order, dropout and validation part; the model's own generator by
-            default, so that a seeded model trains to the same bits again.
+            default, so that a seeded model trains to the same bits again. With one for each
+            replica, each has an order of its own, and trains as a net on its own would.
 
         Returns
         -------
@@ -657,13 +929,16 @@ class Sequential:
             and not in a later one, such as a stream that gives other batches then, ends
             training with the weights it has come to.)
         DivergenceError
-            If the loss stops being finite. The model keeps the last weights that gave a
-            finite loss, and the optimizer is reset.
+            If the loss stops being finite, with replicas that of all of them. The model keeps
+            the last weights that gave a finite loss, and the optimizer is reset.
 
         Warns
         -----
         UserWarning
             If Ctrl-C ended the training. The model and the history are usable.
+        ReplicaWarning
+            If some replicas diverged. They keep the last weights that gave a finite loss, and
+            the others are trained on.
 
         Notes
         -----
@@ -800,6 +1075,12 @@ class Sequential:
         dtype, replicas = state.pop("_dtype"), state.pop("_replicas")
         self.__dict__.update(state)
         self._join(self._make_parameters(dtype, replicas))
+
+    def _in_float64(self) -> Sequential:
+        """Make a copy that computes in float64."""
+        twin = object.__new__(type(self))
+        twin.__setstate__(copy.deepcopy(self.__getstate__()) | {"_dtype": np.dtype(np.float64)})
+        return twin
 
     def __copy__(self) -> Sequential:
         """Copy the layers too: two models that share them would each cut them off from the other."""

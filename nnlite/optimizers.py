@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,7 +20,7 @@ from nnlite.checks import check_bool, check_integer, check_number, check_numbers
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.parameters import Parameters
 
-__all__ = ["LBFGS", "SGD", "Adagrad", "Adam", "AdamW", "Lion", "Optimizer", "RMSProp"]
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Lion", "Optimizer", "RMSProp"]
 
 #: One number, or one for each replica.
 Rate = float | ArrayLike
@@ -798,166 +798,3 @@ class Lion(Optimizer):
         w -= rate * np.sign(mix)
         momentum *= self.beta2
         momentum += (1 - self.beta2) * g
-
-
-class LBFGS:
-    """Limited-memory BFGS: full batches, a curvature estimate, and a line search.
-
-    For small and smooth problems it needs far fewer passes over the data than any
-    optimizer that steps by batches. `fit` takes it like the others; an epoch is then one
-    iteration, and training ends early when it has converged.
-
-    Parameters
-    ----------
-    memory : int
-        Number of past steps from which the curvature is estimated.
-    gradient_tolerance : float
-        Converged when no single gradient is larger than this.
-    value_tolerance : float
-        Converged when an iteration lowers the loss by a smaller part than this.
-    max_line_search : int
-        Largest number of evaluations in one iteration.
-
-    Raises
-    ------
-    ArgumentTypeError, ArgumentError
-        If an argument cannot be used.
-
-    Notes
-    -----
-    The iterations are `scipy.optimize.minimize`'s L-BFGS-B, in float64; the loss and
-    gradient come from the model in its own dtype. The curvature estimate is SciPy's and
-    ends with the call: a second ``fit`` goes on from the same parameters and builds a new
-    one.
-
-    References
-    ----------
-    D. Liu and J. Nocedal, "On the limited memory BFGS method for large scale
-    optimization", Mathematical Programming 45, 1989.
-
-    Examples
-    --------
-    >>> from nnlite import Dense, MeanSquaredError, Sequential
-    >>> X = np.array([[0.0], [1.0], [2.0]])
-    >>> model = Sequential([Dense(1, 1)], rng=0, dtype=np.float64)
-    >>> history = model.fit(X, 3 * X + 1, loss=MeanSquaredError(), optimizer=LBFGS(), epochs=100)
-    >>> model[0].W.round(4), model[0].b.round(4)
-    (array([[3.]]), array([1.]))
-
-    On a function of one's own:
-
-    >>> from nnlite.parameters import Parameters, ParameterSpec
-    >>> params = Parameters([ParameterSpec("W", (2,))], dtype=np.float64)
-    >>> def bowl():
-    ...     params.grads[...] = 2 * (params.values - 3)
-    ...     return float(np.sum((params.values - 3) ** 2))
-    >>> reason = LBFGS().minimize(params, bowl, max_iterations=20)
-    >>> params.values.round(6)
-    array([3., 3.])
-    """
-
-    learning_rate: ClassVar[None] = None
-
-    def __init__(
-        self,
-        *,
-        memory: int = 10,
-        gradient_tolerance: float = 1e-6,
-        value_tolerance: float = 1e-12,
-        max_line_search: int = 20,
-    ) -> None:
-        self.memory = check_integer("LBFGS(memory=)", memory, low=1)
-        self.gradient_tolerance = check_number("LBFGS(gradient_tolerance=)", gradient_tolerance, low=0)
-        self.value_tolerance = check_number("LBFGS(value_tolerance=)", value_tolerance, low=0)
-        self.max_line_search = check_integer("LBFGS(max_line_search=)", max_line_search, low=1)
-
-    def minimize(
-        self,
-        params: Parameters,
-        evaluate: Callable[[], float],
-        *,
-        max_iterations: int,
-        on_iteration: Callable[[float], bool] | None = None,
-    ) -> str:
-        """Lower the loss until it has converged or an end is called.
-
-        Parameters
-        ----------
-        params : Parameters
-            Where to start; the trainable values are changed in place.
-        evaluate : callable () -> float
-            Compute the loss for the present values, and fill ``params.grads``.
-        max_iterations : int
-            Largest number of iterations.
-        on_iteration : callable (float) -> bool, optional
-            Called with the loss after every iteration, with the values in place; a true
-            answer ends the search.
-
-        Returns
-        -------
-        str
-            Why it ended.
-
-        Raises
-        ------
-        ArgumentError
-            If `params` has replicas, which have no single loss.
-        """
-        from scipy.optimize import minimize
-
-        if params.replicas is not None:
-            raise ArgumentError(
-                "LBFGS.minimize", "parameters without replicas", f"{params}", "Use SGD or Adam for replicas."
-            )
-        runs = params.trainable_slices
-
-        def read(buffer: Array) -> Array:
-            # Copies: SciPy goes on to use them, and must not see the live buffers change.
-            parts = [buffer[run] for run in runs]
-            return np.concatenate(parts).astype(np.float64) if parts else np.zeros(0)
-
-        def write(flat: Array) -> None:
-            start = 0
-            for run in runs:
-                stop = start + run.stop - run.start
-                params.values[run] = flat[start:stop]
-                start = stop
-
-        def value_and_grad(flat: Array) -> tuple[float, Array]:
-            write(flat)
-            value = evaluate()
-            return value, read(params.grads)
-
-        accepted = read(params.values)
-        if not accepted.size:
-            return "nothing to train"
-
-        def accept(intermediate_result: Any) -> None:
-            nonlocal accepted
-            accepted = intermediate_result.x.copy()
-            write(accepted)  # the last evaluation need not be the point that was accepted
-            if on_iteration is not None and on_iteration(float(intermediate_result.fun)):
-                raise StopIteration
-
-        try:
-            result = minimize(
-                value_and_grad,
-                accepted,
-                jac=True,
-                method="L-BFGS-B",
-                callback=accept,
-                options={
-                    "maxcor": self.memory,
-                    "gtol": self.gradient_tolerance,
-                    "ftol": self.value_tolerance,
-                    "maxls": self.max_line_search,
-                    "maxiter": max_iterations,
-                    "maxfun": (max_iterations + 1) * (self.max_line_search + 1),
-                },
-            )
-        finally:
-            write(accepted)
-        return str(result.message)
-
-    def __repr__(self) -> str:
-        return f"LBFGS(memory={self.memory})"

@@ -93,7 +93,7 @@ def save(model: Sequential, path: str | os.PathLike[str]) -> None:
     }
     tensors: dict[str, AnyArray] = {name: np.asarray(model.params[name], order="C") for name in model.params}
     for index, layer in enumerate(model.layers):
-        _check_buffers(index, layer)
+        _check_buffers(index, layer, model.params.replicas)
         for name, array in layer.buffers.items():
             tensors[f"{index}.{name}"] = np.asarray(array, model.params.dtype, order="C")
     _write(target, to_bytes(tensors, metadata={"nnlite": json.dumps(architecture)}))
@@ -222,6 +222,10 @@ def _check_tensors(
         buffers = {f"{index}.{key}": shape for key, shape in layer.buffer_shapes().items()}
         if listed & buffers.keys():  # a layer that has seen no data has none of its buffers
             wanted |= buffers
+            for key in listed & buffers.keys():  # measured for each replica, if that is the shape in the file
+                own = _own_shape(buffers[key], replicas)
+                if tuple(file.get_slice(key).get_shape()) == own:
+                    wanted[key] = own
     code = {"float32": "F32", "float64": "F64"}[dtype.name]
     for key in sorted(listed | wanted.keys()):
         expected = f"{key} as {dtype} of shape {wanted[key]}" if key in wanted else f"no tensor {key!r}"
@@ -257,10 +261,18 @@ def _check_custom_objects(custom: Any) -> dict[str, type[Layer]]:
     return dict(given)
 
 
-def _check_buffers(index: int, layer: Layer) -> None:
+def _own_shape(shape: tuple[int, ...], replicas: int | None) -> tuple[int, ...]:
+    """Return the shape of a buffer that was measured on other data for each replica."""
+    return shape if replicas is None else (replicas, 1, *shape)
+
+
+def _check_buffers(index: int, layer: Layer, replicas: int | None) -> None:
     """Refuse buffers that could not be read back."""
     declared = layer.buffer_shapes()
     found = {name: np.shape(array) for name, array in layer.buffers.items()}
+    for name, shape in found.items():
+        if name in declared and shape == _own_shape(declared[name], replicas):
+            declared[name] = shape
     if found and (found != declared or found.keys() & layer._specs.keys()):
         raise ArgumentError(
             f"save, layer {index} {layer}",

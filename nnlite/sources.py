@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnlite._typing import AnyArray, Array
-from nnlite.checks import check_number
+from nnlite.checks import check_number, is_own
 from nnlite.data import (
     Batches,
     check_reiterable,
@@ -21,6 +21,7 @@ from nnlite.data import (
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.losses import Loss
 from nnlite.model import Sequential
+from nnlite.streams import Generators
 
 __all__ = ["Arrays", "Batch", "Source", "Stream", "training_source", "validation_source"]
 
@@ -32,8 +33,8 @@ def _checked(
     model: Sequential, X: Any, y: Any, weight: Any, loss: Loss, *, where: str, part: bool = False
 ) -> Batch:
     """Check and cast what goes into training together."""
-    x = model.boundary.check_input(X, where=where, finite=True, shared=True)
-    return x, *model.boundary.check_targets(y, weight, loss, x, shared=True, part=part)
+    x = model.boundary.check_input(X, where=where, finite=True)
+    return x, *model.boundary.check_targets(y, weight, loss, x, part=part)
 
 
 class Arrays:
@@ -42,19 +43,22 @@ class Arrays:
     Parameters
     ----------
     x : ndarray of shape (rows, features)
-        The input.
+        The input. With replicas each of the three may have an axis for them in front:
+        other data for each.
     y : ndarray
         The targets.
     weight : ndarray of shape (rows,) or None
         How much each row counts.
+    own : tuple of bool
+        Whether each of the three has that axis.
 
     Attributes
     ----------
     rows : int
-        How many there are.
+        How many there are, for one replica.
     batch_size : int
         Rows in a batch; all, until it is set.
-    rng : Generator or None
+    rng : Generator, Generators or None
         Draws a new order for every pass; None keeps the order.
 
     Examples
@@ -65,20 +69,24 @@ class Arrays:
     [[0, 1], [2]]
     """
 
-    def __init__(self, x: Array, y: AnyArray, weight: Array | None) -> None:
+    def __init__(
+        self, x: Array, y: AnyArray, weight: Array | None, *, own: tuple[bool, bool, bool] = (False,) * 3
+    ) -> None:
         # Contiguous, or taking some rows would copy all of them first.
         self.x = np.ascontiguousarray(x)
         self.y = np.ascontiguousarray(y)
         self.weight = weight if weight is None else np.ascontiguousarray(weight)
-        self.rows = len(x)
+        self.own = own
+        self.rows = x.shape[own[0]]
         self.batch_size = self.rows
-        self.rng: np.random.Generator | None = None
+        self.rng: np.random.Generator | Generators | None = None
 
     def __iter__(self) -> Iterator[Batch]:
         arrays: tuple[AnyArray, ...] = (self.x, self.y)
         if self.weight is not None:
             arrays += (self.weight,)
-        for parts in Batches(arrays, batch_size=self.batch_size, rng=self.rng):
+        own = self.own[: len(arrays)]
+        for parts in Batches(arrays, batch_size=self.batch_size, rng=self.rng, own=own):
             yield parts if len(parts) == 3 else (*parts, None)  # type: ignore[misc]
 
     def in_order(self) -> Iterator[Batch]:
@@ -89,15 +97,15 @@ class Arrays:
         """Give the inputs."""
         yield self.x
 
-    def split(self, fraction: float, rng: np.random.Generator) -> tuple[Arrays, Arrays]:
+    def split(self, fraction: float, rng: np.random.Generator | Generators) -> tuple[Arrays, Arrays]:
         """Draw a part of the rows to hold out.
 
         Parameters
         ----------
         fraction : float
             How large a part.
-        rng : Generator
-            Draws the rows.
+        rng : Generator or Generators
+            Draws the rows, or those of each replica.
 
         Returns
         -------
@@ -110,12 +118,31 @@ class Arrays:
         """
         held_out = held_out_rows("fit(validation=)", fraction, self.rows)
         order = rng.permutation(self.rows)
-        train, test = self._take(order[held_out:]), self._take(order[:held_out])
+        train, test = self._take(order[..., held_out:]), self._take(order[..., :held_out])
         train.batch_size, train.rng = self.batch_size, self.rng
         return train, test
 
     def _take(self, rows: AnyArray) -> Arrays:
-        return Arrays(self.x[rows], self.y[rows], None if self.weight is None else self.weight[rows])
+        def pick(array: AnyArray, mine: bool) -> AnyArray:
+            if not mine:
+                return array[rows]
+            return array[:, rows] if rows.ndim == 1 else array[np.arange(len(array))[:, None], rows]
+
+        parts = [
+            None if array is None else pick(array, mine)
+            for array, mine in zip((self.x, self.y, self.weight), self.own, strict=True)
+        ]
+        own = (True,) * 3 if rows.ndim > 1 else self.own
+        return Arrays(*parts, own=own)  # type: ignore[arg-type]
+
+
+def _arrays(model: Sequential, batch: Batch) -> Arrays:
+    """Find out which of the arrays hold other data for each replica."""
+    x, y, weight = batch
+    edge = model.boundary
+    outputs = edge.output_shape or x.shape[-1:]
+    own = (edge.row_axis(x) > 0, is_own(y, (*edge.rows(x), *outputs)), weight is not None and weight.ndim > 1)
+    return Arrays(x, y, weight, own=own)
 
 
 class Stream:
@@ -196,7 +223,7 @@ def training_source(model: Sequential, X: Any, y: Any, weight: Any, loss: Loss) 
     2
     """
     if y is not None:
-        return Arrays(*_checked(model, X, y, weight, loss, where="fit(X)"))
+        return _arrays(model, _checked(model, X, y, weight, loss, where="fit(X)"))
     if weight is not None:
         raise ArgumentError(
             "fit(weight=)",
@@ -245,7 +272,7 @@ def validation_source(model: Sequential, validation: Any, loss: Loss, data: Sour
         return _check_fraction(where, validation, data)
     if isinstance(validation, tuple) and len(validation) in (2, 3):
         try:
-            return Arrays(*_checked(model, *split_batch(validation), loss, where="X"))
+            return _arrays(model, _checked(model, *split_batch(validation), loss, where="X"))
         except (ArgumentError, ArgumentTypeError) as error:
             raise error.within(where) from None
     looks_like_arrays = isinstance(validation, list) and any(isinstance(a, np.ndarray) for a in validation)

@@ -13,18 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from nnlite._typing import RNG, AnyArray, Array
+from nnlite._typing import AnyArray, Array
 from nnlite.callbacks import Callback, TrainingState
-from nnlite.checks import check_bool, check_integer, check_rng
+from nnlite.checks import check_bool, check_integer, is_own
 from nnlite.divergence import explain
-from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
+from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError, ReplicaWarning
 from nnlite.evaluation import Outputs, score
 from nnlite.history import History
-from nnlite.losses import Loss, Value
+from nnlite.losses import Loss, MeanSquaredError, Value
 from nnlite.metrics import Metric, named_metrics
 from nnlite.model import Sequential
-from nnlite.optimizers import LBFGS, Optimizer
+from nnlite.optimizers import Optimizer
+from nnlite.per_example import outputs_and_jacobian
+from nnlite.second_order import FullBatchOptimizer
 from nnlite.sources import Arrays, Source, Stream, training_source, validation_source
+from nnlite.streams import Generators, Seeds, check_rngs, get_state, set_state
 
 __all__ = ["fit"]
 
@@ -35,7 +38,7 @@ def fit(
     y: Any,
     *,
     loss: Loss,
-    optimizer: Optimizer | LBFGS,
+    optimizer: Optimizer | FullBatchOptimizer,
     epochs: int,
     batch_size: int | None,
     weight: Any,
@@ -43,23 +46,24 @@ def fit(
     metrics: Sequence[Metric] | Mapping[str, Metric],
     callbacks: Sequence[Callback],
     shuffle: bool,
-    rng: RNG,
+    rng: Seeds,
 ) -> History:
     """Train a model; see `Sequential.fit`, which calls this."""
     # All checks come first: an error in them leaves everything as it was.
     model.boundary.check_loss(loss)
-    _check_optimizer(model, optimizer)
+    _check_optimizer(model, optimizer, loss)
     epochs = check_integer("fit(epochs=)", epochs, low=1)
     if batch_size is not None:
         batch_size = check_integer("fit(batch_size=)", batch_size, low=1)
     hooks = _check_callbacks(callbacks)
     chosen = named_metrics(metrics)
     shuffle = check_bool("fit(shuffle=)", shuffle)
-    generator = model.rng if rng is None else check_rng("fit(rng=)", rng)
+    replicas = model.params.replicas
+    generator = model.rng if rng is None else check_rngs("fit(rng=)", rng, replicas=replicas)
     data = training_source(model, X, y, weight, loss)
     held_out = validation_source(model, validation, loss, data)
     if isinstance(data, Arrays):
-        full = isinstance(optimizer, LBFGS)
+        full = isinstance(optimizer, FullBatchOptimizer)
         data.batch_size = batch_size or (data.rows if full else 32)
         data.rng = generator if shuffle and not full else None
 
@@ -91,14 +95,19 @@ def fit(
 class _Before:
     """What training changes, as it was before it."""
 
-    def __init__(self, model: Sequential, optimizer: Optimizer | LBFGS, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        model: Sequential,
+        optimizer: Optimizer | FullBatchOptimizer,
+        rng: np.random.Generator | Generators,
+    ) -> None:
         self.model, self.optimizer, self.rng = model, optimizer, rng
         self.values = model.params.values.copy()
         self.grads = model.params.grads.copy()
         self.buffers = [
             {name: array.copy() for name, array in layer.buffers.items()} for layer in model.layers
         ]
-        self.draws = rng.bit_generator.state
+        self.draws = get_state(rng)
         if isinstance(optimizer, Optimizer):
             self.steps = optimizer.steps, optimizer.rate_factor
             self.state = {slot: array.copy() for slot, array in optimizer.state.items()}
@@ -110,7 +119,7 @@ class _Before:
         self.model.params.grads[...] = self.grads
         for layer, buffers in zip(self.model.layers, self.buffers, strict=True):
             layer.buffers = buffers
-        self.rng.bit_generator.state = self.draws
+        set_state(self.rng, self.draws)
         if isinstance(self.optimizer, Optimizer):
             self.optimizer.reset()
             self.optimizer.steps, self.optimizer.rate_factor = self.steps
@@ -127,7 +136,7 @@ class _Loop:
         validation: Source | float | None,
         metrics: Mapping[str, Metric],
         callbacks: Sequence[Callback],
-        rng: np.random.Generator,
+        rng: np.random.Generator | Generators,
     ) -> None:
         self.state = state
         self.data = data
@@ -140,8 +149,9 @@ class _Loop:
         self.before: _Before | None = _Before(state.model, state.optimizer, rng)
         self.ctx = state.model.context(rng=rng)
         params = state.model.params
-        self.start_size = float(np.max(np.abs(params.values), initial=0.0))
-        self.rate: float | None = None  # of the first step of the epoch
+        # The largest weight of each net, to tell later whether they have grown.
+        self.start_size = np.abs(params.values).reshape(len(state.active), -1).max(axis=1, initial=0.0)
+        self.rate: float | Array | None = None  # of the first step of the epoch
         self.stepped = False
         self.backup = np.empty_like(params.values)  # before the last step, which a finite loss led to
 
@@ -163,7 +173,7 @@ class _Loop:
                 if isinstance(self.validation, float) and isinstance(self.data, Arrays):
                     self.data, self.validation = self.data.split(self.validation, self.rng)
                 state.model._adapt(self.data.inputs)
-                if isinstance(state.optimizer, LBFGS):
+                if isinstance(state.optimizer, FullBatchOptimizer):
                     self.run_full_batch(state.optimizer)
                 else:
                     self.run_batches(state.optimizer)
@@ -178,6 +188,7 @@ class _Loop:
                     for callback in reversed(started):
                         ends.callback(callback.on_train_end, state)
         history.stop_reason = state.stop_reason or f"all {state.epochs} epochs done"
+        self.settle_replicas()
         if history.interrupted:
             warnings.warn(
                 f"fit: stopped by Ctrl-C in epoch {state.epoch} after batch {state.batch}; "
@@ -189,9 +200,9 @@ class _Loop:
 
     def run_batches(self, optimizer: Optimizer) -> None:
         """Make one step a batch."""
-        state = self.state
+        state, ctx, backup = self.state, self.ctx, self.backup
         model, loss, params = state.model, state.loss, state.model.params
-        ctx = self.ctx
+        values = params.values
         batch_begin, grad_computed, batch_end = map(
             self.hooks, ("on_batch_begin", "on_grad_computed", "on_batch_end")
         )
@@ -199,8 +210,8 @@ class _Loop:
         for epoch in range(1, state.epochs + 1):
             begun = self.begin_epoch(epoch)
             self.rate = optimizer.rate
-            total: Value = 0.0
-            count = 0.0
+            total: Value = 0.0 if params.replicas is None else np.zeros(params.replicas)
+            count: Value = 0.0
             outputs: list[Outputs] = []
             for number, (x, y, weight) in enumerate(self.data, start=1):
                 state.batch = number
@@ -209,62 +220,113 @@ class _Loop:
                 pred = model._forward(x, ctx)
                 value, dy = loss.value_and_grad(pred, y, weight)
                 if not _is_finite(value):
-                    raise self.diverged(x, y)
+                    self.diverged(np.isfinite(value), x, y)
                 model._backward(dy, ctx)
                 state.batch_loss = value
                 for hook in grad_computed:
                     hook(state)
-                np.copyto(self.backup, params.values)  # to come back to, should the next loss not be finite
+                backup[...] = values  # to come back to, should the next loss not be finite
                 optimizer.step(params)
+                if state.ended is not None:
+                    values[state.ended] = backup[state.ended]
                 self.stepped = True
-                rows = x.shape[0] if weight is None else float(weight.sum())
+                rows = pred.shape[-2] if weight is None else weight.sum(axis=-1, dtype=np.float64)
                 total = total + value * rows
-                count += rows
+                count = count + rows
                 if keep_outputs:
                     outputs.append((pred, y, weight))
                 for hook in batch_end:
                     hook(state)
                 if state.stop_reason:
                     break
-            if not np.isfinite(params.values).all():  # there is no further batch to show it
-                raise self.diverged(x, y, got="weights that are not finite after the step")
-            mean = total / count if count else total
+            finite = np.isfinite(values).all(axis=-1)  # there is no further batch to show it
+            if not finite.all():
+                self.diverged(finite, x, y, got="weights that are not finite after the step")
+            mean = total / np.maximum(count, np.finfo(float).tiny)  # if no row counts, the loss is 0
             self.end_epoch(mean, self.train_metrics(outputs), begun)
             if state.stop_reason:
                 return
 
+    # When a loss is no number any more.
+
     def diverged(
-        self, x: Array, y: AnyArray, *, got: str = "one that is not", place: str = ""
-    ) -> DivergenceError:
-        """Explain the loss that is not finite, and go back to the last weights that gave one."""
+        self, finite: Any, x: Array, y: AnyArray, *, got: str = "one that is not", place: str = ""
+    ) -> None:
+        """Give up the nets whose loss is not finite; if there are no others, say so by an error.
+
+        They go back to the last weights that gave a finite loss.
+        """
         state = self.state
-        state.stop("the loss was not finite")
-        # L-BFGS puts back by itself what it had accepted.
-        kept, rate = None, self.rate
+        optimizer, values = state.optimizer, state.model.params.values
+        where = f"fit, epoch {state.epoch}, {place or f'batch {state.batch}'}"
+        lost = ~np.reshape(finite, -1) & state.active
+        if not lost.any():  # it was over for them before
+            return
+        places = np.flatnonzero(lost).tolist()
+        errors = [self.explain(place, x, y, where, got) for place in places]
+        # A full-batch optimizer puts back by itself what it had accepted.
+        if self.stepped and isinstance(optimizer, Optimizer):
+            rows, kept = (a.reshape(len(lost), -1) for a in (values, self.backup))
+            rows[lost] = kept[lost]
+        for index, error in zip(places, errors, strict=True):
+            if state.history.replicas:
+                state.history.replicas[index]["diverged"] = True
+                state.stop(f"{error}", replicas=np.arange(len(lost)) == index)
+        if not state.history.replicas or not state.history.survivors:
+            state.stop("the loss was not finite")
+            if isinstance(optimizer, Optimizer):
+                optimizer.reset()  # what it kept led here
+            raise errors[0]
+
+    def explain(self, index: int, x: Array, y: AnyArray, where: str, got: str) -> DivergenceError:
+        """Say what made the loss of one net infinite or NaN."""
+        state = self.state
+        model, replicas = state.model, state.model.params.replicas
+        kept = rate = None
         if self.stepped and isinstance(state.optimizer, Optimizer):
-            kept = self.backup
-            state.optimizer.steps -= 1  # back to the step that led here, whose rate it is about
-            rate = state.optimizer.rate
-        error = explain(
-            state.model,
+            kept = self.backup if replicas is None else self.backup[index]
+            rate = state.optimizer.rate_at(max(state.optimizer.steps - 1, 0))  # of the step that led here
+        elif self.rate is not None:
+            rate = self.rate
+        if replicas is not None:
+            where = f"{where}, replica {index}"
+            model = model.replica(index)
+            y = y[index] if is_own(y, (*state.model.boundary.rows(x), *y.shape[2:])) else y
+            x = x[index] if state.model.boundary.row_axis(x) else x
+        return explain(
+            model,
             x,
             y,
-            where=f"fit, epoch {state.epoch}, {place or f'batch {state.batch}'}",
+            where=where,
             got=got,
-            rate=rate,
-            start_size=self.start_size,
+            rate=float(rate[index]) if isinstance(rate, np.ndarray) else rate,
+            start_size=float(self.start_size[index]),
             stepped=self.stepped,
             kept=kept,
         )
-        if kept is not None:
-            state.model.params.values[...] = kept
-        if isinstance(state.optimizer, Optimizer):
-            state.optimizer.reset()  # what it kept led here
-        return error
+
+    def settle_replicas(self) -> None:
+        """Write down why the training of each replica ended, and warn of those that diverged."""
+        history, optimizer = self.state.history, self.state.optimizer
+        lost = [index for index, one in enumerate(history.replicas) if one["diverged"]]
+        for one in history.replicas:
+            one["stop_reason"] = one["stop_reason"] or history.stop_reason
+        if not lost:
+            return
+        if isinstance(optimizer, Optimizer):
+            for array in optimizer.state.values():
+                array[lost] = 0.0  # what it kept for them led there
+        shown = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
+        warnings.warn(
+            f"fit: {len(lost)} of {len(history.replicas)} replicas diverged and keep the last weights that "
+            f"gave a finite loss: {shown}. history.replicas says why.",
+            ReplicaWarning,
+            stacklevel=5,
+        )
 
     # All at once.
 
-    def run_full_batch(self, optimizer: LBFGS) -> None:
+    def run_full_batch(self, optimizer: FullBatchOptimizer) -> None:
         """Hand the loss over all data to an optimizer that looks at it as one function."""
         state = self.state
         begun = self.begin_epoch(1)
@@ -280,11 +342,12 @@ class _Loop:
                 begun = self.begin_epoch(state.epoch + 1)
             return bool(state.stop_reason)
 
+        evaluate = _Residuals(self) if optimizer.least_squares else self.full_loss
         reason = optimizer.minimize(
-            state.model.params, self.full_loss, max_iterations=state.epochs, on_iteration=on_iteration
+            state.model.params, evaluate, max_iterations=state.epochs, on_iteration=on_iteration
         )
         if not state.history.rows:  # at the minimum from the start: there was nothing to iterate
-            end_epoch(self.value)
+            end_epoch(self.full_loss())
         if len(state.history) < state.epochs:
             state.stop(reason)
 
@@ -298,7 +361,7 @@ class _Loop:
             state.batch = number
             value = model._loss_and_grad(x, y, weight, state.loss, self.ctx)
             if not _is_finite(value):
-                raise self.diverged(x, y)
+                self.diverged(False, x, y)
             rows = x.shape[0] if weight is None else float(weight.sum())
             total += float(value) * rows
             count += rows
@@ -306,8 +369,7 @@ class _Loop:
         count = count or 1.0  # if no row counts, the loss is 0
         params.grads[...] = grads / count
         self.stepped = True
-        self.value = total / count
-        return self.value
+        return total / count
 
     # The edges of an epoch.
 
@@ -328,18 +390,26 @@ class _Loop:
         if isinstance(self.validation, Arrays | Stream):
             for name, value in self.measure(self.validation, "validation", loss=state.loss).items():
                 row[f"validation_{name}"] = value
-        row = {name: _plain(name, value) for name, value in row.items()}
-        row = {"epoch": state.epoch, **row, "learning_rate": self.rate}
+        row = {name: self.plain(name, value) for name, value in row.items()}
+        rate = self.rate.tolist() if isinstance(self.rate, np.ndarray) else self.rate
+        row = {"epoch": state.epoch, **row, "learning_rate": rate}
         state.history.rows.append(row | {"seconds": time.perf_counter() - begun})
         for hook in self.hooks("on_epoch_end"):
             hook(state)
+
+    def plain(self, name: str, value: Any) -> Any:
+        """Make numbers that JSON can hold; those of replicas whose training is over are None."""
+        if self.state.ended is None or not isinstance(value, list | np.ndarray):
+            return _plain(name, value)
+        pairs = zip(value, self.state.active, strict=True)
+        return [_plain(name, one) if active else None for one, active in pairs]
 
     def train_metrics(self, outputs: list[Outputs]) -> dict[str, Any]:
         """Compute the metrics from what the batches of the epoch gave."""
         if not outputs:
             return {}
         model = self.state.model
-        return score(model, outputs, loss=None, metrics=self.metrics)
+        return score(model, outputs, loss=None, metrics=self.metrics, active=self.state.active)
 
     def measure(self, data: Source, place: str, *, loss: Loss | None) -> dict[str, Any]:
         """Compute loss and metrics without dropout."""
@@ -347,13 +417,62 @@ class _Loop:
         outputs = []
         for x, y, weight in data.in_order():
             pred = model.predict(x)
-            if not np.isfinite(pred).all():
-                raise self.diverged(x, y, place=place)
+            finite = np.isfinite(pred).all(axis=(-2, -1))
+            if not finite.all():
+                self.diverged(finite, x, y, place=place)
             outputs.append((pred, y, weight))
-        found = score(model, outputs, loss=loss, metrics=self.metrics)
+        found = score(model, outputs, loss=loss, metrics=self.metrics, active=self.state.active)
         if loss is not None and not np.isfinite(found["loss"]).all():
-            raise self.diverged(x, y, place=place)
+            self.diverged(np.isfinite(found["loss"]), x, y, place=place)
         return found
+
+
+class _Residuals:
+    """The mean squared error over all data as a sum of squares, one for each output of each row.
+
+    It is computed in float64, on a copy of the model: what remains of a good fit is a small
+    difference of large numbers.
+    """
+
+    def __init__(self, loop: _Loop) -> None:
+        self.loop = loop
+        self.model = loop.state.model._in_float64()
+        # The same rows in the same order whenever they are asked for, which a stream does not promise.
+        if isinstance(loop.data, Arrays):
+            ((x, y, weight),) = loop.data.in_order()
+            cuts = [slice(i, i + loop.data.batch_size) for i in range(0, len(x), loop.data.batch_size)]
+            batches = [(x[cut], y[cut], None if weight is None else weight[cut]) for cut in cuts]
+        else:
+            batches = list(loop.data)
+        weights = [np.ones(len(x)) if w is None else w.astype(np.float64) for x, _, w in batches]
+        total = sum(w.sum() for w in weights) or 1.0  # if no row counts, the loss is 0
+        self.batches = [
+            (x.astype(np.float64), y.astype(np.float64), np.sqrt(w[:, None] / (total * y.shape[-1])))
+            for (x, y, _), w in zip(batches, weights, strict=True)
+        ]
+
+    def __call__(self, values: Array, with_jacobian: bool) -> tuple[Array, Array | None]:
+        """Compute the residuals, and the Jacobian if asked."""
+        self.model.params.values[...] = values
+        residuals, jacobians = [], []
+        for number, (x, y, scale) in enumerate(self.batches, start=1):
+            self.loop.state.batch = number
+            if not with_jacobian:
+                residuals.append(scale * (self.model._forward(x) - y))
+                continue
+            pred, jacobian = outputs_and_jacobian(self.model, x)
+            # A step that leads to where nothing is finite is not taken; a place to step from is needed.
+            if not (np.isfinite(pred).all() and np.isfinite(jacobian).all()):
+                self.loop.diverged(False, x, y)
+            residuals.append(scale * (pred - y))
+            jacobian *= scale[..., None]
+            jacobians.append(jacobian.reshape(-1, self.model.params.size))
+        if with_jacobian:
+            self.loop.stepped = True
+        joined = np.concatenate(residuals).reshape(-1)
+        if len(jacobians) < 2:  # without a copy, which may be a gigabyte
+            return joined, jacobians[0] if jacobians else None
+        return joined, np.concatenate(jacobians)
 
 
 def _is_finite(value: Value) -> bool:
@@ -374,8 +493,8 @@ def _plain(name: str, value: Any) -> Any:
     raise ArgumentTypeError(f"metric {name!r}", "a function that returns a number", f"{value!r}", fix)
 
 
-def _check_optimizer(model: Sequential, optimizer: Any) -> None:
-    if not isinstance(optimizer, Optimizer | LBFGS):
+def _check_optimizer(model: Sequential, optimizer: Any, loss: Loss) -> None:
+    if not isinstance(optimizer, Optimizer | FullBatchOptimizer):
         is_class = isinstance(optimizer, type)
         raise ArgumentTypeError(
             "fit(optimizer=)",
@@ -386,12 +505,13 @@ def _check_optimizer(model: Sequential, optimizer: Any) -> None:
     if not model.params.trainable_slices:
         fix = "Call unfreeze() on a layer." if model.params.size else "Add a Dense layer."
         raise ArgumentError("fit", "a model with something to train", "no trainable parameters", fix)
-    if isinstance(optimizer, LBFGS):
+    if isinstance(optimizer, FullBatchOptimizer):
+        name = type(optimizer).__name__
         if model.params.replicas is not None:
             raise ArgumentError(
                 "fit(optimizer=)",
                 "SGD, Adam or the like for replicas",
-                "LBFGS",
+                name,
                 "Use SGD or Adam: a line search is for one net.",
             )
         noisy = [layer for layer in model.layers if layer.stochastic]
@@ -399,8 +519,16 @@ def _check_optimizer(model: Sequential, optimizer: Any) -> None:
             raise ArgumentError(
                 "fit(optimizer=)",
                 f"an optimizer that bears noise, for a model with {noisy[0]}",
-                "LBFGS",
+                name,
                 "Use SGD or Adam, or leave that layer out.",
+            )
+        # A subclass may compute something else.
+        if optimizer.least_squares and type(loss) is not MeanSquaredError:
+            raise ArgumentError(
+                "fit(optimizer=)",
+                f"an optimizer that takes any loss, for {loss}",
+                name,
+                "Use LBFGS or Adam: it needs a sum of squares, MeanSquaredError().",
             )
     else:
         optimizer.check(model.params)

@@ -49,8 +49,7 @@ class World:
         self.model[1].freeze("b")
         self.optimizer = nn.Adam(0.01)
         self.callbacks = [Recorder()]
-        if self.model.params.replicas is None:
-            self.callbacks += [nn.EarlyStopping(patience=50), nn.ReduceOnPlateau(patience=1, min_delta=10.0)]
+        self.callbacks += [nn.EarlyStopping(patience=50), nn.ReduceOnPlateau(patience=1, min_delta=10.0)]
 
     def fit(self, X="X", y="y", **options):
         """Train as the options say; what is not given fits."""
@@ -305,8 +304,20 @@ CASES += [
     Case("a rate in quotes", lambda w: nn.SGD("0.1"), ArgumentTypeError, r"got '0\.1'\. Give a plain number"),
     Case("a truth value as rate", lambda w: nn.SGD(True), ArgumentTypeError, "got True. Give a plain number"),
     Case("no rate", lambda w: nn.SGD(None), ArgumentTypeError, "got None"),
-    Case("a list of rates", lambda w: nn.SGD([0.1, 0.01]), ArgumentTypeError, r"got \[0\.1, 0\.01\]"),
-    Case("an array as rate", lambda w: nn.SGD(np.array([0.1])), ArgumentTypeError, "got array"),
+    Case("rates for no replicas", lambda w: w.fit(optimizer=nn.SGD([0.1, 0.01])), ShapeError, r"SGD\(learning_rate=\): expected one number, for a model without replicas, got 2 numbers\. Write Sequential\(\.\.\., replicas=2\)"),
+    Case("too few rates", lambda w: w.fit(optimizer=nn.SGD([0.1, 0.01])), ShapeError, "or one for each of 3 replicas, got 2 numbers", "replicas"),
+    Case("too many decays", lambda w: w.fit(optimizer=nn.AdamW(weight_decay=np.ones(4))), ShapeError, r"AdamW\(weight_decay=\): .* each of 3 replicas, got 4", "replicas"),
+    Case("a table of rates", lambda w: nn.SGD(np.full((2, 2), 0.1)), ShapeError, r"a number, or shape \(replicas,\), got shape \(2, 2\)"),
+    Case("a rate of 0 among rates", lambda w: nn.SGD([0.1, 0.0]), ArgumentError, "a finite number above 0, got 0"),
+    Case("words as rates", lambda w: nn.SGD(["a", "b"]), ArgumentTypeError, "SGD"),
+    Case("a schedule with rates for others", lambda w: w.fit(optimizer=nn.SGD(lambda step: np.ones(2))), ShapeError, "each of 3 replicas, got 2", "replicas", late=True),
+    Case("too few seeds", lambda w: w.fit(rng=[0, 1]), ArgumentError, r"fit\(rng=\): expected one seed, or one for each of 3 replicas, got 2 seeds", "replicas"),
+    Case("a bad seed among seeds", lambda w: w.fit(rng=[0, 1, "x"]), ArgumentTypeError, "got 'x'", "replicas"),
+    Case("no such replica", lambda w: w.model.replica(3), ArgumentError, r"Sequential\.replica\(index\): expected a replica from 0 to 2, got 3", "replicas"),
+    Case("a replica of one net", lambda w: w.model.replica(0), ArgumentError, "expected a model with replicas, got one net"),
+    Case("the best of one net", lambda w: w.model.best(nn.History()), ArgumentError, "expected a model with replicas"),
+    Case("the best by another history", lambda w: w.model.best(nn.History()), ArgumentError, "the history of 3 replicas, got one of a single net", "replicas"),
+    Case("an ensemble of nobody", lambda w: w.model.ensemble(w.X, members=[]), ArgumentError, "at least one replica, got none", "replicas"),
     Case("a schedule class", lambda w: nn.SGD(nn.CosineDecay), ArgumentTypeError, r"got the class CosineDecay\. Write CosineDecay\(\.\.\.\)"),
     Case("a schedule that goes below 0", lambda w: w.fit(optimizer=nn.SGD(lambda step: 0.1 - step)), ArgumentError, r"the schedule of SGD at step 1: expected .* of at least 0, got -0\.9", late=True),
     Case("a schedule that gives words", lambda w: w.fit(optimizer=nn.SGD(lambda step: "slow")), ArgumentTypeError, "the schedule of SGD at step 0: .* got 'slow'", late=True),
@@ -418,7 +429,6 @@ CASES += [
     Case("a direction in words", lambda w: nn.EarlyStopping(higher_is_better="yes"), ArgumentTypeError, "True or False, got 'yes'"),
     Case("a factor of 1", lambda w: nn.ReduceOnPlateau(factor=1.0), ArgumentError, r"ReduceOnPlateau\(factor=\)"),
     Case("lowering a rate that is not there", lambda w: w.fit(optimizer=nn.LBFGS()), ArgumentError, "ReduceOnPlateau: expected an optimizer with a learning rate, got LBFGS", "calm"),
-    Case("stopping replicas early", lambda w: w.fit(callbacks=[*w.callbacks, nn.EarlyStopping()]), ArgumentError, "EarlyStopping: expected a model without replicas", "replicas"),
     Case("no time", lambda w: nn.TimeLimit(0), ArgumentError, r"TimeLimit\(seconds\)"),
     Case("a bar in words", lambda w: nn.ProgressBar(disable="no"), ArgumentTypeError, "True or False"),
     # Validation.
@@ -452,9 +462,10 @@ CASES += [
     Case("evaluate a bad batch", lambda w: w.model.evaluate(w.batches((2, (w.X, w.y[:, :1]))), loss=w.loss), ShapeError, r"Sequential\.evaluate, batch 2: y: expected shape \(rows, 2\)", fitted=True),
     Case("evaluate with weights beside batches", lambda w: w.model.evaluate(w.batches(), loss=w.loss, weight=np.ones(ROWS)), ArgumentError, "weights inside the batches"),
     # Replicas.
-    Case("an X for each replica", lambda w: w.fit(np.stack([w.X] * 3)), ShapeError, r"an array of rank 2, got \(3, 24, 3\)\. Give it without the first axis", "replicas"),
-    Case("a y for each replica", lambda w: w.fit(y=np.stack([w.y] * 3)), ShapeError, r"got \(3, 24, 2\)\. Give the targets without the first axis", "replicas"),
-    Case("weights for each replica", lambda w: w.fit(weight=np.ones((3, ROWS))), ShapeError, r"weights of shape \(24,\), got shape \(3, 24\)", "replicas"),
+    Case("an X for each of others", lambda w: w.fit(np.stack([w.X] * 2)), ShapeError, r"got \(2, 24, 3\)", "replicas"),
+    Case("a y for each of others", lambda w: w.fit(y=np.stack([w.y] * 2)), ShapeError, r"got \(2, 24, 2\)|got shape \(2, 24, 2\)", "replicas"),
+    Case("weights for others", lambda w: w.fit(weight=np.ones((2, ROWS))), ShapeError, r"weights of shape \(3, 24\), got shape \(2, 24\)", "replicas"),
+    Case("a replica without weight", lambda w: w.fit(weight=np.stack([np.ones(ROWS)] * 2 + [np.zeros(ROWS)])), ArgumentError, "a weight above 0, got only zeros", "replicas"),
     Case("an X for other replicas", lambda w: w.model.predict(np.stack([w.X] * 2)), ShapeError, r"got \(2, 24, 3\)", "replicas"),
     # The explicit passes.
     Case("forward with another width", lambda w: w.model.forward(w.X[:, :1]), ShapeError, r"Sequential\.forward\(x\): expected shape \(batch, 3\), got \(24, 1\)"),

@@ -229,12 +229,6 @@ def test_progress_bar_is_quiet_when_nobody_looks(capsys):
     assert captured.err == captured.out == ""
 
 
-@pytest.mark.parametrize("callback", [nn.EarlyStopping(monitor="loss"), nn.ReduceOnPlateau(monitor="loss")])
-def test_monitors_take_no_replicas(callback):
-    with pytest.raises(ArgumentError, match="without replicas"):
-        fit([callback], model=nn.Sequential([nn.Dense(1, 1)], replicas=2))
-
-
 def test_early_stopping_gives_the_best_weights_back_after_a_divergence():
     model = nn.Sequential([nn.Dense(1, 1)], rng=0, dtype=np.float64)
     seen = []

@@ -62,23 +62,27 @@ def diverges(model, X, y, optimizer, **options):
     with pytest.raises(DivergenceError) as caught:
         fit(model, X, y, optimizer, callbacks=[watch], **options)
     error = caught.value
-    place = re.fullmatch(r"fit, epoch (\d+), batch (\d+)", error.where)
+    place = re.fullmatch(r"fit, epoch (\d+), batch (\d+)(?:, replica (\d+))?", error.where)
     assert place, error.where
-    epoch, number = map(int, place.groups())
+    epoch, number = map(int, place.groups()[:2])
+    # Of replicas the error is about one of those that were left.
+    which = Ellipsis if place[3] is None else int(place[3])
+    assert (place[3] is None) == (model.params.replicas is None)
     assert watch.ended == 1
     assert len(watch.values) == (epoch - 1) * (ROWS // SIZE) + number
 
     # The named layer is the first one that fails with the weights of that batch.
     kept = model.params.values.copy()
     model.params.values[...] = watch.values[-1]
-    finite = [bool(np.isfinite(a).all()) for a in model.activations(batch(X, y, number)[0])]
+    one = model if which is Ellipsis else model.replica(which)
+    finite = [bool(np.isfinite(a).all()) for a in one.activations(batch(X, y, number)[0])]
     named = "the loss itself" if all(finite) else f"layer {(k := finite.index(False))} {model[k]}"
     assert f"first in {named}" in error.got
     model.params.values[...] = kept
 
     # The weights are the last ones before, and finite; with them this batch has a finite loss.
     if len(watch.values) > 1:
-        np.testing.assert_array_equal(kept, watch.values[-2])
+        np.testing.assert_array_equal(kept[which], watch.values[-2][which])
         x, target = batch(X, y, number)
         assert np.isfinite(kept).all()
         assert np.isfinite(model.evaluate(x, target, loss=nn.MeanSquaredError())["loss"]).all()
@@ -137,7 +141,8 @@ def test_the_advice_is_a_rate_that_makes_sense(rate, advice):
 def test_unscaled_inputs_are_blamed_and_standardize_helps(scale, replicas, stream):
     X, y = data(scale)
     error = diverges(net(replicas=replicas), X, y, nn.SGD(0.1), stream=stream)
-    largest = np.abs(batch(X, y, int(error.where[-1]))[0]).max()
+    number = int(re.search(r"batch (\d+)", error.where)[1])
+    largest = np.abs(batch(X, y, number)[0]).max()
     assert f"data that were never scaled: inputs of size {largest:.3g} reach the first weights" in error.got
     assert error.fix.startswith("Start the model with Standardize(features).")
     history = fit(net(nn.Standardize(4), replicas=replicas), X, y, nn.SGD(0.1), epochs=20, stream=stream)
@@ -212,12 +217,28 @@ def test_large_weights_that_a_step_makes_overflow_are_an_overflow_too():
     assert "an overflow of float32, from weights of size" in error.got
 
 
-def test_an_overflow_of_one_replica_names_it():
+def test_replicas_that_overflow_are_left_behind_and_the_others_train_on():
     X, y = data()
-    model = net(replicas=4)
+    model, optimizer = net(replicas=4), nn.SGD(0.01, momentum=0.9)
     model.params.values[[1, 3]] = 1e25
-    error = diverges(model, X, y, nn.SGD(0.01))
-    assert "first in layer 2 Dense(16, 2) of replica 1, 3;" in error.got
+    before = model.params.values.copy()
+    with pytest.warns(nn.ReplicaWarning, match=r"2 of 4 replicas diverged .*: 1, 3\."):
+        history = fit(model, X, y, optimizer, epochs=3)
+    assert [one["diverged"] for one in history.replicas] == [False, True, False, True]
+    for index in (1, 3):
+        assert f"epoch 1, batch 1, replica {index}: " in history.replicas[index]["stop_reason"]
+        assert "an overflow of float32, from weights of size 1e+25" in history.replicas[index]["stop_reason"]
+        assert len(history.replica(index)) == 0
+    np.testing.assert_array_equal(model.params.values[[1, 3]], before[[1, 3]])
+    assert np.isfinite(optimizer.state["velocity"]).all()
+    for index in (0, 2):
+        alone = net()
+        alone.params.values[...] = before[index]
+        np.testing.assert_allclose(
+            history.replica(index)["loss"],
+            fit(alone, X, y, nn.SGD(0.01, momentum=0.9), epochs=3)["loss"],
+            rtol=1e-5,
+        )
 
 
 def test_weights_that_are_no_numbers_are_named():

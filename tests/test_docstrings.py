@@ -23,6 +23,7 @@ MODULES = [
     "parameters",
     "persistence",
     "schedules",
+    "second_order",
     "summary",
     "testing",
 ]
@@ -96,7 +97,7 @@ def test_methods(name, method):
     [
         pair
         for pair in public_objects()
-        if pair[1].__module__.startswith(("nnlite.lay", "nnlite.los", "nnlite.opt"))
+        if pair[1].__module__.startswith(("nnlite.lay", "nnlite.los", "nnlite.opt", "nnlite.sec"))
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -12,7 +12,8 @@ from nnlite import optimizers
 from nnlite.errors import ArgumentError, ArgumentTypeError, GradientCheckError, ShapeError
 from nnlite.layers import Dense, Layer, Parameter, ReLU, Standardize, Step
 from nnlite.losses import Huber, Loss, MeanAbsoluteError, PointwiseLoss
-from nnlite.optimizers import LBFGS, SGD, Adagrad, Adam, AdamW, Lion, Optimizer, RMSProp
+from nnlite.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Optimizer, RMSProp
+from nnlite.second_order import LBFGS
 from nnlite.testing import CheckReport, check_layer, check_loss, check_optimizer
 from nnlite.testing.differences import measure_slopes, relative_error
 
@@ -1007,7 +1008,7 @@ def test_our_optimizers_pass(make):
 
 
 def test_the_optimizer_checks_cover_all_optimizers():
-    kinds = {getattr(optimizers, name) for name in optimizers.__all__} - {LBFGS, Optimizer}
+    kinds = {getattr(optimizers, name) for name in optimizers.__all__} - {Optimizer}
     assert kinds == {SGD, RMSProp, Adagrad, Adam, AdamW, Lion}
 
 

@@ -6,6 +6,7 @@ To write your own, subclass `Layer`, write the two methods in NumPy, and let
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -17,6 +18,7 @@ from nnlite.checks import check_bool, check_integer, check_rng
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.initializers import GlorotUniform, InitializerLike, Zeros
 from nnlite.parameters import Parameters, ParameterSpec
+from nnlite.streams import Generators
 
 __all__ = ["Context", "Gradients", "Layer", "Parameter"]
 
@@ -69,8 +71,9 @@ class Context:
         Where ``backward`` writes.
     training : bool
         False while gradients are wanted but noise such as dropout is not.
-    rng : Generator, optional
-        The only source of randomness in ``forward``.
+    rng : Generator or Generators, optional
+        The only source of randomness in ``forward``. `Generators`, one for each replica, have
+        its methods ``random`` and ``standard_normal``.
     needs_dx : bool
         False for the first layer that learns: nobody asks for its dL/dx, and a
         layer may return None instead.
@@ -97,7 +100,7 @@ class Context:
         grads: Gradients,
         *,
         training: bool = True,
-        rng: np.random.Generator | None = None,
+        rng: np.random.Generator | Generators | None = None,
         needs_dx: bool = True,
     ) -> None:
         self.grads = grads
@@ -560,6 +563,29 @@ class Layer(Configured):
             raise AttributeError(f"{self} has no parameter {name!r}")
         self._materialized()
         return self._views[name]
+
+    def _replica(self, index: int) -> Self:
+        """Copy the layer as one of its replicas has it, out of the model."""
+        state = {
+            k: v for k, v in self.__dict__.items() if k not in {"_params", "_views", "_grads", "buffers"}
+        }
+        layer = type(self).__new__(type(self))
+        layer.__dict__.update(
+            copy.deepcopy(state) | {"_in_model": False, "_frozen": self.frozen, "_prefix": ""}
+        )
+        shapes = self.buffer_shapes()
+        layer.buffers = {
+            # What was measured on other data for each replica has an axis for them.
+            name: (array[index].reshape(shapes[name]) if array.shape != shapes[name] else array.copy())
+            for name, array in self.buffers.items()
+        }
+        if self._params is not None:
+            own = Parameters(self._specs.values(), dtype=self.dtype)
+            own.frozen = self.frozen
+            layer._bind(own)
+            for name, view in self._views.items():
+                layer._views[name][...] = view[index].reshape(self._specs[name].shape)
+        return layer
 
     # A copy of a layer is a layer on its own: it takes its numbers along and leaves the model.
     def __getstate__(self) -> dict[str, Any]:

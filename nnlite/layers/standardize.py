@@ -27,9 +27,10 @@ class Standardize(Layer):
 
     Attributes
     ----------
-    mean, scale : ndarray of shape (features,)
-        What is subtracted and divided by. The scale of a feature that is constant, at
-        the precision of the model, is 1: it stays finite.
+    mean, scale : ndarray of shape (features,), or (replicas, 1, features)
+        What is subtracted and divided by; for replicas with data of their own, that of each.
+        The scale of a feature that is constant, at the precision of the model, is 1: it stays
+        finite.
 
     Raises
     ------
@@ -125,18 +126,22 @@ class Standardize(Layer):
                     f"{data.shape}",
                     "Give one column for each feature.",
                 )
-            data = data.reshape(-1, self.features)
+            # Data of their own are measured for each replica, all others as one long list of rows.
+            own = data.ndim == 3 and self._params is not None and len(data) == self._params.replicas
+            data = data if own else data.reshape(-1, self.features)
             # Chan, Golub and LeVeque 1979, eq. 2.1: join the moments of two sets of rows.
-            block_mean = data.mean(axis=0)
+            count = data.shape[-2]
+            block_mean = data.mean(axis=-2, keepdims=own)
             gap = block_mean - mean
-            total = rows + len(data)
-            squares += np.square(data - block_mean).sum(axis=0) + gap**2 * (rows * len(data) / total)
-            mean += gap * (len(data) / total)
+            total = rows + count
+            squares = squares + np.square(data - block_mean).sum(axis=-2, keepdims=own)
+            squares += gap**2 * (rows * count / total)
+            mean = mean + gap * (count / total)
             rows = total
         if not rows:
             raise ArgumentError(f"{self}.adapt", "at least one row", "none", "Give it the training data.")
         if not np.isfinite(squares).all():
-            column = int(np.flatnonzero(~np.isfinite(squares))[0])
+            column = int(np.flatnonzero(~np.isfinite(squares))[0]) % self.features
             raise ArgumentError(
                 f"{self}.adapt",
                 "finite numbers",

@@ -18,8 +18,9 @@ from parity_tools import (
 
 from nnlite import Dense, MeanSquaredError, PoissonNLL, ReLU, Sequential, SoftmaxCrossEntropy, Tanh
 from nnlite.callbacks import ReduceOnPlateau, TrainingState
-from nnlite.optimizers import LBFGS, SGD, Adagrad, Adam, AdamW, Lion, RMSProp
+from nnlite.optimizers import SGD, Adagrad, Adam, AdamW, Lion, RMSProp
 from nnlite.schedules import ConstantRate, CosineDecay, ExponentialDecay, OneCycle, StepDecay, WarmUp
+from nnlite.second_order import LBFGS, LevenbergMarquardt
 
 STEPS = 100
 
@@ -381,3 +382,14 @@ def test_lbfgs_finds_pytorchs_minimum(loss, criterion):
     bound = 2 * (np.linalg.norm(model.params.grads) + torch.linalg.norm(their_gradient)) / curvature
     assert bound < 1e-5, f"{history.stop_reason}: not close enough to the minimum to compare anything"
     assert torch.linalg.norm(ours - expected) <= bound
+
+
+def test_levenberg_marquardt_solves_least_squares():
+    """PyTorch has no such optimizer, but the minimum of a linear net."""
+    X, _ = iris()
+    x, y = X[:, :3] - X[:, :3].mean(axis=0), X[:, 3:]
+    model = Sequential([Dense(3, 1)], dtype=np.float64, rng=0)
+    optimizer = LevenbergMarquardt(gradient_tolerance=1e-13, value_tolerance=0.0)
+    model.fit(x, y, loss=MeanSquaredError(), optimizer=optimizer, epochs=100)
+    columns = torch.cat([tensor(x), torch.ones(len(x), 1, dtype=torch.float64)], dim=1)
+    assert_close(model.params.values, torch.linalg.lstsq(columns, tensor(y)).solution[:, 0], "the minimum")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nnlite import layers, losses, optimizers, schedules
+from nnlite import layers, losses, optimizers, schedules, second_order
 
 #: The test that holds each name to its counterpart in PyTorch.
 COMPARED = {
@@ -45,7 +45,6 @@ COMPARED = {
         "Adagrad": "test_optimizers_parity.py::test_hundred_steps",
         "Adam": "test_optimizers_parity.py::test_hundred_steps",
         "AdamW": "test_optimizers_parity.py::test_hundred_steps",
-        "LBFGS": "test_optimizers_parity.py::test_lbfgs_finds_pytorchs_minimum",
         "RMSProp": "test_optimizers_parity.py::test_hundred_steps",
         "SGD": "test_optimizers_parity.py::test_hundred_steps",
     },
@@ -56,6 +55,10 @@ COMPARED = {
         "OneCycle": "test_schedules_parity.py::test_one_cycle",
         "StepDecay": "test_schedules_parity.py::test_step_decay",
         "WarmUp": "test_schedules_parity.py::test_warm_up_of_a_constant_rate",
+    },
+    second_order: {
+        "LBFGS": "test_optimizers_parity.py::test_lbfgs_finds_pytorchs_minimum",
+        "LevenbergMarquardt": "test_optimizers_parity.py::test_levenberg_marquardt_solves_least_squares",
     },
 }
 
@@ -79,6 +82,9 @@ NO_COUNTERPART = {
     schedules: {
         "Schedule": "the base class; computes nothing",
         "ScheduleLike": "a type annotation; test_hundred_steps_with_a_schedule tries such a function",
+    },
+    second_order: {
+        "FullBatchOptimizer": "the base class; computes nothing",
     },
 }
 

@@ -1,0 +1,474 @@
+"""Many nets trained as one: each must come out as the same net trained on its own."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+
+import numpy as np
+import pytest
+
+import nnlite as nn
+from nnlite import layers, losses, optimizers
+from nnlite.streams import Generators
+
+ROWS, FEATURES, OUTPUTS, REPLICAS = 22, 4, 3, 3
+SEEDS = [5, 6, 7]
+
+#: One way to make each public layer, behind a Dense layer of four outputs.
+LAYERS = {
+    "Dense": lambda: nn.Dense(4, 4),
+    "Dropout": lambda: nn.Dropout(0.3),
+    "Flatten": lambda: nn.Flatten((4,)),
+    "Standardize": lambda: nn.Standardize(4),
+    **{
+        name: getattr(layers, name)
+        for name in (
+            "ReLU", "LeakyReLU", "ELU", "GELU", "SiLU", "Sigmoid", "Tanh",
+            "Softplus", "Softmax", "LogSoftmax", "Step",
+        )
+    },
+}  # fmt: skip
+
+#: Each public loss, with targets for it.
+LOSSES = {
+    "MeanSquaredError": (nn.MeanSquaredError(), "numbers"),
+    "MeanAbsoluteError": (nn.MeanAbsoluteError(), "numbers"),
+    "Huber": (nn.Huber(0.5), "numbers"),
+    "Quantile": (nn.Quantile(0.8), "numbers"),
+    "PoissonNLL": (nn.PoissonNLL(), "counts"),
+    "GaussianNLL": (nn.GaussianNLL(), "half"),
+    "Hinge": (nn.Hinge(), "signs"),
+    "BinaryCrossEntropy": (nn.BinaryCrossEntropy(label_smoothing=0.1), "bits"),
+    "SoftmaxCrossEntropy": (nn.SoftmaxCrossEntropy(label_smoothing=0.1), "ids"),
+}
+
+#: Each public optimizer that steps by batches.
+OPTIMIZERS = {
+    "SGD": lambda rate, decay: nn.SGD(rate, momentum=0.9, nesterov=True, weight_decay=decay, clip_norm=1.0),
+    "RMSProp": lambda rate, decay: nn.RMSProp(rate, momentum=0.5, clip_value=0.1),
+    "Adagrad": lambda rate, decay: nn.Adagrad(rate),
+    "Adam": lambda rate, decay: nn.Adam(rate),
+    "AdamW": lambda rate, decay: nn.AdamW(rate, weight_decay=decay),
+    "Lion": lambda rate, decay: nn.Lion(rate, weight_decay=decay),
+}
+
+RATES = np.array([0.001, 0.01, 0.03])
+DECAYS = np.array([0.0, 0.1, 0.5])
+
+
+def public(module, base):
+    return {
+        name
+        for name in module.__all__
+        if inspect.isclass(getattr(module, name))
+        and issubclass(getattr(module, name), base)
+        and getattr(module, name) not in (nn.Layer, nn.Loss, nn.PointwiseLoss, nn.Optimizer)
+    }
+
+
+def test_the_tables_are_complete():
+    assert set(LAYERS) == public(layers, nn.Layer)
+    assert set(LOSSES) == public(losses, nn.Loss)
+    assert set(OPTIMIZERS) == public(optimizers, nn.Optimizer)
+
+
+def targets(kind, rng, leading=()):
+    shape = (*leading, ROWS)
+    return {
+        "numbers": lambda: rng.normal(size=(*shape, 4)),
+        "half": lambda: rng.normal(size=(*shape, 2)),
+        "counts": lambda: rng.poisson(2.0, (*shape, 4)),
+        "signs": lambda: rng.choice([-1.0, 1.0], (*shape, 4)),
+        "bits": lambda: rng.integers(0, 2, (*shape, 4)).astype(float),
+        "ids": lambda: rng.integers(0, 4, shape),
+    }[kind]()
+
+
+def net(middle=None, **options):
+    inner = [] if middle is None else [middle()]
+    return nn.Sequential(
+        [nn.Dense(FEATURES, 4), *inner, nn.Dense(4, 4)], dtype=np.float64, **({"rng": SEEDS} | options)
+    )
+
+
+def same_as_alone(model, history, alone, *, metrics=()):
+    """Hold each replica to a net trained on its own by `alone(index)`."""
+    for index in range(REPLICAS):
+        one, record = alone(index)
+        np.testing.assert_allclose(model.params.values[index], one.params.values, rtol=1e-8, atol=1e-12)
+        for column in ("loss", "validation_loss", *metrics):
+            if column in history.columns:
+                assert history.replica(index)[column] == pytest.approx(record[column], rel=1e-8, abs=1e-12)
+        assert history.replica(index).best_epoch == record.best_epoch
+        assert len(history.replica(index)) == len(record)
+
+
+def train(middle, kind, loss, optimizer, *, own, rng, metrics=(), callbacks=lambda: (), **options):
+    """Train three replicas as one, and each of them alone, on shared data or on data of their own."""
+    leading = (REPLICAS,) if own else ()
+    X, y = rng.normal(size=(*leading, ROWS, FEATURES)), targets(kind, rng, leading)
+    validation = rng.normal(size=(*leading, ROWS, FEATURES)), targets(kind, rng, leading)
+    weight = rng.integers(0, 4, (*leading, ROWS)).astype(float)
+    options = {"loss": loss, "epochs": 4, "batch_size": 6, "metrics": metrics} | options
+
+    def pick(array, index):
+        return array[index] if own else array
+
+    model = net(middle, replicas=REPLICAS)
+    history = model.fit(
+        X,
+        y,
+        weight=weight,
+        validation=validation,
+        optimizer=optimizer(RATES, DECAYS),
+        callbacks=callbacks(),
+        **options,
+    )
+
+    def alone(index):
+        one = net(middle, rng=SEEDS[index])
+        record = one.fit(
+            pick(X, index),
+            pick(y, index),
+            weight=pick(weight, index),
+            validation=(pick(validation[0], index), pick(validation[1], index)),
+            optimizer=optimizer(float(RATES[index]), float(DECAYS[index])),
+            callbacks=callbacks(),
+            **options,
+        )
+        return one, record
+
+    same_as_alone(model, history, alone, metrics=[name for name in history.columns if "accuracy" in name])
+    return model, history
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["shared", "own"])
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_layer(name, own, rng):
+    train(LAYERS[name], "numbers", nn.MeanSquaredError(), OPTIMIZERS["SGD"], own=own, rng=rng)
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["shared", "own"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss(name, own, rng):
+    loss, kind = LOSSES[name]
+    metrics = [nn.accuracy] if kind == "ids" else []
+    train(nn.Tanh, kind, loss, OPTIMIZERS["Adam"], own=own, rng=rng, metrics=metrics)
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["shared", "own"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_with_rates_and_decays_of_their_own(name, own, rng):
+    train(nn.Tanh, "ids", nn.SoftmaxCrossEntropy(), OPTIMIZERS[name], own=own, rng=rng)
+
+
+@pytest.mark.parametrize("size", [70, 40_000], ids=["several replicas a block", "several blocks a replica"])
+def test_blocks_of_the_optimizer_are_whole_at_every_size(size, rng):
+    from nnlite.parameters import Parameters, ParameterSpec
+
+    specs = [ParameterSpec("W", (size,)), ParameterSpec("b", (7,), decay=False)]
+    together = Parameters(specs, dtype=np.float64, replicas=300 if size < 100 else 3)
+    together.values[...] = rng.normal(size=together.values.shape)
+    rates, decays = np.linspace(0.01, 0.1, together.replicas), np.linspace(0, 1, together.replicas)
+    optimizer = nn.AdamW(rates, weight_decay=decays)
+    singles = [Parameters(specs, dtype=np.float64) for _ in rates]
+    others = [nn.AdamW(r, weight_decay=d) for r, d in zip(rates.tolist(), decays.tolist(), strict=True)]
+    for one, values in zip(singles, together.values, strict=True):
+        one.values[...] = values
+    for _ in range(3):
+        together.grads[...] = rng.normal(size=together.values.shape)
+        optimizer.step(together)
+        for one, grads, other in zip(singles, together.grads, others, strict=True):
+            one.grads[...] = grads
+            other.step(one)
+    np.testing.assert_allclose(together.values, [one.values for one in singles], rtol=1e-12)
+
+
+def test_schedules_may_give_rates_for_each(rng):
+    def optimizer(rate, decay):
+        return nn.SGD(lambda step: rate * 0.9**step)
+
+    train(nn.Tanh, "numbers", nn.MeanSquaredError(), optimizer, own=False, rng=rng)
+
+
+def test_early_stopping_acts_on_each(rng):
+    def callbacks():
+        return [nn.EarlyStopping(patience=2)]
+
+    _, history = train(
+        nn.Tanh, "numbers", nn.MeanSquaredError(), lambda rate, decay: nn.Adam(10 * rate), own=True, rng=rng,
+        callbacks=callbacks, epochs=60,
+    )  # fmt: skip
+    lengths = [len(history.replica(index)) for index in range(REPLICAS)]
+    assert len(set(lengths)) > 1  # or the test would not see one stop before another
+    assert max(lengths) < 60
+    assert len(history) == max(lengths)
+    assert history.stop_reason == "the training of all replicas has ended"
+    assert {one["stop_reason"] for one in history.replicas} == {"no better validation_loss for 2 epochs"}
+    short = lengths.index(min(lengths))
+    assert history["loss"][-1][short] is None
+
+
+def test_reduce_on_plateau_acts_on_each(rng):
+    def callbacks():
+        return [nn.ReduceOnPlateau(patience=1, factor=0.5, min_delta=0.01, min_rate=1e-4)]
+
+    _, history = train(
+        nn.Tanh, "numbers", nn.MeanSquaredError(), OPTIMIZERS["Adam"], own=False, rng=rng, callbacks=callbacks,
+        epochs=30,
+    )  # fmt: skip
+    assert len({rate / start for rate, start in zip(history["learning_rate"][-1], RATES, strict=True)}) > 1
+
+
+def test_an_own_validation_part_for_each(rng):
+    X, y = rng.normal(size=(ROWS, FEATURES)), rng.normal(size=(ROWS, 4))
+    options = {"loss": nn.MeanSquaredError(), "epochs": 3, "batch_size": 5, "validation": 0.3}
+    model = net(replicas=REPLICAS)
+    history = model.fit(X, y, optimizer=nn.SGD(0.05), **options)
+
+    def alone(index):
+        one = net(rng=SEEDS[index])
+        return one, one.fit(X, y, optimizer=nn.SGD(0.05), **options)
+
+    same_as_alone(model, history, alone)
+    assert len({tuple(losses) for losses in zip(*history["validation_loss"], strict=True)}) == REPLICAS
+
+
+def test_one_seed_means_the_same_batches_for_all(rng):
+    X, y = rng.normal(size=(ROWS, FEATURES)), rng.normal(size=(ROWS, 4))
+    model = net(replicas=REPLICAS, rng=0)
+    start = model.params.values.copy()
+    options = {"loss": nn.MeanSquaredError(), "epochs": 3, "batch_size": 5, "rng": 9}
+    history = model.fit(X, y, optimizer=nn.SGD(0.05), **options)
+
+    def alone(index):
+        one = net(rng=0)
+        one.params.values[...] = start[index]
+        return one, one.fit(X, y, optimizer=nn.SGD(0.05), **options)
+
+    same_as_alone(model, history, alone)
+
+
+def test_streams_of_batches_may_hold_data_for_each(rng):
+    batches = [
+        (rng.normal(size=(REPLICAS, 5, FEATURES)), rng.normal(size=(REPLICAS, 5, 4))) for _ in range(3)
+    ]
+    options = {"loss": nn.MeanSquaredError(), "epochs": 2}
+    model = net(replicas=REPLICAS)
+    history = model.fit(batches, optimizer=nn.SGD(0.05), validation=batches, **options)
+
+    def alone(index):
+        mine = [(x[index], y[index]) for x, y in batches]
+        one = net(rng=SEEDS[index])
+        return one, one.fit(mine, optimizer=nn.SGD(0.05), validation=mine, **options)
+
+    same_as_alone(model, history, alone)
+
+
+def test_one_hot_integers_with_as_many_replicas_as_rows_and_classes_are_one_hot(rng):
+    X, y = rng.normal(size=(4, FEATURES)), np.eye(4, dtype=int)[[2, 0, 1, 3]]
+    model = net(replicas=4, rng=0)
+    ids = model.evaluate(X, np.array([2, 0, 1, 3]), loss=nn.SoftmaxCrossEntropy())["loss"]
+    assert model.evaluate(X, y, loss=nn.SoftmaxCrossEntropy())["loss"] == pytest.approx(ids)
+    history = model.fit(X, y, loss=nn.SoftmaxCrossEntropy(), optimizer=nn.SGD(0.1), epochs=1)
+    assert history[0]["loss"] == pytest.approx(ids)
+
+
+class TestDivergence:
+    def test_the_others_train_on_as_if_it_had_not_been_there(self, rng):
+        X, y = rng.normal(size=(ROWS, FEATURES)), rng.normal(size=(ROWS, 4))
+        options = {"loss": nn.MeanSquaredError(), "epochs": 40, "batch_size": 5, "validation": (X, y)}
+        model, rates = net(nn.Softplus, replicas=REPLICAS), [0.01, 1e6, 0.02]
+        optimizer = nn.SGD(rates, momentum=0.5)
+        with pytest.warns(
+            nn.ReplicaWarning, match=r"1 of 3 replicas diverged .* 1\. history\.replicas says why"
+        ):
+            history = model.fit(X, y, optimizer=optimizer, metrics=[nn.mean_absolute_error], **options)
+        assert history.survivors == [0, 2]
+        assert "a learning rate that is too large, 1e+06" in history.replicas[1]["stop_reason"]
+        assert history[-1]["loss"][1] is history[-1]["validation_mean_absolute_error"][1] is None
+        assert np.isfinite(model.params.values).all()
+        assert not optimizer.state["velocity"][1].any()
+        for index in (0, 2):
+            one = net(nn.Softplus, rng=SEEDS[index])
+            record = one.fit(X, y, optimizer=nn.SGD(rates[index], momentum=0.5), **options)
+            np.testing.assert_allclose(model.params.values[index], one.params.values, rtol=1e-8)
+            assert history.replica(index)["validation_loss"] == pytest.approx(record["validation_loss"])
+        json = history.to_json()
+        assert "NaN" not in json
+        assert "Infinity" not in json
+        assert "1 diverged" in repr(history)
+
+        # The optimizer goes on with all of them, once their rates are sane.
+        optimizer.learning_rate = 0.01
+        model.initialize(rng=SEEDS)
+        again = model.fit(X, y, optimizer=optimizer, **options)
+        assert again.survivors == [0, 1, 2]
+
+    def test_it_keeps_the_last_weights_that_gave_a_finite_loss(self, rng):
+        X, y = rng.normal(size=(ROWS, FEATURES)), rng.normal(size=(ROWS, 4))
+        seen = []
+
+        class Watch(nn.Callback):
+            def on_batch_begin(self, state):
+                seen.append(state.model.params.values.copy())
+
+        model = net(replicas=REPLICAS)
+        with pytest.warns(nn.ReplicaWarning):
+            history = model.fit(
+                X, y, loss=nn.MeanSquaredError(), optimizer=nn.SGD([0.01, 1e4, 0.01]), epochs=20, batch_size=5,
+                callbacks=[Watch()],
+            )  # fmt: skip
+        kept = model.params.values[1]
+        last = max(i for i, values in enumerate(seen) if np.array_equal(values[1], kept))
+        first = min(i for i, values in enumerate(seen) if np.array_equal(values[1], kept))
+        epoch, batch = map(int, history.replicas[1]["stop_reason"].replace(",", "").split()[2:5:2])
+        assert first == (epoch - 1) * 5 + batch - 2  # the batch before: its loss was finite
+        assert last == len(seen) - 1
+
+    def test_if_all_diverge_that_is_an_error(self, rng):
+        X, y = rng.normal(size=(ROWS, FEATURES)), rng.normal(size=(ROWS, 4))
+        model, optimizer = net(replicas=REPLICAS), nn.SGD([1e5, 1e7, 1e9])
+        with pytest.raises(nn.errors.DivergenceError, match="replica 0: expected a finite loss"):
+            model.fit(X, y, loss=nn.MeanSquaredError(), optimizer=optimizer, epochs=50)
+        assert np.isfinite(model.params.values).all()
+        assert optimizer.steps == 0
+
+    def test_in_the_last_step_too(self, rng):
+        X, y = rng.normal(size=(ROWS, FEATURES)), rng.normal(size=(ROWS, 4))
+        model = net(replicas=REPLICAS)
+        start = model.params.values.copy()
+        with pytest.warns(nn.ReplicaWarning):
+            history = model.fit(
+                X, y, loss=nn.MeanSquaredError(), optimizer=nn.SGD([0.1, 1e308, 0.1], momentum=0.9), epochs=1,
+                batch_size=ROWS, callbacks=[Blow()],
+            )  # fmt: skip
+        assert "weights that are not finite after the step" in history.replicas[1]["stop_reason"]
+        np.testing.assert_array_equal(model.params.values[1], start[1])
+
+
+class Blow(nn.Callback):
+    def on_grad_computed(self, state):
+        state.model.params.grads[1] *= 1e300
+
+
+class TestOneOfMany:
+    def test_a_replica_is_a_plain_model(self, rng):
+        model = nn.Sequential(
+            [nn.Standardize(FEATURES), nn.Dense(FEATURES, 5), nn.Tanh(), nn.Dropout(0.5), nn.Dense(5, 2)],
+            replicas=REPLICAS, rng=SEEDS, dtype=np.float64,
+        )  # fmt: skip
+        model[1].freeze("b")
+        X = rng.normal(3, 2, (REPLICAS, ROWS, FEATURES))
+        model.adapt(X)
+        for index in range(REPLICAS):
+            one = model.replica(index)
+            assert one.params.replicas is None
+            assert one.params.frozen == model.params.frozen
+            assert one.params.dtype == np.float64
+            np.testing.assert_allclose(one.predict(X[index]), model.predict(X)[index], rtol=1e-12)
+            np.testing.assert_allclose(one[0].mean, X[index].mean(axis=0))
+        before = model.params.values.copy()
+        one.params.values[...] = 0.0
+        np.testing.assert_array_equal(model.params.values, before)
+
+    def test_it_goes_on_as_the_replica_would(self, rng):
+        X, y = rng.normal(size=(ROWS, FEATURES)), rng.normal(size=(ROWS, 4))
+        model = net(nn.Tanh, replicas=REPLICAS)
+        options = {"loss": nn.MeanSquaredError(), "epochs": 2, "batch_size": 5}
+        model.fit(X, y, optimizer=nn.SGD(0.1), **options)
+        one = model.replica(1)
+        history = model.fit(X, y, optimizer=nn.SGD(0.1), **options)
+        assert one.fit(X, y, optimizer=nn.SGD(0.1), **options)["loss"] == pytest.approx(
+            history.replica(1)["loss"]
+        )
+        np.testing.assert_allclose(one.params.values, model.params.values[1])
+
+    def test_own_layers_come_along(self):
+        class Scale(nn.Layer):
+            gain = nn.Parameter()
+
+            def __init__(self, names):
+                self.names = names
+                self.declare("gain", (1,), initializer=nn.initializers.Constant(2.0))
+
+            def forward(self, x, ctx=None):
+                return x * self.gain
+
+        model = nn.Sequential([nn.Dense(2, 2), Scale(["a"])], replicas=2, rng=0)
+        one = model.replica(1)
+        assert one[1].names == ["a"]
+        assert one[1].names is not model[1].names
+        np.testing.assert_allclose(one.predict([[1.0, 2.0]]), model.predict([[1.0, 2.0]])[1], rtol=1e-6)
+
+    def test_the_best_is_found_by_loss_or_by_a_metric(self):
+        history = nn.History()
+        history.replicas = [{"stop_reason": "", "best_epoch": None, "diverged": False} for _ in range(3)]
+        history.replicas[0] |= {"diverged": True}
+        history.replicas[1] |= {"best_epoch": 1}
+        history.rows = [
+            {"epoch": 1, "loss": [0.1, 0.3, 0.5], "validation_accuracy": [1.0, 0.5, 0.6]},
+            {"epoch": 2, "loss": [None, 0.9, 0.4], "validation_accuracy": [None, 0.9, 0.6]},
+        ]
+        model = nn.Sequential([nn.Dense(1, 1)], replicas=3, rng=0)
+        values = model.params.values
+        np.testing.assert_array_equal(model.best(history).params.values, values[1])
+        best = model.best(history, monitor="validation_accuracy")
+        np.testing.assert_array_equal(best.params.values, values[2])
+        worst = model.best(history, monitor="loss", higher_is_better=True)
+        np.testing.assert_array_equal(worst.params.values, values[2])
+
+    def test_an_ensemble_has_a_mean_and_a_spread(self, rng):
+        model, X = net(replicas=REPLICAS), rng.normal(size=(ROWS, FEATURES))
+        all_of_them = model.ensemble(X)
+        each = np.stack([model.replica(index).predict(X) for index in range(REPLICAS)])
+        np.testing.assert_allclose(all_of_them.members, each)
+        np.testing.assert_allclose(all_of_them.mean, each.mean(axis=0))
+        np.testing.assert_allclose(all_of_them.spread, each.std(axis=0))
+        np.testing.assert_allclose(model.ensemble(X, members=[2]).mean, each[2])
+
+    def test_copies_and_files_keep_what_was_measured_for_each(self, rng, tmp_path):
+        X = rng.normal(3, 2, (REPLICAS, ROWS, FEATURES))
+        model = nn.Sequential([nn.Standardize(FEATURES), nn.Dense(FEATURES, 2)], replicas=REPLICAS, rng=0)
+        model.adapt(X)
+        model.save(tmp_path / "many.safetensors")
+        for other in (nn.load(tmp_path / "many.safetensors"), copy.deepcopy(model)):
+            np.testing.assert_array_equal(other.predict(X), model.predict(X))
+
+
+class TestSeeds:
+    def test_each_replica_starts_as_a_net_with_its_seed(self):
+        model = net(replicas=REPLICAS)
+        for index, seed in enumerate(SEEDS):
+            np.testing.assert_array_equal(model.params.values[index], net(rng=seed).params.values)
+        model.initialize(rng=[1, 2, 3])
+        np.testing.assert_array_equal(model.params.values[2], net(rng=3).params.values)
+
+    def test_a_failed_fit_draws_nothing_from_any(self, rng):
+        model = net(replicas=REPLICAS)
+        state = [one.bit_generator.state for one in model.rng.each]
+        with pytest.raises(nn.errors.ArgumentError):
+            model.fit(
+                rng.normal(size=(ROWS, FEATURES)), rng.normal(size=(ROWS, 4)), loss=nn.MeanSquaredError(),
+                optimizer=nn.SGD(0.1), metrics={"wrong": lambda pred, target: nn.accuracy(pred, target[:2])},
+            )  # fmt: skip
+        assert [one.bit_generator.state for one in model.rng.each] == state
+
+    def test_generators_draw_what_each_would_draw(self):
+        both = Generators([np.random.default_rng(1), np.random.default_rng(2)])
+        alone = np.random.default_rng(2)
+        np.testing.assert_array_equal(both.random((2, 5))[1], alone.random(5))
+        np.testing.assert_array_equal(both.standard_normal((2, 5))[1], alone.standard_normal(5))
+        np.testing.assert_array_equal(both.permutation(5)[1], alone.permutation(5))
+
+
+def test_folds_cover_all_rows_once():
+    train, test = nn.k_folds(23, 5, rng=0)
+    assert train.shape == (5, 19)
+    assert test.shape == (5, 4)
+    assert len(set(test.ravel().tolist())) == 20
+    for left, right in zip(train, test, strict=True):
+        assert sorted([*left, *right]) == list(range(23))
+    with pytest.raises(nn.errors.ArgumentError, match="at most one fold for each of 3 rows, got 4"):
+        nn.k_folds(3, 4)
