@@ -16,6 +16,7 @@ from nnlite._config import Configured
 from nnlite._typing import AnyArray, Array
 from nnlite.checks import check_finite, check_number, check_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.reductions import row_max, row_sum
 
 __all__ = [
     "BinaryCrossEntropy",
@@ -171,7 +172,8 @@ def _row_weights(loss: Loss, weight: Array | None, pred: Array, part: float = 1.
     """
     rows = pred.shape[:-1]
     if weight is None:
-        return part / rows[-1]
+        share: float = part / rows[-1]
+        return share
     weight = np.asarray(weight, pred.dtype)
     if weight.ndim < 1 or weight.shape != rows[-weight.ndim :]:
         raise ShapeError(f"{loss}", f"weight of shape {rows}", f"{weight.shape}", "Give one weight a row.")
@@ -546,9 +548,9 @@ class SoftmaxCrossEntropy(Loss):
         """Average the cross-entropy over the rows."""
         # In C order, so that places in the flat arrays made from it are rows and classes.
         pred, target = np.ascontiguousarray(pred), np.asarray(target)
-        logits = pred - np.maximum.reduce(pred, axis=-1, keepdims=True)  # none above 0: exp cannot overflow
+        logits = pred - row_max(pred)  # none above 0: exp cannot overflow
         grad = np.exp(logits)
-        total = np.add.reduce(grad, axis=-1, keepdims=True)
+        total = row_sum(grad)
         shares = _row_weights(self, weight, pred)
         classes = pred.shape[-1]
         smooth = self.label_smoothing
@@ -565,15 +567,15 @@ class SoftmaxCrossEntropy(Loss):
             at_true -= (1 - smooth) * (shares if isinstance(shares, float) else shares[..., 0])
             grad.put(true, at_true)
             if smooth:
-                rows -= (smooth / classes) * logits.sum(axis=-1, keepdims=True)
+                rows -= (smooth / classes) * row_sum(logits)
                 grad -= (smooth / classes) * shares
         else:
             _check_same_shape(self, target.shape, pred.shape)
             target = target.astype(pred.dtype, copy=False)
             if smooth:
                 target = target * (1 - smooth) + smooth / classes
-            sums = target.sum(axis=-1, keepdims=True)
-            rows = sums * np.log(total) - (target * logits).sum(axis=-1, keepdims=True)
+            sums = row_sum(target)
+            rows = sums * np.log(total) - row_sum(target * logits)
             grad *= sums / total
             grad -= target
             grad *= shares

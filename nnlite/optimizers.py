@@ -26,7 +26,7 @@ __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Lion", "Optimizer", "RMSProp"]
 Rate = float | ArrayLike
 
 #: Values that are updated in one go: few enough that the half-dozen arrays of a rule stay in the cache.
-CHUNK = 16_384
+CHUNK = 131_072
 
 
 class Optimizer:

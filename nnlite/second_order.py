@@ -18,7 +18,7 @@ from nnlite.parameters import Parameters
 
 __all__ = ["LBFGS", "FullBatchOptimizer", "LevenbergMarquardt"]
 
-#: What `LevenbergMarquardt` will hold, in bytes, and compute: multiplications for a step, some ten seconds.
+#: What `LevenbergMarquardt` will hold, in bytes, and compute: multiplications for a step, a few seconds.
 LARGEST_JACOBIAN = 2**30
 LARGEST_WORK = 1e11
 #: The second derivative along a step is measured at this part of it, and may bend it by at most this
@@ -289,6 +289,14 @@ class LevenbergMarquardt(FullBatchOptimizer):
     acceleration", Transtrum and Sethna); the damping follows how well the linear model has
     predicted the loss (Madsen, Nielsen and Tingleff, section 3.2).
 
+    ``python -m benchmarks.levenberg_marquardt`` compares it with the three methods of
+    `scipy.optimize.least_squares`. For sin(3x) and a 1-16-1 tanh net, it was below 1e-8 after
+    0.04 s (median of 20 seeds; 0.09 s with dogbox, 0.3 s with lm, 0.4 s with trf). For a
+    surface of two outputs and a 2-12-2 net, it stood at 1e-8 after a second, lm and trf at
+    1e-7, and dogbox at 0.06. Without the bend it took three times as many iterations.
+    Marquardt's scaling by the diagonal of ``J.T @ J`` was 2 to 4 times slower on sines and
+    level on surfaces, so the damping is Levenberg's.
+
     `fit` computes residuals, Jacobians and steps in float64 whatever the dtype of the
     model, with parameters that the model can hold. In float32 their rounding is the end:
     near a mean squared error of 1e-12 for targets of size 1, against 1e-18 in float64.
@@ -424,6 +432,8 @@ class LevenbergMarquardt(FullBatchOptimizer):
             slope = residuals @ jacobian
             if 2 * np.abs(slope).max() <= self.gradient_tolerance:
                 return f"converged: no gradient is above {self.gradient_tolerance:g}"
+            # A QR factorization of the Jacobian would keep twice the digits of small curvatures. Measured, it
+            # reached no lower loss, since the damping hides them, and an iteration took 2 to 5 times as long.
             curvature = jacobian.T @ jacobian
             scale = float(curvature.diagonal().max())
             damping = damping or self.damping * scale

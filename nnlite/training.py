@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -26,7 +26,7 @@ from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer
 from nnlite.per_example import outputs_and_jacobian
 from nnlite.second_order import FullBatchOptimizer
-from nnlite.sources import Arrays, Source, Stream, training_source, validation_source
+from nnlite.sources import Arrays, Batch, Source, Stream, training_source, validation_source
 from nnlite.streams import Generators, Seeds, check_rngs, get_state, set_state
 
 __all__ = ["fit"]
@@ -437,19 +437,23 @@ class _Residuals:
     def __init__(self, loop: _Loop) -> None:
         self.loop = loop
         self.model = loop.state.model._in_float64()
-        # The same rows in the same order whenever they are asked for, which a stream does not promise.
+        batches: Iterable[Batch] = loop.data
         if isinstance(loop.data, Arrays):
             ((x, y, weight),) = loop.data.in_order()
-            cuts = [slice(i, i + loop.data.batch_size) for i in range(0, len(x), loop.data.batch_size)]
+            starts = range(0, len(x), loop.data.batch_size)
+            cuts = [slice(start, start + loop.data.batch_size) for start in starts]
             batches = [(x[cut], y[cut], None if weight is None else weight[cut]) for cut in cuts]
-        else:
-            batches = list(loop.data)
-        weights = [np.ones(len(x)) if w is None else w.astype(np.float64) for x, _, w in batches]
-        total = sum(w.sum() for w in weights) or 1.0  # if no row counts, the loss is 0
-        self.batches = [
-            (x.astype(np.float64), y.astype(np.float64), np.sqrt(w[:, None] / (total * y.shape[-1])))
-            for (x, y, _), w in zip(batches, weights, strict=True)
+        # Copies: the same rows in the same order in every pass, which a stream does not promise.
+        copies = [
+            (
+                x.astype(np.float64),
+                y.astype(np.float64),
+                np.ones(len(x)) if weight is None else weight.astype(np.float64),
+            )
+            for x, y, weight in batches
         ]
+        total = sum(float(weight.sum()) for _, _, weight in copies) or 1.0  # if no row counts, the loss is 0
+        self.batches = [(x, y, np.sqrt(weight[:, None] / (total * y.shape[-1]))) for x, y, weight in copies]
 
     def __call__(self, values: Array, with_jacobian: bool) -> tuple[Array, Array | None]:
         """Compute the residuals, and the Jacobian if asked."""
@@ -528,7 +532,7 @@ def _check_optimizer(model: Sequential, optimizer: Any, loss: Loss) -> None:
                 "fit(optimizer=)",
                 f"an optimizer that takes any loss, for {loss}",
                 name,
-                "Use LBFGS or Adam: it needs a sum of squares, MeanSquaredError().",
+                f"Use LBFGS or Adam; {name} needs a sum of squares, MeanSquaredError().",
             )
     else:
         optimizer.check(model.params)

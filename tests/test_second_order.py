@@ -174,6 +174,19 @@ def test_the_iterations_are_counted():
     assert nn.LevenbergMarquardt().minimize(params, rosenbrock, max_iterations=2) == "all 2 iterations done"
 
 
+def test_it_ends_where_the_loss_falls_too_slowly():
+    start = np.array([1.0, 0.1])
+    seen = [float(np.square(decay(start, False)[0]).sum())]
+    reason = nn.LevenbergMarquardt(value_tolerance=0.05).minimize(
+        parameters(start), decay, max_iterations=99, on_iteration=seen.append
+    )
+    assert reason == "converged: the loss fell by less than 0.05 of itself"
+    falls = 1 - np.array(seen[1:]) / seen[:-1]
+    assert len(falls) > 1
+    assert (falls[:-1] > 0.05).all()
+    assert falls[-1] <= 0.05
+
+
 def test_values_that_the_parameters_cannot_hold_are_not_looked_at():
     params = parameters([-1.2, 1.0], dtype=np.float32)
     seen = []
@@ -326,6 +339,22 @@ def test_batches_and_streams_give_the_same_steps(rng):
     fit(parts, X, y, weight=weight, epochs=8, batch_size=7)
     fit(stream, nn.batches(X, y, weight, batch_size=13, rng=0), None, epochs=8)  # in a new order every time
     np.testing.assert_allclose(parts.params.values, whole.params.values, rtol=1e-6)
+    np.testing.assert_allclose(stream.params.values, whole.params.values, rtol=1e-6)
+
+
+def test_a_stream_may_use_one_array_again_and_again(rng):
+    X, y = surface(rng)
+
+    class Reused:
+        def __iter__(self):
+            x_batch, y_batch = np.empty((20, 2)), np.empty((20, 2))
+            for start in (0, 20):
+                x_batch[...], y_batch[...] = X[start : start + 20], y[start : start + 20]
+                yield x_batch, y_batch
+
+    whole, stream = (net(2, 5, 2, dtype=np.float64) for _ in range(2))
+    fit(whole, X, y, epochs=3)
+    fit(stream, Reused(), None, epochs=3)
     np.testing.assert_allclose(stream.params.values, whole.params.values, rtol=1e-6)
 
 

@@ -9,6 +9,7 @@ from nnlite.checks import check_bool, check_integer
 from nnlite.errors import ShapeError
 from nnlite.initializers import InitializerLike
 from nnlite.layers.base import Context, Layer, Parameter
+from nnlite.reductions import sum_over_batch
 
 __all__ = ["Dense"]
 
@@ -134,5 +135,11 @@ class Dense(Layer):
         (x,) = ctx.saved
         product(x.mT, dy, out=ctx.grads.W)
         if self.bias:
-            np.add.reduce(dy, axis=-2, out=ctx.grads.b)  # np.sum without its 1 us of wrapping
-        return product(dy, self.W.mT) if ctx.needs_dx else None
+            sum_over_batch(dy, out=ctx.grads.b)
+        if not ctx.needs_dx:
+            return None
+        W_T = self.W.mT
+        if W_T.ndim > 2:
+            # A stack of transposed matrices is multiplied at two thirds of the speed of a copy in C order.
+            W_T = np.ascontiguousarray(W_T)
+        return product(dy, W_T)

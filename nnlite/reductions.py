@@ -1,0 +1,106 @@
+"""Sums and maxima along one axis, in the order that is quick for small batches and few classes.
+
+NumPy's reductions run along one row after another, and starting on a row costs as much as some
+twenty numbers. A product with a vector of ones adds up all rows in one call of the BLAS.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from nnlite._typing import Array
+
+__all__ = ["row_max", "row_sum", "sum_over_batch"]
+
+#: Rows of more numbers than this are long enough for NumPy's own maximum.
+SHORT = 64
+
+
+@lru_cache(maxsize=64)
+def _ones(count: int, dtype: np.dtype[Any]) -> Array:
+    """Make a vector of ones once for each length: making it takes longer than the sum does."""
+    ones = np.ones(count, dtype)
+    ones.flags.writeable = False
+    return ones
+
+
+def sum_over_batch(x: Array, out: Array) -> None:
+    """Add up all rows of a batch.
+
+    Parameters
+    ----------
+    x : ndarray of shape (..., batch, features)
+        The rows.
+    out : ndarray of shape (..., features)
+        Where the sums are written.
+
+    Examples
+    --------
+    >>> out = np.empty(2)
+    >>> sum_over_batch(np.array([[1.0, 2.0], [3.0, 4.0]]), out)
+    >>> out
+    array([4., 6.])
+    """
+    # 0.5 us against 1.5 for np.add.reduce on (32, 64), and 10 against 43 on 64 of those.
+    if x.dtype is not out.dtype:
+        np.add.reduce(x, axis=-2, out=out)
+    elif x.ndim == 2 and out.flags.c_contiguous:
+        np.dot(_ones(x.shape[0], x.dtype), x, out)
+    else:
+        np.matmul(_ones(x.shape[-2], x.dtype), x, out=out)
+
+
+def row_sum(x: Array) -> Array:
+    """Add up the numbers of each row.
+
+    Parameters
+    ----------
+    x : ndarray of shape (..., features)
+        The rows, in C order.
+
+    Returns
+    -------
+    ndarray of shape (..., 1)
+
+    Examples
+    --------
+    >>> row_sum(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([[3.],
+           [7.]])
+    """
+    # 1.4 us against 2.2 for np.add.reduce on (32, 10), and 7 against 41 on 64 of those.
+    columns = x.shape[-1]
+    sums: Array = x.reshape(-1, columns).dot(_ones(columns, x.dtype))
+    return sums.reshape(*x.shape[:-1], 1)
+
+
+def row_max(x: Array) -> Array:
+    """Find the largest number of each row.
+
+    Parameters
+    ----------
+    x : ndarray of shape (..., features)
+        The rows, in C order.
+
+    Returns
+    -------
+    ndarray of shape (..., 1)
+
+    Examples
+    --------
+    >>> row_max(np.array([[1.0, 2.0], [4.0, 3.0]]))
+    array([[2.],
+           [4.]])
+    """
+    columns = x.shape[-1]
+    largest: Array
+    if columns > SHORT:
+        largest = np.maximum.reduce(x, axis=-1, keepdims=True)
+        return largest
+    # Column against column: on (128, 10) 3 us against 7 for the reduction along rows, on 64 x (32, 10) 12
+    # against 93.
+    largest = np.maximum.reduce(np.ascontiguousarray(x.reshape(-1, columns).T), axis=0)
+    return largest.reshape(*x.shape[:-1], 1)
