@@ -1,0 +1,117 @@
+"""Training by optimizers that look at the loss over all data as one function."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from nnlite._typing import Array
+from nnlite.loop import Loop
+from nnlite.per_example import outputs_and_jacobian
+from nnlite.second_order import FullBatchOptimizer
+from nnlite.sources import Arrays, Batch
+
+__all__ = ["FullBatchLoop"]
+
+
+class FullBatchLoop(Loop):
+    """Training by L-BFGS or Levenberg-Marquardt, where an epoch is one iteration; see `Loop`."""
+
+    def train(self, optimizer: FullBatchOptimizer) -> None:
+        """Hand the loss over all data to an optimizer that looks at it as one function."""
+        state = self.state
+        begun = self.begin_epoch(1)
+
+        def end_epoch(value: float) -> None:
+            metrics = self.measure(self.data, "training data", loss=None) if self.metrics else {}
+            self.end_epoch(value, metrics, begun)
+
+        def on_iteration(value: float) -> bool:
+            nonlocal begun
+            end_epoch(value)
+            if not state.stop_reason and state.epoch < state.epochs:
+                begun = self.begin_epoch(state.epoch + 1)
+            return bool(state.stop_reason)
+
+        evaluate = _Residuals(self) if optimizer.least_squares else self.full_loss
+        reason = optimizer.minimize(
+            state.model.params, evaluate, max_iterations=state.epochs, on_iteration=on_iteration
+        )
+        if not state.history.rows:  # at the minimum from the start: there was nothing to iterate
+            end_epoch(self.full_loss())
+        if len(state.history) < state.epochs:
+            state.stop(reason)
+
+    def full_loss(self) -> float:
+        """Compute the loss and the gradient over all data."""
+        state = self.state
+        model, params = state.model, state.model.params
+        grads = np.zeros_like(params.grads)
+        total = count = 0.0
+        for number, (x, y, weight) in enumerate(self.data, start=1):
+            state.batch = number
+            value = model._loss_and_grad(x, y, weight, state.loss, self.ctx)
+            if not math.isfinite(float(value)):
+                self.diverged(False, x, y)
+            rows = x.shape[0] if weight is None else float(weight.sum())
+            total += float(value) * rows
+            count += rows
+            grads += params.grads * rows
+        count = count or 1.0  # if no row counts, the loss is 0
+        params.grads[...] = grads / count
+        self.stepped = True
+        return total / count
+
+
+class _Residuals:
+    """The mean squared error over all data as a sum of squares, one for each output of each row.
+
+    It is computed in float64, on a copy of the model: what remains of a good fit is a small
+    difference of large numbers.
+    """
+
+    def __init__(self, loop: FullBatchLoop) -> None:
+        self.loop = loop
+        self.model = loop.state.model._in_float64()
+        batches: Iterable[Batch] = loop.data
+        if isinstance(loop.data, Arrays):
+            ((x, y, weight),) = loop.data.in_order()
+            starts = range(0, len(x), loop.data.batch_size)
+            cuts = [slice(start, start + loop.data.batch_size) for start in starts]
+            batches = [(x[cut], y[cut], None if weight is None else weight[cut]) for cut in cuts]
+        # Copies: the same rows in the same order in every pass, which a stream does not promise.
+        copies = [
+            (
+                x.astype(np.float64),
+                y.astype(np.float64),
+                np.ones(len(x)) if weight is None else weight.astype(np.float64),
+            )
+            for x, y, weight in batches
+        ]
+        total = sum(float(weight.sum()) for _, _, weight in copies) or 1.0  # if no row counts, the loss is 0
+        self.batches = [(x, y, np.sqrt(weight[:, None] / (total * y.shape[-1]))) for x, y, weight in copies]
+
+    def __call__(self, values: Array, with_jacobian: bool) -> tuple[Array, Array | None]:
+        """Compute the residuals, and the Jacobian if asked."""
+        self.model.params.values[...] = values
+        residuals, jacobians = [], []
+        for number, (x, y, scale) in enumerate(self.batches, start=1):
+            self.loop.state.batch = number
+            if not with_jacobian:
+                residuals.append(scale * (self.model._forward(x) - y))
+                continue
+            pred, jacobian = outputs_and_jacobian(self.model, x)
+            # A step that leads to where nothing is finite is not taken; a place to step from is needed.
+            if not (np.isfinite(pred).all() and np.isfinite(jacobian).all()):
+                self.loop.diverged(False, x, y)
+            residuals.append(scale * (pred - y))
+            jacobian *= scale[..., None]
+            jacobians.append(jacobian.reshape(-1, self.model.params.size))
+        if with_jacobian:
+            self.loop.stepped = True
+        joined = np.concatenate(residuals).reshape(-1)
+        if len(jacobians) < 2:  # without a copy, which may be a gigabyte
+            return joined, jacobians[0] if jacobians else None
+        return joined, np.concatenate(jacobians)
