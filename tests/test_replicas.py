@@ -215,8 +215,8 @@ def test_reduce_on_plateau_acts_on_each(rng):
         return [nn.ReduceOnPlateau(patience=1, factor=0.5, min_delta=0.01, min_rate=1e-4)]
 
     _, history = train(
-        nn.Tanh, "numbers", nn.MeanSquaredError(), OPTIMIZERS["Adam"], own=False, rng=rng, callbacks=callbacks,
-        epochs=30,
+        nn.Tanh, "numbers", nn.MeanSquaredError(), OPTIMIZERS["Adam"], own=False, rng=rng,
+        callbacks=callbacks, epochs=30,
     )  # fmt: skip
     assert len({rate / start for rate, start in zip(history["learning_rate"][-1], RATES, strict=True)}) > 1
 
@@ -317,8 +317,8 @@ class TestDivergence:
         model = net(replicas=REPLICAS)
         with pytest.warns(nn.ReplicaWarning):
             history = model.fit(
-                X, y, loss=nn.MeanSquaredError(), optimizer=nn.SGD([0.01, 1e4, 0.01]), epochs=20, batch_size=5,
-                callbacks=[Watch()],
+                X, y, loss=nn.MeanSquaredError(), optimizer=nn.SGD([0.01, 1e4, 0.01]), epochs=20,
+                batch_size=5, callbacks=[Watch()],
             )  # fmt: skip
         kept = model.params.values[1]
         last = max(i for i, values in enumerate(seen) if np.array_equal(values[1], kept))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -938,6 +939,14 @@ class KeepsItsVelocityOutsideSlots(StepsItself):
         params.values[moved] = (before - self.rate * self.velocity)[moved]
 
 
+def by_the_root_of_the_rate(self, w, g, rate):
+    w -= math.sqrt(rate) * g
+
+
+def by_all_rates(self, w, g, rate):
+    w -= np.sum(rate) * g
+
+
 class KeepsStateInFloat64(Momentum):
     def step(self, params):
         super().step(params)
@@ -963,6 +972,12 @@ WRONG_OPTIMIZERS = {
         "3 replicas to be trained",
         "axis=-1 with keepdims",
     ),
+    "rates taken for one number": (
+        updating(by_the_root_of_the_rate),
+        "a step, got TypeError",
+        "not those of math",
+    ),
+    "rates added up": (updating(by_all_rates), "with rates of their own", "not those of math"),
     "block by block": (updating(by_the_norm_of_the_block), "cut into blocks", "depend on no other"),
     "calls counted": (updating(count_calls_elsewhere), "cut into blocks", r"count with self\.steps"),
     "state outside slots": (KeepsItsVelocityOutsideSlots, "from state_dict", "Keep every array in slots"),

@@ -14,6 +14,7 @@ from nnlite.testing.optimizer_rules import (
     check_downhill,
     check_in_place,
     check_ownership,
+    check_rates,
     check_replicas,
     check_resuming,
 )
@@ -88,6 +89,9 @@ def check_optimizer(make: Callable[[], Optimizer], *, replicas: int = 3, rng: RN
         "float32 stays float32",
         f"{replicas} replicas are trained as each would be alone",
     ]
+    if type(first).step is Optimizer.step:  # which hands the rates to update one block at a time
+        check_rates(make, replicas, generator)
+        checked.append("so are replicas with learning rates of their own")
     if first.clip_norm is None:  # the norm is that of all parameters, so cutting them would change it
         check_blocks(make, generator)
         checked.append("it makes no difference how the parameters are cut into blocks")

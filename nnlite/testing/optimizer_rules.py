@@ -22,6 +22,7 @@ __all__ = [
     "check_downhill",
     "check_in_place",
     "check_ownership",
+    "check_rates",
     "check_replicas",
     "check_resuming",
 ]
@@ -132,6 +133,35 @@ def check_replicas(make: Make, replicas: int, rng: np.random.Generator) -> None:
     )
 
 
+def check_rates(make: Make, replicas: int, rng: np.random.Generator) -> None:
+    """Check that replicas with learning rates of their own are trained as each would be alone."""
+    rates = np.linspace(0.01, 0.1, replicas)
+
+    def make_with(rate: float | Array) -> Optimizer:
+        optimizer = make()
+        optimizer.learning_rate = rate
+        return optimizer
+
+    together = _random_parameters(rng, replicas=replicas)
+    gradients = _random_gradients(together, rng)
+    apart = []
+    for r, rate in enumerate(rates.tolist()):
+        params = Parameters(SPECS, dtype=np.float64)
+        params.values[...] = together.values[r]
+        _run(make_with(rate), params, [gradient[r] for gradient in gradients])
+        apart.append(params.values)
+    optimizer = make_with(rates)
+    hint = "The rate may be an array of shape (replicas, 1): use NumPy's functions on it, not those of math."
+    _run(optimizer, together, gradients, hint=hint)
+    _check_same(
+        optimizer,
+        together.values,
+        np.stack(apart),
+        f"{replicas} replicas with rates of their own to be trained as each would be alone",
+        hint,
+    )
+
+
 def check_blocks(make: Make, rng: np.random.Generator) -> None:
     """Check that it makes no difference how the parameters are cut into blocks."""
     weights, biases = CHUNK + 50, 30
@@ -225,17 +255,17 @@ def _random_gradients(params: Parameters, rng: np.random.Generator) -> Sequence[
     return [rng.normal(size=params.grads.shape) for _ in range(STEPS)]
 
 
-def _run(optimizer: Optimizer, params: Parameters, gradients: Iterable[Array]) -> None:
+def _run(optimizer: Optimizer, params: Parameters, gradients: Iterable[Array], *, hint: str = "") -> None:
     for gradient in gradients:
         params.grads[...] = gradient
-        _step(optimizer, params)
+        _step(optimizer, params, hint=hint)
 
 
-def _step(optimizer: Optimizer, params: Parameters) -> None:
+def _step(optimizer: Optimizer, params: Parameters, *, hint: str = "") -> None:
     guarded(
         f"{type(optimizer).__name__}.step",
         "a step",
-        lambda _: "The traceback above shows the line.",
+        lambda _: hint or "The traceback above shows the line.",
         optimizer.step,
         params,
     )
