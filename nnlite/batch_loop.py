@@ -61,10 +61,16 @@ class BatchLoop(Loop):
             finite = np.isfinite(values).all(axis=-1)  # there is no further batch to show it
             if not finite.all():
                 self.diverged(finite, x, y, got="weights that are not finite after the step")
-            mean = total / np.maximum(count, np.finfo(float).tiny)  # if no row counts, the loss is 0
-            self.end_epoch(mean, self.train_metrics(outputs), begun)
+            self.end_epoch(_mean(total, count), self.train_metrics(outputs), begun)
             if state.stop_reason:
                 return
+
+
+def _mean(total: Value, count: Value) -> Value:
+    """Divide, or give 0 where no row counts."""
+    if isinstance(count, np.ndarray):
+        return total / np.where(count > 0, count, 1)
+    return total / count if count else total
 
 
 def _is_finite(value: Value) -> bool:

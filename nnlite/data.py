@@ -242,17 +242,10 @@ class Batches:
         self._in_order = rng is None and not any(own)
         self.batch_size = batch_size
         self.rows = int(arrays[0].shape[own[0]])
-        # Where rows are drawn, contiguous arrays: `take` would copy others whole for every batch. The
-        # rows of all replicas stand in one long list, in which those of a replica begin at its offset.
-        self._arrays = arrays if self._in_order else tuple(map(np.ascontiguousarray, arrays))
-        self._offsets: list[Any] = [0] * len(arrays)
-        for index, array in enumerate(self._arrays):
-            if own[index]:
-                self._offsets[index] = np.arange(0, array.shape[0] * self.rows, self.rows)[:, None]
-        self._arrays = tuple(
-            array.reshape(-1, *array.shape[2:]) if mine else array
-            for array, mine in zip(self._arrays, own, strict=True)
-        )
+        self._arrays = arrays if self._in_order else tuple(map(_as_one_list, arrays, own))
+        # In which the rows of each replica begin here.
+        starts = [np.arange(0, len(array), self.rows)[:, None] for array in self._arrays]
+        self._starts = [start if mine else None for start, mine in zip(starts, own, strict=True)]
 
     def __len__(self) -> int:
         return -(-self.rows // self.batch_size)
@@ -264,13 +257,19 @@ class Batches:
                 yield tuple([array[part] for array in self._arrays])
             return
         order = np.arange(self.rows) if self._rng is None else self._rng.permutation(self.rows)
-        drawn = [(array, order + offset) for array, offset in zip(self._arrays, self._offsets, strict=True)]
+        orders = [order if start is None else start + order for start in self._starts]
+        drawn = list(zip(self._arrays, orders, strict=True))
         for part in parts:
             # The method: the function np.take costs four times as much on small batches.
             yield tuple([array.take(rows[..., part], 0) for array, rows in drawn])
 
     def __repr__(self) -> str:
         return f"Batches({self.rows} rows, {len(self)} batches of {self.batch_size})"
+
+
+def _as_one_list(array: AnyArray, own: bool) -> AnyArray:
+    """Make one long, contiguous list of rows: of others `take` would copy all for every batch."""
+    return np.ascontiguousarray(array.reshape(-1, *array.shape[2:]) if own else array)
 
 
 def batches(

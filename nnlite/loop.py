@@ -99,6 +99,7 @@ class Loop:
         self.metrics = metrics
         self.callbacks = callbacks
         self.rng = rng
+        self.epoch_begin, self.epoch_end = map(self.hooks, ("on_epoch_begin", "on_epoch_end"))
         # Batches, metrics and schedules are met for the first time in the first epoch. What goes
         # wrong later than that is no reason to throw away what was learned.
         self.before: Before | None = Before(state.model, state.optimizer, rng)
@@ -237,7 +238,7 @@ class Loop:
             self.before = None
         self.state.epoch = epoch
         self.state.batch = 0
-        for hook in self.hooks("on_epoch_begin"):
+        for hook in self.epoch_begin:
             hook(self.state)
         return time.perf_counter()
 
@@ -252,7 +253,7 @@ class Loop:
         rate = self.rate.tolist() if isinstance(self.rate, np.ndarray) else self.rate
         row = {"epoch": state.epoch, **row, "learning_rate": rate}
         state.history.rows.append(row | {"seconds": time.perf_counter() - begun})
-        for hook in self.hooks("on_epoch_end"):
+        for hook in self.epoch_end:
             hook(state)
 
     def plain(self, name: str, value: Any) -> Any:

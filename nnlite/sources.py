@@ -57,14 +57,12 @@ class Arrays:
     rows : int
         How many there are, for one replica.
     batch_size : int
-        Rows in a batch; all, until it is set.
-    rng : Generator, Generators or None
-        Draws a new order for every pass; None keeps the order.
+        Rows in a batch; all, until `cut` says otherwise.
 
     Examples
     --------
     >>> data = Arrays(np.arange(3.0)[:, None], np.arange(3), None)
-    >>> data.batch_size = 2
+    >>> data.cut(2, None)
     >>> [y.tolist() for x, y, weight in data]
     [[0, 1], [2]]
     """
@@ -78,16 +76,28 @@ class Arrays:
         self.weight = weight if weight is None else np.ascontiguousarray(weight)
         self.own = own
         self.rows = x.shape[own[0]]
-        self.batch_size = self.rows
-        self.rng: np.random.Generator | Generators | None = None
+        self.cut(self.rows, None)
+
+    def cut(self, batch_size: int, rng: np.random.Generator | Generators | None) -> None:
+        """Say how the rows are cut into batches.
+
+        Parameters
+        ----------
+        batch_size : int
+            Rows in a batch.
+        rng : Generator, Generators or None
+            Draws a new order for every pass; None keeps the order.
+        """
+        self.batch_size, self.rng = batch_size, rng
+        arrays = (self.x, self.y) if self.weight is None else (self.x, self.y, self.weight)
+        self._batches = Batches(arrays, batch_size=batch_size, rng=rng, own=self.own[: len(arrays)])
 
     def __iter__(self) -> Iterator[Batch]:
-        arrays: tuple[AnyArray, ...] = (self.x, self.y)
-        if self.weight is not None:
-            arrays += (self.weight,)
-        own = self.own[: len(arrays)]
-        for parts in Batches(arrays, batch_size=self.batch_size, rng=self.rng, own=own):
-            yield parts if len(parts) == 3 else (*parts, None)  # type: ignore[misc]
+        if self.weight is None:
+            for x, y in self._batches:
+                yield x, y, None
+        else:
+            yield from self._batches  # type: ignore[misc]
 
     def in_order(self) -> Iterator[Batch]:
         """Give all rows at once, in the order they came in."""
@@ -119,7 +129,7 @@ class Arrays:
         held_out = held_out_rows("fit(validation=)", fraction, self.rows)
         order = rng.permutation(self.rows)
         train, test = self._take(order[..., held_out:]), self._take(order[..., :held_out])
-        train.batch_size, train.rng = self.batch_size, self.rng
+        train.cut(self.batch_size, self.rng)
         return train, test
 
     def _take(self, rows: AnyArray) -> Arrays:

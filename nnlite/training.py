@@ -54,8 +54,7 @@ def fit(
     held_out = validation_source(model, validation, loss, data)
     if isinstance(data, Arrays):
         full = isinstance(optimizer, FullBatchOptimizer)
-        data.batch_size = batch_size or (data.rows if full else 32)
-        data.rng = generator if shuffle and not full else None
+        data.cut(batch_size or (data.rows if full else 32), generator if shuffle and not full else None)
 
     columns = ["epoch", "loss", *chosen]
     if held_out is not None:

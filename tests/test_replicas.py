@@ -250,6 +250,27 @@ def test_one_seed_means_the_same_batches_for_all(rng):
     same_as_alone(model, history, alone)
 
 
+@pytest.mark.parametrize("own", [False, True], ids=["shared", "own"])
+def test_rows_in_order_and_a_noise_for_each(own, rng):
+    train(
+        LAYERS["Dropout"], "ids", nn.SoftmaxCrossEntropy(), OPTIMIZERS["SGD"], own=own, rng=rng, shuffle=False
+    )
+
+
+def test_a_first_layer_that_drops_what_all_share(rng):
+    X, y = rng.normal(size=(ROWS, FEATURES)), rng.normal(size=(ROWS, 4))
+
+    def make(**options):
+        return nn.Sequential([nn.Dropout(0.4), nn.Dense(FEATURES, 4)], dtype=np.float64, **options)
+
+    model = make(replicas=REPLICAS, rng=SEEDS)
+    values = model.loss_and_grad(X, y, nn.MeanSquaredError())
+    for index, seed in enumerate(SEEDS):
+        one = make(rng=seed)
+        assert one.loss_and_grad(X, y, nn.MeanSquaredError()) == pytest.approx(values[index])
+        np.testing.assert_allclose(one.params.grads, model.params.grads[index])
+
+
 def test_streams_of_batches_may_hold_data_for_each(rng):
     batches = [
         (rng.normal(size=(REPLICAS, 5, FEATURES)), rng.normal(size=(REPLICAS, 5, 4))) for _ in range(3)
@@ -326,6 +347,15 @@ class TestDivergence:
         epoch, batch = map(int, history.replicas[1]["stop_reason"].replace(",", "").split()[2:5:2])
         assert first == (epoch - 1) * 5 + batch - 2  # the batch before: its loss was finite
         assert last == len(seen) - 1
+
+    def test_the_bar_shows_those_that_are_left(self, rng, capsys):
+        X, y = rng.normal(size=(ROWS, FEATURES)), rng.normal(size=(ROWS, 4))
+        with pytest.warns(nn.ReplicaWarning):
+            net(replicas=2, rng=0).fit(
+                X, y, loss=nn.MeanSquaredError(), optimizer=nn.SGD([0.01, 1e9]), epochs=9,
+                callbacks=[nn.ProgressBar(disable=False), nn.EarlyStopping(monitor="loss")],
+            )  # fmt: skip
+        assert "loss nan" not in capsys.readouterr().err
 
     def test_if_all_diverge_that_is_an_error(self, rng):
         X, y = rng.normal(size=(ROWS, FEATURES)), rng.normal(size=(ROWS, 4))
