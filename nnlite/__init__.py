@@ -1,7 +1,7 @@
 """nnlite: neural networks on NumPy that you can read, watch and trust."""
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnlite import datasets, initializers, layers, losses, metrics, optimizers, schedules
 from nnlite._version import __version__
@@ -72,6 +72,9 @@ from nnlite.schedules import (
 )
 from nnlite.second_order import LBFGS, LevenbergMarquardt
 
+if TYPE_CHECKING:
+    from nnlite.sweeps import SweepResult, sweep
+
 __all__ = [
     "ELU",
     "GELU",
@@ -126,6 +129,7 @@ __all__ = [
     "Standardize",
     "Step",
     "StepDecay",
+    "SweepResult",
     "Tanh",
     "TimeLimit",
     "TrainingState",
@@ -147,13 +151,16 @@ __all__ = [
     "optimizers",
     "r2",
     "schedules",
+    "sweep",
     "top_k_accuracy",
     "train_test_split",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Import `nnlite.testing` when it is first asked for: few need it."""
-    if name != "testing":
-        raise AttributeError(f"module 'nnlite' has no attribute {name!r}")
-    return import_module("nnlite.testing")
+    """Import `nnlite.testing` and `nnlite.sweep` when they are first asked for: few need them."""
+    if name == "testing":
+        return import_module("nnlite.testing")
+    if name in {"SweepResult", "sweep"}:
+        return getattr(import_module("nnlite.sweeps"), name)
+    raise AttributeError(f"module 'nnlite' has no attribute {name!r}")

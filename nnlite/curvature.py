@@ -102,7 +102,7 @@ def sharpness(
 
     >>> from nnlite import Dense, MeanSquaredError
     >>> model = Sequential([Dense(1, 1, bias=False)], rng=0)
-    >>> round(sharpness(model, [[3.0]], [[0.0]], MeanSquaredError()).value, 6)
+    >>> round(sharpness(model, [[3.0]], [[0.0]], MeanSquaredError()).value, 3)
     18.0
     """
     weight_decay = check_number("sharpness(weight_decay=)", weight_decay, low=0)

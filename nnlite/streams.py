@@ -171,6 +171,13 @@ def set_state(rng: np.random.Generator | Generators, state: list[Any]) -> None:
         Is changed.
     state : list
         What `get_state` returned.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> set_state(rng, get_state(np.random.default_rng(1)))
+    >>> bool(rng.random() == np.random.default_rng(1).random())
+    True
     """
     for one, kept in zip(_each(rng), state, strict=True):
         one.bit_generator.state = kept

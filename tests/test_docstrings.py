@@ -10,6 +10,7 @@ import nnlite
 
 MODULES = [
     "callbacks",
+    "curvature",
     "data",
     "datasets",
     "errors",
@@ -23,8 +24,10 @@ MODULES = [
     "parameters",
     "persistence",
     "schedules",
+    "streams",
     "second_order",
     "summary",
+    "sweeps",
     "testing",
 ]
 

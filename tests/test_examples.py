@@ -94,3 +94,14 @@ def test_own_layer(tmp_path):
     assert number("accuracy on moons: #%", text) >= 98.0
     low, high = map(float, re.search(rf"from {NUMBER} to {NUMBER}", text).groups())
     assert low < 0.2 < 0.3 < high
+
+
+def test_sweep(tmp_path):
+    text = printed("sweep", tmp_path)
+    zones = re.findall(r"^  (\w+) +from \S+ to \S+$", text, flags=re.MULTILINE)
+    order = ["crawls", "learns", "overshoots", "diverges"]
+    assert zones == [name for name in order if name in zones]
+    assert {"crawls", "learns", "diverges"} <= set(zones)
+    answers = re.findall(rf"= +{NUMBER}   \(truth: (\d)\)", text)
+    assert [float(a) for a, _ in answers] == pytest.approx([float(t) for _, t in answers], abs=0.1)
+    assert len(answers) == 4

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -21,10 +20,10 @@ HALF = 0.5
 SLIGHT = 0.01
 #: A loss rises in an epoch if it does so by more than this part of the way; less is noise.
 RISE = 0.01
-#: Rises in more than this part of the epochs, that together climb more than this many times the way, are
-#: those of a run that goes to and fro between the slopes.
+#: A run goes to and fro between the slopes if it rises in more than this part of its epochs, and climbs more
+#: than this part of the way an epoch, on average over all of them.
 OFTEN = 0.1
-CLIMB = 1.0
+BOUNCE = 0.05
 #: A run that ends so many times the way above its top diverges, though its loss is a finite number.
 BLOWN_UP = 1000.0
 
@@ -46,7 +45,8 @@ class Judgement(NamedTuple):
     top, goal : float
         The loss at the top of the way, and that at its end.
     best : int or None
-        Index of the rate with the lowest loss at the end; None if most seeds of every rate diverged.
+        Index of the rate that ended with the lowest loss of those that learn, or, if none does, of
+        all; None if most runs at every rate diverged.
 
     Examples
     --------
@@ -89,19 +89,7 @@ def upper_median(values: AnyArray) -> AnyArray:
 def judge(curves: Array, finals: Array, *, average: float) -> Judgement:
     """Label every run of a sweep.
 
-    The *way* is what there was to learn: from the top, which is the loss of the best answer that
-    ignores the input, or that of the start if it is lower, down to the goal, the loss at which the
-    best rate ended. (If no rate came more than `SLIGHT` below the top, it leads from the start to the
-    loss of that answer, or to the best rate's if that is lower.) Losses of rates are those of their middle seed,
-    and so is the label of a rate. A run
-
-    - *diverges* if its loss stopped being finite, or ended more than `BLOWN_UP` ways above the top;
-    - *overshoots* if it rose in more than the part `OFTEN` of the epochs, by more than `RISE` of
-      the way each time and more than `CLIMB` ways in all;
-    - *learns* if it has gone at least the part `HALF` of the way, and did not overshoot;
-    - *overshoots* also if it has not, with a rate above the best one: what is too long a step
-      need not go to and fro, it may have landed where nothing slopes;
-    - *crawls* if it has not, with a rate below.
+    The rules stand in the notes of `nnlite.sweep`.
 
     Parameters
     ----------
@@ -128,28 +116,27 @@ def judge(curves: Array, finals: Array, *, average: float) -> Judgement:
     [0.0, 4.0]
     """
     middle = upper_median(finals)
-    best = int(middle.argmin()) if np.isfinite(middle).any() else None
+    finite = np.isfinite(middle)
     start = float(upper_median(curves[0]).min())
-    top, goal = min(start, average), float(middle.min() if best is not None else finals.min())
+    if not np.isfinite(average):  # some losses have no lower end
+        average = start
+    top, goal = min(start, average), float(middle.min() if finite.any() else finals.min())
     if not top - goal > SLIGHT * abs(top):
         top, goal = start, min(goal, average)
     way = max(top - goal, SLIGHT * abs(top), float(np.finfo(float).tiny))
     with np.errstate(over="ignore", invalid="ignore"):  # losses on their way to infinity; NaN marks the end
-        progress = (top - finals) / way
+        progress = np.where(np.isfinite(finals), (top - finals) / way, -np.inf)
         moves = np.diff(curves, axis=0) / way
-        rises = (moves > RISE).sum(axis=0) / np.maximum(np.isfinite(moves).sum(axis=0), 1)
+        epochs = np.maximum(np.isfinite(moves).sum(axis=0), 1)
+        rises = (moves > RISE).sum(axis=0) / epochs
         climb = np.where(moves > 0, moves, 0.0).sum(axis=0)
-    return Judgement(_label(progress, rises, climb, best), progress, rises, climb, top, goal, best)
-
-
-def _label(progress: Array, rises: Array, climb: Array, best: int | None) -> AnyArray:
-    above = np.arange(len(progress)) > (len(progress) if best is None else best)
-    labels = np.where(above[:, None], OVERSHOOTS, CRAWLS)
-    rules: tuple[tuple[Callable[[], AnyArray], int], ...] = (
-        (lambda: progress >= HALF, LEARNS),
-        (lambda: (rises > OFTEN) & (climb > CLIMB), OVERSHOOTS),
-        (lambda: progress < -BLOWN_UP, DIVERGES),
+    labels = np.select(
+        [progress < -BLOWN_UP, (rises > OFTEN) & (climb > BOUNCE * epochs), progress >= HALF],
+        [DIVERGES, OVERSHOOTS, LEARNS],
+        default=CRAWLS,
     )
-    for holds, label in rules:
-        labels = np.where(holds(), label, labels)
-    return labels
+    learning = upper_median(labels) == LEARNS
+    best = int(np.where(learning if learning.any() else finite, middle, np.inf).argmin())
+    too_large = np.arange(len(finals)) > best
+    labels[too_large[:, None] & (labels == CRAWLS)] = OVERSHOOTS
+    return Judgement(labels, progress, rises, climb, top, goal, best if finite.any() else None)

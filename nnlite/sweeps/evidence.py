@@ -1,0 +1,107 @@
+"""What the runs of a sweep have shown, in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nnlite._typing import AnyArray, Array
+from nnlite.history import History
+from nnlite.losses import Loss
+from nnlite.model import Sequential
+from nnlite.sweeps.labels import LABELS, LEARNS, Judgement, upper_median
+from nnlite.sweeps.result import StabilityLimit
+
+__all__ = ["Runs", "average_loss", "best_run", "table"]
+
+
+class Runs:
+    """The losses of all runs, by rate and seed."""
+
+    def __init__(self, history: History, starts: Sequence[float], *, rates: int) -> None:
+        self.history = history
+        self.shape = (rates, len(starts))
+        self.diverged = np.array([one["diverged"] for one in history.replicas]).reshape(self.shape)
+        losses = self.column("loss")
+        self.curves = np.concatenate([np.broadcast_to(starts, (1, *self.shape)), losses])
+        #: Epochs with a loss, and the epoch whose weights the net has.
+        self.lengths = np.isfinite(losses).sum(axis=0)
+        kept = np.array([one["best_epoch"] or 0 for one in history.replicas]).reshape(self.shape)
+        self.ends = np.where(kept > 0, kept, self.lengths)
+
+    def column(self, name: str) -> Array:
+        """Return one column as an array of shape (epochs, rates, seeds), with NaN for None."""
+        rows: list[Any] = self.history[name]
+        return np.array(rows, dtype=np.float64).reshape(-1, *self.shape)
+
+    def finals(self, name: str) -> Array:
+        """Return the numbers at the end; they are infinite where the loss stopped being finite."""
+        column = self.column(name)
+        last = np.maximum(self.ends - 1, 0)[None]
+        found = np.take_along_axis(column, last, axis=0)[0] if len(column) else np.full(self.shape, np.inf)
+        return np.where(self.diverged, np.inf, found)
+
+
+def average_loss(model: Sequential, x: Array, y: Any, weight: Any, loss: Loss) -> float:
+    """Compute the loss of the best answer that is the same for every row."""
+    from scipy.optimize import minimize
+
+    target, weight = model.boundary.check_targets(y, weight, loss, x)
+    shape = model._forward(x[:1]).shape[1:]
+
+    def value_and_slope(answer: Array) -> tuple[float, Array]:
+        value, grad = loss.value_and_grad(np.broadcast_to(answer, (len(x), *shape)).copy(), target, weight)
+        return float(value), grad.sum(axis=0)
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(minimize(value_and_slope, np.zeros(shape), jac=True, method="L-BFGS-B").fun)
+
+
+def table(
+    rates: Sequence[float], runs: Runs, judged: Judgement, limit: StabilityLimit
+) -> list[dict[str, Any]]:
+    """Put the evidence together, one entry a rate."""
+    losses = runs.finals("loss")
+    labels = upper_median(judged.labels)
+    metrics = [name for name in runs.history.columns[2:] if name not in ("learning_rate", "seconds")]
+    rows = []
+    for index, rate in enumerate(rates):
+        lost = runs.diverged[index]
+        row: dict[str, Any] = {
+            "learning_rate": rate,
+            "label": LABELS[labels[index]],
+            "loss": _plain(upper_median(losses[index])),
+            "progress": _plain(-upper_median(-judged.progress[index])),
+            "rises": _plain(upper_median(judged.rises[index])),
+            "climb": _plain(upper_median(judged.climb[index])),
+            "diverged": float(lost.mean()),
+            "diverged_epochs": [
+                int(length) + 1 if gone else None
+                for gone, length in zip(lost, runs.lengths[index], strict=True)
+            ],
+            "of_limit": None if limit.start is None else rate / limit.start,
+            "seed_labels": [LABELS[label] for label in judged.labels[index]],
+            "seed_losses": [_plain(loss) for loss in losses[index]],
+        }
+        for name in metrics:
+            finals = runs.finals(name)[index]
+            if name == "validation_loss":
+                row[name] = _plain(upper_median(finals))
+            else:
+                row[name] = _plain(np.median(finals[~lost])) if not lost.all() else None
+        rows.append(row)
+    return rows
+
+
+def best_run(finals: Array, labels: AnyArray) -> int | None:
+    """Choose the best rate, of those that learn if there are any, and its best run."""
+    middle = upper_median(finals)
+    learning = (labels == LEARNS) & np.isfinite(middle)
+    rate = int(np.where(learning, middle, np.inf).argmin() if learning.any() else middle.argmin())
+    return rate * finals.shape[1] + int(finals[rate].argmin()) if np.isfinite(middle[rate]) else None
+
+
+def _plain(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None

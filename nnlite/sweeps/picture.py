@@ -1,0 +1,138 @@
+"""The picture of a sweep: too small and it barely moves, too large and it overshoots."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnlite._typing import Array
+from nnlite.errors import ArgumentTypeError
+from nnlite.sweeps.labels import LABELS
+from nnlite.sweeps.result import SweepResult
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["draw"]
+
+#: Of Okabe and Ito's colours, which colour-blind people can tell apart; and words for each label.
+COLOURS = dict(zip(LABELS, ("#56B4E9", "#009E73", "#E69F00", "#D55E00"), strict=True))
+WORDS = dict(zip(LABELS, ("barely moves", "learns", "overshoots", "diverges"), strict=True))
+#: Losses are drawn from this part of that at the start, below which all is learned, to so many times it;
+#: if some diverge, to so many times it at least.
+DEPTH = 1e-6
+HEIGHT = 1000.0
+CLIMB = 30.0
+
+
+def draw(result: SweepResult, ax: Axes | None) -> Axes:
+    """Draw a sweep; see `SweepResult.plot`, which calls this."""
+    try:
+        import matplotlib.axes
+        import matplotlib.pyplot as plt
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "SweepResult.plot: expected matplotlib to be installed, got no such package. "
+            'Run python -m pip install ".[plot]" where nnlite is checked out.',
+            name=error.name,
+        ) from error
+    if ax is not None and not isinstance(ax, matplotlib.axes.Axes):
+        fix = "Write figure, ax = plt.subplots(), or leave it out."
+        raise ArgumentTypeError("SweepResult.plot(ax)", "a matplotlib Axes", type(ax).__name__, fix)
+    if ax is None:
+        shown = list(dict.fromkeys(result.labels))
+        figure = plt.figure(figsize=(8, 6.5), layout="constrained")
+        grid = figure.add_gridspec(2, len(shown), height_ratios=(2, 1))
+        ax = figure.add_subplot(grid[0, :])
+        for place, label in enumerate(shown):
+            _draw_curve(result, label, figure.add_subplot(grid[1, place]), first=place == 0)
+    _draw_losses(result, ax)
+    return ax
+
+
+def _draw_losses(result: SweepResult, ax: Axes) -> None:
+    """Draw the loss at the end over the rate."""
+    rates = np.array(result.rates)
+    edges = np.sqrt(rates[:-1] * rates[1:])
+    edges = np.concatenate([[rates[0] ** 2 / edges[0]], edges, [rates[-1] ** 2 / edges[-1]]])
+    low, high = _limits(result)
+    ax.set(xscale="log", xlim=(edges[0], edges[-1]), xlabel="learning rate", ylabel="loss at the end")
+    _scale(ax, low, high)
+    for label, first, last in result.zones():
+        ax.axvspan(edges[first], edges[last + 1], color=COLOURS[label], alpha=0.22, lw=0)
+        middle = np.sqrt(edges[first] * edges[last + 1])
+        part = np.log(edges[last + 1] / edges[first]) / np.log(edges[-1] / edges[0])
+        upright = part < len(WORDS[label]) / 55
+        ax.text(
+            middle, 0.98, WORDS[label], transform=ax.get_xaxis_transform(), va="top", ha="center",
+            rotation=90 if upright else 0, color="#333333",
+        )  # fmt: skip
+    seeds = np.array([row["seed_losses"] for row in result.rows], dtype=np.float64)
+    ax.plot(rates, np.clip(np.where(np.isnan(seeds), high, seeds), low, high), ".", color="#333333", ms=3)
+    middle_losses = np.array([row["loss"] for row in result.rows], dtype=np.float64)
+    ax.plot(rates, np.clip(middle_losses, low, high), color="black", lw=1.2)
+    lost = ~(middle_losses < high)
+    if lost.any():
+        ax.plot(
+            rates[lost], np.full(lost.sum(), high), "^", color=COLOURS["diverges"], mec="black", mew=0.5,
+            label="infinite, or above the picture",
+        )  # fmt: skip
+    if result.best_index is not None:
+        best = result.best_index
+        ax.plot(
+            rates[best], np.clip(middle_losses[best], low, high), "*", color="white", mec="black", ms=13,
+            ls="", label=f"best rate, {rates[best]:.2g}",
+        )  # fmt: skip
+    limit = result.limit
+    for value, where, style in (
+        (limit.start, "at the start", "--"),
+        (limit.end, "where the best run ended", ":"),
+    ):
+        if value is not None and edges[0] < value < edges[-1]:
+            name = limit.formula.replace("lambda_max", r"$\lambda_{\max}$")
+            ax.axvline(value, ymax=0.9, color="black", ls=style, lw=1, label=f"{name} {where}")
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(loc="lower left", fontsize="small", framealpha=0.9)
+
+
+def _limits(result: SweepResult) -> tuple[float, float]:
+    """Choose the smallest and the largest loss that are drawn where they are."""
+    losses = np.array([row["seed_losses"] for row in result.rows], dtype=np.float64)  # None becomes NaN
+    diverging = not np.isfinite(losses).all()
+    losses = losses[np.isfinite(losses)]
+    start = float(np.median(result.curves[0]))
+    if not np.isfinite(start):
+        start = float(losses.max(initial=1.0))
+    low, high = float(losses.min(initial=start)), float(losses.max(initial=start))
+    if low < 0 or start <= 0:  # a loss without a logarithm, so without depths
+        return low, max(min(high, start + 2 * (start - low)), low + 1e-12)
+    if diverging:
+        high = max(high, CLIMB * start)
+    return max(low, DEPTH * start), min(high, HEIGHT * start) * 2
+
+
+def _scale(ax: Axes, low: float, high: float) -> None:
+    """Set the axis of the losses, with some room below and above."""
+    if low > 0:
+        ax.set_yscale("log")
+        ax.set_ylim(low / 2, high * (high / low) ** 0.15)
+    else:
+        ax.set_ylim(low - 0.05 * (high - low), high + 0.15 * (high - low))
+
+
+def _draw_curve(result: SweepResult, label: str, ax: Axes, *, first: bool) -> None:
+    """Draw the losses of the rate in the middle of a label, or of the best rate."""
+    rates = [index for index, name in enumerate(result.labels) if name == label]
+    index = result.best_index if result.best_index in rates else rates[len(rates) // 2]
+    curves: Array = result.curves[:, index]
+    low, high = _limits(result)
+    _scale(ax, low, high)
+    ax.plot(np.clip(curves, low, high), color=COLOURS[label], lw=1)
+    last = int(np.isfinite(curves).any(axis=1).sum()) - 1  # where the last of them ended
+    ax.set(xlim=(0, max(last, 1)), xlabel="epoch")
+    ax.set_title(f"{WORDS[label]}: rate {result.rates[index]:.2g}", fontsize="small")
+    ax.tick_params(labelleft=first, labelsize="small")
+    ax.spines[["top", "right"]].set_visible(False)
+    if first:
+        ax.set_ylabel("loss")

@@ -1,0 +1,307 @@
+"""The work of a sweep: train all rates and seeds as replicas of one model, and gather the evidence."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nnlite.callbacks import Callback
+from nnlite.checks import check_integer, check_numbers, check_rows
+from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.history import History
+from nnlite.losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
+from nnlite.metrics import Metric
+from nnlite.model import Sequential
+from nnlite.optimizers import SGD, Optimizer
+from nnlite.sweeps.evidence import Runs, average_loss, best_run, table
+from nnlite.sweeps.labels import judge, upper_median
+from nnlite.sweeps.limit import stability_limit, why_no_limit
+from nnlite.sweeps.replicas import ScheduleMaker, bytes_for_one, join, like, train
+from nnlite.sweeps.result import StabilityLimit, SweepResult
+
+__all__ = ["sweep"]
+
+#: Nets that would need more bytes than this together are trained in several fits.
+LARGEST_FIT = 2**30
+
+
+def sweep(
+    model: Sequential,
+    X: Any,
+    y: Any,
+    *,
+    learning_rate: ArrayLike | None = None,
+    seeds: int | Sequence[int] = 3,
+    loss: Loss | None = None,
+    optimizer: Optimizer | None = None,
+    schedule: ScheduleMaker | None = None,
+    epochs: int = 100,
+    batch_size: int | None = None,
+    weight: Any = None,
+    validation: Any = None,
+    metrics: Sequence[Metric] | Mapping[str, Metric] = (),
+    callbacks: Sequence[Callback] = (),
+) -> SweepResult:
+    """Train a net at many learning rates at once, and say which are too small and which too large.
+
+    Every rate gets a label: it *crawls*, *learns*, *overshoots* or *diverges*. All rates and
+    seeds are trained as replicas of one model, in one `fit`.
+
+    Parameters
+    ----------
+    model : Sequential
+        The net. It is left as it is: for each seed a new one like it starts from new weights,
+        as ``Sequential(..., rng=seed)`` does. Frozen parameters keep the values they have.
+    X : array-like of shape (rows, features)
+        The input.
+    y : array-like
+        The targets, as the loss takes them.
+    learning_rate : array-like of shape (rates,), optional
+        The rates, in any order. By default 32 from 0.0001 to 10, in equal ratios.
+    seeds : int or sequence of int
+        How many seeds, counted from 0, or the seeds themselves. A seed starts, shuffles and
+        drops out in the same way at every rate.
+    loss : Loss, optional
+        By default `MeanSquaredError` for targets that are no integers; for integers
+        `BinaryCrossEntropy` if the model has one output, else `SoftmaxCrossEntropy`.
+    optimizer : Optimizer, optional
+        Is copied, and the copy given the rates in place of its own; `SGD` by default.
+    schedule : function from a rate to a schedule, optional
+        For rates that change during training: ``lambda rate: CosineDecay(rate, steps=500)``.
+    epochs : int
+        How many times to go over the data, at least 2.
+    batch_size, weight, validation, metrics, callbacks
+        See `Sequential.fit`.
+
+    Returns
+    -------
+    SweepResult
+        With ``labels``, ``best_rate`` and ``best``; ``print`` shows the evidence, ``plot`` draws it.
+
+    Raises
+    ------
+    ShapeError, ArgumentError, ArgumentTypeError
+        If an argument cannot be used.
+    KeyboardInterrupt
+        If Ctrl-C comes while some nets have not been trained at all. Else it ends the
+        training, and what there is gets its labels.
+
+    Notes
+    -----
+    The *way* is what there is to learn: from the top, which is the loss of the best answer that
+    ignores the input (or that of the start, if it is lower), down to the lowest loss at which a
+    rate ended. If that is less than 1 % below the top, nobody has learned, and the way is from
+    the start to the top. A run
+
+    - *diverges* if its loss stops being finite, or ends more than 1000 ways above the top;
+    - *overshoots* if it goes to and fro: its loss rises, by more than 1 % of the way, in more than
+      a tenth of the epochs, and climbs more than a twentieth of the way an epoch on average;
+    - *learns* if it goes at least half of the way, and does not overshoot;
+    - else *overshoots* if its rate is above the best one (too long a step may also land where
+      nothing slopes), and *crawls* if it is below.
+
+    The best rate is the one that ends with the lowest loss of those that learn.
+
+    A rate has the label of its middle seed, in this order: crawls, learns, overshoots,
+    diverges. The numbers are constants of `nnlite.sweeps.labels`.
+
+    For plain SGD on all rows at once theory knows a limit: along a direction of curvature c each
+    step multiplies the distance to the minimum by ``1 - rate * c``, so with rates above
+    ``2 / lambda_max`` it grows, where lambda_max is the largest eigenvalue of the Hessian of the
+    loss (`nnlite.curvature.sharpness`). With momentum m the limit is ``2 * (1 + m) / lambda_max``, in
+    Nesterov's form ``2 * (1 + m) / ((1 + 2 * m) * lambda_max)``. The curvature changes on the
+    way, so the limit is given at the start and where the best run ended; a net often finds flatter
+    ground for a rate that is too large at the start, and at a smaller one training goes on until the
+    limit has come down to the rate, the edge of stability. The labels do not depend on it. Where
+    it does not apply, ``result.limit.reason`` says why: with other optimizers, clipping,
+    batches, dropout, rates that change, and losses made of straight lines.
+
+    If one batch holds all rows they are not shuffled, since their order changes nothing. Nets
+    that would need more than a gigabyte together are trained in several fits, to the same
+    result.
+
+    References
+    ----------
+    Y. LeCun, L. Bottou, G. Orr and K.-R. Müller, "Efficient BackProp", 1998, section 5.
+    J. Cohen, S. Kaur, Y. Li, J. Z. Kolter and A. Talwalkar, "Gradient Descent on Neural Networks
+    Typically Occurs at the Edge of Stability", ICLR 2021.
+    B. Polyak, "Some methods of speeding up the convergence of iteration methods", 1964 (momentum).
+
+    Examples
+    --------
+    >>> from nnlite import Dense, Tanh, datasets, sweep
+    >>> X, y = datasets.xor()
+    >>> model = Sequential([Dense(2, 8), Tanh(), Dense(8, 1)])
+    >>> rates = [0.0001, 0.1, 10.0]
+    >>> result = sweep(model, X, y[:, None] * 1.0, learning_rate=rates, seeds=5, epochs=300)
+    >>> result.labels
+    ['crawls', 'learns', 'diverges']
+    """
+    _check_model(model)
+    rates = _check_rates(learning_rate)
+    chosen_seeds = _check_seeds(seeds)
+    template = _check_optimizer(SGD() if optimizer is None else optimizer)
+    _check_schedule(schedule, rates[0])
+    # One net for each seed, as it is before training. The data are checked on the first of them.
+    nets = [like(model, seed) for seed in chosen_seeds]
+    if loss is None:
+        loss = _choose_loss(nets[0], y)
+    edge = nets[0].boundary
+    edge.check_loss(loss)
+    x = edge.check_input(X, where="sweep(X)", finite=True)
+    edge.check_targets(y, weight, loss, x)
+    epochs = check_integer("sweep(epochs=)", epochs, low=2)  # after one, the rates have not met the data
+    if batch_size is not None:
+        batch_size = check_integer("sweep(batch_size=)", batch_size, low=1)
+    batch_size = min(batch_size or 32, len(x))
+    for net in nets:
+        net.adapt(x)
+
+    options = {
+        "loss": loss, "epochs": epochs, "batch_size": batch_size, "shuffle": batch_size < len(x),
+        "weight": weight, "validation": validation, "metrics": metrics,
+        "callbacks": [*callbacks] if isinstance(callbacks, list | tuple) else [callbacks],
+    }  # fmt: skip
+    pairs = [(rate, seed) for rate in rates for seed in chosen_seeds]
+    at_once = max(1, LARGEST_FIT // bytes_for_one(nets[0], batch_size if validation is None else len(x)))
+    parts: list[tuple[Sequential, History]] = []
+    for begin in range(0, len(pairs), at_once):
+        if parts and parts[-1][1].interrupted:
+            raise KeyboardInterrupt
+        parts.append(train(model, pairs[begin : begin + at_once], template, schedule, X, y, options))
+    trained, history = join(model, parts)
+
+    with np.errstate(over="ignore", invalid="ignore"):  # what starts there diverges, and is labelled so
+        starts = [net.evaluate(X, y, loss=loss, weight=weight)["loss"] for net in nets]
+    runs = Runs(history, starts, rates=len(rates))
+    finals = runs.finals("loss")
+    judged = judge(runs.curves, finals, average=average_loss(nets[0], x, y, weight, loss))
+    decisive = runs.finals("validation_loss") if "validation_loss" in history.columns else finals
+    best_replica = best_run(decisive, upper_median(judged.labels))
+
+    reason = why_no_limit(template, loss, nets[0], batch_size < len(x), validation, rates, runs)
+    limit = StabilityLimit(reason=reason)
+    if isinstance(template, SGD) and not reason:
+        end = None if best_replica is None else trained.replica(best_replica)
+        limit = stability_limit(template, nets, end, X, y, loss, weight)
+    return SweepResult(
+        rows=table(rates, runs, judged, limit),
+        seeds=chosen_seeds,
+        limit=limit,
+        best_replica=best_replica,
+        curves=runs.curves,
+        history=history,
+        model=trained,
+    )
+
+
+# What may be swept.
+
+
+def _check_model(model: Any) -> None:
+    if not isinstance(model, Sequential):
+        is_class = isinstance(model, type)
+        got = f"the class {model.__name__}" if is_class else type(model).__name__
+        raise ArgumentTypeError("sweep(model)", "a Sequential", got, "Write Sequential([...]).")
+    if model.params.replicas is not None:
+        raise ArgumentError(
+            "sweep(model)",
+            "one net, which the sweep multiplies",
+            f"{model.params.replicas} replicas",
+            "Leave replicas= out, or give model.replica(0).",
+        )
+
+
+def _check_rates(value: ArrayLike | None) -> list[float]:
+    where = "sweep(learning_rate=)"
+    checked = check_numbers(where, np.geomspace(1e-4, 10, 32) if value is None else value, low_open=True)
+    rates = [] if isinstance(checked, float) else np.unique(checked).tolist()
+    if len(rates) < 2:
+        raise ArgumentError(
+            where,
+            "at least two different rates",
+            "one",
+            "Write learning_rate=np.geomspace(1e-4, 10, 32), for instance.",
+        )
+    return rates
+
+
+def _check_seeds(value: Any) -> list[int]:
+    where = "sweep(seeds=)"
+    if not isinstance(value, list | tuple | np.ndarray | range):
+        return list(range(check_integer(where, value, low=1)))
+    seeds = [check_integer(where, seed) for seed in value]
+    if not seeds or len(set(seeds)) < len(seeds):
+        got = f"{seeds}" if seeds else "none"
+        raise ArgumentError(
+            where, "seeds that are all different, at least one", got, "Write seeds=[0, 1, 2]."
+        )
+    return seeds
+
+
+def _check_optimizer(optimizer: Any) -> Optimizer:
+    """Copy an optimizer, as new."""
+    where = "sweep(optimizer=)"
+    if not isinstance(optimizer, Optimizer):
+        is_class = isinstance(optimizer, type)
+        raise ArgumentTypeError(
+            where,
+            "an optimizer with a learning rate, such as SGD() or Adam()",
+            f"the class {optimizer.__name__}" if is_class else f"{optimizer!r}",
+            f"Write {optimizer.__name__}()." if is_class else "Use one of nnlite.optimizers.",
+        )
+    if callable(optimizer.learning_rate):
+        raise ArgumentError(
+            where,
+            "an optimizer whose rate is a number, in whose place the rates of the sweep are put",
+            f"one with the schedule {optimizer.learning_rate!r}",
+            "Write schedule=lambda rate: nnlite.CosineDecay(rate, steps=500), for instance.",
+        )
+    if isinstance(optimizer.weight_decay, np.ndarray):
+        raise ArgumentError(
+            where,
+            "one weight decay for all nets",
+            f"{len(optimizer.weight_decay)}",
+            "Make a sweep for each weight decay.",
+        )
+    template = copy.deepcopy(optimizer)
+    template.reset()
+    template.rate_factor = 1.0
+    return template
+
+
+def _check_schedule(schedule: Any, rate: float) -> None:
+    if schedule is None:
+        return
+    made = schedule(rate) if callable(schedule) else schedule
+    if not callable(schedule) or not callable(made):
+        raise ArgumentTypeError(
+            "sweep(schedule=)",
+            "a function from a rate to a schedule",
+            f"{schedule!r}" + (f", which gives {made!r}" if callable(schedule) else ""),
+            "Write schedule=lambda rate: nnlite.CosineDecay(rate, steps=500), for instance.",
+        )
+
+
+def _choose_loss(model: Sequential, y: Any) -> Loss:
+    """Choose the loss that goes with targets."""
+    targets = check_rows("y", y)
+    if targets.dtype.kind == "f":
+        return MeanSquaredError()
+    outputs = (model.output_shape or (1,))[-1]
+    if outputs > 1 and targets.ndim == 1:
+        return SoftmaxCrossEntropy()
+    if outputs == 1 and ((targets == 0) | (targets == 1)).all():
+        return BinaryCrossEntropy()
+    raise ArgumentError(
+        "sweep(loss=None)",
+        "integers of shape (rows,), class ids"
+        if outputs > 1
+        else "integers 0 and 1, for a model with one output",
+        f"shape {targets.shape}" if outputs > 1 else f"integers from {targets.min()} to {targets.max()}",
+        "Name a loss, such as loss=nnlite.MeanSquaredError() for numbers to be predicted.",
+    )
