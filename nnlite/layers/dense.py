@@ -35,9 +35,12 @@ def product(a: Array, b: Array, out: Array | None = None) -> Array:
     """
     # On small matrices np.dot takes half the time of np.matmul, 0.5 against 1.2 us for 4 x 8, but it
     # knows no stacks, and writes only into a contiguous array of the factors' own dtype.
-    plain = a.ndim == b.ndim == 2
-    if plain and (out is None or (a.dtype is b.dtype is out.dtype and out.flags.c_contiguous)):
-        return np.dot(a, b, out)
+    if a.ndim == b.ndim == 2:
+        if out is None:
+            y: Array = a.dot(b)
+            return y
+        if a.dtype is b.dtype is out.dtype and out.flags.c_contiguous:
+            return np.dot(a, b, out)
     return np.matmul(a, b, out=out)
 
 
