@@ -278,8 +278,7 @@ def check_finite(where: str, array: Array) -> None:
     """
     # One pass without a temporary array. Squares of finite numbers can overflow, so look again then.
     if array.flags.c_contiguous:
-        flat = array.reshape(-1)
-        total = flat.dot(flat)  # 0.6 us where a sum takes 3: the BLAS raises no warning to be kept quiet
+        total = np.vdot(array, array)  # 0.7 us where a sum takes 3: no warning that must be kept quiet
     else:
         with np.errstate(over="ignore", invalid="ignore"):
             total = np.add.reduce(array, axis=None)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnlite.checks import check_ids, check_rows, check_weight
+from nnlite.checks import check_finite, check_ids, check_rows, check_weight
 from nnlite.data import Batches, batches, one_hot, train_test_split
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 
@@ -217,3 +217,15 @@ def test_a_class_too_small_for_both_sides_is_named():
     y = np.array([0] * 9 + [7])
     with pytest.raises(ArgumentError, match=r"got 0 of the 1 rows of class 7 for the test"):
         train_test_split(y, y, test=0.2, stratify=True)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_numbers_whose_squares_overflow_are_finite(dtype, order):
+    largest = np.asarray(np.full((3, 4), np.finfo(dtype).max), order=order)
+    check_finite("here", largest)
+    for wrong in (np.nan, np.inf, -np.inf):
+        broken = largest.copy(order="K")
+        broken[1, 2] = wrong
+        with pytest.raises(ArgumentError, match=r"at index \(1, 2\)"):
+            check_finite("here", broken)
