@@ -1,4 +1,4 @@
-"""Second-order steps against first-order steps: ``python -m benchmarks.levenberg_marquardt``.
+"""Second-order steps against first-order steps: what ``python -m benchmarks levenberg-marquardt`` runs.
 
 A 1-16-1 tanh net learns sin(3x) from 200 points, all of them in every step. It is trained by
 `LevenbergMarquardt`, by the three methods of `scipy.optimize.least_squares` on the same
@@ -9,20 +9,22 @@ where it stood in the end.
 
 from __future__ import annotations
 
-import argparse
+import math
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import least_squares
 
 import nnlite as nn
+from benchmarks.job import Job
 
 TARGET = 1e-8
 ADAM_STEPS = 20_000
+ADAM = f"Adam(0.01), {ADAM_STEPS:,} steps"
 
 Problem = tuple[str, tuple[int, ...], Any, Any]
 
@@ -143,48 +145,28 @@ def levenberg_marquardt() -> nn.LevenbergMarquardt:
     return nn.LevenbergMarquardt(value_tolerance=0.0)
 
 
-def report(name: str, runs: list[Run]) -> None:
-    """Print one line about all seeds."""
-    times = [run.reached for run in runs if run.reached is not None]
-    within = sum(seconds <= 1.0 for seconds in times)
-    when = f"{median(times):6.3f} s, {max(times):6.3f} s" if times else "never"
-    losses = [run.loss for run in runs]
-    print(
-        f"{name:28s} {len(times):2d} of {len(runs)}, {within:2d} within 1 s; below {TARGET:g} after (median, "
-        f"worst) {when:>18s}; in the end (median, worst) {median(losses):.1e}, {max(losses):.1e} "
-        f"after {median(run.seconds for run in runs):.1f} s",
-        flush=True,
-    )
+METHODS: dict[str, Callable[[Problem, int, float], Run]] = {
+    "LevenbergMarquardt": by_fit(levenberg_marquardt, 10**6, np.float64),
+    "LevenbergMarquardt, float32": by_fit(levenberg_marquardt, 10**6, np.float32),
+    **{f"scipy, {name}": by_scipy(name) for name in ("lm", "trf", "dogbox")},
+    ADAM: by_fit(lambda: nn.Adam(0.01), ADAM_STEPS, np.float64),
+}
+PROBLEMS = {"sine": sine, "surface": surface}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
-    parser.add_argument("--seeds", type=int, default=20, help="of each least-squares method (20)")
-    parser.add_argument("--adam-seeds", type=int, default=3, help="of Adam (3)")
-    parser.add_argument("--limit", type=float, default=1.0, help="seconds for each least-squares run (1)")
-    options = parser.parse_args()
-    methods = {
-        "LevenbergMarquardt": by_fit(levenberg_marquardt, 10**6, np.float64),
-        "LevenbergMarquardt, float32": by_fit(levenberg_marquardt, 10**6, np.float32),
-        **{f"scipy least_squares, {name}": by_scipy(name) for name in ("lm", "trf", "dogbox")},
-    }
-    for problem in (sine(), surface()):
-        print(problem[0])
-        for run in methods.values():
-            run(problem, 0, 0.1)  # what is imported in the first call
-        runs: dict[str, list[Run]] = {name: [] for name in methods}
-        for seed in range(options.seeds):  # in turn, so that a busy machine is so for all
-            for name, run in methods.items():
-                runs[name].append(run(problem, seed, options.limit))
-        for name, found in runs.items():
-            report(name, found)
-        if problem[1] == (1, 16, 1):
-            adam = by_fit(lambda: nn.Adam(0.01), ADAM_STEPS, np.float64)
-            report(
-                f"Adam(0.01), {ADAM_STEPS:,} steps",
-                [adam(problem, seed, np.inf) for seed in range(options.adam_seeds)],
-            )
+class LeastSquares(Job):
+    """One method on one problem."""
+
+    def __init__(self, case: str, threads: int, *, method: str) -> None:
+        super().__init__(case, threads)
+        self.problem, self.method = PROBLEMS[case](), METHODS[method]
+
+    def train(self, seed: int, limit: float | None) -> dict[str, Any]:
+        """Train once, at most about so many seconds; give a `Run`."""
+        return self.method(self.problem, seed, math.inf if limit is None else limit)._asdict()
 
 
 if __name__ == "__main__":
-    main()
+    from benchmarks.__main__ import main
+
+    sys.exit(main(["levenberg-marquardt", *sys.argv[1:]]))

@@ -265,6 +265,7 @@ def result():
             "torch": [1.0, 1.0],
         },
         roles={"BLAS floor": "yardstick", "nnlite fit": "ours", "jax": "peer", "torch": "peer"},
+        libraries={"BLAS floor": "numpy", "nnlite fit": "nnlite", "jax": "jax", "torch": "torch"},
         left_out={"keras": "ImportError: no\nmore lines"},
         errors={"jax": 3e-7},
     )
@@ -286,13 +287,25 @@ def test_a_comparison_names_who_took_more_cores_than_it_was_given(result):
 
 
 def test_an_overview_says_where_we_are_behind(result):
-    cases = {"2-8-1": "a net"}
-    ahead = overview([result], "Step", cases, unit="µs", scale=1e6)
-    assert ahead.rows == [["a net", "1.50", "**6.00**", "16.0", "1,000,000"]]
-    assert not any("behind" in note for note in ahead.notes)
-    result.values["jax"] = [2e-6, 4e-6]
-    behind = overview([result], "Step", cases, unit="µs", scale=1e6)
-    assert "- a net: jax takes 0.50 times as long as nnlite fit." in behind.notes[-1]
+    def brief():
+        return overview(
+            [result], "Step", {"2-8-1": "a net"}, unit="µs", scale=1e6, brief=["nnlite fit", "absent"]
+        )
+
+    assert brief().header == ["", "nnlite fit", "jax", "torch"]
+    assert brief().rows == [["a net", "**6.00**", "16.0", "1,000,000"]]
+    assert not any("behind" in note for note in brief().notes)
+    result.values["torch"] = [2e-6, 4e-6]
+    assert brief().rows == [["a net", "6.00", "16.0", "**3.00**"]]
+    assert "- a net: torch takes 0.50 times as long as nnlite fit." in brief().notes[-1]
+
+
+def test_an_overview_has_one_column_for_a_library(result):
+    result.values["jax scan"] = [1e-6, 1e-6]
+    result.roles["jax scan"], result.libraries["jax scan"] = "peer", "jax"
+    table = overview([result], "Step", {"2-8-1": "a net"}, unit="µs", scale=1e6, brief=[])
+    assert table.header == ["", "jax", "torch"]
+    assert table.rows == [["a net", "**1.00**", "1,000,000"]]
 
 
 def test_a_table_is_aligned_and_has_a_markdown_form():
@@ -355,7 +368,8 @@ def test_every_target_can_be_measured():
         workload = workloads[target.workload]
         assert target.case in workload.cases
         roles = {c.name: c.role for c in workload.contenders}
-        whole = Result(target.workload, target.case, 1, values={name: [1.0] for name in roles}, roles=roles)
+        values = {name: [1.0] for name in roles}
+        whole = Result(target.workload, target.case, 1, values=values, roles=roles)
         if workload.contenders:
             assert target.find(whole) is not None
 
@@ -378,6 +392,13 @@ def test_the_command_measures_writes_and_checks(fake_workers, tmp_path, capsys, 
     assert {found["workload"] for found in written["results"]} == {"training-step", "predict"}
     assert written["machine"]["versions"]["numpy"] == np.__version__
     assert all(len(v) == 3 for found in written["results"] for v in found["values"].values())
+
+    # An earlier run is reported as it was, without anything being measured.
+    made = len(fake_workers)
+    earlier = ["--from", str(tmp_path / "deep" / "results.json"), "--output", str(tmp_path / "again")]
+    assert command.main([*earlier, "--check", "--readme"]) == 0
+    assert len(fake_workers) == made
+    assert capsys.readouterr().out.split("\nin ")[0] == out.split("\nin ")[0]
 
 
 def test_the_chart_is_drawn(result, tmp_path):

@@ -1,0 +1,1 @@
+"""One module a library: how it trains the nets, and how it predicts."""

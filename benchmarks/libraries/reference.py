@@ -1,0 +1,98 @@
+"""What every library must compute: the same steps in float64, in the plainest form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from benchmarks.epochs import Epochs
+from benchmarks.job import Prediction, Training
+from benchmarks.many import InTurn
+from benchmarks.nets import BETA1, BETA2, EPSILON, MOMENTUM
+
+
+class Step(Training):
+    """Gradients by the chain rule, update rules as in the books; not timed."""
+
+    def reset(self) -> None:
+        self.params = [part.astype(np.float64) for layer in self.weights for part in layer]
+        self.first = [np.zeros_like(w) for w in self.params]
+        self.second = [np.zeros_like(w) for w in self.params]
+        self.steps = 0
+
+    def step(self, x: Any, y: Any) -> float:
+        tanh = self.net.activation == "tanh"
+        Ws, outputs = self.params[::2], self.forward(x)
+        loss, dz = self._loss(outputs[-1], y)
+        grads = []
+        for number in reversed(range(len(Ws))):
+            h = outputs[number]
+            grads = [h.T @ dz, dz.sum(axis=0), *grads]
+            dz = dz @ Ws[number].T * (1 - h**2 if tanh else h > 0)
+        self._update(grads)
+        return float(loss)
+
+    def forward(self, x: Any) -> list[Any]:
+        """Compute the input and the output of each layer."""
+        tanh = self.net.activation == "tanh"
+        Ws, bs = self.params[::2], self.params[1::2]
+        outputs = [x.astype(np.float64)]
+        for number, (W, b) in enumerate(zip(Ws, bs, strict=True), start=1):
+            z = outputs[-1] @ W + b
+            if number < len(Ws):
+                z = np.tanh(z) if tanh else np.maximum(z, 0)
+            outputs.append(z)
+        return outputs
+
+    def _loss(self, pred: Any, y: Any) -> tuple[Any, Any]:
+        if self.net.loss == "mse":
+            return np.mean((pred - y) ** 2), 2 * (pred - y) / pred.size
+        exps = np.exp(pred - pred.max(axis=1, keepdims=True))
+        p = exps / exps.sum(axis=1, keepdims=True)
+        hot = np.eye(pred.shape[1])[y]
+        return -np.log((p * hot).sum(axis=1)).mean(), (p - hot) / len(p)
+
+    def _update(self, grads: list[Any]) -> None:
+        self.steps += 1
+        rate, rule = self.net.rate, self.net.optimizer
+        for w, g, m, v in zip(self.params, grads, self.first, self.second, strict=True):
+            if rule == "adam":
+                m[...] = BETA1 * m + (1 - BETA1) * g
+                v[...] = BETA2 * v + (1 - BETA2) * g**2
+                w -= rate * m / (1 - BETA1**self.steps) / (np.sqrt(v / (1 - BETA2**self.steps)) + EPSILON)
+            else:
+                m[...] = (MOMENTUM if rule == "momentum" else 0) * m + g
+                w -= rate * m
+
+
+class Predict(Prediction):
+    """The forward pass."""
+
+    def predict(self, x: Any) -> Any:
+        for number, (W, b) in enumerate(self.weights, start=1):
+            x = x.astype(np.float64) @ W + b
+            if number < len(self.weights):
+                x = np.maximum(x, 0)
+        return x
+
+
+class Many(InTurn):
+    """One net after the other."""
+
+    one = Step
+
+
+class ShortEpochs(Epochs, Step):
+    """Epochs, only to compare with."""
+
+    def epoch(self, order: Any) -> None:
+        for rows in order.reshape(-1, self.net.batch):
+            self.step(self.X[rows], self.y[rows])
+
+    def scores(self) -> Any:
+        return self.forward(self.X_val)[-1]
+
+    def validate(self) -> float:
+        loss, _ = self._loss(self.scores(), self.y_val)
+        return float(loss)

@@ -1,0 +1,179 @@
+"""What the measurements are held against, and whether they do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from benchmarks.report import number, threads
+from benchmarks.results import Result
+from benchmarks.stats import spread
+
+#: Takes a result and finds the number that a target is about, or None if it was not measured.
+Finder = Callable[[Result], float | None]
+
+
+class Target(NamedTuple):
+    """One number that was promised.
+
+    Attributes
+    ----------
+    workload, case : str
+        Where it is measured.
+    what : str
+        What the number is.
+    sense : {"at most", "at least"}
+        On which side of the limit it must lie.
+    limit : float
+        The limit.
+    find : callable (Result) -> float or None
+        Finds the number.
+    threads : tuple of int or None
+        The numbers of threads that it is about; None is all that were measured.
+    """
+
+    workload: str
+    case: str
+    what: str
+    sense: Literal["at most", "at least"]
+    limit: float
+    find: Finder
+    threads: tuple[int, ...] | None = None
+
+    def holds(self, value: float) -> bool:
+        """Tell whether a number is on the right side."""
+        return value <= self.limit if self.sense == "at most" else value >= self.limit
+
+
+class Verdict(NamedTuple):
+    """What became of a target with one number of threads."""
+
+    target: Target
+    threads: int | None
+    value: float | None
+
+    def line(self) -> str:
+        """Say it in a line."""
+        target = self.target
+        place = f"{target.workload}, {target.case}"
+        if self.threads is not None:
+            place += f", {threads(self.threads)}"
+        promise = f"{place}: {target.what} {target.sense} {number(target.limit)}"
+        if self.value is None:
+            return f"{promise}: not measured"
+        return f"{promise}, measured {number(self.value)}: " + (
+            "holds" if target.holds(self.value) else "falls short"
+        )
+
+
+def ratio(name: str, base: str) -> Finder:
+    """Find how many times the value of `base` the value of `name` is."""
+    return lambda result: result.ratio(name, base).median if {name, base} <= set(result.values) else None
+
+
+def lead(name: str) -> Finder:
+    """Find how many times the value of `name` that of the best peer is."""
+
+    def find(result: Result) -> float | None:
+        peer = result.best()
+        return result.ratio(peer, name).median if peer and name in result.values else None
+
+    return find
+
+
+def microseconds(name: str) -> Finder:
+    """Find the median of `name` in microseconds."""
+    return lambda result: 1e6 * result.median(name) if name in result.values else None
+
+
+def median(name: str) -> Finder:
+    """Find the median of `name`, in the unit of the result."""
+    return lambda result: result.median(name) if name in result.values else None
+
+
+def _training_step() -> Iterator[Target]:
+    for case, against_loop, against_peers, against_floor in (
+        ("2-8-1", 1.3, 3.0, None),
+        ("2-64-64-3", 1.3, 1.8, None),
+        ("64-128-10", 1.3, 1.3, None),
+        ("784-256-128-10", 1.05, 1.0, 1.65),
+        ("784-512-512-10", 1.05, 1.0, 1.25),
+        ("1024-2048-2048-1000", 1.05, 1.0, 1.10),
+    ):
+        at = ("training-step", case)
+        yield Target(*at, "fit / bare loop", "at most", against_loop, ratio("nnlite fit", "bare loop"))
+        yield Target(*at, "best peer / fit", "at least", against_peers, lead("nnlite fit"))
+        if against_floor:
+            yield Target(*at, "fit / BLAS floor", "at most", against_floor, ratio("nnlite fit", "BLAS floor"))
+
+
+def _replicas() -> Iterator[Target]:
+    first = ("replicas", "64 x 2-8-1")
+    yield Target(
+        *first, "64 nets / one net", "at most", 10.0, ratio("nnlite fit", "nnlite, one net"), threads=(1,)
+    )
+    yield Target(
+        *first, "torch in turn / fit", "at least", 100.0, ratio("torch in turn", "nnlite fit"), threads=(1,)
+    )
+    for name in ("2-8-1", "2-64-64-3", "64-128-10"):
+        yield Target(
+            "replicas", f"64 x {name}", "jax.vmap / fit", "at least", 1.0, ratio("jax", "nnlite fit")
+        )
+
+
+def _least_squares() -> Iterator[Target]:
+    at = ("levenberg-marquardt", "sine")
+    ours, adam = "LevenbergMarquardt", "Adam(0.01), 20,000 steps"
+
+    def share(result: Result) -> float | None:
+        reached = result.details.get(ours, {}).get("reached", [])
+        within = [seconds is not None and seconds <= 1 for seconds in reached]
+        return 100 * sum(within) / len(within) if within else None
+
+    def loss(result: Result) -> float | None:
+        losses = result.details.get(adam, {}).get("loss", [])
+        return spread(losses).median / 1e-8 if losses else None
+
+    yield Target(*at, "% of seeds below 1e-8 within 1 s", "at least", 100.0, share)
+    yield Target(*at, "loss of Adam's 20,000 steps / 1e-8", "at least", 1.0, loss)
+
+
+#: All targets. A workload of yours gets its rows here.
+TARGETS: tuple[Target, ...] = (
+    *_training_step(),
+    Target("predict", "64-128-10, 1 row", "microseconds", "at most", 20.0, microseconds("nnlite")),
+    Target(
+        "predict", "64-128-10, 1 row", "nnlite / onnxruntime", "at most", 1.3, ratio("nnlite", "onnxruntime")
+    ),
+    *(
+        Target("epoch", case, "best peer / fit", "at least", 1.0, lead("nnlite fit"))
+        for case in ("table of 10,000 rows", "digits")
+    ),
+    *(
+        Target("accuracy", case, "best peer / fit", "at least", 1.0, lead("nnlite fit"))
+        for case in ("digits", "spirals")
+    ),
+    *_replicas(),
+    *(
+        Target("process", case, "best peer / nnlite", "at least", 1.0, lead("nnlite"))
+        for case in ("import", "import, memory", "script", "script, memory")
+    ),
+    *_least_squares(),
+    Target("process", "fit, memory", "MB that fit adds", "at most", 60.0, median("nnlite")),
+)
+
+
+def judge(results: Sequence[Result], targets: Sequence[Target] = TARGETS) -> list[Verdict]:
+    """Hold results against targets; a target without a result is not measured."""
+    verdicts = []
+    for target in targets:
+        found = [
+            result
+            for result in results
+            if (result.workload, result.case) == (target.workload, target.case)
+            and (target.threads is None or result.threads in target.threads)
+        ]
+        verdicts += [Verdict(target, result.threads, target.find(result)) for result in found]
+        if not found:
+            verdicts.append(Verdict(target, None, None))
+    return verdicts

@@ -1,0 +1,26 @@
+"""All workloads, in the order in which they run."""
+
+from __future__ import annotations
+
+from benchmarks.workload import Workload
+from benchmarks.workloads import (
+    accuracy,
+    epoch,
+    growth,
+    levenberg_marquardt,
+    predict,
+    process,
+    replicas,
+    training_step,
+)
+
+WORKLOADS: tuple[Workload, ...] = (
+    training_step.WORKLOAD,
+    predict.WORKLOAD,
+    epoch.WORKLOAD,
+    accuracy.WORKLOAD,
+    replicas.WORKLOAD,
+    process.WORKLOAD,
+    growth.WORKLOAD,
+    levenberg_marquardt.WORKLOAD,
+)

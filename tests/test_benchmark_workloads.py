@@ -1,0 +1,390 @@
+"""The logic of the workloads of the benchmarks: what is computed, fitted, counted and left out."""
+
+import numpy as np
+import pytest
+
+from benchmarks import levenberg_marquardt as methods
+from benchmarks import rounds
+from benchmarks.epochs import Epochs
+from benchmarks.job import Training
+from benchmarks.libraries import bare, nnlite, reference
+from benchmarks.many import InTurn, kind_of
+from benchmarks.memory import forget_peak, peak, resident
+from benchmarks.nets import GROWTH, NETS, find_net
+from benchmarks.report import number
+from benchmarks.results import Contender, Result
+from benchmarks.rounds import Session, Settings
+from benchmarks.stats import relative_error
+from benchmarks.tables import TABLES, Table
+from benchmarks.targets import TARGETS
+from benchmarks.worker import Worker, WorkerError
+from benchmarks.workloads import accuracy, growth, process
+from benchmarks.workloads import levenberg_marquardt as least_squares
+
+
+class Answering(Session):
+    """A session whose workers answer what a test says."""
+
+    def __init__(self, answers, **settings):
+        super().__init__(Settings(**settings), lambda line: None)
+        self.answers, self.asked = answers, []
+
+    def present(self, contenders):
+        return [c for c in contenders if c.name in self.answers]
+
+    def collect(self, workload, case, threads, contenders, requests):
+        names = [c.name for c in contenders if c.name in self.answers]
+        self.asked.append((case, names, list(requests)))
+        roles = {c.name: c.role for c in contenders if c.name in names}
+        libraries = {c.name: c.library for c in contenders if c.name in names}
+        result = Result(workload, case, threads, roles=roles, libraries=libraries)
+        return result, {name: [self.answers[name](request) for request in requests] for name in names}
+
+
+# Many nets as one.
+
+
+@pytest.mark.parametrize("kind", ["2-8-1", "64-128-10"])
+@pytest.mark.parametrize("job", [nnlite.ManyStep, nnlite.ManyFit])
+def test_many_nets_as_one_have_the_losses_of_each_on_its_own(kind, job):
+    case = f"3 x {kind}"
+    expected = reference.Many(case, 1).check()
+    assert len(expected) == 3 * Training.checked
+    assert len(set(expected[:3])) == 3  # each has a start of its own
+    for options in ({}, {"rates": True}):
+        work = job(case, 1, **options)
+        assert relative_error(work.check(), expected) < 1e-5
+        work.run(work.multiple)
+        assert relative_error(work.check(), expected) < 1e-5
+
+
+def test_nets_in_turn_make_as_many_steps_each():
+    steps = []
+
+    class One(Training):
+        def step(self, x, y):
+            steps.append(tuple(self.weights[0][0].ravel()))
+            return float(len(steps))
+
+    class Both(InTurn):
+        one = One
+
+    work = Both("2 x 2-8-1", 1)
+    work.run(3)
+    assert len(steps) == 6
+    assert len(set(steps[:3])) == len(set(steps[3:])) == 1
+    assert steps[0] != steps[3]
+    steps.clear()
+    # The losses come step by step, as those of nets that are trained at once do.
+    assert work.check()[:4] == [1, 11, 2, 12]
+
+
+def test_one_of_many_is_the_plain_net():
+    work = nnlite.OneOfMany("64 x 2-8-1", 1)
+    assert work.net == NETS[kind_of("64 x 2-8-1")]
+    assert work.model.params.values.shape == (33,)
+
+
+# Epochs.
+
+
+@pytest.fixture
+def small_table(monkeypatch):
+    def small():
+        table = TABLES["digits"]()
+        return table._replace(
+            net=table.net._replace(sizes=(64, 8, 10), rate=0.01, batches=20),
+            X=table.X[:640],
+            y=table.y[:640],
+        )
+
+    monkeypatch.setitem(TABLES, "small", small)
+    return "small"
+
+
+@pytest.mark.parametrize("name", ["table of 10,000 rows", "digits", "spirals"])
+def test_a_table_has_whole_batches_and_keeps_rows_apart(name):
+    table = TABLES[name]()
+    assert isinstance(table, Table)
+    assert len(table.X) == len(table.y) == table.net.rows
+    assert table.X.dtype == np.float32
+    assert set(table.y.tolist()) == set(range(table.net.sizes[-1]))
+    assert table.X.shape[1] == table.net.sizes[0]
+    both = np.concatenate([table.X, table.X_val])
+    assert len(np.unique(both, axis=0)) == len(both)
+    assert np.array_equal(table.X, TABLES[name]().X)
+
+
+@pytest.mark.parametrize("job", [bare.LoopEpochs, nnlite.FitEpochs])
+def test_epochs_compute_what_the_reference_does(small_table, job):
+    expected = reference.ShortEpochs(small_table, 1).check()
+    assert len(expected) == 2
+    work = job(small_table, 1)
+    assert relative_error(work.check(), expected) < 1e-5
+    work.run(1)
+    assert relative_error(work.check(), expected) < 1e-5
+    work.reset()
+    assert relative_error(work.train(2), expected) > 1e-3  # whole epochs, in another order
+
+
+@pytest.mark.parametrize("job", [bare.LoopEpochs, nnlite.FitEpochs])
+def test_a_goal_is_reached_or_given_up(small_table, job):
+    work = job(small_table, 1)
+    found = work.reach(seed=3, accuracy=0.8, epochs=50)
+    assert found["accuracy"] >= 0.8
+    assert 1 <= found["epochs"] < 50
+    assert found["seconds"] > 0
+    assert work.reach(seed=3, accuracy=0.8, epochs=50)["epochs"] == found["epochs"]
+    assert work.reach(seed=3, accuracy=2.0, epochs=2)["epochs"] == 2
+
+
+def test_training_stops_as_soon_as_it_is_enough():
+    class Counting(Epochs):
+        def __init__(self):
+            self.done = 0
+
+        def new_order(self):
+            return None
+
+        def epoch(self, order):
+            self.done += 1
+
+    work = Counting()
+    work.until(lambda: work.done == 2, 5)
+    assert work.done == 2
+
+
+def test_who_misses_a_goal_is_left_out_of_the_times():
+    goal = accuracy.GOALS["digits"]
+
+    def reach(request):
+        return {"seconds": 1.0 + request["seed"], "epochs": 4, "accuracy": goal}
+
+    def miss(request):
+        return {"seconds": 9.0, "epochs": request["epochs"], "accuracy": goal - 0.1 * (request["seed"] == 2)}
+
+    session = Answering({"nnlite fit": reach, "jax": miss})
+    first, _ = accuracy.WORKLOAD.run(session)
+    assert first.values == {"nnlite fit": [1.0 + seed for seed in range(accuracy.SEEDS)]}
+    assert first.left_out == {"jax": f"missed 1 of {accuracy.SEEDS} goals within {accuracy.LIMIT} epochs"}
+    assert session.asked[0][2][0]["epochs"] == 1  # the first call does not count
+    (table,) = accuracy.WORKLOAD.tables([first])
+    assert [row[0] for row in table.rows] == ["nnlite fit"]
+    assert table.rows[0][-1] == "4"
+
+
+# Growth.
+
+
+@pytest.mark.parametrize("power", [0.0, 1.0, 2.0])
+def test_exponents_are_those_of_the_largest_sizes(power):
+    sizes = [1, 2, 4, 8, 16, 32, 64]
+    values = [[100.0, 100.0] if n < 8 else [n**power, 3 * n**power] for n in sizes]
+    assert growth.fit_exponents(sizes, values) == pytest.approx((power, power, power), abs=1e-12)
+
+
+def test_one_size_has_no_exponent():
+    assert growth.fit_exponents([4], [[1.0]]) is None
+
+
+def grown(axis, size, **values):
+    names = {"nnlite": "nnlite fit"}
+    return Result("growth", f"{axis} {size}", 1, values={names.get(k, k): v for k, v in values.items()})
+
+
+def test_curves_are_sorted_by_size_and_kept_apart_by_axis():
+    results = [
+        grown("width", 16, nnlite=[2.0, 4.0]),
+        grown("width", 8, nnlite=[1.0, 1.0], jax=[5.0, 5.0]),
+        grown("depth", 1, nnlite=[9.0]),
+    ]
+    curves = growth.find_curves("width", results)
+    assert curves["nnlite fit"].sizes == [8, 16]
+    assert curves["nnlite fit"].seconds == [1, 3]
+    assert curves["nnlite fit"].exponent.median == pytest.approx(1.5)
+    assert curves["jax"].exponent is None
+    width, depth = growth.WORKLOAD.tables(results)
+    assert width.header == ["n", "8", "16", "exponent"]
+    assert [len(row) for row in width.rows] == [4, 4]
+    assert "with depth" in depth.title
+
+
+def test_nets_grow_in_one_direction():
+    for axis, sizes in GROWTH.items():
+        if axis == "replicas":
+            continue
+        nets = [find_net(f"{axis} {size}") for size in sizes]
+        cost = [
+            net.batch * sum(a * b for a, b in zip(net.sizes, net.sizes[1:], strict=False)) for net in nets
+        ]
+        assert cost == sorted(set(cost))
+    assert find_net("2-8-1") is NETS["2-8-1"]
+    with pytest.raises(KeyError, match="no such net"):
+        find_net("no such net")
+
+
+def test_the_chart_of_growth_is_drawn(tmp_path):
+    pytest.importorskip("matplotlib")
+    results = [
+        grown(axis, size, nnlite=[1e-6 * size] * 2, torch=[1e-4 * size] * 2)
+        for axis in ("width", "replicas")
+        for size in (8, 16, 32)
+    ]
+    growth.WORKLOAD.draw(results, tmp_path / "growth.png")
+    assert (tmp_path / "growth.png").read_bytes().startswith(b"\x89PNG")
+
+
+# Processes.
+
+
+def test_the_peak_of_memory_is_seen():
+    forget_peak()
+    before = peak()
+    held = np.ones(8_000_000)  # 64 MB
+    assert peak() > before + 50
+    assert resident() >= 50
+    del held
+    assert peak() > before + 50
+
+
+def test_a_program_is_timed_and_says_a_number():
+    taken, printed = process.run_process("print('noise'); print(12.5)", 1)
+    assert printed == 12.5
+    assert 1 < taken < 60_000
+    with pytest.raises(WorkerError, match="ZeroDivisionError"):
+        process.run_process("1 / 0", 1)
+
+
+@pytest.mark.parametrize("name", process.PROGRAMS)
+def test_programs_are_python(name):
+    compile(process.program_of_import(name), name, "exec")
+    if process.PROGRAMS[name][1]:
+        assert f"train({process.EPOCHS})" in process.program_of_script(name)
+        compile(process.program_of_script(name), name, "exec")
+        compile(process.program_of_fit(name), name, "exec")
+
+
+def test_the_first_round_of_processes_does_not_count(monkeypatch):
+    seen = []
+
+    def run(program, threads):
+        seen.append(program)
+        if "torch" in program:
+            raise WorkerError("no")
+        return float(len(seen)), 40.0
+
+    monkeypatch.setattr(process, "run_process", run)
+    session = Session(Settings(rounds=2, only=("torch",), threads=(1,)), lambda line: None)
+    monkeypatch.setattr(session, "present", lambda contenders: [c for c in contenders if c.name in names])
+    names = ("nnlite", "torch")
+    found = list(process.WORKLOAD.run(session))
+    assert [result.case for result in found] == list(process.CASES)
+    first = found[0]
+    assert first.values == {"nnlite": [3.0, 4.0]}
+    assert found[1].values == {"nnlite": [40.0, 40.0]}
+    assert found[1].unit == "MB"
+    assert first.left_out == {"torch": "no"}
+
+
+# Least squares.
+
+
+def test_both_ends_name_the_same_methods():
+    assert {least_squares.OURS, least_squares.ADAM} <= set(methods.METHODS)
+    assert [c.name for c in least_squares.SECOND_ORDER] == list(methods.METHODS)[:-1]
+    assert set(least_squares.WORKLOAD.cases) == set(methods.PROBLEMS)
+    assert least_squares.GOAL == methods.TARGET
+
+
+def test_a_method_trains_and_says_when_it_was_there():
+    found = methods.LeastSquares("sine", 1, method=least_squares.OURS).train(seed=0, limit=0.0)
+    # Stopped after the first step: it is somewhere, and not yet there.
+    assert found["reached"] is None
+    assert methods.TARGET < found["loss"] < 10
+    assert found["seconds"] > 0
+
+
+def test_seeds_within_the_time_are_counted():
+    def half(request):
+        return {"reached": 0.2 if request["seed"] % 2 else None, "loss": 1e-9, "seconds": 1.0}
+
+    def adam(request):
+        assert request["limit"] is None
+        return {"reached": None, "loss": 2e-6, "seconds": 5.0}
+
+    def late(request):
+        return {"reached": 2.0, "loss": 1e-9, "seconds": 2.0}
+
+    names = [c.name for c in least_squares.SECOND_ORDER]
+    session = Answering({names[0]: half, names[2]: late, least_squares.ADAM: adam})
+    sine, surface = least_squares.WORKLOAD.run(session)
+    assert least_squares.share_within(sine, names[0]) == 50
+    assert least_squares.share_within(sine, names[2]) == 0
+    assert sine.values == {names[2]: [2.0] * least_squares.SEEDS}
+    assert least_squares.ADAM not in surface.details
+    found = [t.find(sine) for t in TARGETS if t.workload == least_squares.WORKLOAD.name]
+    assert found == pytest.approx([50, 200])
+    assert [t.find(surface) for t in TARGETS if t.workload == least_squares.WORKLOAD.name][1] is None
+    table, _ = least_squares.WORKLOAD.tables([sine, surface])
+    rows = {row[0]: row for row in table.rows}
+    assert rows[names[0]][1:4] == [f"{least_squares.SEEDS // 2} of {least_squares.SEEDS}", "50 %", "0.20"]
+    assert rows[least_squares.ADAM][3] == "never"
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.0, "0.00"), (2.14e-6, "2.1e-06"), (0.005, "0.01")])
+def test_numbers_close_to_zero_have_a_power_of_ten(value, text):
+    assert number(value) == text
+
+
+# A session that asks.
+
+
+class AnsweringWorker:
+    """Answers with the name of its job; the bad one fails at the second question."""
+
+    asked = ""
+
+    def __init__(self, threads):
+        self.closed = False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *failure):
+        self.close()
+
+    def send(self, do, *, code, case, threads, options):
+        self.name = options["name"]
+
+    def receive(self, timeout):
+        return {"multiple": 1, "check": []}
+
+    def ask(self, do, *, method, number):
+        AnsweringWorker.asked += self.name[0]
+        if self.name == "bad" and number == 1:
+            raise WorkerError("ValueError: at 1")
+        return [do, method, number]
+
+    def close(self):
+        self.closed = True
+
+
+def test_jobs_are_asked_in_turn_and_who_fails_is_asked_no_more(monkeypatch):
+    monkeypatch.setattr(rounds, "Worker", AnsweringWorker)
+    monkeypatch.setattr(AnsweringWorker, "asked", "")
+    everyone = [Contender(name, "numpy", "m:n", options={"name": name}) for name in ("good", "bad")]
+    requests = [{"method": "answer", "number": number} for number in range(3)]
+    with Session(Settings(), lambda line: None) as session:
+        result, answers = session.collect("w", "c", 1, everyone, requests)
+    assert AnsweringWorker.asked == "gbgbg"
+    assert answers == {"good": [["call", "answer", number] for number in range(3)]}
+    assert result.left_out == {"bad": "ValueError: at 1"}
+
+
+def test_a_worker_calls_a_method_of_its_job():
+    with Worker(1) as worker:
+        options = {"method": least_squares.OURS}
+        code = "benchmarks.levenberg_marquardt:LeastSquares"
+        worker.ask("make", code=code, case="sine", threads=1, options=options)
+        found = worker.ask("call", method="train", seed=0, limit=0.0)
+        assert set(found) == {"reached", "loss", "seconds"}
