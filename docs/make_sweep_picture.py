@@ -1,4 +1,4 @@
-"""Draw the picture of a sweep: XOR at 32 learning rates, from too small to too large.
+"""Draw the picture of a sweep: XOR at 40 learning rates, from too small to too large.
 
 Run ``python -m pip install ".[plot]" && python docs/make_sweep_picture.py``; it writes
 ``docs/images/learning_rates.png``.

@@ -50,6 +50,8 @@ class BatchLoop(Loop):
                     values[state.ended] = backup[state.ended]
                 self.stepped = True
                 rows = pred.shape[-2] if weight is None else weight.sum(axis=-1, dtype=np.float64)
+                if state.ended is not None:  # some may have been stopped in the middle of the epoch
+                    value, rows = np.where(state.active, value, 0), rows * state.active
                 total = total + value * rows
                 count = count + rows
                 if keep_outputs:

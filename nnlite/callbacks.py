@@ -18,6 +18,7 @@ from nnlite.metrics import Metric, is_better_higher
 from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer
 from nnlite.second_order import FullBatchOptimizer
+from nnlite.streams import Generators, get_state, set_state
 
 __all__ = [
     "Callback",
@@ -46,6 +47,8 @@ class TrainingState:
         Names of the numbers that each epoch will write down.
     metrics : mapping of str to function, optional
         The metrics among them.
+    rng : Generator or Generators, optional
+        What training draws from.
 
     Attributes
     ----------
@@ -82,6 +85,7 @@ class TrainingState:
         epochs: int,
         columns: tuple[str, ...],
         metrics: Mapping[str, Metric] | None = None,
+        rng: np.random.Generator | Generators | None = None,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
@@ -97,9 +101,22 @@ class TrainingState:
         replicas = model.params.replicas
         self.active = np.ones(replicas or 1, bool)
         self.ended: AnyArray | None = None
+        self.rng = rng
+        self._left: dict[int, tuple[dict[str, Array], list[Any]]] = {}
         self.history.replicas = [
             {"stop_reason": "", "best_epoch": None, "diverged": False} for _ in range(replicas or 0)
         ]
+
+    def put_back(self) -> None:
+        """Give the replicas whose training ended early what the optimizer and the draws were like then."""
+        for index, (kept, draws) in self._left.items():
+            if self.history.replicas[index]["diverged"]:
+                kept = {}  # it led there
+            if isinstance(self.optimizer, Optimizer):
+                for slot, array in self.optimizer.state.items():
+                    array[index] = kept.get(slot, 0.0)
+            for state in draws:
+                set_state(self.rng.each[index], state)  # type: ignore[union-attr]
 
     def stop(self, reason: str, *, replicas: AnyArray | None = None) -> None:
         """End the training after the present batch, of all nets or of some replicas.
@@ -110,14 +127,35 @@ class TrainingState:
             Goes to ``history.stop_reason``, or to those of the replicas; the first one given
             counts.
         replicas : ndarray of bool of shape (replicas,), optional
-            Whose training ends. Their weights stay as they are from now on. When all have
-            ended, so has the training.
+            Whose training ends. Their weights stay as they are from now on, and so does what
+            the optimizer keeps for them, except for its count of steps, which is one for all.
+            When all have ended, so has the training.
+
+        Raises
+        ------
+        ArgumentError
+            If `replicas` has another shape.
         """
         if replicas is None:
             self.stop_reason = self.stop_reason or reason
             return
-        for index in np.flatnonzero(replicas & self.active):
+        if not self.history.replicas or np.shape(replicas) != self.active.shape:
+            raise ArgumentError(
+                "TrainingState.stop(replicas=)",
+                f"an array of bool of shape {self.active.shape}"
+                if self.history.replicas
+                else "None for one net",
+                f"{replicas!r}",
+                "Leave it out to stop all.",
+            )
+        for index in np.flatnonzero(replicas & self.active).tolist():
             self.history.replicas[index]["stop_reason"] = reason
+            kept = self.optimizer.state if isinstance(self.optimizer, Optimizer) else {}
+            rngs = [self.rng.each[index]] if isinstance(self.rng, Generators) else []
+            self._left[index] = (
+                {slot: array[index].copy() for slot, array in kept.items()},
+                [get_state(rng) for rng in rngs],
+            )
         self.active &= ~replicas
         if not self.active.all():
             self.ended = np.flatnonzero(~self.active)
@@ -241,14 +279,13 @@ class _Monitor(Callback):
         found = state.history[-1][self.monitor]
         numbers = found if isinstance(found, list) and state.history.replicas else [found]
         for number, active in zip(numbers, state.active, strict=False):
-            if active and not isinstance(number, int | float):
+            over = number is None and not active
+            if not over and not isinstance(number, int | float):
                 where = f"{type(self).__name__}(monitor=)"
                 raise ArgumentTypeError(
                     where, "a column of numbers", f"{number!r} in {self.monitor!r}", "Monitor another column."
                 )
-        return np.array(
-            [self.sign * n if active else np.inf for n, active in zip(numbers, state.active, strict=False)]
-        )
+        return np.array([np.inf if number is None else self.sign * number for number in numbers])
 
     def overdue(self, state: TrainingState) -> AnyArray:
         """Count the epochs without improvement, and tell which nets have had too many."""

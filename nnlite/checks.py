@@ -26,6 +26,7 @@ __all__ = [
     "check_rows",
     "check_weight",
     "is_own",
+    "settle_rows",
 ]
 
 
@@ -145,7 +146,7 @@ def check_numbers(where: str, value: Any, *, low: float = 0.0, low_open: bool = 
     >>> check_numbers("SGD(learning_rate)", 1), check_numbers("SGD(learning_rate)", [0.1, 1])
     (1.0, array([0.1, 1. ]))
     """
-    if not isinstance(value, list | tuple | np.ndarray) or np.ndim(value) == 0:
+    if not isinstance(value, list | tuple | np.ndarray) or (isinstance(value, np.ndarray) and not value.ndim):
         return check_number(where, value, low=low, low_open=low_open)
     array = check_rows(where, value)
     if array.ndim != 1:
@@ -491,7 +492,8 @@ def is_own(target: AnyArray, pred_shape: tuple[int, ...]) -> bool:
     Parameters
     ----------
     target : ndarray
-        Targets that fit the predictions.
+        Targets that fit the predictions, after `settle_rows`: integers in two axes are class
+        ids for each replica.
     pred_shape : tuple of int
         ``(rows, outputs)`` or ``(replicas, rows, outputs)``.
 
@@ -506,5 +508,32 @@ def is_own(target: AnyArray, pred_shape: tuple[int, ...]) -> bool:
     """
     if len(pred_shape) < 3 or target.shape[:2] != pred_shape[:2]:
         return False
-    # Class ids have no axis for outputs. What could be both is taken for rows of outputs, as losses do.
-    return target.ndim > 2 or (target.dtype.kind in "iub" and target.shape != pred_shape[-2:])
+    return target.ndim > 2 or target.dtype.kind in "iub"  # class ids have no axis for outputs
+
+
+def settle_rows(target: AnyArray, pred_shape: tuple[int, ...], dtype: Any) -> AnyArray:
+    """Decide what integers are where as many replicas as rows as outputs leave it open: rows of outputs.
+
+    Parameters
+    ----------
+    target : ndarray
+        All targets, as the user gives them. Of a single batch nobody could tell.
+    pred_shape : tuple of int
+        ``(rows, outputs)`` or ``(replicas, rows, outputs)``.
+    dtype : dtype
+        That of the model.
+
+    Returns
+    -------
+    ndarray
+        Rows of outputs as `dtype`, so that they are no integers any more; others as they are.
+
+    Examples
+    --------
+    >>> settle_rows(np.eye(3, dtype=int), (3, 3, 3), np.float32).dtype
+    dtype('float32')
+    >>> settle_rows(np.arange(3), (3, 3, 3), np.float32)
+    array([0, 1, 2])
+    """
+    open_question = len(pred_shape) > 2 and target.shape == pred_shape[:2] == pred_shape[-2:]
+    return target.astype(dtype) if open_question and target.dtype.kind in "iub" else target

@@ -82,8 +82,8 @@ def sharpness(
     Raises
     ------
     ShapeError, ArgumentError, ArgumentTypeError
-        If the data do not fit, the model has replicas or nothing to train, or Lanczos finds no
-        eigenvalue.
+        If the data do not fit, the model has replicas or nothing to train, the gradient is not
+        finite, or Lanczos finds no eigenvalue.
 
     Notes
     -----
@@ -126,6 +126,8 @@ def sharpness(
 
     value, vector = _largest(product, values.size)
     error = float(np.linalg.norm(product(vector, LONGER * step) - value * vector))
+    # What is left of two nearly equal gradients after rounding.
+    error += float(np.finfo(np.float64).eps * np.linalg.norm(gradient(values))) / step
     return Sharpness(value, error)
 
 
@@ -146,8 +148,16 @@ def _gradient(
 
     def gradient(values: Array) -> Array:
         params.values[trainable] = values
-        twin._loss_and_grad(x, target, weight, loss, ctx)
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            twin._loss_and_grad(x, target, weight, loss, ctx)
         found: Array = params.grads[trainable] + decay * values
+        if not np.isfinite(found).all():
+            raise ArgumentError(
+                "sharpness",
+                "a finite gradient",
+                "infinity or NaN",
+                "Bring the data to a size of about 1, or start from smaller weights.",
+            )
         return found
 
     return gradient, params.values[trainable]
@@ -159,7 +169,7 @@ def _largest(product: Callable[[Array], Array], size: int) -> tuple[float, Array
         hessian = np.stack([product(unit) for unit in np.eye(size)])
         eigenvalues, eigenvectors = np.linalg.eigh((hessian + hessian.T) / 2)
         return float(eigenvalues[-1]), eigenvectors[:, -1]
-    from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+    from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
     start = np.random.default_rng(0).normal(size=size)  # the same for every call, so the answer is too
     if not product(start).any():  # nothing bends, as where all inputs are 0; ARPACK calls that an error
@@ -169,7 +179,7 @@ def _largest(product: Callable[[Array], Array], size: int) -> tuple[float, Array
         eigenvalues, eigenvectors = eigsh(
             operator, k=1, which="LA", v0=start, tol=TOLERANCE, maxiter=RESTARTS
         )
-    except ArpackNoConvergence as error:
+    except ArpackError as error:  # not converged, or another failure
         raise ArgumentError(
             "sharpness",
             f"the largest eigenvalue within {RESTARTS} restarts of Lanczos",

@@ -19,6 +19,7 @@ from nnlite.checks import (
     check_rng,
     check_rows,
     check_weight,
+    is_own,
 )
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.streams import Generators
@@ -125,6 +126,7 @@ def checked_batches(
     check: Callable[[Any, Any, Any], tuple[AnyArray, AnyArray, AnyArray | None]],
     *,
     where: str,
+    pred_shape: Callable[[Any], tuple[int, ...]],
 ) -> Iterator[tuple[Any, Any, Any]]:
     """Yield the checked parts of each batch; an error in one names the batch.
 
@@ -136,6 +138,8 @@ def checked_batches(
         Refuses what does not fit, and returns arrays; the weight may be None.
     where : str
         Names the argument in the message.
+    pred_shape : callable (x) -> tuple of int
+        Gives the shape of the predictions for the first part of what `check` returned.
 
     Yields
     ------
@@ -149,14 +153,17 @@ def checked_batches(
 
     Examples
     --------
-    >>> list(checked_batches([(1, 2)], lambda x, y, weight: (x, np.array([y]), weight), where="here"))
+    >>> def check(x, y, weight):
+    ...     return x, np.array([y]), weight
+    >>> list(checked_batches([(1, 2)], check, where="here", pred_shape=lambda x: (1, 1)))
     [(1, array([2]), None)]
     """
-    first: tuple[bool, tuple[int, ...]] | None = None
+    first: tuple[int, bool, tuple[int, ...]] | None = None
     for number, batch in enumerate(batches, start=1):
         try:
             parts = check(*split_batch(batch))
-            kind = (parts[2] is not None, parts[1].shape[1:])
+            own = is_own(parts[1], pred_shape(parts[0]))
+            kind = (0 if parts[2] is None else parts[2].ndim, own, parts[1].shape[1 + own :])
             first = kind if first is None else first
             _check_same_kind(first, kind)
         except (ArgumentError, ArgumentTypeError) as error:
@@ -166,16 +173,22 @@ def checked_batches(
         raise ArgumentError(where, "at least one batch", "none", "Give some data.")
 
 
-def _check_same_kind(first: tuple[bool, tuple[int, ...]], kind: tuple[bool, tuple[int, ...]]) -> None:
+def _check_same_kind(
+    first: tuple[int, bool, tuple[int, ...]], kind: tuple[int, bool, tuple[int, ...]]
+) -> None:
     if kind[0] != first[0]:
-        words = {True: "a batch with weights", False: "a batch without weights"}
+        words = {0: "a batch without weights", 1: "a batch with weights", 2: "weights for each replica"}
         raise ArgumentError(
-            "weight", f"{words[first[0]]}, like the first", words[kind[0]], "Give weights in all or in none."
+            "weight",
+            f"{words[first[0]]}, like the first",
+            words[kind[0]],
+            "Give weights in all or in none, always of one shape.",
         )
-    if kind[1] != first[1]:
+    if kind[1:] != first[1:]:
+        front = {False: "rows", True: "replicas, rows"}
         sizes = [
-            f"({', '.join(['rows', *map(str, shape)]) if shape else 'rows,'})"
-            for shape in (first[1], kind[1])
+            f"({', '.join([front[own], *map(str, shape)]) if shape or own else 'rows,'})"
+            for _, own, shape in (first, kind)
         ]
         raise ShapeError(
             "y",

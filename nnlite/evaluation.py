@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnlite._typing import AnyArray, Array
-from nnlite.checks import check_integer, is_own
+from nnlite.checks import check_integer, is_own, settle_rows
 from nnlite.data import check_reiterable, checked_batches
 from nnlite.errors import ArgumentError
 from nnlite.losses import Loss
@@ -46,7 +46,8 @@ def evaluate(
         y = model.boundary.check_target_rows(y, x)
         if weight is not None:
             weight = model.boundary.check_weight(weight, model.boundary.rows(x), part=where == "x")
-        return model._predict(x, size), y, weight
+        pred = model._predict(x, size)
+        return pred, settle_rows(y, pred.shape, model.params.dtype), weight
 
     if y is not None:
         return score(model, [predict(X, y, weight, "Sequential.evaluate(X)")], loss=loss, metrics=chosen)
@@ -58,7 +59,7 @@ def evaluate(
             "Give batches (x, y, weight).",
         )
     check_reiterable("Sequential.evaluate(X)", X)
-    parts = list(checked_batches(X, predict, where="Sequential.evaluate"))
+    parts = list(checked_batches(X, predict, where="Sequential.evaluate", pred_shape=lambda pred: pred.shape))
     return score(model, parts, loss=loss, metrics=chosen)
 
 

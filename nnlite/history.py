@@ -19,8 +19,9 @@ class History:
     ----------
     rows : list of dict
         One for each epoch, with ``epoch`` (from 1), ``loss``, the metrics, the same of the
-        validation data under ``validation_...``, ``learning_rate`` (of its first step; None
-        with L-BFGS) and ``seconds`` (the time that the epoch took).
+        validation data under ``validation_...``, ``learning_rate`` (of its first step; a list
+        where replicas differ in it; None with L-BFGS and Levenberg-Marquardt) and ``seconds``
+        (the time that the epoch took).
     stop_reason : str
         Why training ended.
     interrupted : bool
@@ -80,7 +81,7 @@ class History:
         >>> history.replica(1)["loss"]
         [0.7]
         """
-        if not 0 <= index < len(self.replicas):
+        if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < len(self.replicas):
             raise ArgumentError(
                 "History.replica(index)",
                 f"a replica from 0 to {len(self.replicas) - 1}" if self.replicas else "a history of replicas",

@@ -107,6 +107,7 @@ class Loop:
         params = state.model.params
         # The largest weight of each net, to tell later whether they have grown.
         self.start_size = np.abs(params.values).reshape(len(state.active), -1).max(axis=1, initial=0.0)
+        self.listed = state.active.copy()  # whose numbers the row of the epoch has
         self.rate: float | Array | None = None  # of the first step of the epoch
         self.stepped = False
         self.backup = np.empty_like(params.values)  # before the last step, which a finite loss led to
@@ -177,6 +178,7 @@ class Loop:
         for index, error in zip(places, errors, strict=True):
             if state.history.replicas:
                 state.history.replicas[index]["diverged"] = True
+                self.listed[index] = False
                 state.stop(f"{error}", replicas=np.arange(len(lost)) == index)
         if not state.history.replicas or not state.history.survivors:
             state.stop("the loss was not finite")
@@ -213,15 +215,13 @@ class Loop:
 
     def settle_replicas(self) -> None:
         """Write down why the training of each replica ended, and warn of those that diverged."""
-        history, optimizer = self.state.history, self.state.optimizer
+        history = self.state.history
         lost = [index for index, one in enumerate(history.replicas) if one["diverged"]]
         for one in history.replicas:
             one["stop_reason"] = one["stop_reason"] or history.stop_reason
+        self.state.put_back()
         if not lost:
             return
-        if isinstance(optimizer, Optimizer):
-            for array in optimizer.state.values():
-                array[lost] = 0.0  # what it kept for them led there
         shown = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
         warnings.warn(
             f"fit: {len(lost)} of {len(history.replicas)} replicas diverged and keep the last weights that "
@@ -238,6 +238,7 @@ class Loop:
             self.before = None
         self.state.epoch = epoch
         self.state.batch = 0
+        self.listed = self.state.active.copy()
         for hook in self.epoch_begin:
             hook(self.state)
         return time.perf_counter()
@@ -257,10 +258,10 @@ class Loop:
             hook(state)
 
     def plain(self, name: str, value: Any) -> Any:
-        """Make numbers that JSON can hold; those of replicas whose training is over are None."""
+        """Make numbers that JSON can hold; those of replicas whose training was over before are None."""
         if self.state.ended is None or not isinstance(value, list | np.ndarray):
             return _plain(name, value)
-        pairs = zip(value, self.state.active, strict=True)
+        pairs = zip(value, self.listed, strict=True)
         return [_plain(name, one) if active else None for one, active in pairs]
 
     def train_metrics(self, outputs: list[Outputs]) -> dict[str, Any]:
@@ -268,7 +269,7 @@ class Loop:
         if not outputs:
             return {}
         model = self.state.model
-        return score(model, outputs, loss=None, metrics=self.metrics, active=self.state.active)
+        return score(model, outputs, loss=None, metrics=self.metrics, active=self.listed)
 
     def measure(self, data: Source, place: str, *, loss: Loss | None) -> dict[str, Any]:
         """Compute loss and metrics without dropout."""
@@ -280,7 +281,7 @@ class Loop:
             if not finite.all():
                 self.diverged(finite, x, y, place=place)
             outputs.append((pred, y, weight))
-        found = score(model, outputs, loss=loss, metrics=self.metrics, active=self.state.active)
+        found = score(model, outputs, loss=loss, metrics=self.metrics, active=self.listed)
         if loss is not None and not np.isfinite(found["loss"]).all():
             self.diverged(np.isfinite(found["loss"]), x, y, place=place)
         return found

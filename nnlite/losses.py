@@ -14,7 +14,7 @@ import numpy as np
 
 from nnlite._config import Configured
 from nnlite._typing import AnyArray, Array
-from nnlite.checks import check_finite, check_number, check_rows
+from nnlite.checks import check_finite, check_number, check_rows, settle_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.reductions import row_max, row_sum
 
@@ -120,7 +120,7 @@ class Loss(Configured):
         ShapeError, ArgumentError, ArgumentTypeError
             If the targets cannot be used with this loss.
         """
-        array = check_rows(f"{self} target", target)
+        array = settle_rows(check_rows(f"{self} target", target), pred_shape, dtype)
         if pred_shape[-1] > 1 and _is_ids(array, pred_shape):
             return array
         _check_same_shape(self, array.shape, pred_shape)
@@ -137,13 +137,7 @@ class Loss(Configured):
 def _is_ids(target: AnyArray, pred_shape: tuple[int, ...]) -> bool:
     """Tell whether `target` holds one integer a row: class ids."""
     rows = pred_shape[:-1]
-    # With as many replicas as rows as outputs, two axes could be both: they are taken for rows of outputs.
-    return (
-        target.dtype.kind in "iub"
-        and target.ndim >= 1
-        and target.shape == rows[-target.ndim :]
-        and target.shape != pred_shape[-2:]
-    )
+    return target.dtype.kind in "iub" and target.ndim >= 1 and target.shape == rows[-target.ndim :]
 
 
 def _check_same_shape(loss: Loss, target_shape: tuple[int, ...], pred_shape: tuple[int, ...]) -> None:
@@ -179,7 +173,7 @@ def _row_weights(loss: Loss, weight: Array | None, pred: Array, part: float = 1.
         raise ShapeError(f"{loss}", f"weight of shape {rows}", f"{weight.shape}", "Give one weight a row.")
     total = weight.sum(axis=-1, keepdims=True)
     # A batch in which no row counts has loss 0 and gradient 0, not 0 / 0.
-    scaled = weight * (part / np.where(total > 0, total, 1))
+    scaled = weight / np.where(total > 0, total, 1) * part
     shares: Array = scaled[..., None]
     return shares
 
@@ -251,7 +245,8 @@ class PointwiseLoss(Loss):
 
     def prepare(self, target: Any, pred_shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
         """Check the shape and the numbers, and cast."""
-        return self._cast(self._arrange(check_rows(f"{self} target", target), pred_shape), dtype)
+        array = settle_rows(check_rows(f"{self} target", target), pred_shape, dtype)
+        return self._cast(self._arrange(array, pred_shape), dtype)
 
 
 class MeanSquaredError(PointwiseLoss):
@@ -599,7 +594,7 @@ class SoftmaxCrossEntropy(Loss):
     def prepare(self, target: Any, pred_shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
         """Check class ids or rows of probabilities."""
         where = f"{self} target"
-        array = check_rows(where, target)
+        array = settle_rows(check_rows(where, target), pred_shape, dtype)
         if pred_shape[-1] < 2:
             raise ShapeError(
                 f"{self}",

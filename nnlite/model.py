@@ -123,8 +123,6 @@ class Sequential:
         What `fit` draws from if it is given no seed of its own.
     input_shape, output_shape : tuple of int or None
         Shape of one sample; None if any will do.
-    first_learning : int
-        Index of the first layer that has parameters.
 
     Raises
     ------
@@ -643,6 +641,10 @@ class Sequential:
         """
         where = "Sequential.ensemble(members=)"
         chosen = range(self._replica_count("Sequential.ensemble")) if members is None else members
+        if not isinstance(chosen, Iterable):
+            raise ArgumentTypeError(
+                where, "a list of replicas", f"{members!r}", f"Write members=[{members!r}]."
+            )
         indices = [self._replica_index(where, index) for index in chosen]
         if not indices:
             raise ArgumentError(where, "at least one replica", "none", "Name some, or leave it out for all.")
@@ -734,6 +736,9 @@ class Sequential:
         """
         where = "Sequential.best"
         count = self._replica_count(where)
+        if not isinstance(history, History):
+            fix = "Give what fit of this model returned."
+            raise ArgumentTypeError(f"{where}(history)", "a History", f"{history!r}", fix)
         if len(history.replicas) != count:
             raise ArgumentError(
                 f"{where}(history)",

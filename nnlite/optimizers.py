@@ -93,7 +93,6 @@ class Optimizer:
             raise ArgumentError(
                 name, "clip_norm or clip_value", "both", "Choose one: the first keeps the direction."
             )
-        self.rate_factor: float | Array = 1.0
         self.reset()
         self.weight_decay = weight_decay
 
@@ -199,6 +198,8 @@ class Optimizer:
             usable rate.
         """
         rate = self.rate
+        if not isinstance(rate, float):
+            self._check_count("learning_rate", rate, params)
         if params.trainable_slices is not self._slices or self.slots != self._attached:
             self._attach(params)
         if self.clip_norm is not None:
@@ -210,7 +211,6 @@ class Optimizer:
             for w, g, decay, _, state in self._blocks:
                 self.update(w, g, rate, decay, *state)
         else:
-            self._check_count("learning_rate", rate, params)
             column = rate.astype(params.dtype)[:, None]
             for w, g, decay, rows, state in self._blocks:
                 self.update(w, g, column[rows], decay, *state)
@@ -226,7 +226,7 @@ class Optimizer:
         params.grads *= factor.astype(params.dtype)
 
     def reset(self) -> None:
-        """Forget the state and the parameters it belonged to; go back to step 0.
+        """Forget the state and the parameters it belonged to; go back to step 0 and the full rate.
 
         Examples
         --------
@@ -236,6 +236,7 @@ class Optimizer:
         0
         """
         self.steps = 0
+        self.rate_factor: float | Array = 1.0
         self.state: dict[str, Array] = {}
         self._owner: weakref.ref[Parameters] | None = None
         self._release()

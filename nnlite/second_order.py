@@ -6,6 +6,7 @@ has it from the Jacobian, for small nets and squared errors.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -389,8 +390,8 @@ class LevenbergMarquardt(FullBatchOptimizer):
         Raises
         ------
         ArgumentError
-            If `params` has replicas, which have no single loss, or there are too many
-            residuals and parameters.
+            If `params` has replicas, which have no single loss, there are too many residuals
+            and parameters, or squares of them overflow.
         """
         from scipy.linalg.lapack import dpotrf, dpotrs
 
@@ -436,7 +437,16 @@ class LevenbergMarquardt(FullBatchOptimizer):
             # reached no lower loss, since the damping hides them, and an iteration took 2 to 5 times as long.
             curvature = jacobian.T @ jacobian
             scale = float(curvature.diagonal().max())
-            damping = damping or self.damping * scale
+            if not math.isfinite(value + scale):
+                raise ArgumentError(
+                    "LevenbergMarquardt",
+                    "residuals and derivatives with finite squares",
+                    f"sums of {value:g} and {scale:g}",
+                    "Bring inputs and targets to a size of about 1.",
+                )
+            damping = max(damping or self.damping * scale, LEAST_DAMPING * scale)
+            if not damping:
+                return "converged: the squares of all derivatives are 0"
             while True:
                 solved = solve(curvature, jacobian, slope)
                 if solved is not None:

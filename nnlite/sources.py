@@ -149,10 +149,14 @@ class Arrays:
 def _arrays(model: Sequential, batch: Batch) -> Arrays:
     """Find out which of the arrays hold other data for each replica."""
     x, y, weight = batch
-    edge = model.boundary
-    outputs = edge.output_shape or x.shape[-1:]
-    own = (edge.row_axis(x) > 0, is_own(y, (*edge.rows(x), *outputs)), weight is not None and weight.ndim > 1)
+    own_y = is_own(y, _pred_shape(model, x))
+    own = (model.boundary.row_axis(x) > 0, own_y, weight is not None and weight.ndim > 1)
     return Arrays(x, y, weight, own=own)
+
+
+def _pred_shape(model: Sequential, x: Array) -> tuple[int, ...]:
+    edge = model.boundary
+    return (*edge.rows(x), *(edge.output_shape or x.shape[-1:]))
 
 
 class Stream:
@@ -187,7 +191,9 @@ class Stream:
         def check(x: Any, y: Any, weight: Any) -> Batch:
             return _checked(self.model, x, y, weight, self.loss, where="x", part=True)
 
-        return checked_batches(self.batches, check, where=self.where)
+        return checked_batches(
+            self.batches, check, where=self.where, pred_shape=lambda x: _pred_shape(self.model, x)
+        )
 
     in_order = __iter__
 

@@ -54,7 +54,7 @@ class Generators:
         -------
         ndarray of shape `size`
         """
-        return np.stack([rng.random(size[1:], dtype=dtype) for rng in self.each])
+        return np.stack([rng.random(self._one(size), dtype=dtype) for rng in self.each])
 
     def standard_normal(self, size: tuple[int, ...], dtype: Any = np.float64) -> AnyArray:
         """Draw standard normal numbers.
@@ -70,7 +70,7 @@ class Generators:
         -------
         ndarray of shape `size`
         """
-        return np.stack([rng.standard_normal(size[1:], dtype=dtype) for rng in self.each])
+        return np.stack([rng.standard_normal(self._one(size), dtype=dtype) for rng in self.each])
 
     def permutation(self, rows: int) -> AnyArray:
         """Draw an order of the rows for each replica.
@@ -85,6 +85,22 @@ class Generators:
         ndarray of shape (replicas, rows)
         """
         return np.stack([rng.permutation(rows) for rng in self.each])
+
+    def _one(self, size: tuple[int, ...]) -> tuple[int, ...]:
+        """Return what one replica draws of a size for all."""
+        if not isinstance(size, tuple) or not size or size[0] != len(self):
+            raise ArgumentError(
+                "ctx.rng, one generator for each replica",
+                f"a size that begins with the {len(self)} replicas",
+                f"{size}",
+                "Draw as many as the input has: size=x.shape.",
+            )
+        return size[1:]
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"ctx.rng.{name}: of a generator for each replica there are random, standard_normal, permutation"
+        )
 
     def __len__(self) -> int:
         return len(self.each)

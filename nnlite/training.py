@@ -66,6 +66,7 @@ def fit(
         epochs=epochs,
         columns=(*columns, "learning_rate", "seconds"),
         metrics=chosen,
+        rng=generator,
     )
     for callback in hooks:
         callback.check(state)

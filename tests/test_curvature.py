@@ -163,3 +163,19 @@ def test_bad_input(monkeypatch):
     X = np.eye(60) + np.random.default_rng(0).normal(size=(60, 60))
     with pytest.raises(ArgumentError, match="sharpness: expected the largest eigenvalue within 1 restarts"):
         sharpness(linear(60, 0), X, np.zeros((60, 1)), loss)
+
+
+@pytest.mark.nonfinite
+def test_a_gradient_that_is_not_finite_is_refused(rng):
+    X = rng.normal(size=(20, 1)) * 1000
+    model = nn.Sequential([nn.Dense(1, 8), nn.ReLU(), nn.Dense(8, 1)], rng=0)
+    with pytest.raises(nn.errors.ArgumentError, match="sharpness: expected a finite gradient"):
+        sharpness(model, X, rng.poisson(3, size=(20, 1)), nn.PoissonNLL())
+
+
+def test_what_rounding_hides_is_in_the_error(rng):
+    X = rng.normal(size=(20, 2))
+    model = nn.Sequential([nn.Dense(2, 1)], rng=0)
+    known = sharpness(model, X, np.zeros((20, 1)), nn.MeanSquaredError())
+    unsure = sharpness(model, X, np.full((20, 1), 1e10), nn.MeanSquaredError())
+    assert abs(unsure.value - known.value) <= unsure.error

@@ -287,6 +287,107 @@ def test_streams_of_batches_may_hold_data_for_each(rng):
     same_as_alone(model, history, alone)
 
 
+@pytest.mark.parametrize("own", [False, True], ids=["shared", "own"])
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 4])
+def test_ids_stay_ids_with_as_many_rows_in_a_batch_as_replicas_and_classes(batch_size, own, rng):
+    leading = (REPLICAS,) if own else ()
+    X, y = rng.normal(size=(*leading, 8, FEATURES)), rng.integers(0, 3, (*leading, 8))
+
+    def make(**options):
+        return nn.Sequential([nn.Dense(FEATURES, 3)], dtype=np.float64, **options)
+
+    options = {
+        "loss": nn.SoftmaxCrossEntropy(), "epochs": 3, "batch_size": batch_size, "metrics": [nn.accuracy]
+    }  # fmt: skip
+    model = make(replicas=REPLICAS, rng=SEEDS)
+    history = model.fit(X, y, optimizer=nn.SGD(0.1), **options)
+
+    def alone(index):
+        one = make(rng=SEEDS[index])
+        part = slice(None) if not own else index
+        return one, one.fit(X[part], y[part], optimizer=nn.SGD(0.1), **options)
+
+    same_as_alone(model, history, alone, metrics=["accuracy"])
+
+
+def test_two_monitors_each_see_the_epoch_in_which_the_other_ends_a_replica(rng):
+    def callbacks():
+        return [
+            nn.EarlyStopping(monitor="loss", patience=1),
+            nn.EarlyStopping(patience=20),
+            nn.ReduceOnPlateau(patience=1),
+        ]
+
+    for _ in range(4):
+        train(
+            nn.Tanh, "numbers", nn.MeanSquaredError(), lambda rate, decay: nn.Adam(20 * rate), own=True,
+            rng=rng, callbacks=callbacks, epochs=12,
+        )  # fmt: skip
+
+
+def test_a_second_fit_goes_on_where_each_stopped(rng):
+    X, y = rng.normal(size=(ROWS, FEATURES)), rng.normal(size=(ROWS, 4))
+    options = {"loss": nn.MeanSquaredError(), "batch_size": 5}
+
+    class StopAt(nn.Callback):
+        """End the second net after the second epoch, or in the middle of it."""
+
+        def __init__(self, moment):
+            self.moment = moment
+
+        def look(self, state, moment):
+            if moment == self.moment and state.epoch == 2 and (moment == "epoch" or state.batch == 3):
+                replicas = np.arange(REPLICAS) == 1 if state.history.replicas else None
+                state.stop("enough", replicas=replicas)
+
+        def on_epoch_end(self, state):
+            self.look(state, "epoch")
+
+        def on_batch_end(self, state):
+            self.look(state, "batch")
+
+    for moment in ("epoch", "batch"):
+        model, optimizer = net(lambda: nn.Dropout(0.2), replicas=REPLICAS), nn.SGD(0.05, momentum=0.9)
+        first = model.fit(X, y, optimizer=optimizer, epochs=4, callbacks=[StopAt(moment)], **options)
+        assert [len(first.replica(index)) for index in range(REPLICAS)] == [4, 2, 4]
+        history = model.fit(X, y, optimizer=optimizer, epochs=2, **options)
+
+        def alone(index, moment=moment, first=first):
+            one, mine = net(lambda: nn.Dropout(0.2), rng=SEEDS[index]), nn.SGD(0.05, momentum=0.9)
+            before = [StopAt(moment)] if index == 1 else []
+            record = one.fit(X, y, optimizer=mine, epochs=4, callbacks=before, **options)
+            assert first.replica(index)["loss"] == pytest.approx(record["loss"])
+            return one, one.fit(X, y, optimizer=mine, epochs=2, **options)
+
+        if moment == "epoch":  # in the middle of an epoch the order of the rest is not drawn anew
+            same_as_alone(model, history, alone)
+        else:
+            alone(1)
+
+
+def test_streams_for_each_replica_may_end_with_a_shorter_batch(rng):
+    X, y = rng.normal(size=(REPLICAS, 10, FEATURES)), rng.normal(size=(REPLICAS, 10, 4))
+    batches = [(X[:, :6], y[:, :6]), (X[:, 6:], y[:, 6:])]
+    history = net(replicas=REPLICAS).fit(batches, loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.1), epochs=1)
+    assert len(history) == 1
+
+
+@pytest.mark.parametrize("metrics", [(), (nn.mean_absolute_error,)], ids=["loss only", "metric"])
+def test_streams_do_not_change_whether_weights_are_for_each(metrics, rng):
+    X, y = rng.normal(size=(5, FEATURES)), rng.normal(size=(5, 4))
+    model, optimizer = net(replicas=REPLICAS), nn.SGD(0.1)
+    before = model.params.values.copy()
+    with pytest.raises(
+        nn.errors.ArgumentError, match="batch 2: weight: expected a batch with weights, like the first"
+    ):
+        model.fit(
+            [(X, y, np.ones(5)), (X, y, np.ones((REPLICAS, 5)))], loss=nn.MeanSquaredError(),
+            optimizer=optimizer, metrics=metrics,
+        )  # fmt: skip
+    np.testing.assert_array_equal(model.params.values, before)
+    assert optimizer.steps == 0
+
+
 def test_one_hot_integers_with_as_many_replicas_as_rows_and_classes_are_one_hot(rng):
     X, y = rng.normal(size=(4, FEATURES)), np.eye(4, dtype=int)[[2, 0, 1, 3]]
     model = net(replicas=4, rng=0)
@@ -383,7 +484,37 @@ class Blow(nn.Callback):
         state.model.params.grads[1] *= 1e300
 
 
+def test_a_failing_step_changes_nothing():
+    from nnlite.parameters import Parameters, ParameterSpec
+
+    params = Parameters([ParameterSpec("W", (2,))], replicas=3)
+    params.grads[...] = 9.0
+    optimizer = nn.Adam(lambda step: [0.1, 0.2], clip_value=1.0)
+    with pytest.raises(nn.errors.ShapeError):
+        optimizer.step(params)
+    assert optimizer.steps == 0
+    assert (params.grads == 9.0).all()
+
+
+def test_reset_gives_the_full_rate_back():
+    optimizer = nn.SGD(0.1)
+    optimizer.rate_factor = np.array([0.5, 0.1])
+    optimizer.reset()
+    assert optimizer.rate == 0.1
+
+
 class TestOneOfMany:
+    def test_buffers_that_nobody_announced_come_along(self):
+        class Counts(nn.Layer):
+            def __init__(self):
+                self.buffers["seen"] = np.arange(3.0)
+
+            def forward(self, x, ctx=None):
+                return x
+
+        one = nn.Sequential([nn.Dense(2, 2), Counts()], replicas=2, rng=0).replica(1)
+        np.testing.assert_array_equal(one[1].buffers["seen"], np.arange(3.0))
+
     def test_a_replica_is_a_plain_model(self, rng):
         model = nn.Sequential(
             [nn.Standardize(FEATURES), nn.Dense(FEATURES, 5), nn.Tanh(), nn.Dropout(0.5), nn.Dense(5, 2)],
@@ -484,6 +615,15 @@ class TestSeeds:
                 optimizer=nn.SGD(0.1), metrics={"wrong": lambda pred, target: nn.accuracy(pred, target[:2])},
             )  # fmt: skip
         assert [one.bit_generator.state for one in model.rng.each] == state
+
+    def test_generators_refuse_a_size_that_is_not_for_all(self):
+        both = Generators([np.random.default_rng(1), np.random.default_rng(2)])
+        for size in ((3, 2), (), 2):
+            with pytest.raises(nn.errors.ArgumentError, match="a size that begins with the 2 replicas"):
+                both.random(size)
+        with pytest.raises(AttributeError, match="there are random, standard_normal, permutation"):
+            both.normal(size=(2, 3))
+        assert len(copy.deepcopy(both)) == 2
 
     def test_generators_draw_what_each_would_draw(self):
         both = Generators([np.random.default_rng(1), np.random.default_rng(2)])

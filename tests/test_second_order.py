@@ -486,3 +486,27 @@ def test_a_layer_that_does_not_keep_examples_apart_is_named(rng):
     X, y = surface(rng)
     model = nn.Sequential([nn.Dense(2, 4), Mixing(), nn.Dense(4, 2)], rng=0)
     refused(model, X, y, r"layer 1 Mixing\(\)\.backward: .* got dL/dx with the blame of one example")
+
+
+@pytest.mark.parametrize("scale", [1e160, 1e-170], ids=["overflow", "underflow"])
+def test_numbers_whose_squares_leave_the_range_end_the_search(scale):
+    x = np.linspace(-1, 1, 20)[:, None] * scale
+    model = nn.Sequential([nn.Dense(1, 1)], dtype=np.float64, rng=0)
+    optimizer = nn.LevenbergMarquardt(gradient_tolerance=0)
+    before = model.params.values.copy()
+    if scale > 1:
+        with pytest.raises(ArgumentError, match=r"finite squares.*Bring inputs and targets"):
+            model.fit(x, x / scale, loss=nn.MeanSquaredError(), optimizer=optimizer, epochs=5)
+        np.testing.assert_array_equal(model.params.values, before)
+    else:
+        model[0].freeze("b")
+        history = model.fit(x, x / scale, loss=nn.MeanSquaredError(), optimizer=optimizer, epochs=5)
+        assert history.stop_reason.startswith("converged: the squares of all derivatives are 0")
+
+
+def test_residuals_that_are_no_numbers_are_an_error():
+    params = Parameters([ParameterSpec("W", (1,))], dtype=np.float64)
+    with pytest.raises(ArgumentError, match="finite squares, got sums of nan"):
+        nn.LevenbergMarquardt().minimize(
+            params, lambda v, j: (np.array([np.nan]), np.eye(1)), max_iterations=3
+        )

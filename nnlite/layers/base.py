@@ -576,7 +576,7 @@ class Layer(Configured):
         shapes = self.buffer_shapes()
         layer.buffers = {
             # What was measured on other data for each replica has an axis for them.
-            name: (array[index].reshape(shapes[name]) if array.shape != shapes[name] else array.copy())
+            name: array.copy() if array.shape == shapes.get(name, array.shape) else array[index, 0].copy()
             for name, array in self.buffers.items()
         }
         if self._params is not None:
