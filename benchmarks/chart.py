@@ -83,7 +83,9 @@ def draw_comparison(
             ax.axvline(scale * first.median(str(floor)), color=_COLOURS["yardstick"], linestyle=":", zorder=0)
         ax.set_xscale("log")
         low, high = ax.get_xlim()
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 50 * low else (1, 3)))
+        wide = high > 500 * low
+        subs = (1, 2, 5) if high < 50 * low else (1,) if wide else (1, 3)
+        ax.xaxis.set_major_locator(LogLocator(subs=subs, numticks=6 if wide else "auto"))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set_title(cases[case].replace(", ", "\n", 1), fontsize=10)

@@ -69,8 +69,8 @@ WORKLOAD = _Accuracy(
         "spirals": f"{GOALS['spirals']:.0%} of 200 points of spirals; 2-64-64-3 tanh, batch 32, Adam(0.01)",
     },
     quick=("digits",),
-    unit="s",
-    scale=1.0,
+    unit="ms",
+    scale=1e3,
     brief=("nnlite fit", "jax scan"),
     contenders=(
         Contender("nnlite fit", "nnlite", f"{_AT}nnlite:FitEpochs", "ours"),
