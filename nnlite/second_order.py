@@ -290,7 +290,7 @@ class LevenbergMarquardt(FullBatchOptimizer):
     acceleration", Transtrum and Sethna); the damping follows how well the linear model has
     predicted the loss (Madsen, Nielsen and Tingleff, section 3.2).
 
-    ``python -m benchmarks.levenberg_marquardt`` compares it with the three methods of
+    ``python -m benchmarks levenberg-marquardt`` compares it with the three methods of
     `scipy.optimize.least_squares`. For sin(3x) and a 1-16-1 tanh net, it was below 1e-8 after
     0.04 s (median of 20 seeds; 0.09 s with dogbox, 0.3 s with lm, 0.4 s with trf). For a
     surface of two outputs and a 2-12-2 net, it stood at 1e-8 after a second, lm and trf at
