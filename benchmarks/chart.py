@@ -42,7 +42,7 @@ def draw_comparison(
     """
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     shown = [case for case in cases if any(result.case == case and result.values for result in results)]
     counts = sorted({result.threads for result in results})
@@ -85,7 +85,10 @@ def draw_comparison(
         low, high = ax.get_xlim()
         wide = high > 500 * low
         subs = (1, 2, 5) if high < 50 * low else (1,) if wide else (1, 3)
-        ax.xaxis.set_major_locator(LogLocator(subs=subs, numticks=6 if wide else "auto"))
+        # Over less than half a decade there are too few round numbers of that kind.
+        narrow = high < 5 * low
+        locator = MaxNLocator(4) if narrow else LogLocator(subs=subs, numticks=6 if wide else "auto")
+        ax.xaxis.set_major_locator(locator)
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set_title(cases[case].replace(", ", "\n", 1), fontsize=10)

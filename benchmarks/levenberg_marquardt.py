@@ -10,7 +10,6 @@ where it stood in the end.
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -164,9 +163,3 @@ class LeastSquares(Job):
     def train(self, seed: int, limit: float | None) -> dict[str, Any]:
         """Train once, at most about so many seconds; give a `Run`."""
         return self.method(self.problem, seed, math.inf if limit is None else limit)._asdict()
-
-
-if __name__ == "__main__":
-    from benchmarks.__main__ import main
-
-    sys.exit(main(["levenberg-marquardt", *sys.argv[1:]]))

@@ -141,7 +141,9 @@ class Boundary:
     def _expected_input(self, x: Array) -> tuple[str, str, str]:
         shape = self.input_shape or ()
         sizes = ", ".join(map(str, shape))
-        if x.shape == shape:
+        if self.replicas != x.shape[0] and x.ndim == len(shape) + 2 and x.shape[2:] == shape:
+            fix = f"For other data for each replica write Sequential(..., replicas={x.shape[0]})."
+        elif x.shape == shape:
             fix = "For one row write x[None]."
         elif shape == (1,) and x.ndim == 1:
             fix = "For one feature write x[:, None]."

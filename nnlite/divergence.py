@@ -37,6 +37,7 @@ def explain(
     start_size: float,
     stepped: bool,
     kept: Array | None,
+    one_of_many: bool = False,
 ) -> DivergenceError:
     """Make the error for a batch whose loss is not finite.
 
@@ -60,6 +61,8 @@ def explain(
         Whether a step was made before, so that there was a finite loss.
     kept : ndarray or None
         The weights that the model goes back to; None if it does not.
+    one_of_many : bool
+        Whether the model is one of several replicas.
 
     Returns
     -------
@@ -108,6 +111,8 @@ def explain(
         end = "The model keeps the last weights that gave a finite loss."
     if kept is not None and _size(kept) > max(LARGE_WEIGHT, start_size):
         end = f"{end[:-1]}, of size {_size(kept):.3g}: call model.initialize() before you train again."
+        if one_of_many:
+            end += " That draws the weights of all replicas."
     return DivergenceError(
         where, "a finite loss", f"{got}, first in {place}; the likely cause is {cause}", f"{fix}. {end}"
     )

@@ -99,7 +99,7 @@ class History:
             one.rows.append(own)
         return one
 
-    def best_replica(self, monitor: str, *, higher_is_better: bool = False) -> int:
+    def best_replica(self, monitor: str, *, higher_is_better: bool) -> int:
         """Find the replica that ended with the best number.
 
         Parameters

@@ -211,6 +211,7 @@ class Loop:
             start_size=float(self.start_size[index]),
             stepped=self.stepped,
             kept=kept,
+            one_of_many=replicas is not None,
         )
 
     def settle_replicas(self) -> None:
@@ -225,7 +226,7 @@ class Loop:
         shown = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
         warnings.warn(
             f"fit: {len(lost)} of {len(history.replicas)} replicas diverged and keep the last weights that "
-            f"gave a finite loss: {shown}. history.replicas says why.",
+            f"gave a finite loss: {shown}. history.replicas says why, history.survivors names the others.",
             ReplicaWarning,
             stacklevel=5,
         )

@@ -102,7 +102,7 @@ def _check_optimizer(model: Sequential, optimizer: Any, loss: Loss) -> None:
                 "fit(optimizer=)",
                 "SGD, Adam or the like for replicas",
                 name,
-                "Use SGD or Adam: a line search is for one net.",
+                "Use SGD or Adam, or train each alone: model.replica(0).",
             )
         noisy = [layer for layer in model.layers if layer.stochastic]
         if noisy:

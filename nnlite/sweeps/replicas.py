@@ -13,7 +13,7 @@ import numpy as np
 from nnlite.callbacks import Callback, TrainingState
 from nnlite.errors import DivergenceError, ReplicaWarning
 from nnlite.history import History
-from nnlite.model import Sequential
+from nnlite.model import PREDICT_ROWS, Sequential
 from nnlite.optimizers import Optimizer
 from nnlite.streams import Generators, Seeds
 
@@ -42,7 +42,7 @@ def like(model: Sequential, rng: Seeds, replicas: int | None = None) -> Sequenti
 def bytes_for_one(model: Sequential, rows: int) -> int:
     """Estimate the memory that one replica takes in a fit."""
     outputs = sum(math.prod(shape or (1,)) for shape in model._output_shapes)
-    numbers = COPIES * model.params.size + OUTPUT_COPIES * min(rows, 4096) * outputs
+    numbers = COPIES * model.params.size + OUTPUT_COPIES * min(rows, PREDICT_ROWS) * outputs
     return numbers * model.params.dtype.itemsize
 
 
