@@ -87,6 +87,22 @@ class Boundary:
         rows = x.shape[self.row_axis(x)]
         return (rows,) if self.replicas is None else (self.replicas, rows)
 
+    def pred_shape(self, x: Array) -> tuple[int, ...]:
+        """Return the shape of the predictions for an input.
+
+        Parameters
+        ----------
+        x : ndarray
+            A checked input.
+
+        Returns
+        -------
+        tuple of int
+            ``(rows, outputs)`` or ``(replicas, rows, outputs)``.
+        """
+        outputs = x.shape[self.row_axis(x) + 1 :] if self.output_shape is None else self.output_shape
+        return (*self.rows(x), *outputs)
+
     def check_input(self, x: Any, *, where: str, finite: bool = False) -> Array:
         """Cast an input and check its shape.
 
@@ -222,11 +238,8 @@ class Boundary:
         ShapeError, ArgumentError, ArgumentTypeError
             If they do not fit.
         """
-        rows = self.rows(x)
-        y = self.check_target_rows(y, x)
-        outputs = self.output_shape if self.output_shape is not None else x.shape[self.row_axis(x) + 1 :]
-        target = loss.prepare(y, (*rows, *outputs), self.dtype)
-        return target, None if weight is None else self.check_weight(weight, rows, part=part)
+        target = loss.prepare(self.check_target_rows(y, x), self.pred_shape(x), self.dtype)
+        return target, None if weight is None else self.check_weight(weight, self.rows(x), part=part)
 
     def check_target_rows(self, y: Any, x: Array) -> AnyArray:
         """Check that there is one target for each row; what a target must be only a loss knows.

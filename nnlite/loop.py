@@ -198,9 +198,10 @@ class Loop:
             rate = self.rate
         if replicas is not None:
             where = f"{where}, replica {index}"
+            edge = model.boundary
             model = model.replica(index)
-            y = y[index] if is_own(y, (*state.model.boundary.rows(x), *y.shape[2:])) else y
-            x = x[index] if state.model.boundary.row_axis(x) else x
+            y = y[index] if is_own(y, edge.pred_shape(x)) else y
+            x = x[index] if edge.row_axis(x) else x
         return explain(
             model,
             x,

@@ -149,14 +149,10 @@ class Arrays:
 def _arrays(model: Sequential, batch: Batch) -> Arrays:
     """Find out which of the arrays hold other data for each replica."""
     x, y, weight = batch
-    own_y = is_own(y, _pred_shape(model, x))
-    own = (model.boundary.row_axis(x) > 0, own_y, weight is not None and weight.ndim > 1)
-    return Arrays(x, y, weight, own=own)
-
-
-def _pred_shape(model: Sequential, x: Array) -> tuple[int, ...]:
     edge = model.boundary
-    return (*edge.rows(x), *(edge.output_shape or x.shape[-1:]))
+    own_y = is_own(y, edge.pred_shape(x))
+    own = (edge.row_axis(x) > 0, own_y, weight is not None and weight.ndim > 1)
+    return Arrays(x, y, weight, own=own)
 
 
 class Stream:
@@ -192,7 +188,7 @@ class Stream:
             return _checked(self.model, x, y, weight, self.loss, where="x", part=True)
 
         return checked_batches(
-            self.batches, check, where=self.where, pred_shape=lambda x: _pred_shape(self.model, x)
+            self.batches, check, where=self.where, pred_shape=self.model.boundary.pred_shape
         )
 
     in_order = __iter__
