@@ -41,15 +41,16 @@ class BatchLoop(Loop):
                 if not _is_finite(value):
                     self.diverged(np.isfinite(value), x, y)
                 model._backward(dy, ctx)
-                state.batch_loss = value
+                rows = pred.shape[-2] if weight is None else weight.sum(axis=-1, dtype=np.float64)
+                state.batch_loss, state.batch_rows = value, rows
                 for hook in grad_computed:
                     hook(state)
+                value = state.batch_loss  # a penalty adds to it
                 backup[...] = values  # to come back to, should the next loss not be finite
                 optimizer.step(params)
                 if state.ended is not None:
                     values[state.ended] = backup[state.ended]
                 self.stepped = True
-                rows = pred.shape[-2] if weight is None else weight.sum(axis=-1, dtype=np.float64)
                 if state.ended is not None:  # some may have been stopped in the middle of the epoch
                     value, rows = np.where(state.active, value, 0), rows * state.active
                 total = total + value * rows

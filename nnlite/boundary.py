@@ -12,7 +12,7 @@ from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.layers.base import Layer
 from nnlite.losses import Loss
 
-__all__ = ["Boundary"]
+__all__ = ["Boundary", "check_feature_names", "check_preprocessing", "column_names"]
 
 
 class Boundary:
@@ -28,6 +28,10 @@ class Boundary:
         What inputs, targets and weights are cast to.
     replicas : int or None
         How many nets are trained as one.
+    preprocessing : TableEncoder, optional
+        Makes rows of numbers of tables.
+    feature_names : tuple of str, optional
+        The columns that a table must have if nothing encodes it.
 
     Attributes
     ----------
@@ -49,8 +53,13 @@ class Boundary:
         output_shape: tuple[int, ...] | None,
         dtype: np.dtype[np.floating[Any]],
         replicas: int | None,
+        *,
+        preprocessing: Any = None,
+        feature_names: tuple[str, ...] | None = None,
     ) -> None:
         self.layers = layers
+        self.preprocessing = preprocessing
+        self.feature_names = feature_names
         self.input_shape = input_shape
         self.output_shape = output_shape
         self.dtype = dtype
@@ -131,7 +140,7 @@ class Boundary:
         """
         array: Array = x
         if type(x) is not np.ndarray or x.dtype != self.dtype:
-            array = self._cast(x, where)
+            array = self._cast(self._from_table(x, where), where)
         shape = self.input_shape
         if shape is not None:
             leading = array.shape[: array.ndim - len(shape)]
@@ -144,6 +153,22 @@ class Boundary:
         if finite:
             check_finite(where, array)
         return array
+
+    def _from_table(self, x: Any, where: str) -> Any:
+        """Encode a table, or check that it has the columns that the model knows."""
+        names = column_names(x)
+        if names is None:
+            return x
+        if self.preprocessing is not None:
+            return self.preprocessing.transform(x)
+        if self.feature_names is not None and names != self.feature_names:
+            raise ArgumentError(
+                where,
+                f"the columns {list(self.feature_names)}, on which the model was trained",
+                f"{list(names)}",
+                "Write X[list(model.feature_names)].",
+            )
+        return x
 
     def _cast(self, array: Any, where: str) -> Array:
         with np.errstate(over="ignore"):  # what is too large for float32 becomes inf, which can be refused
@@ -292,3 +317,110 @@ class Boundary:
         cast = self._cast(weight, "weight")
         check_weight("weight", cast, rows=rows, part=part)
         return cast
+
+
+def column_names(x: Any) -> tuple[str, ...] | None:
+    """Return the names of the columns of a table, or None for what is no table.
+
+    Parameters
+    ----------
+    x : object
+        A pandas or polars frame, a dict of columns, or anything else.
+
+    Returns
+    -------
+    tuple of str or None
+
+    Examples
+    --------
+    >>> column_names({"age": [31, 44], "height": [1.7, 1.8]})
+    ('age', 'height')
+    >>> column_names([[31, 1.7]]) is None
+    True
+    """
+    if type(x) is np.ndarray:
+        return None
+    columns = x.keys() if isinstance(x, dict) else getattr(x, "columns", None)
+    return None if columns is None else tuple(map(str, columns))
+
+
+def check_feature_names(names: Any, input_shape: tuple[int, ...] | None) -> tuple[str, ...] | None:
+    """Check the names of the columns that a model takes.
+
+    Parameters
+    ----------
+    names : sequence of str or None
+        The candidate.
+    input_shape : tuple of int or None
+        Shape of one sample.
+
+    Returns
+    -------
+    tuple of str or None
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If they are no names, one is there twice, or there are not as many as features.
+
+    Examples
+    --------
+    >>> check_feature_names(["age", "height"], (2,))
+    ('age', 'height')
+    """
+    if names is None:
+        return None
+    where = "Sequential.feature_names"
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise ArgumentTypeError(where, "a list of names", f"{names!r}", "Write list(X.columns).")
+    if len(set(names)) < len(names):
+        raise ArgumentError(where, "names that differ", f"{names}", "Rename a column.")
+    if input_shape is not None and input_shape != (len(names),):
+        raise ArgumentError(
+            where,
+            f"a name for each feature of a sample of shape {input_shape}",
+            f"{len(names)} names",
+            "Give one name a column.",
+        )
+    return tuple(names)
+
+
+def check_preprocessing(candidate: Any, input_shape: tuple[int, ...] | None) -> Any:
+    """Check that what encodes tables gives as many numbers a row as the first layer takes.
+
+    Parameters
+    ----------
+    candidate : TableEncoder or None
+        The candidate.
+    input_shape : tuple of int or None
+        Shape of one sample.
+
+    Returns
+    -------
+    TableEncoder or None
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError, NotFittedError
+        If it is no encoder, has seen no table, or does not fit.
+
+    Examples
+    --------
+    >>> check_preprocessing(None, (2,)) is None
+    True
+    """
+    if candidate is None:
+        return None
+    where = "Sequential(preprocessing=)"
+    if isinstance(candidate, type) or not hasattr(candidate, "transform"):
+        raise ArgumentTypeError(
+            where, "a fitted TableEncoder", f"{candidate!r}", "Write TableEncoder().fit(frame)."
+        )
+    if input_shape is not None and input_shape != (candidate.features,):
+        raise ArgumentError(
+            where,
+            f"an encoder that gives samples of shape {input_shape}, as the first layer takes them",
+            f"{candidate.features} numbers a row",
+            "Begin the model with encoder.layer().",
+        )
+    return candidate

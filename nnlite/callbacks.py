@@ -57,7 +57,9 @@ class TrainingState:
     epoch, batch : int
         Number of the present epoch and batch, from 1.
     batch_loss : float or ndarray of shape (replicas,)
-        Loss of the present batch.
+        Loss of the present batch; with L-BFGS that of all data.
+    batch_rows : float or ndarray of shape (replicas,)
+        How many rows that is of, or the sum of their weights.
     stop_reason : str
         Empty while training goes on.
     active : ndarray of bool of shape (replicas,), or (1,) without replicas
@@ -97,6 +99,7 @@ class TrainingState:
         self.epoch = 0
         self.batch = 0
         self.batch_loss: Value = float("nan")
+        self.batch_rows: Value = 0.0
         self.stop_reason = ""
         replicas = model.params.replicas
         self.active = np.ones(replicas or 1, bool)
@@ -207,7 +210,17 @@ class Callback:
         """Act before the forward pass of a batch."""
 
     def on_grad_computed(self, state: TrainingState) -> None:
-        """Act between the backward pass and the step; the gradients may be changed here."""
+        """Act between the backward pass and the step.
+
+        The gradients may be changed here, and ``state.batch_loss``, which the history adds up: a
+        penalty on the weights adds to both. With L-BFGS it is called whenever the loss over all
+        data has been computed, with Levenberg-Marquardt never.
+
+        Parameters
+        ----------
+        state : TrainingState
+            Where training stands.
+        """
 
     def on_batch_end(self, state: TrainingState) -> None:
         """Act after the step."""

@@ -26,6 +26,7 @@ from nnlite.streams import Generators
 
 __all__ = [
     "Batches",
+    "Order",
     "batches",
     "check_reiterable",
     "checked_batches",
@@ -219,7 +220,7 @@ class Batches:
         Cut together, along the first axis.
     batch_size : int
         The rows in a batch; the last batch holds what is left.
-    rng : Generator, Generators or None
+    rng : Generator, Generators, Order or None
         Draws a new order for every pass, or one for each replica; None keeps the order of
         the rows.
     own : tuple of bool, optional
@@ -247,7 +248,7 @@ class Batches:
         arrays: tuple[AnyArray, ...],
         *,
         batch_size: int,
-        rng: np.random.Generator | Generators | None,
+        rng: np.random.Generator | Generators | Order | None,
         own: tuple[bool, ...] = (),
     ) -> None:
         own = own or (False,) * len(arrays)
@@ -278,6 +279,55 @@ class Batches:
 
     def __repr__(self) -> str:
         return f"Batches({self.rows} rows, {len(self)} batches of {self.batch_size})"
+
+
+class Order:
+    """A user's function that says in which order the rows come, in the place of a generator.
+
+    Parameters
+    ----------
+    draw : callable (int) -> array-like of int
+        From the number of rows to an order of them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> data = Batches((np.arange(3),), batch_size=2, rng=Order(lambda rows: range(rows)[::-1]))
+    >>> [x.tolist() for (x,) in data]
+    [[2, 1], [0]]
+    """
+
+    def __init__(self, draw: Callable[[int], ArrayLike]) -> None:
+        self.draw = draw
+
+    def permutation(self, rows: int) -> NDArray[np.int64]:
+        """Return the order of the next pass.
+
+        Parameters
+        ----------
+        rows : int
+            How many there are.
+
+        Returns
+        -------
+        ndarray of shape (rows,)
+
+        Raises
+        ------
+        ArgumentError, ArgumentTypeError
+            If the function gave no order of all rows.
+        """
+        order = np.asarray(self.draw(rows))
+        whole = order.shape == (rows,) and order.dtype.kind in "iu"
+        if not whole or not np.array_equal(np.sort(order), np.arange(rows)):
+            raise ArgumentError(
+                "fit(shuffle=)",
+                f"a function that gives each number from 0 to {rows - 1} once, for {rows} rows",
+                f"an array of shape {order.shape} and dtype {order.dtype}"
+                + (", in which numbers are missing" if whole else ""),
+                "Write shuffle=True for random orders, or return rng.permutation(rows), for instance.",
+            )
+        return order.astype(np.int64, copy=False)
 
 
 def _as_one_list(array: AnyArray, own: bool) -> AnyArray:

@@ -48,6 +48,7 @@ class FullBatchLoop(Loop):
         """Compute the loss and the gradient over all data."""
         state = self.state
         model, params = state.model, state.model.params
+        grad_computed = self.hooks("on_grad_computed")
         grads = np.zeros_like(params.grads)
         total = count = 0.0
         for number, (x, y, weight) in enumerate(self.data, start=1):
@@ -62,7 +63,10 @@ class FullBatchLoop(Loop):
         count = count or 1.0  # if no row counts, the loss is 0
         params.grads[...] = grads / count
         self.stepped = True
-        return total / count
+        state.batch_loss, state.batch_rows = total / count, count
+        for hook in grad_computed:
+            hook(state)
+        return float(state.batch_loss)
 
 
 class _Residuals:

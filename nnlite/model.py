@@ -8,10 +8,11 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from nnlite._typing import AnyArray, Array
 from nnlite.assembly import check_layers, default_initializer, follow_shapes
-from nnlite.boundary import Boundary
+from nnlite.boundary import Boundary, check_feature_names, check_preprocessing
 from nnlite.checks import check_dtype, check_integer
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.history import History
@@ -117,17 +118,25 @@ class Sequential:
         before it came into the model keeps them. With one seed for each replica, each
         starts, shuffles and drops out as a net on its own with that seed does; with one
         seed for all they start differently and see the same batches.
+    preprocessing : TableEncoder, optional
+        Fitted. It makes rows of numbers of every table that the model is given, and is saved
+        with the model. An ndarray is taken for rows that are encoded already.
 
     Attributes
     ----------
     layers : tuple of Layer
         The layers.
+    preprocessing : TableEncoder or None
+        What was given.
     params : Parameters
         All parameters and gradients, in two flat buffers.
     rng : Generator or Generators
         What `fit` draws from if it is given no seed of its own.
     input_shape, output_shape : tuple of int or None
         Shape of one sample; None if any will do.
+    feature_names : tuple of str or None
+        Names of the columns of the first table that the model was trained on without
+        `preprocessing`. Tables with other columns, or in another order, are refused from then on.
 
     Raises
     ------
@@ -156,18 +165,28 @@ class Sequential:
         dtype: Any = np.float32,
         replicas: int | None = None,
         rng: Seeds = None,
+        preprocessing: Any = None,
     ) -> None:
-        self._assemble(layers, dtype, replicas, rng, draw=True)
+        self._assemble(layers, dtype, replicas, rng, preprocessing, draw=True)
 
     @classmethod
-    def _blank(cls, layers: Sequence[Layer], *, dtype: Any, replicas: int | None) -> Sequential:
+    def _blank(
+        cls, layers: Sequence[Layer], *, dtype: Any, replicas: int | None, preprocessing: Any = None
+    ) -> Sequential:
         """Make a model whose weights are not drawn, to be filled in from a file."""
         model = cls.__new__(cls)
-        model._assemble(layers, dtype, replicas, None, draw=False)
+        model._assemble(layers, dtype, replicas, None, preprocessing, draw=False)
         return model
 
     def _assemble(
-        self, layers: Sequence[Layer], dtype: Any, replicas: int | None, rng: Seeds, *, draw: bool
+        self,
+        layers: Sequence[Layer],
+        dtype: Any,
+        replicas: int | None,
+        rng: Seeds,
+        preprocessing: Any,
+        *,
+        draw: bool,
     ) -> None:
         """Check everything and draw the weights; only then tie the layers to this model."""
         if replicas is not None:
@@ -176,6 +195,8 @@ class Sequential:
         self.layers = check_layers(layers, replicas=replicas)
         self.input_shape, self._output_shapes = follow_shapes(self.layers)
         self.output_shape = self._output_shapes[-1]
+        self.preprocessing = check_preprocessing(preprocessing, self.input_shape)
+        self._feature_names: tuple[str, ...] | None = None
         self.rng = check_rngs("Sequential(rng=)", rng, replicas=replicas)
         params = self._make_parameters(dtype, replicas)
         untouched = [index for index, layer in enumerate(self.layers) if layer._params is None]
@@ -192,7 +213,13 @@ class Sequential:
         """Move the layers' parameters into the buffers."""
         self.params = params
         self.boundary = Boundary(
-            self.layers, self.input_shape, self.output_shape, params.dtype, params.replicas
+            self.layers,
+            self.input_shape,
+            self.output_shape,
+            params.dtype,
+            params.replicas,
+            preprocessing=self.preprocessing,
+            feature_names=self._feature_names,
         )
         frozen: set[str] = set()
         for index, layer in enumerate(self.layers):
@@ -206,6 +233,15 @@ class Sequential:
         learning = [index for index, layer in enumerate(self.layers) if layer.parameter_names]
         # Nobody asks for dL/dx of the first layer that learns, nor for anything before it.
         self._first_learning = learning[0] if learning else len(self.layers)
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """Names of the columns of the table that the model was trained on."""
+        return self._feature_names
+
+    @feature_names.setter
+    def feature_names(self, names: Sequence[str] | None) -> None:
+        self._feature_names = self.boundary.feature_names = check_feature_names(names, self.input_shape)
 
     def initialize(self, rng: Seeds = None) -> None:
         """Draw all parameters anew.
@@ -710,7 +746,11 @@ class Sequential:
         number = self._replica_index("Sequential.replica(index)", index)
         rng = self.rng.each[number] if isinstance(self.rng, Generators) else self.rng
         layers = [layer._replica(number) for layer in self.layers]
-        return Sequential(layers, dtype=self.params.dtype, rng=copy.deepcopy(rng))
+        one = Sequential(
+            layers, dtype=self.params.dtype, rng=copy.deepcopy(rng), preprocessing=self.preprocessing
+        )
+        one.feature_names = self.feature_names
+        return one
 
     def best(
         self, history: History, *, monitor: str | None = None, higher_is_better: bool | None = None
@@ -896,7 +936,7 @@ class Sequential:
         validation: Any = None,
         metrics: Sequence[Metric] | Mapping[str, Metric] = (),
         callbacks: Sequence[Callback] = (),
-        shuffle: bool = True,
+        shuffle: bool | Callable[[int], ArrayLike] = True,
         rng: Seeds = None,
     ) -> History:
         """Train: thousands of times forward, loss, blame, and a small step downhill.
@@ -930,8 +970,9 @@ class Sequential:
             Measured on training and validation data, and named in the history.
         callbacks : sequence of Callback
             What else to do: stop early, show progress, save.
-        shuffle : bool
-            Whether to draw a new order of the rows for every epoch.
+        shuffle : bool or callable (int) -> array-like of int
+            Whether to draw a new order of the rows for every epoch; or a function from the
+            number of rows to an order, called once an epoch.
         rng : int, Generator or None, or one of them for each replica
             Seed of order, dropout and validation part; the model's own generator by
             default, so that a seeded model trains to the same bits again. With one for each

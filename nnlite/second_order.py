@@ -129,6 +129,9 @@ class LBFGS(FullBatchOptimizer):
         Converged when an iteration lowers the loss by a smaller part than this.
     max_line_search : int
         Largest number of evaluations in one iteration.
+    max_evaluations : int, optional
+        No new iteration is begun after so many evaluations in all; by default only
+        `max_line_search` sets a limit.
 
     Raises
     ------
@@ -175,11 +178,15 @@ class LBFGS(FullBatchOptimizer):
         gradient_tolerance: float = 1e-6,
         value_tolerance: float = 1e-12,
         max_line_search: int = 20,
+        max_evaluations: int | None = None,
     ) -> None:
         self.memory = check_integer("LBFGS(memory=)", memory, low=1)
         self.gradient_tolerance = check_number("LBFGS(gradient_tolerance=)", gradient_tolerance, low=0)
         self.value_tolerance = check_number("LBFGS(value_tolerance=)", value_tolerance, low=0)
         self.max_line_search = check_integer("LBFGS(max_line_search=)", max_line_search, low=1)
+        if max_evaluations is not None:
+            max_evaluations = check_integer("LBFGS(max_evaluations=)", max_evaluations, low=1)
+        self.max_evaluations = max_evaluations
 
     def minimize(
         self,
@@ -247,7 +254,7 @@ class LBFGS(FullBatchOptimizer):
                     "ftol": self.value_tolerance,
                     "maxls": self.max_line_search,
                     "maxiter": max_iterations,
-                    "maxfun": (max_iterations + 1) * (self.max_line_search + 1),
+                    "maxfun": self.max_evaluations or (max_iterations + 1) * (self.max_line_search + 1),
                 },
             )
         finally:

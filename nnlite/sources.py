@@ -12,6 +12,7 @@ from nnlite._typing import AnyArray, Array
 from nnlite.checks import check_number, is_own
 from nnlite.data import (
     Batches,
+    Order,
     check_reiterable,
     checked_batches,
     held_out_rows,
@@ -78,14 +79,14 @@ class Arrays:
         self.rows = x.shape[own[0]]
         self.cut(self.rows, None)
 
-    def cut(self, batch_size: int, rng: np.random.Generator | Generators | None) -> None:
+    def cut(self, batch_size: int, rng: np.random.Generator | Generators | Order | None) -> None:
         """Say how the rows are cut into batches.
 
         Parameters
         ----------
         batch_size : int
             Rows in a batch.
-        rng : Generator, Generators or None
+        rng : Generator, Generators, Order or None
             Draws a new order for every pass; None keeps the order.
         """
         self.batch_size, self.rng = batch_size, rng

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from numpy.typing import ArrayLike
 
 from nnlite.batch_loop import BatchLoop
 from nnlite.callbacks import Callback, TrainingState
+from nnlite.boundary import column_names
 from nnlite.checks import check_bool, check_integer
+from nnlite.data import Order
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
 from nnlite.full_batch_loop import FullBatchLoop
 from nnlite.history import History
@@ -35,7 +39,7 @@ def fit(
     validation: Any,
     metrics: Sequence[Metric] | Mapping[str, Metric],
     callbacks: Sequence[Callback],
-    shuffle: bool,
+    shuffle: bool | Callable[[int], ArrayLike],
     rng: Seeds,
 ) -> History:
     """Train a model; see `Sequential.fit`, which calls this."""
@@ -47,14 +51,16 @@ def fit(
         batch_size = check_integer("fit(batch_size=)", batch_size, low=1)
     hooks = _check_callbacks(callbacks)
     chosen = named_metrics(metrics)
-    shuffle = check_bool("fit(shuffle=)", shuffle)
+    if not callable(shuffle):
+        shuffle = check_bool("fit(shuffle=)", shuffle)
     replicas = model.params.replicas
     generator = model.rng if rng is None else check_rngs("fit(rng=)", rng, replicas=replicas)
     data = training_source(model, X, y, weight, loss)
     held_out = validation_source(model, validation, loss, data)
     if isinstance(data, Arrays):
         full = isinstance(optimizer, FullBatchOptimizer)
-        data.cut(batch_size or (data.rows if full else 32), generator if shuffle and not full else None)
+        order = Order(shuffle) if callable(shuffle) else generator if shuffle else None
+        data.cut(batch_size or (data.rows if full else 32), None if full else order)
 
     columns = ["epoch", "loss", *chosen]
     if held_out is not None:
@@ -72,6 +78,9 @@ def fit(
         callback.check(state)
     kind = FullBatchLoop if isinstance(optimizer, FullBatchOptimizer) else BatchLoop
     loop = kind(state, data, held_out, chosen, hooks, generator)
+    known = model.feature_names
+    if known is None and model.preprocessing is None:
+        model.feature_names = column_names(X)
     try:
         loop.run()
     except DivergenceError:
@@ -79,6 +88,7 @@ def fit(
     except (ArgumentError, ArgumentTypeError):
         if loop.before is not None:
             loop.before.restore()
+            model.feature_names = known
         raise
     return state.history
 
