@@ -157,10 +157,14 @@ __all__ = [
 ]
 
 
+#: Modules that few need, and most of which need more than NumPy: imported when first asked for.
+_ON_DEMAND = ("export", "interop", "onnx", "sklearn", "testing")
+
+
 def __getattr__(name: str) -> Any:
-    """Import `nnlite.testing` and `nnlite.sweep` when they are first asked for: few need them."""
-    if name == "testing":
-        return import_module("nnlite.testing")
+    """Import what few need when it is first asked for."""
+    if name in _ON_DEMAND:
+        return import_module(f"nnlite.{name}")
     if name in {"SweepResult", "sweep"}:
         return getattr(import_module("nnlite.sweeps"), name)
     raise AttributeError(f"module 'nnlite' has no attribute {name!r}")
