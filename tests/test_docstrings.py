@@ -9,6 +9,7 @@ import pytest
 import nnlite
 
 MODULES = [
+    "calibration",
     "callbacks",
     "curvature",
     "data",
