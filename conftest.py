@@ -2,8 +2,6 @@
 
 from importlib.util import find_spec
 
-collect_ignore = [
-    folder
-    for folder, needed in (("nnlite/sklearn", "sklearn"), ("tests/sklearn", "sklearn"))
-    if not find_spec(needed)
-]
+NEEDED = {"nnlite/onnx": "onnx", "nnlite/sklearn": "sklearn", "tests/sklearn": "sklearn"}
+
+collect_ignore = [folder for folder, package in NEEDED.items() if not find_spec(package)]

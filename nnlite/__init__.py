@@ -13,6 +13,7 @@ from nnlite.callbacks import (
     TimeLimit,
     TrainingState,
 )
+from nnlite.checkpoint import Checkpoint
 from nnlite.data import batches, k_folds, one_hot, train_test_split
 from nnlite.errors import ReplicaWarning
 from nnlite.history import History
@@ -22,6 +23,7 @@ from nnlite.layers import (
     Context,
     Dense,
     Dropout,
+    Embedding,
     Flatten,
     Layer,
     LeakyReLU,
@@ -71,6 +73,7 @@ from nnlite.schedules import (
     WarmUp,
 )
 from nnlite.second_order import LBFGS, LevenbergMarquardt
+from nnlite.table import TableEncoder
 
 if TYPE_CHECKING:
     from nnlite.sweeps import SweepResult, sweep
@@ -85,11 +88,13 @@ __all__ = [
     "AdamW",
     "BinaryCrossEntropy",
     "Callback",
+    "Checkpoint",
     "ConstantRate",
     "Context",
     "CosineDecay",
     "Dense",
     "Dropout",
+    "Embedding",
     "EarlyStopping",
     "Ensemble",
     "ExponentialDecay",
@@ -130,6 +135,7 @@ __all__ = [
     "Step",
     "StepDecay",
     "SweepResult",
+    "TableEncoder",
     "Tanh",
     "TimeLimit",
     "TrainingState",

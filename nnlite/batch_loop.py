@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 
-from nnlite.evaluation import Outputs
 from nnlite.loop import Loop
 from nnlite.losses import Value
 from nnlite.optimizers import Optimizer
@@ -26,13 +25,10 @@ class BatchLoop(Loop):
             self.hooks, ("on_batch_begin", "on_grad_computed", "on_batch_end")
         )
         keep_outputs = bool(self.metrics)
-        for epoch in range(1, state.epochs + 1):
-            begun = self.begin_epoch(epoch)
-            self.rate = optimizer.rate
-            total: Value = 0.0 if params.replicas is None else np.zeros(params.replicas)
-            count: Value = 0.0
-            outputs: list[Outputs] = []
-            for number, (x, y, weight) in enumerate(self.data, start=1):
+        for epoch in self.epochs():
+            now = self.begin_epoch(epoch)
+            total, count, outputs = now.total, now.count, now.outputs
+            for number, (x, y, weight) in self.batches():
                 state.batch = number
                 for hook in batch_begin:
                     hook(state)
@@ -57,6 +53,8 @@ class BatchLoop(Loop):
                 count = count + rows
                 if keep_outputs:
                     outputs.append((pred, y, weight))
+                if batch_end:
+                    now.total, now.count = total, count  # for a checkpoint
                 for hook in batch_end:
                     hook(state)
                 if state.stop_reason:
@@ -64,7 +62,7 @@ class BatchLoop(Loop):
             finite = np.isfinite(values).all(axis=-1)  # there is no further batch to show it
             if not finite.all():
                 self.diverged(finite, x, y, got="weights that are not finite after the step")
-            self.end_epoch(_mean(total, count), self.train_metrics(outputs), begun)
+            self.end_epoch(_mean(total, count), self.train_metrics(outputs), now)
             if state.stop_reason:
                 return
 

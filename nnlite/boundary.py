@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from nnlite._typing import AnyArray, Array
-from nnlite.checks import check_finite, check_rows, check_weight
+from nnlite.checks import check_finite, check_rows, check_weight, is_finite, not_finite
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.foreign import is_frame, is_sparse
 from nnlite.layers.base import Layer
+from nnlite.layers.standardize import Standardize
 from nnlite.losses import Loss
+from nnlite.rows import Blockwise, DaskRows, FileRows, as_csr, check_finite_csr, is_dask, is_in_file
 
 __all__ = ["Boundary", "check_feature_names", "check_preprocessing", "column_names"]
 
@@ -118,7 +123,7 @@ class Boundary:
         Parameters
         ----------
         x : array-like
-            The candidate.
+            The candidate: an array, a frame, a sparse matrix, ...
         where : str
             Names it in the message.
         finite : bool
@@ -126,8 +131,8 @@ class Boundary:
 
         Returns
         -------
-        ndarray
-            The input itself if nothing had to be changed.
+        ndarray, or CSR matrix of SciPy
+            The input itself if nothing had to be changed. A sparse input stays sparse.
 
         Raises
         ------
@@ -140,7 +145,68 @@ class Boundary:
         """
         array: Array = x
         if type(x) is not np.ndarray or x.dtype != self.dtype:
+            if is_sparse(x):
+                sparse: Array = self._check_sparse(x, where, finite)
+                return sparse
             array = self._cast(self._from_table(x, where), where)
+        self._check_shape(array, where)
+        if finite:
+            check_finite(where, array)
+        return array
+
+    def in_blocks(self, x: Any, *, where: str) -> Blockwise | None:
+        """Leave an input where it is, if that is a file or the blocks of a dask array.
+
+        Its shape and dtype are checked at once; its numbers are checked and cast as they are read.
+
+        Parameters
+        ----------
+        x : object
+            The candidate.
+        where : str
+            Names it in the message.
+
+        Returns
+        -------
+        Blockwise or None
+            None for an input that is to be checked as a whole, by `check_input`: one in memory,
+            or one that holds other data for each replica.
+
+        Raises
+        ------
+        ArgumentTypeError, ShapeError, ArgumentError
+            If it does not fit.
+        """
+        in_file = is_in_file(x)
+        if not (in_file or is_dask(x)) or self.row_axis(x) > 0:
+            return None
+        if x.dtype.kind not in "biuf":
+            check_rows(where, np.empty(1, x.dtype))  # says what to do about numbers of that kind
+        if in_file:
+            self._check_shape(x, where)
+            if isinstance(x, np.ma.MaskedArray):
+                return None
+            return FileRows(x, partial(self._check_read, where))
+        rows = DaskRows(where, x, lambda block, number: self._check_block(block, number, where))
+        self._check_shape(rows, where)
+        return rows
+
+    def _check_read(self, where: str, read: AnyArray, rows: Any) -> Array:
+        """Cast some rows of a file and refuse NaN and infinity, by the row of the file."""
+        with np.errstate(over="ignore"):
+            cast: Array = np.ascontiguousarray(read, self.dtype)
+        if not is_finite(cast):
+            place = tuple(int(i) for i in np.argwhere(~np.isfinite(cast))[0])
+            behind = self.row_axis(cast) + 1
+            in_order = isinstance(rows, slice)
+            row = (rows.start or 0) + place[0] if in_order else int(rows[place[:behind]])
+            raise not_finite(where, cast[place], (row, *place[behind:]))
+        return cast
+
+    def _check_block(self, block: Any, number: int, where: str) -> Array:
+        return self.check_input(block, where=f"{where}, block {number} of the dask array", finite=True)
+
+    def _check_shape(self, array: Any, where: str) -> None:
         shape = self.input_shape
         if shape is not None:
             leading = array.shape[: array.ndim - len(shape)]
@@ -148,11 +214,29 @@ class Boundary:
                 raise ShapeError(where, *self._expected_input(array))
         elif array.ndim < 2:
             raise ShapeError(where, "shape (batch, features)", f"{array.shape}", "Add the batch axis.")
-        if not array.size:
+        if 0 in array.shape:
             raise ArgumentError(where, "at least one row", f"shape {array.shape}", "Give some data.")
+
+    def _check_sparse(self, x: Any, where: str, finite: bool) -> Any:
+        """Check a sparse input and bring it into the form that the first layer takes."""
+        first = self.layers[0]
+        if not first.takes_sparse:
+            fix = "Begin the model with Dense, or write X.toarray() if that fits in memory."
+            if isinstance(first, Standardize):
+                fix = "Divide the columns by their sizes before, and begin the model with Dense: taking "
+                fix += "off the means would fill in every zero."
+            elif not type(first).__module__.startswith("nnlite.layers."):
+                fix = "Set takes_sparse = True in its class if its methods take CSR matrices, or write "
+                fix += "X.toarray()."
+            raise ArgumentTypeError(
+                where, f"a dense array, as layer 0 {first} takes it", f"a sparse {type(x).__name__}", fix
+            )
+        with np.errstate(over="ignore"):  # what is too large for float32 becomes inf, which can be refused
+            matrix = as_csr(where, x, self.dtype)
+        self._check_shape(matrix, where)
         if finite:
-            check_finite(where, array)
-        return array
+            check_finite_csr(where, matrix)
+        return matrix
 
     def _from_table(self, x: Any, where: str) -> Any:
         """Encode a table, or check that it has the columns that the model knows."""
@@ -338,10 +422,9 @@ def column_names(x: Any) -> tuple[str, ...] | None:
     >>> column_names([[31, 1.7]]) is None
     True
     """
-    if type(x) is np.ndarray:
-        return None
-    columns = x.keys() if isinstance(x, dict) else getattr(x, "columns", None)
-    return None if columns is None else tuple(map(str, columns))
+    if isinstance(x, dict):
+        return tuple(map(str, x))
+    return tuple(map(str, x.columns)) if is_frame(x) else None
 
 
 def check_feature_names(names: Any, input_shape: tuple[int, ...] | None) -> tuple[str, ...] | None:
@@ -398,6 +481,7 @@ def check_preprocessing(candidate: Any, input_shape: tuple[int, ...] | None) -> 
     Returns
     -------
     TableEncoder or None
+        A copy.
 
     Raises
     ------
@@ -423,4 +507,4 @@ def check_preprocessing(candidate: Any, input_shape: tuple[int, ...] | None) -> 
             f"{candidate.features} numbers a row",
             "Begin the model with encoder.layer().",
         )
-    return candidate
+    return copy.deepcopy(candidate)  # fitting it again must not change what the model says

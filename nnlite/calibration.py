@@ -83,14 +83,16 @@ def fit_temperature(logits: Any, y: Any, *, weight: Any = None) -> float:
         _check_between(f"{where}(y)", target, 1)
 
         def expected(beta: float) -> AnyArray:
-            return (z * expit(beta * z)).sum(axis=1)
+            means: AnyArray = (z * expit(beta * z)).sum(axis=1)
+            return means
 
         observed = (z * target).sum(axis=1)
     elif target.shape == (len(z),):
         _check_between(f"{where}(y)", target, z.shape[1] - 1)
 
         def expected(beta: float) -> AnyArray:
-            return (z * softmax(beta * z, axis=1)).sum(axis=1)
+            means: AnyArray = (z * softmax(beta * z, axis=1)).sum(axis=1)
+            return means
 
         observed = np.take_along_axis(z, target.astype(np.int64)[:, None], axis=1)[:, 0]
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -105,6 +105,7 @@ class TrainingState:
         self.active = np.ones(replicas or 1, bool)
         self.ended: AnyArray | None = None
         self.rng = rng
+        self._snapshot: Callable[[], dict[str, Any]] | None = None
         self._left: dict[int, tuple[dict[str, Array], list[Any]]] = {}
         self.history.replicas = [
             {"stop_reason": "", "best_epoch": None, "diverged": False} for _ in range(replicas or 0)
@@ -120,6 +121,28 @@ class TrainingState:
                     array[index] = kept.get(slot, 0.0)
             for state in draws:
                 set_state(self.rng.each[index], state)  # type: ignore[union-attr]
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return all that a later training needs to go on from here; `Checkpoint` writes it to a file.
+
+        Returns
+        -------
+        dict
+            Plain data and arrays, which are those of the training and not copies.
+
+        Raises
+        ------
+        ArgumentError
+            If `fit` has no `Checkpoint` among its callbacks.
+        """
+        if self._snapshot is None:
+            raise ArgumentError(
+                "TrainingState.snapshot",
+                "a training with a Checkpoint among its callbacks",
+                "one without",
+                "Add a Checkpoint, which writes it to a file too.",
+            )
+        return self._snapshot()
 
     def stop(self, reason: str, *, replicas: AnyArray | None = None) -> None:
         """End the training after the present batch, of all nets or of some replicas.
@@ -172,6 +195,10 @@ class Callback:
     Before anything else `check` may refuse the training. `on_train_end` is called however
     training ends, if `on_train_begin` was.
 
+    What a callback remembers from one moment to the next goes into a checkpoint if it says so in
+    `state_dict` and takes it back in `load_state_dict`. One without them begins afresh when
+    training goes on from a checkpoint.
+
     Examples
     --------
     >>> class Print(Callback):
@@ -200,8 +227,36 @@ class Callback:
             If a subclass refuses the training.
         """
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the callback remembers, for a checkpoint.
+
+        Returns
+        -------
+        dict
+            Of numbers, texts, truth values, None, arrays of numbers, and lists and dicts of them.
+        """
+        return {}
+
+    def load_state_dict(self, saved: dict[str, Any], state: TrainingState) -> None:
+        """Go on from what another one of this class remembered.
+
+        It is called behind `on_train_begin`, in a training that goes on from a checkpoint.
+
+        Parameters
+        ----------
+        saved : dict
+            What `state_dict` returned. Tuples have become lists.
+        state : TrainingState
+            Where training stands.
+
+        Raises
+        ------
+        ArgumentError
+            If a subclass cannot use it.
+        """
+
     def on_train_begin(self, state: TrainingState) -> None:
-        """Act before the first epoch."""
+        """Act before the first epoch, or before the one at which training goes on."""
 
     def on_epoch_begin(self, state: TrainingState) -> None:
         """Act before an epoch."""
@@ -287,6 +342,30 @@ class _Monitor(Callback):
         self.best = np.full(len(state.active), np.inf)
         self.waited = np.zeros(len(state.active), int)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best number so far, and for how long there was no better one."""
+        return {"best": self.best, "waited": self.waited}
+
+    def load_state_dict(self, saved: dict[str, Any], state: TrainingState) -> None:
+        """Take them over."""
+        self._load(saved, {"best": "best", "waited": "waited"})
+
+    def _load(self, saved: dict[str, Any], names: dict[str, str]) -> None:
+        """Take over arrays of the same shape and kind, by the names of entries and attributes."""
+        for name, attribute in names.items():
+            array, own = saved.get(name), getattr(self, attribute)
+            if not isinstance(array, np.ndarray) or (array.shape, array.dtype) != (own.shape, own.dtype):
+                raise ArgumentError(
+                    f"{type(self).__name__}.load_state_dict",
+                    f"an array {name!r} of {own.dtype} of shape {own.shape}",
+                    f"{array.dtype} of shape {array.shape}"
+                    if isinstance(array, np.ndarray)
+                    else type(array).__name__,
+                    "Give what state_dict() of the same training returned.",
+                )
+        for name, attribute in names.items():
+            setattr(self, attribute, saved[name].copy())
+
     def value(self, state: TrainingState) -> Array:
         """Return the numbers of this epoch, turned so that less is better; infinity if training is over."""
         found = state.history[-1][self.monitor]
@@ -361,6 +440,16 @@ class EarlyStopping(_Monitor):
         self.best_values = self._rows(state).copy()
         self._lowest = np.full(len(state.active), np.inf)
         self._best_epoch = np.zeros(len(state.active), int)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return also the best weights and their epochs."""
+        own = {"values": self.best_values, "lowest": self._lowest, "epoch": self._best_epoch}
+        return super().state_dict() | own
+
+    def load_state_dict(self, saved: dict[str, Any], state: TrainingState) -> None:
+        """Take them over."""
+        super().load_state_dict(saved, state)
+        self._load(saved, {"values": "best_values", "lowest": "_lowest", "epoch": "_best_epoch"})
 
     @staticmethod
     def _rows(state: TrainingState) -> Array:
@@ -474,7 +563,9 @@ class TimeLimit(Callback):
     Parameters
     ----------
     seconds : float
-        How long training may take, measured by the wall clock.
+        How long training may take, measured by the wall clock. In a training that goes on from
+        a checkpoint, the time before the checkpoint counts too. Given more seconds than before,
+        one that was ended by the limit goes on.
 
     Raises
     ------
@@ -493,11 +584,24 @@ class TimeLimit(Callback):
     def on_train_begin(self, state: TrainingState) -> None:
         """Look at the clock."""
         self._end = time.monotonic() + self.seconds
+        self._said = ""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the seconds so far, and whether they were too many."""
+        return {"seconds": self.seconds - (self._end - time.monotonic()), "said": self._said}
+
+    def load_state_dict(self, saved: dict[str, Any], state: TrainingState) -> None:
+        """Count on, and take back a stop if there is time left now."""
+        spent = check_number("TimeLimit.load_state_dict, seconds", saved.get("seconds"), low=0)
+        self._end -= spent
+        if spent < self.seconds and saved.get("said") and state.stop_reason == saved["said"]:
+            state.stop_reason = ""
 
     def on_batch_end(self, state: TrainingState) -> None:
         """Stop if the time is over."""
         if time.monotonic() >= self._end:
-            state.stop(f"time limit of {self.seconds:g} s")
+            self._said = f"time limit of {self.seconds:g} s"
+            state.stop(self._said)
 
     def on_epoch_end(self, state: TrainingState) -> None:
         """Stop if the time is over; L-BFGS has no batches."""
@@ -553,7 +657,8 @@ class ProgressBar(Callback):
         self._width = 0
         disable = not _is_watched() if self.disable is None else self.disable
         layout = "{percentage:3.0f}% {bar} {n_fmt}/{total_fmt} epochs, {remaining} left{postfix}"
-        self._bar: Any = tqdm(total=state.epochs, disable=disable, bar_format=layout)
+        done = len(state.history)
+        self._bar: Any = tqdm(total=state.epochs, initial=done, disable=disable, bar_format=layout)
 
     def on_epoch_end(self, state: TrainingState) -> None:
         """Let it grow."""

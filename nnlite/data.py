@@ -22,10 +22,13 @@ from nnlite.checks import (
     is_own,
 )
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.foreign import is_frame, is_sparse, take_rows
+from nnlite.rows import SparseRows, as_csr
 from nnlite.streams import Generators
 
 __all__ = [
     "Batches",
+    "Fresh",
     "Order",
     "batches",
     "check_reiterable",
@@ -45,8 +48,8 @@ def is_reiterable(candidate: object) -> bool:
     Parameters
     ----------
     candidate : object
-        A list or a `Batches` can; a generator, a file or an array of data is not what is
-        meant.
+        A list, a `Batches` or a DataLoader of PyTorch can; a generator, a file or an array of
+        data is not what is meant.
 
     Returns
     -------
@@ -60,8 +63,53 @@ def is_reiterable(candidate: object) -> bool:
     return isinstance(candidate, Iterable) and not isinstance(candidate, Iterator | np.ndarray | str | dict)
 
 
-def check_reiterable(where: str, candidate: object) -> None:
-    """Refuse what cannot be the batches of training or evaluation.
+class Fresh:
+    """Batches from a function that makes a new iterator at each call.
+
+    Parameters
+    ----------
+    where : str
+        Names the argument in messages.
+    make : callable () -> iterator of batches
+        Such as a generator function.
+
+    Examples
+    --------
+    >>> def squares():
+    ...     for number in range(3):
+    ...         yield number**2
+    >>> data = Fresh("here", squares)
+    >>> list(data), list(data)
+    ([0, 1, 4], [0, 1, 4])
+    """
+
+    def __init__(self, where: str, make: Callable[[], Iterable[Any]]) -> None:
+        self.where = where
+        self.make = make
+        self._last: object = None
+
+    def __iter__(self) -> Iterator[Any]:
+        made = self.make()
+        if not isinstance(made, Iterable):
+            raise ArgumentTypeError(
+                self.where,
+                "a function that returns an iterator of batches",
+                f"one that returns {type(made).__name__}",
+                "Write a generator function, with yield x, y.",
+            )
+        if isinstance(made, Iterator) and made is self._last:
+            raise ArgumentError(
+                self.where,
+                "a function that makes a new iterator at each call",
+                "one that returns the same again",
+                "Make the iterator inside the function.",
+            )
+        self._last = made
+        return iter(made)
+
+
+def check_reiterable(where: str, candidate: Any) -> Iterable[Any]:
+    """Return batches that can be gone through again and again, or refuse what cannot.
 
     Parameters
     ----------
@@ -70,27 +118,53 @@ def check_reiterable(where: str, candidate: object) -> None:
     candidate : object
         What was given without targets beside it.
 
+    Returns
+    -------
+    iterable of batches
+
     Raises
     ------
     ArgumentTypeError
-        If it cannot be iterated over again and again.
+        If it cannot be iterated over again and again, and is no function without arguments.
 
     Examples
     --------
-    >>> check_reiterable("fit(X)", [])
+    >>> check_reiterable("fit(X)", [1, 2])
+    [1, 2]
     """
-    if is_reiterable(candidate):
-        return
+    if is_reiterable(candidate) and not is_frame(candidate) and not hasattr(candidate, "dtype"):
+        return candidate  # type: ignore[no-any-return]
+    if is_maker(candidate):
+        return Fresh(where, candidate)
     fix = "Give the targets too."
     if isinstance(candidate, Iterator):
-        fix = "A generator can be used only once: give a list, nnlite.batches(X, y), or an object "
-        fix += "with its own __iter__."
+        fix = "A generator can be used only once: give a list, or the function that makes it, uncalled."
     raise ArgumentTypeError(
         where,
         "arrays X and y, or a re-iterable of batches (x, y)",
         f"{type(candidate).__name__} and no y",
         fix,
     )
+
+
+def is_maker(candidate: object) -> bool:
+    """Tell whether something may be a function that makes batches.
+
+    Parameters
+    ----------
+    candidate : object
+        A function or another callable, but no class, and nothing that can be iterated over.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_maker(lambda: iter([])), is_maker([])
+    (True, False)
+    """
+    return callable(candidate) and not isinstance(candidate, type | Iterable)
 
 
 def split_batch(batch: object) -> tuple[Any, Any, Any]:
@@ -117,7 +191,11 @@ def split_batch(batch: object) -> tuple[Any, Any, Any]:
     """
     if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
         got = f"{len(batch)} items" if isinstance(batch, tuple | list) else type(batch).__name__
-        raise ArgumentTypeError("batch", "(x, y) or (x, y, weight)", got, "Yield tuples of two or three.")
+        fix = "Yield tuples of two or three."
+        if isinstance(batch, dict):
+            parts = ", ".join(f"b[{name!r}]" for name in list(batch)[:2])
+            fix = f"Give a function with `for b in batches: yield {parts}` in it."
+        raise ArgumentTypeError("batch", "(x, y) or (x, y, weight)", got, fix)
     x, y, *rest = batch
     return x, y, rest[0] if rest else None
 
@@ -199,12 +277,12 @@ def _check_same_kind(
         )
 
 
-def _check_same_rows(where: str, X: AnyArray, y: AnyArray) -> None:
-    if len(X) != len(y):
+def _check_same_rows(where: str, X: Any, y: AnyArray) -> None:
+    if X.shape[0] != len(y):
         raise ShapeError(
             where,
             "X and y with the same number of rows",
-            f"{len(X)} and {len(y)} (shapes {X.shape} and {y.shape})",
+            f"{X.shape[0]} and {len(y)} (shapes {X.shape} and {y.shape})",
             "Give one target for each row of X.",
         )
 
@@ -216,7 +294,7 @@ class Batches:
 
     Parameters
     ----------
-    arrays : tuple of ndarray of shape (rows, ...)
+    arrays : tuple of ndarray of shape (rows, ...), or of rows that are taken as those of one are
         Cut together, along the first axis.
     batch_size : int
         The rows in a batch; the last batch holds what is left.
@@ -330,8 +408,10 @@ class Order:
         return order.astype(np.int64, copy=False)
 
 
-def _as_one_list(array: AnyArray, own: bool) -> AnyArray:
+def _as_one_list(array: Any, own: bool) -> Any:
     """Make one long, contiguous list of rows: of others `take` would copy all for every batch."""
+    if not isinstance(array, np.ndarray):
+        return array.as_one_list() if own else array
     return np.ascontiguousarray(array.reshape(-1, *array.shape[2:]) if own else array)
 
 
@@ -348,8 +428,8 @@ def batches(
 
     Parameters
     ----------
-    X : array_like of shape (rows, ...)
-        The inputs.
+    X : array_like of shape (rows, ...), or sparse matrix
+        The inputs. Batches of a sparse matrix are CSR matrices.
     y : array_like of shape (rows, ...)
         The targets.
     weight : array_like of shape (rows,) or None
@@ -385,14 +465,16 @@ def batches(
     [3. 1.] [30 10]
     [2.] [20]
     """
-    X, y = check_rows("batches(X=)", X), check_rows("batches(y=)", y)
-    _check_same_rows("batches", X, y)
+    rows: Any = as_csr("batches(X=)", X, None) if is_sparse(X) else check_rows("batches(X=)", X)
+    y = check_rows("batches(y=)", y)
+    _check_same_rows("batches", rows, y)
+    rows = SparseRows(rows) if is_sparse(rows) else rows
     size = check_integer("batches(batch_size=)", batch_size, low=1)
     generator = check_rng("batches(rng=)", rng) if check_bool("batches(shuffle=)", shuffle) else None
     if weight is None:
-        return Batches((X, y), batch_size=size, rng=generator)
-    weight = check_weight("batches(weight=)", weight, rows=(len(X),))
-    return Batches((X, y, weight), batch_size=size, rng=generator)
+        return Batches((rows, y), batch_size=size, rng=generator)
+    weight = check_weight("batches(weight=)", weight, rows=(len(y),))
+    return Batches((rows, y, weight), batch_size=size, rng=generator)
 
 
 def one_hot(ids: ArrayLike, *, classes: int | None = None, dtype: DTypeLike = np.float32) -> AnyArray:
@@ -439,8 +521,8 @@ def train_test_split(
 
     Parameters
     ----------
-    X : array_like of shape (rows, ...)
-        The inputs.
+    X : array_like of shape (rows, ...), frame or sparse matrix
+        The inputs. Both parts of a frame are frames, those of a sparse matrix CSR matrices.
     y : array_like of shape (rows, ...)
         The targets.
     test : float or int
@@ -454,7 +536,7 @@ def train_test_split(
 
     Returns
     -------
-    X_train, X_test, y_train, y_test : ndarray
+    X_train, X_test, y_train, y_test : ndarray, or frame or CSR matrix
         In random order, with the dtypes of `X` and `y`.
 
     Raises
@@ -475,9 +557,11 @@ def train_test_split(
     >>> X_train.shape, np.bincount(y_train), np.bincount(y_test)
     ((5, 1), array([4, 1]), array([4, 1]))
     """
-    X, y = check_rows("train_test_split(X=)", X), check_rows("train_test_split(y=)", y)
-    _check_same_rows("train_test_split", X, y)
-    rows, held_out = len(X), held_out_rows("train_test_split(test=)", test, len(X))
+    where = "train_test_split(X=)"
+    data: Any = as_csr(where, X, None) if is_sparse(X) else X if is_frame(X) else check_rows(where, X)
+    y = check_rows("train_test_split(y=)", y)
+    _check_same_rows("train_test_split", data, y)
+    rows, held_out = len(y), held_out_rows("train_test_split(test=)", test, len(y))
     order = check_rng("train_test_split(rng=)", rng).permutation(rows)
     if check_bool("train_test_split(stratify=)", stratify):
         ids = check_labels("train_test_split(y=)", y)
@@ -485,7 +569,7 @@ def train_test_split(
     else:
         is_test = np.arange(rows) < held_out
     train_rows, test_rows = order[~is_test], order[is_test]
-    return X[train_rows], X[test_rows], y[train_rows], y[test_rows]
+    return take_rows(data, train_rows), take_rows(data, test_rows), y[train_rows], y[test_rows]
 
 
 def k_folds(rows: int, folds: int, *, rng: RNG = None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

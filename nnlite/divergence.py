@@ -6,6 +6,7 @@ import numpy as np
 
 from nnlite._typing import AnyArray, Array
 from nnlite.errors import DivergenceError
+from nnlite.foreign import is_sparse
 from nnlite.model import Sequential
 
 __all__ = ["explain"]
@@ -141,5 +142,6 @@ def _first_not_finite(model: Sequential, x: Array) -> tuple[str, bool]:
 
 def _size(array: AnyArray) -> float:
     """Return the largest absolute value; NaN counts as infinity."""
-    largest = float(np.max(np.abs(array), initial=0.0))
+    numbers = array.data if is_sparse(array) else array
+    largest = float(np.max(np.abs(numbers), initial=0.0))
     return np.inf if np.isnan(largest) else largest

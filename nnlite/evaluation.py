@@ -42,7 +42,9 @@ def evaluate(
         )
 
     def predict(x: Any, y: Any, weight: Any, where: str = "x") -> Outputs:
-        x = model.boundary.check_input(x, where=where, finite=True)
+        edge = model.boundary
+        blocks = edge.in_blocks(x, where=where)
+        x = edge.check_input(x, where=where, finite=True) if blocks is None else blocks
         y = model.boundary.check_target_rows(y, x)
         if weight is not None:
             weight = model.boundary.check_weight(weight, model.boundary.rows(x), part=where == "x")
@@ -58,8 +60,8 @@ def evaluate(
             "an array beside them",
             "Give batches (x, y, weight).",
         )
-    check_reiterable("Sequential.evaluate(X)", X)
-    parts = list(checked_batches(X, predict, where="Sequential.evaluate", pred_shape=lambda pred: pred.shape))
+    where, given = "Sequential.evaluate", check_reiterable("Sequential.evaluate(X)", X)
+    parts = list(checked_batches(given, predict, where=where, pred_shape=lambda pred: pred.shape))
     return score(model, parts, loss=loss, metrics=chosen)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 import numpy as np
 
@@ -11,34 +10,54 @@ from nnlite._typing import Array
 from nnlite.loop import Loop
 from nnlite.per_example import outputs_and_jacobian
 from nnlite.second_order import FullBatchOptimizer
-from nnlite.sources import Arrays, Batch
 
 __all__ = ["FullBatchLoop"]
 
 
 class FullBatchLoop(Loop):
-    """Training by L-BFGS or Levenberg-Marquardt, where an epoch is one iteration; see `Loop`."""
+    """Training by L-BFGS or Levenberg-Marquardt, where an epoch is one iteration; see `Loop`.
+
+    Attributes
+    ----------
+    begin_anew : bool
+        Set while an iteration ends, to end the search behind it and begin another one there.
+    """
+
+    begin_anew = False
 
     def train(self, optimizer: FullBatchOptimizer) -> None:
         """Hand the loss over all data to an optimizer that looks at it as one function."""
         state = self.state
-        begun = self.begin_epoch(1)
+        epochs = self.epochs()
+        if not epochs:
+            return
+        now = self.begin_epoch(epochs[0])
 
         def end_epoch(value: float) -> None:
             metrics = self.measure(self.data, "training data", loss=None) if self.metrics else {}
-            self.end_epoch(value, metrics, begun)
+            self.end_epoch(value, metrics, now)
 
         def on_iteration(value: float) -> bool:
-            nonlocal begun
+            nonlocal now
             end_epoch(value)
-            if not state.stop_reason and state.epoch < state.epochs:
-                begun = self.begin_epoch(state.epoch + 1)
-            return bool(state.stop_reason)
+            if state.stop_reason or state.epoch == state.epochs:
+                return bool(state.stop_reason)
+            now = self.begin_epoch(state.epoch + 1)
+            return self.begin_anew
 
         evaluate = _Residuals(self) if optimizer.least_squares else self.full_loss
-        reason = optimizer.minimize(
-            state.model.params, evaluate, max_iterations=state.epochs, on_iteration=on_iteration
-        )
+        while True:
+            self.begin_anew = False
+            reason = optimizer.minimize(
+                state.model.params,
+                evaluate,
+                max_iterations=state.epochs - len(state.history),
+                on_iteration=on_iteration,
+            )
+            if not self.begin_anew or state.stop_reason or len(state.history) >= state.epochs:
+                break
+            # As a training does that goes on from the checkpoint just written.
+            optimizer.load_state_dict(optimizer.state_dict())
         if not state.history.rows:  # at the minimum from the start: there was nothing to iterate
             end_epoch(self.full_loss())
         if len(state.history) < state.epochs:
@@ -79,20 +98,14 @@ class _Residuals:
     def __init__(self, loop: FullBatchLoop) -> None:
         self.loop = loop
         self.model = loop.state.model._in_float64()
-        batches: Iterable[Batch] = loop.data
-        if isinstance(loop.data, Arrays):
-            ((x, y, weight),) = loop.data.in_order()
-            starts = range(0, len(x), loop.data.batch_size)
-            cuts = [slice(start, start + loop.data.batch_size) for start in starts]
-            batches = [(x[cut], y[cut], None if weight is None else weight[cut]) for cut in cuts]
         # Copies: the same rows in the same order in every pass, which a stream does not promise.
         copies = [
             (
                 x.astype(np.float64),
                 y.astype(np.float64),
-                np.ones(len(x)) if weight is None else weight.astype(np.float64),
+                np.ones(x.shape[0]) if weight is None else weight.astype(np.float64),
             )
-            for x, y, weight in batches
+            for x, y, weight in loop.data
         ]
         total = sum(float(weight.sum()) for _, _, weight in copies) or 1.0  # if no row counts, the loss is 0
         self.batches = [(x, y, np.sqrt(weight[:, None] / (total * y.shape[-1]))) for x, y, weight in copies]

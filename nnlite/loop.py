@@ -8,25 +8,36 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nnlite._typing import AnyArray, Array
 from nnlite.callbacks import Callback, TrainingState
 from nnlite.checks import is_own
+from nnlite.data import Batches, Order
 from nnlite.divergence import explain
-from nnlite.errors import ArgumentTypeError, DivergenceError, ReplicaWarning
+from nnlite.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DivergenceError,
+    ModelFileError,
+    ReplicaWarning,
+)
 from nnlite.evaluation import Outputs, score
 from nnlite.losses import Loss, Value
 from nnlite.metrics import Metric
 from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer
 from nnlite.second_order import FullBatchOptimizer
-from nnlite.sources import Arrays, Source, Stream
-from nnlite.streams import Generators, get_state, set_state
+from nnlite.sources import Arrays, Batch, Source, Stream
+from nnlite.streams import Generators, get_states, set_states
 
-__all__ = ["Loop"]
+__all__ = ["CTRL_C", "Epoch", "GoOn", "Loop", "unusable"]
+
+#: The reason for the end of a training that the user has interrupted.
+CTRL_C = "Ctrl-C"
 
 
 class Before:
@@ -36,31 +47,85 @@ class Before:
         self,
         model: Sequential,
         optimizer: Optimizer | FullBatchOptimizer,
-        rng: np.random.Generator | Generators,
+        rngs: Sequence[np.random.Generator | Generators],
     ) -> None:
-        self.model, self.optimizer, self.rng = model, optimizer, rng
+        self.model, self.optimizer, self.rngs = model, optimizer, rngs
         self.values = model.params.values.copy()
         self.grads = model.params.grads.copy()
+        self.frozen = model.params.frozen
         self.buffers = [
             {name: array.copy() for name, array in layer.buffers.items()} for layer in model.layers
         ]
-        self.draws = get_state(rng)
+        self.draws = get_states(rngs)
+        # Also its arguments: a checkpoint brings those that callbacks have changed.
+        self.attributes = vars(optimizer).copy()
         if isinstance(optimizer, Optimizer):
-            self.steps = optimizer.steps, optimizer.rate_factor
-            self.state = {slot: array.copy() for slot, array in optimizer.state.items()}
-            self.owner = optimizer._owner
+            self.attributes["state"] = {slot: array.copy() for slot, array in optimizer.state.items()}
 
     def restore(self) -> None:
         """Put it back."""
-        self.model.params.values[...] = self.values
-        self.model.params.grads[...] = self.grads
+        params = self.model.params
+        params.values[...] = self.values
+        params.grads[...] = self.grads
+        if params.frozen != self.frozen:
+            params.frozen = self.frozen
         for layer, buffers in zip(self.model.layers, self.buffers, strict=True):
             layer.buffers = buffers
-        set_state(self.rng, self.draws)
+        set_states(self.rngs, self.draws)
+        vars(self.optimizer).clear()
+        vars(self.optimizer).update(self.attributes)
         if isinstance(self.optimizer, Optimizer):
-            self.optimizer.reset()
-            self.optimizer.steps, self.optimizer.rate_factor = self.steps
-            self.optimizer.state, self.optimizer._owner = self.state, self.owner
+            self.optimizer._release()
+
+
+class Epoch:
+    """How far an epoch has come: what its batches so far add up to.
+
+    Parameters
+    ----------
+    replicas : int or None
+        How many nets are trained as one.
+
+    Attributes
+    ----------
+    total : float or ndarray of shape (replicas,)
+        The sum of the losses of all rows.
+    count : float or ndarray of shape (replicas,)
+        How many rows, or the sum of their weights.
+    outputs : list of (pred, target, weight)
+        What metrics are computed from at the end.
+    begun : float
+        When it began, by the clock that `time.perf_counter` reads.
+    """
+
+    __slots__ = ("begun", "count", "outputs", "total")
+
+    def __init__(self, replicas: int | None) -> None:
+        self.total: Value = 0.0 if replicas is None else np.zeros(replicas)
+        self.count: Value = 0.0
+        self.outputs: list[Outputs] = []
+        self.begun = time.perf_counter()
+
+
+class GoOn(NamedTuple):
+    """What a loop puts back once training has begun, to go on from where another one was.
+
+    Parameters
+    ----------
+    where : str
+        Names the checkpoint in messages.
+    callbacks : list of (Callback, dict)
+        What each of them remembered.
+    start, epoch, now : list
+        States of the generators: when training began, when the present epoch did, and now.
+        `epoch` is None between two epochs.
+    """
+
+    where: str
+    callbacks: list[tuple[Callback, dict[str, Any]]]
+    start: list[Any]
+    epoch: list[Any] | None
+    now: list[Any]
 
 
 class Loop:
@@ -82,6 +147,17 @@ class Loop:
         What else to do.
     rng : Generator or Generators
         Draws order, dropout and validation part.
+    keep_draws : bool
+        Whether to remember what the generators were like at the start and at that of each epoch.
+
+    Attributes
+    ----------
+    rngs : list of Generator or Generators
+        All that is drawn from.
+    done : int
+        Epochs that were over before this loop began.
+    now : Epoch or None
+        The present epoch; None between two.
     """
 
     def __init__(
@@ -92,6 +168,8 @@ class Loop:
         metrics: Mapping[str, Metric],
         callbacks: Sequence[Callback],
         rng: np.random.Generator | Generators,
+        *,
+        keep_draws: bool = False,
     ) -> None:
         self.state = state
         self.data = data
@@ -102,7 +180,8 @@ class Loop:
         self.epoch_begin, self.epoch_end = map(self.hooks, ("on_epoch_begin", "on_epoch_end"))
         # Batches, metrics and schedules are met for the first time in the first epoch. What goes
         # wrong later than that is no reason to throw away what was learned.
-        self.before: Before | None = Before(state.model, state.optimizer, rng)
+        self.rngs = [rng, *_drawn_by(data), *_drawn_by(validation)]
+        self.before: Before | None = Before(state.model, state.optimizer, self.rngs)
         self.ctx = state.model.context(rng=rng)
         params = state.model.params
         # The largest weight of each net, to tell later whether they have grown.
@@ -111,6 +190,14 @@ class Loop:
         self.rate: float | Array | None = None  # of the first step of the epoch
         self.stepped = False
         self.backup = np.empty_like(params.values)  # before the last step, which a finite loss led to
+        self.done = 0
+        self.now: Epoch | None = None
+        self.epoch = Epoch(params.replicas)  # one for all, which saves a microsecond in each
+        self.nothing = self.epoch.total
+        self.keep_draws = keep_draws
+        self.start_draws: list[Any] = []
+        self.epoch_draws: list[Any] = []
+        self.go_on: GoOn | None = None
 
     def hooks(self, moment: str) -> list[Callable[[TrainingState], None]]:
         """Return the callbacks that do something at a moment."""
@@ -127,16 +214,20 @@ class Loop:
                 for callback in self.callbacks:
                     callback.on_train_begin(state)
                     started.append(callback)
+                self.load_callbacks()
+                if self.keep_draws:
+                    self.start_draws = get_states(self.rngs)
                 if isinstance(self.validation, float) and isinstance(self.data, Arrays):
                     self.data, self.validation = self.data.split(self.validation, self.rng)
                 state.model._adapt(self.data.inputs)
+                self.draw_again()
                 self.train(state.optimizer)
             except KeyboardInterrupt:
                 if history.interrupted:  # the second one: the user does not want to wait
                     raise
                 # From a handler that is not ours, or raised by a callback.
                 history.interrupted = True
-                state.stop("Ctrl-C")
+                state.stop(CTRL_C)
             finally:
                 with ExitStack() as ends:  # each is called, even if another one fails
                     for callback in reversed(started):
@@ -232,20 +323,82 @@ class Loop:
             stacklevel=5,
         )
 
+    # Going on from a checkpoint.
+
+    def load_callbacks(self) -> None:
+        """Put back what the callbacks remember, and what was drawn from when training began."""
+        if self.go_on is None:
+            return
+        for callback, saved in self.go_on.callbacks:
+            try:
+                callback.load_state_dict(saved, self.state)
+            except Exception as error:  # whatever a callback makes of a state that it did not expect
+                raise unusable(self.go_on.where, callback, error) from error
+        set_states(self.rngs, self.go_on.start)
+
+    def draw_again(self) -> None:
+        """Put back what is drawn from now."""
+        if self.go_on is None:
+            return
+        if isinstance(self.data, Arrays) and isinstance(self.data.rng, Order):
+            for _ in range(self.done):  # it may remember how often it was called
+                self.data.rng.draw(self.data.rows)
+        set_states(self.rngs, self.go_on.now)
+
+    def batches_left(self, go_on: GoOn) -> Iterator[tuple[int, Batch]]:
+        """Give those behind the ones that were done before this loop began."""
+        state = self.state
+        self.epoch_draws = go_on.epoch or []
+        set_states(self.rngs, self.epoch_draws)
+        numbered = enumerate(self.data, start=1)
+        passed = sum(1 for _ in islice(numbered, state.batch))
+        if passed < state.batch:
+            raise ArgumentError(
+                go_on.where,
+                f"an epoch of at least {state.batch} batches, of which so many are done",
+                f"{passed} batches",
+                "Give the same batches again.",
+            )
+        set_states(self.rngs, go_on.now)
+        return iter(()) if state.stop_reason else numbered
+
     # The edges of an epoch.
 
-    def begin_epoch(self, epoch: int) -> float:
-        """Call the callbacks and look at the clock."""
-        if epoch > 1:
-            self.before = None
-        self.state.epoch = epoch
-        self.state.batch = 0
-        self.listed = self.state.active.copy()
-        for hook in self.epoch_begin:
-            hook(self.state)
-        return time.perf_counter()
+    def epochs(self) -> range:
+        """Return the numbers of the epochs to come, with that of one that has been begun."""
+        over = self.state.stop_reason and self.now is None
+        return range(self.done + 1, self.done + 1 if over else self.state.epochs + 1)
 
-    def end_epoch(self, loss: Value, metrics: dict[str, Any], begun: float) -> None:
+    def begin_epoch(self, epoch: int) -> Epoch:
+        """Call the callbacks and look at the clock."""
+        if self.now is not None:  # it was begun by the training that this one goes on from
+            return self.now
+        state = self.state
+        if epoch > self.done + 1:
+            self.before = None
+        state.epoch = epoch
+        state.batch = 0
+        self.listed = state.active.copy()
+        for hook in self.epoch_begin:
+            hook(state)
+        if isinstance(state.optimizer, Optimizer):
+            self.rate = state.optimizer.rate
+        now = self.now = self.epoch
+        now.total, now.count, now.outputs = self.nothing, 0.0, []
+        now.begun = time.perf_counter()
+        return now
+
+    def batches(self) -> Iterator[tuple[int, Batch]]:
+        """Give the batches of the epoch that are still to come, with their numbers."""
+        if self.go_on is not None:
+            go_on, self.go_on = self.go_on, None
+            if go_on.epoch is not None:
+                return self.batches_left(go_on)
+        if self.keep_draws:
+            self.epoch_draws = get_states(self.rngs)
+        return enumerate(self.data, start=1)
+
+    def end_epoch(self, loss: Value, metrics: dict[str, Any], epoch: Epoch) -> None:
         """Write the row of the epoch and call the callbacks."""
         state = self.state
         row: dict[str, Any] = {"loss": loss, **metrics}
@@ -255,7 +408,8 @@ class Loop:
         row = {name: self.plain(name, value) for name, value in row.items()}
         rate = self.rate.tolist() if isinstance(self.rate, np.ndarray) else self.rate
         row = {"epoch": state.epoch, **row, "learning_rate": rate}
-        state.history.rows.append(row | {"seconds": time.perf_counter() - begun})
+        state.history.rows.append(row | {"seconds": time.perf_counter() - epoch.begun})
+        self.now = None
         for hook in self.epoch_end:
             hook(state)
 
@@ -289,6 +443,37 @@ class Loop:
         return found
 
 
+def unusable(where: str, user: Callback | Optimizer | FullBatchOptimizer, error: Exception) -> ModelFileError:
+    """Make the error for a part of a checkpoint that the one whom it belongs to cannot use.
+
+    Parameters
+    ----------
+    where : str
+        Names the checkpoint.
+    user : Callback, Optimizer or FullBatchOptimizer
+        Whom it belongs to.
+    error : Exception
+        What its `load_state_dict` raised.
+
+    Returns
+    -------
+    ModelFileError
+    """
+    return ModelFileError(
+        where,
+        f"a state that {type(user).__name__}.load_state_dict can use",
+        f"one that fails with {type(error).__name__}: {str(error).rstrip('.')}",
+        "The file is damaged, or was made by something else.",
+    )
+
+
+def _drawn_by(source: Source | float | None) -> list[np.random.Generator | Generators]:
+    """Return the generator of batches in random order that the user has made by `nnlite.batches`."""
+    made = source.batches if isinstance(source, Stream) else None
+    rng = made._rng if isinstance(made, Batches) else None
+    return [rng] if isinstance(rng, np.random.Generator) else []
+
+
 def _plain(name: str, value: Any) -> Any:
     """Return what JSON can hold: a number, or a list of numbers."""
     if isinstance(value, np.ndarray | np.generic):
@@ -307,7 +492,7 @@ def _stop_at_ctrl_c(state: TrainingState) -> Iterator[None]:
 
     def note() -> None:
         state.history.interrupted = True
-        state.stop("Ctrl-C")
+        state.stop(CTRL_C)
 
     def handle(number: int, frame: Any) -> None:
         if state.history.interrupted:

@@ -15,11 +15,13 @@ from nnlite.assembly import check_layers, default_initializer, follow_shapes
 from nnlite.boundary import Boundary, check_feature_names, check_preprocessing
 from nnlite.checks import check_dtype, check_integer
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.foreign import is_sparse
 from nnlite.history import History
 from nnlite.layers.base import Context, Layer
 from nnlite.losses import Loss, Value
 from nnlite.metrics import Metric, is_better_higher
 from nnlite.parameters import Parameters, join_specs
+from nnlite.rows import Blockwise
 from nnlite.streams import Generators, Seeds, check_rngs
 from nnlite.summary import LayerSummary, Summary
 
@@ -394,7 +396,11 @@ class Sequential:
                 x = layer.forward(x)
             return x
         if ctx.spread and not self.boundary.row_axis(x):
-            x = np.broadcast_to(x, (self.params.replicas, *x.shape))  # type: ignore[arg-type]
+            if is_sparse(x) and ctx.layers[0].needs_dx:
+                # dL/dx is dense too, and each replica has its own
+                x = x.toarray()  # type: ignore[attr-defined]
+            if isinstance(x, np.ndarray):  # of a sparse input, Dense gives each replica an output of its own
+                x = np.broadcast_to(x, (self.params.replicas, *x.shape))  # type: ignore[arg-type]
         for layer, kept in ctx.steps:
             kept.x_shape = x.shape
             x = layer.forward(x, kept)
@@ -629,11 +635,17 @@ class Sequential:
         (1, 3)
         """
         batch_size = check_integer("Sequential.predict(batch_size=)", batch_size, low=1)
-        return self._predict(
-            self.boundary.check_input(X, where="Sequential.predict(X)", finite=True), batch_size
-        )
+        where = "Sequential.predict(X)"
+        if type(X) is not np.ndarray or X.dtype != self.params.dtype:
+            blocks = self.boundary.in_blocks(X, where=where)
+            if blocks is not None:
+                return self._predict(blocks, batch_size)
+        return self._predict(self.boundary.check_input(X, where=where, finite=True), batch_size)
 
-    def _predict(self, x: Array, batch_size: int) -> Array:
+    def _predict(self, x: Array | Blockwise, batch_size: int) -> Array:
+        if isinstance(x, Blockwise):
+            each = [self._predict(block, batch_size) for block in x]
+            return np.concatenate(each, axis=-1 - self.boundary.output_rank)
         axis = self.boundary.row_axis(x)
         rows = x.shape[axis]
         if rows <= batch_size:
@@ -909,8 +921,11 @@ class Sequential:
         >>> model.predict([[5.0]])
         array([[3.]], dtype=float32)
         """
-        x = self.boundary.check_input(X, where="Sequential.adapt(X)", finite=True)
-        self._adapt(lambda: iter((x,)))
+        where = "Sequential.adapt(X)"
+        blocks: Iterable[Array] | None = self.boundary.in_blocks(X, where=where)
+        if blocks is None:
+            blocks = (self.boundary.check_input(X, where=where, finite=True),)
+        self._adapt(lambda: iter(blocks))
 
     def _adapt(self, blocks: Callable[[], Iterator[Array]]) -> None:
         """Do so block by block; `blocks` gives the data again at each call."""
@@ -938,14 +953,17 @@ class Sequential:
         callbacks: Sequence[Callback] = (),
         shuffle: bool | Callable[[int], ArrayLike] = True,
         rng: Seeds = None,
+        resume: str | PathLike[str] | None = None,
     ) -> History:
         """Train: thousands of times forward, loss, blame, and a small step downhill.
 
         Parameters
         ----------
         X : array-like of shape (rows, features), or re-iterable of batches
-            The input; without `y`, anything that can be iterated over again and again and
-            gives batches ``(x, y)`` or ``(x, y, weight)``. With replicas, `X`, `y` and
+            The input: an array, a frame, a sparse matrix, a memory-mapped or a dask array, which
+            are read batch by batch (docs/data.md). Without `y`, anything that can be iterated
+            over again and again, or a function that makes a new iterator, of batches ``(x, y)``
+            or ``(x, y, weight)``. With replicas, `X`, `y` and
             `weight` may each have an axis for them in front: other data for each, such as
             the folds of `k_folds`.
         y : array-like, optional
@@ -963,7 +981,7 @@ class Sequential:
         weight : array-like of shape (rows,), optional
             How much each row counts. For class weights write
             ``weight=np.array([1.0, 2.0, 5.0])[y]``.
-        validation : tuple, float or re-iterable of batches, optional
+        validation : tuple, float, re-iterable of batches or function that makes them, optional
             Data to measure on after every epoch: ``(X, y)`` or ``(X, y, weight)``, or a part
             of the training rows in (0, 1), drawn at random and kept out of training.
         metrics : sequence or dict of functions (pred, target) -> float
@@ -977,6 +995,10 @@ class Sequential:
             Seed of order, dropout and validation part; the model's own generator by
             default, so that a seeded model trains to the same bits again. With one for each
             replica, each has an order of its own, and trains as a net on its own would.
+        resume : str or path-like, optional
+            A file that `Checkpoint` wrote in the same training. It goes on from there to the
+            same bits as if it had not been stopped; `epochs`, limits of time and patience, and
+            where and when checkpoints are written may be others.
 
         Returns
         -------
@@ -989,6 +1011,10 @@ class Sequential:
             If anything does not fit; then nothing has changed. (What fits in the first epoch
             and not in a later one, such as a stream that gives other batches then, ends
             training with the weights it has come to.)
+        ModelFileError
+            If `resume` is no whole checkpoint; then nothing has changed.
+        OSError
+            If a checkpoint cannot be read or written.
         DivergenceError
             If the loss stops being finite, with replicas that of all of them. The model keeps
             the last weights that gave a finite loss, and the optimizer is reset.
@@ -1033,6 +1059,7 @@ class Sequential:
             callbacks=callbacks,
             shuffle=shuffle,
             rng=rng,
+            resume=resume,
         )
 
     def save(self, path: str | PathLike[str]) -> None:

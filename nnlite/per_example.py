@@ -9,6 +9,7 @@ import numpy as np
 
 from nnlite._typing import Array
 from nnlite.errors import ArgumentError, ShapeError
+from nnlite.foreign import is_sparse
 from nnlite.losses import Loss
 from nnlite.model import Sequential
 
@@ -108,6 +109,9 @@ def _swap(model: Sequential, array: Array) -> Array:
 
 def _examples_first(model: Sequential, x: Array) -> Array:
     """Bring an input into the shape (rows, 1, features) or (rows, replicas or 1, 1, features)."""
+    if is_sparse(x):
+        # Smaller than the result, which has a number for every weight of every row.
+        x = x.toarray()  # type: ignore[attr-defined]
     if model.params.replicas is None:
         return x[:, None]
     if model.boundary.row_axis(x) == 0:

@@ -1,15 +1,15 @@
-"""Files: a model in one safetensors file, numbers as tensors and architecture as JSON.
+"""Model files: a model in one safetensors file, numbers as tensors and architecture as JSON.
 
 Reading a file makes arrays and nnlite's own layers, and nothing else: no code in a
-file can run.
+file can run. docs/files.md describes the format.
 """
 
 from __future__ import annotations
 
-import errno
+import operator
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,21 +17,28 @@ import nnlite.initializers
 import nnlite.layers
 from nnlite._typing import AnyArray
 from nnlite._version import __version__
-from nnlite.checks import check_dtype
+from nnlite.checks import check_dtype, check_integer
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError
+from nnlite.files import TensorFile, check_path, open_tensors, parse_json, short, write_tensors
 from nnlite.initializers import Initializer
-from nnlite.layers import Layer
+from nnlite.layers import Embedding, Layer, Standardize
 from nnlite.model import Sequential
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["load", "save"]
 
-# json and pathlib are imported where they are used: a tenth of the time that `import nnlite` takes.
+# json is imported where it is used: a part of the time that `import nnlite` takes.
 
 #: Raised by one when a file of the new kind cannot be read by the old code.
-FORMAT = 1
+FORMAT = 2
+
+#: What the architecture consists of, in each format that can be read.
+_PARTS = {1: {"format", "version", "dtype", "replicas", "frozen", "layers"}}
+_PARTS[2] = _PARTS[1] | {"feature_names", "preprocessing"}
+
+#: More layers than any net has; objects of that number still take little memory.
+_MAX_LAYERS = 10_000
+#: Axes of a sample: NumPy has no arrays of more than 64, and two are for replicas and rows.
+_MAX_AXES = 62
 
 _DAMAGED = "The file is damaged, or was made by something else."
 
@@ -43,7 +50,8 @@ _LAYERS = {
 _INITIALIZERS = {
     cls.__name__: cls
     for cls in vars(nnlite.initializers).values()
-    if isinstance(cls, type) and issubclass(cls, Initializer) and not cls.__name__.startswith("_")
+    if isinstance(cls, type) and issubclass(cls, Initializer)
+    if cls is not Initializer and not cls.__name__.startswith("_")
 }
 
 
@@ -73,30 +81,35 @@ def save(model: Sequential, path: str | os.PathLike[str]) -> None:
     ...     load(pathlib.Path(folder) / "net.safetensors")
     Sequential([Dense(2, 1)], dtype=float32)
     """
-    import json
-
-    from safetensors.numpy import save as to_bytes
-
     if not isinstance(model, Sequential):
         raise ArgumentTypeError("save", "a Sequential", f"{model!r}", "Give a model.")
-    target = _check_path("save(path)", path)
+    target = check_path("save(path)", path)
+    if len(model) > _MAX_LAYERS:
+        fix = "Join layers into one of your own."
+        raise ArgumentError("save", f"at most {_MAX_LAYERS:,} layers", f"{len(model):,}", fix)
+    preprocessing = _preprocessing_to_json(model.preprocessing)
+    if misfit := _misfit(model.preprocessing, model[0]):
+        raise ArgumentError("save", *misfit, "Begin the model with encoder.layer().")
+    names = model.feature_names
     architecture = {
         "format": FORMAT,
         "version": __version__,
         "dtype": model.params.dtype.name,
         "replicas": model.params.replicas,
         "frozen": sorted(model.params.frozen),
+        "feature_names": None if names is None else list(names),
+        "preprocessing": preprocessing,
         "layers": [
             {"class": type(layer).__name__, "config": _config(index, layer)}
             for index, layer in enumerate(model.layers)
         ],
     }
-    tensors: dict[str, AnyArray] = {name: np.asarray(model.params[name], order="C") for name in model.params}
+    tensors: dict[str, AnyArray] = {name: model.params[name] for name in model.params}
     for index, layer in enumerate(model.layers):
         _check_buffers(index, layer, model.params.replicas)
         for name, array in layer.buffers.items():
-            tensors[f"{index}.{name}"] = np.asarray(array, model.params.dtype, order="C")
-    _write(target, to_bytes(tensors, metadata={"nnlite": json.dumps(architecture)}))
+            tensors[f"{index}.{name}"] = np.asarray(array, model.params.dtype)
+    write_tensors(target, architecture, tensors, key="nnlite", where="save(path)")
 
 
 def load(
@@ -137,82 +150,90 @@ def load(
     ...     load(path)
     Sequential([Dense(2, 1)], dtype=float32)
     """
-    from safetensors import SafetensorError, safe_open
-
-    source = _check_path("load(path)", path)
+    source = check_path("load(path)", path)
     custom = _check_custom_objects(custom_objects)
     name = f"load({source.name!r})"
-    with source.open("rb"):  # a missing or unreadable file is an OSError, whatever the reader makes of it
-        pass
-    try:
-        with safe_open(source, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            if "nnlite" not in metadata:
-                raise ModelFileError(
-                    name,
-                    "an architecture in the metadata",
-                    f"{sorted(metadata) or 'no metadata'}",
-                    "Use a file that model.save wrote.",
-                )
-            return _build(name, metadata["nnlite"], file, custom)
-    except SafetensorError as error:
-        raise ModelFileError(
-            name, "a safetensors file", f"another ({error})", "Copy the whole file again."
-        ) from None
+    with open_tensors(source, key="nnlite", where=name, made_by="model.save") as file:
+        return _build(name, file, custom)
 
 
-def _build(name: str, metadata: str, file: Any, custom: dict[str, type[Layer]]) -> Sequential:
+def _build(name: str, file: TensorFile, custom: dict[str, type[Layer]]) -> Sequential:
     """Make the model, once it is certain that the tensors in the file fit its layers."""
-    import json
-
+    architecture = file.document
+    _check_parts(name, architecture)
     try:
-        architecture = json.loads(metadata)
-        _check_format(name, architecture)
         layers = [_layer(name, entry, custom) for entry in architecture["layers"]]
-        dtype, replicas = architecture["dtype"], architecture["replicas"]
+        dtype, replicas = check_dtype("dtype", architecture["dtype"]), architecture["replicas"]
+        if replicas is not None:
+            check_integer("replicas", replicas, low=1)
+        preprocessing = _preprocessing_from_json(name, architecture.get("preprocessing"))
         # Before any memory is taken: a few bytes can declare layers of any size.
-        _check_tensors(name, file, layers, check_dtype("dtype", dtype), replicas)
-        model = Sequential._blank(layers, dtype=dtype, replicas=replicas)
+        _check_tensors(name, file, layers, dtype, replicas)
+        model = Sequential._blank(layers, dtype=dtype, replicas=replicas, preprocessing=preprocessing)
         model.params.frozen = frozenset(architecture["frozen"])
+        model.feature_names = architecture.get("feature_names")
+        if misfit := _misfit(preprocessing, layers[0]):
+            raise ModelFileError(name, *misfit, _DAMAGED)
     except ModelFileError:
         raise
     except Exception as error:  # whatever a layer makes of arguments that it did not expect
+        said = str(error).rstrip(".")
         raise ModelFileError(
             name,
             "an architecture that can be built",
-            f"one that fails with {type(error).__name__}: {str(error).rstrip('.')}",
+            f"one that fails with {type(error).__name__}: {said if len(said) < 400 else short(said)}",
             _DAMAGED,
         ) from error
-    for key in file.keys():  # noqa: SIM118 - it is no dict
+    for key in file.entries:
         place, _, own_name = key.partition(".")
         if key in model.params:
-            model.params[key][...] = file.get_tensor(key)
+            file.read(key, out=model.params[key])
         else:
-            model.layers[int(place)].buffers[own_name] = file.get_tensor(key)
+            model.layers[int(place)].buffers[own_name] = file.read(key)
+    for index, layer in enumerate(model.layers):
+        if wrong := _wrong_numbers(layer):
+            expected, got = wrong
+            raise ModelFileError(name, f"layer {index} {layer} with {expected}", got, _DAMAGED)
     return model
 
 
-def _check_format(name: str, architecture: Any) -> None:
-    if not isinstance(architecture, dict):
-        raise ModelFileError(
-            name, "an architecture with entries", f"a {type(architecture).__name__}", _DAMAGED
-        )
-    found = architecture["format"]
-    if type(found) is not int or found != FORMAT:
+def _check_parts(name: str, architecture: dict[str, Any]) -> None:
+    """Check the form of the architecture; what the layers make of it is their affair."""
+    found = architecture.get("format")
+    if type(found) is not int or found not in _PARTS:
         newer = type(found) is int and found > FORMAT
         raise ModelFileError(
             name,
-            f"format {FORMAT}",
-            f"format {found!r}, written by nnlite {architecture.get('version')}",
+            f"format {' or '.join(map(str, _PARTS))}",
+            f"format {short(found)}, written by nnlite {short(architecture.get('version'))}",
             "Update nnlite." if newer else _DAMAGED,
         )
+    if architecture.keys() != _PARTS[found]:
+        parts = ", ".join(sorted(_PARTS[found]))
+        raise ModelFileError(name, f"an architecture of {parts}", short(sorted(architecture)), _DAMAGED)
+    if architecture["dtype"] not in ("float32", "float64"):
+        raise ModelFileError(name, "float32 or float64", short(architecture["dtype"]), _DAMAGED)
+    if not isinstance(architecture["frozen"], list):
+        raise ModelFileError(name, "frozen as a list of names", short(architecture["frozen"]), _DAMAGED)
+    layers = architecture["layers"]
+    if not isinstance(layers, list) or not 0 < len(layers) <= _MAX_LAYERS:
+        got = f"{len(layers):,}" if isinstance(layers, list) else short(layers)
+        raise ModelFileError(name, f"a list of 1 to {_MAX_LAYERS:,} layers", got, _DAMAGED)
+    for index, entry in enumerate(layers):
+        if (
+            not isinstance(entry, dict)
+            or entry.keys() != {"class", "config"}
+            or not isinstance(entry["class"], str)
+            or not isinstance(entry["config"], dict)
+        ):
+            raise ModelFileError(name, f"layer {index} as class and config", short(entry), _DAMAGED)
 
 
 def _check_tensors(
-    name: str, file: Any, layers: list[Layer], dtype: np.dtype[Any], replicas: int | None
+    name: str, file: TensorFile, layers: list[Layer], dtype: np.dtype[Any], replicas: int | None
 ) -> None:
     """Compare what the header of the file lists with what the layers need."""
-    listed = set(file.keys())
+    listed = file.entries.keys()
     wanted = {
         f"{index}.{spec.name}": spec.view_shape(replicas)
         for index, layer in enumerate(layers)
@@ -224,26 +245,16 @@ def _check_tensors(
             wanted |= buffers
             for key in listed & buffers.keys():  # measured for each replica, if that is the shape in the file
                 own = _own_shape(buffers[key], replicas)
-                if tuple(file.get_slice(key).get_shape()) == own:
+                if file.entries[key].shape == own:
                     wanted[key] = own
-    code = {"float32": "F32", "float64": "F64"}[dtype.name]
     for key in sorted(listed | wanted.keys()):
-        expected = f"{key} as {dtype} of shape {wanted[key]}" if key in wanted else f"no tensor {key!r}"
+        shown = short(key) if len(key) > 80 or key not in wanted else key
+        expected = f"{key} as {dtype} of shape {wanted[key]}" if key in wanted else f"no tensor {shown}"
         if key not in listed:
             raise ModelFileError(name, expected, "no such tensor", _DAMAGED)
-        entry = file.get_slice(key)
-        shape, kind = tuple(entry.get_shape()), entry.get_dtype()
-        if (shape, kind) != (wanted.get(key), code):
-            raise ModelFileError(name, expected, f"{kind} of shape {shape}", _DAMAGED)
-
-
-def _check_path(where: str, path: Any) -> Path:
-    from pathlib import Path
-
-    try:
-        return Path(path)
-    except TypeError:
-        raise ArgumentTypeError(where, "a path", f"{path!r}", "Give a string or a pathlib.Path.") from None
+        entry = file.entries[key]
+        if (entry.shape, entry.dtype) != (wanted.get(key), dtype):
+            raise ModelFileError(name, expected, f"{entry.code} of shape {entry.shape}", _DAMAGED)
 
 
 def _check_custom_objects(custom: Any) -> dict[str, type[Layer]]:
@@ -280,6 +291,63 @@ def _check_buffers(index: int, layer: Layer, replicas: int | None) -> None:
             f"{found}",
             "Override buffer_shapes().",
         )
+    if wrong := _wrong_numbers(layer):
+        expected, got = wrong
+        raise ArgumentError(f"save, layer {index} {layer}", expected, got, "Call its adapt(X) again.")
+
+
+def _wrong_numbers(layer: Layer) -> tuple[str, str] | None:
+    """Return what the buffers of a layer should hold and do not, if so.
+
+    Weights may be anything, also NaN: a model that went wrong can be kept to be looked at.
+    """
+    if type(layer) is not Standardize or not layer.buffers:
+        return None
+    if not np.isfinite(layer.mean).all():
+        return "means that are finite", "NaN or infinity"
+    if not (np.isfinite(layer.scale) & (layer.scale > 0)).all():
+        return "scales that are finite and above 0", f"{np.min(layer.scale)} to {np.max(layer.scale)}"
+    return None
+
+
+def _misfit(encoder: Any, layer: Layer) -> tuple[str, str] | None:
+    """Return which encoder fits the first layer, and which one there is, if they are of different tables."""
+    if encoder is None or type(layer) is not Embedding:
+        return None
+    counts = tuple(column.id_count for column in encoder.columns if column.kind == "categorical")
+    numeric = encoder.features - len(counts)
+    if numeric == layer.numeric and all(map(operator.le, counts, layer.categories)):
+        return None
+    return f"an encoder for {layer}", f"one for Embedding({counts}, {layer.features}, numeric={numeric})"
+
+
+def _preprocessing_to_json(encoder: Any) -> dict[str, Any] | None:
+    if encoder is None:
+        return None
+    from nnlite.table import TableEncoder
+
+    if type(encoder) is not TableEncoder:
+        raise ArgumentError(
+            "save",
+            "a TableEncoder as preprocessing",
+            f"{encoder!r}",
+            "Prepare the data outside of the model.",
+        )
+    return {"class": "TableEncoder", "state": encoder.to_dict()}
+
+
+def _preprocessing_from_json(name: str, stored: Any) -> Any:
+    if stored is None:
+        return None
+    from nnlite.table import TableEncoder
+
+    if (
+        not isinstance(stored, dict)
+        or stored.keys() != {"class", "state"}
+        or stored["class"] != "TableEncoder"
+    ):
+        raise ModelFileError(name, "a TableEncoder as preprocessing", short(stored), _DAMAGED)
+    return TableEncoder.from_dict(stored["state"])
 
 
 def _config(index: int, layer: Layer) -> dict[str, Any]:
@@ -302,7 +370,7 @@ def _config(index: int, layer: Layer) -> dict[str, Any]:
         else:
             config[key] = value
     try:
-        json.dumps(config, allow_nan=False)
+        parse_json(json.dumps(config, allow_nan=False))
     except (TypeError, ValueError, RecursionError):
         raise ArgumentError(
             f"save, layer {index} {layer}",
@@ -316,43 +384,21 @@ def _config(index: int, layer: Layer) -> dict[str, Any]:
 def _layer(name: str, entry: dict[str, Any], custom: dict[str, type[Layer]]) -> Layer:
     cls = custom.get(entry["class"]) or _LAYERS.get(entry["class"])
     if cls is None:
+        shown = short(entry["class"])
+        fix = f"For a layer of your own write load(path, custom_objects={{{shown}: its_class}})."
+        raise ModelFileError(name, "layers of nnlite", shown, fix)
+    layer = cls(**{key: _argument(name, value) for key, value in entry["config"].items()})
+    if len(layer.input_shape or ()) > _MAX_AXES:
         raise ModelFileError(
-            name,
-            "layers of nnlite",
-            f"{entry['class']!r}",
-            f"For a layer of your own write load(path, custom_objects={{{entry['class']!r}: its_class}}).",
+            name, f"samples of at most {_MAX_AXES} axes", f"{len(layer.input_shape or ())}", _DAMAGED
         )
-    return cls(**{key: _argument(name, value) for key, value in entry["config"].items()})
+    return layer
 
 
 def _argument(name: str, value: Any) -> Any:
     if not (isinstance(value, dict) and value.keys() == {"initializer", "config"}):
         return value
-    if value["initializer"] not in _INITIALIZERS:
-        raise ModelFileError(name, "initializers of nnlite", f"{value['initializer']!r}", _DAMAGED)
-    return _INITIALIZERS[value["initializer"]](**value["config"])
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replace a file in one step, once the new one is complete on the disk."""
-    from pathlib import Path
-
-    target = Path(os.path.realpath(path))  # what a link points to, so that the link stays one
-    if target.exists() and not (target.is_file() or target.is_dir()):
-        # Replacing a device or a pipe would remove it; a folder the system refuses by itself.
-        raise ArgumentError(
-            "save(path)", "the path of a file", f"{path}, which is no file", "Add the name of a file."
-        )
-    if not target.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "No such folder", str(target.parent))
-    temporary = target.with_name(f".{os.urandom(8).hex()}.tmp")
-    file = temporary.open("xb")  # with the rights that the umask leaves, as for any new file
-    try:
-        with file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    initializer = value["initializer"]
+    if not isinstance(initializer, str) or initializer not in _INITIALIZERS:
+        raise ModelFileError(name, "initializers of nnlite", short(initializer), _DAMAGED)
+    return _INITIALIZERS[initializer](**value["config"])

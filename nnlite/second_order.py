@@ -46,6 +46,10 @@ class FullBatchOptimizer:
     least_squares : bool
         True if `minimize` asks for residuals and their Jacobian, False if it asks for a loss
         and its gradient.
+    keeps_all : bool
+        True if `state_dict` has all that the next iteration depends on. Otherwise `fit` ends the
+        search at every checkpoint and begins another one there, so that a training that goes on
+        from the checkpoint does the same.
 
     Examples
     --------
@@ -55,6 +59,63 @@ class FullBatchOptimizer:
 
     learning_rate: ClassVar[None] = None
     least_squares: ClassVar[bool] = False
+    keeps_all: ClassVar[bool] = False
+
+    #: Where the search stands, and where the next one goes on: numbers by name.
+    _search: dict[str, float] | None = None
+    _go_on: dict[str, float] | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the search stands; of use while `minimize` calls `on_iteration`.
+
+        Returns
+        -------
+        dict of str to float
+            Empty before the first iteration.
+
+        Examples
+        --------
+        >>> LBFGS().state_dict()
+        {}
+        """
+        return dict(self._search or {})
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Let the next `minimize` go on where another one of this kind stood.
+
+        Parameters
+        ----------
+        state : dict
+            What `state_dict` returned.
+
+        Raises
+        ------
+        ArgumentError, ArgumentTypeError
+            If an entry is missing or unknown, or no number; nothing is changed then.
+
+        Examples
+        --------
+        >>> LBFGS().load_state_dict({})
+        """
+        where = f"{type(self).__name__}.load_state_dict"
+        if state and state.keys() != set(self._entries):
+            raise ArgumentError(
+                where,
+                f"the entries {sorted(self._entries)}",
+                f"{sorted(state)}",
+                "Give what state_dict() of the same kind of optimizer returned.",
+            )
+        checked = {name: check_number(f"{where}, {name}", value) for name, value in state.items()}
+        self._search = self._go_on = checked or None
+
+    #: Names of what `state_dict` has.
+    _entries: ClassVar[tuple[str, ...]] = ()
+
+    def _begin(self) -> dict[str, float] | None:
+        """Return where the search goes on, which holds for one search only; None if it starts afresh."""
+        found, self._go_on = self._go_on, None
+        self._search = found
+        return found
 
     def minimize(
         self,
@@ -143,7 +204,7 @@ class LBFGS(FullBatchOptimizer):
     The iterations are `scipy.optimize.minimize`'s L-BFGS-B, in float64; the loss and
     gradient come from the model in its own dtype. The curvature estimate is SciPy's and
     ends with the call: a second ``fit`` goes on from the same parameters and builds a new
-    one.
+    one. So does ``fit`` behind every checkpoint, see `Checkpoint`.
 
     References
     ----------
@@ -223,22 +284,39 @@ class LBFGS(FullBatchOptimizer):
         from scipy.optimize import minimize
 
         self.check(params)
-
-        def value_and_grad(flat: Array) -> tuple[float, Array]:
-            _write(params, flat)
-            value = evaluate()
-            # Copies: SciPy goes on to use them, and must not see the live buffers change.
-            return value, _trainable(params, params.grads)
-
         accepted = _trainable(params, params.values)
         if not accepted.size:
             return "nothing to train"
+        evaluations, before = 0, math.inf  # what the search has come to, and the loss before this iteration
+        went_on = self._begin()
+        if went_on is not None:
+            evaluations, before = int(went_on["evaluations"]), went_on["loss"]
+            # What SciPy looks at behind an iteration, and could not before it was ended there.
+            if went_on["before"] - before <= self.value_tolerance * max(
+                abs(went_on["before"]), abs(before), 1
+            ):
+                return f"converged: the loss fell by less than {self.value_tolerance:g} of itself"
+            if self.max_evaluations is not None and evaluations > self.max_evaluations:
+                return f"more than {self.max_evaluations} evaluations"
+
+        def value_and_grad(flat: Array) -> tuple[float, Array]:
+            nonlocal evaluations, before
+            _write(params, flat)
+            value = evaluate()
+            evaluations += 1
+            if before == math.inf:
+                before = float(value)
+            # Copies: SciPy goes on to use them, and must not see the live buffers change.
+            return value, _trainable(params, params.grads)
 
         def accept(intermediate_result: Any) -> None:
-            nonlocal accepted
+            nonlocal accepted, before
             accepted = intermediate_result.x.copy()
             _write(params, accepted)  # the last evaluation need not be the point that was accepted
-            if on_iteration is not None and on_iteration(float(intermediate_result.fun)):
+            loss = float(intermediate_result.fun)
+            self._search = {"before": before, "loss": loss, "evaluations": evaluations}
+            before = loss
+            if on_iteration is not None and on_iteration(loss):
                 raise StopIteration
 
         try:
@@ -254,12 +332,16 @@ class LBFGS(FullBatchOptimizer):
                     "ftol": self.value_tolerance,
                     "maxls": self.max_line_search,
                     "maxiter": max_iterations,
-                    "maxfun": self.max_evaluations or (max_iterations + 1) * (self.max_line_search + 1),
+                    "maxfun": (max_iterations + 1) * (self.max_line_search + 1)
+                    if self.max_evaluations is None
+                    else self.max_evaluations - evaluations,
                 },
             )
         finally:
             _write(params, accepted)
         return str(result.message)
+
+    _entries: ClassVar[tuple[str, ...]] = ("before", "evaluations", "loss")
 
     def __repr__(self) -> str:
         return f"LBFGS(memory={self.memory})"
@@ -351,6 +433,8 @@ class LevenbergMarquardt(FullBatchOptimizer):
     """
 
     least_squares: ClassVar[bool] = True
+    keeps_all: ClassVar[bool] = True
+    _entries: ClassVar[tuple[str, ...]] = ("before", "damping", "loss")
 
     def __init__(
         self,
@@ -410,6 +494,11 @@ class LevenbergMarquardt(FullBatchOptimizer):
         residuals, _ = evaluate(values, False)
         self._check_size(len(residuals), params.size, trainable.size)
         damping, growth = 0.0, 2.0
+        went_on = self._begin()
+        if went_on is not None:
+            damping = went_on["damping"]
+            if self._has_converged(went_on["before"], went_on["loss"]):
+                return self._converged()
 
         def moved(step: Array) -> Array:
             there = values.copy()
@@ -473,11 +562,18 @@ class LevenbergMarquardt(FullBatchOptimizer):
             # Madsen, Nielsen and Tingleff, eq. 2.21.
             damping *= max(1 / 3, 1 - (2 * (value - lower) / predicted - 1) ** 3)
             damping, growth = max(damping, LEAST_DAMPING * scale), 2.0
+            self._search = {"before": value, "loss": lower, "damping": damping}
             if on_iteration is not None and on_iteration(lower):
                 return "ended by on_iteration"
-            if value - lower <= self.value_tolerance * value:
-                return f"converged: the loss fell by less than {self.value_tolerance:g} of itself"
+            if self._has_converged(value, lower):
+                return self._converged()
         return f"all {max_iterations} iterations done"
+
+    def _has_converged(self, before: float, loss: float) -> bool:
+        return before - loss <= self.value_tolerance * before
+
+    def _converged(self) -> str:
+        return f"converged: the loss fell by less than {self.value_tolerance:g} of itself"
 
     def _check_size(self, residuals: int, size: int, trainable: int) -> None:
         """Refuse what would take all memory, or minutes for every step."""

@@ -1,4 +1,4 @@
-"""Where the batches of a training come from: arrays in memory, or a stream; checked either way."""
+"""Where the batches of a training come from: arrays, a file, blocks or a stream; checked in any case."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ from nnlite.data import (
     check_reiterable,
     checked_batches,
     held_out_rows,
+    is_maker,
     is_reiterable,
     split_batch,
 )
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.foreign import is_frame, is_sparse
 from nnlite.losses import Loss
 from nnlite.model import Sequential
+from nnlite.rows import DaskRows, FileRows, SparseRows, is_dask, is_in_file, join
 from nnlite.streams import Generators
 
-__all__ = ["Arrays", "Batch", "Source", "Stream", "training_source", "validation_source"]
+__all__ = ["Arrays", "Batch", "Blocks", "Files", "Source", "Stream", "training_source", "validation_source"]
 
 #: Input, targets and weights of one batch.
 Batch = tuple[Array, AnyArray, Array | None]
@@ -43,7 +46,7 @@ class Arrays:
 
     Parameters
     ----------
-    x : ndarray of shape (rows, features)
+    x : ndarray of shape (rows, features), or SparseRows
         The input. With replicas each of the three may have an axis for them in front:
         other data for each.
     y : ndarray
@@ -68,13 +71,8 @@ class Arrays:
     [[0, 1], [2]]
     """
 
-    def __init__(
-        self, x: Array, y: AnyArray, weight: Array | None, *, own: tuple[bool, bool, bool] = (False,) * 3
-    ) -> None:
-        # Contiguous, or taking some rows would copy all of them first.
-        self.x = np.ascontiguousarray(x)
-        self.y = np.ascontiguousarray(y)
-        self.weight = weight if weight is None else np.ascontiguousarray(weight)
+    def __init__(self, x: Any, y: Any, weight: Any, *, own: tuple[bool, bool, bool] = (False,) * 3) -> None:
+        self.x, self.y, self.weight = map(_contiguous, (x, y, weight))
         self.own = own
         self.rows = x.shape[own[0]]
         self.cut(self.rows, None)
@@ -88,7 +86,14 @@ class Arrays:
             Rows in a batch.
         rng : Generator, Generators, Order or None
             Draws a new order for every pass; None keeps the order.
+
+        Raises
+        ------
+        ArgumentError
+            If replicas have orders of their own, and the data cannot be given in several at once.
         """
+        if isinstance(self.x, SparseRows) and isinstance(rng, Generators):
+            raise _one_order_for_all("a sparse X")
         self.batch_size, self.rng = batch_size, rng
         arrays = (self.x, self.y) if self.weight is None else (self.x, self.y, self.weight)
         self._batches = Batches(arrays, batch_size=batch_size, rng=rng, own=self.own[: len(arrays)])
@@ -102,11 +107,14 @@ class Arrays:
 
     def in_order(self) -> Iterator[Batch]:
         """Give all rows at once, in the order they came in."""
-        yield self.x, self.y, self.weight
+        yield self._whole_x(), self.y, self.weight
 
     def inputs(self) -> Iterator[Array]:
         """Give the inputs."""
-        yield self.x
+        yield self._whole_x()
+
+    def _whole_x(self) -> Any:
+        return self.x.matrix if isinstance(self.x, SparseRows) else self.x
 
     def split(self, fraction: float, rng: np.random.Generator | Generators) -> tuple[Arrays, Arrays]:
         """Draw a part of the rows to hold out.
@@ -125,8 +133,10 @@ class Arrays:
         Raises
         ------
         ArgumentError
-            If one side would be empty.
+            If one side would be empty, or replicas cannot have parts of their own.
         """
+        if isinstance(self.x, SparseRows) and isinstance(rng, Generators):
+            raise _one_order_for_all("a sparse X")
         held_out = held_out_rows("fit(validation=)", fraction, self.rows)
         order = rng.permutation(self.rows)
         train, test = self._take(order[..., held_out:]), self._take(order[..., :held_out])
@@ -134,7 +144,9 @@ class Arrays:
         return train, test
 
     def _take(self, rows: AnyArray) -> Arrays:
-        def pick(array: AnyArray, mine: bool) -> AnyArray:
+        def pick(array: Any, mine: bool) -> Any:
+            if not isinstance(array, np.ndarray):
+                return array.pick(rows)
             if not mine:
                 return array[rows]
             return array[:, rows] if rows.ndim == 1 else array[np.arange(len(array))[:, None], rows]
@@ -144,16 +156,225 @@ class Arrays:
             for array, mine in zip((self.x, self.y, self.weight), self.own, strict=True)
         ]
         own = (True,) * 3 if rows.ndim > 1 else self.own
-        return Arrays(*parts, own=own)  # type: ignore[arg-type]
+        return type(self)(*parts, own=own)
 
 
-def _arrays(model: Sequential, batch: Batch) -> Arrays:
-    """Find out which of the arrays hold other data for each replica."""
+def _contiguous(array: Any) -> Any:
+    """Make an array contiguous, since taking some rows of another one would copy all of it first."""
+    return np.ascontiguousarray(array) if isinstance(array, np.ndarray) else array
+
+
+def _one_order_for_all(what: str) -> ArgumentError:
+    return ArgumentError(
+        "fit(rng=)",
+        f"one seed for all replicas, with {what}",
+        "one for each",
+        "Write rng=0, for instance, or give X as an array.",
+    )
+
+
+class Files(Arrays):
+    """Data of which at least the input lies in a file, and is checked and cast batch by batch.
+
+    Otherwise as `Arrays`: the same rows make the same batches. What is measured on them is
+    measured block by block, and a part that is held out is a list of rows, not a copy.
+
+    Examples
+    --------
+    >>> x = FileRows(np.arange(3.0)[:, None], lambda read, rows: read)
+    >>> train, held_out = Files(x, np.arange(3), None).split(0.34, np.random.default_rng(0))
+    >>> [y.tolist() for x, y, weight in held_out.in_order()]
+    [[2]]
+    """
+
+    def in_order(self) -> Iterator[Batch]:
+        """Give all rows, a block at a time, in the order they came in."""
+        size = self.x.block_rows()
+        for start in range(0, self.rows, size):
+            part = slice(start, start + size)
+            cuts: list[Any] = [
+                array if array is None else array[:, part] if mine else array[part]
+                for array, mine in zip((self.x, self.y, self.weight), self.own, strict=True)
+            ]
+            yield cuts[0], cuts[1], cuts[2]
+
+    def inputs(self) -> Iterator[Array]:
+        """Give the inputs, a block at a time."""
+        for x, _, _ in self.in_order():
+            yield x
+
+
+class Blocks(Arrays):
+    """Data in the blocks of a dask array, of which one at a time is computed.
+
+    Shuffling draws an order of the blocks, and an order of the rows inside each. A batch takes
+    from the next block what the last one left open.
+
+    Parameters
+    ----------
+    x : DaskRows
+        The input.
+    y : DaskRows with blocks of the same sizes, or ndarray
+        The targets.
+    weight : ndarray of shape (rows,) or None
+        How much each row counts.
+    kept : list of ndarray, optional
+        Of each block, the rows that take part, in order; all by default.
+
+    Attributes
+    ----------
+    rows, batch_size : int
+        As of `Arrays`.
+    """
+
+    def __init__(self, x: DaskRows, y: Any, weight: Any, *, kept: list[AnyArray] | None = None) -> None:
+        self.x, self.y, self.weight = x, y, weight
+        self.own = (False,) * 3
+        self.kept = [np.arange(size) for size in x.sizes] if kept is None else kept
+        self.rows = sum(map(len, self.kept))
+        self.starts = np.cumsum((0, *x.sizes))
+        self.cut(self.rows, None)
+
+    def cut(self, batch_size: int, rng: np.random.Generator | Generators | Order | None) -> None:
+        """Say how the rows are cut into batches; see `Arrays.cut`."""
+        if isinstance(rng, Generators):
+            raise _one_order_for_all("a dask array")
+        if isinstance(rng, Order):
+            raise ArgumentError(
+                "fit(shuffle=)",
+                "True or False, for data in blocks",
+                "a function",
+                "Write shuffle=True: blocks come in random order, and so do the rows of each.",
+            )
+        self.batch_size = batch_size
+        self.rng: np.random.Generator | None = rng
+
+    def __iter__(self) -> Iterator[Batch]:
+        size, rng = self.batch_size, self.rng
+        if rng is not None:
+            # One draw at the beginning of a pass, as `Batches` makes, so that dropout may draw in between.
+            rng = np.random.default_rng(rng.integers(2**63))
+        order = np.arange(len(self.kept)) if rng is None else rng.permutation(len(self.kept))
+        rest: Batch | None = None  # the rows behind the last full batch
+        for number in order:
+            rows = self.kept[number]
+            if not len(rows):
+                continue
+            piece = self._read(number, rows if rng is None else rows[rng.permutation(len(rows))])
+            start = 0
+            if rest is not None:
+                start = size - rest[0].shape[0]
+                rest = _join((rest, _part(piece, 0, start)))
+                if rest[0].shape[0] == size:
+                    yield rest
+                    rest = None
+            count = len(rows)
+            while start + size <= count:
+                yield _part(piece, start, start + size)
+                start += size
+            if start < count:
+                rest = _part(piece, start, count)
+        if rest is not None:
+            yield rest
+
+    def _read(self, number: int, rows: AnyArray) -> Batch:
+        """Compute some rows of a block."""
+        x = self.x.block(number)
+        if isinstance(self.y, DaskRows):
+            y = self.y.block(number)
+        else:
+            y = self.y[self.starts[number] : self.starts[number + 1]]
+        weight = None if self.weight is None else self.weight[self.starts[number] + rows]
+        return x[rows], y[rows], weight
+
+    def in_order(self) -> Iterator[Batch]:
+        """Give all rows, a block at a time, in the order they came in."""
+        for number, rows in enumerate(self.kept):
+            if len(rows):
+                yield self._read(number, rows)
+
+    def inputs(self) -> Iterator[Array]:
+        """Give the inputs, a block at a time."""
+        for number, rows in enumerate(self.kept):
+            if len(rows):
+                yield self.x.block(number)[rows]
+
+    def split(self, fraction: float, rng: np.random.Generator | Generators) -> tuple[Arrays, Arrays]:
+        """Draw a part of the rows to hold out; see `Arrays.split`."""
+        if isinstance(rng, Generators):
+            raise _one_order_for_all("a dask array")
+        held_out = np.zeros(self.rows, bool)
+        held_out[rng.permutation(self.rows)[: held_out_rows("fit(validation=)", fraction, self.rows)]] = True
+        marks = np.split(held_out, self.starts[1:-1])
+        train = Blocks(self.x, self.y, self.weight, kept=[np.flatnonzero(~mark) for mark in marks])
+        train.cut(self.batch_size, self.rng)
+        return train, Blocks(self.x, self.y, self.weight, kept=list(map(np.flatnonzero, marks)))
+
+
+def _part(batch: Batch, start: int, stop: int) -> Batch:
     x, y, weight = batch
+    return x[start:stop], y[start:stop], None if weight is None else weight[start:stop]
+
+
+def _join(batches: tuple[Batch, Batch]) -> Batch:
+    x, y, weight = zip(*batches, strict=True)
+    return join(list(x)), join(list(y)), None if weight[0] is None else join(list(weight))
+
+
+def _arrays(model: Sequential, X: Any, y: Any, weight: Any, loss: Loss, *, where: str) -> Arrays:
+    """Check arrays, as a whole or, if they lie in a file or in blocks, as they are read."""
     edge = model.boundary
-    own_y = is_own(y, edge.pred_shape(x))
-    own = (edge.row_axis(x) > 0, own_y, weight is not None and weight.ndim > 1)
-    return Arrays(x, y, weight, own=own)
+    blocks = edge.in_blocks(X, where=where)
+    if blocks is not None:
+        return _in_blocks(model, blocks, y, weight, loss)
+    x, y, weight = _checked(model, X, y, weight, loss, where=where)
+    # Which of the arrays hold other data for each replica?
+    own = (edge.row_axis(x) > 0, is_own(y, edge.pred_shape(x)), weight is not None and weight.ndim > 1)
+    return Arrays(SparseRows(x) if is_sparse(x) else x, y, weight, own=own)
+
+
+def _in_blocks(model: Sequential, x: Any, y: Any, weight: Any, loss: Loss) -> Arrays:
+    """Leave the targets where they are too, if they do not lie in memory."""
+    edge = model.boundary
+    outputs = edge.pred_shape(x)[len(edge.rows(x)) :]
+
+    def prepare(read: AnyArray, place: str) -> AnyArray:
+        try:
+            return loss.prepare(read, (len(read), *outputs), edge.dtype)
+        except (ArgumentError, ArgumentTypeError) as error:
+            raise error.within(place) from None
+
+    def of_file(read: AnyArray, rows: Any) -> AnyArray:
+        first = rows.start if isinstance(rows, slice) else rows.flat[0]
+        return prepare(read, f"fit(y), the batch of row {first}")
+
+    lies_there = is_dask(y) if isinstance(x, DaskRows) else is_in_file(y)
+    # One number a row has room in memory, and the whole of it says more about what is wrong.
+    lies_there = lies_there and y.ndim > 1 and edge.replicas is None
+    if not lies_there:
+        target, weight = edge.check_targets(y, weight, loss, x)
+        own = (False, is_own(target, edge.pred_shape(x)), weight is not None and weight.ndim > 1)
+        if isinstance(x, FileRows):
+            return Files(x, target, weight, own=own)
+        if any(own):
+            raise ArgumentError(
+                "fit(X)",
+                "arrays in memory, for targets or weights of each replica",
+                "a dask array",
+                "Write X.compute(), or give all replicas the same targets.",
+            )
+        return Blocks(x, target, weight)
+    if y.shape[:1] != x.shape[:1]:
+        edge.check_target_rows(np.broadcast_to(False, y.shape), x)
+    if weight is not None:
+        weight = edge.check_weight(weight, edge.rows(x))
+    if isinstance(x, FileRows):
+        return Files(x, FileRows(y, of_file), weight)
+
+    def of_block(read: AnyArray, number: int) -> AnyArray:
+        return prepare(read, f"fit(y), block {number} of the dask array")
+
+    return Blocks(x, DaskRows("fit(y)", y.rechunk({0: x.sizes}), of_block), weight)
 
 
 class Stream:
@@ -200,6 +421,7 @@ class Stream:
             yield x
 
 
+#: Files and blocks are kinds of `Arrays`.
 Source = Arrays | Stream
 
 
@@ -210,7 +432,7 @@ def training_source(model: Sequential, X: Any, y: Any, weight: Any, loss: Loss) 
     ----------
     model : Sequential
         What is to be trained.
-    X : array-like, or re-iterable of batches
+    X : array-like, or re-iterable of batches, or function that makes an iterator of them
         The input; without `y`, batches.
     y : array-like or None
         The targets.
@@ -236,7 +458,7 @@ def training_source(model: Sequential, X: Any, y: Any, weight: Any, loss: Loss) 
     2
     """
     if y is not None:
-        return _arrays(model, _checked(model, X, y, weight, loss, where="fit(X)"))
+        return _arrays(model, X, y, weight, loss, where="fit(X)")
     if weight is not None:
         raise ArgumentError(
             "fit(weight=)",
@@ -244,8 +466,7 @@ def training_source(model: Sequential, X: Any, y: Any, weight: Any, loss: Loss) 
             "an array beside them",
             "Give batches (x, y, weight).",
         )
-    check_reiterable("fit(X)", X)
-    return Stream(model, X, loss, where="fit")
+    return Stream(model, check_reiterable("fit(X)", X), loss, where="fit")
 
 
 def validation_source(model: Sequential, validation: Any, loss: Loss, data: Source) -> Source | float | None:
@@ -255,7 +476,7 @@ def validation_source(model: Sequential, validation: Any, loss: Loss, data: Sour
     ----------
     model : Sequential
         What is to be measured.
-    validation : tuple, float, re-iterable of batches, or None
+    validation : tuple, float, re-iterable of batches, function that makes an iterator, or None
         The candidate.
     loss : Loss
         Knows what targets it takes.
@@ -285,18 +506,19 @@ def validation_source(model: Sequential, validation: Any, loss: Loss, data: Sour
         return _check_fraction(where, validation, data)
     if isinstance(validation, tuple) and len(validation) in (2, 3):
         try:
-            return _arrays(model, _checked(model, *split_batch(validation), loss, where="X"))
+            return _arrays(model, *split_batch(validation), loss, where="X")
         except (ArgumentError, ArgumentTypeError) as error:
             raise error.within(where) from None
     looks_like_arrays = isinstance(validation, list) and any(isinstance(a, np.ndarray) for a in validation)
-    if is_reiterable(validation) and not isinstance(validation, tuple) and not looks_like_arrays:
-        return Stream(model, validation, loss, where=where)
+    looks_like_arrays = looks_like_arrays or isinstance(validation, tuple) or is_frame(validation)
+    if is_maker(validation) or (is_reiterable(validation) and not looks_like_arrays):
+        return Stream(model, check_reiterable(where, validation), loss, where=where)
     kind = type(validation).__name__
     raise ArgumentTypeError(
         where,
         "a tuple (X, y) or (X, y, weight), a fraction, or a re-iterable of batches",
         f"{kind} of {len(validation)} items" if isinstance(validation, tuple | list) else kind,
-        "Write validation=(X, y); a generator can be used only once, so give a list of batches.",
+        "Write validation=(X, y); a generator can be used only once, so give the function that makes it.",
     )
 
 

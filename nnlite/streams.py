@@ -11,7 +11,16 @@ from nnlite._typing import RNG, AnyArray
 from nnlite.checks import check_rng
 from nnlite.errors import ArgumentError
 
-__all__ = ["Generators", "Seeds", "check_rngs", "get_state", "set_state"]
+__all__ = [
+    "Generators",
+    "Seeds",
+    "check_rngs",
+    "check_state",
+    "get_state",
+    "get_states",
+    "set_state",
+    "set_states",
+]
 
 
 class Generators:
@@ -197,6 +206,85 @@ def set_state(rng: np.random.Generator | Generators, state: list[Any]) -> None:
     """
     for one, kept in zip(_each(rng), state, strict=True):
         one.bit_generator.state = kept
+
+
+def get_states(rngs: Sequence[np.random.Generator | Generators]) -> list[list[Any]]:
+    """Return what the next draws of several depend on.
+
+    Parameters
+    ----------
+    rngs : sequence of Generator or Generators
+        Are left as they are.
+
+    Returns
+    -------
+    list
+        What `get_state` returns for each, for `set_states`.
+
+    Examples
+    --------
+    >>> len(get_states([np.random.default_rng(0), np.random.default_rng(1)]))
+    2
+    """
+    return [get_state(rng) for rng in rngs]
+
+
+def set_states(rngs: Sequence[np.random.Generator | Generators], states: list[list[Any]]) -> None:
+    """Go back to a state of each of several.
+
+    Parameters
+    ----------
+    rngs : sequence of Generator or Generators
+        Are changed.
+    states : list
+        What `get_states` returned.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> set_states([rng], get_states([np.random.default_rng(1)]))
+    >>> bool(rng.random() == np.random.default_rng(1).random())
+    True
+    """
+    for rng, state in zip(rngs, states, strict=True):
+        set_state(rng, state)
+
+
+def check_state(rng: np.random.Generator | Generators, state: Any) -> None:
+    """Refuse a state, from a file, that the generators cannot be set to.
+
+    Parameters
+    ----------
+    rng : Generator or Generators
+        Is left as it is.
+    state : object
+        The candidate for `set_state`.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+
+    Examples
+    --------
+    >>> check_state(np.random.default_rng(0), get_state(np.random.default_rng(1)))
+    """
+    if not isinstance(state, list) or len(state) != len(_each(rng)):
+        raise ValueError(f"not one state for each of {len(_each(rng))} generators")
+    for one, kept in zip(_each(rng), state, strict=True):
+        kind = type(one.bit_generator)
+        if getattr(np.random, kind.__name__, None) is not kind:
+            raise ValueError(f"a state for {kind.__name__}, which is none of NumPy's")
+        try:
+            trial = kind(0)
+            # NumPy takes any position, and reads the numbers there.
+            if isinstance(trial, np.random.MT19937) and not 0 <= kept["state"]["pos"] <= 624:
+                raise ValueError("a position outside of the numbers of MT19937")
+            if isinstance(trial, np.random.Philox) and not 0 <= kept["buffer_pos"] <= 4:
+                raise ValueError("a position outside of the numbers of Philox")
+            trial.state = kept
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise ValueError(f"no state of {kind.__name__} ({error})") from None
 
 
 def _each(rng: np.random.Generator | Generators) -> tuple[np.random.Generator, ...]:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from numpy.typing import ArrayLike
 
 from nnlite.batch_loop import BatchLoop
-from nnlite.callbacks import Callback, TrainingState
 from nnlite.boundary import column_names
+from nnlite.callbacks import Callback, ProgressBar, TrainingState
+from nnlite.checkpoint import Checkpoint, read
 from nnlite.checks import check_bool, check_integer
 from nnlite.data import Order
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
+from nnlite.files import check_path
 from nnlite.full_batch_loop import FullBatchLoop
 from nnlite.history import History
+from nnlite.identity import describe
 from nnlite.losses import Loss, MeanSquaredError
 from nnlite.metrics import Metric, named_metrics
 from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer
 from nnlite.second_order import FullBatchOptimizer
+from nnlite.snapshot import capture, check, restore
 from nnlite.sources import Arrays, training_source, validation_source
 from nnlite.streams import Seeds, check_rngs
 
@@ -41,6 +47,7 @@ def fit(
     callbacks: Sequence[Callback],
     shuffle: bool | Callable[[int], ArrayLike],
     rng: Seeds,
+    resume: str | os.PathLike[str] | None,
 ) -> History:
     """Train a model; see `Sequential.fit`, which calls this."""
     # All checks come first: an error in them leaves everything as it was.
@@ -49,7 +56,10 @@ def fit(
     epochs = check_integer("fit(epochs=)", epochs, low=1)
     if batch_size is not None:
         batch_size = check_integer("fit(batch_size=)", batch_size, low=1)
-    hooks = _check_callbacks(callbacks)
+    given = _check_callbacks(callbacks)
+    checkpoints = [callback for callback in given if isinstance(callback, Checkpoint)]
+    # Behind the others, or what these make of a batch or an epoch would be missing in the file.
+    hooks = [callback for callback in given if not isinstance(callback, Checkpoint)] + checkpoints
     chosen = named_metrics(metrics)
     if not callable(shuffle):
         shuffle = check_bool("fit(shuffle=)", shuffle)
@@ -77,11 +87,13 @@ def fit(
     for callback in hooks:
         callback.check(state)
     kind = FullBatchLoop if isinstance(optimizer, FullBatchOptimizer) else BatchLoop
-    loop = kind(state, data, held_out, chosen, hooks, generator)
+    loop = kind(state, data, held_out, chosen, hooks, generator, keep_draws=bool(checkpoints))
+    put_back = _prepare_resume(loop, checkpoints, shuffle, resume)
     known = model.feature_names
     if known is None and model.preprocessing is None:
         model.feature_names = column_names(X)
     try:
+        put_back()
         loop.run()
     except DivergenceError:
         raise
@@ -91,6 +103,31 @@ def fit(
             model.feature_names = known
         raise
     return state.history
+
+
+def _prepare_resume(
+    loop: BatchLoop | FullBatchLoop,
+    checkpoints: list[Checkpoint],
+    shuffle: bool | Callable[[int], ArrayLike],
+    resume: str | os.PathLike[str] | None,
+) -> Callable[[], None]:
+    """Let checkpoints be taken; check the one to go on from, and return what puts it back."""
+    if not checkpoints and resume is None:
+        return lambda: None
+    others = [callback for callback in loop.callbacks if not isinstance(callback, Checkpoint | ProgressBar)]
+    training = describe(loop, others, shuffle=shuffle)
+    optimizer = loop.state.optimizer
+    if isinstance(optimizer, FullBatchOptimizer) and not optimizer.keeps_all:
+        training["Checkpoint"] = [f"every {callback.every} {callback.unit}" for callback in checkpoints]
+    if checkpoints:
+        loop.state._snapshot = partial(capture, loop, training, others)
+    if resume is None:
+        return lambda: None
+    path = check_path("fit(resume=)", resume)
+    where = f"fit(resume={path.name!r})"
+    saved = read(path, where=where)
+    check(loop, training, saved, where=where)
+    return partial(restore, loop, saved, others, where=where)
 
 
 def _check_optimizer(model: Sequential, optimizer: Any, loss: Loss) -> None:

@@ -14,6 +14,7 @@ import pytest
 import nnlite as nn
 from nnlite import initializers
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError, ShapeError
+from nnlite.table import TableEncoder
 
 #: The one form of all messages: <where>: expected <what>, got <value>. <fix>
 FORM = re.compile(r"\S.*?: expected \S.*, got \S(.*[^.])?\. [A-Z].*[^.]\.", re.DOTALL)
@@ -356,6 +357,16 @@ CASES += [
     Case("a slope of NaN", lambda w: nn.LeakyReLU(float("nan")), ArgumentError, "a finite number, got nan. Give an ordinary number"),
     Case("ELU alpha 0", lambda w: nn.ELU(0), ArgumentError, r"ELU\(alpha\)"),
     Case("GELU in words", lambda w: nn.GELU(approximate="tanh"), ArgumentTypeError, r"GELU\(approximate=\): expected True or False"),
+    Case("an embedding of nothing", lambda w: nn.layers.Embedding([], 2), ArgumentError, r"Embedding\(categories\): expected at least one column, got none"),
+    Case("an embedding of no category", lambda w: nn.layers.Embedding([3, 0], 2), ArgumentError, r"Embedding\(categories\): .* got 0"),
+    Case("an embedding of words", lambda w: nn.layers.Embedding("ab", 2), ArgumentTypeError, r"Embedding\(categories\): .* got 'ab'"),
+    Case("an embedding without width", lambda w: nn.layers.Embedding(3, 0), ArgumentError, r"Embedding\(features\): .* got 0"),
+    Case("an id that is too large", lambda w: w.own(nn.layers.Embedding(3, 2, numeric=2), dense(4, 2)), ArgumentError, r"Embedding\(\(3,\), 2, numeric=2\): expected ids from 0 to 2 in column 2, got .* in row \d+\. Ids count from 0"),
+    Case("an encoder for no model", lambda w: nn.Sequential([dense(2, 1)], preprocessing=TableEncoder().fit({"a": [1, 2]})), ArgumentError, r"Sequential\(preprocessing=\): .* got 1 numbers a row\. Begin the model with encoder\.layer"),
+    Case("an encoder that saw no table", lambda w: nn.Sequential([dense(2, 1)], preprocessing=TableEncoder()), NotFittedError, r"TableEncoder\(\): expected a fitted encoder, .* Call its fit\(frame\)"),
+    Case("a table without a column", lambda w: TableEncoder().fit({"a": [1], "b": [2]}).transform({"a": [1]}), ArgumentError, r"TableEncoder\.transform\(frame\): expected the columns that fit saw, 'b' among them"),
+    Case("text in a column of numbers", lambda w: TableEncoder().fit({"a": [1]}).transform({"a": ["x"]}), ArgumentError, r"TableEncoder\.transform\(frame\['a'\]\): expected numbers, got 'x' in row 0"),
+    Case("dates in a table", lambda w: TableEncoder().fit({"a": np.array(["2020-01-01"], "M8[D]")}), ArgumentTypeError, r"frame\['a'\]\): .* got datetime64\[D\]\. Count days from a date"),
     Case("Flatten of nothing", lambda w: nn.Flatten(()), ArgumentError, "at least one size"),
     Case("Flatten of a half", lambda w: nn.Flatten(2.5), ArgumentTypeError, r"got 2\.5"),
     Case("no features", lambda w: nn.Standardize(0), ArgumentError, r"Standardize\(features\)"),

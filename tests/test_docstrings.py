@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import re
+from importlib.util import find_spec
 
 import pytest
 
@@ -15,8 +16,10 @@ MODULES = [
     "data",
     "datasets",
     "errors",
+    "export",
     "history",
     "initializers",
+    "interop",
     "layers",
     "losses",
     "metrics",
@@ -29,8 +32,10 @@ MODULES = [
     "second_order",
     "summary",
     "sweeps",
+    "table",
     "testing",
 ]
+MODULES += [name for name, package in {"onnx": "onnx", "sklearn": "sklearn"}.items() if find_spec(package)]
 
 
 def public_objects():

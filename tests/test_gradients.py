@@ -14,6 +14,7 @@ from nnlite.layers import (
     Context,
     Dense,
     Dropout,
+    Embedding,
     Flatten,
     Gradients,
     Layer,
@@ -35,6 +36,7 @@ from nnlite.losses import (
     Hinge,
     Huber,
     Loss,
+    Masked,
     MeanAbsoluteError,
     MeanSquaredError,
     PointwiseLoss,
@@ -58,6 +60,9 @@ LAYERS = [
     Dense(4, 3, weight_initializer=HeNormal(), bias_initializer=Constant(0.5)),
     Dropout(0.0),
     Dropout(0.5),
+    Embedding(3, 2),
+    Embedding((4, 1, 3), 1, numeric=2),
+    Embedding((), 1, numeric=3),
     Flatten((4,)),
     Flatten((2, 3)),
     Standardize(3),
@@ -85,6 +90,13 @@ NOT_LAYERS = {Context, Gradients, Layer, Parameter}
 NOT_LOSSES = {Loss, PointwiseLoss}
 
 
+def random_input(layer, rng, scale=1.0):
+    x = scale * rng.normal(size=(5, *(layer.input_shape or (4,))))
+    if isinstance(layer, Embedding):  # it takes numbers, and then ids
+        x[:, layer.numeric :] = layer.draw_input(rng, x.shape)[:, layer.numeric :]
+    return x
+
+
 def test_no_layer_is_forgotten():
     public = {getattr(layers, name) for name in layers.__all__} - NOT_LAYERS
     assert {type(layer) for layer in LAYERS} == public
@@ -109,7 +121,7 @@ def test_layer_at_its_kink(layer):
 @pytest.mark.parametrize("scale", [0.01, 10.0])
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)
 def test_layer_on_small_and_large_inputs(layer, scale, rng):
-    x = scale * rng.normal(size=(5, *(layer.input_shape or (4,))))
+    x = random_input(layer, rng, scale)
     assert check_layer(layer, x, tolerance=TOLERANCE).largest_error <= TOLERANCE
 
 
@@ -150,6 +162,7 @@ LOSSES = {
     "gaussian": (GaussianNLL(), MEAN_AND_SPREAD, TARGET),
     "gaussian, at the smallest variance": (GaussianNLL(min_variance=2.0), MEAN_AND_SPREAD, TARGET),
     "hinge": (Hinge(), PRED, np.where(ONE_HOT > 0, 1, -1)),
+    "masked, nothing missing": (Masked(MeanSquaredError()), PRED, TARGET),
 }
 
 
@@ -323,7 +336,7 @@ def test_model_gradients_of_single_examples(problem):
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)
 def test_layer_gradients_of_single_examples(layer, rng):
     model = Sequential([_copy_of(layer)], dtype=np.float64, rng=0)
-    x = rng.normal(size=(5, *(layer.input_shape or (4,))))
+    x = random_input(layer, rng)
     model.adapt(x)
     ctx = model.context(rng=0, input_gradient=True)
     dy = rng.normal(size=model.forward(x, ctx).shape)
@@ -368,7 +381,7 @@ def test_activations_stay_finite_and_right_up_to_ten_thousand_in_float32(layer):
 def test_layer_keeps_the_dtype(layer, dtype, rng):
     layer = _copy_of(layer)
     layer._bind(Parameters(layer._specs.values(), dtype=dtype))
-    x = rng.normal(size=(5, *(layer.input_shape or (4,)))).astype(dtype)
+    x = random_input(layer, rng).astype(dtype)
     layer.adapt(x)
     ctx = Context(layer._grads, rng=rng)
     y = layer.forward(x, ctx)

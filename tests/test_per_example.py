@@ -13,6 +13,7 @@ from nnlite.testing.differences import measure_slopes, relative_error
 SHAPED = {
     "Dense": lambda: nn.Dense(4, 4),
     "Dropout": lambda: nn.Dropout(0.5),
+    "Embedding": lambda: layers.Embedding((), 1, numeric=4),  # ids come first: see test_embedding.py
     "Flatten": lambda: nn.Flatten((4,)),
     "Standardize": lambda: nn.Standardize(4),
 }
@@ -27,6 +28,7 @@ TARGETS = {
     "Hinge": 2 * np.eye(3)[IDS] - 1,
     "PoissonNLL": np.arange(15.0).reshape(5, 3),
 }
+ARGUMENTS = {"Masked": [losses.MeanSquaredError()]}
 LOSSES = sorted(name for name in losses.__all__ if name not in {"Loss", "PointwiseLoss"})
 
 each_count = pytest.mark.parametrize("replicas", [None, 3])
@@ -72,7 +74,7 @@ def test_every_layer_against_a_loop(name, replicas, rng):
 @each_count
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_loss_against_a_loop(name, replicas, rng):
-    loss = getattr(losses, name)()
+    loss = getattr(losses, name)(*ARGUMENTS.get(name, ()))
     model = net(outputs=6 if name == "GaussianNLL" else 3, replicas=replicas)
     x, y = rng.normal(size=(5, 3)), TARGETS.get(name, rng.normal(size=(5, 3)))
     each = model.per_example_gradients(x, y, loss)

@@ -19,6 +19,7 @@ SEEDS = [5, 6, 7]
 LAYERS = {
     "Dense": lambda: nn.Dense(4, 4),
     "Dropout": lambda: nn.Dropout(0.3),
+    "Embedding": lambda: layers.Embedding((), 1, numeric=4),  # ids come first: see test_embedding.py
     "Flatten": lambda: nn.Flatten((4,)),
     "Standardize": lambda: nn.Standardize(4),
     **{
@@ -38,6 +39,7 @@ LOSSES = {
     "Quantile": (nn.Quantile(0.8), "numbers"),
     "PoissonNLL": (nn.PoissonNLL(), "counts"),
     "GaussianNLL": (nn.GaussianNLL(), "half"),
+    "Masked": (losses.Masked(nn.Huber(0.5)), "numbers"),
     "Hinge": (nn.Hinge(), "signs"),
     "BinaryCrossEntropy": (nn.BinaryCrossEntropy(label_smoothing=0.1), "bits"),
     "SoftmaxCrossEntropy": (nn.SoftmaxCrossEntropy(label_smoothing=0.1), "ids"),

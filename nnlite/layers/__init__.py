@@ -16,6 +16,7 @@ from nnlite.layers.activations import (
 from nnlite.layers.base import Context, Gradients, Layer, Parameter
 from nnlite.layers.dense import Dense
 from nnlite.layers.dropout import Dropout
+from nnlite.layers.embedding import Embedding
 from nnlite.layers.flatten import Flatten
 from nnlite.layers.standardize import Standardize
 
@@ -25,6 +26,7 @@ __all__ = [
     "Context",
     "Dense",
     "Dropout",
+    "Embedding",
     "Flatten",
     "Gradients",
     "Layer",

@@ -186,6 +186,9 @@ class Layer(Configured):
         logits refuses.
     stochastic : bool
         True if ``forward`` draws random numbers in training.
+    takes_sparse : bool
+        True if ``forward`` and ``backward`` know what to do with a CSR matrix of SciPy in the
+        place of `x`. A sparse input is refused if the first layer does not.
     adapted : bool
         False while the layer has an ``adapt(X)`` that must see data before ``forward``
         can work; the first ``fit`` then calls it.
@@ -207,6 +210,7 @@ class Layer(Configured):
     feeding_initializer: InitializerLike | None = None
     gives_probabilities: ClassVar[bool] = False
     stochastic: ClassVar[bool] = False
+    takes_sparse: ClassVar[bool] = False
 
     _specs: dict[str, ParameterSpec]
     _initializers: dict[str, InitializerLike | None]

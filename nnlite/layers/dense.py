@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import numpy as np
 
 from nnlite._typing import Array
@@ -44,6 +46,63 @@ def product(a: Array, b: Array, out: Array | None = None) -> Array:
     return np.matmul(a, b, out=out)
 
 
+def sparse_product(x: Any, W: Array) -> Array:
+    """Multiply a CSR matrix by the weights, or by those of each replica, without making it dense.
+
+    Parameters
+    ----------
+    x : CSR matrix or array of shape (batch, in_features)
+        The input.
+    W : ndarray of shape (..., in_features, out_features)
+        The weights.
+
+    Returns
+    -------
+    ndarray of shape (..., batch, out_features)
+
+    Examples
+    --------
+    >>> import scipy.sparse
+    >>> x = scipy.sparse.csr_array([[0.0, 2.0]])
+    >>> sparse_product(x, np.array([[1.0], [3.0]]))
+    array([[6.]])
+    """
+    if W.ndim == 2:
+        y: Array = x.dot(W)
+        return y
+    # One after the other: all side by side in one product would need a copy of all weights in every step.
+    y = np.empty((*W.shape[:-2], x.shape[0], W.shape[-1]), W.dtype)
+    for place in np.ndindex(W.shape[:-2]):
+        y[place] = x.dot(W[place])
+    return y
+
+
+def sparse_weight_gradient(x: Any, dy: Array, out: Array) -> None:
+    """Compute ``x.T @ dy`` of a CSR matrix, for each replica, without making it dense.
+
+    Parameters
+    ----------
+    x : CSR matrix or array of shape (batch, in_features)
+        The input.
+    dy : ndarray of shape (..., batch, out_features)
+        dL/dy.
+    out : ndarray of shape (..., in_features, out_features)
+        Where dL/dW is written.
+
+    Examples
+    --------
+    >>> import scipy.sparse
+    >>> out = np.empty((2, 1))
+    >>> sparse_weight_gradient(scipy.sparse.csr_array([[0.0, 2.0]]), np.array([[3.0]]), out)
+    >>> out
+    array([[0.],
+           [6.]])
+    """
+    x_T = x.T  # which shares the numbers of x
+    for place in np.ndindex(out.shape[:-2]):
+        out[place] = x_T.dot(dy[place])
+
+
 class Dense(Layer):
     """Every output neuron adds up all inputs, each times its weight, plus a bias.
 
@@ -78,6 +137,9 @@ class Dense(Layer):
     With dy = dL/dy, the chain rule gives dL/dW = x.T @ dy, dL/db = the sum of dy
     over the batch, and dL/dx = dy @ W.T.
 
+    As the first layer it also takes a CSR matrix of SciPy, which is multiplied as it is, forward
+    and backward. dL/dx, if it is asked for, is dense.
+
     Examples
     --------
     >>> layer = Dense(2, 1)
@@ -86,6 +148,8 @@ class Dense(Layer):
     >>> layer.forward(np.array([[0.05, 0.10]])).round(4)
     array([[0.3775]])
     """
+
+    takes_sparse: ClassVar[bool] = True
 
     W = Parameter()
     b = Parameter()
@@ -128,7 +192,7 @@ class Dense(Layer):
             )
         if ctx is not None:
             ctx.save(x)
-        y = product(x, self.W)
+        y = product(x, self.W) if isinstance(x, np.ndarray) else sparse_product(x, self.W)
         if self.bias:
             y += self.b
         return y
@@ -136,7 +200,10 @@ class Dense(Layer):
     def backward(self, dy: Array, ctx: Context) -> Array | None:
         """Write dL/dW and dL/db, return dL/dx."""
         (x,) = ctx.saved
-        product(x.mT, dy, out=ctx.grads.W)
+        if isinstance(x, np.ndarray):
+            product(x.mT, dy, out=ctx.grads.W)
+        else:
+            sparse_weight_gradient(x, dy, out=ctx.grads.W)
         if self.bias:
             sum_over_batch(dy, out=ctx.grads.b)
         if not ctx.needs_dx:

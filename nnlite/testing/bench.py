@@ -78,6 +78,15 @@ class Bench:
             needs_dx=self.needs_dx if needs_dx is None else needs_dx,
         )
 
+    def other_input(self) -> Array:
+        """Make another input of the same shape, of numbers that the layer takes."""
+        rng = np.random.default_rng(1)
+        draw = getattr(self.layer, "draw_input", None)
+        if draw is None:  # the same numbers in other places, since only they are known to be taken
+            return rng.permutation(self.x.ravel()).reshape(self.x.shape)
+        other: Array = draw(rng, self.x.shape).astype(self.x.dtype)
+        return other
+
     def forward(self, ctx: Context | None, x: Array | None = None) -> Array:
         """Run the layer forward."""
         x = self.x if x is None else x

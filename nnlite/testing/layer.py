@@ -44,8 +44,9 @@ def check_layer(
     layer : Layer
         What to check.
     x : array-like of shape (batch, features), optional
-        The input; normal random numbers by default. Give it if ``forward`` takes only
-        some numbers, such as positive ones. With replicas it may have a leading axis.
+        The input; normal random numbers by default, or what ``layer.draw_input(rng, shape)``
+        returns if there is such a method. Give it if ``forward`` takes only some numbers, such
+        as positive ones. With replicas it may have a leading axis.
     batch : int
         Rows of a random input. The default differs from the usual numbers of features, so
         that a wrong factor or axis can be told from its size.
@@ -135,7 +136,8 @@ def _make_input(
     leading = () if replicas is None else (replicas,)
     if x is None:
         sample = sample or (FEATURES,)
-        return sample, rng.normal(size=(*leading, batch, *sample))
+        draw = getattr(layer, "draw_input", _normal)
+        return sample, draw(rng, (*leading, batch, *sample))
     where = "check_layer(x)"
     given: Array = check_rows(where, x).astype(np.float64)
     check_finite(where, given)
@@ -149,6 +151,10 @@ def _make_input(
     if replicas is not None and start == 1:
         given = np.repeat(given[None], replicas, axis=0)
     return sample, given
+
+
+def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    return rng.normal(size=shape)
 
 
 def _check(

@@ -13,6 +13,7 @@ from nnlite.layers import (
     Context,
     Dense,
     Dropout,
+    Embedding,
     Flatten,
     Gradients,
     LeakyReLU,
@@ -109,6 +110,37 @@ def test_dense(bias, batch, inputs, outputs, scale, rng):
     assert_close(model.params.grad("0.W") / scale, linear.weight.grad.T / scale, "dW")
     if bias:
         assert_close(model.params.grad("0.b"), linear.bias.grad, "db")
+
+
+@pytest.mark.parametrize("features", [1, 7])
+@pytest.mark.parametrize("numeric", [0, 3])
+@pytest.mark.parametrize("categories", [(1,), (5,), (4, 100, 2)], ids=str)
+def test_embedding(categories, numeric, features, rng):
+    model = Sequential([Embedding(categories, features, numeric=numeric)], dtype=np.float64)
+    model.params.values[...] = rng.normal(size=model.params.size)
+    x = np.column_stack([rng.normal(size=(20, numeric)), rng.integers(0, categories, (20, len(categories)))])
+    dy = rng.normal(size=(20, numeric + len(categories) * features))
+    ctx = model.context(input_gradient=True)
+    y = model.forward(x, ctx)
+    dx = model.backward(dy, ctx)
+
+    tables = [
+        torch.nn.Embedding(count, features, dtype=torch.float64).requires_grad_() for count in categories
+    ]
+    with torch.no_grad():
+        for table, rows in zip(tables, np.split(model[0].W, np.cumsum(categories)[:-1]), strict=True):
+            table.weight[...] = tensor(rows)
+
+    def look_up(z):
+        ids = z[:, numeric:].long().unbind(dim=1)
+        found = [table(column) for table, column in zip(tables, ids, strict=True)]
+        return torch.cat([z[:, :numeric], *found], dim=1)
+
+    expected_y, expected_dx = torch_pass(look_up, x, dy)
+    assert_close(y, expected_y, "y")
+    # In PyTorch, the cast of the ids to integers passes no gradient on, so theirs is 0 too.
+    assert_close(dx, expected_dx, "dx")
+    assert_close(model.params.grad("0.W"), torch.cat([table.weight.grad for table in tables]), "dW")
 
 
 @pytest.mark.parametrize("shape", [(1,), (8, 8), (3, 4, 5)], ids=str)

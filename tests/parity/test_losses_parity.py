@@ -16,6 +16,7 @@ from nnlite.losses import (
     Hinge,
     Huber,
     Loss,
+    Masked,
     MeanAbsoluteError,
     MeanSquaredError,
     PoissonNLL,
@@ -50,6 +51,11 @@ def numbers(rng, shape):
 def numbers_with_ties(rng, shape):
     pred, target = numbers(rng, shape)
     return np.where(rng.random(shape) < 0.3, target, pred), target
+
+
+def numbers_with_gaps(rng, shape):
+    pred, target = numbers(rng, shape)
+    return pred, np.where(rng.random(shape) < 0.3, np.nan, target)
 
 
 def counts(rng, shape):
@@ -139,6 +145,12 @@ def pinball(q):
     return make
 
 
+def masked_squares(reduction):
+    """PyTorch masks none: what is missing is replaced by the prediction, which so has no error."""
+    criterion = torch.nn.MSELoss(reduction=reduction)
+    return lambda pred, target: criterion(pred, torch.where(torch.isnan(target), pred, target))
+
+
 CASES = {
     "mse": Case(MeanSquaredError(), module(torch.nn.MSELoss), numbers),
     "mae": Case(MeanAbsoluteError(), module(torch.nn.L1Loss), numbers),
@@ -159,6 +171,7 @@ CASES = {
     "ce-soft": Case(SoftmaxCrossEntropy(), module(torch.nn.CrossEntropyLoss), soft_classes),
     "ce-extreme-ids": Case(SoftmaxCrossEntropy(), module(torch.nn.CrossEntropyLoss), extreme_ids),
     "ce-extreme-soft": Case(SoftmaxCrossEntropy(), module(torch.nn.CrossEntropyLoss), extreme_soft_classes),
+    "masked": Case(Masked(MeanSquaredError()), masked_squares, numbers_with_gaps),
     "gaussian": Case(GaussianNLL(), gaussian, means_and_log_variances),
 } | {
     f"ce-smooth-{data.__name__}": Case(

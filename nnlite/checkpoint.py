@@ -1,0 +1,225 @@
+"""Checkpoint: a file from which a training that was stopped goes on as if it had not been."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnlite._version import __version__
+from nnlite.callbacks import Callback, TrainingState
+from nnlite.checks import check_integer, check_number
+from nnlite.errors import ArgumentError, ModelFileError
+from nnlite.files import check_path, open_tensors, short, write_tensors
+from nnlite.packing import pack, unpack
+from nnlite.second_order import FullBatchOptimizer
+from nnlite.streams import check_state, get_state
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nnlite._typing import AnyArray
+
+__all__ = ["Checkpoint", "read"]
+
+#: Raised by one when a file of the new kind cannot be read by the old code.
+FORMAT = 1
+
+_KEY = "nnlite_checkpoint"
+_UNITS = ("epochs", "steps", "seconds")
+
+
+class Checkpoint(Callback):
+    """Write everything that training depends on to a file, again and again.
+
+    ``fit(..., resume=path)`` goes on from the file, to the same bits that the training would have
+    come to without a stop.
+
+    There is one file, which is replaced in one step once the new one is complete: a process
+    that is killed at any moment leaves the last checkpoint or the new one, and never half of one.
+    It is written every so many epochs, steps or seconds, when training ends, and at Ctrl-C. If
+    training ends by an error, the last one stays.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file. Its folder must be there.
+    every : int, or float with ``unit="seconds"``
+        How often.
+    unit : {"epochs", "steps", "seconds"}
+        What `every` counts. A step is one batch; with `LBFGS` and `LevenbergMarquardt`, an
+        iteration, as an epoch is.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If an argument cannot be used; in ``fit``, if something in the training cannot be stored.
+    OSError
+        In ``fit``, if the file cannot be written.
+
+    See Also
+    --------
+    Sequential.save : Write a model on its own, to use it elsewhere.
+
+    Notes
+    -----
+    Whatever its place in the list, it acts behind all other callbacks. What these remember is in
+    the file too, see `Callback.state_dict`.
+
+    `LBFGS` cannot give out the curvature that it has estimated, so it begins a new estimate
+    behind every checkpoint: a training with checkpoints takes another way than one without. Let
+    some twenty iterations or more pass from one to the next.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from nnlite import Adam, Dense, MeanSquaredError, Sequential
+    >>> def train(path, epochs, resume=None):
+    ...     model = Sequential([Dense(1, 1)], rng=0)
+    ...     history = model.fit(
+    ...         [[1.0], [2.0]],
+    ...         [[3.0], [5.0]],
+    ...         loss=MeanSquaredError(),
+    ...         optimizer=Adam(),
+    ...         epochs=epochs,
+    ...         callbacks=[Checkpoint(path)],
+    ...         resume=resume,
+    ...     )
+    ...     return model.params.values.tolist(), history["loss"]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "run.checkpoint"
+    ...     stopped = train(path, epochs=3)
+    ...     resumed = train(path, epochs=5, resume=path)
+    ...     resumed == train(path, epochs=5)
+    True
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, every: float = 1, unit: str = "epochs") -> None:
+        self.path = check_path("Checkpoint(path)", path)
+        if unit not in _UNITS:
+            raise ArgumentError(
+                "Checkpoint(unit=)", "'epochs', 'steps' or 'seconds'", f"{unit!r}", "Write one of them."
+            )
+        self.unit = unit
+        self.every: float
+        if unit == "seconds":
+            self.every = check_number("Checkpoint(every=)", every, low=0, low_open=True)
+        else:
+            self.every = check_integer("Checkpoint(every=)", every, low=1)
+
+    def check(self, state: TrainingState) -> None:
+        """Check that there is a folder, and that what is drawn from can be stored."""
+        if not self.path.parent.is_dir():
+            raise ArgumentError(
+                "Checkpoint(path)", "a file in a folder that exists", f"{self.path}", "Make the folder first."
+            )
+        if self.path.is_dir():
+            raise ArgumentError("Checkpoint(path)", "a file", f"the folder {self.path}", "Add a name.")
+        search = isinstance(state.optimizer, FullBatchOptimizer) and not state.optimizer.keeps_all
+        if search and self.unit == "seconds":
+            raise ArgumentError(
+                "Checkpoint(unit=)",
+                f"'epochs', for {type(state.optimizer).__name__}, which begins anew behind each checkpoint",
+                "'seconds', which come to other iterations each time",
+                "Write Checkpoint(path, every=20).",
+            )
+        if state.rng is not None:
+            try:
+                check_state(state.rng, get_state(state.rng))
+            except ValueError as error:
+                raise ArgumentError(
+                    "Checkpoint", "a generator of NumPy", f"{error}", "Write fit(..., rng=0), for instance."
+                ) from None
+
+    def on_train_begin(self, state: TrainingState) -> None:
+        """Begin to count."""
+        self._steps = 0
+        self._last = time.monotonic()
+        # An epoch that a stop has cut short before is gone on with only if something takes the stop back.
+        self._cut = bool(state.stop_reason) and state.epoch > len(state.history)
+
+    def on_batch_end(self, state: TrainingState) -> None:
+        """Write if it is time, or training is about to end in the middle of the epoch."""
+        self._steps += 1
+        self._cut = bool(state.stop_reason)
+        if self._cut or (self.unit == "steps" and self._steps >= self.every) or self._is_over():
+            self._write(state)
+
+    def on_epoch_end(self, state: TrainingState) -> None:
+        """Write if it is time, or training has ended."""
+        # An epoch that was cut short is none to go on behind. Where it was cut has been written.
+        if self._cut or state.history.interrupted:
+            return
+        in_epochs = self.unit == "epochs" or isinstance(state.optimizer, FullBatchOptimizer)
+        due = in_epochs and self.unit != "seconds" and state.epoch % self.every == 0
+        if due or state.stop_reason or state.epoch == state.epochs or self._is_over():
+            self._write(state)
+
+    def _is_over(self) -> bool:
+        return self.unit == "seconds" and time.monotonic() - self._last >= self.every
+
+    def _write(self, state: TrainingState) -> None:
+        if not np.isfinite(state.model.params.values).all():
+            return  # the next batch, or the end of the epoch, finds out; the checkpoint before stays
+        document, arrays = pack("Checkpoint", state.snapshot())
+        about = {"format": FORMAT, "version": __version__, "numpy": np.__version__, "state": document}
+        write_tensors(self.path, about, arrays, key=_KEY, where=f"Checkpoint({str(self.path)!r})")
+        self._steps, self._last = 0, time.monotonic()
+
+    def __repr__(self) -> str:
+        return f"Checkpoint({str(self.path)!r}, every={self.every!r}, unit={self.unit!r})"
+
+
+def read(path: Path, *, where: str) -> dict[str, Any]:
+    """Read what a `Checkpoint` wrote.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    where : str
+        Names the file in the message.
+
+    Returns
+    -------
+    dict
+        Plain data and arrays. What they mean has still to be checked.
+
+    Raises
+    ------
+    ModelFileError
+        If it is no whole checkpoint.
+    OSError
+        If it cannot be read.
+    """
+    with open_tensors(path, key=_KEY, where=where, made_by="Checkpoint") as file:
+        found = file.document.get("format")
+        if type(found) is not int or found != FORMAT:
+            raise ModelFileError(
+                where,
+                f"format {FORMAT}",
+                f"format {short(found)}, written by nnlite {short(file.document.get('version'))}",
+                "Update nnlite."
+                if type(found) is int and found > FORMAT
+                else "The file is damaged, or was made by something else.",
+            )
+        left = set(file.entries)
+
+        def take(name: Any) -> AnyArray:
+            left.remove(name)  # each once: a few bytes could ask for the same array many times
+            return file.read(name)
+
+        try:
+            state = unpack(file.document["state"], take)
+            if not isinstance(state, dict):
+                raise ValueError(f"a {type(state).__name__}")
+        except (LookupError, TypeError, ValueError) as error:
+            raise ModelFileError(
+                where,
+                "a whole checkpoint",
+                f"one in which {short(f'{error}')} is wrong",
+                "The file is damaged, or was made by something else.",
+            ) from error
+    return state

@@ -1,0 +1,241 @@
+"""What a training is: what two of them must have in common for one to go on where the other was stopped."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from nnlite._config import Configured
+from nnlite.callbacks import Callback
+from nnlite.checks import check_numbers
+from nnlite.errors import ArgumentError
+from nnlite.files import short
+from nnlite.loop import Loop
+from nnlite.optimizers import Optimizer
+from nnlite.second_order import FullBatchOptimizer
+from nnlite.sources import Arrays, Source
+from nnlite.streams import Generators
+
+__all__ = ["arguments", "changed_arguments", "check_same", "describe", "scheduled_rate"]
+
+#: How many rows of each array are looked at to tell whether data are the same.
+SAMPLED_ROWS = 16
+
+
+def describe(loop: Loop, callbacks: Sequence[Callback], *, shuffle: Any) -> dict[str, Any]:
+    """Return what two trainings must have in common for one to go on from the other.
+
+    Parameters
+    ----------
+    loop : Loop
+        A training that has not begun.
+    callbacks : sequence of Callback
+        Those that have to be the same.
+    shuffle : bool or callable
+        As given to `fit`.
+
+    Returns
+    -------
+    dict
+        What JSON can hold, by the names of the arguments.
+    """
+    state, model = loop.state, loop.state.model
+    batch_size = loop.data.batch_size if isinstance(loop.data, Arrays) else None
+    held_out = loop.validation
+    return {
+        "layers": [_text(layer) for layer in model.layers],
+        "dtype": model.params.dtype.name,
+        "replicas": model.params.replicas,
+        "shapes": {name: list(model.params[name].shape) for name in model.params},
+        "frozen": sorted(model.params.frozen),
+        "loss": _text(state.loss),
+        "optimizer": type(state.optimizer).__name__,
+        **{f"optimizer {name}": _plain(value) for name, value in arguments(state.optimizer)},
+        "X and y": _fingerprint(loop.data),
+        "batch_size": batch_size,
+        "shuffle": "a function" if callable(shuffle) else shuffle,
+        "validation": held_out if isinstance(held_out, float | None) else _fingerprint(held_out),
+        "columns of the history": list(state.columns),
+        "callbacks": [_name(callback) for callback in callbacks],
+        "rng": [[type(one.bit_generator).__name__ for one in _each(rng)] for rng in loop.rngs],
+    }
+
+
+def _name(callback: Callback) -> str:
+    """Return the name of the class, and of the column if it watches one: what it remembers is about that."""
+    monitor = getattr(callback, "monitor", None)
+    return type(callback).__name__ + (f"(monitor={monitor!r})" if isinstance(monitor, str) else "")
+
+
+def arguments(optimizer: Optimizer | FullBatchOptimizer) -> Iterator[tuple[str, Any]]:
+    """Give what an optimizer was made with; what changes from step to step is in its `state_dict`.
+
+    Parameters
+    ----------
+    optimizer : Optimizer or FullBatchOptimizer
+        Any.
+
+    Yields
+    ------
+    (str, object)
+        Names and values.
+
+    Examples
+    --------
+    >>> from nnlite import SGD
+    >>> dict(arguments(SGD(0.1)))["learning_rate"]
+    0.1
+    """
+    if isinstance(optimizer, Optimizer):
+        yield "learning_rate", optimizer.learning_rate
+        yield "weight_decay", optimizer.weight_decay
+    for name, value in vars(optimizer).items():
+        if not name.startswith("_") and name not in {"steps", "rate_factor", "state"}:
+            yield name, value
+
+
+def _plain(value: Any) -> Any:
+    """Return a number as it is, anything else as a text that is the same in another process."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Configured) or not callable(value):
+        return _text(value)
+    return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__qualname__)}"
+
+
+def _text(thing: Any) -> str:
+    """Return the repr, without places in memory."""
+    return re.sub(r" at 0x[0-9A-Fa-f]+", "", repr(thing))
+
+
+def _fingerprint(source: Source | None) -> dict[str, Any] | str:
+    """Describe data by shapes, dtypes, and a checksum of a few rows."""
+    if not isinstance(source, Arrays):
+        return "batches"
+    found: dict[str, Any] = {"rows": source.rows}
+    for name, rows, own in zip(
+        ("X", "y", "weight"), (source.x, source.y, source.weight), source.own, strict=True
+    ):
+        if rows is None:
+            continue
+        found[name] = list(map(int, rows.shape))
+        if not hasattr(rows, "take"):  # blocks that are computed: too much work for a few rows
+            continue
+        chosen = np.unique(np.linspace(0, source.rows - 1, SAMPLED_ROWS).astype(int))
+        part = rows.take(chosen, int(own))
+        array = part.toarray() if hasattr(part, "toarray") else part
+        found[f"checksum of {name}"] = f"{array.dtype} {zlib.crc32(array.tobytes()):08x}"
+    return found
+
+
+def _each(rng: np.random.Generator | Generators) -> tuple[np.random.Generator, ...]:
+    return rng.each if isinstance(rng, Generators) else (rng,)
+
+
+def changed_arguments(optimizer: Optimizer | FullBatchOptimizer, training: dict[str, Any]) -> dict[str, Any]:
+    """Find the arguments that callbacks have changed since training began.
+
+    Parameters
+    ----------
+    optimizer : Optimizer or FullBatchOptimizer
+        In training.
+    training : dict
+        What `describe` returned before.
+
+    Returns
+    -------
+    dict
+        New values by name.
+
+    Raises
+    ------
+    ArgumentError
+        If one is no number.
+    """
+    changed = {}
+    for name, value in arguments(optimizer):
+        if training.get(f"optimizer {name}") == _plain(value):
+            continue
+        if not (value is None or isinstance(value, bool | int | float | np.ndarray)):
+            raise ArgumentError(
+                "Checkpoint",
+                f"a number, where a callback changes the optimizer's {name}",
+                _text(value),
+                "Give the optimizer a schedule from the beginning.",
+            )
+        changed[name] = value
+    return changed
+
+
+def scheduled_rate(optimizer: Optimizer, step: int) -> Any:
+    """Return what the schedule says, by which functions of the same name can be told apart.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Any.
+    step : int
+        The step to ask for.
+
+    Returns
+    -------
+    float, ndarray of shape (replicas,), or None
+        None without a schedule.
+
+    Examples
+    --------
+    >>> from nnlite import SGD
+    >>> scheduled_rate(SGD(lambda step: 0.5**step), 3)
+    0.125
+    """
+    schedule = optimizer.learning_rate
+    return check_numbers("the schedule", schedule(step)) if callable(schedule) else None
+
+
+def check_same(where: str, then: dict[str, Any], now: dict[str, Any]) -> None:
+    """Refuse to go on from another training.
+
+    Parameters
+    ----------
+    where : str
+        Names the checkpoint in the message.
+    then, now : dict
+        What `describe` returned for the two.
+
+    Raises
+    ------
+    ArgumentError
+        If they differ; it names the first difference.
+
+    Examples
+    --------
+    >>> check_same("here", {"batch_size": 32}, {"batch_size": 32})
+    """
+    for name in dict.fromkeys((*now, *then)):
+        if then.get(name, ...) != now.get(name, ...):
+            what, old, new = _difference(name, then.get(name), now.get(name))
+            raise ArgumentError(
+                where,
+                f"the same {what} as in the training that wrote it, {short(old)}",
+                short(new),
+                "Give the same, or train without resume.",
+            )
+
+
+def _difference(name: str, then: Any, now: Any) -> tuple[str, Any, Any]:
+    """Find the entry in which two descriptions differ."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        for key in dict.fromkeys((*now, *then)):
+            if then.get(key) != now.get(key):
+                return f"{key} of {name}", then.get(key), now.get(key)
+    if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
+        for index, (one, other) in enumerate(zip(then, now, strict=True)):
+            if one != other:
+                return f"entry {index} of {name}", one, other
+    return name, then, now
