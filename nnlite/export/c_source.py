@@ -1,0 +1,473 @@
+"""From a model to a C99 header that needs only ``math.h``."""
+
+from __future__ import annotations
+
+import math
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from nnlite._version import __version__
+from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.export.c_layers import WRITERS
+from nnlite.export.source import (
+    WIDTH,
+    Source,
+    Step,
+    Writer,
+    check_custom,
+    check_model,
+    decimal,
+    on_one_line,
+    steps,
+    wrap,
+    write_layer,
+    write_out,
+)
+from nnlite.export.words import WORDS
+from nnlite.layers import Layer
+from nnlite.model import Sequential
+from nnlite.table import CategoricalColumn, NumericColumn
+
+__all__ = ["CSource", "to_c"]
+
+#: C99 tells names apart by 63 characters, and something is put behind this one.
+LONGEST_NAME = 31
+
+
+class CSource(Source):
+    r"""C source that is being written; functions for `to_c` write their constants to it.
+
+    Parameters
+    ----------
+    where : str
+        Names the function in messages.
+    dtype : dtype
+        That of the model.
+    prefix : str
+        What all names begin with.
+
+    Attributes
+    ----------
+    real : str
+        ``"float"`` or ``"double"``.
+    x : str
+        The array with the numbers that the layer gets. It may be written over.
+    inputs, outputs : int
+        How many numbers the layer gets, and how many it gives.
+    width : int
+        How many of the inputs are on the last axis of a sample.
+    constants : list of str
+        What has been written so far.
+
+    Examples
+    --------
+    >>> source = CSource("here", np.dtype(np.float32), "net")
+    >>> source.constant("gain", [0.5, 2.0])
+    'net_gain0'
+    >>> print(*source.constants, sep="\n")
+    static const float net_gain0[2] = {0.5f, 2.0f};
+    """
+
+    def __init__(self, where: str, dtype: np.dtype[np.floating[Any]], prefix: str) -> None:
+        super().__init__(where, dtype)
+        self.prefix = prefix
+        self.real = "float" if dtype == np.float32 else "double"
+        self.x = "a"
+        self.inputs = self.outputs = self.width = 0
+        self.sizes = {"a": 0}
+        self._other: str | None = None
+
+    def begin(self, step: Step) -> None:
+        """Get ready for a layer.
+
+        Parameters
+        ----------
+        step : Step
+            The layer, with known shapes around it.
+        """
+        if step.before is None or step.behind is None:
+            raise ArgumentError(
+                f"{self.where}: layer {step.place} {on_one_line(step.layer)}",
+                "a model that knows how many numbers come in and go out",
+                "one that takes any number of them",
+                "Begin it with a layer of a fixed size, such as Dense.",
+            )
+        self.inputs, self.outputs = math.prod(step.before), math.prod(step.behind)
+        self.width = step.before[-1]
+        self.sizes[self.x] = max(self.sizes[self.x], self.inputs)
+        self._other = None
+
+    def end(self, step: Step) -> None:
+        """Go on with the array that the layer has written to.
+
+        Parameters
+        ----------
+        step : Step
+            The layer.
+        """
+        if self._other is not None:
+            self.x = self._other
+        elif self.outputs != self.inputs:
+            raise ArgumentError(
+                f"{self.where}: layer {step.place} {on_one_line(step.layer)}",
+                f"lines that write {self.outputs} numbers to another array than the {self.inputs} inputs",
+                "none",
+                "Write to the array that source.into() names.",
+            )
+
+    def into(self) -> str:
+        """Say that the layer writes its numbers to another array than `x`.
+
+        Returns
+        -------
+        str
+            The name of that array, of at least `outputs` numbers.
+        """
+        self._other = "b" if self.x == "a" else "a"
+        self.sizes[self._other] = max(self.sizes.get(self._other, 0), self.outputs)
+        return self._other
+
+    def call(self, function: str) -> str:
+        """Return the name of a function of ``math.h`` for the dtype.
+
+        Parameters
+        ----------
+        function : str
+            Its name for double, such as ``"exp"``.
+
+        Returns
+        -------
+        str
+        """
+        return function + ("f" if self.real == "float" else "")
+
+    def number(self, value: float) -> str:
+        """Write one number of the dtype.
+
+        Parameters
+        ----------
+        value : float
+            The number.
+
+        Returns
+        -------
+        str
+
+        Raises
+        ------
+        ArgumentError
+            If the dtype has no such number.
+        """
+        return decimal(self.checked(f"{value:g}", value)[()]) + ("f" if self.real == "float" else "")
+
+    def each(self, expression: str) -> list[str]:
+        """Write a loop over all numbers that come in.
+
+        Parameters
+        ----------
+        expression : str
+            What becomes of the number ``v``, the one at ``i``. ``<exp>`` is a function of
+            ``math.h`` and ``[0.5]`` a number, as the dtype has them.
+
+        Returns
+        -------
+        list of str
+        """
+        expression = re.sub(r"<(\w+)>", lambda found: self.call(found[1]), expression)
+        expression = re.sub(r"\[(\d+\.\d+)\]", lambda found: self.number(float(found[1])), expression)
+        return [
+            f"for (long i = 0; i < {self.inputs}; i++) {{",
+            f"    const {self.real} v = {self.x}[i];",
+            f"    {self.x}[i] = {expression};",
+            "}",
+        ]
+
+    def constant(self, name: str, values: Any, *, integers: bool = False) -> str:
+        """Write numbers down.
+
+        Parameters
+        ----------
+        name : str
+            What to call them; the prefix and the place of the layer are put around it.
+        values : array-like
+            The numbers.
+        integers : bool
+            Whether they are whole numbers, of type long.
+
+        Returns
+        -------
+        str
+            The name of an array of their shape.
+
+        Raises
+        ------
+        ArgumentError
+            If they are not finite, or that is no name.
+        """
+        array = np.atleast_1d(np.asarray(values) if integers else self.checked(name, values))
+        name = f"{self.prefix}_{self.name(name)}"
+        sizes = "".join(f"[{size}]" for size in array.shape)
+        start = f"static const {'long' if integers else self.real} {name}{sizes} = {{"
+        rows = self._rows(array, integers, "    ")
+        if len(rows) == 1 and len(start) + len(rows[0]) <= WIDTH:
+            self.constants.append(f"{start}{rows[0].strip().removesuffix(',')}}};")
+        else:
+            self.constants += [start, *rows, "};"]
+        return name
+
+    def _rows(self, array: Any, integers: bool, indent: str) -> list[str]:
+        if array.ndim == 1:
+            parts = map(str, array.tolist()) if integers else map(self._literal, array)
+            return wrap(parts, indent)
+        lines = []
+        for row in array:
+            inner = self._rows(row, integers, indent + "    ")
+            if len(inner) == 1:
+                lines.append(f"{indent}{{{inner[0].strip()[:-1]}}},")
+            else:
+                lines += [f"{indent}{{", *inner, f"{indent}}},"]
+        return lines
+
+    def _literal(self, value: Any) -> str:
+        return decimal(value) + ("f" if self.real == "float" else "")
+
+    def macro(self, name: str) -> str:
+        """Return the name of a macro.
+
+        Parameters
+        ----------
+        name : {"INPUTS", "OUTPUTS"}
+            Which.
+
+        Returns
+        -------
+        str
+        """
+        return f"{self.prefix.upper()}_{name}"
+
+
+def to_c(
+    model: Sequential,
+    path: str | PathLike[str] | None = None,
+    *,
+    name: str = "net",
+    custom: Mapping[type[Layer], Writer] | None = None,
+) -> str:
+    """Write a model as a C99 header with a function that computes one row.
+
+    The header has ``static inline void net_predict(const float *x, float *y)``, and the sizes of
+    the two arrays as ``NET_INPUTS`` and ``NET_OUTPUTS``. It includes ``math.h`` and nothing else,
+    takes no memory but a little of the stack, whose size it names, and writes to nothing but `y`:
+    any number of threads may call it. A float64 model has ``double`` in the place of ``float``.
+
+    Parameters
+    ----------
+    model : Sequential
+        A single net, for prediction: dropout is left out.
+    path : str or path-like, optional
+        Write the source to this file too; an old one is replaced once the new one is complete.
+    name : str
+        What all names in the header begin with, so that several nets fit into one program.
+    custom : mapping of class to function, optional
+        How layers of your own are written: a function for each class. It takes the layer and the
+        `CSource`, and returns lines of C that change the numbers in the array ``source.x``, or
+        write others to ``source.into()``.
+
+    Returns
+    -------
+    str
+        The source.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If that is no model, no path or no name, the model has replicas or weights that are not
+        finite, its size is not fixed, or a layer has no form.
+    NotFittedError
+        If a layer must see data first.
+    OSError
+        If the file cannot be written.
+
+    Notes
+    -----
+    Numbers are written with the fewest digits that give the same number again. The sums are added
+    up in another order than by NumPy, so results differ in the last digits.
+
+    With preprocessing, the input is the encoded row; the header says which place holds what.
+
+    Where an id is none that the model knows, all outputs are NaN.
+
+    Examples
+    --------
+    >>> from nnlite import Dense, Sequential, Tanh
+    >>> model = Sequential([Dense(2, 8), Tanh(), Dense(8, 1)], rng=0)
+    >>> header = to_c(model, name="xor")
+    >>> [line for line in header.splitlines() if line.startswith(("#include", "#define", "static inline"))]
+    ['#define XOR_H', '#include <math.h>', '#define XOR_INPUTS 2', '#define XOR_OUTPUTS 1',
+    'static inline void xor_predict(const float *x, float *y)']
+
+    A layer of your own:
+
+    >>> from nnlite import Layer
+    >>> class Square(Layer):
+    ...     def forward(self, x, ctx=None):
+    ...         return x * x
+    >>> model = Sequential([Dense(2, 1), Square()], rng=0)
+    >>> header = to_c(model, custom={Square: lambda layer, source: source.each("v * v")})
+    """
+    where = "to_c"
+    check_model(where, model)
+    source = CSource(where, model.params.dtype, _check_name(f"{where}(name=)", name))
+    writers = WRITERS | check_custom(where, custom)
+    body = []
+    layers = steps(model)
+    for step in layers:
+        source.begin(step)
+        before = len(source.constants)
+        lines = write_layer(step, source, writers)
+        source.end(step)
+        comment = f"/* layer {step.place}, {_comment(on_one_line(step.layer))} */"
+        if len(source.constants) > before:
+            source.constants.insert(before, comment)
+        body += ["", *([comment] if lines else [f"{comment[:-3]}: nothing to do */"]), *lines]
+    text = "\n".join(
+        [
+            *_head(model, layers, source),
+            *source.constants,
+            "",
+            *_function(source, body),
+            "",
+            "#endif",
+            "",
+        ]
+    )
+    return write_out(where, path, text)
+
+
+def _check_name(where: str, name: Any) -> str:
+    if not isinstance(name, str):
+        raise ArgumentTypeError(where, "a name", f"{name!r}", "Write it as 'net'.")
+    if not re.fullmatch(rf"[A-Za-z][A-Za-z0-9_]{{0,{LONGEST_NAME - 1}}}", name):
+        raise ArgumentError(
+            where,
+            f"a letter, and up to {LONGEST_NAME - 1} letters, digits and underscores behind it",
+            f"{name!r}",
+            "Such a name begins all names in the header.",
+        )
+    return name
+
+
+def _head(model: Sequential, layers: Sequence[Step], source: CSource) -> list[str]:
+    prefix = source.prefix
+    size = sum(source.sizes.values()) * model.params.dtype.itemsize
+    about = [
+        f"A neural network as a function, written by nnlite {__version__}.",
+        "",
+        *_table_of_layers(layers),
+        "",
+        f"{prefix}_predict computes one row: it reads {source.macro('INPUTS')} numbers from x and writes",
+        f"{source.macro('OUTPUTS')} to y. It needs math.h (link with -lm) and {size:,} bytes of the stack.",
+        "Several threads may call it.",
+        *_inputs(model),
+    ]
+    inputs, outputs = math.prod(layers[0].before or ()), math.prod(layers[-1].behind or ())
+    return [
+        "/*",
+        *(f" * {line}".rstrip() for line in about),
+        " */",
+        f"#ifndef {prefix.upper()}_H",
+        f"#define {prefix.upper()}_H",
+        "",
+        "#include <math.h>",
+        "",
+        f"#define {source.macro('INPUTS')} {inputs}",
+        f"#define {source.macro('OUTPUTS')} {outputs}",
+        "",
+    ]
+
+
+def _table_of_layers(layers: Sequence[Step]) -> list[str]:
+    lines = []
+    for step in layers:
+        words = WORDS.get(type(step.layer))
+        text = f"{on_one_line(step.layer)}{f': {words}' if words else ''}"
+        lines += _wrapped(f"{step.place:3}  ", f"{_comment(text)} -> {math.prod(step.behind or ())}")
+    return lines
+
+
+def _inputs(model: Sequential) -> list[str]:
+    """Say what the numbers of a row are, where that is known."""
+    encoder, names = model.preprocessing, model.feature_names
+    if encoder is not None:
+        numeric = [column for column in encoder.columns if isinstance(column, NumericColumn)]
+        said = [
+            *(
+                f"({_text(column.name)} - {column.mean!r}) / {column.scale!r}, 0 if missing"
+                for column in numeric
+            ),
+            *(f"1 if {_text(column.name)} is missing, else 0" for column in numeric if column.missing),
+            *(_ids(column) for column in encoder.columns if isinstance(column, CategoricalColumn)),
+        ]
+    elif names is not None:
+        said = [_text(name) for name in names]
+    else:
+        return []
+    lines = ["", "x is a row of"]
+    for place, words in enumerate(said):
+        lines += _wrapped(f"  x[{place}]  ", words)
+    return lines
+
+
+def _ids(column: CategoricalColumn) -> str:
+    known = [f"{number} for {_text(category)}" for number, category in enumerate(column.categories, start=1)]
+    missing = f", {column.missing_id} if missing" if column.missing else ""
+    return f"the id of {_text(column.name)}: {', '.join([*known, '0 for any other'])}{missing}"
+
+
+def _text(value: Any) -> str:
+    return _comment(ascii(value))
+
+
+def _comment(text: str) -> str:
+    """Change what would end a comment, or what compilers warn of in one."""
+    text = text.encode("ascii", "backslashreplace").decode()
+    return text.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")
+
+
+def _wrapped(start: str, text: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH - 3,
+        initial_indent=start,
+        subsequent_indent=" " * len(start),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _function(source: CSource, body: list[str]) -> list[str]:
+    real = source.real
+    arrays = ", ".join(f"{name}[{size}]" for name, size in source.sizes.items())
+    lines = [
+        f"{real} {arrays};  /* the numbers between the layers */",
+        "",
+        f"for (long i = 0; i < {source.macro('INPUTS')}; i++) {{",
+        "    a[i] = x[i];",
+        "}",
+        *body,
+        "",
+        f"for (long i = 0; i < {source.macro('OUTPUTS')}; i++) {{",
+        f"    y[i] = {source.x}[i];",
+        "}",
+    ]
+    return [
+        f"static inline void {source.prefix}_predict(const {real} *x, {real} *y)",
+        "{",
+        *(f"    {line}" if line else "" for line in lines),
+        "}",
+    ]

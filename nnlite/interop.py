@@ -1,0 +1,395 @@
+"""Weights to and from PyTorch and Keras, under the names and in the layout that they have there.
+
+Neither package is needed to import this module. What is handed over is numbers: the other side
+makes a net of the same shape, layer for layer, and the numbers fit. docs/other_frameworks.md has
+the twin of each layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnlite._typing import Array
+from nnlite.checks import check_bool, check_rows
+from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError, ShapeError
+from nnlite.layers import Dense, Embedding, Layer, Standardize
+from nnlite.model import Sequential
+
+__all__ = ["from_keras_weights", "from_torch_state_dict", "to_keras_weights", "to_torch_state_dict"]
+
+#: What PyTorch calls the parameters of a layer. Those of a layer of the user's own keep their names.
+_TORCH_NAMES = {"W": "weight", "b": "bias"}
+
+
+def to_torch_state_dict(
+    model: Sequential, *, fold_standardize: bool | None = None, as_numpy: bool = False
+) -> dict[str, Any]:
+    """Return the weights as the state dict of a ``torch.nn.Sequential`` of the same shape.
+
+    Each layer has the same place there: `Dense` is ``torch.nn.Linear``, `Embedding` is
+    ``torch.nn.Embedding`` with all its rows, an activation or `Dropout` is PyTorch's own and has
+    no entries. A layer of your own keeps the names and shapes of its parameters.
+
+    Parameters
+    ----------
+    model : Sequential
+        A single net.
+    fold_standardize : bool, optional
+        What becomes of `Standardize`, which PyTorch has not. True puts it into the weights of
+        the Dense layer right behind it, and ``torch.nn.Identity()`` takes its place. False
+        leaves it out: whatever stands in its place there must do the same. It must be given
+        if there is one.
+    as_numpy : bool
+        Whether the values are NumPy arrays, for which PyTorch need not be installed.
+
+    Returns
+    -------
+    dict of str to torch.Tensor, or to ndarray
+        Copies, in the dtype of the model, in the order of PyTorch: ``"0.weight"`` of shape
+        (out_features, in_features), ``"0.bias"`` of shape (out_features,), and so on.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If that is no model, it has replicas, `fold_standardize` is needed and not given, or
+        there is no Dense layer with a bias behind a layer that is to be folded.
+    NotFittedError
+        If a layer is to be folded that has seen no data.
+    ModuleNotFoundError
+        If PyTorch is needed and not installed.
+
+    Notes
+    -----
+    Folding is exact but for rounding: ``(x - mean) / scale @ W + b`` is
+    ``x @ (W / scale) + (b - mean / scale @ W)``. Where the mean is a thousand times the scale, as
+    in years, three digits of float32 are lost in the difference.
+
+    Examples
+    --------
+    >>> from nnlite import Dense, Sequential, Tanh
+    >>> model = Sequential([Dense(2, 8), Tanh(), Dense(8, 1)], rng=0)
+    >>> {key: value.shape for key, value in to_torch_state_dict(model, as_numpy=True).items()}
+    {'0.weight': (8, 2), '0.bias': (8,), '2.weight': (1, 8), '2.bias': (1,)}
+    """
+    where = "to_torch_state_dict"
+    numbers = _take(where, model, fold_standardize)
+    arrays = {slot.torch_key: np.ascontiguousarray(slot.turned(numbers[slot.name])) for slot in _slots(model)}
+    if check_bool(f"{where}(as_numpy=)", as_numpy):
+        return arrays
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{where}: expected torch to be installed, got no such package. "
+            "Install PyTorch, or write as_numpy=True for NumPy arrays.",
+            name=error.name,
+        ) from error
+    return {key: torch.from_numpy(array) for key, array in arrays.items()}
+
+
+def from_torch_state_dict(
+    model: Sequential, state_dict: Mapping[str, Any], *, fold_standardize: bool | None = None
+) -> None:
+    """Fill a model with the weights of a ``torch.nn.Sequential`` of the same shape.
+
+    Everything is checked before the first number is written.
+
+    Parameters
+    ----------
+    model : Sequential
+        A single net, layer for layer of the same shape.
+    state_dict : mapping of str to torch.Tensor or ndarray
+        What ``state_dict()`` gives there, with the keys of `to_torch_state_dict`. Numbers of a
+        narrower dtype than the model's are taken, those of a wider one are not: cast them.
+    fold_standardize : bool, optional
+        Whether the weights behind a `Standardize` of the model were made for numbers that are
+        not standardised, so that it has to be taken out of them: True for what
+        `to_torch_state_dict` gave with True. It must be given if there is such a layer.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError, NotFittedError
+        As `to_torch_state_dict`; also if keys are missing or unknown, or a dtype is too wide.
+    ShapeError
+        If a tensor has another shape.
+
+    Examples
+    --------
+    >>> from nnlite import Dense, Sequential
+    >>> model, other = Sequential([Dense(2, 1)], rng=0), Sequential([Dense(2, 1)], rng=1)
+    >>> from_torch_state_dict(other, to_torch_state_dict(model, as_numpy=True))
+    >>> bool((other.params.values == model.params.values).all())
+    True
+    """
+    where = "from_torch_state_dict"
+    folded = _check_model(where, model, fold_standardize)
+    place = f"{where}(state_dict)"
+    if not isinstance(state_dict, Mapping):
+        is_module = hasattr(state_dict, "state_dict")
+        fix = "Write module.state_dict()." if is_module else "Give what state_dict() of a module returns."
+        raise ArgumentTypeError(place, "a dict of tensors", type(state_dict).__name__, fix)
+    slots = {slot.torch_key: slot for slot in _slots(model)}
+    _check_keys(place, list(slots), [str(key) for key in state_dict])
+    found = {}
+    for key, slot in slots.items():
+        shape = slot.turned(model.params[slot.name]).shape
+        array = _read(f"{where}(state_dict[{key!r}])", state_dict[key], shape, slot, model.params.dtype)
+        found[slot.name] = slot.turned(array)
+    _put(where, model, found, folded)
+
+
+def to_keras_weights(model: Sequential, *, fold_standardize: bool | None = None) -> list[Array]:
+    """Return the weights as ``set_weights`` of a ``keras.Sequential`` of the same shape takes them.
+
+    `Dense` is ``keras.layers.Dense``, whose kernel and bias have nnlite's layout, and `Embedding`
+    is ``keras.layers.Embedding`` with all its rows. Layers without parameters have no entries.
+
+    Parameters
+    ----------
+    model : Sequential
+        A single net.
+    fold_standardize : bool, optional
+        What becomes of `Standardize`. True puts it into the weights of the Dense layer right
+        behind it, and nothing takes its place. False leaves it out:
+        ``keras.layers.Normalization(mean=layer.mean, variance=layer.scale**2)``, which has no
+        weights either, does the same. It must be given if there is one.
+
+    Returns
+    -------
+    list of ndarray
+        Copies, in the dtype of the model: kernel of shape (in_features, out_features) and bias
+        of shape (out_features,) of each Dense layer, from input to output.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError, NotFittedError
+        As `to_torch_state_dict`.
+
+    Examples
+    --------
+    >>> from nnlite import Dense, Sequential, Tanh
+    >>> model = Sequential([Dense(2, 8), Tanh(), Dense(8, 1)], rng=0)
+    >>> [weight.shape for weight in to_keras_weights(model)]
+    [(2, 8), (8,), (8, 1), (1,)]
+    """
+    numbers = _take("to_keras_weights", model, fold_standardize)
+    return [numbers[slot.name] for slot in _slots(model)]
+
+
+def from_keras_weights(
+    model: Sequential, weights: Sequence[Any], *, fold_standardize: bool | None = None
+) -> None:
+    """Fill a model with the weights of a ``keras.Sequential`` of the same shape.
+
+    Everything is checked before the first number is written.
+
+    Parameters
+    ----------
+    model : Sequential
+        A single net, layer for layer of the same shape.
+    weights : list of ndarray
+        What ``get_weights()`` gives there. Numbers of a narrower dtype than the model's are
+        taken, those of a wider one are not: cast them.
+    fold_standardize : bool, optional
+        As for `from_torch_state_dict`.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError, NotFittedError
+        As `to_torch_state_dict`; also if a dtype is too wide.
+    ShapeError
+        If there are more or fewer arrays, or one has another shape.
+
+    Examples
+    --------
+    >>> from nnlite import Dense, Sequential
+    >>> model, other = Sequential([Dense(2, 1)], rng=0), Sequential([Dense(2, 1)], rng=1)
+    >>> from_keras_weights(other, to_keras_weights(model))
+    >>> bool((other.params.values == model.params.values).all())
+    True
+    """
+    where = "from_keras_weights"
+    folded = _check_model(where, model, fold_standardize)
+    place = f"{where}(weights)"
+    if not isinstance(weights, list | tuple):
+        is_model = hasattr(weights, "get_weights")
+        fix = "Write model.get_weights()." if is_model else "Give what get_weights() of a model returns."
+        raise ArgumentTypeError(place, "a list of arrays", type(weights).__name__, fix)
+    slots = list(_slots(model))
+    if len(weights) != len(slots):
+        expected = f"{len(slots)} arrays, of shapes {[model.params[slot.name].shape for slot in slots]}"
+        got = f"{len(weights)}, of shapes {[np.shape(weight) for weight in weights]}"
+        raise ShapeError(place, expected, got, "Give the weights of a net of the same layers.")
+    found = {
+        slot.name: _read(
+            f"{where}(weights[{number}])", weights[number],
+            model.params[slot.name].shape, slot, model.params.dtype,
+        )
+        for number, slot in enumerate(slots)
+    }  # fmt: skip
+    _put(where, model, found, folded)
+
+
+class _Slot(NamedTuple):
+    """A parameter of a layer, and the place of that layer."""
+
+    place: int
+    layer: Layer
+    parameter: str
+
+    @property
+    def name(self) -> str:
+        """Its name in the model."""
+        return f"{self.place}.{self.parameter}"
+
+    @property
+    def torch_key(self) -> str:
+        known = isinstance(self.layer, Dense | Embedding)
+        return f"{self.place}.{_TORCH_NAMES[self.parameter] if known else self.parameter}"
+
+    def turned(self, array: Array) -> Array:
+        """Change between nnlite's layout and PyTorch's, either way."""
+        return array.T if isinstance(self.layer, Dense) else array
+
+
+def _slots(model: Sequential) -> Iterator[_Slot]:
+    """List the parameters from input to output, as PyTorch and Keras do."""
+    for index, layer in enumerate(model.layers):
+        for parameter in layer.parameter_names:
+            yield _Slot(index, layer, parameter)
+
+
+# What is checked first.
+
+
+def _check_model(where: str, model: Any, fold_standardize: bool | None) -> dict[int, Standardize]:
+    """Check the model; return the Standardize that is folded into a Dense layer, by the place of that."""
+    if not isinstance(model, Sequential):
+        raise ArgumentTypeError(f"{where}(model)", "a Sequential", f"{model!r}", "Give a model of nnlite.")
+    if model.params.replicas is not None:
+        raise ArgumentError(
+            f"{where}(model)",
+            "a single net",
+            f"{model.params.replicas} replicas",
+            "Choose one: model.replica(0), or model.best(history).",
+        )
+    if fold_standardize is not None:
+        fold_standardize = check_bool(f"{where}(fold_standardize=)", fold_standardize)
+    folded = {}
+    for index, layer in enumerate(model.layers):
+        place = f"{where}: layer {index} {layer}"
+        if isinstance(layer, Standardize):
+            if fold_standardize is None:
+                raise ArgumentError(
+                    place,
+                    "a layer that the other library has too, or fold_standardize=",
+                    "Standardize, which it has not",
+                    "Write fold_standardize=True to have it in the weights of the layer behind it, or "
+                    "False if something else there does what it does.",
+                )
+            if fold_standardize:
+                folded[index + 1] = _check_foldable(place, layer, model.layers[index + 1 : index + 2])
+        elif layer.buffers:
+            names = ", ".join(layer.buffers)
+            fix = "Hand them over yourself, or make them parameters."
+            raise ArgumentError(place, "a layer without buffers", f"one with {names}", fix)
+    return folded
+
+
+def _check_foldable(place: str, layer: Standardize, behind: Sequence[Layer]) -> Standardize:
+    if not layer.adapted:
+        fix = "Call its adapt(X), or fit the model."
+        raise NotFittedError(place, "the mean and scale to be known", "a layer that has seen no data", fix)
+    if not behind or type(behind[0]) is not Dense or not behind[0].bias:
+        raise ArgumentError(
+            place,
+            "a Dense layer with a bias right behind it, to be folded into",
+            f"{behind[0]}" if behind else "no layer",
+            "Write fold_standardize=False, and standardise in the other library.",
+        )
+    return layer
+
+
+def _check_keys(place: str, wanted: list[str], given: list[str]) -> None:
+    missing = [key for key in wanted if key not in given]
+    unknown = [key for key in given if key not in wanted]
+    if not missing and not unknown:
+        return
+    fix = "Each key is the place of the layer in the model, a dot, and weight or bias."
+    prefix = given[0][: -len(wanted[0])] if given and wanted and given[0].endswith(wanted[0]) else ""
+    if prefix and given == [prefix + key for key in wanted]:
+        fix = f"Write {{key.removeprefix({prefix!r}): value for key, value in state_dict.items()}}."
+    got = f"none called {', '.join(map(repr, missing))}" if missing else ""
+    if unknown:
+        got += f"{' but ' if got else ''}{', '.join(map(repr, unknown))}{'' if missing else ' too'}"
+    raise ArgumentError(place, f"the keys {', '.join(wanted) or 'of no parameters'}", got, fix)
+
+
+def _read(
+    where: str, value: Any, shape: tuple[int, ...], slot: _Slot, dtype: np.dtype[np.floating[Any]]
+) -> Array:
+    """Return one array of the other library as a copy in the dtype of the model."""
+    array = check_rows(where, value)
+    if array.shape != shape:
+        what = f"It is {slot.parameter} of layer {slot.place} {slot.layer}."
+        raise ShapeError(where, f"shape {shape}", f"shape {array.shape}", what)
+    if not np.can_cast(array.dtype, dtype, "safe"):
+        raise ArgumentTypeError(
+            where,
+            f"numbers that {dtype} holds without loss",
+            f"dtype {array.dtype}",
+            f"Cast them to {dtype} before, or make the model with dtype=np.float64.",
+        )
+    return array.astype(dtype)
+
+
+# The numbers, in nnlite's own layout.
+
+
+def _take(where: str, model: Any, fold_standardize: bool | None) -> dict[str, Array]:
+    """Return copies of all parameters, each Standardize that is to be folded in them."""
+    folded = _check_model(where, model, fold_standardize)
+    numbers = {slot.name: model.params[slot.name].copy() for slot in _slots(model)}
+    for index, layer in folded.items():
+        W, b, mean, scale = _in_float64(numbers[f"{index}.W"], numbers[f"{index}.b"], layer.mean, layer.scale)
+        with np.errstate(over="ignore", invalid="ignore"):  # refused by _replace
+            new_W = W / scale[:, None]
+            new_b = b - mean @ new_W
+        _replace(where, index, numbers, new_W, new_b)
+    return numbers
+
+
+def _put(where: str, model: Sequential, numbers: dict[str, Array], folded: dict[int, Standardize]) -> None:
+    """Write all parameters, after each Standardize that was folded has been taken out of them."""
+    for index, layer in folded.items():
+        W, b, mean, scale = _in_float64(numbers[f"{index}.W"], numbers[f"{index}.b"], layer.mean, layer.scale)
+        with np.errstate(over="ignore", invalid="ignore"):
+            new_W = W * scale[:, None]
+            new_b = b + mean @ W
+        _replace(where, index, numbers, new_W, new_b)
+    for name, array in numbers.items():
+        model.params[name][...] = array
+
+
+def _in_float64(*arrays: Array) -> Iterator[Array]:
+    return (array.astype(np.float64) for array in arrays)
+
+
+def _replace(where: str, index: int, numbers: dict[str, Array], W: Array, b: Array) -> None:
+    """Take over the weights of a layer that standardisation has changed."""
+    for name, new in ((f"{index}.W", W), (f"{index}.b", b)):
+        old = numbers[name]
+        with np.errstate(over="ignore"):
+            cast = new.astype(old.dtype)
+        # Weights that are not finite to begin with are nobody's fault here.
+        if np.isfinite(old).all() and not np.isfinite(cast).all():
+            raise ArgumentError(
+                f"{where}(fold_standardize=)",
+                f"weights that {old.dtype} holds",
+                f"larger ones in {name}, from a scale far from 1",
+                "Write fold_standardize=False, and standardise in the other library.",
+            )
+        numbers[name] = cast

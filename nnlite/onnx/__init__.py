@@ -1,0 +1,38 @@
+"""ONNX files: a model for other programs, and a plain net of other programs as a model.
+
+`export` writes what `onnxruntime` and others run without nnlite, and without Python if need be;
+`load` reads multi-layer perceptrons that PyTorch, Keras and scikit-learn have written by way of
+their own exporters. For a file to be read by nnlite again, use `Sequential.save`: it holds every
+layer with all its arguments.
+
+Both need the package ``onnx``, which is imported when they are called.
+
+Notes
+-----
+What a layer becomes, and what `load` takes for it:
+
+=========================  ===============================================================
+Dense                      Gemm; also MatMul, and MatMul and Add
+Standardize                Sub and Div; also BatchNormalization, and any of Add, Sub, Mul,
+                           Div with a constant
+Flatten                    Reshape; also Flatten
+Dropout                    nothing, as in prediction; also Dropout
+ReLU, Tanh, Sigmoid        Relu, Tanh, Sigmoid
+LeakyReLU, ELU, Softplus   LeakyRelu, Elu, Softplus; in float64 their formulas
+Softmax, LogSoftmax        Softmax, LogSoftmax
+SiLU                       Sigmoid and Mul
+GELU                       its formula, with Erf or Tanh; also Gelu
+Step                       Greater and Cast
+Embedding                  Round, Gather and Concat; `load` does not take it
+preprocessing              IsNaN, Where and LabelEncoder (ai.onnx.ml); `load` does not take it
+=========================  ===============================================================
+
+Programs that run ONNX files have no Elu, Softplus and Erf for float64. The formulas are exact for
+the first two; Erf is computed in float32, so that GELU is exact to 7 digits there.
+"""
+
+from nnlite.onnx.graph import Graph
+from nnlite.onnx.reading import load
+from nnlite.onnx.writing import export
+
+__all__ = ["Graph", "export", "load"]

@@ -1,0 +1,141 @@
+"""A graph of ONNX nodes that is being written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nnlite.onnx.package import import_onnx
+
+__all__ = ["Graph"]
+
+
+class Graph:
+    """Nodes and constants, each with a name of its own; functions for `export` write to it.
+
+    Parameters
+    ----------
+    dtype : dtype
+        That of the model: float32 or float64.
+    inputs : sequence of str
+        Names that are taken already.
+
+    Attributes
+    ----------
+    dtype : dtype
+        What was given.
+    scope : str
+        What new names begin with.
+    nodes, constants : list
+        What has been written so far.
+
+    Examples
+    --------
+    >>> graph = Graph(np.float32, inputs=["input"])
+    >>> graph.node("Mul", "input", graph.constant(2.0))
+    'Mul'
+    >>> graph.node("Mul", "Mul", graph.constant([1.0, 3.0], name="gain"))
+    'Mul_1'
+    """
+
+    def __init__(self, dtype: Any, inputs: Sequence[str] = ()) -> None:
+        self._onnx = import_onnx("Graph")
+        self.dtype = np.dtype(dtype)
+        self.scope = ""
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+        self._names = set(inputs)
+
+    def node(self, op: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
+        """Add a node with one output.
+
+        Parameters
+        ----------
+        op : str
+            The operator, such as ``"MatMul"``.
+        *inputs : str
+            Names that `node` or `constant` gave, or that of an input.
+        domain : str
+            The set of operators; that of ONNX itself by default.
+        **attributes : int, float, str or list
+            As the operator has them.
+
+        Returns
+        -------
+        str
+            The name of its output.
+        """
+        name = self.name(op)
+        self.nodes.append(
+            self._onnx.helper.make_node(op, inputs, [name], name=name, domain=domain, **attributes)
+        )
+        return name
+
+    def constant(self, value: ArrayLike, *, name: str = "constant", dtype: Any = None) -> str:
+        """Add a constant.
+
+        Parameters
+        ----------
+        value : array-like
+            The numbers.
+        name : str
+            What to call it, if no other thing is called so.
+        dtype : dtype, optional
+            By default int64 for integers, and that of the model for other numbers.
+
+        Returns
+        -------
+        str
+            Its name.
+        """
+        array = np.asarray(value)
+        if dtype is None:
+            dtype = np.int64 if array.dtype.kind in "iu" else self.dtype
+        name = self.name(name)
+        self.constants.append(
+            self._onnx.numpy_helper.from_array(np.asarray(array, dtype, order="C"), name=name)
+        )
+        return name
+
+    def cast(self, name: str, dtype: Any) -> str:
+        """Add a node that changes the dtype.
+
+        Parameters
+        ----------
+        name : str
+            What to change.
+        dtype : dtype
+            To what.
+
+        Returns
+        -------
+        str
+            The name of its output.
+        """
+        return self.node("Cast", name, to=self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+    def name(self, wanted: str) -> str:
+        """Make a name that is not taken, and take it.
+
+        Parameters
+        ----------
+        wanted : str
+            What it shall be like.
+
+        Returns
+        -------
+        str
+        """
+        wanted = self.scope + wanted
+        name, count = wanted, 0
+        while name in self._names:
+            count += 1
+            name = f"{wanted}_{count}"
+        self._names.add(name)
+        return name
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names

@@ -1,0 +1,351 @@
+"""From the bytes of an ONNX file to the formula of its output; nothing in the file is believed."""
+
+from __future__ import annotations
+
+import math
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnlite._typing import AnyArray
+from nnlite.errors import ModelFileError
+from nnlite.onnx.patterns import Value
+from nnlite.onnx.wire import count_entries
+
+__all__ = ["DAMAGED", "INPUT", "Parsed", "parse"]
+
+DAMAGED = "The file is damaged, or was made by something else."
+
+#: The operator of the value that is the input of the graph.
+INPUT = "input"
+
+#: A node has about ten. Parsed, so many take up to 50 MB.
+MOST_ENTRIES = 200_000
+
+#: Before it, operators broadcast by other rules.
+OLDEST_OPSET = 7
+
+
+class Parsed(NamedTuple):
+    """What a file says.
+
+    Parameters
+    ----------
+    value : Value
+        The formula of the output.
+    rows : int or None
+        The number of rows, if the file fixes one.
+    shape : tuple of int or None
+        Shape of one sample of the input; None if the file leaves it open.
+    dtype : dtype
+        Of the input.
+    opset : int
+        Version of the operators.
+    metadata : dict of str to str
+        Notes.
+    size : int
+        Length of the file in bytes.
+    """
+
+    value: Value
+    rows: int | None
+    shape: tuple[int, ...] | None
+    dtype: np.dtype[Any]
+    opset: int
+    metadata: dict[str, str]
+    size: int
+
+
+def parse(where: str, content: bytes, output: str | None, onnx: ModuleType) -> Parsed:
+    """Read a file.
+
+    Parameters
+    ----------
+    where : str
+        Names the call in messages.
+    content : bytes
+        The file.
+    output : str or None
+        Which output of the graph; None for the only one.
+    onnx : module
+        The package.
+
+    Returns
+    -------
+    Parsed
+
+    Raises
+    ------
+    ModelFileError
+        If it holds what cannot be brought back. Of bytes that are no ONNX file, the package raises
+        errors of its own.
+    """
+    if count_entries(content, limit=MOST_ENTRIES) > MOST_ENTRIES:
+        got = "more"
+        raise ModelFileError(where, f"a net of at most {MOST_ENTRIES:,} entries", got, DAMAGED)
+    proto = onnx.ModelProto.FromString(content)
+    graph = proto.graph
+    size = len(content)
+    constants = _Constants(where, graph.initializer, size, onnx)
+    del content  # the numbers are in memory twice otherwise
+    inputs = [entry for entry in graph.input if entry.name not in constants]
+    outputs = [entry.name for entry in graph.output]
+    chosen = _choose_output(where, outputs, output)
+    if len(inputs) != 1:
+        raise ModelFileError(
+            where,
+            "a graph with one input",
+            f"{len(inputs)}: {', '.join(repr(entry.name) for entry in inputs[:10]) or 'none'}",
+            "Only nets that take rows of numbers can be brought back." if inputs else DAMAGED,
+        )
+    rows, shape, dtype = _read_input(where, inputs[0], onnx)
+    values = _Values(where, constants, inputs[0].name, onnx)
+    for node in _needed(where, graph.node, chosen):
+        values.add(node)
+    value = values.get(where, chosen)
+    if not isinstance(value, Value):
+        raise ModelFileError(where, "an output that depends on the input", "a constant", DAMAGED)
+    metadata = {entry.key: entry.value for entry in proto.metadata_props}
+    return Parsed(value, rows, shape, dtype, _read_opset(where, proto, onnx), metadata, size)
+
+
+def _choose_output(where: str, outputs: list[str], output: str | None) -> str:
+    if output is None and len(outputs) == 1:
+        return outputs[0]
+    if output is not None and output in outputs:
+        return output
+    listed = ", ".join(map(repr, outputs[:10])) or "none"
+    if output is None:
+        fix = f"Say which, as in load(path, output={outputs[-1]!r})." if outputs else DAMAGED
+        raise ModelFileError(where, "a graph with one output", f"{len(outputs)}: {listed}", fix)
+    raise ModelFileError(where, f"a graph with an output {output!r}", listed, "Name one of these.")
+
+
+def _read_opset(where: str, proto: Any, onnx: ModuleType) -> int:
+    versions = [entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")]
+    newest = onnx.defs.onnx_opset_version()
+    if len(versions) != 1 or not OLDEST_OPSET <= versions[0] <= newest:
+        raise ModelFileError(
+            where,
+            f"operators of one version from {OLDEST_OPSET} to {newest}",
+            ", ".join(map(str, versions[:10])) or "none",
+            "Convert it with onnx.version_converter, or update onnx.",
+        )
+    return int(versions[0])
+
+
+def _read_input(
+    where: str, entry: Any, onnx: ModuleType
+) -> tuple[int | None, tuple[int, ...] | None, np.dtype[Any]]:
+    """Return the number of rows, the shape of a sample and the dtype of an input."""
+    kind = entry.type.tensor_type
+    types = onnx.TensorProto
+    dtypes = {types.FLOAT: "float32", types.DOUBLE: "float64", types.INT32: "int32", types.INT64: "int64"}
+    if kind.elem_type not in dtypes:
+        raise ModelFileError(
+            f"{where}: input {entry.name!r}",
+            "float32, float64, int32 or int64",
+            _type_name(kind.elem_type, onnx),
+            "Only nets that take rows of numbers can be brought back.",
+        )
+    dtype = np.dtype(dtypes[kind.elem_type])
+    if not kind.HasField("shape"):
+        return None, None, dtype
+    sizes = [size.dim_value if size.HasField("dim_value") else None for size in kind.shape.dim]
+    if len(sizes) < 2 or any(size is not None and size < 1 for size in sizes):
+        raise ModelFileError(
+            f"{where}: input {entry.name!r}",
+            "a shape (batch, features)",
+            f"{tuple(sizes[:10])}",
+            "Only nets that take a batch of rows can be brought back.",
+        )
+    rows, *sample = sizes
+    known = tuple(size for size in sample if size is not None)
+    return rows, known if len(known) == len(sample) else None, dtype
+
+
+def _type_name(code: int, onnx: ModuleType) -> str:
+    names = onnx.TensorProto.DataType
+    return str(names.Name(code)) if code in names.values() else f"type {code}"
+
+
+def _needed(where: str, nodes: Any, output: str) -> list[Any]:
+    """Return the nodes that the output depends on, in their order."""
+    wanted, found = {output}, []
+    made: set[str] = set()
+    for node in reversed(nodes):
+        if any(name in made for name in node.output if name):
+            raise ModelFileError(where, "names that differ", f"{node.output[0]!r} twice", DAMAGED)
+        made.update(name for name in node.output if name)
+        if wanted.intersection(node.output):
+            found.append(node)
+            wanted.update(name for name in node.input if name)
+    return found[::-1]
+
+
+class _Constants:
+    """The numbers in a file, looked at when they are asked for."""
+
+    def __init__(self, where: str, tensors: Any, size: int, onnx: ModuleType) -> None:
+        self.where = where
+        self.onnx = onnx
+        self.tensors = {tensor.name: tensor for tensor in tensors}
+        if len(self.tensors) < len(tensors):
+            raise ModelFileError(where, "constants with names that differ", "one twice", DAMAGED)
+        #: A file that asks for more than this by changing types again and again is not a net.
+        self.room = 8 * size + 2**20
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.tensors
+
+    def get(self, name: str) -> AnyArray:
+        """Return the constant of that name."""
+        return self.read(f"{self.where}: constant {name!r}", self.tensors[name])
+
+    def read(self, place: str, tensor: Any) -> AnyArray:
+        """Make an array of a tensor, if all its numbers are in the file."""
+        types = self.onnx.TensorProto
+        if tensor.data_location == types.EXTERNAL or tensor.external_data:
+            raise ModelFileError(
+                place,
+                "numbers in the file itself",
+                "the name of another file, which is not opened",
+                "Write the model into one file; torch.onnx.export(external_data=False) does.",
+            )
+        fields: dict[int, tuple[np.dtype[Any], Any]] = {
+            types.FLOAT: (np.dtype("<f4"), tensor.float_data),
+            types.DOUBLE: (np.dtype("<f8"), tensor.double_data),
+            types.INT32: (np.dtype("<i4"), tensor.int32_data),
+            types.INT64: (np.dtype("<i8"), tensor.int64_data),
+        }
+        if tensor.data_type not in fields:
+            fix = "Convert it to float32 before."
+            got = _type_name(tensor.data_type, self.onnx)
+            raise ModelFileError(place, "float32, float64, int32 or int64", got, fix)
+        dtype, listed = fields[tensor.data_type]
+        shape = tuple(tensor.dims)
+        raw = tensor.raw_data if tensor.HasField("raw_data") else None
+        held = len(listed) if raw is None else len(raw) / dtype.itemsize
+        # Before any array is made: a few bytes can declare any shape.
+        if any(size < 0 for size in shape) or len(shape) > 32 or math.prod(shape) != held:
+            got = f"{held:g} for the shape {shape[:10]}"
+            raise ModelFileError(place, "as many numbers as its shape says", got, DAMAGED)
+        array: AnyArray = np.array(listed, dtype) if raw is None else np.frombuffer(raw, dtype)
+        return array.astype(dtype.newbyteorder("="), copy=False).reshape(shape)
+
+    def spend(self, place: str, size: int) -> None:
+        """Note how many bytes a step takes."""
+        self.room -= size
+        if self.room < 0:
+            raise ModelFileError(
+                place, "constants that are used as they are", "many that are computed", DAMAGED
+            )
+
+
+class _Values:
+    """What each name in the graph stands for: a constant, or a formula of the input."""
+
+    def __init__(self, where: str, constants: _Constants, input_name: str, onnx: ModuleType) -> None:
+        self.where = where
+        self.constants = constants
+        self.onnx = onnx
+        self.known: dict[str, Value | AnyArray] = {
+            input_name: Value(INPUT, (), {}, f"{where}: input {input_name!r}")
+        }
+
+    def get(self, place: str, name: str) -> Value | AnyArray:
+        """Return what a name stands for."""
+        if name not in self.known:
+            if name not in self.constants:
+                raise ModelFileError(
+                    place,
+                    "what an earlier node gives as its first output",
+                    f"{name!r}",
+                    "Only nets that are one chain of layers can be brought back.",
+                )
+            self.known[name] = self.constants.get(name)
+        return self.known[name]
+
+    def add(self, node: Any) -> None:
+        """Follow one node."""
+        label = repr(node.name) if node.name else f"that gives {node.output[0]!r}"
+        place = f"{self.where}: node {label} ({node.op_type})"
+        if node.domain not in ("", "ai.onnx"):
+            raise cannot_bring_back(place, f"{node.op_type} of {node.domain}")
+        attributes = {entry.name: self.onnx.helper.get_attribute_value(entry) for entry in node.attribute}
+        arguments = tuple(self.get(place, name) if name else None for name in node.input)
+        result: Value | AnyArray
+        if any(isinstance(argument, Value) for argument in arguments):
+            result = Value(node.op_type, arguments, attributes, place)
+        else:
+            result = self._compute(place, node.op_type, list(arguments), attributes)
+        self.known[node.output[0]] = result
+
+    def _compute(self, place: str, op: str, arguments: list[Any], attributes: dict[str, Any]) -> AnyArray:
+        """Compute a constant of constants, as far as exporters leave that to the reader."""
+        if op == "Constant":
+            return self._constant(place, attributes)
+        if op == "Identity":
+            (array,) = arguments
+            return array  # type: ignore[no-any-return]
+        if op == "Transpose":
+            (array,) = arguments
+            return np.transpose(array, attributes.get("perm"))
+        if op == "Cast":
+            (array,) = arguments
+            dtype = self.onnx.helper.tensor_dtype_to_np_dtype(attributes["to"])
+            if dtype not in (np.float32, np.float64, np.int32, np.int64):
+                raise cannot_bring_back(place, f"Cast to {dtype}")
+            self.constants.spend(place, array.size * dtype.itemsize)
+            return array.astype(dtype)  # type: ignore[no-any-return]
+        if op in ("Reshape", "Squeeze", "Unsqueeze"):
+            return self._reshape(op, arguments, attributes)
+        raise cannot_bring_back(place, f"{op} of constants")
+
+    def _constant(self, place: str, attributes: dict[str, Any]) -> AnyArray:
+        if len(attributes) == 1:
+            name, value = next(iter(attributes.items()))
+            if name == "value":
+                return self.constants.read(place, value)
+            if name in ("value_float", "value_floats"):
+                return np.array(value, np.float32)
+            if name in ("value_int", "value_ints"):
+                return np.array(value, np.int64)
+        raise cannot_bring_back(place, f"Constant with {', '.join(attributes) or 'nothing'}")
+
+    def _reshape(self, op: str, arguments: list[Any], attributes: dict[str, Any]) -> AnyArray:
+        array: AnyArray = arguments[0]
+        # The axes were an attribute before opset 13.
+        given: Any = arguments[1] if len(arguments) > 1 else attributes.get("axes")
+        if op == "Squeeze" and given is None:
+            return array.squeeze()
+        sizes = tuple(int(size) for size in given)
+        if op == "Squeeze":
+            return array.squeeze(sizes)
+        if op == "Unsqueeze":
+            return np.expand_dims(array, sizes)
+        kept = [array.shape[axis] if size == 0 else size for axis, size in enumerate(sizes)]
+        return array.reshape(kept)
+
+
+def cannot_bring_back(place: str, got: str) -> ModelFileError:
+    """Return the error for what has no layer in nnlite.
+
+    Parameters
+    ----------
+    place : str
+        Names the file and the node.
+    got : str
+        What is there.
+
+    Returns
+    -------
+    ModelFileError
+    """
+    return ModelFileError(
+        place,
+        "an operator that is a layer of nnlite, or part of one",
+        got,
+        "help(nnlite.onnx) lists those; nnlite.load reads what model.save wrote.",
+    )

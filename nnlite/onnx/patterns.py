@@ -1,0 +1,139 @@
+"""Formulas found in a graph: several nodes that together are one layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from nnlite._typing import AnyArray
+from nnlite.onnx.nodes import CUBIC, TANH_SCALE
+
+__all__ = ["ELU", "GELU", "GELU_TANH", "LEAKY_RELU", "SILU", "SOFTPLUS", "STEP", "Value", "find"]
+
+
+class Value:
+    """What a node gives: it depends on the input of the graph.
+
+    Parameters
+    ----------
+    op : str
+        The operator.
+    arguments : tuple of Value, ndarray or None
+        What goes in: other values, constants, and None for what was left out.
+    attributes : dict
+        Of the node.
+    place : str
+        Names the node in messages.
+    """
+
+    __slots__ = ("arguments", "attributes", "op", "place")
+
+    def __init__(
+        self,
+        op: str,
+        arguments: tuple[Value | AnyArray | None, ...],
+        attributes: dict[str, Any],
+        place: str,
+    ) -> None:
+        self.op = op
+        self.arguments = arguments
+        self.attributes = attributes
+        self.place = place
+
+
+#: A tuple is an operator and its arguments, a list alternatives, a number that number, ``"x"`` what
+#: the formula is of, and any other name a number to be found.
+Pattern: TypeAlias = "tuple[Any, ...] | list[Any] | str | float"
+
+_COMMUTATIVE = {"Add", "Max", "Min", "Mul"}
+#: Numbers such as sqrt(1/2) are written with more or fewer digits.
+_TOLERANCE = 1e-5
+
+
+def find(pattern: Pattern, value: Any) -> dict[str, Any] | None:
+    """Compare a value with a formula.
+
+    Parameters
+    ----------
+    pattern : tuple
+        The formula.
+    value : Value
+        The candidate.
+
+    Returns
+    -------
+    dict or None
+        What stands in the place of ``"x"`` and of the names of numbers; None if it is another
+        formula.
+
+    Examples
+    --------
+    >>> x = Value("Tanh", (), {}, "node 'a'")
+    >>> y = Value("Mul", (np.array(3.0), x), {}, "node 'b'")
+    >>> find(("Mul", "x", "factor"), y)["factor"]
+    3.0
+    """
+    return next(_matches(pattern, value, {}), None)
+
+
+def _matches(pattern: Pattern, value: Any, found: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give every way in which the value has that form and fits what has been found elsewhere in it."""
+    if isinstance(pattern, list):
+        for alternative in pattern:
+            yield from _matches(alternative, value, found)
+    elif pattern == "x":
+        if isinstance(value, Value) and found.get("x", value) is value:
+            yield found | {"x": value}
+    elif isinstance(pattern, tuple):
+        op, *wanted = pattern
+        if isinstance(value, Value) and value.op == op and len(value.arguments) == len(wanted):
+            yield from _match_all(wanted, value.arguments, found)
+            if op in _COMMUTATIVE:
+                yield from _match_all(wanted, value.arguments[::-1], found)
+    elif isinstance(value, np.ndarray) and value.size == 1:
+        number = float(value.reshape(()))
+        if isinstance(pattern, str):
+            yield found | {pattern: number}
+        elif math.isclose(number, pattern, rel_tol=_TOLERANCE):
+            yield found
+
+
+def _match_all(
+    patterns: list[Any], values: tuple[Any, ...], found: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+    if not patterns:
+        yield found
+        return
+    for first in _matches(patterns[0], values[0], found):
+        yield from _match_all(patterns[1:], values[1:], first)
+
+
+def _times_gate(gate: Pattern) -> list[Any]:
+    """Return the three ways to multiply x, the gate and 1/2."""
+    return [
+        ("Mul", "x", ("Mul", 0.5, gate)),
+        ("Mul", 0.5, ("Mul", "x", gate)),
+        ("Mul", gate, ("Mul", 0.5, "x")),
+    ]
+
+
+_CUBE = [("Pow", "x", 3.0), ("Mul", "x", ("Mul", "x", "x"))]
+
+SILU: Pattern = ("Mul", "x", ("Sigmoid", "x"))
+_SCALED = [("Mul", "x", math.sqrt(0.5)), ("Div", "x", math.sqrt(2.0))]
+_ERF = ("Erf", [*_SCALED, ("Cast", _SCALED)])  # which has no float64 form, so it may stand between casts
+GELU: Pattern = _times_gate(("Add", 1.0, [_ERF, ("Cast", _ERF)]))
+GELU_TANH: Pattern = _times_gate(
+    ("Add", 1.0, ("Tanh", ("Mul", TANH_SCALE, ("Add", "x", ("Mul", CUBIC, _CUBE)))))
+)
+_IS_POSITIVE: Pattern = ("Greater", "x", 0.0)
+STEP: Pattern = ("Cast", _IS_POSITIVE)
+LEAKY_RELU: Pattern = ("Where", _IS_POSITIVE, "x", ("Mul", "x", "slope"))
+ELU: Pattern = ("Where", _IS_POSITIVE, "x", ("Mul", ("Sub", ("Exp", ("Min", "x", 0.0)), 1.0), "alpha"))
+SOFTPLUS: Pattern = [
+    ("Add", ("Max", "x", 0.0), ("Log", ("Add", ("Exp", ("Neg", ("Abs", "x"))), 1.0))),
+    ("Where", ("Greater", "x", 20.0), "x", ("Softplus", "x")),  # PyTorch; above 20 both are x
+]

@@ -1,0 +1,316 @@
+"""From a model to an ONNX file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from nnlite._version import __version__
+from nnlite.checks import check_integer
+from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError
+from nnlite.files import check_path, write_atomically
+from nnlite.layers import Layer
+from nnlite.model import Sequential
+from nnlite.onnx.columns import Column, describe, write
+from nnlite.onnx.graph import Graph
+from nnlite.onnx.nodes import WRITERS, Writer
+from nnlite.onnx.package import import_onnx
+from nnlite.table import TableEncoder
+
+__all__ = ["export"]
+
+#: The oldest set of operators that has all that is written here; onnxruntime 1.6 of 2020 knows it.
+OPSET = 13
+#: That of ai.onnx.ml: the first whose LabelEncoder makes numbers of text.
+ML_OPSET = 2
+#: An ONNX file is one message of Protocol Buffers, which is never larger. What is not numbers is small.
+LARGEST = 2**31 - 2**20
+
+
+def export(
+    model: Sequential,
+    path: str | PathLike[str],
+    *,
+    opset: int = OPSET,
+    classes: Sequence[str | int] | None = None,
+    custom: Mapping[type[Layer], Writer] | None = None,
+) -> None:
+    """Write a model as an ONNX file, which other programs run.
+
+    Without preprocessing the file has one input, ``"input"`` of shape (batch, features), of the
+    dtype of the model. With it there is an input of shape (batch,) for each column of the table,
+    under the column's name: float64 for numbers, NaN where one is missing; string for categories
+    that are text; int64 for those that are whole numbers or truth values. In a column that had
+    missing categories when the encoder was fitted, an empty text stands for them, or the smallest
+    int64; the description of the input says so. The output is called ``"output"``. The number of
+    rows is free.
+
+    Parameters
+    ----------
+    model : Sequential
+        What is written, for prediction: dropout is left out.
+    path : str or path-like
+        Where to; an old file is replaced once the new one is complete.
+    opset : int
+        Version of the operators of ONNX: 13 by default, the oldest that has all that is needed.
+        onnxruntime has known it since 1.6.
+    classes : sequence of str or int, optional
+        Names of the classes that the outputs stand for, to be noted in the file.
+    custom : mapping of class to function, optional
+        How layers of your own are written: a function for each class. It takes the layer, the
+        name of its input and the `Graph`, adds nodes to that, and returns the name of its output.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If the package onnx is not installed.
+    ArgumentTypeError, ArgumentError
+        If that is no model or no path, the model has replicas, or a layer or the preprocessing has no
+        ONNX form.
+    NotFittedError
+        If a layer must see data first.
+    OSError
+        If the file cannot be written.
+
+    Notes
+    -----
+    The file is checked by ``onnx.checker`` before it is written. Its metadata hold, as JSON, the
+    version of nnlite and, where they are known, the names of the features and the classes.
+
+    References
+    ----------
+    ONNX operators: https://onnx.ai/onnx/operators/
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from nnlite import Dense, Sequential, Tanh
+    >>> from nnlite.onnx import export, load
+    >>> model = Sequential([Dense(2, 8), Tanh(), Dense(8, 1)], rng=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     export(model, pathlib.Path(folder) / "net.onnx")
+    ...     load(pathlib.Path(folder) / "net.onnx")
+    Sequential([Dense(2, 8), Tanh(), Dense(8, 1)], dtype=float32)
+
+    A layer of your own:
+
+    >>> from nnlite import Layer
+    >>> class Square(Layer):
+    ...     def forward(self, x, ctx=None):
+    ...         return x * x
+    >>> def write_square(layer, x, graph):
+    ...     return graph.node("Mul", x, x)
+    >>> model = Sequential([Dense(2, 1), Square()], rng=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     export(model, pathlib.Path(folder) / "net.onnx", custom={Square: write_square})
+    """
+    where = "nnlite.onnx.export"
+    _check_model(where, model)
+    target = check_path(f"{where}(path)", path)
+    onnx = import_onnx(where)
+    opset = _check_opset(where, opset, onnx)
+    metadata = {"nnlite_version": __version__, **_notes(where, model, classes)}
+    writers = WRITERS | _check_custom(where, custom)
+    content = _make(where, model, opset, metadata, writers, onnx).SerializeToString()
+    write_atomically(target, content, where=where)
+
+
+def _make(
+    where: str,
+    model: Sequential,
+    opset: int,
+    metadata: dict[str, Any],
+    writers: Mapping[type[Layer], Writer],
+    onnx: ModuleType,
+) -> Any:
+    """Build the file in memory, and have it checked."""
+    columns = None if model.preprocessing is None else describe(model.preprocessing, where=where)
+    names = ["input"] if columns is None else [column.name for column in columns]
+    graph = Graph(model.params.dtype, names)
+    output = graph.name("output")
+    x = "input"
+    if columns is not None:
+        graph.scope = "table."
+        x = write(model.preprocessing, columns, graph)
+    for index, layer in enumerate(model.layers):
+        graph.scope = f"{index}."
+        x = _write_layer(f"{where}: layer {index}", layer, x, graph, writers)
+    _call_output(output, x, graph)
+
+    inputs = _input(model, onnx) if columns is None else [_column_input(column, onnx) for column in columns]
+    shape = ["batch", *(model.output_shape or ("outputs",))]
+    kind = onnx.helper.np_dtype_to_tensor_dtype(model.params.dtype)
+    helper = onnx.helper
+    versions = [helper.make_opsetid("", opset)]
+    if any(node.domain for node in graph.nodes):
+        versions.append(helper.make_opsetid("ai.onnx.ml", ML_OPSET))
+    proto = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "nnlite",
+            inputs,
+            [helper.make_tensor_value_info(output, kind, shape)],
+            initializer=graph.constants,
+        ),
+        opset_imports=versions,
+        ir_version=helper.find_min_ir_version_for(versions),
+        producer_name="nnlite",
+        producer_version=__version__,
+        doc_string=repr(model),
+    )
+    helper.set_model_props(proto, {key: json.dumps(value) for key, value in metadata.items()})
+    try:
+        onnx.checker.check_model(proto, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ArgumentError(
+            where,
+            "nodes that onnx.checker accepts",
+            f"{str(error).strip().splitlines()[0].rstrip('.')}",
+            "Correct the functions in custom=, or use another opset.",
+        ) from error
+    return proto
+
+
+def _write_layer(
+    where: str, layer: Layer, x: str, graph: Graph, writers: Mapping[type[Layer], Writer]
+) -> str:
+    writer = writers.get(type(layer))  # of that very class: a subclass computes something else
+    name = type(layer).__name__
+    if writer is None:
+        raise ArgumentError(
+            f"{where} {layer}",
+            "a layer of nnlite itself, or one that is written by custom=",
+            f"the class {name}",
+            f"Write export(..., custom={{{name}: function}}); "
+            "the function takes (layer, x, graph) and returns graph.node(...).",
+        )
+    if not layer.adapted:
+        raise NotFittedError(
+            f"{where} {layer}",
+            "a layer that has seen data",
+            "one that has not",
+            "Call its adapt(X), or fit the model.",
+        )
+    y = writer(layer, x, graph)
+    if y not in graph:
+        raise ArgumentTypeError(
+            f"{where} {layer}",
+            f"the function for {name} to return the name of a node",
+            f"{y!r}",
+            "Return what graph.node(...) gives.",
+        )
+    return y
+
+
+def _call_output(name: str, x: str, graph: Graph) -> None:
+    """Give the last result the name of the output."""
+    if not any(x in node.output for node in graph.nodes):  # no layer does anything
+        graph.node("Identity", x)
+        x = graph.nodes[-1].output[0]
+    for node in graph.nodes:
+        for names in (node.input, node.output):
+            for place, used in enumerate(names):
+                if used == x:
+                    names[place] = name
+
+
+def _input(model: Sequential, onnx: ModuleType) -> list[Any]:
+    kind = onnx.helper.np_dtype_to_tensor_dtype(model.params.dtype)
+    shape = ["batch", *(model.input_shape or ("features",))]
+    return [onnx.helper.make_tensor_value_info("input", kind, shape)]
+
+
+def _column_input(column: Column, onnx: ModuleType) -> Any:
+    kinds = {
+        "float64": onnx.TensorProto.DOUBLE,
+        "int64": onnx.TensorProto.INT64,
+        "string": onnx.TensorProto.STRING,
+    }
+    return onnx.helper.make_tensor_value_info(
+        column.name, kinds[column.type], ["batch"], doc_string=column.text
+    )
+
+
+def _check_model(where: str, model: Any) -> None:
+    if not isinstance(model, Sequential):
+        raise ArgumentTypeError(f"{where}(model)", "a Sequential", f"{model!r}", "Give a model.")
+    if model.params.replicas is not None:
+        raise ArgumentError(
+            f"{where}(model)",
+            "a single net",
+            f"{model.params.replicas} replicas",
+            "Choose one: write export(model.replica(0), path), or model.best(history).",
+        )
+    if model.preprocessing is not None and type(model.preprocessing) is not TableEncoder:
+        raise ArgumentError(
+            f"{where}(model)",
+            "a TableEncoder as preprocessing, or none",
+            f"the class {type(model.preprocessing).__name__}",
+            "Export the model without it, Sequential([copy.deepcopy(layer) for layer in model]).",
+        )
+    if model.params.values.nbytes > LARGEST:
+        raise ArgumentError(
+            f"{where}(model)",
+            f"a model of at most {LARGEST:,} bytes, as an ONNX file holds",
+            f"{model.params.values.nbytes:,}",
+            "Use model.save(path), which knows no such limit.",
+        )
+
+
+def _check_opset(where: str, opset: Any, onnx: ModuleType) -> int:
+    checked = check_integer(f"{where}(opset=)", opset)
+    newest = onnx.defs.onnx_opset_version()
+    if not OPSET <= checked <= newest:
+        raise ArgumentError(
+            f"{where}(opset=)",
+            f"a version from {OPSET} to {newest}, the newest that the installed onnx knows",
+            f"{checked}",
+            "Leave it out: all that run newer ones run the default.",
+        )
+    return checked
+
+
+def _check_custom(where: str, custom: Any) -> dict[type[Layer], Writer]:
+    given = {} if custom is None else custom
+    if not isinstance(given, Mapping) or not all(
+        isinstance(cls, type) and issubclass(cls, Layer) and callable(function)
+        for cls, function in given.items()
+    ):
+        raise ArgumentTypeError(
+            f"{where}(custom=)",
+            "a dict from subclasses of Layer to functions",
+            f"{custom!r}",
+            "Write {MyLayer: write_my_layer}.",
+        )
+    return dict(given)
+
+
+def _notes(where: str, model: Sequential, classes: Any) -> dict[str, Any]:
+    """Collect what the file says about its inputs and outputs."""
+    notes: dict[str, Any] = {}
+    if model.preprocessing is not None:
+        notes["feature_names"] = [column.name for column in model.preprocessing.columns]
+    elif model.feature_names is not None:
+        notes["feature_names"] = list(model.feature_names)
+    if classes is None:
+        return notes
+    names = classes.tolist() if isinstance(classes, np.ndarray) else classes
+    if not isinstance(names, list | tuple) or not all(type(name) in (str, int, bool) for name in names):
+        raise ArgumentTypeError(
+            f"{where}(classes=)", "a list of names or numbers", f"{classes!r}", "Write ['cat', 'dog']."
+        )
+    outputs = (model.output_shape or (None,))[-1]
+    wanted = 2 if outputs == 1 else outputs
+    if len(set(names)) < len(names) or wanted not in (None, len(names)):
+        raise ArgumentError(
+            f"{where}(classes=)",
+            f"{wanted} classes that differ",
+            f"{list(names)}",
+            "Give one for each output, or two for a single output.",
+        )
+    return notes | {"classes": list(names)}

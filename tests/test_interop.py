@@ -1,0 +1,441 @@
+"""Weights to and from PyTorch and Keras: twins give the same outputs, and what does not fit is refused."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+import numpy as np
+import pytest
+
+import nnlite as nn
+from nnlite import layers
+from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError, ShapeError
+from nnlite.interop import (
+    from_keras_weights,
+    from_torch_state_dict,
+    to_keras_weights,
+    to_torch_state_dict,
+)
+
+#: For each layer the source of its twin, `t` being torch.nn and `k` keras.layers; None if there is none.
+TWINS = {
+    "Dense": (layers.Dense(4, 3), "t.Linear(4, 3)", "k.Dense(3)"),
+    "Dropout": (layers.Dropout(0.5), "t.Dropout(0.5)", "k.Dropout(0.5)"),
+    "ELU": (layers.ELU(1.5), "t.ELU(1.5)", "k.ELU(1.5)"),
+    "Embedding": (layers.Embedding(5, 3), "t.Embedding(5, 3)", "k.Embedding(5, 3)"),
+    "Flatten": (layers.Flatten((4,)), "t.Flatten()", "k.Flatten()"),
+    "GELU": (layers.GELU(), "t.GELU()", "k.Activation(keras.activations.gelu)"),
+    "LeakyReLU": (layers.LeakyReLU(0.1), "t.LeakyReLU(0.1)", "k.LeakyReLU(0.1)"),
+    "LogSoftmax": (layers.LogSoftmax(), "t.LogSoftmax(-1)", "k.Activation('log_softmax')"),
+    "ReLU": (layers.ReLU(), "t.ReLU()", "k.ReLU()"),
+    "SiLU": (layers.SiLU(), "t.SiLU()", "k.Activation('silu')"),
+    "Sigmoid": (layers.Sigmoid(), "t.Sigmoid()", "k.Activation('sigmoid')"),
+    "Softmax": (layers.Softmax(), "t.Softmax(-1)", "k.Softmax()"),
+    "Softplus": (layers.Softplus(), "t.Softplus()", "k.Activation('softplus')"),
+    "Standardize": (layers.Standardize(4), None, None),  # test_standardize_in_the_weights
+    "Step": (layers.Step(), None, None),  # neither library has it
+    "Tanh": (layers.Tanh(), "t.Tanh()", "k.Activation('tanh')"),
+}
+
+WITH_TWIN = [name for name, (_, theirs, _) in TWINS.items() if theirs]
+
+
+def test_every_layer_has_a_line():
+    found = {
+        name
+        for name in layers.__all__
+        if isinstance(getattr(layers, name), type) and issubclass(getattr(layers, name), nn.Layer)
+    }
+    assert found - {"Layer"} == set(TWINS)
+
+
+@pytest.fixture
+def torch():
+    return pytest.importorskip("torch")
+
+
+@pytest.fixture(scope="module")  # before the fixtures of a test: its import draws random numbers
+def keras():
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    return pytest.importorskip("keras")
+
+
+def net(name, dtype=np.float32):
+    """Make a net around a layer, with biases that are not zero."""
+    layer = TWINS[name][0].__class__(**TWINS[name][0].config())
+    first = [layer] if name == "Embedding" else [layers.Dense(4, 4), layer]
+    width = 3 if name in ("Embedding", "Dense") else 4
+    model = nn.Sequential([*first, layers.Dense(width, 2)], dtype=dtype, rng=0)
+    model.params.values[...] = np.random.default_rng(1).normal(size=model.params.size)
+    return model
+
+
+def rows_for(name, rng):
+    return rng.integers(0, 5, (20, 1)) if name == "Embedding" else rng.normal(size=(20, 4)).astype(np.float32)
+
+
+def assert_same(found, expected):
+    scale = max(1.0, float(np.abs(expected).max()))
+    assert np.abs(np.asarray(found) - expected).max() <= 1e-6 * scale
+
+
+def torch_net(torch, name, model):
+    t = torch.nn
+    theirs = eval(TWINS[name][1], {"t": t})
+    first = [theirs] if name == "Embedding" else [t.Linear(4, 4), theirs]
+    return t.Sequential(*first, t.Linear(model[-1].in_features, 2)).eval()
+
+
+@pytest.mark.parametrize("name", WITH_TWIN)
+def test_a_torch_net_of_the_same_shape_says_the_same(name, torch, rng):
+    model, x = net(name), rows_for(name, rng)
+    twin = torch_net(torch, name, model)
+    twin.load_state_dict(to_torch_state_dict(model))
+    with torch.no_grad():
+        found = twin(torch.from_numpy(x[:, 0] if name == "Embedding" else x)).numpy()
+    assert_same(found, model.predict(x))
+
+
+@pytest.mark.parametrize("name", WITH_TWIN)
+def test_the_weights_of_a_torch_net(name, torch, rng):
+    model, x = net(name), rows_for(name, rng)
+    torch.manual_seed(0)
+    twin = torch_net(torch, name, model)
+    from_torch_state_dict(model, twin.state_dict())
+    with torch.no_grad():
+        expected = twin(torch.from_numpy(x[:, 0] if name == "Embedding" else x)).numpy()
+    assert_same(model.predict(x), expected)
+
+
+def keras_net(keras, name, model):
+    k = keras.layers
+    theirs = eval(TWINS[name][2], {"k": k, "keras": keras})
+    first = [keras.Input(()), theirs] if name == "Embedding" else [keras.Input((4,)), k.Dense(4), theirs]
+    return keras.Sequential([*first, k.Dense(2)])
+
+
+@pytest.mark.filterwarnings("ignore")  # what Keras warns of is its own affair
+@pytest.mark.parametrize("name", WITH_TWIN)
+def test_a_keras_net_of_the_same_shape_says_the_same(name, keras, rng):
+    model, x = net(name), rows_for(name, rng)
+    twin = keras_net(keras, name, model)
+    inputs = x[:, 0] if name == "Embedding" else x
+    twin.set_weights(to_keras_weights(model))
+    assert_same(keras.ops.convert_to_numpy(twin(inputs)), model.predict(x))
+    back = net(name)
+    back.params.values[...] = 0
+    from_keras_weights(back, twin.get_weights())
+    assert (back.params.values == model.params.values).all()
+
+
+def test_columns_of_numbers_and_several_of_ids(torch, rng):
+    """The state dict fits a module that looks the ids up in one table, as docs/other_frameworks.md has it."""
+    model = nn.Sequential([layers.Embedding([3, 5], 2, numeric=1), layers.Dense(5, 1)], rng=0)
+    x = np.column_stack([rng.normal(size=20), rng.integers(0, 3, 20), rng.integers(0, 5, 20)])
+
+    class Columns(torch.nn.Embedding):
+        def forward(self, x):
+            rows = x[:, 1:].long() + torch.tensor([0, 3])
+            return torch.cat([x[:, :1], super().forward(rows).flatten(1)], dim=1)
+
+    twin = torch.nn.Sequential(Columns(8, 2), torch.nn.Linear(5, 1))
+    twin.load_state_dict(to_torch_state_dict(model))
+    with torch.no_grad():
+        assert_same(twin(torch.from_numpy(x.astype(np.float32))).numpy(), model.predict(x))
+
+
+def test_names_layout_and_order():
+    model = nn.Sequential(
+        [
+            layers.Embedding((3, 5), 2),
+            layers.Dropout(0.1),
+            layers.Dense(4, 6, bias=False),
+            layers.Tanh(),
+            layers.Dense(6, 1),
+        ]
+    )
+    found = to_torch_state_dict(model, as_numpy=True)
+    assert [(key, value.shape) for key, value in found.items()] == [
+        ("0.weight", (8, 2)),
+        ("2.weight", (6, 4)),
+        ("4.weight", (1, 6)),
+        ("4.bias", (1,)),
+    ]
+    assert (found["2.weight"] == model[2].W.T).all()
+    assert all(value.flags.c_contiguous for value in found.values())
+    assert [weight.shape for weight in to_keras_weights(model)] == [(8, 2), (4, 6), (6, 1), (1,)]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_copies_in_the_dtype_of_the_model(dtype, torch):
+    model = nn.Sequential([layers.Dense(2, 1)], dtype=dtype, rng=0)
+    before = model.params.values.copy()
+    tensors = to_torch_state_dict(model)
+    assert {value.dtype for value in tensors.values()} == {torch.from_numpy(before).dtype}
+    for value in (
+        *tensors.values(),
+        *to_torch_state_dict(model, as_numpy=True).values(),
+        *to_keras_weights(model),
+    ):
+        value[...] = 7.0
+    assert (model.params.values == before).all()
+
+
+def own_gain():
+    class Gain(nn.Layer):
+        gain = nn.Parameter()
+
+        def __init__(self, features):
+            self.features = features
+            self.declare("gain", (2, features))
+
+        def forward(self, x, ctx=None):
+            return x * self.gain[0] + self.gain[1]
+
+    return Gain(3)
+
+
+def test_a_layer_of_ones_own_keeps_its_names_and_shapes():
+    model = nn.Sequential([layers.Dense(2, 3), own_gain()], rng=0)
+    found = to_torch_state_dict(model, as_numpy=True)
+    assert list(found) == ["0.weight", "0.bias", "1.gain"]
+    assert (found["1.gain"] == model[1].gain).all()
+    from_torch_state_dict(model, {**found, "1.gain": np.ones((2, 3), np.float32)})
+    assert (model[1].gain == 1).all()
+
+
+# Standardize.
+
+
+def standardized(rng, dtype=np.float32, **options):
+    X = rng.normal(size=(200, 4)) * [1, 10, 0.1, 3] + [0, 20, 0.3, -5]
+    model = nn.Sequential(
+        [layers.Standardize(4), layers.Dense(4, 8, **options), layers.Tanh(), layers.Dense(8, 2)],
+        rng=0,
+        dtype=dtype,
+    )
+    model.adapt(X)
+    model.params.values[...] = rng.normal(size=model.params.size)
+    return model, X.astype(dtype)
+
+
+def test_standardize_in_the_weights(torch, rng):
+    model, X = standardized(rng)
+    t = torch.nn
+    twin = t.Sequential(t.Identity(), t.Linear(4, 8), t.Tanh(), t.Linear(8, 2))
+    twin.load_state_dict(to_torch_state_dict(model, fold_standardize=True))
+    with torch.no_grad():
+        assert_same(twin(torch.from_numpy(X)).numpy(), model.predict(X))
+
+
+def test_standardize_in_the_weights_is_exact_in_float64_and_comes_back(rng):
+    model, X = standardized(rng, np.float64)
+    folded = nn.Sequential([layers.Dense(4, 8), layers.Tanh(), layers.Dense(8, 2)], dtype=np.float64)
+    from_keras_weights(folded, to_keras_weights(model, fold_standardize=True))
+    np.testing.assert_allclose(folded.predict(X), model.predict(X), atol=1e-12)
+    before = model.params.values.copy()
+    from_torch_state_dict(
+        model, to_torch_state_dict(model, fold_standardize=True, as_numpy=True), fold_standardize=True
+    )
+    np.testing.assert_allclose(model.params.values, before, atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_standardize_outside(keras, rng):
+    model, X = standardized(rng)
+    k, (first, *_) = keras.layers, model
+    twin = keras.Sequential(
+        [
+            keras.Input((4,)),
+            k.Normalization(mean=first.mean, variance=first.scale**2),
+            k.Dense(8, activation="tanh"),
+            k.Dense(2),
+        ]
+    )
+    twin.set_weights(to_keras_weights(model, fold_standardize=False))
+    assert_same(keras.ops.convert_to_numpy(twin(X)), model.predict(X))
+    before = model.params.values.copy()
+    model.params.values[...] = 0
+    from_keras_weights(model, twin.get_weights(), fold_standardize=False)
+    assert (model.params.values == before).all()
+
+
+# What is refused.
+
+
+def refused(error, message, call, *arguments, **options):
+    with pytest.raises(error) as caught:
+        call(*arguments, **options)
+    assert type(caught.value) is error
+    assert re.search(message, str(caught.value)), str(caught.value)
+
+
+BOTH_WAYS = [
+    to_torch_state_dict,
+    to_keras_weights,
+    lambda model, **options: from_torch_state_dict(model, {}, **options),
+    lambda model, **options: from_keras_weights(model, [], **options),
+]
+each_way = pytest.mark.parametrize(
+    "call", BOTH_WAYS, ids=["to torch", "to keras", "from torch", "from keras"]
+)
+
+
+@each_way
+def test_what_is_no_single_net(call):
+    refused(ArgumentTypeError, r"\(model\): expected a Sequential, got 3\.", call, 3)
+    model = nn.Sequential([layers.Dense(2, 1)], replicas=3)
+    refused(ArgumentError, r"a single net, got 3 replicas\. Choose one: model\.replica\(0\)", call, model)
+
+
+@each_way
+def test_standardize_that_cannot_be_folded(call, rng):
+    model, _ = standardized(rng)
+    refused(ArgumentError, r"layer 0 Standardize\(4\): .*Write fold_standardize=True", call, model)
+    refused(ArgumentTypeError, "fold_standardize", call, model, fold_standardize="yes")
+    model, _ = standardized(rng, bias=False)
+    message = r"a Dense layer with a bias .*got Dense\(4, 8, bias=False\)\. Write fold_standardize=False"
+    refused(ArgumentError, message, call, model, fold_standardize=True)
+    model = nn.Sequential([layers.Standardize(2), layers.Dense(2, 1)])
+    refused(NotFittedError, r"Call its adapt\(X\)", call, model, fold_standardize=True)
+    model = nn.Sequential([layers.Standardize(2)])
+    model.adapt([[1, 2], [3, 5]])
+    refused(ArgumentError, "got no layer", call, model, fold_standardize=True)
+
+
+@each_way
+def test_buffers_of_a_layer_of_ones_own(call):
+    layer = own_gain()
+    layer.buffers["seen"] = np.zeros(3)
+    model = nn.Sequential([layers.Dense(2, 3), layer], rng=0)
+    refused(
+        ArgumentError, r"layer 1 Gain\(3\): expected a layer without buffers, got one with seen", call, model
+    )
+
+
+def test_scales_that_float32_does_not_hold(rng):
+    model, _ = standardized(rng)
+    model[0].buffers["scale"][0] = 1e-38
+    model[1].W[0] = 10
+    message = r"weights that float32 holds, .*in 1\.W, .*Write fold_standardize=False"
+    refused(ArgumentError, message, to_keras_weights, model, fold_standardize=True)
+
+
+def a_thing_with(method):
+    return type("Net", (), {method: None})()
+
+
+BAD_STATE_DICTS = {
+    "a module": (
+        lambda given: a_thing_with("state_dict"),
+        ArgumentTypeError,
+        r"a dict of tensors, got Net\. Write module\.state_dict\(\)\.",
+    ),
+    "a list": (list, ArgumentTypeError, "a dict of tensors, got list"),
+    "a missing key": (
+        lambda given: {key: value for key, value in given.items() if key != "2.bias"},
+        ArgumentError,
+        r"the keys 0\.weight, 0\.bias, 2\.weight, 2\.bias, got none called '2\.bias'\.",
+    ),
+    "a key too many": (
+        lambda given: given | {"3.weight": given["2.bias"]},
+        ArgumentError,
+        r"got '3\.weight' too\. Each key",
+    ),
+    "names of attributes": (
+        lambda given: {key.replace("0", "fc1"): value for key, value in given.items()},
+        ArgumentError,
+        r"none called '0\.weight', '0\.bias' but 'fc1\.weight', 'fc1\.bias'\. Each key",
+    ),
+    "a prefix": (
+        lambda given: {f"net.{key}": value for key, value in given.items()},
+        ArgumentError,
+        r"Write \{key\.removeprefix\('net\.'\)",
+    ),
+    "the layout of nnlite": (
+        lambda given: given | {"2.weight": given["2.weight"].T},
+        ShapeError,
+        r"\['2\.weight'\]\): expected shape \(2, 3\), got shape \(3, 2\)\. It is W of layer 2 Dense\(3, 2\)",
+    ),
+    "float64": (
+        lambda given: given | {"2.bias": given["2.bias"].astype(np.float64)},
+        ArgumentTypeError,
+        r"\['2\.bias'\]\): .*float32 holds without loss, got dtype float64\. Cast",
+    ),
+    "text": (
+        lambda given: given | {"2.bias": np.array(["a", "b"])},
+        ArgumentTypeError,
+        r"\['2\.bias'\]\): expected an array of numbers",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_STATE_DICTS)
+def test_state_dicts_that_do_not_fit_change_nothing(case):
+    change, error, message = BAD_STATE_DICTS[case]
+    model = nn.Sequential([layers.Dense(4, 3), layers.ReLU(), layers.Dense(3, 2)], rng=0)
+    before = model.params.values.copy()
+    good = {key: value + 1 for key, value in to_torch_state_dict(model, as_numpy=True).items()}
+    refused(error, message, from_torch_state_dict, model, change(good))
+    assert (model.params.values == before).all()
+
+
+BAD_LISTS = {
+    "a model": (
+        lambda given: a_thing_with("get_weights"),
+        ArgumentTypeError,
+        r"a list of arrays, got Net\. Write model\.get_weights\(\)\.",
+    ),
+    "an array": (lambda given: given[0], ArgumentTypeError, "a list of arrays, got ndarray"),
+    "too few": (
+        lambda given: given[:-1],
+        ShapeError,
+        r"4 arrays, of shapes \[\(4, 3\), \(3,\), \(3, 2\), \(2,\)\], got 3, of shapes \[\(4, 3\)",
+    ),
+    "a wrong shape": (
+        lambda given: [*given[:2], given[2].T, given[3]],
+        ShapeError,
+        r"weights\[2\]\): expected shape \(3, 2\), got shape \(2, 3\)\. It is W of layer 2",
+    ),
+    "float64": (
+        lambda given: [given[0].astype(np.float64), *given[1:]],
+        ArgumentTypeError,
+        r"weights\[0\]\): .*got dtype float64",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_LISTS)
+def test_lists_that_do_not_fit_change_nothing(case):
+    change, error, message = BAD_LISTS[case]
+    model = nn.Sequential([layers.Dense(4, 3), layers.ReLU(), layers.Dense(3, 2)], rng=0)
+    before = model.params.values.copy()
+    good = [weight + 1 for weight in to_keras_weights(model)]
+    refused(error, message, from_keras_weights, model, change(good))
+    assert (model.params.values == before).all()
+
+
+def test_narrower_numbers_are_taken(torch):
+    model = nn.Sequential([layers.Dense(2, 1)], rng=0, dtype=np.float64)
+    theirs = torch.nn.Linear(2, 1)  # float32, and its tensors ask for gradients
+    from_torch_state_dict(model, {f"0.{name}": value for name, value in theirs.named_parameters()})
+    assert (model[0].W == theirs.weight.detach().numpy().T).all()
+
+
+def test_without_pytorch(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    model = nn.Sequential([layers.Dense(2, 1)], rng=0)
+    with pytest.raises(ModuleNotFoundError, match=r"expected torch to be installed.* write as_numpy=True"):
+        to_torch_state_dict(model)
+    assert isinstance(to_torch_state_dict(model, as_numpy=True)["0.bias"], np.ndarray)
+
+
+def test_an_optimizer_goes_on_with_the_new_weights(rng):
+    """The weights are written into the buffers that everything else looks at."""
+    model = nn.Sequential([layers.Dense(2, 1)], rng=0)
+    values = model.params.values
+    from_keras_weights(model, [np.full((2, 1), 3, np.float32), np.array([4], np.float32)])
+    assert model.params.values is values
+    assert values.tolist() == [3, 3, 4]
