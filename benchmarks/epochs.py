@@ -28,7 +28,7 @@ class Epochs(Training):
         table = TABLES[case]()
         self.X_val: Any = table.X_val
         self.y_val: Any = table.y_val
-        self.classes_val = table.y_val
+        self.classes, self.classes_val = table.y, table.y_val
         self.seed = 0
         self.rng = np.random.default_rng(self.seed)
         return table.net, table.X, table.y
@@ -67,7 +67,7 @@ class Epochs(Training):
 
     def new_order(self) -> Any:
         """Draw an order of all rows."""
-        return self.rng.permutation(len(self.X))
+        return self.rng.permutation(len(self.classes))
 
     def in_order(self, rows: int) -> Any:
         """Give the first rows as they stand."""
@@ -113,3 +113,12 @@ class Epochs(Training):
             "epochs": len(found),
             "accuracy": found[-1],
         }
+
+
+class Densified(Epochs):
+    """Epochs over a table of sparse rows that are made dense beforehand; to be put in front of all else."""
+
+    def load(self, case: str) -> tuple[Net, Any, Any]:
+        net, X, y = super().load(case)
+        self.X_val = self.X_val.toarray()
+        return net, X.toarray(), y

@@ -207,6 +207,8 @@ class Session:
         threads: int,
         contenders: Sequence[Contender],
         requests: Sequence[Mapping[str, Any]],
+        *,
+        reference: Contender | None = None,
     ) -> tuple[Result, dict[str, list[Any]]]:
         """Ask the jobs of all contenders for one thing after another, and let them answer in turn.
 
@@ -216,6 +218,8 @@ class Session:
             As for `measure`.
         requests : sequence of dict
             Each the name of a "method" of the job, and arguments for it.
+        reference : Contender, optional
+            As for `measure`; it is not asked for anything else.
 
         Returns
         -------
@@ -234,8 +238,11 @@ class Session:
         self.say(f"{workload}, {case}, {_threads(threads)}: {len(contenders)} contenders")
         answers: dict[str, list[Any]] = {c.name: [] for c in contenders}
         with ExitStack() as stack:
-            workers = {c.name: self._worker(c.name, threads, stack) for c in contenders}
-            self._make(result, contenders, workers)
+            everyone = [*([reference] if reference else []), *contenders]
+            workers = {c.name: self._worker(c.name, threads, stack) for c in everyone}
+            made = self._make(result, everyone, workers)
+            if reference is not None:
+                self._check(result, reference.name, made)
             for request in requests:
                 for name in [c.name for c in contenders if c.name not in result.left_out]:
                     try:

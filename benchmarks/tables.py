@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import cache, partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,16 +22,16 @@ class Table(NamedTuple):
     ----------
     net : Net
         What is trained on it.
-    X, X_val : ndarray of shape (rows, features)
+    X, X_val : ndarray or scipy.sparse.csr_matrix of shape (rows, features)
         The input.
     y, y_val : ndarray of int of shape (rows,)
         The class of each row.
     """
 
     net: Net
-    X: Array
+    X: Any
     y: Ids
-    X_val: Array
+    X_val: Any
     y_val: Ids
 
 
@@ -65,6 +66,80 @@ def spirals() -> Table:
     return _split(net, X.astype(np.float32), y, 800)
 
 
+def distorted_digits() -> Table:
+    """Draw 28 x 28 pictures of the handwritten digits: larger, and turned, stretched and moved at random.
+
+    A picture for validation is made of a digit of which there is no picture to train on.
+    """
+    rng = np.random.default_rng(SEED)
+    source = digits()
+    net = Net((784, 100, 10), 200, "adam", 0.001, batches=25)
+    X, y = _distort(source.X, source.y, net.rows, rng)
+    X_val, y_val = _distort(source.X_val, source.y_val, 2_000, rng)
+    return Table(net, X, y, X_val, y_val)
+
+
+def _distort(X: Array, y: Ids, rows: int, rng: np.random.Generator) -> tuple[Array, Ids]:
+    """Draw 28 x 28 pictures of 8 x 8 digits, by looking up where each pixel comes from."""
+    chosen = np.arange(rows) % len(X)
+    # A frame of zeros is what lies outside of the digit.
+    framed = np.pad(X.reshape(-1, 8, 8), ((0, 0), (1, 1), (1, 1))).ravel()
+    angle = rng.uniform(-0.25, 0.25, rows)
+    stretch = rng.uniform(0.8, 1.2, (2, rows)) * 8 / 24
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * stretch
+    pixels = np.stack(np.meshgrid(np.arange(28), np.arange(28), indexing="ij")).reshape(2, -1) - 13.5
+    places = np.einsum("abr,bp->rap", turn, pixels) + rng.uniform(-0.5, 0.5, (rows, 2, 1)) + 4.5
+    places = places.clip(0, 8.999)
+    low = places.astype(int)
+    u, v = (places - low).swapaxes(0, 1)
+    corner = 100 * chosen[:, None] + 10 * low[:, 0] + low[:, 1]
+    found = (1 - u) * ((1 - v) * framed[corner] + v * framed[corner + 1])
+    found += u * ((1 - v) * framed[corner + 10] + v * framed[corner + 11])
+    return found.astype(np.float32), y[chosen]
+
+
+@cache  # who measures memory makes it beforehand
+def text(words: int, documents: int) -> Table:
+    """Draw documents of 8 classes, as rows of tf-idf.
+
+    Word number n comes about 1 / n times as often as the first (Zipf's law). Each class uses
+    every word by a factor of its own more or less often, and up to about half of a document
+    is in the words of another class.
+
+    Parameters
+    ----------
+    words : int
+        Columns.
+    documents : int
+        Rows to train on; there are a quarter as many for validation.
+    """
+    from scipy.sparse import csr_matrix, diags_array
+
+    rng = np.random.default_rng(SEED)
+    classes, rows = 8, documents + documents // 4
+    net = Net((words, 64, classes), 128, "adam", 0.001, batches=documents // 128)
+    usual = 1 / (np.arange(words) + 3.0)
+    used = (usual * np.exp(0.5 * rng.standard_normal((classes, words)))).cumsum(axis=1)
+    used /= used[:, -1:]
+    y = rng.permutation(np.arange(rows) % classes)
+    other = (y + rng.integers(1, classes, rows)) % classes
+    lengths = np.exp(rng.normal(4.5, 0.5, rows)).astype(int) + 10
+    document = np.repeat(np.arange(rows), lengths)
+    strange = rng.random(len(document)) < np.repeat(rng.uniform(0, 0.5, rows), lengths)
+    speaker = np.where(strange, other[document], y[document])
+    word, drawn = np.empty_like(document), rng.random(len(document))
+    for number in range(classes):
+        mine = speaker == number
+        word[mine] = used[number].searchsorted(drawn[mine])
+    counts = csr_matrix((np.ones(len(word)), (document, word)), shape=(rows, words))
+    seen = np.bincount(counts[:documents].indices, minlength=words)
+    counts.data = 1 + np.log(counts.data)
+    weighted = counts @ diags_array(np.log((1 + documents) / (1 + seen)) + 1)
+    lengths_of_rows = np.sqrt(weighted.multiply(weighted).sum(axis=1))
+    X = csr_matrix(diags_array(1 / np.ravel(lengths_of_rows)) @ weighted, dtype=np.float32)
+    return Table(net, X[:documents], y[:documents], X[documents:], y[documents:])
+
+
 def _split(net: Net, X: Array, y: Ids, rows: int) -> Table:
     order = np.random.default_rng(SEED).permutation(len(X))
     train, rest = order[:rows], order[rows:]
@@ -86,4 +161,7 @@ TABLES: dict[str, Callable[[], Table]] = {
     "digits": digits,
     "spirals": spirals,
     "60,000 images": images,
+    "5,000 x 784": distorted_digits,
+    "4,000 words": partial(text, 4_000, 1_280),
+    "20,000 words": partial(text, 20_000, 4_096),
 }

@@ -1,10 +1,12 @@
 """The logic of the workloads of the benchmarks: what is computed, fitted, counted and left out."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 
 from benchmarks import levenberg_marquardt as methods
-from benchmarks import rounds
+from benchmarks import rounds, tables
 from benchmarks.epochs import Epochs
 from benchmarks.job import Training
 from benchmarks.libraries import bare, nnlite, reference
@@ -18,7 +20,7 @@ from benchmarks.stats import relative_error
 from benchmarks.tables import TABLES, Table
 from benchmarks.targets import TARGETS
 from benchmarks.worker import Worker, WorkerError
-from benchmarks.workloads import accuracy, growth, process
+from benchmarks.workloads import accuracy, estimators, growth, process, sparse_text
 from benchmarks.workloads import levenberg_marquardt as least_squares
 
 
@@ -32,7 +34,7 @@ class Answering(Session):
     def present(self, contenders):
         return [c for c in contenders if c.name in self.answers]
 
-    def collect(self, workload, case, threads, contenders, requests):
+    def collect(self, workload, case, threads, contenders, requests, *, reference=None):
         names = [c.name for c in contenders if c.name in self.answers]
         self.asked.append((case, names, list(requests)))
         roles = {c.name: c.role for c in contenders if c.name in names}
@@ -102,7 +104,7 @@ def small_table(monkeypatch):
     return "small"
 
 
-@pytest.mark.parametrize("name", ["table of 10,000 rows", "digits", "spirals"])
+@pytest.mark.parametrize("name", ["table of 10,000 rows", "digits", "spirals", "5,000 x 784"])
 def test_a_table_has_whole_batches_and_keeps_rows_apart(name):
     table = TABLES[name]()
     assert isinstance(table, Table)
@@ -336,6 +338,215 @@ def test_numbers_close_to_zero_have_a_power_of_ten(value, text):
     assert number(value) == text
 
 
+# Estimators.
+
+
+def nearest_mean(X, y, X_val):
+    """Give each row the class whose mean it is nearest to."""
+    means = np.stack([np.asarray(X[y == number].mean(axis=0)).ravel() for number in range(y.max() + 1)])
+    return (X_val @ means.T - (means**2).sum(axis=1) / 2).argmax(axis=1)
+
+
+@pytest.mark.parametrize("name", ["5,000 x 784", "4,000 words"])
+def test_drawn_classes_are_neither_trivial_nor_noise(name):
+    table = TABLES[name]()
+    right = np.mean(nearest_mean(table.X, table.y, table.X_val) == table.y_val)
+    assert 0.35 < right < 0.9
+
+
+@pytest.fixture
+def few_digits(monkeypatch):
+    digits = TABLES["digits"]()
+    monkeypatch.setitem(TABLES, "few", lambda: digits._replace(X=digits.X[:300], y=digits.y[:300]))
+    return "few"
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+def test_estimators_make_all_epochs_and_compute_the_same(few_digits):
+    pytest.importorskip("sklearn")
+    from benchmarks.estimators import CHECKED_EPOCHS, Classifier
+
+    everyone = [c for c in estimators.WORKLOAD.contenders if c.role != "yardstick"]
+    works = {c.name: Classifier(few_digits, 1, **c.options) for c in everyone}
+    losses = {name: work.check() for name, work in works.items()}
+    found = {name: work.fit(seed=1, epochs=12) for name, work in works.items()}
+    assert [str(works[name].X.dtype) for name in losses] == ["float64", "float64", "float64", "float32"]
+    for theirs, ours in estimators.PAIRS:
+        assert len(losses[theirs]) == CHECKED_EPOCHS
+        assert relative_error(losses[ours], losses[theirs]) < 1e-5
+        assert found[ours]["epochs"] == found[theirs]["epochs"] == 12
+        assert found[ours]["score"] == found[theirs]["score"] > 0.5
+        assert found[ours]["seconds"] > 0
+    assert relative_error(losses["nnlite"], losses["scikit-learn"]) < 1e-10
+
+
+@pytest.mark.parametrize("data", ["float64", "float32"])
+def test_the_floor_has_the_products_of_an_epoch_with_the_default_parameters(few_digits, data):
+    neural_network = pytest.importorskip("sklearn.neural_network")
+    from benchmarks.estimators import BATCH, HIDDEN, Floor
+
+    default = neural_network.MLPClassifier()
+    assert default.hidden_layer_sizes == (HIDDEN,)
+    assert min(200, len(TABLES[few_digits]().X)) == BATCH  # what batch_size="auto" means
+    floor = Floor(few_digits, 1, data=data)
+    work = sum(a.shape[0] * a.shape[1] * b.shape[1] for a, b, _ in floor.products)
+    assert work == 300 * HIDDEN * (2 * 64 + 3 * 10)  # no product gives a gradient for the input
+    assert {str(out.dtype) for *_, out in floor.products} == {data}
+    found = floor.fit(seed=0, epochs=2)
+    assert found["epochs"] == 2
+    assert found["seconds"] > 0
+    assert floor.check() == []
+
+
+def fitted(seconds, score):
+    """Answer as an estimator that takes so long, and gains a hundredth with each seed."""
+
+    def answer(request):
+        return {
+            "seconds": seconds,
+            "epochs": request["epochs"],
+            "score": score + request["seed"] / 100,
+        }
+
+    return answer
+
+
+def test_fits_go_through_the_seeds_and_keep_the_scores():
+    answers = {
+        "reference": fitted(9.0, 0.0),
+        "BLAS floor": lambda request: {"seconds": 0.5, "epochs": request["epochs"]},
+        "nnlite": fitted(1.0, 0.5),
+        "scikit-learn": fitted(2.5, 0.6),
+        "scikit-learn, float32": fitted(2.0, 0.6),
+    }
+    session = Answering(answers, rounds=7, threads=(2,))
+    digits, other = estimators.WORKLOAD.run(session)
+    assert [digits.case, other.case] == list(estimators.WORKLOAD.cases)
+    case, names, requests = session.asked[0]
+    assert "reference" not in names
+    assert [request["seed"] for request in requests] == [0, 1, 2, 3, 4, 0, 1]
+    assert {request["epochs"] for request in requests} == {estimators.EPOCHS[case]}
+    assert [result.threads for result in (digits, other)] == [2, 2]
+    assert digits.values["nnlite"] == [1.0] * 7
+    assert digits.details["nnlite"]["score"] == pytest.approx([0.5, 0.51, 0.52, 0.53, 0.54])
+    found = [t.find(digits) for t in TARGETS if (t.workload, t.case) == ("estimators", "digits")]
+    assert found == [2.5, pytest.approx(-10), None, None]
+    table, _ = estimators.WORKLOAD.tables([digits, other])
+    assert table.header[-2:] == ["times BLAS floor", "score, %"]
+    assert [[row[0], *row[-2:]] for row in table.rows[:2]] == [
+        ["BLAS floor", "1.00", ""],
+        ["nnlite", "2.00", "52.00"],
+    ]
+    (brief,) = estimators.WORKLOAD.overview([digits])
+    assert brief.rows[0][1:] == ["2,500 (62.00 %)", "1,000 (52.00 %)", "2.50", "2,000 (62.00 %)", "", ""]
+
+
+def test_without_the_class_to_compare_with_there_are_no_estimators():
+    assert list(estimators.WORKLOAD.run(Answering({"nnlite": fitted(1.0, 0.5)}))) == []
+
+
+# Sparse text.
+
+
+def test_text_is_sparse_and_some_words_are_frequent():
+    table = tables.text(2_000, 512)
+    assert table.X.format == "csr"
+    assert table.X.dtype == np.float32
+    assert table.X.shape == (table.net.rows, table.net.sizes[0]) == (512, 2_000)
+    assert table.X_val.shape == (128, 2_000)
+    assert set(table.y.tolist()) == set(range(table.net.sizes[-1]))
+    assert np.diff(table.X.indptr).mean() < 0.1 * 2_000
+    assert table.X.multiply(table.X).sum(axis=1) == pytest.approx(1)
+    often = np.bincount(table.X.indices, minlength=2_000)
+    assert often[:20].mean() > 10 * often[1_000:].mean()
+    again = tables.text.__wrapped__(2_000, 512)
+    assert (again.X != table.X).nnz == 0
+    assert np.array_equal(again.y_val, table.y_val)
+
+
+@pytest.fixture
+def small_text(monkeypatch):
+    monkeypatch.setitem(TABLES, "small text", lambda: tables.text(300, 1_280))
+    return "small text"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "nnlite:FitEpochs",
+        "nnlite:DenseFitEpochs",
+        "sklearn:PartialFitEpochs",
+        "torch:BagEpochs",
+        "torch:ProductEpochs",
+        "torch:DenseLoopEpochs",
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
+def test_epochs_on_sparse_rows_compute_what_the_reference_does(small_text, place):
+    module, _, name = place.partition(":")
+    pytest.importorskip(module)
+    job = getattr(import_module(f"benchmarks.libraries.{module}"), name)
+    expected = reference.DenseShortEpochs(small_text, 1).check()
+    work = job(small_text, 1)
+    assert relative_error(work.check(), expected) < 1e-4
+    work.run(1)
+    assert relative_error(work.check(), expected) < 1e-4
+
+
+def test_memory_is_what_is_added_to_sparse_rows():
+    found = {}
+    for contender in sparse_text.WORKLOAD.contenders[:2]:
+        program = sparse_text.program_of_memory(contender, "4,000 words", 1)
+        found[contender.name] = process.run_process(program, 1)[1]
+    dense = 4e-6 * 4_000 * 1_600
+    assert found["nnlite, dense rows"] > found["nnlite fit"] + 0.8 * dense
+    for contender in sparse_text.WORKLOAD.contenders:
+        compile(sparse_text.program_of_memory(contender, "4,000 words", 1), contender.name, "exec")
+
+
+def test_epochs_are_timed_and_their_memory_is_measured(monkeypatch):
+    measured = []
+
+    def measure(workload, case, threads, contenders, *, reference, rounds):
+        measured.append((case, threads, reference.name, rounds))
+        roles = {c.name: c.role for c in contenders}
+        libraries = {c.name: c.library for c in contenders}
+        values = {name: [2e-3] * rounds for name in roles}
+        return Result(workload, case, threads, values=values, roles=roles, libraries=libraries)
+
+    def run(program, threads):
+        if "torch" in program:
+            raise WorkerError("no")
+        return 1.0, 40.0 if "Dense" in program else 5.0
+
+    monkeypatch.setattr(sparse_text, "run_process", run)
+    names = ("nnlite fit", "nnlite, dense rows", "torch bag")
+    session = Answering(dict.fromkeys(names), rounds=9, threads=(1, 2))
+    monkeypatch.setattr(session, "measure", measure)
+    found = list(sparse_text.WORKLOAD.run(session))
+    assert [(result.case, result.threads) for result in found[:4]] == [
+        (case, threads) for case in ("4,000 words", "20,000 words") for threads in (1, 2)
+    ]
+    assert measured[0] == ("4,000 words", 1, "reference", 5)
+    (memory,) = found[4:]
+    assert memory.unit == "MB"
+    assert memory.values == {"nnlite fit": [5.0] * 3, "nnlite, dense rows": [40.0] * 3}
+    assert memory.left_out == {"torch bag": "no"}
+    assert [t.find(memory) for t in TARGETS if (t.workload, t.case) == ("sparse-text", memory.case)] == [
+        None,
+        8,
+    ]
+    *times, last = sparse_text.WORKLOAD.tables(found)
+    assert [table.header[1] for table in times] == ["ms"] * 4
+    assert last.header[1] == "MB"
+    assert last.rows[0][:2] == ["nnlite fit", "5.00"]
+    brief = sparse_text.WORKLOAD.overview(found)
+    assert [len(table.rows) for table in brief] == [4, 1]
+    quick = Answering(dict.fromkeys(names), quick=True, threads=(1,))
+    monkeypatch.setattr(quick, "measure", measure)
+    assert [result.case for result in sparse_text.WORKLOAD.run(quick)] == ["4,000 words"]
+
+
 # A session that asks.
 
 
@@ -357,7 +568,7 @@ class AnsweringWorker:
         self.name = options["name"]
 
     def receive(self, timeout):
-        return {"multiple": 1, "check": []}
+        return {"multiple": 1, "check": {"reference": [1.0], "wrong": [2.0]}.get(self.name, [])}
 
     def ask(self, do, *, method, number):
         AnsweringWorker.asked += self.name[0]
@@ -379,6 +590,21 @@ def test_jobs_are_asked_in_turn_and_who_fails_is_asked_no_more(monkeypatch):
     assert AnsweringWorker.asked == "gbgbg"
     assert answers == {"good": [["call", "answer", number] for number in range(3)]}
     assert result.left_out == {"bad": "ValueError: at 1"}
+
+
+def test_who_computes_something_else_is_not_asked(monkeypatch):
+    monkeypatch.setattr(rounds, "Worker", AnsweringWorker)
+    monkeypatch.setattr(AnsweringWorker, "asked", "")
+    known, *everyone = [
+        Contender(name, "numpy", "m:n", options={"name": name}) for name in ("reference", "good", "wrong")
+    ]
+    with Session(Settings(), lambda line: None) as session:
+        requests = [{"method": "answer", "number": 0}]
+        result, answers = session.collect("w", "c", 1, everyone, requests, reference=known)
+    assert AnsweringWorker.asked == "g"
+    assert list(answers) == ["good"]
+    assert list(result.roles) == ["good"]
+    assert "relative error 1.0e+00" in result.left_out["wrong"]
 
 
 def test_a_worker_calls_a_method_of_its_job():

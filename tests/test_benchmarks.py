@@ -369,7 +369,8 @@ def test_every_target_can_be_measured():
         assert target.case in workload.cases
         roles = {c.name: c.role for c in workload.contenders}
         values = {name: [1.0] for name in roles}
-        whole = Result(target.workload, target.case, 1, values=values, roles=roles)
+        details = {name: {"score": [1.0]} for name in roles}
+        whole = Result(target.workload, target.case, 1, values=values, roles=roles, details=details)
         if workload.contenders:
             assert target.find(whole) is not None
 

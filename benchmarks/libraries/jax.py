@@ -10,11 +10,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.experimental import sparse
 
-from benchmarks.epochs import Epochs
+from benchmarks.epochs import Densified, Epochs
 from benchmarks.job import Prediction, Training
 from benchmarks.many import Many
 from benchmarks.nets import BETA1, BETA2, EPSILON, MOMENTUM, Net
+
+#: The entries of a sparse batch are a multiple of this.
+PADDED = 2_048
 
 
 def forward(net: Net, params: Any, x: Any) -> Any:
@@ -176,11 +180,15 @@ class LoopEpochs(Epochs, Step):
 
     def __init__(self, case: str, threads: int) -> None:
         super().__init__(case, threads)
-        self.X, self.y = jnp.asarray(self.X), jnp.asarray(self.y)
-        self.X_val, self.y_val = jnp.asarray(self.X_val), jnp.asarray(self.y_val)
+        self.prepare()
         self.compiled_step = jax.jit(self.step_on, donate_argnums=(0, 1))
         self.compiled_loss = jax.jit(partial(loss_value, self.net))
         self.compiled_scores = jax.jit(partial(forward, self.net))
+
+    def prepare(self) -> None:
+        """Put the data on the device."""
+        self.X, self.y = jnp.asarray(self.X), jnp.asarray(self.y)
+        self.X_val, self.y_val = jnp.asarray(self.X_val), jnp.asarray(self.y_val)
 
     def step_on(self, state: Any, total: Any, X: Any, y: Any, rows: Any) -> Any:
         """Make a step with some rows, and add its loss to the total."""
@@ -229,3 +237,38 @@ class ScanEpochs(LoopEpochs):
     def epoch(self, order: Any) -> None:
         self.state, loss = self.compiled_epoch(self.state, self.X, self.y, order)
         self.mean_loss = float(loss)
+
+
+class DenseLoopEpochs(Densified, LoopEpochs):
+    """A compiled step at a time, on sparse rows that were made dense."""
+
+
+class SparseLoopEpochs(LoopEpochs):
+    """A compiled step at a time, on a sparse matrix of rows that SciPy takes out of its own."""
+
+    def prepare(self) -> None:
+        self.X_val = convert(self.X_val)
+
+    def step_on(self, state: Any, total: Any, x: Any, y: Any) -> Any:  # type: ignore[override]
+        """Make a step with a batch, and add its loss to the total."""
+        state, loss = step(self.net, state, x, y)
+        return state, total + loss
+
+    def epoch(self, order: Any) -> None:
+        X, y, compiled = self.X, self.y, self.compiled_step
+        state, total = self.state, jnp.zeros(())
+        for rows in order.reshape(-1, self.net.batch):
+            state, total = compiled(state, total, convert(X[rows]), y[rows])
+        self.state = state
+        self.mean_loss = float(total) * self.net.batch / len(order)
+
+
+def convert(x: Any) -> Any:
+    """Turn rows of SciPy's into a matrix of JAX.
+
+    A step is compiled for each number of entries that it meets. So there are always a multiple
+    of a round number of them, and those behind the last row are zeros that nobody looks at.
+    """
+    more = -x.nnz % PADDED
+    parts = np.pad(x.data, (0, more)), np.pad(x.indices, (0, more)), x.indptr
+    return sparse.BCSR(tuple(jnp.asarray(part) for part in parts), shape=x.shape)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import nnlite as nn
-from benchmarks.epochs import Epochs
+from benchmarks.epochs import Densified, Epochs
 from benchmarks.job import Prediction, Training
 from benchmarks.many import Many, kind_of
 from benchmarks.nets import BETA1, BETA2, EPSILON, MOMENTUM, Array, Net
@@ -179,3 +179,7 @@ class FitEpochs(Epochs, Step):
 
     def scores(self) -> Any:
         return self.model.predict(self.X_val)
+
+
+class DenseFitEpochs(Densified, FitEpochs):
+    """`fit` on sparse rows that were made dense."""

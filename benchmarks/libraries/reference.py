@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.epochs import Epochs
+from benchmarks.epochs import Densified, Epochs
 from benchmarks.job import Prediction, Training
 from benchmarks.many import InTurn
 from benchmarks.nets import BETA1, BETA2, EPSILON, MOMENTUM
@@ -96,3 +96,7 @@ class ShortEpochs(Epochs, Step):
     def validate(self) -> float:
         loss, _ = self._loss(self.scores(), self.y_val)
         return float(loss)
+
+
+class DenseShortEpochs(Densified, ShortEpochs):
+    """The same on sparse rows that were made dense."""

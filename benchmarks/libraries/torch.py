@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.functional import embedding_bag
 
-from benchmarks.epochs import Epochs
+from benchmarks.epochs import Densified, Epochs
 from benchmarks.job import Prediction, Training
 from benchmarks.many import InTurn, Many
 from benchmarks.nets import BETA1, BETA2, EPSILON, MOMENTUM, Array, Net
 
 
-def make_model(net: Net, weights: list[tuple[Array, Array]]) -> nn.Sequential:
-    """Build the net with given weights."""
+class Bag(nn.Module):
+    """A linear layer for sparse rows: the column and the value of each entry, and where a row begins."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(inputs, outputs))
+        self.bias = nn.Parameter(torch.empty(outputs))
+
+    def forward(self, x: Any) -> Any:
+        columns, values, begins = x
+        weight = self.weight
+        return embedding_bag(columns, weight, begins, mode="sum", per_sample_weights=values) + self.bias
+
+
+class Product(Bag):
+    """A linear layer for rows in a sparse tensor."""
+
+    def forward(self, x: Any) -> Any:
+        return torch.sparse.mm(x, self.weight) + self.bias
+
+
+def make_model(
+    net: Net, weights: list[tuple[Array, Array]], first: type[nn.Module] = nn.Linear
+) -> nn.Sequential:
+    """Build the net with given weights, perhaps with a first layer of another kind."""
     layers: list[nn.Module] = []
     for fan_in, fan_out in zip(net.sizes, net.sizes[1:], strict=False):
-        layers += [nn.Linear(fan_in, fan_out), nn.Tanh() if net.activation == "tanh" else nn.ReLU()]
+        kind = nn.Linear if layers else first
+        layers += [kind(fan_in, fan_out), nn.Tanh() if net.activation == "tanh" else nn.ReLU()]
     model = nn.Sequential(*layers[:-1])
     set_weights(model, weights)
     return model
@@ -26,10 +51,10 @@ def make_model(net: Net, weights: list[tuple[Array, Array]]) -> nn.Sequential:
 
 def set_weights(model: nn.Sequential, weights: list[tuple[Array, Array]]) -> None:
     """Put given weights in."""
-    linear = [layer for layer in model if isinstance(layer, nn.Linear)]
+    linear = [layer for layer in model if isinstance(layer, nn.Linear | Bag)]
     with torch.no_grad():
         for layer, (W, b) in zip(linear, weights, strict=True):
-            layer.weight.copy_(torch.from_numpy(W.T.copy()))
+            layer.weight.copy_(torch.from_numpy(W if isinstance(layer, Bag) else W.T.copy()))
             layer.bias.copy_(torch.from_numpy(b))
 
 
@@ -44,11 +69,14 @@ def make_optimizer(net: Net, params: Any, **options: Any) -> Any:
 class Step(Training):
     """Forward, ``backward()``, ``step()``; options of the optimizer as given."""
 
+    #: The kind of the first layer.
+    first: ClassVar[type[nn.Module]] = nn.Linear
+
     def __init__(self, case: str, threads: int, *, compiled: bool = False, **options: Any) -> None:
         super().__init__(case, threads)
         torch.set_num_threads(threads)
         self.batches = [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in self.batches]
-        self.model = make_model(self.net, self.weights)
+        self.model = make_model(self.net, self.weights, self.first)
         self.loss = nn.MSELoss() if self.net.loss == "mse" else nn.CrossEntropyLoss()
         self.options = options
         self.reset()
@@ -138,24 +166,32 @@ class LoopEpochs(Epochs, Step):
 
     def __init__(self, case: str, threads: int, **options: Any) -> None:
         super().__init__(case, threads, **options)
-        self.X, self.y = torch.from_numpy(self.X), torch.from_numpy(self.y)
-        self.X_val, self.y_val = torch.from_numpy(self.X_val), torch.from_numpy(self.y_val)
+        self.y, self.y_val = torch.from_numpy(self.y), torch.from_numpy(self.y_val)
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Turn the rows into what `take` takes from, and those for validation into what the net takes."""
+        self.X, self.X_val = torch.from_numpy(self.X), torch.from_numpy(self.X_val)
+
+    def take(self, rows: Any) -> Any:
+        """Put some rows together to a batch."""
+        return self.X[rows]
 
     def reset(self) -> None:
         super().reset()
         torch.manual_seed(self.seed)
 
     def new_order(self) -> Any:
-        return torch.randperm(len(self.X))
+        return torch.randperm(len(self.y))
 
     def in_order(self, rows: int) -> Any:
         return torch.arange(rows)
 
     def epoch(self, order: Any) -> None:
-        X, y, step = self.X, self.y, self.step
+        take, y, step = self.take, self.y, self.step
         total = torch.zeros(())
         for rows in order.split(self.net.batch):
-            total += step(X[rows], y[rows])
+            total += step(take(rows), y[rows])
         self.mean_loss = total.item() / (len(order) / self.net.batch)
 
     @torch.inference_mode()
@@ -165,3 +201,33 @@ class LoopEpochs(Epochs, Step):
     @torch.inference_mode()
     def validate(self) -> float:
         return self.loss(self.model(self.X_val), self.y_val).item()
+
+
+class DenseLoopEpochs(Densified, LoopEpochs):
+    """The loop on sparse rows that were made dense."""
+
+
+class BagEpochs(LoopEpochs):
+    """Sparse rows that SciPy takes out of its matrix, and `embedding_bag` in the place of the first layer."""
+
+    first = Bag
+
+    def prepare(self) -> None:
+        self.X_val = self.convert(self.X_val)
+
+    def take(self, rows: Any) -> Any:
+        return self.convert(self.X[rows.numpy()])
+
+    def convert(self, x: Any) -> Any:
+        """Turn rows of SciPy's into what the first layer takes."""
+        return torch.from_numpy(x.indices), torch.from_numpy(x.data), torch.from_numpy(x.indptr[:-1])
+
+
+class ProductEpochs(BagEpochs):
+    """Sparse rows likewise, and `torch.sparse.mm` in the first layer."""
+
+    first = Product
+
+    def convert(self, x: Any) -> Any:
+        parts = torch.from_numpy(x.indptr), torch.from_numpy(x.indices), torch.from_numpy(x.data)
+        return torch.sparse_csr_tensor(*parts, size=x.shape, check_invariants=False)

@@ -6,11 +6,13 @@ from benchmarks.workload import Workload
 from benchmarks.workloads import (
     accuracy,
     epoch,
+    estimators,
     growth,
     levenberg_marquardt,
     predict,
     process,
     replicas,
+    sparse_text,
     training_step,
 )
 
@@ -23,4 +25,6 @@ WORKLOADS: tuple[Workload, ...] = (
     process.WORKLOAD,
     growth.WORKLOAD,
     levenberg_marquardt.WORKLOAD,
+    estimators.WORKLOAD,
+    sparse_text.WORKLOAD,
 )
