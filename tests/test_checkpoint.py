@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import nnlite as nn
 from nnlite.checkpoint import Checkpoint
@@ -204,12 +205,17 @@ WAYS = {
         "validation": nn.batches(*data(9), batch_size=4, rng=4),
         "metrics": [nn.r2],
     },
+    "a sparse matrix": lambda: {"data": (scipy.sparse.csr_array(data()[0]), data()[1]), "model": plain()},
     "a stateful order": lambda: {"shuffle": np.random.default_rng(9).permutation},
     "an order from the fraction": lambda: {
         "shuffle": np.random.default_rng(9).permutation,
         "validation": 0.3,
     },
 }
+
+
+def plain():
+    return nn.Sequential([nn.Dense(3, 6), nn.Tanh(), nn.Dropout(0.3), nn.Dense(6, 2)], rng=0)
 
 
 def batches():
@@ -220,7 +226,11 @@ def batches():
 
 @pytest.mark.parametrize("way", WAYS)
 def test_ways_of_giving_data_and_seeds(job, way):
-    job(lambda: (net(), WAYS[way]())).check()
+    def make():
+        options = WAYS[way]()
+        return options.pop("model", None) or net(), options
+
+    job(make).check()
 
 
 REPLICAS = {
