@@ -1,0 +1,198 @@
+"""How sure an estimator may be: temperatures and intervals from rows that it was not trained on."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import train_test_split
+from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
+from sklearn.utils.validation import _num_samples, check_is_fitted
+
+from nnlite._typing import AnyArray, Array
+from nnlite.calibration import conformal_radius, fit_temperature
+from nnlite.sklearn.base import BaseMLP
+
+__all__ = ["Intervals", "Temperature"]
+
+
+class _Calibrated(BaseMLP):
+    """What the two kinds have in common: a part of the rows that is kept for calibration."""
+
+    calibration_fraction: Any
+
+    def calibrate(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Measure on rows that the net was not trained on; a subclass says what."""
+        raise NotImplementedError
+
+    def _forget_calibration(self) -> None:
+        """Drop what was measured on the net as it was."""
+        raise NotImplementedError
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, validation: Any = None, incremental: bool = False
+    ) -> Self:
+        self._forget_calibration()
+        fraction = self.calibration_fraction
+        if fraction is None or incremental:
+            return super()._fit(X, y, sample_weight, validation=validation, incremental=incremental)
+        self._validate_params()
+        check_consistent_length(X, y, sample_weight)
+        rows, others = train_test_split(
+            np.arange(_num_samples(X)),
+            test_size=fraction,
+            random_state=check_random_state(self.random_state),
+        )
+        train, held_out = (
+            [None if part is None else _safe_indexing(part, chosen) for part in (X, y, sample_weight)]
+            for chosen in (rows, others)
+        )
+        super()._fit(*train, validation=validation)
+        return self.calibrate(*held_out)
+
+
+class Temperature(_Calibrated):
+    """Gives a classifier `calibrate`, after which its probabilities are as high as it is right.
+
+    Attributes
+    ----------
+    temperature_ : float
+        What the raw outputs are divided by; 1 until `calibrate` was called.
+    """
+
+    def calibrate(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Find the temperature that makes the probabilities honest, on rows not trained on.
+
+        Predictions stay the same; probabilities move towards or away from certainty.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (rows, features)
+            Inputs that `fit` has not seen.
+        y : array-like of shape (rows,) or (rows, labels)
+            Their classes.
+        sample_weight : array-like of shape (rows,), optional
+            How much each row counts.
+
+        Returns
+        -------
+        MLPClassifier
+            The estimator itself. Training it again drops the temperature.
+
+        Raises
+        ------
+        ValueError
+            If the data do not fit, or the loss gives no probabilities.
+
+        References
+        ----------
+        C. Guo, G. Pleiss, Y. Sun and K. Weinberger, "On Calibration of Modern Neural Networks",
+        ICML 2017.
+        """
+        check_is_fitted(self)
+        if not hasattr(self, "predict_proba"):
+            raise ValueError(f"calibrate: expected a loss that gives probabilities, got {self.loss}.")
+        X, Y, weight = self._check_rows(X, y, sample_weight, incremental=True, reset=False)
+        raw = self.model_.predict(X)
+        ids = Y.argmax(axis=1) if Y.shape[1] > 1 else Y[:, 0]
+        self.temperature_ = fit_temperature(
+            raw, ids if self.out_activation_ == "softmax" else Y, weight=weight
+        )
+        return self
+
+    def _forget_calibration(self) -> None:
+        self.temperature_ = 1.0
+
+    def _logits(self, X: Any) -> Array:
+        """Compute the raw outputs, divided by the temperature."""
+        return self._raw(X) / self.temperature_
+
+
+class Intervals(_Calibrated):
+    """Gives a regressor `calibrate`, and after it `predict_interval`.
+
+    Attributes
+    ----------
+    calibration_errors_ : ndarray of shape (rows, outputs)
+        Truth minus prediction of the rows that `calibrate` was given. There are none before.
+    """
+
+    def calibrate(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Measure the errors on rows not trained on, from which `predict_interval` takes its widths.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (rows, features)
+            Inputs that `fit` has not seen.
+        y : array-like of shape (rows,) or (rows, outputs)
+            Their targets.
+        sample_weight : array-like of shape (rows,), optional
+            Not used: intervals are for rows as they come.
+
+        Returns
+        -------
+        MLPRegressor
+            The estimator itself. Training it again drops the errors.
+
+        Raises
+        ------
+        ValueError
+            If the data do not fit.
+        """
+        check_is_fitted(self)
+        X, Y, _ = self._check_rows(X, y, sample_weight, incremental=True, reset=False)
+        self.calibration_errors_: AnyArray = Y - self._predictions(self.model_.predict(X))
+        return self
+
+    def _forget_calibration(self) -> None:
+        self.__dict__.pop("calibration_errors_", None)
+
+    def _predictions(self, raw: Array) -> Array:
+        """Make numbers of raw outputs."""
+        raise NotImplementedError
+
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[Array, Array]:
+        """Predict between which numbers the target lies so often.
+
+        If new rows come from where those of `calibrate` came from, that holds whatever the noise
+        and the net: with at least this probability for each output, on average over rows.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (rows, features)
+            The inputs.
+        coverage : float
+            In (0, 1).
+
+        Returns
+        -------
+        lower, upper : ndarray of the shape that `predict` gives
+            All intervals of an output are equally wide. Of counts, none begins below 0.
+
+        Raises
+        ------
+        NotFittedError
+            If `calibrate` was not called, and there was no `calibration_fraction`.
+        ValueError
+            If `coverage` is no such number, or the rows are too few for it.
+
+        References
+        ----------
+        H. Papadopoulos, K. Proedrou, V. Vovk and A. Gammerman, "Inductive confidence machines for
+        regression", ECML 2002.
+        """
+        check_is_fitted(self)
+        if not hasattr(self, "calibration_errors_"):
+            raise NotFittedError(
+                "predict_interval: expected an estimator that is calibrated, got one that is not. Call "
+                "calibrate(X, y) with rows that fit has not seen, or fit with calibration_fraction=0.2."
+            )
+        errors = self.calibration_errors_
+        # Of an output whose truth is missing in some rows, the others count.
+        radius = np.array([conformal_radius(column[~np.isnan(column)], coverage) for column in errors.T])
+        pred = self._predictions(self._raw(X))
+        lower, upper = pred - radius.astype(pred.dtype), pred + radius.astype(pred.dtype)
+        if self.out_activation_ == "exp":
+            lower = np.maximum(lower, 0)
+        return (lower[:, 0], upper[:, 0]) if pred.shape[1] == 1 else (lower, upper)

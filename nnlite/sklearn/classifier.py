@@ -1,0 +1,422 @@
+"""MLPClassifier: scikit-learn's estimator of that name, trained by nnlite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
+
+from nnlite._typing import AnyArray, Array
+from nnlite.layers.activations import log_softmax
+from nnlite.losses import Hinge, Loss
+from nnlite.sklearn.base import BaseMLP, only_if
+from nnlite.sklearn.certainty import Temperature
+from nnlite.sklearn.hidden import HiddenFeatures
+from nnlite.sklearn.objectives import Objective, classification
+
+__all__ = ["MLPClassifier"]
+
+
+class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: ignore[misc]
+    """A neural network that classifies, with the interface of scikit-learn's `MLPClassifier`.
+
+    Every parameter of scikit-learn's class is here, with its meaning and its default, and for the same
+    `random_state` training takes the same steps. Those from `loss` on are not in scikit-learn.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default=(100,)
+        Neurons of each hidden layer.
+    activation : str or Layer, or a list of them, default="relu"
+        ``"identity"``, ``"logistic"``, ``"tanh"`` or ``"relu"``, as in scikit-learn; also ``"elu"``,
+        ``"gelu"``, ``"leaky_relu"``, ``"silu"``, ``"softplus"``, or a layer such as ``nn.ELU(0.5)``. A list
+        has one for each hidden layer.
+    solver : {"adam", "sgd", "lbfgs"}, default="adam"
+        Adam, gradient descent with momentum, or L-BFGS, which takes all rows for every step.
+    alpha : float, default=0.0001
+        Penalty: ``alpha / 2`` times the sum of the squared weights, over the number of rows of the batch,
+        is added to the loss.
+    batch_size : int or "auto", default="auto"
+        Rows of a batch; "auto" is 200, or all if there are fewer. Not for L-BFGS.
+    learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
+        Of SGD only. After every epoch "invscaling" sets it to ``learning_rate_init / (t_ + 1)**power_t``;
+        "adaptive" divides it by 5 whenever training would stop, until it is 1e-6.
+    learning_rate_init : float, default=0.001
+        The rate at the start.
+    power_t : float, default=0.5
+        For "invscaling".
+    max_iter : int, default=200
+        Largest number of epochs, of iterations for L-BFGS.
+    shuffle : bool, default=True
+        Whether every epoch has a new order of the rows.
+    random_state : int, RandomState or None, default=None
+        Seed of first weights, orders and the validation part. The numbers drawn are those that
+        scikit-learn draws, so the same seed gives the same net.
+    tol : float, default=1e-4
+        Training stops when the loss, or the validation score, has gained less than this in each of
+        `n_iter_no_change` epochs. L-BFGS stops when no gradient is larger.
+    verbose : bool, default=False
+        Whether to print a line for every epoch.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights it finds.
+    momentum : float, default=0.9
+        Of SGD: the part of the last step that goes into this one, in [0, 1].
+    nesterovs_momentum : bool, default=True
+        Of SGD: whether to look ahead along it.
+    early_stopping : bool, default=False
+        Whether to hold out a part of the rows, measure the accuracy on it after every epoch, stop when it
+        no longer rises, and give the weights of the best epoch back. Not for L-BFGS.
+    validation_fraction : float, default=0.1
+        How large that part is.
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Of Adam: how slowly mean gradient and mean square are forgotten, in [0, 1).
+    epsilon : float, default=1e-8
+        Of Adam: keeps the division finite.
+    n_iter_no_change : int or inf, default=10
+        See `tol`.
+    max_fun : int, default=15000
+        Of L-BFGS: largest number of evaluations of the loss.
+    loss : "log_loss" or Loss, default="log_loss"
+        What is lowered: the cross-entropy, or a loss such as ``nn.SoftmaxCrossEntropy(label_smoothing=0.1)``
+        or ``nn.Hinge()``, after which there are no probabilities.
+    class_weight : dict, "balanced" or None, default=None
+        How much the rows of each class count in training, besides `sample_weight`. "balanced" gives all
+        classes the same weight in sum.
+    dropout : float or None, or a list of them, default=None
+        Part of each hidden layer's outputs that is dropped in training; a list has one for each.
+    layers : list of Layer or None, default=None
+        A net of your own, from the columns of `X` to the raw outputs, in the place of
+        `hidden_layer_sizes`, `activation` and `dropout`. It is copied, and its first weights are drawn as
+        nnlite draws them.
+    callbacks : Callback or list of Callback or None, default=None
+        Called during training, as in `nnlite.Sequential.fit`.
+    scale_inputs : bool, default=False
+        Whether the net begins with `nnlite.Standardize`, measured on the first training data.
+    max_time : float or None, default=None
+        Seconds after which training stops, with a `ConvergenceWarning`.
+    calibration_fraction : float or None, default=None
+        Part of the rows that ``fit`` keeps out of training and gives to `calibrate`.
+    dtype : {"float32", "float64"} or None, default=None
+        What the net computes in. None takes that of `X`, as scikit-learn does: float32 for float32, else
+        float64, which L-BFGS always has. float32 takes about half the time.
+
+    Attributes
+    ----------
+    classes_ : ndarray
+        The labels.
+    model_ : nnlite.Sequential
+        The net. It gives raw outputs; `predict_proba` makes probabilities of them.
+    history_ : nnlite.History
+        A row for every epoch, with the loss that training lowered, penalty included, and what was measured
+        on validation data.
+    loss_, best_loss_ : float
+        The last and the lowest loss. With `early_stopping` the second is None; L-BFGS has none.
+    loss_curve_ : list of float
+        The loss of every epoch, or iteration.
+    validation_scores_, best_validation_score_ : list of float, float, or None
+        With `early_stopping`, the accuracy of every epoch on the validation data, and the best of them.
+    coefs_, intercepts_ : list of ndarray
+        Weights of shape (inputs, outputs) and biases of each layer: views of the net's numbers, so
+        writing to them changes what is predicted.
+    n_iter_, t_ : int
+        Epochs of the last training, and rows seen since the first.
+    n_layers_, n_outputs_ : int
+        Layers, with input and output, and columns of the targets.
+    out_activation_ : str
+        What makes predictions of the raw outputs.
+    temperature_ : float
+        What the raw outputs are divided by before that; 1 until `calibrate` has found another.
+    n_features_in_ : int
+        Columns of `X`.
+    feature_names_in_ : ndarray of str
+        Their names, if they have any.
+
+    See Also
+    --------
+    MLPRegressor : The same for numbers.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from nnlite.sklearn import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = MLPClassifier(max_iter=1000, random_state=0).fit(X, y)
+    >>> round(net.score(X, y), 2)
+    0.98
+    >>> net.predict_proba(X[:1]).round(2)
+    array([[1., 0., 0.]])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseMLP._parameter_constraints,
+        "loss": [StrOptions({"log_loss"}), Loss],
+        "class_weight": [None, dict, StrOptions({"balanced"})],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: Any = "adam",
+        alpha: Any = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: Any = "constant",
+        learning_rate_init: Any = 0.001,
+        power_t: Any = 0.5,
+        max_iter: Any = 200,
+        shuffle: Any = True,
+        random_state: Any = None,
+        tol: Any = 1e-4,
+        verbose: Any = False,
+        warm_start: Any = False,
+        momentum: Any = 0.9,
+        nesterovs_momentum: Any = True,
+        early_stopping: Any = False,
+        validation_fraction: Any = 0.1,
+        beta_1: Any = 0.9,
+        beta_2: Any = 0.999,
+        epsilon: Any = 1e-8,
+        n_iter_no_change: Any = 10,
+        max_fun: Any = 15000,
+        loss: Any = "log_loss",
+        class_weight: Any = None,
+        dropout: Any = None,
+        layers: Any = None,
+        callbacks: Any = None,
+        scale_inputs: Any = False,
+        max_time: Any = None,
+        calibration_fraction: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.loss = loss
+        self.class_weight = class_weight
+        self.dropout = dropout
+        self.layers = layers
+        self.callbacks = callbacks
+        self.scale_inputs = scale_inputs
+        self.max_time = max_time
+        self.calibration_fraction = calibration_fraction
+        self.dtype = dtype
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation: Any = None) -> Self:
+        """Train the net.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (rows, features)
+            The inputs.
+        y : array-like of shape (rows,) or (rows, labels)
+            A class for each row, or for each of several labels 0 or 1.
+        sample_weight : array-like of shape (rows,), optional
+            How much each row counts.
+        validation : tuple, optional
+            ``(X, y)`` or ``(X, y, sample_weight)`` to measure on after every epoch, see ``history_``. With
+            `early_stopping` it takes the place of the part that would be held out.
+
+        Returns
+        -------
+        MLPClassifier
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter or the data cannot be used, or the loss stops being finite.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If training ended by `max_iter`, `max_fun` or `max_time`.
+        UserWarning
+            If Ctrl-C ended it. The estimator can be used.
+        """
+        return self._fit(X, y, sample_weight, validation=validation)
+
+    @only_if(lambda self: self._check_solver())
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
+        """Train for one epoch more.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (rows, features)
+            The inputs.
+        y : array-like of shape (rows,) or (rows, labels)
+            The classes.
+        sample_weight : array-like of shape (rows,), optional
+            How much each row counts.
+        classes : array-like of shape (classes,), optional
+            All classes that any call will bring; needed in the first call.
+
+        Returns
+        -------
+        MLPClassifier
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As in `fit`; if `classes` is missing in the first call, or `y` has others.
+        """
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                "class_weight 'balanced' is not supported for partial_fit: one call does not know how many "
+                "rows of each class the others bring. Give a dict of weights."
+            )
+        if _check_partial_fit_first_call(self, classes):
+            several = type_of_target(y).startswith("multilabel")
+            self._label_binarizer = LabelBinarizer().fit(y if several else classes)
+        return self._fit(X, y, sample_weight, incremental=True)
+
+    def _check_targets(self, y: Any, *, incremental: bool, reset: bool) -> AnyArray:
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        # The first call of partial_fit has set classes_ already.
+        if not hasattr(self, "classes_") or (reset and not incremental):
+            self._label_binarizer = LabelBinarizer().fit(y)
+            self.classes_ = self._label_binarizer.classes_
+        else:
+            found = unique_labels(y)
+            if self.warm_start and not incremental:
+                if set(found) != set(self.classes_):
+                    raise ValueError(
+                        "warm_start can only be used where `y` has the same classes as in the previous call "
+                        f"to fit. Previously got {self.classes_}, `y` has {found}"
+                    )
+            elif len(np.setdiff1d(found, self.classes_, assume_unique=True)):
+                raise ValueError(
+                    "`y` has classes not in `self.classes_`. "
+                    f"`self.classes_` has {self.classes_}. 'y' has {found}."
+                )
+        indicator: AnyArray = self._label_binarizer.transform(y).astype(bool)
+        return indicator
+
+    def _objective(self, columns: int) -> Objective:
+        return classification(self.loss, self._label_binarizer.y_type_, columns)
+
+    def _stratify(self, Y: AnyArray) -> AnyArray | None:
+        return Y if self.n_outputs_ == 1 else None
+
+    def _class_weights(self, Y: AnyArray, weight: AnyArray | None) -> AnyArray | None:
+        if self.class_weight is None:
+            return weight
+        several = self._label_binarizer.y_type_.startswith("multilabel")
+        labels = Y.astype(int) if several else self._label_binarizer.inverse_transform(Y)
+        by_class: AnyArray = compute_sample_weight(self.class_weight, labels)
+        return by_class if weight is None else by_class * weight
+
+    def _scorer(self, X: Any, Y: AnyArray, weight: AnyArray | None) -> Callable[[], float]:
+        one_of_many = self.out_activation_ == "softmax"
+        classes = Y.argmax(axis=1) if Y.shape[1] > 1 else Y[:, 0]
+
+        def score() -> float:
+            raw = self.model_.predict(X)
+            if not np.isfinite(raw).all():
+                return float("nan")
+            right = raw.argmax(axis=1) == classes if one_of_many else ((raw > 0) == Y).all(axis=1)
+            return float(np.average(right, weights=weight))
+
+        return score
+
+    def predict(self, X: Any) -> AnyArray:
+        """Name the most probable class of each row.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (rows, features)
+            The inputs.
+
+        Returns
+        -------
+        ndarray of shape (rows,) or (rows, labels)
+            Labels, or for each of several labels 0 or 1.
+        """
+        raw = self._raw(X)
+        if isinstance(self._objective_.loss, Hinge):  # no logits, but signs and order count
+            chances: Array = raw if self.out_activation_ == "softmax" else (raw > 0).astype(raw.dtype)
+        else:
+            chances = self._objective_.activate(raw)
+        if self.n_outputs_ == 1:
+            chances = chances[:, -1]
+        labels: AnyArray = self._label_binarizer.inverse_transform(chances)
+        return labels
+
+    @only_if(lambda self: self._check_probabilities())
+    def predict_proba(self, X: Any) -> Array:
+        """Compute the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (rows, features)
+            The inputs.
+
+        Returns
+        -------
+        ndarray of shape (rows, classes)
+            In the order of ``classes_``. With several labels, that of each label.
+        """
+        logits = self._logits(X)  # first of all: it says so if there is no net yet
+        chances = self._objective_.activate(logits)
+        return chances if chances.shape[1] > 1 else np.hstack([1 - chances, chances])
+
+    @only_if(lambda self: self._check_probabilities())
+    def predict_log_proba(self, X: Any) -> Array:
+        """Compute the logarithm of the probability of each class.
+
+        It is computed from the raw outputs, and so stays finite where the probability is rounded to 0.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (rows, features)
+            The inputs.
+
+        Returns
+        -------
+        ndarray of shape (rows, classes)
+            In the order of ``classes_``.
+        """
+        raw = self._logits(X)
+        if self.out_activation_ == "softmax":
+            return log_softmax(raw)
+        yes = -np.logaddexp(0, -raw)
+        return np.hstack([-np.logaddexp(0, raw), yes]) if self.n_outputs_ == 1 else yes
+
+    def _check_probabilities(self) -> bool:
+        if isinstance(self.loss, Hinge):
+            raise AttributeError("probabilities are not available when loss is Hinge()")
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
