@@ -12,7 +12,7 @@ import pytest
 from nnlite import optimizers
 from nnlite.errors import ArgumentError, ArgumentTypeError, GradientCheckError, ShapeError
 from nnlite.layers import Dense, Layer, Parameter, ReLU, Standardize, Step
-from nnlite.losses import Huber, Loss, MeanAbsoluteError, PointwiseLoss
+from nnlite.losses import Huber, Loss, Masked, MeanAbsoluteError, MeanSquaredError, PointwiseLoss
 from nnlite.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Optimizer, RMSProp
 from nnlite.second_order import LBFGS
 from nnlite.testing import CheckReport, check_layer, check_loss, check_optimizer
@@ -1093,3 +1093,9 @@ def test_the_slips_with_the_context_are_known(saves, unpacks, message):
 
     with pytest.raises(GradientCheckError, match=message):
         check_layer(Slip(), np.ones((5, 3)))
+
+
+def test_missing_targets_that_stay_missing_are_no_change(rng):
+    target = rng.normal(size=(5, 2))
+    target[1, 0] = np.nan
+    check_loss(Masked(MeanSquaredError()), rng.normal(size=(5, 2)), target)

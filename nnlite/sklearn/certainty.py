@@ -12,6 +12,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from nnlite._typing import AnyArray, Array
 from nnlite.calibration import conformal_radius, fit_temperature
+from nnlite.errors import ArgumentError
 from nnlite.sklearn.base import BaseMLP
 
 __all__ = ["Intervals", "Temperature"]
@@ -92,7 +93,12 @@ class Temperature(_Calibrated):
         """
         check_is_fitted(self)
         if not hasattr(self, "predict_proba"):
-            raise ValueError(f"calibrate: expected a loss that gives probabilities, got {self.loss}.")
+            raise ArgumentError(
+                f"{type(self).__name__}.calibrate",
+                "a loss that gives probabilities",
+                f"{self.loss}",
+                "Fit with loss='log_loss'.",
+            )
         X, Y, weight = self._check_rows(X, y, sample_weight, incremental=True, reset=False)
         raw = self.model_.predict(X)
         ids = Y.argmax(axis=1) if Y.shape[1] > 1 else Y[:, 0]
@@ -185,8 +191,9 @@ class Intervals(_Calibrated):
         check_is_fitted(self)
         if not hasattr(self, "calibration_errors_"):
             raise NotFittedError(
-                "predict_interval: expected an estimator that is calibrated, got one that is not. Call "
-                "calibrate(X, y) with rows that fit has not seen, or fit with calibration_fraction=0.2."
+                f"{type(self).__name__}.predict_interval: expected an estimator that is calibrated, got one "
+                "that is not. Call calibrate(X, y) with rows that fit has not seen, or fit with "
+                "calibration_fraction=0.2."
             )
         errors = self.calibration_errors_
         # Of an output whose truth is missing in some rows, the others count.

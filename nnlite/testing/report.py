@@ -125,7 +125,8 @@ class Snapshot:
             If an array is not what it was.
         """
         for name, (array, copy) in self._kept.items():
-            changed = np.argwhere(array != copy)
+            missing = (array != array) & (copy != copy)  # NaN, which differs from itself
+            changed = np.argwhere((array != copy) & ~missing)
             if len(changed):
                 index = tuple(int(i) for i in changed[0])
                 raise GradientCheckError(
