@@ -2,6 +2,6 @@
 
 from importlib.util import find_spec
 
-NEEDED = {"nnlite/onnx": "onnx", "nnlite/sklearn": "sklearn", "tests/sklearn": "sklearn"}
+NEEDED = {"nnlite/onnx": "onnx", "nnlite/sklearn": "sklearn", "tests/estimators": "sklearn"}
 
 collect_ignore = [folder for folder, package in NEEDED.items() if not find_spec(package)]

@@ -430,7 +430,7 @@ def test_fits_go_through_the_seeds_and_keep_the_scores():
     assert digits.values["nnlite"] == [1.0] * 7
     assert digits.details["nnlite"]["score"] == pytest.approx([0.5, 0.51, 0.52, 0.53, 0.54])
     found = [t.find(digits) for t in TARGETS if (t.workload, t.case) == ("estimators", "digits")]
-    assert found == [2.5, pytest.approx(-10), None, None]
+    assert found == [2.5, pytest.approx(-10), *[None] * 4]
     table, _ = estimators.WORKLOAD.tables([digits, other])
     assert table.header[-2:] == ["times BLAS floor", "score, %"]
     assert [[row[0], *row[-2:]] for row in table.rows[:2]] == [
@@ -438,7 +438,8 @@ def test_fits_go_through_the_seeds_and_keep_the_scores():
         ["nnlite", "2.00", "52.00"],
     ]
     (brief,) = estimators.WORKLOAD.overview([digits])
-    assert brief.rows[0][1:] == ["2,500 (62.00 %)", "1,000 (52.00 %)", "2.50", "2,000 (62.00 %)", "", ""]
+    assert brief.header[-3:] == [f"{theirs} / {ours}" for theirs, ours in estimators.PAIRS]
+    assert brief.rows[0][1:] == ["2,500 (62.00 %)", "1,000 (52.00 %)", "", "2,000 (62.00 %)", "2.50", "", ""]
 
 
 def test_without_the_class_to_compare_with_there_are_no_estimators():

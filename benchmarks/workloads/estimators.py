@@ -75,20 +75,21 @@ class _Estimators(Workload):
         return tables
 
     def overview(self, results: Sequence[Result]) -> list[Table]:
-        header, rows = [""], []
-        for theirs, ours in PAIRS:
-            header += [theirs, ours, "times"]
+        names = list(dict.fromkeys(name for pair in PAIRS for name in pair))
+        header = ["", *names, *(f"{theirs} / {ours}" for theirs, ours in PAIRS)]
+        rows = []
         for result in results:
-            rows.append([f"{self.cases[result.case]}, {threads(result.threads)}"])
-            for theirs, ours in PAIRS:
-                there = {theirs, ours} <= set(result.values)
-                rows[-1] += [
-                    f"{number(self.scale * result.median(name))} ({score(result, name)} %)"
-                    if name in result.values
-                    else ""
-                    for name in (theirs, ours)
-                ]
-                rows[-1].append(number(result.ratio(theirs, ours).median) if there else "")
+            times = [
+                f"{number(self.scale * result.median(name))} ({score(result, name)} %)"
+                if name in result.values
+                else ""
+                for name in names
+            ]
+            ratios = [
+                number(result.ratio(theirs, ours).median) if {theirs, ours} <= set(result.values) else ""
+                for theirs, ours in PAIRS
+            ]
+            rows.append([f"{self.cases[result.case]}, {threads(result.threads)}", *times, *ratios])
         notes = ["In brackets the score on rows that are not fitted; medians over seeds."]
         return [Table(f"{self.title}, {self.unit}", header, rows, notes)]
 
