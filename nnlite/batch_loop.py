@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from nnlite.callbacks import CTRL_C
 from nnlite.loop import Loop
 from nnlite.losses import Value
 from nnlite.optimizers import Optimizer
@@ -27,7 +28,6 @@ class BatchLoop(Loop):
         keep_outputs = bool(self.metrics)
         for epoch in self.epochs():
             now = self.begin_epoch(epoch)
-            total, count, outputs = now.total, now.count, now.outputs
             for number, (x, y, weight) in self.batches():
                 state.batch = number
                 for hook in batch_begin:
@@ -49,20 +49,21 @@ class BatchLoop(Loop):
                 self.stepped = True
                 if state.ended is not None:  # some may have been stopped in the middle of the epoch
                     value, rows = np.where(state.active, value, 0), rows * state.active
-                total = total + value * rows
-                count = count + rows
+                now.total = now.total + value * rows
+                now.count = now.count + rows
                 if keep_outputs:
-                    outputs.append((pred, y, weight))
-                if batch_end:
-                    now.total, now.count = total, count  # for a checkpoint
+                    now.outputs.append((pred, y, weight))
+                state._interrupted = state.history.interrupted  # read once: Ctrl-C comes at any moment
                 for hook in batch_end:
                     hook(state)
+                if state._interrupted:
+                    state.stop(CTRL_C)
                 if state.stop_reason:
                     break
             finite = np.isfinite(values).all(axis=-1)  # there is no further batch to show it
             if not finite.all():
                 self.diverged(finite, x, y, got="weights that are not finite after the step")
-            self.end_epoch(_mean(total, count), self.train_metrics(outputs), now)
+            self.end_epoch(_mean(now.total, now.count), self.train_metrics(now.outputs), now)
             if state.stop_reason:
                 return
 

@@ -21,6 +21,7 @@ from nnlite.second_order import FullBatchOptimizer
 from nnlite.streams import Generators, get_state, set_state
 
 __all__ = [
+    "CTRL_C",
     "Callback",
     "EarlyStopping",
     "ProgressBar",
@@ -28,6 +29,10 @@ __all__ = [
     "TimeLimit",
     "TrainingState",
 ]
+
+
+#: The reason for the end of a training that the user has interrupted.
+CTRL_C = "Ctrl-C"
 
 
 class TrainingState:
@@ -105,6 +110,7 @@ class TrainingState:
         self.active = np.ones(replicas or 1, bool)
         self.ended: AnyArray | None = None
         self.rng = rng
+        self._interrupted = False  # whether Ctrl-C ends the epoch behind the present batch
         self._snapshot: Callable[[], dict[str, Any]] | None = None
         self._left: dict[int, tuple[dict[str, Array], list[Any]]] = {}
         self.history.replicas = [

@@ -111,14 +111,23 @@ class Checkpoint(Callback):
 
     def check(self, state: TrainingState) -> None:
         """Check that there is a folder, and that what is drawn from can be stored."""
-        if not self.path.parent.is_dir():
+        folder = self.path.resolve().parent  # also if the file is a link
+        if not folder.is_dir():
             raise ArgumentError(
                 "Checkpoint(path)", "a file in a folder that exists", f"{self.path}", "Make the folder first."
             )
-        if self.path.is_dir():
-            raise ArgumentError("Checkpoint(path)", "a file", f"the folder {self.path}", "Add a name.")
-        search = isinstance(state.optimizer, FullBatchOptimizer) and not state.optimizer.keeps_all
-        if search and self.unit == "seconds":
+        if self.path.exists() and not self.path.is_file():
+            kind = "the folder" if self.path.is_dir() else "the device"
+            raise ArgumentError("Checkpoint(path)", "a file", f"{kind} {self.path}", "Add a name.")
+        # Found now, and not when an hour of training is to be saved.
+        if not os.access(folder, os.W_OK):
+            raise ArgumentError(
+                "Checkpoint(path)",
+                "a file in a folder that can be written to",
+                f"{self.path}",
+                "Write to another folder, or ask for the right to.",
+            )
+        if _begins_anew(state) and self.unit == "seconds":
             raise ArgumentError(
                 "Checkpoint(unit=)",
                 f"'epochs', for {type(state.optimizer).__name__}, which begins anew behind each checkpoint",
@@ -143,18 +152,19 @@ class Checkpoint(Callback):
     def on_batch_end(self, state: TrainingState) -> None:
         """Write if it is time, or training is about to end in the middle of the epoch."""
         self._steps += 1
-        self._cut = bool(state.stop_reason)
+        self._cut = bool(state.stop_reason) or state._interrupted
         if self._cut or (self.unit == "steps" and self._steps >= self.every) or self._is_over():
             self._write(state)
 
     def on_epoch_end(self, state: TrainingState) -> None:
         """Write if it is time, or training has ended."""
-        # An epoch that was cut short is none to go on behind. Where it was cut has been written.
-        if self._cut or state.history.interrupted:
+        if self._cut:  # it is none to go on behind; where it was cut has been written
             return
         in_epochs = self.unit == "epochs" or isinstance(state.optimizer, FullBatchOptimizer)
         due = in_epochs and self.unit != "seconds" and state.epoch % self.every == 0
-        if due or state.stop_reason or state.epoch == state.epochs or self._is_over():
+        # A search that was not interrupted would not begin anew here.
+        ends = state.stop_reason or (state.history.interrupted and not _begins_anew(state))
+        if due or ends or state.epoch == state.epochs or self._is_over():
             self._write(state)
 
     def _is_over(self) -> bool:
@@ -170,6 +180,11 @@ class Checkpoint(Callback):
 
     def __repr__(self) -> str:
         return f"Checkpoint({str(self.path)!r}, every={self.every!r}, unit={self.unit!r})"
+
+
+def _begins_anew(state: TrainingState) -> bool:
+    """Tell whether the optimizer searches, and begins a new search behind every checkpoint."""
+    return isinstance(state.optimizer, FullBatchOptimizer) and not state.optimizer.keeps_all
 
 
 def read(path: Path, *, where: str) -> dict[str, Any]:

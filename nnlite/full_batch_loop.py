@@ -30,6 +30,7 @@ class FullBatchLoop(Loop):
         state = self.state
         epochs = self.epochs()
         if not epochs:
+            optimizer._begin()  # or the next training would go on from what it took from the checkpoint
             return
         now = self.begin_epoch(epochs[0])
 

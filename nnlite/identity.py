@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nnlite._config import Configured
-from nnlite.callbacks import Callback
+from nnlite.callbacks import Callback, TrainingState
 from nnlite.checks import check_numbers
 from nnlite.errors import ArgumentError
 from nnlite.files import short
@@ -20,7 +20,7 @@ from nnlite.second_order import FullBatchOptimizer
 from nnlite.sources import Arrays, Source
 from nnlite.streams import Generators
 
-__all__ = ["arguments", "changed_arguments", "check_same", "describe", "scheduled_rate"]
+__all__ = ["arguments", "changed_arguments", "check_same", "describe", "scheduled_rate", "texts"]
 
 #: How many rows of each array are looked at to tell whether data are the same.
 SAMPLED_ROWS = 16
@@ -47,12 +47,11 @@ def describe(loop: Loop, callbacks: Sequence[Callback], *, shuffle: Any) -> dict
     batch_size = loop.data.batch_size if isinstance(loop.data, Arrays) else None
     held_out = loop.validation
     return {
-        "layers": [_text(layer) for layer in model.layers],
+        **texts(state),
         "dtype": model.params.dtype.name,
         "replicas": model.params.replicas,
         "shapes": {name: list(model.params[name].shape) for name in model.params},
         "frozen": sorted(model.params.frozen),
-        "loss": _text(state.loss),
         "optimizer": type(state.optimizer).__name__,
         **{f"optimizer {name}": _plain(value) for name, value in arguments(state.optimizer)},
         "X and y": _fingerprint(loop.data),
@@ -63,6 +62,22 @@ def describe(loop: Loop, callbacks: Sequence[Callback], *, shuffle: Any) -> dict
         "callbacks": [_name(callback) for callback in callbacks],
         "rng": [[type(one.bit_generator).__name__ for one in _each(rng)] for rng in loop.rngs],
     }
+
+
+def texts(state: TrainingState) -> dict[str, Any]:
+    """Return what layers and loss say of themselves; callbacks may change it.
+
+    Parameters
+    ----------
+    state : TrainingState
+        With the model and the loss.
+
+    Returns
+    -------
+    dict
+        What JSON can hold.
+    """
+    return {"layers": [_text(layer) for layer in state.model.layers], "loss": _text(state.loss)}
 
 
 def _name(callback: Callback) -> str:
@@ -162,26 +177,27 @@ def changed_arguments(optimizer: Optimizer | FullBatchOptimizer, training: dict[
     for name, value in arguments(optimizer):
         if training.get(f"optimizer {name}") == _plain(value):
             continue
-        if not (value is None or isinstance(value, bool | int | float | np.ndarray)):
+        if not (value is None or isinstance(value, bool | int | float | np.generic | np.ndarray)):
             raise ArgumentError(
                 "Checkpoint",
-                f"a number, where a callback changes the optimizer's {name}",
+                f"a number as the optimizer's {name}, which has changed since training began",
                 _text(value),
-                "Give the optimizer a schedule from the beginning.",
+                "Give a schedule from the beginning. What a rule of your own remembers goes into its slots, "
+                "or into state_dict() and a name that begins with _.",
             )
         changed[name] = value
     return changed
 
 
-def scheduled_rate(optimizer: Optimizer, step: int) -> Any:
-    """Return what the schedule says, by which functions of the same name can be told apart.
+def scheduled_rate(optimizer: Optimizer, steps: int) -> Any:
+    """Return what the schedule says of the last step, by which functions of the same name can be told apart.
 
     Parameters
     ----------
     optimizer : Optimizer
         Any.
-    step : int
-        The step to ask for.
+    steps : int
+        How many were made. A function need not be made for more.
 
     Returns
     -------
@@ -192,10 +208,10 @@ def scheduled_rate(optimizer: Optimizer, step: int) -> Any:
     --------
     >>> from nnlite import SGD
     >>> scheduled_rate(SGD(lambda step: 0.5**step), 3)
-    0.125
+    0.25
     """
     schedule = optimizer.learning_rate
-    return check_numbers("the schedule", schedule(step)) if callable(schedule) else None
+    return check_numbers("the schedule", schedule(max(steps - 1, 0))) if callable(schedule) else None
 
 
 def check_same(where: str, then: dict[str, Any], now: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlite._typing import AnyArray, Array
-from nnlite.callbacks import Callback, TrainingState
+from nnlite.callbacks import CTRL_C, Callback, TrainingState
 from nnlite.checks import is_own
 from nnlite.data import Batches, Order
 from nnlite.divergence import explain
@@ -22,7 +22,6 @@ from nnlite.errors import (
     ArgumentError,
     ArgumentTypeError,
     DivergenceError,
-    ModelFileError,
     ReplicaWarning,
 )
 from nnlite.evaluation import Outputs, score
@@ -34,10 +33,7 @@ from nnlite.second_order import FullBatchOptimizer
 from nnlite.sources import Arrays, Batch, Source, Stream
 from nnlite.streams import Generators, get_states, set_states
 
-__all__ = ["CTRL_C", "Epoch", "GoOn", "Loop", "unusable"]
-
-#: The reason for the end of a training that the user has interrupted.
-CTRL_C = "Ctrl-C"
+__all__ = ["Epoch", "GoOn", "Loop"]
 
 
 class Before:
@@ -108,24 +104,23 @@ class Epoch:
 
 
 class GoOn(NamedTuple):
-    """What a loop puts back once training has begun, to go on from where another one was.
+    """What a loop needs in its first epoch, to go on from where another one was.
 
     Parameters
     ----------
     where : str
         Names the checkpoint in messages.
-    callbacks : list of (Callback, dict)
-        What each of them remembered.
-    start, epoch, now : list
-        States of the generators: when training began, when the present epoch did, and now.
-        `epoch` is None between two epochs.
+    epoch, now : list
+        States of the generators when the present epoch began, and now. `epoch` is None between
+        two epochs.
+    outputs : ndarray or None
+        The predictions for the batches of the epoch that are done, for the metrics.
     """
 
     where: str
-    callbacks: list[tuple[Callback, dict[str, Any]]]
-    start: list[Any]
     epoch: list[Any] | None
     now: list[Any]
+    outputs: Array | None
 
 
 class Loop:
@@ -152,6 +147,8 @@ class Loop:
 
     Attributes
     ----------
+    restore : callable (bool) -> None, or None
+        Puts back what a checkpoint holds, with True also what the callbacks remember.
     rngs : list of Generator or Generators
         All that is drawn from.
     done : int
@@ -197,6 +194,7 @@ class Loop:
         self.keep_draws = keep_draws
         self.start_draws: list[Any] = []
         self.epoch_draws: list[Any] = []
+        self.restore: Callable[[bool], None] | None = None
         self.go_on: GoOn | None = None
 
     def hooks(self, moment: str) -> list[Callable[[TrainingState], None]]:
@@ -211,10 +209,14 @@ class Loop:
         # A loss that is not finite ends training with an error that says more than NumPy's warnings.
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"), _stop_at_ctrl_c(state):
             try:
+                if self.restore is not None:
+                    self.restore(False)
                 for callback in self.callbacks:
                     callback.on_train_begin(state)
                     started.append(callback)
-                self.load_callbacks()
+                if self.restore is not None:
+                    self.restore(True)  # all of it, since a callback may have begun by a change of the model
+                    self.restore = None  # the arrays that it holds are not needed any more
                 if self.keep_draws:
                     self.start_draws = get_states(self.rngs)
                 if isinstance(self.validation, float) and isinstance(self.data, Arrays):
@@ -325,17 +327,6 @@ class Loop:
 
     # Going on from a checkpoint.
 
-    def load_callbacks(self) -> None:
-        """Put back what the callbacks remember, and what was drawn from when training began."""
-        if self.go_on is None:
-            return
-        for callback, saved in self.go_on.callbacks:
-            try:
-                callback.load_state_dict(saved, self.state)
-            except Exception as error:  # whatever a callback makes of a state that it did not expect
-                raise unusable(self.go_on.where, callback, error) from error
-        set_states(self.rngs, self.go_on.start)
-
     def draw_again(self) -> None:
         """Put back what is drawn from now."""
         if self.go_on is None:
@@ -351,16 +342,38 @@ class Loop:
         self.epoch_draws = go_on.epoch or []
         set_states(self.rngs, self.epoch_draws)
         numbered = enumerate(self.data, start=1)
-        passed = sum(1 for _ in islice(numbered, state.batch))
-        if passed < state.batch:
+        shapes, targets = [], []
+        for _, (x, y, weight) in islice(numbered, state.batch):
+            shapes.append(state.model.boundary.pred_shape(x))
+            if go_on.outputs is not None:
+                targets.append((y, weight))
+        if len(shapes) < state.batch:
             raise ArgumentError(
                 go_on.where,
                 f"an epoch of at least {state.batch} batches, of which so many are done",
-                f"{passed} batches",
+                f"{len(shapes)} batches",
                 "Give the same batches again.",
             )
+        if go_on.outputs is not None and self.now is not None:
+            preds = self.cut_outputs(go_on.where, go_on.outputs, shapes)
+            self.now.outputs[:] = [(pred, *target) for pred, target in zip(preds, targets, strict=True)]
         set_states(self.rngs, go_on.now)
         return iter(()) if state.stop_reason else numbered
+
+    def cut_outputs(self, where: str, outputs: Array, shapes: list[tuple[int, ...]]) -> list[Array]:
+        """Cut predictions for several batches into those for each."""
+        axis = -1 - self.state.model.boundary.output_rank
+        rows = [shape[axis] for shape in shapes]
+        expected = list(shapes[0])
+        expected[axis] = sum(rows)
+        if outputs.shape != tuple(expected):
+            raise ArgumentError(
+                where,
+                f"batches of {outputs.shape[axis]} rows in all, of which predictions are there",
+                f"{expected[axis]} rows",
+                "Give the same batches again.",
+            )
+        return np.split(outputs, np.cumsum(rows)[:-1], axis=axis)
 
     # The edges of an epoch.
 
@@ -412,6 +425,8 @@ class Loop:
         self.now = None
         for hook in self.epoch_end:
             hook(state)
+        if state.history.interrupted:
+            state.stop(CTRL_C)
 
     def plain(self, name: str, value: Any) -> Any:
         """Make numbers that JSON can hold; those of replicas whose training was over before are None."""
@@ -443,30 +458,6 @@ class Loop:
         return found
 
 
-def unusable(where: str, user: Callback | Optimizer | FullBatchOptimizer, error: Exception) -> ModelFileError:
-    """Make the error for a part of a checkpoint that the one whom it belongs to cannot use.
-
-    Parameters
-    ----------
-    where : str
-        Names the checkpoint.
-    user : Callback, Optimizer or FullBatchOptimizer
-        Whom it belongs to.
-    error : Exception
-        What its `load_state_dict` raised.
-
-    Returns
-    -------
-    ModelFileError
-    """
-    return ModelFileError(
-        where,
-        f"a state that {type(user).__name__}.load_state_dict can use",
-        f"one that fails with {type(error).__name__}: {str(error).rstrip('.')}",
-        "The file is damaged, or was made by something else.",
-    )
-
-
 def _drawn_by(source: Source | float | None) -> list[np.random.Generator | Generators]:
     """Return the generator of batches in random order that the user has made by `nnlite.batches`."""
     made = source.batches if isinstance(source, Stream) else None
@@ -488,16 +479,12 @@ def _plain(name: str, value: Any) -> Any:
 
 @contextmanager
 def _stop_at_ctrl_c(state: TrainingState) -> Iterator[None]:
-    """End training after the current batch at the first Ctrl-C, and at once at the second."""
-
-    def note() -> None:
-        state.history.interrupted = True
-        state.stop(CTRL_C)
+    """Note the first Ctrl-C, for the loop to stop behind a batch or an epoch; end at once at the second."""
 
     def handle(number: int, frame: Any) -> None:
         if state.history.interrupted:
             signal.default_int_handler(number, frame)
-        note()
+        state.history.interrupted = True
 
     # Handlers can be set in the main thread only, and one that is not Python's own is left alone.
     ours = (

@@ -339,13 +339,13 @@ class Optimizer:
         >>> SGD(0.1).state_dict()
         {'steps': 0, 'rate_factor': 1.0}
         """
-        arrays = {slot: array.copy() for slot, array in self.state.items()}
-        factor = self.rate_factor
         return {
-            "steps": self.steps,
-            "rate_factor": factor.copy() if isinstance(factor, np.ndarray) else factor,
-            **arrays,
+            name: kept.copy() if isinstance(kept, np.ndarray) else kept for name, kept in self._kept().items()
         }
+
+    def _kept(self) -> dict[str, Any]:
+        """Return what `state_dict` copies."""
+        return {"steps": self.steps, "rate_factor": self.rate_factor, **self.state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what another optimizer of this kind gave as `state_dict`.

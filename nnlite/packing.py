@@ -21,6 +21,7 @@ _NOT_FINITE = ("nan", "inf", "-inf")
 #: Kinds of entries in a column. That of a single number, and not a list, has _ALONE added.
 _KINDS: tuple[type, ...] = (type(None), float, int, bool)
 _ALONE, _MISSING = 4, 8
+_CODES = {kind: code for code, kind in enumerate(_KINDS)}
 
 
 def pack(where: str, data: Any) -> tuple[Any, dict[str, AnyArray]]:
@@ -174,25 +175,36 @@ def pack_rows(where: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _column(where: str, name: str, values: list[Any]) -> dict[str, Any]:
     if set(map(type, values)) == {float}:
         return {"numbers": np.array(values), "kinds": None}
-    width = max((len(value) for value in values if isinstance(value, list)), default=1)
-    numbers, kinds = np.zeros((len(values), width)), np.zeros((len(values), width), np.uint8)
-    for index, value in enumerate(values):
+    width = max([1, *(len(value) for value in values if isinstance(value, list))])
+    numbers: list[float] = []
+    kinds: list[int] = []
+    for value in values:
         if value is ...:
-            kinds[index] = _MISSING
+            numbers += [0.0] * width
+            kinds += [_MISSING] * width
             continue
         alone = not isinstance(value, list)
         found = [value] * width if alone else value
-        whole = len(found) == width and all(type(number) in _KINDS for number in found)
-        if not whole or any(type(number) is int and abs(number) >= 2**53 for number in found):
+        types = set(map(type, found))
+        large = int in types and any(type(number) is int and abs(number) >= 2**53 for number in found)
+        if len(found) != width or not types <= _CODES.keys() or large:
             raise ArgumentTypeError(
                 f"{where}, column {name!r}",
                 f"numbers, or lists of {width} numbers",
                 short(value),
                 "Let a metric return one float.",
             )
-        numbers[index] = [0.0 if number is None else number for number in found]
-        kinds[index] = [_KINDS.index(type(number)) + _ALONE * alone for number in found]
-    return {"numbers": numbers, "kinds": kinds}
+        if types == {float}:  # as most are; a test of each number would take a few times as long
+            numbers += found
+            kinds += [_CODES[float] + _ALONE * alone] * width
+        else:
+            numbers += [0.0 if number is None else number for number in found]
+            kinds += [_CODES[type(number)] + _ALONE * alone for number in found]
+    shape = (len(values), width)
+    return {
+        "numbers": np.array(numbers, np.float64).reshape(shape),
+        "kinds": np.array(kinds, np.uint8).reshape(shape),
+    }
 
 
 def unpack_rows(columns: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:

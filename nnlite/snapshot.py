@@ -8,18 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.callbacks import Callback
+from nnlite.callbacks import CTRL_C, Callback
 from nnlite.errors import ArgumentError, ModelFileError
-from nnlite.evaluation import _join
 from nnlite.files import short
 from nnlite.full_batch_loop import FullBatchLoop
-from nnlite.identity import arguments, changed_arguments, check_same, scheduled_rate
-from nnlite.loop import CTRL_C, Epoch, GoOn, Loop, unusable
+from nnlite.identity import arguments, changed_arguments, check_same, scheduled_rate, texts
+from nnlite.loop import Epoch, GoOn, Loop
 from nnlite.optimizers import Optimizer
 from nnlite.packing import pack_rows, unpack_rows
 from nnlite.second_order import FullBatchOptimizer
-from nnlite.sources import Arrays
-from nnlite.streams import Generators, check_state, get_states
+from nnlite.streams import Generators, check_state, get_states, set_states
 
 __all__ = ["capture", "check", "restore"]
 
@@ -75,7 +73,7 @@ def capture(loop: Loop, training: dict[str, Any], callbacks: Sequence[Callback])
         "values": state.model.params.values,
         "frozen": sorted(state.model.params.frozen),
         "buffers": [layer.buffers for layer in state.model.layers],
-        "optimizer": optimizer.state_dict(),
+        "optimizer": _kept_by(optimizer),
         "changed": changed_arguments(optimizer, training),
         "scheduled": scheduled_rate(optimizer, optimizer.steps) if isinstance(optimizer, Optimizer) else None,
         "draws": [loop.start_draws, None if now is None else loop.epoch_draws, get_states(loop.rngs)],
@@ -89,16 +87,24 @@ def capture(loop: Loop, training: dict[str, Any], callbacks: Sequence[Callback])
     }
 
 
+def _kept_by(optimizer: Optimizer | FullBatchOptimizer) -> dict[str, Any]:
+    """Return what `state_dict` does, if possible without copies: they can be twice as large as the model."""
+    if isinstance(optimizer, Optimizer) and type(optimizer).state_dict is Optimizer.state_dict:
+        return optimizer._kept()
+    return optimizer.state_dict()
+
+
 def _epoch(loop: Loop, now: Epoch) -> dict[str, Any]:
-    if len(now.outputs) > 1:  # also for the loop: what is joined once need not be joined again
-        now.outputs[:] = [_join(loop.state.model, now.outputs)]
+    preds = [pred for pred, _, _ in now.outputs]  # the targets come again with the data
+    axis = -1 - loop.state.model.boundary.output_rank
     return {
         "total": now.total,
         "count": now.count,
-        "outputs": now.outputs,
+        "outputs": np.concatenate(preds, axis=axis) if preds else None,
         "seconds": time.perf_counter() - now.begun,
         "rate": loop.rate,
         "listed": loop.listed,
+        "texts": texts(loop.state),
     }
 
 
@@ -137,7 +143,7 @@ def check(loop: Loop, training: dict[str, Any], saved: dict[str, Any], *, where:
         begun = saved["done"] + (saved["batch"] > 0)
         if begun <= loop.state.epochs:  # or the number of rows may be anything
             unpack_rows(saved["history"], saved["done"])
-        rate = saved["scheduled"]
+        rate, same_schedule = saved["scheduled"], "learning_rate" not in saved["changed"]
     except _WRONG as error:
         got = f"one that is none ({short(str(error), length=120)[1:-1]})"
         raise ModelFileError(where, "a whole checkpoint", got, _DAMAGED) from error
@@ -149,9 +155,12 @@ def check(loop: Loop, training: dict[str, Any], saved: dict[str, Any], *, where:
             "Give all epochs, with those that are done.",
         )
     optimizer = loop.state.optimizer
-    if isinstance(optimizer, Optimizer):
-        name = "rate of the next step by the schedule"
-        now = scheduled_rate(optimizer, saved["optimizer"]["steps"])
+    if isinstance(optimizer, Optimizer) and same_schedule:
+        name = "rate of the last step by the schedule"
+        try:
+            now = scheduled_rate(optimizer, saved["optimizer"]["steps"])
+        except Exception as error:  # a function of the user's, which need not be made for so many steps
+            now = f"{type(error).__name__}: {error}"
         if not np.array_equal(rate, now):
             check_same(where, {name: rate}, {name: now})
 
@@ -174,7 +183,7 @@ def _is_value(value: Any, replicas: int | None) -> bool:
     if isinstance(value, np.ndarray):
         return value.shape in {(), (replicas,)} and value.dtype.kind in "fiu"
     if isinstance(value, int):
-        return not isinstance(value, bool) and abs(value) < 2**60
+        return not isinstance(value, bool) and abs(value) < 2**53
     return isinstance(value, float | np.floating | np.integer)
 
 
@@ -259,57 +268,65 @@ def _check_epoch(loop: Loop, saved: dict[str, Any]) -> None:
     _need(_is_value(epoch["total"], replicas) and _is_value(epoch["count"], replicas), "sums that are none")
     _need(epoch["rate"] is None or _is_value(epoch["rate"], replicas), "a rate that is none")
     _need(_is_value(epoch["seconds"], None) and 0 <= epoch["seconds"] < np.inf, "a time that is none")
+    _need(isinstance(epoch["texts"], dict), "no layers")
     _need(_is_like(epoch["listed"], loop.state.active.shape, bool), "no mark of the nets in the history")
-    _need(isinstance(epoch["outputs"], list) and len(epoch["outputs"]) == bool(loop.metrics), "no outputs")
-    for pred, target, weight in epoch["outputs"]:
-        leading = () if replicas is None else (replicas,)
-        rows = pred.shape[len(leading)]
-        shape = (*leading, rows, *pred.shape[len(leading) + 1 :])
-        _need(_is_like(pred, shape, model.params.dtype), "outputs that are none")
-        _need(pred.ndim == len(leading) + 1 + model.boundary.output_rank, "outputs that are none")
-        _need(isinstance(target, np.ndarray), "targets that are none")
-        _need(weight is None or weight.shape in {(rows,), (*leading, rows)}, "weights that are none")
-        if isinstance(loop.data, Arrays):
-            y, own = loop.data.y, loop.data.own[1]
-            each = tuple(y.shape[1 + own :])
-            _need(target.shape in {(rows, *each), (*leading, rows, *each)}, "other targets")
-            _need(target.dtype == getattr(y, "dtype", target.dtype), "other targets")
-            _need((weight is None) == (loop.data.weight is None), "other weights of rows")
+    outputs = epoch["outputs"]
+    if not loop.metrics:
+        _need(outputs is None, "outputs without metrics")
+        return
+    _need(isinstance(outputs, np.ndarray) and outputs.dtype == model.params.dtype, "no outputs")
+    rank = model.boundary.output_rank
+    leading = () if replicas is None else (replicas,)
+    each = outputs.shape[-rank:] if model.output_shape is None else model.output_shape
+    _need(outputs.shape == (*leading, *outputs.shape[-1 - rank : -rank], *each), "outputs that are none")
 
 
 # Putting it back.
 
 
-def restore(loop: Loop, saved: dict[str, Any], callbacks: Sequence[Callback], *, where: str) -> None:
-    """Put everything where it was; the callbacks and generators follow when training begins.
+def restore(
+    loop: Loop,
+    saved: dict[str, Any],
+    callbacks: Sequence[Callback],
+    given: dict[str, Any],
+    where: str,
+    with_callbacks: bool,
+) -> None:
+    """Put everything where it was; what is drawn from follows when the first epoch begins.
 
     Parameters
     ----------
     loop : Loop
-        A training that has not begun.
+        A training that begins.
     saved : dict
         What `check` has found right.
     callbacks : sequence of Callback
         Those whose state belongs to it.
+    given : dict
+        The arguments of the optimizer, as it came from the user.
     where : str
         Names the file in the message.
+    with_callbacks : bool
+        Whether the callbacks have begun, so that they can take over what they remembered.
 
     Raises
     ------
     ModelFileError
-        If the optimizer cannot use what belongs to it.
+        If the optimizer or a callback cannot use what belongs to it.
+    ArgumentError
+        If a callback had changed a layer or the loss, and has not done so again.
     """
     state = loop.state
     model, optimizer, history = state.model, state.optimizer, state.history
     params = model.params
     try:
-        for name, value in saved["changed"].items():
+        for name, value in (given | saved["changed"]).items():
             setattr(optimizer, name, value)
         optimizer.load_state_dict(saved["optimizer"])
         if set(saved["frozen"]) != params.frozen:
             params.frozen = saved["frozen"]
     except Exception as error:  # whatever an optimizer makes of a state that it did not expect
-        raise unusable(where, optimizer, error) from error
+        raise _unusable(where, optimizer, error) from error
     params.values[...] = saved["values"]
     for layer, buffers in zip(model.layers, saved["buffers"], strict=True):
         layer.buffers = buffers
@@ -321,18 +338,38 @@ def restore(loop: Loop, saved: dict[str, Any], callbacks: Sequence[Callback], *,
     state.ended = None if state.active.all() else np.flatnonzero(~state.active)
     state._left = {one["replica"]: (one["slots"], one["draws"]) for one in saved["left"]}
     start, epoch, now = saved["draws"]
-    loop.go_on = GoOn(where, list(zip(callbacks, saved["callbacks"], strict=True)), start, epoch, now)
     loop.done = saved["done"]
     loop.stepped, loop.start_size = saved["stepped"], saved["start_size"]
     if saved["backup"] is not None:
         loop.backup[...] = saved["backup"]
     if saved["epoch"] is not None:
         _restore_epoch(loop, saved["epoch"])
+    loop.go_on = GoOn(where, epoch, now, saved["epoch"] and saved["epoch"]["outputs"])
+    if with_callbacks:
+        for callback, one in zip(callbacks, saved["callbacks"], strict=True):
+            try:
+                callback.load_state_dict(one, state)
+            except Exception as error:  # whatever a callback makes of a state that it did not expect
+                raise _unusable(where, callback, error) from error
+        if saved["epoch"] is not None:  # or a callback can still do it when the next one begins
+            check_same(where, saved["epoch"]["texts"], texts(state))
+        set_states(loop.rngs, start)
 
 
 def _restore_epoch(loop: Loop, saved: dict[str, Any]) -> None:
     loop.now = loop.epoch
     loop.now.total, loop.now.count = saved["total"], saved["count"]
-    loop.now.outputs = [(pred, target, weight) for pred, target, weight in saved["outputs"]]
     loop.now.begun = time.perf_counter() - saved["seconds"]
     loop.rate, loop.listed = saved["rate"], saved["listed"]
+
+
+def _unusable(
+    where: str, user: Callback | Optimizer | FullBatchOptimizer, error: Exception
+) -> ModelFileError:
+    """Make the error for a part that the one whom it belongs to cannot use."""
+    return ModelFileError(
+        where,
+        f"a state that {type(user).__name__}.load_state_dict can use",
+        f"one that fails with {type(error).__name__}: {str(error).rstrip('.')}",
+        _DAMAGED,
+    )

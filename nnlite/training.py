@@ -19,7 +19,7 @@ from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
 from nnlite.files import check_path
 from nnlite.full_batch_loop import FullBatchLoop
 from nnlite.history import History
-from nnlite.identity import describe
+from nnlite.identity import arguments, describe
 from nnlite.losses import Loss, MeanSquaredError
 from nnlite.metrics import Metric, named_metrics
 from nnlite.model import Sequential
@@ -88,12 +88,11 @@ def fit(
         callback.check(state)
     kind = FullBatchLoop if isinstance(optimizer, FullBatchOptimizer) else BatchLoop
     loop = kind(state, data, held_out, chosen, hooks, generator, keep_draws=bool(checkpoints))
-    put_back = _prepare_resume(loop, checkpoints, shuffle, resume)
+    _prepare_resume(loop, checkpoints, shuffle, resume)
     known = model.feature_names
     if known is None and model.preprocessing is None:
         model.feature_names = column_names(X)
     try:
-        put_back()
         loop.run()
     except DivergenceError:
         raise
@@ -110,10 +109,10 @@ def _prepare_resume(
     checkpoints: list[Checkpoint],
     shuffle: bool | Callable[[int], ArrayLike],
     resume: str | os.PathLike[str] | None,
-) -> Callable[[], None]:
-    """Let checkpoints be taken; check the one to go on from, and return what puts it back."""
+) -> None:
+    """Let checkpoints be taken; check the one to go on from, and let the loop begin there."""
     if not checkpoints and resume is None:
-        return lambda: None
+        return
     others = [callback for callback in loop.callbacks if not isinstance(callback, Checkpoint | ProgressBar)]
     training = describe(loop, others, shuffle=shuffle)
     optimizer = loop.state.optimizer
@@ -122,12 +121,12 @@ def _prepare_resume(
     if checkpoints:
         loop.state._snapshot = partial(capture, loop, training, others)
     if resume is None:
-        return lambda: None
+        return
     path = check_path("fit(resume=)", resume)
     where = f"fit(resume={path.name!r})"
     saved = read(path, where=where)
     check(loop, training, saved, where=where)
-    return partial(restore, loop, saved, others, where=where)
+    loop.restore = partial(restore, loop, saved, others, dict(arguments(optimizer)), where)
 
 
 def _check_optimizer(model: Sequential, optimizer: Any, loss: Loss) -> None:

@@ -1,8 +1,12 @@
 """Checkpoints: a training that goes on from one comes to the bits of the training that was never stopped."""
 
 import copy
+import gc
 import json
+import os
 import re
+import signal
+import tracemalloc
 import warnings
 from typing import ClassVar
 
@@ -438,13 +442,69 @@ class TestWhatUsersWrite:
         expected = job(make).check()
         assert [row["learning_rate"] for row in expected["rows"]] == [0.01, 0.2, 0.2]
 
+    @pytest.mark.parametrize("number", [0.2, np.float32(0.2)])
+    def test_a_schedule_that_a_callback_replaces_by_a_number(self, job, number):
+        class Late(nn.Callback):
+            def on_epoch_begin(self, state):
+                if state.epoch == 2:
+                    state.optimizer.learning_rate = number
+                    state.optimizer.momentum = number
+
+        def make():
+            return net(), {"callbacks": [Late()], "optimizer": nn.SGD(nn.schedules.CosineDecay(0.1, steps=9))}
+
+        job(make).check()
+
+    def test_what_a_callback_does_when_training_begins_is_done_once(self, job):
+        class Begin(nn.Callback):
+            def on_train_begin(self, state):
+                state.model.params.values *= 0.5
+                state.model.params.frozen = ["1.W"]
+                state.optimizer.learning_rate = 0.5
+
+            def on_epoch_begin(self, state):
+                if state.epoch == 2:
+                    state.model.params.frozen = ()
+                    state.optimizer.learning_rate = 0.05
+
+        job(lambda: (net(), {"callbacks": [Begin()], "optimizer": nn.SGD(0.05)})).check()
+
+    def test_a_callback_that_changes_a_layer_does_so_again_or_is_refused(self, job):
+        class Less(nn.Callback):
+            def on_epoch_begin(self, state):
+                state.model[3].rate = 0.2 / state.epoch
+
+        class LessAgain(Less):
+            def load_state_dict(self, saved, state):
+                self.on_epoch_begin(state)
+
+        job(lambda: (net(), {"callbacks": [LessAgain()]})).check()
+        one = job(lambda: (net(), {"callbacks": [Less()]}))
+        one.path.unlink()
+        expected = one.run()
+        one.path.unlink()
+        with pytest.raises(Crash):
+            one.run(crash=8)
+        with pytest.raises(ArgumentError, match=r"the same entry 3 of layers .*'Dropout\(0.1\)', got"):
+            one.run(resume=True)
+        one = job(lambda: (net(), {"callbacks": [Less()], "every": (1, "epochs")}))
+        with pytest.raises(Crash):
+            one.run(crash=8)
+        assert one.run(resume=True) == expected
+
+    def test_a_schedule_for_just_as_many_steps(self, job):
+        rates = [0.1, 0.08, 0.06, 0.04, 0.03, 0.02, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01]
+        job(lambda: (net(), {"optimizer": nn.SGD(lambda step: rates[step])})).check()
+        with pytest.raises(ArgumentError, match=r"the same rate of the last step .*, 0.01, got 'IndexError"):
+            job(lambda: (net(), {"optimizer": nn.SGD(lambda step: rates[:5][step])})).run(resume=True)
+
     def test_a_schedule_given_by_a_callback_is_refused(self, job):
         class Late(nn.Callback):
             def on_epoch_begin(self, state):
                 state.optimizer.learning_rate = nn.schedules.ConstantRate(0.1)
 
         with pytest.raises(
-            ArgumentError, match="a number, where a callback changes the optimizer's learning_rate"
+            ArgumentError, match="a number as the optimizer's learning_rate, which has changed since"
         ):
             job(lambda: (net(), {"callbacks": [Late()]})).run()
 
@@ -461,6 +521,19 @@ class TestWhatUsersWrite:
 
         expected = job(lambda: (net(), {"callbacks": [Note()], "metrics": {"several": several}})).check()
         assert [row.get("sometimes") for row in expected["rows"]] == [None, [1, None, 2.5], None]
+
+    @pytest.mark.parametrize("bad", [[], [1.0, 2.0], 2**53])
+    def test_a_metric_that_cannot_be_stored(self, job, bad):
+        given = iter([[1.0, 2.0, 3.0]] * 2 + [bad] * 2)
+
+        def make():
+            return net(), {"metrics": {"odd": lambda pred, target: next(given)}, "every": (1, "epochs")}
+
+        with pytest.raises(ArgumentTypeError, match="Checkpoint, history, column 'odd': expected numbers"):
+            job(make).run()
+        given = iter([[]] * 3)
+        with pytest.raises(ArgumentTypeError, match="Checkpoint, history, column 'odd': expected numbers"):
+            job(make).run()
 
     @pytest.mark.parametrize("bad", [object(), {1: 2}, {"$array": "x"}, np.array(["a"]), 1j])
     def test_a_state_that_cannot_be_stored(self, job, bad):
@@ -524,6 +597,89 @@ class TestEnds:
         with pytest.warns(UserWarning, match="Ctrl-C"):
             assert one.run()["ends"][2]
         assert one.run(resume=True) == expected
+
+    @pytest.mark.parametrize("patience", [2, 9])
+    def test_ctrl_c_while_validation_is_measured(self, job, patience):
+        armed = []
+
+        def measured(pred, target):
+            if armed and len(pred) < 8:
+                armed.pop()
+                if not armed:
+                    signal.raise_signal(signal.SIGINT)
+            return float(np.mean(pred))
+
+        def make():
+            stopping = nn.EarlyStopping(monitor="loss", patience=patience, min_delta=100.0)
+            options = {"callbacks": [stopping], "metrics": {"mean": measured}, "validation": 0.2}
+            return net(), options | {"every": (100, "epochs"), "epochs": 5}
+
+        one = job(make)
+        expected = one.run()
+        one.path.unlink()
+        armed += [1, 2, 3]  # in epoch 3, at whose end early stopping may be due as well
+        with pytest.warns(UserWarning, match="Ctrl-C in epoch 3"):
+            assert len(one.run()["rows"]) == 3
+        with open_tensors(one.path, key="nnlite_checkpoint", where="here", made_by="test") as file:
+            assert (file.document["state"]["done"], file.document["state"]["batch"]) == (3, 0)
+        assert one.run(resume=True) == expected
+
+    @pytest.mark.parametrize("optimizer", [nn.LevenbergMarquardt, nn.LBFGS])
+    def test_ctrl_c_with_all_data(self, job, optimizer):
+        class Press(nn.Callback):
+            def on_epoch_begin(self, state):
+                if self.armed and state.epoch == 5:
+                    signal.raise_signal(signal.SIGINT)
+
+        def make():
+            options = {"callbacks": [Press()], "every": (3, "epochs"), "epochs": 8, "batch_size": None}
+            return net(dropout=False, dtype=np.float64), options | {"optimizer": optimizer()}
+
+        one = job(make)
+        Press.armed = False
+        expected = one.run()
+        one.path.unlink()
+        Press.armed = True
+        with pytest.warns(UserWarning, match="Ctrl-C in epoch 5"):
+            assert one.run()["ends"][0] == "Ctrl-C"
+        with open_tensors(one.path, key="nnlite_checkpoint", where="here", made_by="test") as file:
+            # A search that was not interrupted would not have begun anew there.
+            assert file.document["state"]["done"] == (3 if optimizer is nn.LBFGS else 5)
+        Press.armed = False
+        assert one.run(resume=True) == expected
+
+    def test_a_stop_by_a_callback_at_the_batch_of_ctrl_c_is_an_end(self, job):
+        class Both(nn.Callback):
+            def on_batch_begin(self, state):
+                if self.armed and (state.epoch, state.batch) == (2, 3):
+                    signal.raise_signal(signal.SIGINT)
+
+            def on_batch_end(self, state):
+                if (state.epoch, state.batch) == (2, 3):
+                    state.stop("enough")
+
+        Both.armed = False
+        one = job(lambda: (net(), {"callbacks": [Both()], "metrics": [nn.r2]}))
+        expected = one.run()
+        one.path.unlink()
+        Both.armed = True
+        with pytest.warns(UserWarning, match="Ctrl-C"):
+            one.run()
+        assert one.run(resume=True) == expected
+
+    def test_a_search_that_is_over_leaves_nothing_for_the_next_training(self, job):
+        def make():
+            return net(dropout=False, dtype=np.float64), {"optimizer": make.optimizer, "batch_size": None}
+
+        ends = []
+        for resume in (False, True):
+            make.optimizer = nn.LevenbergMarquardt(value_tolerance=0.5)
+            job(make).run(resume=resume, epochs=1)
+            X, y = data()
+            model = net(dropout=False, dtype=np.float64, rng=3)
+            model.fit(X, 10 * y, loss=nn.MeanSquaredError(), optimizer=make.optimizer, epochs=2)
+            ends.append(model.params.values.tobytes())
+        assert ends[0] == ends[1]
 
     @pytest.mark.parametrize("moment", ["on_batch_end", "on_epoch_end"])
     def test_a_stop_by_a_callback_is_an_end(self, job, moment):
@@ -646,6 +802,35 @@ def test_checkpoints_change_nothing(tmp_path):
     assert len(found) == 1
 
 
+def test_memory(tmp_path):
+    """A write copies no array, and what was read does not stay behind the first epoch."""
+    path, taken = tmp_path / "run", []
+
+    class Measured(Checkpoint):
+        def on_epoch_end(self, state):
+            gc.collect()
+            tracemalloc.reset_peak()
+            before, _ = tracemalloc.get_traced_memory()
+            super().on_epoch_end(state)
+            _, peak = tracemalloc.get_traced_memory()
+            size = state.model.params.values.nbytes
+            taken.append((before / size, (peak - before) / size))
+
+    def run(epochs, **options):
+        model = nn.Sequential([nn.Dense(400, 1000), nn.Dense(1000, 1)], rng=0)
+        options |= {"loss": nn.MeanSquaredError(), "optimizer": nn.Adam(), "epochs": epochs}
+        model.fit(np.zeros((4, 400)), np.zeros((4, 1)), callbacks=Measured(path), **options)
+
+    tracemalloc.start()
+    try:
+        run(3)
+        run(6, resume=path)
+    finally:
+        tracemalloc.stop()
+    assert max(extra for _, extra in taken) < 0.5
+    assert taken[5][0] < taken[2][0] + 0.5
+
+
 def test_a_long_history_fits(tmp_path):
     path = tmp_path / "run"
 
@@ -725,7 +910,7 @@ class TestRefused:
 
     def test_another_function_as_schedule(self, job):
         job(lambda: (net(), {"optimizer": nn.Adam(lambda step: 0.01)})).run()
-        with pytest.raises(ArgumentError, match=r"the same rate of the next step .*, 0.01, got 0.02"):
+        with pytest.raises(ArgumentError, match=r"the same rate of the last step .*, 0.01, got 0.02"):
             job(lambda: (net(), {"optimizer": nn.Adam(lambda step: 0.02)})).run(resume=True)
 
     def test_nothing_changes(self, job):
@@ -760,6 +945,14 @@ class TestRefused:
         with pytest.raises(ArgumentError, match="an epoch of at least 3 batches"):
             job(lambda: (net(), {"data": (batches()[:2], None)})).run(resume=True)
 
+    def test_a_stream_with_other_batches(self, job):
+        metrics = {"metrics": [nn.r2]}
+        with pytest.raises(Crash):
+            job(lambda: (net(), {"data": (batches(), None)} | metrics)).run(crash=5)
+        others = [batches()[0], batches()[3], *batches()[1:3]]
+        with pytest.raises(ArgumentError, match=r"batches of 24 rows in all, .*, got 18 rows"):
+            job(lambda: (net(), {"data": (others, None)} | metrics)).run(resume=True)
+
     @pytest.mark.parametrize(
         ("arguments", "error", "message"),
         [
@@ -780,6 +973,18 @@ class TestRefused:
     def test_places(self, tmp_path, place):
         with pytest.raises(ArgumentError, match=r"Checkpoint\(path\)"):
             Job(tmp_path / place, lambda: (net(), {})).run()
+
+    def test_a_device(self, tmp_path):
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(ArgumentError, match=r"Checkpoint\(path\): expected a file, got .*pipe") as error:
+            Job(tmp_path / "pipe", lambda: (net(), {"every": (100, "epochs")})).run()
+        assert FORM.fullmatch(str(error.value))
+
+    def test_a_folder_that_cannot_be_written_to(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("nnlite.checkpoint.os.access", lambda place, mode: place != tmp_path.resolve())
+        with pytest.raises(ArgumentError, match="a file in a folder that can be written to") as error:
+            Job(tmp_path / "run", lambda: (net(), {"every": (100, "epochs")})).run()
+        assert FORM.fullmatch(str(error.value))
 
     def test_a_generator_of_somebody_else(self, job):
         class Own(np.random.PCG64):
@@ -814,6 +1019,27 @@ class TestHostileFiles:
             one.run(crash=18)
         with open_tensors(one.path, key=self.KEY, where="here", made_by="test") as file:
             return one, file.document, {name: file.read(name) for name in file.entries}
+
+    def test_outputs_of_another_net(self, job):
+        """Those of a stream cannot be compared with its targets before it is read again."""
+
+        def make():
+            return net(), {"data": (batches(), None), "metrics": [nn.r2]}
+
+        one = job(make)
+        with pytest.raises(Crash):
+            one.run(crash=9)
+        with open_tensors(one.path, key=self.KEY, where="here", made_by="test") as file:
+            document, arrays = file.document, {name: file.read(name) for name in file.entries}
+        outputs = arrays["epoch.outputs"]
+        wrong = [outputs[:, :1], outputs[..., None], outputs[:, 0], outputs.astype(np.float64), outputs > 0]
+        for other in wrong:
+            write_tensors(one.path, document, arrays | {"epoch.outputs": other}, key=self.KEY, where="test")
+            with pytest.raises(ModelFileError, match="outputs"):
+                one.run(resume=True)
+        write_tensors(one.path, document, arrays | {"epoch.outputs": outputs[1:]}, key=self.KEY, where="test")
+        with pytest.raises(ArgumentError, match="Give the same batches again"):
+            one.run(resume=True)
 
     def test_what_is_no_such_value(self, job):
         one, document, arrays = self.whole(job)
