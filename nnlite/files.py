@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import stat
 import sys
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -114,7 +115,8 @@ def write_atomically(path: Path, content: bytes | Sequence[bytes | memoryview], 
     """Replace a file in one step, once the new one is complete on the disk.
 
     A reader sees the old file or the new one, at any moment and after any failure. A link stays
-    a link: what it points to is replaced.
+    a link: what it points to is replaced. Who may read and write the old file may do so with the
+    new one.
 
     Parameters
     ----------
@@ -145,6 +147,8 @@ def write_atomically(path: Path, content: bytes | Sequence[bytes | memoryview], 
 
     target = Path(os.path.realpath(path))  # what a link points to, so that the link stays one
     _refuse_devices(where, target, path)
+    if target.is_dir():
+        raise _explained(where, OSError(errno.EISDIR, os.strerror(errno.EISDIR)), target)
     if not target.parent.is_dir():
         raise FileNotFoundError(
             errno.ENOENT,
@@ -156,6 +160,7 @@ def write_atomically(path: Path, content: bytes | Sequence[bytes | memoryview], 
         file = temporary.open("xb")  # with the rights that the umask leaves, as for any new file
         try:
             with file:
+                _take_over_rights(target, temporary)
                 file.writelines([content] if isinstance(content, bytes) else content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -177,12 +182,22 @@ def _refuse_devices(where: str, target: Path, path: Path) -> None:
         )
 
 
+def _take_over_rights(old: Path, new: Path) -> None:
+    """Let nobody read the new file who may not read the old one, if there is one."""
+    with suppress(OSError):
+        # Its owner may write to it, or else Windows could neither rename nor remove it.
+        new.chmod(stat.S_IMODE(old.stat().st_mode) & 0o777 | stat.S_IWUSR)
+
+
 def _explained(where: str, error: OSError, target: Path) -> OSError:
     """Return the same kind of error with what was wanted and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         expected, fix = "room for the new file", "Make room, or write to another place"
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        expected, fix = "a folder that can be written to", "Write to another folder, or ask for the right to"
+        expected = "a folder that can be written to"
+        fix = "Write to another folder, or ask for the right to"
+        if os.name == "nt":  # which refuses for this reason too
+            fix = "Write to another folder, ask for the right to, or close what has the old file open"
     elif error.errno == errno.EISDIR:
         expected, fix = "the path of a file", "Add the name of a file"
     else:
@@ -459,7 +474,7 @@ def _read_header(file: BufferedReader, where: str) -> tuple[dict[str, str], dict
             raise ValueError("metadata that are not all texts")
         entries = {name: _entry(name, about, 8 + length) for name, about in header.items()}
         stop = 8 + length
-        for name, entry in sorted(entries.items(), key=lambda item: item[1].start):
+        for name, entry in sorted(entries.items(), key=lambda item: (item[1].start, item[1].nbytes)):
             if entry.start != stop:
                 raise ValueError(f"{short(name)} does not begin where the one before it ends")
             stop += entry.nbytes

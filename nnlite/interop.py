@@ -221,7 +221,8 @@ def from_keras_weights(
     slots = list(_slots(model))
     if len(weights) != len(slots):
         expected = f"{len(slots)} arrays, of shapes {[model.params[slot.name].shape for slot in slots]}"
-        got = f"{len(weights)}, of shapes {[np.shape(weight) for weight in weights]}"
+        shapes = [getattr(weight, "shape", type(weight).__name__) for weight in weights]
+        got = f"{len(weights)}, of shapes {shapes}"
         raise ShapeError(place, expected, got, "Give the weights of a net of the same layers.")
     found = {
         slot.name: _read(
@@ -247,12 +248,12 @@ class _Slot(NamedTuple):
 
     @property
     def torch_key(self) -> str:
-        known = isinstance(self.layer, Dense | Embedding)
-        return f"{self.place}.{_TORCH_NAMES[self.parameter] if known else self.parameter}"
+        names = _TORCH_NAMES if isinstance(self.layer, Dense | Embedding) else {}
+        return f"{self.place}.{names.get(self.parameter, self.parameter)}"
 
     def turned(self, array: Array) -> Array:
         """Change between nnlite's layout and PyTorch's, either way."""
-        return array.T if isinstance(self.layer, Dense) else array
+        return array.T if isinstance(self.layer, Dense) and self.parameter == "W" else array
 
 
 def _slots(model: Sequential) -> Iterator[_Slot]:
@@ -281,7 +282,7 @@ def _check_model(where: str, model: Any, fold_standardize: bool | None) -> dict[
     folded = {}
     for index, layer in enumerate(model.layers):
         place = f"{where}: layer {index} {layer}"
-        if isinstance(layer, Standardize):
+        if type(layer) is Standardize:  # a subclass computes something else
             if fold_standardize is None:
                 raise ArgumentError(
                     place,
@@ -292,8 +293,8 @@ def _check_model(where: str, model: Any, fold_standardize: bool | None) -> dict[
                 )
             if fold_standardize:
                 folded[index + 1] = _check_foldable(place, layer, model.layers[index + 1 : index + 2])
-        elif layer.buffers:
-            names = ", ".join(layer.buffers)
+        elif buffers := {**layer.buffer_shapes(), **layer.buffers}:
+            names = ", ".join(buffers)
             fix = "Hand them over yourself, or make them parameters."
             raise ArgumentError(place, "a layer without buffers", f"one with {names}", fix)
     return folded

@@ -269,6 +269,39 @@ def test_names_of_columns_are_named(rng):
     assert ' *   x[1]  \'w"""* /' in header
 
 
+#: Names and categories that could end a string, a comment or a line of the source around them.
+EVIL = [
+    *('"""', "'''", "\\", "a\nimport os", "\r", "\0", "\u2028", "\u202e", "\ud800", "*/ int x; /*", "/*/*/"),
+    *("??/", "???/", "\\\n", "#", "{x}", "%s", "\\x", "\\N{", "\\" * 300, "", " "),
+    *("a" * count + "\\x" for count in range(80, 100)),  # which two lines of a docstring share
+]
+
+
+@pytest.mark.parametrize("name", EVIL)
+def test_names_are_never_code(name, compiler, tmp_path):
+    model = nn.Sequential([layers.Dense(2, 1)], rng=0)
+    good = to_numpy(model)
+    model.feature_names = [name, "b"]
+    source = to_numpy(model)
+    assert [type(part) for part in ast.parse(source).body] == [type(part) for part in ast.parse(good).body]
+    assert (run(source)["predict"]([[1, 2]]) == run(good)["predict"]([[1, 2]])).all()
+
+    table = {"a": [1, 2, None], "b": ["x", name, None], name: ["y", "y", "z"]}
+    encoder = TableEncoder(categorical=["b", name]).fit(table)
+    own = nn.Sequential([encoder.layer()], rng=0, preprocessing=encoder)
+    assert run(to_numpy(own))["predict"](table) == pytest.approx(own.predict(table), abs=1e-6)
+
+    to_c(model, tmp_path / "net.h")
+    to_c(own, tmp_path / "own.h", name="own")
+    (tmp_path / "all.c").write_text('#include "net.h"\n#include "own.h"\nint main(void) { return 0; }\n')
+    flags = ["-std=c99", "-Wall", "-Werror", "-pedantic", "-Wno-unused-function", "-fsyntax-only"]
+    done = subprocess.run([compiler, *flags, tmp_path / "all.c"], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    for header in (to_c(model), to_c(own)):
+        assert header.isascii()
+        assert "??" not in header
+
+
 def test_c_says_what_each_place_of_an_encoded_row_is():
     header = to_c(table_net())
     known = [31.0, 44.5, 20.0]
@@ -515,6 +548,9 @@ def test_models_that_cannot_be_taken_away(export):
     refused(ArgumentTypeError, rf"{where}\(model\): expected a Sequential, got 3\.", export, 3)
     model = nn.Sequential([layers.Dense(2, 1)], replicas=3)
     refused(ArgumentError, rf"a single net, got 3 replicas.*{where}\(model\.replica\(0\)\)", export, model)
+    encoder = type("Doubling", (TableEncoder,), {})().fit(TABLE)  # which may compute anything
+    own = nn.Sequential([encoder.layer()], preprocessing=encoder)
+    refused(ArgumentError, "a TableEncoder as preprocessing, or none, got the class Doubling", export, own)
     message = (
         rf"{where}: layer 1 Square\(\): .*the class Square\. Write {where}\(\.\.\., custom={{Square: func"
     )

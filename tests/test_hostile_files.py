@@ -23,7 +23,8 @@ from nnlite.table import TableEncoder
 
 RUNNER = Path(__file__).parent / "hostile_files.py"
 ROOT = RUNNER.parents[1]
-COUNT = 20_000
+#: How many damaged files are loaded: all of them where NNLITE_THOROUGH=1, as in .ci/run.
+COUNT = 20_000 if os.environ.get("NNLITE_THOROUGH") == "1" else 2_000
 
 
 def run(*arguments):
@@ -40,7 +41,7 @@ def run(*arguments):
     return json.loads(done.stdout)
 
 
-def test_20000_damaged_files_are_refused_or_load_as_models_that_work():
+def test_damaged_files_are_refused_or_load_as_models_that_work():
     report = run(str(COUNT), "0")
     assert report["wrong"] == []
     assert sum(report["outcomes"].values()) == COUNT

@@ -305,6 +305,22 @@ def test_standardize_that_cannot_be_folded(call, rng):
     refused(ArgumentError, "got no layer", call, model, fold_standardize=True)
 
 
+def test_a_dense_layer_with_a_parameter_more():
+    class Scaled(layers.Dense):
+        scale = nn.Parameter()
+
+        def __init__(self, in_features, out_features):
+            super().__init__(in_features, out_features)
+            self.declare("scale", (1, 2), initializer=nn.initializers.Constant(2.0))
+
+    model, other = (nn.Sequential([Scaled(3, 2)], rng=seed) for seed in (0, 1))
+    handed = to_torch_state_dict(model, as_numpy=True)
+    shapes = {key: array.shape for key, array in handed.items()}
+    assert shapes == {"0.weight": (2, 3), "0.bias": (2,), "0.scale": (1, 2)}
+    from_torch_state_dict(other, handed)
+    assert (other.params.values == model.params.values).all()
+
+
 @each_way
 def test_buffers_of_a_layer_of_ones_own(call):
     layer = own_gain()
@@ -313,6 +329,20 @@ def test_buffers_of_a_layer_of_ones_own(call):
     refused(
         ArgumentError, r"layer 1 Gain\(3\): expected a layer without buffers, got one with seen", call, model
     )
+
+
+@each_way
+@pytest.mark.parametrize("adapted", [True, False])
+def test_a_standardize_of_ones_own_is_not_folded(call, adapted):
+    class Twice(layers.Standardize):
+        def forward(self, x, ctx=None):
+            return 2 * super().forward(x, ctx)
+
+    model = nn.Sequential([Twice(2), layers.Dense(2, 1)], rng=0)
+    if adapted:
+        model.adapt([[1, 2], [3, 5]])
+    message = r"layer 0 Twice\(2\): expected a layer without buffers, got one with mean, scale"
+    refused(ArgumentError, message, call, model, fold_standardize=True)
 
 
 def test_scales_that_float32_does_not_hold(rng):
@@ -393,6 +423,11 @@ BAD_LISTS = {
         lambda given: given[:-1],
         ShapeError,
         r"4 arrays, of shapes \[\(4, 3\), \(3,\), \(3, 2\), \(2,\)\], got 3, of shapes \[\(4, 3\)",
+    ),
+    "lists, too few": (
+        lambda given: [[[1], [2, 3]], given[1], 4],
+        ShapeError,
+        r"got 3, of shapes \['list', \(3,\), 'int'\]",
     ),
     "a wrong shape": (
         lambda given: [*given[:2], given[2].T, given[3]],

@@ -386,6 +386,7 @@ def test_truth_values_as_categories_are_0_and_1(tmp_path):
     [
         (["a", 1], r"column 'x': expected categories of one type.*int and str.*Make text"),
         ([True, 1], r"column 'x': expected categories of one type.*bool and int"),
+        (["a", "\ud800"], r"expected names and categories that UTF-8 can hold, got '\\ud800'\. Rename it"),
         ([1, 2**63], r"column 'x': expected whole numbers that int64 holds, got 9223372036854775808"),
     ],
 )
@@ -396,6 +397,12 @@ def test_columns_that_onnx_cannot_hold_are_named(column, message, tmp_path):
 
 
 # What is refused.
+
+
+def test_a_name_of_a_column_that_onnx_cannot_hold_is_named(tmp_path):
+    model = table_model({"\ud800": [1.0, 2.0], "city": ["a", "b"]})
+    with pytest.raises(ArgumentError, match="expected names and categories that UTF-8 can hold"):
+        export(model, tmp_path / "net.onnx")
 
 
 def test_replicas_are_refused_with_the_fix(tmp_path):
@@ -714,6 +721,86 @@ def test_nets_of_scikit_learn(rng, tmp_path):
     np.testing.assert_allclose(model.predict(X), classifier.predict_proba(X), rtol=1e-5, atol=1e-5)
 
 
+def random_node(rng, width, opset):
+    """Choose an operator, constants of shapes that may fit, and attributes that `load` may know."""
+
+    def numbers(*shape):
+        return rng.normal(size=shape).astype(np.float32)
+
+    def one_of(*choices):
+        return choices[rng.integers(len(choices))]
+
+    def a_number_each():
+        return one_of(numbers(width), numbers(1, width), numbers(1), numbers(), numbers(width, width))
+
+    op = one_of(
+        *("Relu", "Tanh", "Elu", "LeakyRelu", "Softplus", "Softmax", "LogSoftmax", "Flatten", "Identity"),
+        *("Gemm", "Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "BatchNormalization", "Reshape", "Dropout"),
+    )
+    if op == "Gemm":
+        turned, out = one_of(0, 1), one_of(1, 3, 4)
+        constants = [numbers(out, width) if turned else numbers(width, out)]
+        constants += one_of([], [numbers(out)], [numbers(1, out)], [numbers(1)], [numbers()])
+        return op, constants, {"transB": turned, "alpha": one_of(1.0, 0.5, 0.0), "beta": one_of(1.0, 2.0)}
+    if op == "MatMul":
+        return op, [numbers(width, one_of(1, 3, 4))], {}
+    if op in ("Add", "Sub", "Mul", "Div"):
+        return op, [a_number_each()], {}
+    if op == "BatchNormalization":
+        parts = [numbers(width), numbers(width), numbers(width), np.square(numbers(width))]
+        return op, parts, one_of({}, {"epsilon": 0.1})
+    if op == "Reshape":
+        return op, [np.array(one_of([-1, width], [0, -1], [0, width], [width, -1], [-1, width, 1]))], {}
+    if op == "Dropout":
+        return op, [], {"ratio": 0.3} if opset < 12 else {}
+    return (
+        op,
+        [],
+        {
+            "Elu": one_of({}, {"alpha": 0.3}),
+            "LeakyRelu": one_of({}, {"alpha": 0.3}, {"alpha": -1.0}),
+            "Softmax": one_of({}, {"axis": 1}, {"axis": -1}, {"axis": 0}),
+            "LogSoftmax": one_of({}, {"axis": 1}, {"axis": 0}),
+            "Flatten": one_of({}, {"axis": 1}, {"axis": 0}),
+        }.get(op, {}),
+    )
+
+
+def test_random_nets_are_refused_or_compute_what_onnxruntime_does(tmp_path):
+    """Also where products and sums stand the other way round, or a constant has a shape that is unusual."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / "net.onnx"
+    loaded = refused = 0
+    for _ in range(400):
+        opset = int(rng.choice([11, 12, 13, 17]))
+        x, width, nodes, constants = "x", 3, [], {}
+        for place in range(rng.integers(1, 5)):
+            op, numbers, attributes = random_node(rng, width, opset)
+            names = [f"c{place}_{number}" for number in range(len(numbers))]
+            constants |= dict(zip(names, numbers, strict=True))
+            inputs = [x, *names]
+            if op in ("Add", "Sub", "Mul", "Div") and rng.random() < 0.3:
+                inputs.reverse()
+            if op in ("Gemm", "MatMul"):
+                width = numbers[0].shape[0 if attributes.get("transB") else 1]
+            x = f"h{place}"
+            nodes.append(node(op, *inputs, to=x, **attributes))
+        content = graph(nodes, constants, shape=("n", 3), opset=opset, outputs=(x,))
+        given = rng.normal(size=(2, 3)).astype(np.float32)
+        try:
+            model = load_bytes(content, path)
+        except ModelFileError:
+            refused += 1
+            continue
+        loaded += 1
+        session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+        with np.errstate(all="ignore"):
+            wanted = session.run(None, {"x": given})[0]
+            np.testing.assert_allclose(model.predict(given), wanted, rtol=1e-4, atol=1e-4)
+    assert loaded > 100
+    assert refused > 100
+
+
 # What is no such net.
 
 
@@ -939,6 +1026,28 @@ def test_entries_are_counted_before_they_take_memory(tmp_path, monkeypatch):
 def test_what_is_no_message_is_refused(content, tmp_path):
     with pytest.raises(ModelFileError, match=r"a graph that can be read, got one that fails with ValueError"):
         load_bytes(content, tmp_path / "net.onnx")
+
+
+LONG = "é" * 100_000
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [helper.make_node("Nope", ["x"], ["y"], name=LONG)],
+        [helper.make_node(LONG, ["x"], ["y"])],
+        [helper.make_node("Nope", ["x"], ["y"], domain=LONG)],
+        [helper.make_node("MatMul", ["x", LONG], ["y"])],
+        [helper.make_node("Relu", ["x"], [LONG]), helper.make_node("Relu", ["x"], [LONG, "y"])],
+        [helper.make_node("Gelu", ["x"], ["y"], approximate=LONG)],
+        [helper.make_node("Constant", [], ["y"], **{LONG: 1})],
+    ],
+    ids=["name", "operator", "domain", "input", "output twice", "argument", "name of an argument"],
+)
+def test_messages_are_short_whatever_a_file_says(nodes, tmp_path):
+    with pytest.raises(ModelFileError) as caught:
+        load_bytes(graph(nodes, opset=20), tmp_path / "net.onnx")
+    assert len(str(caught.value)) < 1500
 
 
 def peak_mebibytes(path):

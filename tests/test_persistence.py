@@ -967,6 +967,34 @@ def test_the_umask_decides_who_may_read(mask, rights, tmp_path):
     assert stat.S_IMODE((tmp_path / "net").stat().st_mode) == rights
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="rights are another matter there")
+@pytest.mark.parametrize(
+    ("before", "after"), [(0o600, 0o600), (0o640, 0o640), (0o664, 0o664), (0o444, 0o644)]
+)
+def test_who_may_read_the_old_file_may_read_the_new_one_and_nobody_else(before, after, tmp_path):
+    path = tmp_path / "net"
+    net().save(path)
+    path.chmod(before)
+    net().save(path)
+    assert stat.S_IMODE(path.stat().st_mode) == after
+
+
+def test_the_path_of_a_folder_is_refused_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "urandom", None)  # of which the name of the temporary file is made
+    with pytest.raises(IsADirectoryError, match=re.escape("save(path): expected the path of a file, got")):
+        net().save(tmp_path)
+
+
+def test_tensors_without_numbers_may_stand_anywhere(tmp_path):
+    sizes = {"a": 2, "b": 0}
+    tensors = {name: {"dtype": "F32", "shape": [n], "data_offsets": [0, 4 * n]} for name, n in sizes.items()}
+    head = json.dumps({"__metadata__": {"about": "{}"}, **tensors}).encode()
+    (tmp_path / "file").write_bytes(len(head).to_bytes(8, "little") + head + bytes(8))
+    assert {name: array.size for name, array in from_bytes((tmp_path / "file").read_bytes()).items()} == sizes
+    with open_tensors(tmp_path / "file", key="about", where="here", made_by="a test") as file:
+        assert {name: file.read(name).size for name in file.entries} == sizes
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="links need special rights there")
 def test_a_link_stays_a_link(tmp_path):
     (tmp_path / "real").mkdir()

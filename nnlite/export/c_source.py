@@ -436,7 +436,7 @@ def _text(value: Any) -> str:
 def _comment(text: str) -> str:
     """Change what would end a comment, or what compilers warn of in one."""
     text = text.encode("ascii", "backslashreplace").decode()
-    return text.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")
+    return re.sub(r"\?(?=\?)", "? ", text.replace("*/", "* /").replace("/*", "/ *"))
 
 
 def _wrapped(start: str, text: str) -> list[str]:

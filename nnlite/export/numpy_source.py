@@ -308,9 +308,11 @@ def _takes(model: Sequential, given: str) -> list[str]:
     if model.feature_names is None:
         return [f"x: numbers of shape {given}."]
     names = ", ".join(map(repr, model.feature_names))
-    # A name may hold anything; three quotes would end the docstring.
+    # A name may hold anything; three quotes would end the docstring, and a line that ends between
+    # two backslashes would change it.
     names = names.replace("\\", "\\\\").replace('"""', "'''")
-    return [f"x: numbers of shape {given}, whose columns are", *textwrap.wrap(f"{names}.", WIDTH - 4)]
+    lines = textwrap.wrap(f"{names}.", WIDTH - 4, break_long_words=False, break_on_hyphens=False)
+    return [f"x: numbers of shape {given}, whose columns are", *lines]
 
 
 def _check_source(where: str, text: str) -> None:

@@ -14,6 +14,7 @@ from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError
 from nnlite.files import check_path, write_atomically
 from nnlite.layers import Layer
 from nnlite.model import Sequential
+from nnlite.table import TableEncoder
 
 __all__ = [
     "Source",
@@ -145,7 +146,7 @@ def check_model(where: str, model: Any) -> Sequential:
     Raises
     ------
     ArgumentTypeError, ArgumentError
-        If it is none, or one with replicas.
+        If it is none, one with replicas, or one with preprocessing of another kind.
     """
     if not isinstance(model, Sequential):
         raise ArgumentTypeError(f"{where}(model)", "a Sequential", f"{model!r}", "Give a model of nnlite.")
@@ -155,6 +156,13 @@ def check_model(where: str, model: Any) -> Sequential:
             "a single net",
             f"{model.params.replicas} replicas",
             f"Choose one: {where}(model.replica(0)), or model.best(history).",
+        )
+    if model.preprocessing is not None and type(model.preprocessing) is not TableEncoder:
+        raise ArgumentError(
+            f"{where}(model)",
+            "a TableEncoder as preprocessing, or none",
+            f"the class {type(model.preprocessing).__name__}",
+            "Take the model without it, Sequential([copy.deepcopy(layer) for layer in model]).",
         )
     return model
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlite.errors import ArgumentError
+from nnlite.files import short
 from nnlite.onnx.graph import Graph
 from nnlite.table import CategoricalColumn, NumericColumn, TableEncoder
 
@@ -63,7 +64,7 @@ def describe(encoder: TableEncoder, *, where: str) -> list[Column]:
     Raises
     ------
     ArgumentError
-        If a column has categories of several types, or numbers beyond int64.
+        If a column has categories of several types, numbers beyond int64, or text that is no Unicode.
     """
     return [_describe(column, where) for column in encoder.columns]
 
@@ -71,6 +72,7 @@ def describe(encoder: TableEncoder, *, where: str) -> list[Column]:
 def _describe(column: NumericColumn | CategoricalColumn, where: str) -> Column:
     if not column.name:
         raise ArgumentError(where, "columns with names", "one called ''", "Rename it, and fit again.")
+    _check_texts(column, where)
     if isinstance(column, NumericColumn):
         return Column(column.name, "float64", None)
     kinds = sorted({type(category).__name__ for category in column.categories})
@@ -96,6 +98,16 @@ def _describe(column: NumericColumn | CategoricalColumn, where: str) -> Column:
             "Make text of them, and fit again.",
         )
     return Column(column.name, kind, _mark(column, kind) if column.missing else None)
+
+
+def _check_texts(column: NumericColumn | CategoricalColumn, where: str) -> None:
+    """Refuse halves of characters, which text in Python can hold and UTF-8 cannot."""
+    for text in (column.name, *getattr(column, "categories", ())):
+        try:
+            str(text).encode()
+        except UnicodeEncodeError:
+            fix = "Rename it, and fit again."
+            raise ArgumentError(where, "names and categories that UTF-8 can hold", short(text), fix) from None
 
 
 def _mark(column: CategoricalColumn, kind: str) -> str | int:

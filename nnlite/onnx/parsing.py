@@ -10,10 +10,11 @@ import numpy as np
 
 from nnlite._typing import AnyArray
 from nnlite.errors import ModelFileError
+from nnlite.files import short
 from nnlite.onnx.patterns import Value
 from nnlite.onnx.wire import count_entries
 
-__all__ = ["DAMAGED", "INPUT", "Parsed", "parse"]
+__all__ = ["DAMAGED", "INPUT", "Parsed", "cannot_bring_back", "cut", "parse"]
 
 DAMAGED = "The file is damaged, or was made by something else."
 
@@ -22,6 +23,9 @@ INPUT = "input"
 
 #: A node has about ten. Parsed, so many take up to 50 MB.
 MOST_ENTRIES = 200_000
+
+#: Texts of a file are cut there in messages.
+LONGEST_TEXT = 300
 
 #: Before it, operators broadcast by other rules.
 OLDEST_OPSET = 7
@@ -96,7 +100,7 @@ def parse(where: str, content: bytes, output: str | None, onnx: ModuleType) -> P
         raise ModelFileError(
             where,
             "a graph with one input",
-            f"{len(inputs)}: {', '.join(repr(entry.name) for entry in inputs[:10]) or 'none'}",
+            f"{len(inputs)}: {', '.join(short(entry.name) for entry in inputs[:10]) or 'none'}",
             "Only nets that take rows of numbers can be brought back." if inputs else DAMAGED,
         )
     rows, shape, dtype = _read_input(where, inputs[0], onnx)
@@ -115,11 +119,11 @@ def _choose_output(where: str, outputs: list[str], output: str | None) -> str:
         return outputs[0]
     if output is not None and output in outputs:
         return output
-    listed = ", ".join(map(repr, outputs[:10])) or "none"
+    listed = ", ".join(map(short, outputs[:10])) or "none"
     if output is None:
-        fix = f"Say which, as in load(path, output={outputs[-1]!r})." if outputs else DAMAGED
+        fix = f"Say which, as in load(path, output={short(outputs[-1])})." if outputs else DAMAGED
         raise ModelFileError(where, "a graph with one output", f"{len(outputs)}: {listed}", fix)
-    raise ModelFileError(where, f"a graph with an output {output!r}", listed, "Name one of these.")
+    raise ModelFileError(where, f"a graph with an output {short(output)}", listed, "Name one of these.")
 
 
 def _read_opset(where: str, proto: Any, onnx: ModuleType) -> int:
@@ -144,7 +148,7 @@ def _read_input(
     dtypes = {types.FLOAT: "float32", types.DOUBLE: "float64", types.INT32: "int32", types.INT64: "int64"}
     if kind.elem_type not in dtypes:
         raise ModelFileError(
-            f"{where}: input {entry.name!r}",
+            f"{where}: input {short(entry.name)}",
             "float32, float64, int32 or int64",
             _type_name(kind.elem_type, onnx),
             "Only nets that take rows of numbers can be brought back.",
@@ -155,7 +159,7 @@ def _read_input(
     sizes = [size.dim_value if size.HasField("dim_value") else None for size in kind.shape.dim]
     if len(sizes) < 2 or any(size is not None and size < 1 for size in sizes):
         raise ModelFileError(
-            f"{where}: input {entry.name!r}",
+            f"{where}: input {short(entry.name)}",
             "a shape (batch, features)",
             f"{tuple(sizes[:10])}",
             "Only nets that take a batch of rows can be brought back.",
@@ -176,7 +180,7 @@ def _needed(where: str, nodes: Any, output: str) -> list[Any]:
     made: set[str] = set()
     for node in reversed(nodes):
         if any(name in made for name in node.output if name):
-            raise ModelFileError(where, "names that differ", f"{node.output[0]!r} twice", DAMAGED)
+            raise ModelFileError(where, "names that differ", f"{short(node.output[0])} twice", DAMAGED)
         made.update(name for name in node.output if name)
         if wanted.intersection(node.output):
             found.append(node)
@@ -201,7 +205,7 @@ class _Constants:
 
     def get(self, name: str) -> AnyArray:
         """Return the constant of that name."""
-        return self.read(f"{self.where}: constant {name!r}", self.tensors[name])
+        return self.read(f"{self.where}: constant {short(name)}", self.tensors[name])
 
     def read(self, place: str, tensor: Any) -> AnyArray:
         """Make an array of a tensor, if all its numbers are in the file."""
@@ -251,7 +255,7 @@ class _Values:
         self.constants = constants
         self.onnx = onnx
         self.known: dict[str, Value | AnyArray] = {
-            input_name: Value(INPUT, (), {}, f"{where}: input {input_name!r}")
+            input_name: Value(INPUT, (), {}, f"{where}: input {short(input_name)}")
         }
 
     def get(self, place: str, name: str) -> Value | AnyArray:
@@ -261,7 +265,7 @@ class _Values:
                 raise ModelFileError(
                     place,
                     "what an earlier node gives as its first output",
-                    f"{name!r}",
+                    short(name),
                     "Only nets that are one chain of layers can be brought back.",
                 )
             self.known[name] = self.constants.get(name)
@@ -269,8 +273,8 @@ class _Values:
 
     def add(self, node: Any) -> None:
         """Follow one node."""
-        label = repr(node.name) if node.name else f"that gives {node.output[0]!r}"
-        place = f"{self.where}: node {label} ({node.op_type})"
+        label = short(node.name) if node.name else f"that gives {short(node.output[0])}"
+        place = f"{self.where}: node {label} ({cut(node.op_type)})"
         if node.domain not in ("", "ai.onnx"):
             raise cannot_bring_back(place, f"{node.op_type} of {node.domain}")
         attributes = {entry.name: self.onnx.helper.get_attribute_value(entry) for entry in node.attribute}
@@ -329,6 +333,21 @@ class _Values:
         return array.reshape(kept)
 
 
+def cut(text: str) -> str:
+    """Return a text of a file, or its beginning if it is too long for a message.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+
+    Returns
+    -------
+    str
+    """
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
+
+
 def cannot_bring_back(place: str, got: str) -> ModelFileError:
     """Return the error for what has no layer in nnlite.
 
@@ -346,6 +365,6 @@ def cannot_bring_back(place: str, got: str) -> ModelFileError:
     return ModelFileError(
         place,
         "an operator that is a layer of nnlite, or part of one",
-        got,
+        cut(got),
         "help(nnlite.onnx) lists those; nnlite.load reads what model.save wrote.",
     )

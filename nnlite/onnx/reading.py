@@ -33,7 +33,7 @@ from nnlite.layers import (
 from nnlite.model import Sequential
 from nnlite.onnx import patterns
 from nnlite.onnx.package import import_onnx
-from nnlite.onnx.parsing import DAMAGED, INPUT, Parsed, cannot_bring_back, parse
+from nnlite.onnx.parsing import DAMAGED, INPUT, Parsed, cannot_bring_back, cut, parse
 from nnlite.onnx.patterns import Value, find
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def load(path: str | PathLike[str], *, output: str | None = None) -> Sequential:
         raise ModelFileError(
             where,
             "a graph that can be read",
-            f"one that fails with {type(error).__name__}: {str(error).strip().rstrip('.')}",
+            f"one that fails with {type(error).__name__}: {cut(str(error).strip()).rstrip('.')}",
             DAMAGED,
         ) from error
 
