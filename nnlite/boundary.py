@@ -17,7 +17,7 @@ from nnlite.layers.standardize import Standardize
 from nnlite.losses import Loss
 from nnlite.rows import Blockwise, DaskRows, FileRows, as_csr, check_finite_csr, is_dask, is_in_file
 
-__all__ = ["Boundary", "check_feature_names", "check_preprocessing", "column_names"]
+__all__ = ["Boundary", "check_columns", "check_feature_names", "check_preprocessing", "column_names"]
 
 
 class Boundary:
@@ -240,18 +240,14 @@ class Boundary:
 
     def _from_table(self, x: Any, where: str) -> Any:
         """Encode a table, or check that it has the columns that the model knows."""
-        names = column_names(x)
-        if names is None:
+        if self.preprocessing is None:
+            check_columns(where, x, self.feature_names)
             return x
-        if self.preprocessing is not None:
+        if column_names(x) is not None:
             return self.preprocessing.transform(x)
-        if self.feature_names is not None and names != self.feature_names:
-            raise ArgumentError(
-                where,
-                f"the columns {list(self.feature_names)}, on which the model was trained",
-                f"{list(names)}",
-                "Write X[list(model.feature_names)].",
-            )
+        if hasattr(x, "to_pandas"):  # a table of Arrow, whose numbers would be taken for encoded ones
+            what = "a table that the encoder reads, a pandas or polars frame or a dict of columns"
+            raise ArgumentTypeError(where, what, type(x).__name__, "Write X.to_pandas().")
         return x
 
     def _cast(self, array: Any, where: str) -> Array:
@@ -422,9 +418,45 @@ def column_names(x: Any) -> tuple[str, ...] | None:
     >>> column_names([[31, 1.7]]) is None
     True
     """
-    if isinstance(x, dict):
+    if isinstance(x, dict) and not is_sparse(x):  # one of SciPy's sparse matrices is a dict
         return tuple(map(str, x))
     return tuple(map(str, x.columns)) if is_frame(x) else None
+
+
+def check_columns(where: str, x: Any, known: tuple[str, ...] | None, *, fix: str | None = None) -> None:
+    """Refuse a table with other columns than are known, or the same in another order.
+
+    Parameters
+    ----------
+    where : str
+        Names it in the message.
+    x : object
+        The candidate. What is no table has no columns, and is not refused.
+    known : tuple of str or None
+        The columns of the table that the model was trained on; None if there was none.
+    fix : str, optional
+        What to do; by default, to take the columns that the model knows.
+
+    Raises
+    ------
+    ArgumentError
+        If the columns differ.
+
+    Examples
+    --------
+    >>> check_columns("here", {"age": [31]}, ("age",))
+    """
+    names = None if known is None else column_names(x)
+    if known is None or names is None or names == known:
+        return
+    if fix is None:
+        fix = "X[list(model.feature_names)]."
+        labels = x if isinstance(x, dict) else x.columns
+        named = all(isinstance(label, str) for label in labels)
+        fix = f"Write {'' if named else 'X.columns = X.columns.map(str), and then '}{fix}"
+    raise ArgumentError(
+        where, f"the columns {list(known)}, on which the model was trained", f"{list(names)}", fix
+    )
 
 
 def check_feature_names(names: Any, input_shape: tuple[int, ...] | None) -> tuple[str, ...] | None:
@@ -496,7 +528,9 @@ def check_preprocessing(candidate: Any, input_shape: tuple[int, ...] | None) -> 
     if candidate is None:
         return None
     where = "Sequential(preprocessing=)"
-    if isinstance(candidate, type) or not hasattr(candidate, "transform"):
+    # By what it has: another library's transformers do not know how many numbers they give, or the like.
+    needed = ("features", "transform", "to_dict")
+    if isinstance(candidate, type) or not all(hasattr(type(candidate), name) for name in needed):
         raise ArgumentTypeError(
             where, "a fitted TableEncoder", f"{candidate!r}", "Write TableEncoder().fit(frame)."
         )

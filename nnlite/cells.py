@@ -65,6 +65,10 @@ def read_columns(where: str, frame: Any, wanted: Sequence[str] | None = None) ->
             raise ArgumentTypeError(
                 f"{where}(frame)", "a table in memory", type(frame).__name__, f"Write frame.{method}()."
             )
+    if hasattr(frame, "to_pandas") and hasattr(frame, "column_names"):  # a table of Arrow
+        raise ArgumentTypeError(
+            f"{where}(frame)", "a table", type(frame).__name__, "Write frame.to_pandas()."
+        )
     labels = list(frame) if isinstance(frame, Mapping) else getattr(frame, "columns", None)
     if labels is None or isinstance(frame, type):
         raise ArgumentTypeError(f"{where}(frame)", "a table with named columns", type(frame).__name__, fix)
@@ -107,7 +111,10 @@ def _by_name(where: str, labels: Iterable[Any], wanted: Sequence[str] | None) ->
 def _length(where: str, name: str, column: Any) -> int:
     """Return the number of rows of a column."""
     shape = getattr(column, "shape", None)
-    if isinstance(column, str) or not hasattr(column, "__len__") or (shape is not None and len(shape) != 1):
+    # Of a dict or a set the entries would be read in an order that is not that of the rows.
+    in_order = hasattr(column, "__len__") and hasattr(column, "__getitem__")
+    wrong_kind = not in_order or isinstance(column, str | Mapping)
+    if wrong_kind or (shape is not None and len(shape) != 1):
         got = type(column).__name__ if shape is None else f"shape {shape}"
         fix = "Give a list or an array with one entry for each row."
         raise ShapeError(f"{where}(frame[{name!r}])", "one value for each row", got, fix)

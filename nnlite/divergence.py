@@ -7,6 +7,7 @@ import numpy as np
 from nnlite._typing import AnyArray, Array
 from nnlite.errors import DivergenceError
 from nnlite.foreign import is_sparse
+from nnlite.layers.embedding import Embedding
 from nnlite.model import Sequential
 
 __all__ = ["explain"]
@@ -73,9 +74,7 @@ def explain(
     """
     with np.errstate(all="ignore"):
         place, harmless = _first_not_finite(model, x)
-        # What reaches the first weights: a Standardize in front of them scales the data.
-        seen = model.activations(x)[model._first_learning - 1] if model._first_learning else x
-        inputs = _size(seen)
+        inputs = _size(_reaches_first_weights(model, x))
         targets = _size(y) if y.dtype.kind == "f" else 0.0  # class ids have no scale
         size = _size(model.params.values)
     limit = 1.0 if stepped and (rate is None or rate <= LARGE_RATE) else MARGIN
@@ -117,6 +116,15 @@ def explain(
     return DivergenceError(
         where, "a finite loss", f"{got}, first in {place}; the likely cause is {cause}", f"{fix}. {end}"
     )
+
+
+def _reaches_first_weights(model: Sequential, x: Array) -> Array:
+    """Return the numbers that reach the first weights: a Standardize in front of them scales the data."""
+    index = model._first_learning
+    seen = model.activations(x)[index - 1] if index else x
+    first = model.layers[index]
+    # Ids have no scale; the numbers beside them go through to the weights behind.
+    return seen[..., : first.numeric] if isinstance(first, Embedding) else seen
 
 
 def _first_not_finite(model: Sequential, x: Array) -> tuple[str, bool]:

@@ -68,9 +68,7 @@ def as_csr(where: str, x: Any, dtype: Any) -> Any:
         fix = "Write .astype(float) behind it."
         raise ArgumentTypeError(where, "a matrix of numbers", f"dtype {x.dtype}", fix)
     try:
-        if hasattr(x, "check_format"):
-            # Behind this point nothing asks again, and SciPy's products read whatever an index points to.
-            x.check_format(full_check=True)
+        matrix = _checked_csr(x)
     except ValueError as error:
         raise ArgumentError(
             where,
@@ -78,12 +76,25 @@ def as_csr(where: str, x: Any, dtype: Any) -> Any:
             f"one of which SciPy says: {error}",
             "Build it anew, for instance with scipy.sparse.csr_array(dense).",
         ) from None
-    matrix = x.tocsr()
     if not matrix.has_canonical_format:
         # Before the cast: truth values that are there twice would become a two.
         matrix = matrix.copy()
         matrix.sum_duplicates()
     return matrix if dtype is None else matrix.astype(dtype, copy=False)
+
+
+def _checked_csr(x: Any) -> Any:
+    """Return a CSR matrix whose indices point into it; nothing asks again, and SciPy reads anywhere."""
+    for axis, name in enumerate(("row", "col")):  # of a COO matrix, where `tocsr` writes to what they say
+        numbers = getattr(x, name, None)
+        if numbers is not None and len(numbers) and not 0 <= numbers.min() <= numbers.max() < x.shape[axis]:
+            raise ValueError(f"{name} index exceeds matrix dimensions")
+    if hasattr(x, "check_format"):
+        x.check_format(full_check=True)
+    matrix = x.tocsr()
+    if matrix is not x:  # the rows of a LIL matrix are lists that nobody has checked
+        matrix.check_format(full_check=True)
+    return matrix
 
 
 def check_finite_csr(where: str, matrix: Any) -> None:
@@ -230,8 +241,9 @@ class FileRows(Blockwise):
         self.convert = convert
         self.index = index
         self.shape = (*(self.array.shape[:1] if index is None else index.shape), *self.array.shape[1:])
-        # Of an array in another order, `take` would copy the whole file first.
-        self._in_order = self.array.flags.c_contiguous
+        # Of an array in another order, or one that begins at an odd place in the file, `take` would copy
+        # the whole file first.
+        self._in_order = self.array.flags.c_contiguous and self.array.flags.aligned
 
     def __getitem__(self, key: Any) -> Any:
         if self.index is not None:
@@ -322,17 +334,19 @@ class DaskRows(Blockwise):
 
     Raises
     ------
-    ArgumentError
-        If the number of rows is not known.
+    ShapeError, ArgumentError
+        If it has no rows, or their number is not known.
     """
 
     def __init__(self, where: str, array: Any, convert: Callable[[Any, int], Any]) -> None:
+        if not array.ndim:
+            raise ShapeError(where, "rows", "a single number", "Write X.compute() to see what it is.")
         if any(np.isnan(size) for size in array.shape):
             raise ArgumentError(
                 where,
                 "blocks of a known number of rows",
                 "a dask array of unknown length",
-                "Call X.compute_chunk_sizes() before.",
+                "Call its compute_chunk_sizes() before.",
             )
         self.array = array.rechunk(dict.fromkeys(range(1, array.ndim), -1))
         self.convert = convert

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from nnlite._typing import AnyArray, Array
+from nnlite.boundary import check_columns, column_names
 from nnlite.checks import check_number, is_own
 from nnlite.data import (
     Batches,
@@ -29,6 +30,8 @@ from nnlite.streams import Generators
 
 __all__ = ["Arrays", "Batch", "Blocks", "Files", "Source", "Stream", "training_source", "validation_source"]
 
+#: What to do about tables whose columns differ inside one training, before the model knows any.
+_SAME_COLUMNS = "Give the same columns in the same order everywhere."
 #: Input, targets and weights of one batch.
 Batch = tuple[Array, AnyArray, Array | None]
 
@@ -62,6 +65,8 @@ class Arrays:
         How many there are, for one replica.
     batch_size : int
         Rows in a batch; all, until `cut` says otherwise.
+    columns : tuple of str or None
+        Names of the columns of the table that the input was; None for another input.
 
     Examples
     --------
@@ -70,6 +75,8 @@ class Arrays:
     >>> [y.tolist() for x, y, weight in data]
     [[0, 1], [2]]
     """
+
+    columns: tuple[str, ...] | None = None
 
     def __init__(self, x: Any, y: Any, weight: Any, *, own: tuple[bool, bool, bool] = (False,) * 3) -> None:
         self.x, self.y, self.weight = map(_contiguous, (x, y, weight))
@@ -338,15 +345,17 @@ def _in_blocks(model: Sequential, x: Any, y: Any, weight: Any, loss: Loss) -> Ar
     edge = model.boundary
     outputs = edge.pred_shape(x)[len(edge.rows(x)) :]
 
-    def prepare(read: AnyArray, place: str) -> AnyArray:
-        try:
-            return loss.prepare(read, (len(read), *outputs), edge.dtype)
-        except (ArgumentError, ArgumentTypeError) as error:
-            raise error.within(place) from None
+    def prepare(read: AnyArray) -> AnyArray:
+        return loss.prepare(read, (len(read), *outputs), edge.dtype)
 
     def of_file(read: AnyArray, rows: Any) -> AnyArray:
-        first = rows.start if isinstance(rows, slice) else rows.flat[0]
-        return prepare(read, f"fit(y), the batch of row {first}")
+        try:
+            return prepare(read)
+        except (ArgumentError, ArgumentTypeError):
+            numbers = range(len(y))[rows] if isinstance(rows, slice) else rows
+            for place, number in enumerate(numbers):  # which one it is of the file
+                _within(f"y, row {number} of the file", prepare)(read[place : place + 1])
+            raise
 
     lies_there = is_dask(y) if isinstance(x, DaskRows) else is_in_file(y)
     # One number a row has room in memory, and the whole of it says more about what is wrong.
@@ -358,23 +367,37 @@ def _in_blocks(model: Sequential, x: Any, y: Any, weight: Any, loss: Loss) -> Ar
             return Files(x, target, weight, own=own)
         if any(own):
             raise ArgumentError(
-                "fit(X)",
+                "X",
                 "arrays in memory, for targets or weights of each replica",
                 "a dask array",
                 "Write X.compute(), or give all replicas the same targets.",
             )
         return Blocks(x, target, weight)
+
+    def of_block(read: AnyArray, number: int) -> AnyArray:
+        checked: AnyArray = _within(f"y, block {number} of the dask array", prepare)(read)
+        return checked
+
+    left = FileRows(y, of_file) if isinstance(x, FileRows) else DaskRows("y", y, of_block)
     if y.shape[:1] != x.shape[:1]:
         edge.check_target_rows(np.broadcast_to(False, y.shape), x)
     if weight is not None:
         weight = edge.check_weight(weight, edge.rows(x))
     if isinstance(x, FileRows):
-        return Files(x, FileRows(y, of_file), weight)
+        return Files(x, left, weight)
+    return Blocks(x, DaskRows("y", y.rechunk({0: x.sizes}), of_block), weight)
 
-    def of_block(read: AnyArray, number: int) -> AnyArray:
-        return prepare(read, f"fit(y), block {number} of the dask array")
 
-    return Blocks(x, DaskRows("fit(y)", y.rechunk({0: x.sizes}), of_block), weight)
+def _within(where: str, convert: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the function that says `where` too, if what it is called for does not fit."""
+
+    def convert_within(*read: Any) -> Any:
+        try:
+            return convert(*read)
+        except (ArgumentError, ArgumentTypeError) as error:
+            raise error.within(where) from None
+
+    return convert_within
 
 
 class Stream:
@@ -390,6 +413,8 @@ class Stream:
         Knows what targets it takes.
     where : str
         Names the argument in messages.
+    columns : tuple of str, optional
+        The columns that a table must have; by default those of the first batch that is one.
 
     Examples
     --------
@@ -399,7 +424,16 @@ class Stream:
     (array([[1.]], dtype=float32), array([[2.]], dtype=float32), None)
     """
 
-    def __init__(self, model: Sequential, batches: Any, loss: Loss, *, where: str) -> None:
+    def __init__(
+        self,
+        model: Sequential,
+        batches: Any,
+        loss: Loss,
+        *,
+        where: str,
+        columns: tuple[str, ...] | None = None,
+    ) -> None:
+        self.columns = columns
         self.model = model
         self.batches = batches
         self.loss = loss
@@ -407,6 +441,7 @@ class Stream:
 
     def __iter__(self) -> Iterator[Batch]:
         def check(x: Any, y: Any, weight: Any) -> Batch:
+            self._check_columns(x)
             return _checked(self.model, x, y, weight, self.loss, where="x", part=True)
 
         return checked_batches(
@@ -414,6 +449,11 @@ class Stream:
         )
 
     in_order = __iter__
+
+    def _check_columns(self, x: Any) -> None:
+        check_columns("x", x, self.columns, fix=_SAME_COLUMNS)
+        if self.columns is None:
+            self.columns = _columns(self.model, x)
 
     def inputs(self) -> Iterator[Array]:
         """Give the inputs."""
@@ -458,7 +498,9 @@ def training_source(model: Sequential, X: Any, y: Any, weight: Any, loss: Loss) 
     2
     """
     if y is not None:
-        return _arrays(model, X, y, weight, loss, where="fit(X)")
+        data = _arrays(model, X, y, weight, loss, where="fit(X)")
+        data.columns = _columns(model, X)
+        return data
     if weight is not None:
         raise ArgumentError(
             "fit(weight=)",
@@ -506,13 +548,21 @@ def validation_source(model: Sequential, validation: Any, loss: Loss, data: Sour
         return _check_fraction(where, validation, data)
     if isinstance(validation, tuple) and len(validation) in (2, 3):
         try:
-            return _arrays(model, *split_batch(validation), loss, where="X")
+            check_columns("X", validation[0], data.columns, fix=_SAME_COLUMNS)
+            held_out = _arrays(model, *split_batch(validation), loss, where="X")
         except (ArgumentError, ArgumentTypeError) as error:
             raise error.within(where) from None
-    looks_like_arrays = isinstance(validation, list) and any(isinstance(a, np.ndarray) for a in validation)
+        for rows in (held_out.x, held_out.y):
+            if isinstance(rows, FileRows | DaskRows):  # are checked when they are read
+                rows.convert = _within(where, rows.convert)
+        return held_out
+    looks_like_arrays = isinstance(validation, list) and any(
+        isinstance(part, np.ndarray) or is_frame(part) or is_sparse(part) for part in validation
+    )
     looks_like_arrays = looks_like_arrays or isinstance(validation, tuple) or is_frame(validation)
     if is_maker(validation) or (is_reiterable(validation) and not looks_like_arrays):
-        return Stream(model, check_reiterable(where, validation), loss, where=where)
+        batches = check_reiterable(where, validation)
+        return Stream(model, batches, loss, where=where, columns=data.columns)
     kind = type(validation).__name__
     raise ArgumentTypeError(
         where,
@@ -520,6 +570,11 @@ def validation_source(model: Sequential, validation: Any, loss: Loss, data: Sour
         f"{kind} of {len(validation)} items" if isinstance(validation, tuple | list) else kind,
         "Write validation=(X, y); a generator can be used only once, so give the function that makes it.",
     )
+
+
+def _columns(model: Sequential, x: Any) -> tuple[str, ...] | None:
+    """Return the columns that the tables behind must have too; an encoder finds its own by their names."""
+    return column_names(x) if model.preprocessing is None else None
 
 
 def _check_fraction(where: str, validation: Any, data: Source) -> float:

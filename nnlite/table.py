@@ -452,8 +452,26 @@ def _ids(where: str, column: CategoricalColumn, cells: Any) -> NDArray[np.float6
     }
     ids[None] = column.missing_id
     given, meaning = read_categories(where, column.name, cells)
+    _check_kinds(where, column, meaning.values())
     id_of = {cell: ids.get(category, 0) for cell, category in meaning.items()}
     return np.fromiter(map(id_of.__getitem__, given), np.float64, len(given))
+
+
+def _check_kinds(where: str, column: CategoricalColumn, found: Iterable[Typed | None]) -> None:
+    """Refuse whole numbers where `fit` saw only text, and the like: none of them would be known."""
+    known = {type(category) for category in column.categories}
+    kinds = {typed[0] for typed in found if typed is not None}
+    if not known or not kinds or known & kinds:
+        return
+    kind = min(known, key=KINDS.index)
+    words = {bool: "truth values", int: "whole numbers", str: "text"}
+    place = f"frame[{column.name!r}]"
+    raise ArgumentTypeError(
+        f"{where}({place})",
+        f"{words[kind]}, like the categories that fit saw",
+        f"only {words[min(kinds, key=KINDS.index)]}",
+        f"Write [{kind.__name__}(value) for value in {place}], or put None where a category is not known.",
+    )
 
 
 def _standardize(where: str, column: NumericColumn, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -481,7 +499,7 @@ def _describe(column: NumericColumn | CategoricalColumn) -> str:
     if isinstance(column, NumericColumn):
         marked = "; missing values are marked" if column.missing else ""
         return f"mean {column.mean:.4g}, scale {column.scale:.4g}{marked}"
-    shown = [repr(category) for category in column.categories[:4]]
+    shown = [reprlib.repr(category) for category in column.categories[:4]]
     if len(column.categories) > len(shown):
         shown.append("...")
     count = len(column.categories)

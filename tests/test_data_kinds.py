@@ -108,14 +108,46 @@ def test_names_of_features_are_remembered_and_held_to(frame):
     assert fresh.feature_names is None
 
 
+def test_tables_of_one_training_have_the_same_columns(frame):
+    X, y = data()
+    turned = frame[["b", "a", "c"]]
+    for call in (
+        lambda model: train(frame, y, model=model, validation=(turned, y)),
+        lambda model: train(frame, y, model=model, validation=[(X, y), (turned, y)]),
+        lambda model: train([(X, y), (frame, y), (turned, y)], None, model=model, batch_size=None),
+        lambda model: train([(frame, y)], None, model=model, validation=[(frame, y), (turned, y)]),
+    ):
+        model = net()
+        before = model.params.values.copy()
+        refused(lambda model=model, call=call: call(model), ArgumentError, "'b', 'a', 'c'.*the same order")
+        np.testing.assert_array_equal(model.params.values, before)
+        assert model.feature_names is None
+    train(frame, y, validation=[(X, y), (frame, y)])
+
+
+def test_names_that_are_no_text_have_a_fix_of_their_own():
+    pd = pytest.importorskip("pandas")
+    X, y = data()
+    model, _ = train(pd.DataFrame(X), y)
+    numbered = pd.DataFrame(X)[[2, 1, 0]]
+    refused(lambda: model.predict(numbered), ArgumentError, r"Write X\.columns = X\.columns\.map\(str\), and")
+    numbered.columns = numbered.columns.map(str)  # the fix
+    np.testing.assert_array_equal(model.predict(numbered[list(model.feature_names)]), model.predict(X))
+
+
+def test_a_list_of_frames_is_no_validation(frame):
+    X, y = data()
+    refused(lambda: train(X, y, validation=[frame, frame]), ArgumentTypeError, r"Write validation=\(X, y\)")
+
+
 def test_a_column_of_words_is_named_with_the_encoder_as_the_fix(frame, library):
-    _, y = data()
+    X, y = data()
     mixed = library.DataFrame({"a": y[:, 0], "city": ["Rome", "Oslo"] * 25, "c": y[:, 0]})
     for call in (
         lambda: train(mixed, y),
         lambda: net().predict(mixed),
         lambda: net().loss_and_grad(mixed, y, nn.MeanSquaredError()),
-        lambda: train(frame, y, validation=(mixed, y)),
+        lambda: train(X, y, validation=(mixed, y)),
         lambda: net().adapt(mixed),
     ):
         refused(
@@ -355,9 +387,14 @@ def test_blocks_of_a_file_give_the_bits_of_the_array(tmp_path):
     np.testing.assert_array_equal(model.predict(mapped), model.predict(X))
 
 
-def test_rows_in_another_order_are_taken_without_a_copy_of_the_file(tmp_path):
-    np.save(tmp_path / "X.npy", np.zeros((1000, 100), order="F"))
-    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+@pytest.mark.parametrize("kind", ["Fortran order", "odd place"])
+def test_rows_are_taken_without_a_copy_of_the_file(kind, tmp_path):
+    if kind == "odd place":
+        (tmp_path / "X").write_bytes(bytes(3 + 1000 * 100 * 8))
+        mapped = np.memmap(tmp_path / "X", np.float64, mode="r", offset=3, shape=(1000, 100))
+    else:
+        np.save(tmp_path / "X.npy", np.zeros((1000, 100), order="F"))
+        mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
     rows = rows_module.FileRows(mapped, lambda read, rows: read)
     tracemalloc.start()
     rows.take(np.array([3, 5]))
@@ -388,8 +425,14 @@ def test_targets_in_a_file(tmp_path, monkeypatch):
     y[30] = np.nan
     np.save(tmp_path / "bad.npy", y)
     bad = np.load(tmp_path / "bad.npy", mmap_mode="r")
-    message = r"^fit\(y\), the batch of row 24: MeanSquaredError\(\) target: .* NaN at index \(6, 0\)"
-    refused(lambda: train(x, bad, shuffle=False), ArgumentError, message)
+    message = r"^y, row 30 of the file: MeanSquaredError\(\) target: .* NaN at index \(0, 0\)"
+    for shuffle in (True, False):
+        refused(lambda shuffle=shuffle: train(x, bad, shuffle=shuffle), ArgumentError, message)
+    refused(
+        lambda: train(X[:9], y[:9], validation=(x, bad)),
+        ArgumentError,
+        r"^fit\(validation=\): " + message[1:],
+    )
 
 
 @pytest.mark.parametrize("rng", [0, [0, 1]], ids=["one seed", "a seed each"])
@@ -423,7 +466,8 @@ def test_a_number_that_is_not_finite_is_named_by_its_row_in_the_file(value, shuf
     message = r"expected finite numbers, got (NaN|infinity .*) at index \(37, 1\)"
     refused(lambda: train(bad, y, model=model, shuffle=shuffle), ArgumentError, r"fit\(X\): " + message)
     np.testing.assert_array_equal(model.params.values, before)
-    refused(lambda: train(X[:30], y[:30], validation=(bad, y)), ArgumentError, message)
+    in_validation = r"^fit\(validation=\): X: " + message
+    refused(lambda: train(X[:30], y[:30], validation=(bad, y)), ArgumentError, in_validation)
     refused(lambda: train(bad, y, validation=0.9, model=net(rng=4)), ArgumentError, message)
     refused(lambda: train(bad, y, model=net(replicas=2, rng=[0, 1])), ArgumentError, message)
     refused(lambda: model.predict(bad), ArgumentError, r"predict\(X\): " + message)
@@ -643,8 +687,15 @@ def test_what_dask_blocks_cannot_do_is_refused(dask):
     refused(
         lambda: train(blocks, chunks(dask, bad[:, 1:2])),
         ArgumentError,
-        r"fit\(y\), block 2 of the dask array: Mean",
+        r"^y, block 2 of the dask array: Mean",
     )
+    message = r"^fit\(validation=\): X, block 2 of the dask array: expected finite"
+    refused(lambda: train(X, y, validation=(chunks(dask, bad), y)), ArgumentError, message)
+    lost = chunks(dask, y)
+    refused(
+        lambda: train(blocks, lost[lost[:, 0] > 0]), ArgumentError, "^y: expected blocks of a known number"
+    )
+    refused(lambda: net().predict(blocks.sum()), ShapeError, "got a single number")
     own = np.zeros((2, ROWS, 1))
     refused(lambda: train(blocks, own, model=net(replicas=2)), ArgumentError, r"Write X\.compute\(\)")
     train(blocks, y, model=net(replicas=2))

@@ -171,6 +171,24 @@ def test_large_data_behind_a_standardize_are_not_blamed():
     assert "a learning rate that is too large, 10" in error.got
 
 
+def test_ids_of_categories_are_not_blamed_but_the_numbers_beside_them_are():
+    X, y = data()
+    ids = np.arange(ROWS) * 30000.0
+    X[:, 3] = ids
+
+    def model():
+        return nn.Sequential([nn.Embedding(10**6, 1, numeric=3), nn.Dense(4, 2)], rng=0)
+
+    error = diverges(model(), X, y, nn.SGD(10.0))
+    assert "a learning rate that is too large, 10" in error.got
+    only_ids = nn.Sequential([nn.Embedding(10**6, 4), nn.Dense(4, 2)], rng=0)
+    assert (
+        "a learning rate that is too large, 1e+25" in diverges(only_ids, ids[:, None], y, nn.Adam(1e25)).got
+    )
+    X[:, 1] *= 1e5
+    assert "data that were never scaled: inputs of size" in diverges(model(), X, y, nn.SGD(0.1)).got
+
+
 @pytest.mark.parametrize(
     ("y", "cause"),
     [(np.full(ROWS, 4999), "a learning rate"), (np.full(ROWS, 4999.0), "data that were never")],

@@ -240,6 +240,10 @@ def test_saved_and_loaded(tmp_path, rng):
     np.testing.assert_array_equal(again.predict(x), model.predict(x))
 
 
+def test_a_count_may_be_an_array():
+    assert Embedding(np.array(3), 2).categories == Embedding(np.array([3]), 2).categories == (3,)
+
+
 # Mistakes.
 
 MANY = 2**24

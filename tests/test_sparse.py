@@ -114,6 +114,14 @@ def test_training_takes_the_steps_of_the_dense_array(options, optimizer, dense, 
             np.testing.assert_allclose(one[column], other[column], rtol=1e-10)
 
 
+def test_the_kind_of_matrix_that_is_a_dict_trains_too(dense, targets):
+    models = [net(), net()]
+    for model, X in zip(models, (sp.dok_array(dense), sp.csr_array(dense)), strict=True):
+        model.fit(X, targets, loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.1), epochs=2)
+        assert model.feature_names is None
+    np.testing.assert_array_equal(models[0].params.values, models[1].params.values)
+
+
 def test_levenberg_marquardt_and_derivatives_of_single_rows(dense, targets):
     loss = nn.MeanSquaredError()
     models = [nn.Sequential([nn.Dense(FEATURES, 2)], rng=0, dtype=np.float64) for _ in range(2)]
@@ -202,6 +210,13 @@ def with_entry(value):
     return X
 
 
+def changed(kind, name, value):
+    """Let one index of a matrix point beyond it, behind the back of SciPy."""
+    X = kind(np.eye(3, FEATURES))
+    getattr(X, name)[1] = value
+    return X
+
+
 class Own(nn.Layer):
     def forward(self, x, ctx=None):
         return x
@@ -226,6 +241,9 @@ MISTAKES = [
     ("index beyond", broken(indices=np.array([0, 1, FEATURES])), dense_layer, ArgumentError, "indices fit its shape"),
     ("index below", broken(indices=np.array([0, -1, 2])), dense_layer, ArgumentError, "indices fit its shape"),
     ("row ends", broken(indptr=np.array([0, 2, 1, 3])), dense_layer, ArgumentError, "indices fit its shape"),
+    ("COO row beyond", changed(sp.coo_array, "row", 10**6), dense_layer, ArgumentError, "indices fit its shape"),
+    ("COO column below", changed(sp.coo_matrix, "col", -5), dense_layer, ArgumentError, "indices fit its shape"),
+    ("LIL column beyond", changed(sp.lil_array, "rows", [FEATURES]), dense_layer, ArgumentError, "indices fit its shape"),
     ("Standardize", with_entry(1.0), nn.Standardize(FEATURES), ArgumentTypeError, "Divide the columns .* fill in every zero"),
     ("Tanh", with_entry(1.0), nn.Tanh(), ArgumentTypeError, r"layer 0 Tanh\(\) .* a sparse csr_array\. Begin the model with Dense"),
     ("Dropout", with_entry(1.0), nn.Dropout(0.5), ArgumentTypeError, r"write X\.toarray\(\)"),

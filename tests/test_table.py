@@ -405,6 +405,12 @@ def test_through_json_and_back(rows, others, min_count):
     assert repr(again) == repr(encoder)
     assert again.columns == encoder.columns
     assert again.config() == encoder.config()
+    kinds = {type(category) for category in encoder.columns[0].categories}
+    given_kinds = {type(c) for c, _ in others if c is not None}
+    if kinds and given_kinds and not kinds & given_kinds:
+        with pytest.raises(ArgumentTypeError, match="like the categories that fit saw"):
+            encoder.transform(table(others))
+        return
     found = encoder.transform(table(others))
     np.testing.assert_array_equal(again.transform(table(others)), found)
     # The definition, cell by cell: 1 and True are no one category.
@@ -485,6 +491,7 @@ def test_it_shows_what_it_has_found():
 
 MOMENT = dt.datetime(2020, 1, 2)
 FITTED = TableEncoder().fit(TABLE)
+ZIPS = TableEncoder(categorical=["x"]).fit({"x": [3000, 8000]})
 
 
 class Named:
@@ -514,6 +521,8 @@ class Named:
         (lambda: TableEncoder().fit({"x": []}), ShapeError, "at least one row, got none"),
         (lambda: FITTED.transform({k: [] for k in TABLE}), ShapeError, "at least one row, got none"),
         (lambda: TableEncoder().fit({"x": 3}), ShapeError, r"frame\['x'\]\): expected one value for each row, got int"),
+        (lambda: TableEncoder().fit({"x": {3, 1, 2}}), ShapeError, "one value for each row, got set"),
+        (lambda: TableEncoder().fit({"x": {0: "a"}}), ShapeError, "one value for each row, got dict"),
         (lambda: TableEncoder().fit({"x": "abc"}), ShapeError, "one value for each row, got str"),
         (lambda: TableEncoder().fit({"x": np.ones((3, 1))}), ShapeError, r"got shape \(3, 1\)"),
         (lambda: TableEncoder().fit({"x": [1], "y": [1, 2]}), ShapeError, "as many rows in each column"),
@@ -534,6 +543,9 @@ class Named:
         (lambda: encode(["a", ["b"]]), ArgumentTypeError, "got list in row 1"),
         (lambda: encode([b"a"]), ArgumentTypeError, "got bytes in row 0"),
         (lambda: encode([b"a"], categorical=["x"]), ArgumentTypeError, "got bytes"),
+        (lambda: FITTED.transform(TABLE | {"city": [1, 2, 3, None]}), ArgumentTypeError, r"expected text, like .* only whole numbers\. Write \[str\(value\) for"),
+        (lambda: ZIPS.transform({"x": ["3000"]}), ArgumentTypeError, r"frame\['x'\]\): expected whole numbers, .* only text\. Write \[int\(value\) for"),
+        (lambda: ZIPS.transform({"x": [True]}), ArgumentTypeError, "only truth values"),
     ],
 )  # fmt: skip
 def test_mistakes(call, error, message):
@@ -548,6 +560,35 @@ def test_a_table_that_cannot_be_used_leaves_the_encoder_as_it_was():
     with pytest.raises(ArgumentError):
         encoder.fit(TABLE | {"weight": [1, 2, math.inf, 3]})
     assert encoder.to_dict() == before
+
+
+def test_one_category_of_a_kind_that_fit_saw_is_enough():
+    np.testing.assert_array_equal(ZIPS.transform({"x": ["Bern", 8000, None]}), [[0], [2], [0]])
+    nothing = TableEncoder(categorical=["x"]).fit({"x": [None]})
+    np.testing.assert_array_equal(nothing.transform({"x": ["Bern", None]}), [[0], [1]])
+
+
+def test_a_table_of_arrow_is_not_taken_for_encoded_numbers(rng):
+    pa = pytest.importorskip("pyarrow")
+    encoder = TableEncoder().fit({"a": [1.0, 3.0], "b": [0.0, 9.0]})
+    model = nn.Sequential([encoder.layer(), nn.Dense(encoder.width, 1)], preprocessing=encoder, rng=0)
+    table = pa.table({"a": [1.0, 2.0], "b": [2.0, 30.0]})
+    for call in (lambda: model.predict(table), lambda: TableEncoder().fit(table)):
+        with pytest.raises(ArgumentTypeError, match=r"got Table\. Write \w+\.to_pandas\(\)\."):
+            call()
+
+
+def test_only_an_encoder_encodes():
+    class Scaler:
+        def transform(self, frame):
+            return frame
+
+    with pytest.raises(ArgumentTypeError, match=r"a fitted TableEncoder, got .*Scaler"):
+        nn.Sequential([nn.Dense(2, 1)], preprocessing=Scaler())
+
+
+def test_long_names_of_categories_are_shown_in_part():
+    assert len(repr(TableEncoder().fit({"x": ["a" * 1000, "b"]}))) < 150
 
 
 def test_frames_that_are_only_plans(pl):

@@ -229,7 +229,8 @@ def _check_categories(categories: int | Sequence[int]) -> tuple[int, ...]:
         raise ArgumentTypeError(
             where, "a count, or a list of counts", f"{categories!r}", "Give whole numbers."
         )
-    counts = categories if isinstance(categories, Sequence | np.ndarray) else (categories,)
+    counts = np.atleast_1d(categories) if isinstance(categories, np.ndarray) else categories
+    counts = counts if isinstance(counts, Sequence | np.ndarray) else (counts,)
     checked = tuple(check_integer(where, count, low=1) for count in counts)
     for count in checked:
         if count > MOST_CATEGORIES:
