@@ -528,9 +528,8 @@ def check_preprocessing(candidate: Any, input_shape: tuple[int, ...] | None) -> 
     if candidate is None:
         return None
     where = "Sequential(preprocessing=)"
-    # By what it has: another library's transformers do not know how many numbers they give, or the like.
-    needed = ("features", "transform", "to_dict")
-    if isinstance(candidate, type) or not all(hasattr(type(candidate), name) for name in needed):
+    # What scikit-learn has does not say by `features` how many numbers it gives.
+    if isinstance(candidate, type) or not all(hasattr(candidate, name) for name in ("transform", "features")):
         raise ArgumentTypeError(
             where, "a fitted TableEncoder", f"{candidate!r}", "Write TableEncoder().fit(frame)."
         )

@@ -150,7 +150,7 @@ class TrainingState:
             )
         return self._snapshot()
 
-    def stop(self, reason: str, *, replicas: AnyArray | None = None) -> None:
+    def stop(self, reason: str = "a callback", *, replicas: AnyArray | None = None) -> None:
         """End the training after the present batch, of all nets or of some replicas.
 
         Parameters
@@ -218,6 +218,16 @@ class Callback:
     1 1.0
     2 0.36
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Refuse a method that nobody would call."""
+        super().__init_subclass__(**options)
+        for name in vars(cls):
+            if name.startswith("on_") and not hasattr(Callback, name):
+                known = ", ".join(known for known in vars(Callback) if known.startswith("on_"))
+                raise ArgumentTypeError(
+                    f"{cls.__name__}.{name}", f"one of {known}", f"{name}", "Nothing calls it; rename it."
+                )
 
     def check(self, state: TrainingState) -> None:
         """Raise an error if the callback is of no use in this training; change nothing.

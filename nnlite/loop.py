@@ -425,6 +425,8 @@ class Loop:
         self.now = None
         for hook in self.epoch_end:
             hook(state)
+        if "stop" in vars(state):  # set by a callback, which hides the method and would do nothing
+            raise ArgumentTypeError("state.stop", "to be called", "a value", 'Write state.stop("why").')
         if state.history.interrupted:
             state.stop(CTRL_C)
 

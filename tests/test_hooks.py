@@ -158,3 +158,47 @@ def test_an_encoder_must_fit_the_first_layer():
     encoder = nn.TableEncoder().fit({"a": [1.0, 2.0, 3.0]})
     with pytest.raises(ArgumentError, match=r"Begin the model with encoder.layer\(\)"):
         nn.Sequential([nn.Dense(2, 1)], preprocessing=encoder)
+
+
+def train(callback):
+    model = nn.Sequential([nn.Dense(1, 1)], rng=0)
+    options = {"loss": nn.MeanSquaredError(), "optimizer": nn.SGD(0.1), "epochs": 5}
+    return model.fit([[1.0]], [[2.0]], callbacks=[callback], **options)
+
+
+def test_a_callback_may_stop_without_a_reason():
+    class Stop(nn.Callback):
+        def on_epoch_end(self, state):
+            state.stop()
+
+    history = train(Stop())
+    assert (len(history), history.stop_reason) == (1, "a callback")
+
+
+def test_stop_is_called_and_not_set():
+    class Stop(nn.Callback):
+        def on_epoch_end(self, state):
+            state.stop = True
+
+    with pytest.raises(ArgumentTypeError, match=r'Write state.stop\("why"\)'):
+        train(Stop())
+
+
+def test_a_method_that_nobody_calls_is_refused():
+    with pytest.raises(ArgumentTypeError, match=r"Mine.on_epoch_ends: expected one of on_train_begin, "):
+
+        class Mine(nn.Callback):
+            def on_epoch_ends(self, state):
+                pass
+
+
+def test_a_sweep_takes_tables_and_refuses_sparse_rows(rng):
+    table = {"size": rng.normal(size=30), "kind": ["a", "b", "c"] * 10}
+    encoder = nn.TableEncoder().fit(table)
+    model = nn.Sequential([encoder.layer(), nn.Dense(encoder.width, 1)], preprocessing=encoder)
+    y = np.array([[1.0], [2.0], [3.0]] * 10)
+    result = nn.sweep(model, table, y, learning_rate=[0.001, 0.1], epochs=20)
+    assert result.best.predict(table).shape == (30, 1)
+    sparse = pytest.importorskip("scipy.sparse").csr_array(rng.normal(size=(30, 2)))
+    with pytest.raises(ArgumentTypeError, match=r"sweep\(X\): expected rows in memory"):
+        nn.sweep(nn.Sequential([nn.Dense(2, 1)]), sparse, y, learning_rate=[0.1, 1.0], epochs=2)

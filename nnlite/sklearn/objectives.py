@@ -194,6 +194,13 @@ def classification(loss: str | Loss, kind: str, columns: int) -> Objective:
             return Objective(SoftmaxCrossEntropy(), columns, activation)
         one = BinaryCrossEntropy()
         return Objective(one if columns == 1 else SumOverOutputs(one), columns, activation)
+    if not loss.from_logits:
+        raise ArgumentError(
+            "MLPClassifier(loss=)",
+            "a loss that takes logits, of which classes can be made",
+            f"{loss}",
+            "Use SoftmaxCrossEntropy(), BinaryCrossEntropy() or Hinge(); set from_logits = True in your own.",
+        )
     if isinstance(loss, SoftmaxCrossEntropy):
         if kind not in ("binary", "multiclass"):
             raise ArgumentError(

@@ -31,7 +31,10 @@ OUTPUT_COPIES = 4
 def like(model: Sequential, rng: Seeds, replicas: int | None = None) -> Sequential:
     """Make a net with the same layers and frozen numbers, and new weights."""
     layers = [copy.deepcopy(layer) for layer in model.layers]
-    twin = Sequential(layers, dtype=model.params.dtype, replicas=replicas, rng=rng)
+    twin = Sequential(
+        layers, dtype=model.params.dtype, replicas=replicas, rng=rng, preprocessing=model.preprocessing
+    )
+    twin.feature_names = model.feature_names
     kept = {name: twin.params[name].copy() for name in twin.params.frozen}
     twin.initialize(rng=rng)  # from the same streams as a new model: until now none was used
     for name, values in kept.items():

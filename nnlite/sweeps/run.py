@@ -153,6 +153,9 @@ def sweep(
     edge = nets[0].boundary
     edge.check_loss(loss)
     x = edge.check_input(X, where="sweep(X)", finite=True)
+    if not isinstance(x, np.ndarray):  # each seed has an order of its own, which such rows cannot be drawn in
+        fix = "Write X.toarray() of a sparse matrix, or take a part of the rows that fits in memory."
+        raise ArgumentTypeError("sweep(X)", "rows in memory, as an array or a table", type(X).__name__, fix)
     edge.check_targets(y, weight, loss, x)
     epochs = check_integer("sweep(epochs=)", epochs, low=2)  # after one, the rates have not met the data
     if batch_size is not None:

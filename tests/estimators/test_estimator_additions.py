@@ -389,3 +389,9 @@ def test_what_cannot_be_masked_is_refused(data):
         quick(MLPRegressor, mask_missing_targets=True, scale_targets=True).fit(
             data.X, np.column_stack([data.y, np.full(120, np.nan)])
         )
+
+
+@pytest.mark.parametrize("loss", [nn.MeanSquaredError(), nn.Huber(), nn.PoissonNLL()], ids=repr)
+def test_a_loss_from_which_no_class_can_be_read_is_refused(loss, data):
+    with pytest.raises(ArgumentError, match="a loss that takes logits"):
+        quick(MLPClassifier, loss=loss).fit([[0.0], [1.0]] * 5, [0, 1] * 5)
