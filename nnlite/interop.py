@@ -15,6 +15,7 @@ import numpy as np
 from nnlite._typing import Array
 from nnlite.checks import check_bool, check_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError, ShapeError
+from nnlite.handover import check_single
 from nnlite.layers import Dense, Embedding, Layer, Standardize
 from nnlite.model import Sequential
 
@@ -268,15 +269,7 @@ def _slots(model: Sequential) -> Iterator[_Slot]:
 
 def _check_model(where: str, model: Any, fold_standardize: bool | None) -> dict[int, Standardize]:
     """Check the model; return the Standardize that is folded into a Dense layer, by the place of that."""
-    if not isinstance(model, Sequential):
-        raise ArgumentTypeError(f"{where}(model)", "a Sequential", f"{model!r}", "Give a model of nnlite.")
-    if model.params.replicas is not None:
-        raise ArgumentError(
-            f"{where}(model)",
-            "a single net",
-            f"{model.params.replicas} replicas",
-            "Choose one: model.replica(0), or model.best(history).",
-        )
+    check_single(where, model)
     if fold_standardize is not None:
         fold_standardize = check_bool(f"{where}(fold_standardize=)", fold_standardize)
     folded = {}

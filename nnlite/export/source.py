@@ -12,9 +12,9 @@ from nnlite._typing import AnyArray
 from nnlite.assembly import follow_shapes
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError
 from nnlite.files import check_path, write_atomically
+from nnlite.handover import check_encoder, check_single
 from nnlite.layers import Layer
 from nnlite.model import Sequential
-from nnlite.table import TableEncoder
 
 __all__ = [
     "Source",
@@ -148,23 +148,9 @@ def check_model(where: str, model: Any) -> Sequential:
     ArgumentTypeError, ArgumentError
         If it is none, one with replicas, or one with preprocessing of another kind.
     """
-    if not isinstance(model, Sequential):
-        raise ArgumentTypeError(f"{where}(model)", "a Sequential", f"{model!r}", "Give a model of nnlite.")
-    if model.params.replicas is not None:
-        raise ArgumentError(
-            f"{where}(model)",
-            "a single net",
-            f"{model.params.replicas} replicas",
-            f"Choose one: {where}(model.replica(0)), or model.best(history).",
-        )
-    if model.preprocessing is not None and type(model.preprocessing) is not TableEncoder:
-        raise ArgumentError(
-            f"{where}(model)",
-            "a TableEncoder as preprocessing, or none",
-            f"the class {type(model.preprocessing).__name__}",
-            "Take the model without it, Sequential([copy.deepcopy(layer) for layer in model]).",
-        )
-    return model
+    single = check_single(where, model, choose=f"{where}(model.replica(0))")
+    check_encoder(where, single)
+    return single
 
 
 def check_custom(where: str, custom: Any) -> dict[type[Layer], Writer]:

@@ -14,13 +14,13 @@ from nnlite._version import __version__
 from nnlite.checks import check_integer
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError
 from nnlite.files import check_path, write_atomically
+from nnlite.handover import check_encoder, check_single
 from nnlite.layers import Layer
 from nnlite.model import Sequential
 from nnlite.onnx.columns import Column, describe, write
 from nnlite.onnx.graph import Graph
 from nnlite.onnx.nodes import WRITERS, Writer
 from nnlite.onnx.package import import_onnx
-from nnlite.table import TableEncoder
 
 __all__ = ["export"]
 
@@ -237,22 +237,8 @@ def _column_input(column: Column, onnx: ModuleType) -> Any:
 
 
 def _check_model(where: str, model: Any) -> None:
-    if not isinstance(model, Sequential):
-        raise ArgumentTypeError(f"{where}(model)", "a Sequential", f"{model!r}", "Give a model.")
-    if model.params.replicas is not None:
-        raise ArgumentError(
-            f"{where}(model)",
-            "a single net",
-            f"{model.params.replicas} replicas",
-            "Choose one: write export(model.replica(0), path), or model.best(history).",
-        )
-    if model.preprocessing is not None and type(model.preprocessing) is not TableEncoder:
-        raise ArgumentError(
-            f"{where}(model)",
-            "a TableEncoder as preprocessing, or none",
-            f"the class {type(model.preprocessing).__name__}",
-            "Export the model without it, Sequential([copy.deepcopy(layer) for layer in model]).",
-        )
+    check_single(where, model, choose="write export(model.replica(0), path)")
+    check_encoder(where, model)
     if model.params.values.nbytes > LARGEST:
         raise ArgumentError(
             f"{where}(model)",
