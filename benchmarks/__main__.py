@@ -57,7 +57,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "workloads", nargs="*", metavar="WORKLOAD", help=f"what to run: {', '.join(names)}; all by default"
     )
     parser.add_argument("--list", action="store_true", help="list workloads, cases and libraries, and stop")
-    parser.add_argument("--quick", action="store_true", help="a run of a minute or two, to see that all works")
+    parser.add_argument("--quick", action="store_true", help="a run of a minute or two, to see that it works")
     parser.add_argument("--check", action="store_true", help="compare the run with the targets")
     parser.add_argument("--threads", type=int, nargs="+", metavar="N", help="numbers of threads: 1 2")
     parser.add_argument("--rounds", type=int, metavar="N", help="turns of each contender")
