@@ -2,6 +2,12 @@
 
 from importlib.util import find_spec
 
-NEEDED = {"nnlite/onnx": "onnx", "nnlite/sklearn": "sklearn", "tests/estimators": "sklearn"}
+NEEDED = {
+    "nnlite/onnx": "onnx",
+    "nnlite/plot": "matplotlib",
+    "nnlite/sklearn": "sklearn",
+    "tests/browser": "selenium",
+    "tests/estimators": "sklearn",
+}
 
 collect_ignore = [folder for folder, package in NEEDED.items() if not find_spec(package)]

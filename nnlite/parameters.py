@@ -272,6 +272,9 @@ class Parameters:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self.dtype = np.dtype(
+            self.dtype.type
+        )  # NumPy's own object again, which it handles faster than its copies
         self._make_views()
 
     def __repr__(self) -> str:

@@ -19,6 +19,7 @@ MODULES = [
     "export",
     "history",
     "initializers",
+    "inspect",
     "interop",
     "layers",
     "losses",
@@ -35,7 +36,11 @@ MODULES = [
     "table",
     "testing",
 ]
-MODULES += [name for name, package in {"onnx": "onnx", "sklearn": "sklearn"}.items() if find_spec(package)]
+MODULES += [
+    name
+    for name, package in {"onnx": "onnx", "plot": "matplotlib", "sklearn": "sklearn"}.items()
+    if find_spec(package)
+]
 
 
 def public_objects():

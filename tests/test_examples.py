@@ -105,3 +105,26 @@ def test_sweep(tmp_path):
     answers = re.findall(rf"= +{NUMBER}   \(truth: (\d)\)", text)
     assert [float(a) for a, _ in answers] == pytest.approx([float(t) for _, t in answers], abs=0.1)
     assert len(answers) == 4
+
+
+def test_mislabelled(tmp_path):
+    text = printed("mislabelled", tmp_path)
+    assert float(re.search(rf"by neighbours +median .*worst {NUMBER}%", text)[1]) >= 80
+    assert len(re.findall(r"^row \d+ is said to be", text, flags=re.MULTILINE)) == 3
+
+
+def test_learning_rate(tmp_path):
+    assert number("worst #%", printed("learning_rate", tmp_path)) >= 90
+
+
+def test_clinic(tmp_path):
+    text = printed("clinic", tmp_path)
+    assert "30 of 30 named by the right code first" in text
+    assert "20 of 20 with nothing above a note" in text
+
+
+def test_one_step(tmp_path):
+    text = printed("one_step", tmp_path)
+    beats = re.findall(r"^(\d)  (\w+)", text, flags=re.MULTILINE)
+    assert [int(number) for number, _ in beats] == list(range(1, 8))
+    assert int(re.search(r"The page has (\d+) kB", text)[1]) < 80

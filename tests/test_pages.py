@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NUMBER = r"-?\d+\.\d*(?:e[-+]\d+)?"
 
 #: Runs the blocks of a page in one namespace, as a reader does, and says what each of them printed.
@@ -25,6 +25,11 @@ for code in json.load(sys.stdin):
     printed.append(out.getvalue())
 sys.stdout.write("\\0" + json.dumps(printed))
 """
+
+
+def name(page):
+    """Name a page by its path in the project."""
+    return page.relative_to(ROOT).as_posix()
 
 
 def blocks(page):
@@ -47,7 +52,7 @@ def test_there_are_blocks():
     assert sum(bool(output) for page in PAGES for _, output in blocks(page)) >= 2
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=name)
 def test_code_runs_and_prints_what_it_says(page, tmp_path):
     missing = [name for name in needs(page) if find_spec(name) is None]
     if missing:
@@ -69,20 +74,20 @@ def test_code_runs_and_prints_what_it_says(page, tmp_path):
     for number, (printed, (_, output)) in enumerate(
         zip(json.loads(run.stdout.rpartition("\0")[2]), blocks(page), strict=True), start=1
     ):
-        where = f"{page.name}, block {number}"
+        where = f"{name(page)}, block {number}"
         # Float32 results differ in the last digits between processors; the words must be the same.
         assert re.sub(NUMBER, "#", printed) == re.sub(NUMBER, "#", output), where
         found, said = (list(map(float, re.findall(NUMBER, text))) for text in (printed, output))
         assert found == pytest.approx(said, abs=0.03), where
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name)
 def test_links_lead_to_files(page):
     text = page.read_text(encoding="utf-8")
     links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
     assert [link for link in links if link and not (page.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name)
 def test_no_page_sends_a_reader_to_the_other_package(page):
     assert "pip install nnlite" not in page.read_text(encoding="utf-8")

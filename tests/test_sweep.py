@@ -534,7 +534,9 @@ class TestPicture:
         assert "barely moves" in words
 
     def test_bad_axes(self):
-        with pytest.raises(ArgumentTypeError, match=r"plot\(ax\): expected a matplotlib Axes, got int"):
+        with pytest.raises(
+            ArgumentTypeError, match=r"plot.sweep\(ax=\): expected a matplotlib Axes, got int"
+        ):
             quadratic([0.1, 0.5]).plot(3)
 
 

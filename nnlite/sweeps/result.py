@@ -214,9 +214,9 @@ class SweepResult:
         ArgumentTypeError
             If `ax` is no Axes.
         """
-        from nnlite.sweeps.picture import draw
+        from nnlite.plot.sweep import sweep
 
-        return draw(self, ax)
+        return sweep(self, ax=ax)
 
     # As a table.
 

@@ -1,4 +1,4 @@
-"""The picture of a sweep: too small and it barely moves, too large and it overshoots."""
+"""`sweep`: too small and it barely moves, too large and it overshoots."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnlite._typing import Array
-from nnlite.errors import ArgumentTypeError
-from nnlite.sweeps.labels import LABELS
-from nnlite.sweeps.result import SweepResult
+from nnlite.plot.style import GREEN, ORANGE, SKY, VERMILION, new_axes, open_frame, pyplot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw"]
+    from nnlite.sweeps import SweepResult
 
-#: Of Okabe and Ito's colours, which colour-blind people can tell apart; and words for each label.
-COLOURS = dict(zip(LABELS, ("#56B4E9", "#009E73", "#E69F00", "#D55E00"), strict=True))
-WORDS = dict(zip(LABELS, ("barely moves", "learns", "overshoots", "diverges"), strict=True))
+__all__ = ["sweep"]
+
+#: A colour and words for each label of a sweep, from too small to too large.
+COLOURS = {"crawls": SKY, "learns": GREEN, "overshoots": ORANGE, "diverges": VERMILION}
+WORDS = {
+    "crawls": "barely moves", "learns": "learns", "overshoots": "overshoots", "diverges": "diverges",
+}  # fmt: skip
 #: Losses are drawn from this part of that at the start, below which all is learned, to so many times it;
 #: if some diverge, to so many times it at least.
 DEPTH = 1e-6
@@ -26,27 +28,46 @@ HEIGHT = 1000.0
 CLIMB = 30.0
 
 
-def draw(result: SweepResult, ax: Axes | None) -> Axes:
-    """Draw a sweep; see `SweepResult.plot`, which calls this."""
-    try:
-        import matplotlib.axes
-        import matplotlib.pyplot as plt
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "SweepResult.plot: expected matplotlib to be installed, got no such package. "
-            'Run python -m pip install ".[plot]" where nnlite is checked out.',
-            name=error.name,
-        ) from error
-    if ax is not None and not isinstance(ax, matplotlib.axes.Axes):
-        fix = "Write figure, ax = plt.subplots(), or leave it out."
-        raise ArgumentTypeError("SweepResult.plot(ax)", "a matplotlib Axes", type(ax).__name__, fix)
+def sweep(result: SweepResult, *, ax: Axes | None = None) -> Axes:
+    """Draw the loss at the end over the rate, on a ground that shows what each rate does.
+
+    Parameters
+    ----------
+    result : SweepResult
+        What `nnlite.sweep` returned.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw. By default in a new figure, with a loss curve of each label below.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The one with the loss over the rate.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If matplotlib is not installed.
+    ArgumentTypeError
+        If `ax` is no Axes.
+
+    Examples
+    --------
+    >>> import nnlite as nn
+    >>> model = nn.Sequential([nn.Dense(1, 1)], rng=0)
+    >>> result = nn.sweep(model, [[-1.0], [1.0]], [[-3.0], [3.0]], learning_rate=[0.0001, 0.3])
+    >>> ax = sweep(result)
+    >>> [text.get_text() for text in ax.texts]
+    ['barely moves', 'learns']
+    >>> ax.figure.clear()
+    """
     if ax is None:
         shown = list(dict.fromkeys(result.labels))
-        figure = plt.figure(figsize=(8, 6.5), layout="constrained")
+        figure = pyplot("plot.sweep").figure(figsize=(8, 6.5), layout="constrained")
         grid = figure.add_gridspec(2, len(shown), height_ratios=(2, 1))
         ax = figure.add_subplot(grid[0, :])
         for place, label in enumerate(shown):
             _draw_curve(result, label, figure.add_subplot(grid[1, place]), first=place == 0)
+    ax = new_axes("plot.sweep", ax)
     _draw_losses(result, ax)
     return ax
 
@@ -133,6 +154,6 @@ def _draw_curve(result: SweepResult, label: str, ax: Axes, *, first: bool) -> No
     ax.set(xlim=(0, max(last, 1)), xlabel="epoch")
     ax.set_title(f"{WORDS[label]}: rate {result.rates[index]:.2g}", fontsize="small")
     ax.tick_params(labelleft=first, labelsize="small")
-    ax.spines[["top", "right"]].set_visible(False)
+    open_frame(ax)
     if first:
         ax.set_ylabel("loss")

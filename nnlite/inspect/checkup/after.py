@@ -1,0 +1,217 @@
+"""The result: what was learned, beside a constant answer, a linear model, and rows that were held out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from nnlite._typing import Array
+from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.inspect.checkup.diagnosis import Finding, finding
+from nnlite.inspect.checkup.patient import Patient, Skip, measured_loss
+from nnlite.layers import Dense, Embedding, Flatten, Layer, Standardize
+from nnlite.model import Sequential
+from nnlite.second_order import LBFGS
+from nnlite.sweeps.labels import BOUNCE, OFTEN, RISE, SLIGHT
+
+__all__ = ["answers", "course", "gap", "linear"]
+
+# Losses are compared in parts of the way from that of the best constant answer to the least one. The numbers
+# are those of 104 nets on seven data sets that ended below 0.3 of it after 40 epochs of Adam.
+
+#: A loss above this: nothing was learned.
+NOTHING_LEARNED = 0.95
+#: Answers that vary by less than this part of their size are the same for every row.
+SAME = 1e-3
+#: Validation above training: up to 0.23.
+GAP = 0.3
+#: A rise above the lowest validation loss that is worth naming.
+RISEN = 0.1
+#: The fall of the loss in the last third of the epochs: 0.016 as a rule, below 0.085 in 95 of 100.
+STILL_FALLING = 0.12
+LAST_PART = 3
+#: Where so little is left, it may fall on; cross-entropy never stops.
+LEFT = 0.05
+#: Fewer moves say nothing about going up and down. What counts as that are the constants of `nnlite.sweep`;
+#: the rises of healthy nets came to 0.033 an epoch at most, where 0.05 is asked for.
+ENOUGH_MOVES = 5
+#: By so much a linear model must be better for a warning, and so near for a note.
+WORSE_THAN_LINEAR = 0.1
+AS_GOOD = 0.01
+#: Iterations of L-BFGS, which a smooth problem without hidden layers needs.
+ITERATIONS = 100
+#: With fewer rows a number, a linear model learns them by heart, and training rows say nothing of it.
+ROWS_A_NUMBER = 10
+
+
+def answers(p: Patient) -> Iterator[Finding]:
+    """Compare the loss with that of the best constant answer."""
+    _needs_training(p)
+    loss, constant = p.start, p.constant
+    if constant - loss > (1 - NOTHING_LEARNED) * p.way:
+        return
+    pred = p.passage.outputs[-1]
+    moves = float(pred.std(axis=0).max())
+    same = (
+        " It gives nearly the same answer to every row."
+        if moves < SAME * max(1.0, float(np.abs(pred).max()))
+        else ""
+    )
+    yield finding(
+        "NN402",
+        "error",
+        f"After training the loss is {loss:.3g}; the best answer that is the same for every row has "
+        f"{constant:.3g}. Nothing was learned.{same}",
+        "See what else was found; if nothing, look whether the rows of X and y still belong together.",
+        loss=loss,
+        constant=constant,
+        spread_of_answers=moves,
+    )
+
+
+def course(p: Patient) -> Iterator[Finding]:
+    """Look at the losses of the epochs: still falling, or going up and down."""
+    if p.history is None:
+        raise Skip("no history was given")
+    if p.history.replicas:
+        raise Skip("the history is that of replicas")
+    losses = np.array(p.history["loss"], dtype=np.float64)
+    way = max(min(losses[0], p.constant) - losses.min(), SLIGHT * p.way)
+    moves = np.diff(losses) / way
+    if len(moves) >= ENOUGH_MOVES:
+        rises, climb = float((moves > RISE).mean()), float(np.where(moves > 0, moves, 0).sum() / len(moves))
+        if rises > OFTEN and climb > BOUNCE:
+            yield finding(
+                "NN405",
+                "warning",
+                f"The loss rose in {rises:.0%} of {len(moves)} epochs, by {climb:.1%} of the whole way down "
+                "in each on average: the steps jump from one slope to the other.",
+                "Train with a third or a tenth of the rate, or let nnlite.schedules.CosineDecay lower it.",
+                rises=rises,
+                climb=climb,
+                losses=losses.tolist()[-100:],
+            )
+            return
+    stopped = p.history.stop_reason
+    if stopped and not stopped.startswith("all "):
+        return
+    validated = "validation_loss" in p.history.columns
+    watched = np.array(p.history["validation_loss"], dtype=np.float64) if validated else losses
+    part = max(1, len(losses) // LAST_PART)
+    if len(losses) < 2:
+        return
+    fell, fell_watched = (_fall(curve, part) for curve in (losses, watched))
+    if min(fell, fell_watched) > STILL_FALLING * p.way and losses[-1] - p.least > LEFT * p.way:
+        yield finding(
+            "NN404",
+            "warning",
+            f"In the last {part} of {len(losses)} epochs the {'validation ' if validated else ''}loss still "
+            f"fell by {fell_watched:.3g}, to {watched[-1]:.3g}: it would have gone on.",
+            f"Train on, with epochs={4 * len(losses)} and EarlyStopping on validation rows.",
+            fell=fell_watched,
+            epochs=len(losses),
+            last=part,
+            loss=float(watched[-1]),
+        )
+
+
+def _fall(curve: Array, part: int) -> float:
+    """Return by how much a curve fell in its last part, by medians, which one jump does not move."""
+    width = max(1, part // 2)
+    return float(np.median(curve[-part - width : -part]) - np.median(curve[-width:]))
+
+
+def gap(p: Patient) -> Iterator[Finding]:
+    """Compare the loss on training rows with that on validation rows."""
+    _needs_training(p)
+    curve: list[float] = []
+    if p.history is not None and "validation_loss" in p.history.columns and not p.history.replicas:
+        curve = [float(value) for value in p.history["validation_loss"]]
+    train, constant = p.start, p.constant
+    if p.held_out is not None and p.held_out.y is not None:
+        held_out = measured_loss(p.model, p.held_out, p.loss)
+    elif curve:  # a part of the training rows, which `fit` has drawn
+        kept = p.history.best_epoch if p.history is not None else None
+        held_out = curve[(kept or len(curve)) - 1]
+    else:
+        raise Skip("no validation rows were given")
+    lowest = min(curve, default=held_out)
+    if held_out - train < GAP * p.way:
+        return
+    when = ""
+    if curve and held_out - lowest > RISEN * p.way:
+        when = f" It was lowest, {lowest:.3g}, in epoch {curve.index(lowest) + 1} of {len(curve)}."
+    yield finding(
+        "NN401",
+        "warning",
+        f"The loss is {train:.3g} on training rows and {held_out:.3g} on validation rows, where the best "
+        f"constant answer has {constant:.3g}: the net has learned rows by heart.{when}",
+        "Add rows, Dropout or weight_decay, take fewer neurons, and stop with EarlyStopping().",
+        training_loss=train,
+        validation_loss=held_out,
+        constant=constant,
+        lowest_validation_loss=lowest,
+    )
+
+
+def linear(p: Patient) -> Iterator[Finding]:
+    """Fit a linear model to the same rows with the same loss, and compare."""
+    _needs_training(p)
+    part = p.sample
+    held_out = p.held_out if p.held_out is not None and p.held_out.y is not None else None
+    model = _linear_model(p)
+    if held_out is None and part.x.shape[0] < ROWS_A_NUMBER * model.params.size:
+        raise Skip("a linear model may learn so few rows by heart; give validation rows")
+    try:
+        model.fit(
+            part.x, part.y, loss=p.loss, optimizer=LBFGS(), epochs=ITERATIONS, weight=part.weight, rng=0
+        )
+    except (ArgumentError, ArgumentTypeError) as error:
+        raise Skip(f"the linear model could not be fitted: {error.got}") from None
+    judged, where = (part, "training") if held_out is None else (held_out, "validation")
+    theirs, ours = measured_loss(model, judged, p.loss), measured_loss(p.model, judged, p.loss)
+    constant = p.constant
+    evidence: dict[str, Any] = {"loss": ours, "linear": theirs, "constant": constant, "rows": where}
+    if ours - theirs > WORSE_THAN_LINEAR * p.way:
+        yield finding(
+            "NN403",
+            "warning",
+            f"On {where} rows the loss is {ours:.3g}; a linear model has {theirs:.3g} (and a constant "
+            f"answer {constant:.3g}).",
+            "See what else was found: the hidden layers do harm as they are trained.",
+            **evidence,
+        )
+    elif ours > theirs - AS_GOOD * p.way:
+        yield finding(
+            "NN403",
+            "note",
+            f"On {where} rows the loss is {ours:.3g}, that of a linear model {theirs:.3g}: the hidden "
+            "layers add nothing.",
+            "A net without hidden layers would do, and is easier to read.",
+            **evidence,
+        )
+
+
+def _linear_model(p: Patient) -> Sequential:
+    """Make a model without hidden layers for the same data."""
+    first = p.model.layers[p.model._first_learning]
+    if isinstance(first, Embedding) and first.categories:
+        raise Skip("ids of categories are no numbers for a linear model")
+    hidden = [layer for layer in p.model.layers if layer.parameter_names]
+    if len(hidden) < 2:
+        raise Skip("the model is linear itself")
+    x = p.all.x
+    shape = x.shape[1:]
+    width = int(np.prod(shape))
+    layers: list[Layer] = [Flatten(shape)] if len(shape) > 1 else []
+    if isinstance(x, np.ndarray):
+        layers.append(Standardize(width))
+    layers.append(Dense(width, p.outputs))
+    return Sequential(layers, dtype=np.float64, rng=0)
+
+
+def _needs_training(p: Patient) -> None:
+    if not p.trained:
+        raise Skip("the model is not trained")

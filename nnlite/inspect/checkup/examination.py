@@ -1,0 +1,370 @@
+"""The examination: all checks in their order, on copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnlite.boundary import column_names
+from nnlite.checks import check_bool, check_integer
+from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.history import History
+from nnlite.inspect.checkup import after, data, proof, rate, start, units
+from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding
+from nnlite.inspect.checkup.given import Data
+from nnlite.inspect.checkup.patient import Patient, Skip
+from nnlite.losses import Loss
+from nnlite.model import Sequential
+from nnlite.optimizers import Optimizer
+from nnlite.rows import Blockwise
+from nnlite.second_order import FullBatchOptimizer
+from nnlite.training import _check_optimizer
+
+__all__ = [
+    "BEGINNING",
+    "END",
+    "MEANWHILE",
+    "THOROUGH",
+    "Check",
+    "admit",
+    "check_pair",
+    "doctor",
+    "examine",
+    "one_net",
+]
+
+
+class Check(NamedTuple):
+    """One check.
+
+    Parameters
+    ----------
+    title : str
+        What is looked at.
+    run : callable (Patient) -> iterator of Finding
+        Looks. It raises `Skip` where it cannot.
+
+    Examples
+    --------
+    >>> Check("features", data.features).title
+    'features'
+    """
+
+    title: str
+    run: Callable[[Patient], Iterable[Finding]]
+
+
+#: Checks that look at data, weights and one pass.
+BEGINNING = (
+    Check("features", data.features),
+    Check("targets", data.targets),
+    Check("classes", data.classes),
+    Check("equal rows with different labels", data.repeats),
+    Check("rows in training and validation", data.leaks),
+    Check("training beside validation features", data.validation),
+    Check("loss and last layer", start.last_layer),
+    Check("weights and loss are finite", start.finite),
+    Check("neurons that are equal", start.symmetry),
+    Check("loss at the start", start.start_loss),
+)
+#: Checks of what training changes from step to step.
+MEANWHILE = (
+    Check("dead and saturated neurons", units.units),
+    Check("gradients layer by layer", units.gradients),
+)
+#: Checks of what has been learned, which train nothing.
+END = (
+    Check("weights and loss are finite", start.finite),
+    Check("course of the loss", after.course),
+    Check("better than a constant answer", after.answers),
+    Check("training beside validation loss", after.gap),
+)
+#: Checks that train copies.
+TRIALS = (
+    Check("update-to-weight ratios", rate.updates),
+    Check("gradient against differences", proof.wrong_gradient),
+    Check("one batch by heart", start.one_batch),
+    Check("learning rate", rate.learning_rate),
+    Check("better than a linear model", after.linear),
+)
+THOROUGH = tuple(dict.fromkeys(BEGINNING + MEANWHILE + END + TRIALS))
+
+
+def doctor(
+    model: Sequential,
+    X: Any,
+    y: Any,
+    loss: Loss,
+    optimizer: Optimizer | FullBatchOptimizer,
+    *,
+    weight: Any = None,
+    validation: Any = None,
+    history: History | None = None,
+    batch_size: int | None = None,
+    trained: bool | None = None,
+) -> Diagnosis:
+    """Say what is wrong with a training, the likeliest cause first, with numbers and what to do.
+
+    Call it before `fit`, with what `fit` will get, and after it, with the history too; `Doctor`
+    is the same as a callback. What `fit` would refuse is a finding here. Everything is measured
+    on copies: model, optimizer and their generators remain as they are.
+
+    Parameters
+    ----------
+    model : Sequential
+        One net.
+    X : array-like of shape (rows, features)
+        The input, as for `fit`.
+    y : array-like
+        The targets.
+    loss : Loss
+        What is lowered.
+    optimizer : Optimizer or FullBatchOptimizer
+        How it steps.
+    weight : array-like of shape (rows,), optional
+        How much each row counts.
+    validation : tuple, optional
+        ``(X, y)`` or ``(X, y, weight)``, as for `fit`. Of a part of the training rows, such as 0.2,
+        the history says what there is to say.
+    history : History, optional
+        What `fit` returned.
+    batch_size : int, optional
+        Rows in one step, 32 by default.
+    trained : bool, optional
+        Whether the model has been trained. By default it has if there is a history or the optimizer
+        has made steps.
+
+    Returns
+    -------
+    Diagnosis
+        The findings, what was checked, and what could not be.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If model, loss, optimizer or history are none, the model has replicas, or an option cannot
+        be used.
+
+    Notes
+    -----
+    Up to 2,000 rows, drawn at random, are passed through the net; duplicates are looked for in all.
+    Of a file or a dask array the first block is read.
+    docs/doctor.md lists the codes; each has a page with the numbers that lead to it.
+
+    References
+    ----------
+    A. Karpathy, "A Recipe for Training Neural Networks", 2019.
+    Y. LeCun, L. Bottou, G. Orr and K.-R. Müller, "Efficient BackProp", 1998.
+
+    Examples
+    --------
+    >>> import nnlite as nn
+    >>> X, y = nn.datasets.iris()
+    >>> model = nn.Sequential([nn.Dense(4, 16), nn.Tanh(), nn.Dense(16, 3)], rng=0)
+    >>> found = doctor(model, 1000 * X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01))
+    >>> print(found[0])
+    error NN101 unscaled-features: Column 0 reaches the first weights with a typical size of 5.9e+03;
+    a net learns from numbers near 1.
+      -> Put Standardize(4) before layer 0 Dense(4, 16). (docs/doctor/NN101.md)
+    """
+    patient, findings = admit(
+        model,
+        X,
+        y,
+        loss,
+        optimizer,
+        weight=weight,
+        validation=validation,
+        history=history,
+        batch_size=batch_size,
+        trained=trained,
+    )
+    return examine(patient, findings, THOROUGH)
+
+
+def admit(
+    model: Any,
+    X: Any,
+    y: Any,
+    loss: Any,
+    optimizer: Any,
+    *,
+    weight: Any,
+    validation: Any,
+    history: Any,
+    batch_size: int | None,
+    trained: bool | None,
+) -> tuple[Patient, list[Finding]]:
+    """Check what was given, and copy it; what `fit` would refuse becomes findings.
+
+    Parameters
+    ----------
+    model, X, y, loss, optimizer, weight, validation, history, batch_size, trained
+        As in `doctor`.
+
+    Returns
+    -------
+    patient : Patient
+    findings : list of Finding
+    """
+    where = "doctor"
+    if not isinstance(model, Sequential):
+        raise ArgumentTypeError(f"{where}(model)", "a Sequential", _kind(model), "Give the model itself.")
+    one_net(where, model)
+    if not isinstance(loss, Loss):
+        model.boundary.check_loss(loss)
+    if not isinstance(optimizer, Optimizer | FullBatchOptimizer):
+        _check_optimizer(model, optimizer, loss)
+    if history is not None and not isinstance(history, History):
+        fix = "Give what fit returned."
+        raise ArgumentTypeError(f"{where}(history=)", "a History", _kind(history), fix)
+    if batch_size is not None:
+        batch_size = check_integer(f"{where}(batch_size=)", batch_size, low=1)
+    if trained is not None:
+        trained = check_bool(f"{where}(trained=)", trained)
+    else:
+        trained = bool(history) or bool(getattr(optimizer, "steps", 0))
+    held_out = check_pair(f"{where}(validation=)", validation)
+
+    patient = Patient(model, optimizer, loss, batch_size or 32, trained=trained, history=history)
+    findings: list[Finding] = []
+    if patient.model.feature_names is None and patient.model.preprocessing is None:
+        names = column_names(X)
+        if names is not None and patient.model.input_shape == (len(names),) and len(set(names)) == len(names):
+            patient.model.feature_names = names
+    try:
+        x, kept = _input(patient.model, X, "X")
+        patient.model._adapt(lambda: iter((x,)))
+        patient.data = Data(x, None, None)
+    except (ArgumentError, ArgumentTypeError) as error:
+        return patient, [start.refused(error, "NN103")]
+    findings += _refusals(patient, model, optimizer)
+    refused = bool(findings)
+    try:
+        target, weights = _targets(patient, y, weight, x, kept)
+        patient.data = Data(x, None if refused else target, weights)
+    except (ArgumentError, ArgumentTypeError) as error:
+        findings.append(start.refused(error, "NN104"))
+    if held_out is not None:
+        try:
+            other, rows = _input(patient.model, held_out[0], "validation X")
+            patient.held_out = Data(other, None, None)
+            target, weights = _targets(patient, held_out[1], held_out[2], other, rows)
+            patient.held_out = Data(other, None if refused else target, weights)
+        except (ArgumentError, ArgumentTypeError) as error:
+            findings.append(start.refused(error.within("validation"), "NN104"))
+    return patient, findings
+
+
+def _refusals(patient: Patient, model: Sequential, optimizer: Any) -> Iterator[Finding]:
+    """Tell what `fit` would refuse about loss and optimizer."""
+    loss = patient.loss
+    try:
+        model.boundary.check_loss(loss)
+    except (ArgumentError, ArgumentTypeError) as error:
+        logits = loss.from_logits and model.layers[-1].gives_probabilities
+        yield start.refused(error, "NN201" if logits else "NN209")
+        return
+    try:
+        _check_optimizer(model, optimizer, loss)
+    except (ArgumentError, ArgumentTypeError) as error:
+        yield start.refused(error, "NN209")
+
+
+def _targets(patient: Patient, y: Any, weight: Any, x: Any, rows: int | None) -> tuple[Any, Any]:
+    edge = patient.model.boundary
+    if rows is not None:  # as many as were read of a file
+        y = y[:rows]
+        weight = None if weight is None else weight[:rows]
+    raw = edge.check_target_rows(y, x)
+    patient.integers = raw.dtype.kind in "iub"
+    target, weights = edge.check_targets(raw, weight, patient.loss, x)
+    return target, weights
+
+
+def _input(model: Sequential, X: Any, where: str) -> tuple[Any, int | None]:
+    """Check an input; of one that is not in memory, read as many rows as are looked at."""
+    blocks = model.boundary.in_blocks(X, where=where)
+    if not isinstance(blocks, Blockwise):
+        return model.boundary.check_input(X, where=where, finite=True), None
+    first = next(iter(blocks))
+    return first, len(first)
+
+
+def one_net(where: str, model: Sequential) -> None:
+    """Refuse a model with replicas.
+
+    Parameters
+    ----------
+    where : str
+        Names the caller in the message.
+    model : Sequential
+        The candidate.
+    """
+    if model.params.replicas is not None:
+        fix = "Write model.replica(0)."
+        raise ArgumentError(f"{where}(model)", "one net", f"{model.params.replicas} replicas", fix)
+
+
+def check_pair(where: str, validation: Any) -> tuple[Any, Any, Any] | None:
+    """Return validation data as (X, y, weight).
+
+    Parameters
+    ----------
+    where : str
+        Names them in the message.
+    validation : tuple, float or None
+        The candidate. A float is a part of the training rows, which `fit` draws: there are none to look at.
+
+    Returns
+    -------
+    tuple or None
+    """
+    if validation is None or isinstance(validation, float):
+        return None
+    if not isinstance(validation, tuple) or len(validation) not in (2, 3):
+        raise ArgumentTypeError(
+            where, "(X, y) or (X, y, weight)", _kind(validation), "Give a tuple of arrays."
+        )
+    return (*validation, None)[:3]
+
+
+def _kind(value: Any) -> str:
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+
+
+def examine(patient: Patient, findings: list[Finding], checks: Iterable[Check]) -> Diagnosis:
+    """Make the checks.
+
+    Parameters
+    ----------
+    patient : Patient
+        Who is examined.
+    findings : list of Finding
+        What is known already.
+    checks : iterable of Check
+        What to look at.
+
+    Returns
+    -------
+    Diagnosis
+    """
+    found, checked, skipped = list(findings), ["input, targets, loss and optimizer as fit does"], {}
+    with np.errstate(all="ignore"):  # what is no number any more is among what is looked for
+        for check in checks:
+            try:
+                found += check.run(patient)
+                checked.append(check.title)
+            except Skip as reason:
+                skipped[check.title] = str(reason)
+            except (
+                ArgumentError,
+                ArgumentTypeError,
+            ) as error:  # raised by a layer or a loss of the user's own
+                if all(one.code != "NN209" for one in found):
+                    found.append(start.refused(error, "NN209"))
+                skipped[check.title] = "a pass through the model fails"
+    rows = 0 if patient.data is None else patient.data.x.shape[0]
+    return Diagnosis(found, checked, skipped, rows=rows, trained=patient.trained)

@@ -1,0 +1,311 @@
+"""What the doctor examines: copies of model and optimizer with checked data, and what is measured on them."""
+
+from __future__ import annotations
+
+import copy
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnlite._typing import AnyArray, Array
+from nnlite.foreign import is_sparse
+from nnlite.history import History
+from nnlite.inspect.checkup.baseline import best_constant, least
+from nnlite.inspect.checkup.given import Data, take
+from nnlite.layers import Embedding
+from nnlite.losses import BinaryCrossEntropy, Hinge, Loss, Masked, SoftmaxCrossEntropy
+from nnlite.model import Sequential
+from nnlite.optimizers import Optimizer
+from nnlite.second_order import FullBatchOptimizer
+
+__all__ = ["NO_WAY", "Passage", "Patient", "Skip", "measured_loss", "reaching"]
+
+#: Rows that losses, units and gradients are measured on. Digits, 1,797, are all used; on more, the standard
+#: error of a share, 1/sqrt(4 * 2000), is about 1 %, finer than any threshold.
+SAMPLE = 2000
+#: Less than this is what rounding leaves.
+NO_WAY = 1e-9
+
+
+class Skip(Exception):
+    """A check cannot be made; the message says why."""
+
+
+class Passage(NamedTuple):
+    """One pass forward and backward, in float64 and without dropout.
+
+    Parameters
+    ----------
+    loss : float
+        The loss.
+    outputs : list of ndarray
+        What each layer gave.
+    blames : dict of int to ndarray
+        dL/d(output) of each layer from the first one that learns on.
+    slopes : dict of int to ndarray
+        Of each layer, what one unit of blame at its output becomes at its input.
+    grads : ndarray of shape (size,)
+        The gradient, laid out as ``params.values``.
+
+    Examples
+    --------
+    >>> Passage(0.5, [], {}, {}, np.zeros(2)).loss
+    0.5
+    """
+
+    loss: float
+    outputs: list[Array]
+    blames: dict[int, Array]
+    slopes: dict[int, Array]
+    grads: Array
+
+
+class Patient:
+    """Copies of what the user has, so that whatever is tried leaves theirs alone.
+
+    Parameters
+    ----------
+    model : Sequential
+        The user's.
+    optimizer : Optimizer or FullBatchOptimizer
+        The user's.
+    loss : Loss
+        The user's.
+    batch_size : int
+        Rows in one step.
+    trained : bool
+        Whether training has been.
+    history : History, optional
+        What `fit` returned.
+    copied : bool
+        Whether model and optimizer are copies already, or will be looked at only.
+
+    Attributes
+    ----------
+    model, optimizer
+        The copies.
+    data : Data or None
+        All rows; None if the input is refused.
+    held_out : Data or None
+        The validation rows.
+    integers : bool
+        Whether the targets were given as integers.
+
+    Examples
+    --------
+    >>> from nnlite import SGD, Dense, MeanSquaredError
+    >>> Patient(Sequential([Dense(1, 1)]), SGD(0.1), MeanSquaredError(), 32, trained=False).kind
+    'numbers'
+    """
+
+    def __init__(
+        self,
+        model: Sequential,
+        optimizer: Optimizer | FullBatchOptimizer,
+        loss: Loss,
+        batch_size: int,
+        *,
+        trained: bool,
+        history: History | None = None,
+        copied: bool = False,
+    ) -> None:
+        # Together, or the optimizer would not know that its state belongs to the copy.
+        self.model, self.optimizer = (model, optimizer) if copied else copy.deepcopy((model, optimizer))
+        self.loss = loss
+        self.batch_size = batch_size
+        self.trained = trained
+        self.history = history if history is not None and history.rows else None
+        self.data: Data | None = None
+        self.held_out: Data | None = None
+        self.integers = False
+
+    def renewed(self) -> Patient:
+        """Return the same with newly drawn weights and an optimizer that has made no steps."""
+        other = Patient(self.model, self.optimizer, self.loss, self.batch_size, trained=False)
+        other.data, other.held_out, other.integers = self.data, self.held_out, self.integers
+        other.model.initialize(rng=0)
+        if isinstance(other.optimizer, Optimizer):
+            other.optimizer.reset()
+        return other
+
+    @property
+    def kind(self) -> str:
+        """What the loss is for: "classes", "labels" (yes or no), or "numbers"."""
+        loss = self.loss.loss if isinstance(self.loss, Masked) else self.loss
+        if isinstance(loss, SoftmaxCrossEntropy):
+            return "classes"
+        return "labels" if isinstance(loss, BinaryCrossEntropy | Hinge) else "numbers"
+
+    @property
+    def all(self) -> Data:
+        """All rows, or the reason why there are none."""
+        if self.data is None:
+            raise Skip("the input is refused")
+        return self.data
+
+    @property
+    def targets(self) -> AnyArray:
+        """All targets, or the reason why there are none."""
+        y = self.all.y
+        if y is None:
+            raise Skip("the targets or the loss are refused")
+        return y
+
+    @cached_property
+    def class_ids(self) -> AnyArray:
+        """The class of each row, counted from 0, where each row is of one."""
+        y = self.targets
+        if self.kind == "classes":
+            if y.ndim == 1:
+                return y
+            if (y.max(axis=-1) == 1).all():
+                ids: AnyArray = y.argmax(axis=-1)
+                return ids
+        elif self.kind == "labels" and y.shape[-1] == 1 and np.isin(y, (-1, 0, 1)).all():
+            return (y[:, 0] > 0).astype(np.int64)
+        raise Skip("the targets are no classes")
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers the model gives for a row."""
+        return int(self.model.boundary.pred_shape(self.all.x)[-1])
+
+    @cached_property
+    def sample(self) -> Data:
+        """Some of the rows that have targets, or all if they are few, in their order."""
+        y = self.targets
+        rows = self.all.x.shape[0]
+        if rows <= SAMPLE:
+            return self.all
+        chosen = np.sort(np.random.default_rng(0).choice(rows, SAMPLE, replace=False))
+        return take(Data(self.all.x, y, self.all.weight), chosen)
+
+    @cached_property
+    def passage(self) -> Passage:
+        """A pass over the sample, with all that lies between the layers."""
+        part = self.sample
+        if part.y is None:
+            raise Skip("the targets are refused")
+        twin = self.model._in_float64()
+        ctx = twin.context(training=False)
+        x = _as_float64(part.x)
+        outputs: list[Array] = []
+        blames: dict[int, Array] = {}
+        slopes: dict[int, Array] = {}
+        weight = None if part.weight is None else part.weight.astype(np.float64)
+        for layer, kept in ctx.steps:
+            kept.x_shape = x.shape
+            x = layer.forward(x, kept)
+            outputs.append(x)
+        y = part.y.astype(np.float64) if part.y.dtype.kind == "f" else part.y
+        value, blame = self.loss.value_and_grad(x, y, weight)
+        last = len(outputs) - 1
+        for index, (layer, kept) in reversed(list(enumerate(ctx.steps))):
+            blames[index] = blame
+            if not kept.needs_dx:
+                layer.backward(blame, kept)
+                break
+            if not layer.parameter_names and not layer.stochastic and index < last:
+                slopes[index] = np.asarray(layer.backward(np.ones_like(blame), kept))
+            dx = layer.backward(blame, kept)
+            if dx is None:
+                break
+            blame = dx
+        return Passage(float(value), outputs, blames, slopes, twin.params.grads.copy())
+
+    @property
+    def start(self) -> float:
+        """The loss of the sample with the present weights, or the reason why there is none."""
+        if not np.isfinite(self.passage.loss):
+            raise Skip("the loss is not finite")
+        return self.passage.loss
+
+    @cached_property
+    def constant(self) -> float:
+        """The loss of the best answer that is the same for every row."""
+        found = best_constant(self.model, self.sample, self.loss)
+        if not np.isfinite(found):
+            raise Skip("the loss of the best constant answer is not finite")
+        return found
+
+    @cached_property
+    def least(self) -> float:
+        """The loss of answers that are as right as can be."""
+        part = self.sample
+        found = least(
+            self.loss, self.targets if part.y is None else part.y, part.weight, outputs=self.outputs
+        )
+        if found is None:
+            raise Skip(f"{self.loss} has no lower end to measure by")
+        return found
+
+    @property
+    def way(self) -> float:
+        """From the loss of the best constant answer to the least one: what other losses are measured in."""
+        way = self.constant - self.least
+        if way <= NO_WAY * max(1.0, abs(self.constant)):
+            raise Skip("the best constant answer is right")
+        return way
+
+
+def measured_loss(model: Sequential, data: Data, loss: Loss) -> float:
+    """Compute the loss without dropout; infinite if it is no number.
+
+    Parameters
+    ----------
+    model : Sequential
+        What predicts.
+    data : Data
+        Rows with targets.
+    loss : Loss
+        What is computed.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from nnlite import Dense, MeanSquaredError
+    >>> model = Sequential([Dense(1, 1)], rng=0)
+    >>> rows = Data(np.zeros((1, 1), np.float32), np.ones((1, 1), np.float32), None)
+    >>> measured_loss(model, rows, MeanSquaredError())
+    1.0
+    """
+    with np.errstate(all="ignore"):  # a loss that overflows is what is asked for
+        value, _ = loss.value_and_grad(model._predict(data.x, data.x.shape[0]), data.y, data.weight)  # type: ignore[arg-type]
+    number = float(value)
+    return number if np.isfinite(number) else float("inf")
+
+
+def reaching(model: Sequential, x: Any) -> Any:
+    """Return the numbers that reach the first weights; ids of categories are left out.
+
+    Parameters
+    ----------
+    model : Sequential
+        A `Standardize` at its front has seen data.
+    x : ndarray or CSR matrix of shape (rows, ...)
+        The input.
+
+    Returns
+    -------
+    ndarray or CSR matrix of shape (rows, columns)
+
+    Examples
+    --------
+    >>> from nnlite import Dense, Flatten
+    >>> reaching(Sequential([Flatten((2, 2)), Dense(4, 1)]), np.ones((3, 2, 2))).shape
+    (3, 4)
+    """
+    index = model._first_learning
+    seen = model._upto(index, x)
+    first = model.layers[index] if index < len(model.layers) else None
+    if isinstance(first, Embedding):
+        seen = seen[..., : first.numeric]
+    return seen if is_sparse(seen) else seen.reshape(len(seen), -1)
+
+
+def _as_float64(x: Any) -> Any:
+    return x.astype(np.float64)

@@ -1,0 +1,141 @@
+"""The proof of the gradient: nudge weights, and look whether the loss changes as the gradient promises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnlite._typing import Array
+from nnlite.inspect.checkup.diagnosis import Finding, finding
+from nnlite.inspect.checkup.given import take
+from nnlite.inspect.checkup.patient import Patient, Skip
+from nnlite.model import Sequential
+
+__all__ = ["wrong_gradient"]
+
+#: Rows are enough of which no error averages out.
+ROWS = 64
+#: Random directions, of which the worst counts: along one alone a wrong gradient may come close by chance.
+DIRECTIONS = 3
+#: Step of the differences in float64: the errors of rounding and of the formula are then below 1e-9 or so.
+STEP = 1e-6
+#: The second difference is made with a step so many times shorter.
+SHORTER = 8.0
+#: Two differences agree if they differ by no more than this part; a gradient is wrong if it is off by ten
+#: times that. A lost factor or sign is off by far more.
+WRONG = 1e-3
+OFF = 10.0
+#: How far off the present weights the gradient is looked at.
+JITTER = 1e-3
+
+
+class Gap(NamedTuple):
+    """What a gradient promises along a direction, and how the loss changes.
+
+    Parameters
+    ----------
+    promised, measured : float
+        Both for a nudge of the length of the direction.
+
+    Examples
+    --------
+    >>> Gap(promised=1.0, measured=0.5).measured
+    0.5
+    """
+
+    promised: float
+    measured: float
+
+
+def wrong_gradient(p: Patient) -> Iterator[Finding]:
+    """Compare the gradient with differences of the loss, array by array."""
+    part = take(p.sample, np.arange(min(ROWS, p.sample.x.shape[0])))
+    twin = p.model._in_float64()
+    x = part.x.astype(np.float64)
+    y: Any = part.y.astype(np.float64) if part.y is not None and part.y.dtype.kind == "f" else part.y
+    weight = None if part.weight is None else part.weight.astype(np.float64)
+    params, rng = twin.params, np.random.default_rng(0)
+    # A little off the present weights: where biases are 0 a neuron may stand exactly on the kink of ReLU,
+    # where the difference is half the slope.
+    params.values += JITTER * rng.standard_normal(params.size) * (1.0 + np.abs(params.values))
+    value = float(twin._loss_and_grad(x, y, weight, p.loss, twin.context(training=False)))
+    if not np.isfinite(value) or not np.isfinite(params.grads).all():
+        raise Skip("the loss is not finite")
+    grads = params.split(params.grads.copy())
+    pred = twin._forward(x)
+
+    def beside(move: Array) -> float:
+        return float(p.loss.value_and_grad(pred + move, y, weight)[0])
+
+    gap = _largest_gap(p.loss.value_and_grad(pred, y, weight)[1], beside, value, rng)
+    if gap is not None:
+        yield finding(
+            "NN207",
+            "error",
+            f"The gradient of {p.loss} is wrong: along a random direction it promises {gap.promised:.4g}, "
+            f"the loss changes by {gap.measured:.4g}.",
+            "Let nnlite.testing.check_loss say what is wrong with it.",
+            **gap._asdict(),
+        )
+        return
+    gaps = {}
+    for name in params:
+        view = params[name]
+        kept = view.copy()
+
+        def nudged(move: Array, view: Array = view, kept: Array = kept) -> float:
+            view[...] = kept + move
+            return float(p.loss.value_and_grad(twin._forward(x), y, weight)[0])
+
+        gap = _largest_gap(grads[name].reshape(view.shape), nudged, value, rng)
+        view[...] = kept
+        if gap is not None:
+            gaps[name] = gap
+    if not gaps:
+        return
+    # Blame goes from the back to the front, so what is behind the last wrong gradient is right.
+    name = max(gaps, key=lambda name: int(name.partition(".")[0]))
+    yield finding(
+        "NN207",
+        "error",
+        f"The gradient of {name} is wrong: along a random direction it promises {gaps[name].promised:.4g}, "
+        f"the loss changes by {gaps[name].measured:.4g}. The backward of "
+        f"{_suspects(p.model, int(name.partition('.')[0]))} is to blame.",
+        "Let nnlite.testing.check_layer say what is wrong with it.",
+        parameter=name,
+        **gaps[name]._asdict(),
+        parameters=list(gaps),
+    )
+
+
+def _largest_gap(
+    gradient: Array, loss: Callable[[Array], float], value: float, rng: np.random.Generator
+) -> Gap | None:
+    """Compare along some directions; None if all is right, or nothing can be said."""
+    # What rounding leaves of the difference of two nearly equal losses, over the shorter step.
+    noise = 8 * float(np.finfo(np.float64).eps) * max(1.0, abs(value)) * SHORTER / STEP
+    worst, largest = None, OFF * WRONG
+    for _ in range(DIRECTIONS):
+        way = rng.standard_normal(gradient.shape)
+        promised = float(np.sum(gradient * way))
+        first, second = (
+            (loss(step * way) - loss(-step * way)) / (2 * step) for step in (STEP, STEP / SHORTER)
+        )
+        scale = max(abs(promised), abs(first), abs(second))
+        # Where the two differ from each other, a kink lies between.
+        if not np.isfinite(scale) or scale * WRONG < noise or abs(first - second) > WRONG * scale:
+            continue
+        if abs(promised - first) > largest * scale:
+            worst, largest = Gap(promised, first), abs(promised - first) / scale
+    return worst
+
+
+def _suspects(model: Sequential, index: int) -> str:
+    """Name the layers from one that has a wrong gradient to the next that learns."""
+    learning = (i for i in range(index + 1, len(model)) if model.layers[i].parameter_names)
+    behind = next(learning, len(model) - 1)
+    between = [(i, model.layers[i]) for i in range(index, behind + 1)]
+    own = [(i, layer) for i, layer in between if not type(layer).__module__.startswith("nnlite.layers.")]
+    return " or ".join(f"layer {i} {layer}" for i, layer in own or between)

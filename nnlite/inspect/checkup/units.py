@@ -1,0 +1,159 @@
+"""Units and gradients, layer by layer: neurons that are dead or stuck, blame that fades or grows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from nnlite._typing import Array
+from nnlite.inspect.checkup.diagnosis import Finding, finding
+from nnlite.inspect.checkup.patient import Patient, Skip
+from nnlite.layers import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
+
+__all__ = ["gradients", "units"]
+
+#: Activations that work on each number alone, whose slope so can be read off `backward`, with their largest
+#: slope.
+_SLOPES = {ReLU: 1.0, LeakyReLU: 1.0, ELU: 1.0, GELU: 1.0, SiLU: 1.0, Softplus: 1.0, Tanh: 1.0, Sigmoid: 0.25}
+_TWO_SIDED = (Tanh, Sigmoid)
+
+#: A slope below this part of the largest one passes nothing on. ReLU's is 0, that of ELU or GELU nearly.
+DEAD = 1e-6
+#: Where tanh is above 0.995 or a sigmoid above 0.9975, a hundredth of the blame comes through.
+FLAT = 0.01
+#: Flat for so many rows, a neuron answers a constant.
+STUCK_ROWS = 0.95
+#: Shares of dead neurons. 95 healthy nets had up to 38 % of a layer dead before training, and 41 % after it.
+#: Digits with biases that switch neurons off: 44 % dead, 0.923 right instead of 0.947; 78 %, 0.757; 97 %,
+#: 0.09.
+SOME_DEAD, MOST_DEAD, NEARLY_ALL_DEAD = 0.25, 0.5, 0.9
+#: Shares of saturated neurons. Healthy nets of tanh had none before training. Digits with larger first
+#: weights: 9 % saturated, 0.877 right instead of 0.950; 19 %, 0.800; 47 %, 0.753; 84 %, 0.730.
+SOME_STUCK, MOST_STUCK, NEARLY_ALL_STUCK = 0.05, 0.15, 0.9
+#: Parts of the last layer's blame. 120 healthy nets had 0.045 or more. Sigmoids on spirals: 4 layers, 2e-3
+#: and 0.85 right; 5 layers, 5e-4 and 0.66; 9 layers, 9e-7 and 0.43.
+FADED = 1e-3
+GONE = 1e-6
+#: Healthy nets had up to 5.4. Five layers of ReLU with weights of size 2 on spirals: 9e3, and a loss that
+#: starts at twenty thousand times that of an even guess.
+GROWN = 1e3
+BURST = 1e6
+
+
+def units(p: Patient) -> Iterator[Finding]:
+    """Count neurons that answer the same to every row, or stand where their activation is flat."""
+    if p.sample.x.shape[0] < 2:
+        raise Skip("one row says nothing about neurons")
+    dead: list[dict[str, Any]] = []
+    stuck: list[dict[str, Any]] = []
+    for index, slopes in sorted(p.passage.slopes.items()):
+        layer = p.model.layers[index]
+        if type(layer) not in _SLOPES:
+            continue
+        flat = np.abs(slopes).reshape(-1, slopes.shape[-1]) / _SLOPES[type(layer)]
+        width = flat.shape[1]
+        if isinstance(layer, _TWO_SIDED):
+            counts = int(((flat < FLAT).mean(axis=0) >= STUCK_ROWS).sum())
+            share = float((flat < FLAT).mean())
+            stuck.append(
+                {"layer": index, "units": counts, "of": width, "share": counts / width, "flat": share}
+            )
+        else:
+            counts = int((flat.max(axis=0) < DEAD).sum())
+            dead.append({"layer": index, "units": counts, "of": width, "share": counts / width})
+    if dead:
+        yield from _report(p, "NN303", dead, (SOME_DEAD, MOST_DEAD, NEARLY_ALL_DEAD))
+    if stuck:
+        yield from _report(p, "NN304", stuck, (SOME_STUCK, MOST_STUCK, NEARLY_ALL_STUCK))
+    if not dead and not stuck:
+        raise Skip("there is no activation between two layers that learn")
+
+
+def _report(
+    p: Patient, code: str, layers: list[dict[str, Any]], limits: tuple[float, float, float]
+) -> Iterator[Finding]:
+    some, most, nearly_all = limits
+    worst = max(layers, key=lambda one: one["share"])
+    share = worst["share"]
+    if share < some:
+        return
+    severity = "error" if share >= nearly_all else "warning" if share >= most else "note"
+    index = worst["layer"]
+    place = f"layer {index} {p.model.layers[index]}"
+    if code == "NN303":
+        message = (
+            f"{worst['units']} of {worst['of']} neurons of {place} answer 0 to every row: no blame reaches "
+            "them, and they cannot come back."
+        )
+        fix = (
+            "Train anew with a tenth of the rate, or use LeakyReLU()."
+            if p.trained
+            else "Start from the layers' own initializers and biases of 0, scale the features, or use "
+            "LeakyReLU()."
+        )
+    else:
+        # A neuron that has learned to say a clear yes or no stands there by right.
+        if p.trained:
+            severity = "warning" if severity == "error" else "note"
+        message = (
+            f"{worst['units']} of {worst['of']} neurons of {place} stand where it is flat for nearly every "
+            f"row: their slope is below {FLAT:.0%} of its largest, so they hardly learn."
+        )
+        fix = "Scale the features, start from smaller weights, or take a smaller rate."
+    yield finding(code, severity, message, fix, layers=layers, share=share)
+
+
+def gradients(p: Patient) -> Iterator[Finding]:
+    """Compare the blame that reaches each layer that learns with that at the last one."""
+    if not np.isfinite(p.passage.loss):
+        raise Skip("the loss is not finite")
+    learning = [
+        i for i, layer in enumerate(p.model.layers) if layer.parameter_names and i in p.passage.blames
+    ]
+    if len(learning) < 2:
+        raise Skip("there is one layer that learns")
+    sizes = {index: _size(p.passage.blames[index]) for index in learning}
+    last = sizes[learning[-1]]
+    if last == 0 or not np.isfinite(list(sizes.values())).all():
+        raise Skip("there is no blame at the last layer")
+    ratios = {index: size / last for index, size in sizes.items()}
+    listed = [
+        {"layer": index, "blame": sizes[index], "ratio": ratios[index], "gradient": _gradient_size(p, index)}
+        for index in learning
+    ]
+    low = min(ratios, key=lambda index: ratios[index])
+    high = max(ratios, key=lambda index: ratios[index])
+    behind = len(learning) - 1 - learning.index(low)
+    if 0 < ratios[low] < FADED:
+        yield finding(
+            "NN305",
+            "error" if ratios[low] < GONE else "warning",
+            f"Of the blame at the last layer {ratios[low]:.1e} reaches layer {low} {p.model.layers[low]}, "
+            f"{behind} layers before it, which so hardly learns.",
+            "Use ReLU or Tanh in place of Sigmoid, fewer layers, and the layers' own initializers.",
+            layers=listed,
+            ratio=ratios[low],
+        )
+    if ratios[high] > GROWN:
+        yield finding(
+            "NN306",
+            "error" if ratios[high] > BURST else "warning",
+            f"The blame grows on its way back: layer {high} {p.model.layers[high]} gets {ratios[high]:.1e} "
+            "times that of the last layer.",
+            "Start from smaller weights: leave the initializers to the layers; clip_norm=1.0 is a stopgap.",
+            layers=listed,
+            ratio=ratios[high],
+        )
+
+
+def _gradient_size(p: Patient, index: int) -> float:
+    views = p.model.params.split(p.passage.grads)
+    own = [views[f"{index}.{name}"].ravel() for name in p.model.layers[index].parameter_names]
+    return _size(np.concatenate(own))
+
+
+def _size(array: Array) -> float:
+    """Return the root mean square."""
+    return float(np.sqrt(np.mean(np.square(array))))

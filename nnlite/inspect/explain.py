@@ -1,0 +1,452 @@
+"""explain_step: one training step of a net, with every number of it."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+from typing import Any
+
+import numpy as np
+
+from nnlite._typing import AnyArray, Array
+from nnlite.boundary import column_names
+from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.foreign import is_sparse
+from nnlite.identity import arguments
+from nnlite.inspect.clueless import clueless
+from nnlite.inspect.fog import look_ahead
+from nnlite.inspect.formulas import fill_in, formula, meaning, probabilities, row_losses
+from nnlite.inspect.proof import nudge
+from nnlite.inspect.recording import Step, make_step
+from nnlite.inspect.trace import StepTrace
+from nnlite.inspect.twin import Twin
+from nnlite.inspect.words import BEATS, describe_fog, describe_proof, describe_update
+from nnlite.layers.activations import __all__ as ACTIVATIONS
+from nnlite.layers.base import Layer
+from nnlite.layers.dense import Dense
+from nnlite.layers.embedding import Embedding
+from nnlite.layers.flatten import Flatten
+from nnlite.losses import Loss
+from nnlite.model import Sequential
+from nnlite.optimizers import Optimizer
+from nnlite.parameters import Parameters
+from nnlite.second_order import FullBatchOptimizer
+from nnlite.testing.differences import STEP
+
+__all__ = ["explain_step"]
+
+#: A net with more parameters is large: only the weights that are most to blame are looked at one by one.
+LARGE = 400
+#: How many those are.
+TOP = 20
+#: So many rows may be in the batch: every number of every row is kept.
+MOST_ROWS = 2000
+#: Bars in a histogram.
+BARS = 24
+
+
+def explain_step(
+    model: Sequential, x: Any, y: Any, loss: Loss, optimizer: Optimizer, *, weight: Any = None
+) -> StepTrace:
+    """Make one training step on a copy, and keep every number of it.
+
+    It is the step that ``model.fit(x, y, loss=loss, optimizer=optimizer, epochs=1,
+    batch_size=len(x), shuffle=False)`` would make, to the bit. The model, the optimizer and
+    their random generators stay as they are; `StepTrace.trained` is the model after the step.
+
+    Parameters
+    ----------
+    model : Sequential
+        One net.
+    x : array-like of shape (rows, features)
+        One batch.
+    y : array-like
+        Its targets, as the loss takes them.
+    loss : Loss
+        What to lower.
+    optimizer : Optimizer
+        How to step. One that has made steps before goes on from there.
+    weight : array-like of shape (rows,), optional
+        How much each row counts.
+
+    Returns
+    -------
+    StepTrace
+        ``print`` shows it as text, a notebook as a page; ``to_html``, ``plot`` and ``to_dict``
+        give the page, a picture and the numbers.
+
+    Raises
+    ------
+    ShapeError, ArgumentError, ArgumentTypeError
+        If the batch, the loss or the optimizer does not fit, the model has replicas or nothing to
+        train, the batch has too many rows, or something cannot be copied.
+    DivergenceError
+        If the loss is not finite before the step.
+
+    Notes
+    -----
+    *The fog.* The step of the optimizer is made in float64 for many learning rates, all in the
+    direction of the real step, and the loss is measured without dropout. What a step gains is how much
+    lower the loss is behind it; the best rate is the one that gains most. A rate
+
+    - *overshoots* if the loss behind the step is higher than before or not finite, or if it is above
+      the best rate and gains less than a twentieth of what that gains;
+    - *barely moves* if it is below the best rate and gains less than a twentieth, or nothing at all;
+    - is *good* otherwise. On a parabola that is from a fortieth of the best rate to twice the best.
+
+    *The proof.* Each weight is moved to both sides by 1e-5 (times its size, if that is above 1), in
+    float64 and without dropout: the central difference of the losses beside the gradient of
+    backpropagation there. Of nets with more than 400 parameters it is done for the 20 weights with
+    the largest gradients.
+
+    *A clueless net.* With logits it guesses evenly; otherwise it gives the constant answer with the
+    lowest loss on the batch, found numerically. If all targets are alike, a constant would be right
+    without knowing anything, and the net whose weights are all 0 takes its place.
+
+    References
+    ----------
+    D. Rumelhart, G. Hinton and R. Williams, "Learning representations by back-propagating errors",
+    Nature 323, 1986.
+
+    Examples
+    --------
+    >>> import nnlite as nn
+    >>> X, y = nn.datasets.xor()
+    >>> model = nn.Sequential([nn.Dense(2, 3), nn.Tanh(), nn.Dense(3, 1)], rng=0)
+    >>> trace = nn.inspect.explain_step(model, X, y[:, None], nn.MeanSquaredError(), nn.SGD(0.1))
+    >>> trace.to_dict()["fog"]["label"]
+    'good'
+    >>> print(trace.neuron(1, 0, row=3)["text"])
+    0.9704*1 - 0.8203*1 + 0 = 0.1502, tanh -> 0.1490
+    """
+    _check(model, optimizer, y)
+    data = _data(model, x, y, weight, loss)
+    try:
+        own, walker, paid = copy.deepcopy((model, optimizer, loss))
+    except (TypeError, NotImplementedError) as error:
+        raise ArgumentTypeError(
+            "explain_step",
+            "a model, a loss and an optimizer that can be copied",
+            f"the error {error}",
+            "Keep what cannot be copied, such as open files, out of their attributes.",
+        ) from error
+    rows, target, shares = data
+    # A loss that is not finite is answered by an error that says more than NumPy's warnings.
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        own._adapt(lambda: iter((rows,)))
+        before = copy.deepcopy(own)
+        began = copy.deepcopy(walker)
+        step = make_step(own, rows, target, shares, paid, walker)
+        return StepTrace(
+            _trace(before, began, step, rows, target, shares, paid, column_names(x)),
+            step.model,
+            step.optimizer,
+        )
+
+
+def _check(model: Any, optimizer: Any, y: Any) -> None:
+    if not isinstance(model, Sequential):
+        raise ArgumentTypeError(
+            "explain_step(model)", "a Sequential", f"{model!r}", "Write Sequential([...layers...])."
+        )
+    if model.params.replicas is not None:
+        raise ArgumentError(
+            "explain_step(model)", "one net", f"{model.params.replicas} replicas", "Write model.replica(0)."
+        )
+    where = "explain_step(optimizer)"
+    if isinstance(optimizer, FullBatchOptimizer):
+        raise ArgumentTypeError(
+            where, "an optimizer that makes one step a batch", f"{optimizer!r}", "Use SGD or Adam."
+        )
+    if not isinstance(optimizer, Optimizer):
+        is_class = isinstance(optimizer, type)
+        raise ArgumentTypeError(
+            where,
+            "an Optimizer instance",
+            f"the class {optimizer.__name__}" if is_class else f"{optimizer!r}",
+            f"Write {optimizer.__name__}()." if is_class else "Use one of nnlite.optimizers.",
+        )
+    optimizer.check(model.params)
+    if not model.params.trainable_slices:
+        fix = "Call unfreeze() on a layer." if model.params.size else "Add a Dense layer."
+        raise ArgumentError("explain_step(model)", "a model with something to train", "none", fix)
+    if y is None:
+        raise ArgumentTypeError("explain_step(y)", "the targets of the batch", "None", "Give x and y.")
+
+
+def _data(model: Sequential, x: Any, y: Any, weight: Any, loss: Loss) -> tuple[Array, AnyArray, Array | None]:
+    """Check and cast the batch as `fit` does."""
+    if is_sparse(x):
+        raise ArgumentTypeError(
+            "explain_step(x)", "a dense array", f"a sparse {type(x).__name__}", "Write x.toarray()."
+        )
+    edge = model.boundary
+    edge.check_loss(loss)
+    x = edge.check_input(x, where="explain_step(x)", finite=True)
+    if len(x) > MOST_ROWS:
+        raise ArgumentError(
+            "explain_step(x)",
+            f"one batch of at most {MOST_ROWS:,} rows, of which every number is kept",
+            f"{len(x):,} rows",
+            "Give some of the rows, such as x[:32] and y[:32].",
+        )
+    y, weight = edge.check_targets(y, weight, loss, x)
+    # As `fit` has them: bits depend on the order in memory too.
+    return np.ascontiguousarray(x), np.ascontiguousarray(y), weight
+
+
+def _trace(
+    before: Sequential,
+    optimizer: Optimizer,
+    step: Step,
+    x: Array,
+    y: AnyArray,
+    weight: Array | None,
+    loss: Loss,
+    names: tuple[str, ...] | None,
+) -> dict[str, Any]:
+    """Put everything together as plain data."""
+    twin = Twin(before, x, y, weight, loss)
+    gradient = twin.gradient(twin.start)
+    large = step.before.size > LARGE
+    ranked = np.argsort(-np.nan_to_num(np.abs(step.grads), nan=np.inf), kind="stable")[:TOP]
+    places = _places(step.model.params)
+    fog = look_ahead(twin, optimizer, step.rate, step.grads.astype(np.float64), gradient)
+    fog["why"] = describe_fog(fog)
+    width = math.prod(x.shape[1:])
+    names = before.feature_names or names
+    rate = optimizer.learning_rate
+    return {
+        "format": 1,
+        "model": {
+            "text": repr(before),
+            "parameters": int(step.before.size),
+            "dtype": before.params.dtype.name,
+            "rows": len(x),
+        },
+        "optimizer": {
+            "text": _settings(optimizer),
+            "name": type(optimizer).__name__,
+            "learning_rate": step.rate,
+            "schedule": repr(rate) if callable(rate) else None,
+            "step": optimizer.steps,
+        },
+        "data": {
+            "x": _plain(x.reshape(len(x), -1)),
+            "y": _plain(y),
+            "weight": None if weight is None else _plain(weight),
+            "feature_names": list(names) if names is not None and len(names) == width else None,
+            "target_names": None,
+        },
+        "stages": _stages(step, x),
+        "loss": _loss(loss, step, y, weight, twin),
+        "blame": {
+            "top": [
+                {"parameter": name, "index": index, "grad": _finite(float(step.grads[place]))}
+                for place in ranked
+                for name, index in [places(int(place))]
+            ]
+        },
+        "fog": fog,
+        "update": _update(before, step, x, y, weight, loss, places),
+        "proof": _proof(
+            twin, gradient, ranked.tolist() if large else range(step.before.size), places, not large
+        ),
+        "beats": [name for name, _ in BEATS],
+        "large": large,
+        "histograms": _histograms(step) if large else [],
+    }
+
+
+def _settings(optimizer: Optimizer) -> str:
+    """Write an optimizer as it was made, without what is usual."""
+    usual = inspect.signature(type(optimizer).__init__).parameters
+    shown = [
+        f"{name}={value!r}"
+        for name, value in arguments(optimizer)
+        if name == "learning_rate" or (name in usual and usual[name].default != value)
+    ]
+    return f"{type(optimizer).__name__}({', '.join(shown)})"
+
+
+def _places(params: Parameters) -> Any:
+    """Return the function from a place in the flat array to the name of the parameter and the index in it."""
+    starts = np.cumsum([0, *(spec.size for spec in params.specs)])
+
+    def find(place: int) -> tuple[str, list[int]]:
+        at = int(np.searchsorted(starts, place, side="right")) - 1
+        spec = params.specs[at]
+        return spec.name, [int(part) for part in np.unravel_index(place - int(starts[at]), spec.shape)]
+
+    return find
+
+
+def _stages(step: Step, x: Array) -> list[dict[str, Any]]:
+    """Sort the layers into columns of neurons, each with what it did."""
+    layers = step.model.layers
+    groups: list[list[int]] = [[]]
+    shape = x.shape[1:]
+    for index, layer in enumerate(layers):
+        out = step.recorders[index].out.shape[1:]
+        if isinstance(layer, Dense) or (out != shape and not isinstance(layer, Flatten | Embedding)):
+            groups.append([])
+        groups[-1].append(index)
+        shape = out
+    values = {name: [view, None, None] for name, view in step.model.params.split(step.before).items()}
+    for slot, buffer in ((1, step.grads), (2, step.model.params.values)):
+        for name, view in step.model.params.split(buffer).items():
+            values[name][slot] = view
+    stages = []
+    for place, group in enumerate(groups):
+        last = step.recorders[group[-1]].out if group else x
+        stages.append(
+            {
+                "label": _label(place, len(groups)),
+                "units": math.prod(last.shape[1:]),
+                "text": ", ".join(repr(layers[index]) for index in group),
+                "steps": [_layer_step(step, index, values) for index in group],
+                "from": place - 1 if place else None,
+            }
+        )
+    return stages
+
+
+def _label(place: int, count: int) -> str:
+    if not place:
+        return "input"
+    return "output" if place == count - 1 else f"hidden layer {place}"
+
+
+def _layer_step(step: Step, index: int, values: dict[str, list[Any]]) -> dict[str, Any]:
+    layer, recorder, slope = step.model.layers[index], step.recorders[index], step.slopes[index]
+    rows = len(recorder.out)
+    frozen = layer.frozen
+    return {
+        "layer": index,
+        "text": repr(layer),
+        "kind": _kind(layer, slope),
+        "out": _plain(recorder.out.reshape(rows, -1)),
+        "blame": None if recorder.blame is None else _plain(recorder.blame.reshape(rows, -1)),
+        "slope": None if slope is None else _plain(slope.reshape(rows, -1)),
+        "parameters": {
+            name: {
+                "name": f"{index}.{name}",
+                "shape": list(layer._specs[name].shape),
+                "decay": layer._specs[name].decay,
+                "frozen": name in frozen,
+                **dict(zip(("before", "grad", "after"), map(_plain, values[f"{index}.{name}"]), strict=True)),
+            }
+            for name in layer.parameter_names
+        },
+    }
+
+
+def _kind(layer: Layer, slope: Array | None) -> str:
+    if isinstance(layer, Dense):
+        return "dense"
+    if type(layer).__module__.startswith("nnlite.layers."):
+        return "activation" if type(layer).__name__ in ACTIVATIONS else "other"
+    return (
+        "activation" if slope is not None and not layer.parameter_names and not layer.stochastic else "other"
+    )
+
+
+def _loss(loss: Loss, step: Step, y: AnyArray, weight: Array | None, twin: Twin) -> dict[str, Any]:
+    rows = row_losses(loss, step.pred, y)
+    filled, each = fill_in(loss, step.pred, y, weight, rows, step.value)
+    chances = probabilities(loss, step.pred)
+    return {
+        "text": repr(loss),
+        "value": step.value,
+        "formula": formula(loss),
+        "filled": filled,
+        "filled_rows": each,
+        "rows": None if rows is None else [_finite(one) for one in rows],
+        "blame": _plain(step.dy),
+        "clueless": clueless(loss, twin, step.pred),
+        "prediction": _plain(step.pred),
+        "prediction_text": meaning(loss),
+        "probabilities": None if chances is None else _plain(chances),
+    }
+
+
+def _update(
+    before: Sequential, step: Step, x: Array, y: AnyArray, weight: Array | None, loss: Loss, places: Any
+) -> dict[str, Any]:
+    """Compare prediction and loss before and behind the step, without dropout."""
+    old, new = before._forward(x), step.model._forward(x)
+    change = np.abs(step.model.params.values.astype(np.float64) - step.before)
+    largest = int(np.nan_to_num(change, nan=np.inf).argmax())
+    name, index = places(largest)
+    losses = [_finite(_paid(loss, pred, y, weight)) for pred in (old, new)]
+    found = {
+        "loss_before": losses[0],
+        "loss_after": losses[1],
+        "prediction_before": _plain(old),
+        "prediction_after": _plain(new),
+        "largest_change": _finite(float(change[largest])),
+        "largest": {
+            "parameter": name,
+            "index": index,
+            "before": _finite(float(step.before[largest])),
+            "after": _finite(float(step.model.params.values[largest])),
+        },
+        "noise": any(layer.stochastic for layer in before.layers),
+        "clipped": bool((step.grads != step.model.params.grads).any()),
+        "moved": int((change > 0).sum()),
+    }
+    return {**found, "text": describe_update(found, step.before.size)}
+
+
+def _paid(loss: Loss, pred: Array, y: AnyArray, weight: Array | None) -> float:
+    try:
+        return float(loss.value_and_grad(pred, y, weight)[0])
+    except ArithmeticError:  # a loss of the user's own may use Python's mathematics
+        return math.nan
+
+
+def _proof(twin: Twin, gradient: Array, chosen: Any, places: Any, every: bool) -> dict[str, Any]:
+    middle = twin.loss(twin.start)
+    checks = []
+    for place in chosen:
+        name, index = places(place)
+        found = nudge(twin, place, float(gradient[place]), middle=middle)
+        checks.append({"parameter": name, "index": index, **found.plain()})
+        del checks[-1]["step"]
+    twin.model.params.values[...] = twin.start
+    proof = {"step": STEP, "checks": checks, "all": every}
+    return {**proof, "text": describe_proof(proof)}
+
+
+def _histograms(step: Step) -> list[dict[str, Any]]:
+    """Count values, gradients and changes of each parameter."""
+    params = step.model.params
+    found = []
+    with np.errstate(all="ignore"):
+        kinds = {
+            "value": step.before,
+            "gradient": step.grads,
+            "change": params.values - step.before,
+        }
+    for spec in params.specs:
+        for what, buffer in kinds.items():
+            numbers = params.split(buffer)[spec.name].ravel().astype(np.float64)
+            counts, edges = np.histogram(numbers[np.isfinite(numbers)], bins=BARS)
+            found.append(
+                {"parameter": spec.name, "what": what, "edges": edges.tolist(), "counts": counts.tolist()}
+            )
+    return found
+
+
+def _plain(array: AnyArray) -> Any:
+    """Make lists of numbers; those that are not finite become None, which JSON has a word for."""
+    if array.dtype.kind != "f" or np.isfinite(array).all():
+        return array.tolist()
+    plain = array.astype(object)
+    plain[~np.isfinite(array)] = None
+    return plain.tolist()
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

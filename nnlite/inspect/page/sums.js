@@ -1,0 +1,375 @@
+// The arithmetic behind a neuron, a weight and a check, as lines that can be read and copied.
+
+// The terms of a neuron's sum: weight, input, and what they come to.
+const termsOf = (stage, place, row) => {
+  const dense = denseOf(stage);
+  const from = STAGES[stage].from;
+  const terms = dense.parameters.W.before.map((line, i) => {
+    const input = answer(from, row, i);
+    return { i, weight: line[place], input, product: line[place] * input };
+  });
+  const bias = dense.parameters.b ? dense.parameters.b.before[place] : null;
+  const sum = dense.out[row][place];
+  const left = STAGES[from].width - terms.length;
+  const rest = left ? sum - (bias || 0) - terms.reduce((total, term) => total + term.product, 0) : 0;
+  return { terms, bias, sum, left, rest };
+};
+
+// A product; a second factor below zero stands in brackets.
+const times = (first, factor, value) => [num(first), "*", value < 0 ? ["(", factor, ")"] : factor];
+// Terms of a sum in one line, a few of them if they are many; one below zero is taken away.
+const WRITTEN = 8;
+const joined = (pairs, left, last) => {
+  const parts = pairs
+    .slice(0, WRITTEN)
+    .map(([a, b]) => [a < 0, el("span", { class: "part" }, times(Math.abs(a), num(b), b))]);
+  if (left || pairs.length > WRITTEN)
+    parts.push([
+      false,
+      el("span", { class: "part" }, `... (${say("products", { count: pairs.length + left })})`),
+    ]);
+  if (last !== null) parts.push([last < 0, el("span", { class: "part" }, num(Math.abs(last)))]);
+  return parts.map(([below, part], n) => [n ? (below ? " - " : " + ") : below ? "-" : null, part]);
+};
+// `0.15*0.05 + 0.20*0.10 + 0.35 = 0.3775, sigmoid -> 0.5933`
+const sumLine = (stage, place, row) => {
+  const { terms, bias, sum, left } = termsOf(stage, place, row);
+  return el(
+    "p",
+    { class: "sum" },
+    joined(
+      terms.map(term => [term.weight, term.input]),
+      left,
+      bias,
+    ),
+    " = ",
+    res(sum),
+    afterwards(stage, place, row, 1),
+  );
+};
+// `, sigmoid -> 0.5933` for each layer behind the first ones of a stage.
+const afterwards = (stage, place, row, skip) =>
+  STAGES[stage].steps
+    .slice(skip)
+    .filter(step => step.out)
+    .map(step => [
+      ", ",
+      el("span", { class: "part" }, `${spoken(step.text)} \u2192 `, res(step.out[row][place])),
+    ]);
+
+const bar = (value, largest) => {
+  const share = largest > 0 && Number.isFinite(value) ? Math.min(Math.abs(value) / largest, 1) : 0;
+  return el(
+    "span",
+    { class: `bar ${tone(value)}`, "aria-hidden": "true" },
+    el("i", { style: `width:${(100 * share).toFixed(1)}%` }),
+  );
+};
+const largestOf = values => Math.max(...values.map(Math.abs).filter(Number.isFinite), 0);
+
+const table = (caption, head, rows, attributes = {}) =>
+  el(
+    "div",
+    { class: "scroll table", tabindex: 0, role: "region", "aria-label": caption },
+    el(
+      "table",
+      attributes,
+      el("caption", {}, caption),
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          head.map(text => el("th", { scope: "col" }, text)),
+        ),
+      ),
+      el("tbody", {}, rows),
+    ),
+  );
+
+// What a neuron does, term by term.
+const neuronCard = (stage, place, row) => {
+  const name = nameOf(stage, place);
+  if (!denseOf(stage)) {
+    const read = stage === 0 && DATA.data.width === STAGES[0].width ? DATA.data.x[row][place] : null;
+    const line =
+      read === null
+        ? el("p", { class: "sum" }, STAGES[stage].text || WORDS.input)
+        : el("p", { class: "sum" }, WORDS.reads, " ", num(read));
+    add(line, [
+      stage === 0 ? afterwards(stage, place, row, 0) : [" \u2192 ", num(answer(stage, row, place))],
+    ]);
+    return el(
+      "section",
+      { class: "card" },
+      el("h3", {}, say("neuron", { name })),
+      line,
+      el("p", {}, tell(stage === 0 ? "input_neuron" : "own_layer")),
+    );
+  }
+  const { terms, bias, left, rest } = termsOf(stage, place, row);
+  const from = STAGES[stage].from;
+  const lines = terms.map(term => [
+    nameOf(from, term.i),
+    [times(term.weight, num(term.input), term.input)],
+    term.product,
+  ]);
+  if (left) lines.push([say("others", { count: left }), "", rest]);
+  if (bias !== null) lines.push([WORDS.bias, "", bias]);
+  const largest = largestOf(lines.map(line => line[2]));
+  return el(
+    "section",
+    { class: "card" },
+    el("h3", {}, say("neuron", { name })),
+    sumLine(stage, place, row),
+    table(
+      say("hears", { name }),
+      [WORDS.hears_from, WORDS.weight_times_answer, WORDS.adds, ""],
+      lines.map(([who, how, product]) =>
+        el(
+          "tr",
+          {},
+          el("th", { scope: "row" }, who),
+          el("td", {}, how),
+          el("td", {}, res(product)),
+          el("td", {}, bar(product, largest)),
+        ),
+      ),
+    ),
+  );
+};
+
+// The factors that lead the blame from a neuron's answer back to its sum. Each is a slope; of a layer that
+// mixes neurons there is no single one, and the blame behind it is said instead.
+const backward = (stage, row, place) => {
+  const steps = STAGES[stage].steps.slice(1).reverse();
+  const before = index => STAGES[stage].steps[STAGES[stage].steps.length - 2 - index];
+  return steps.map((step, index) =>
+    step.slope
+      ? { factor: step.slope[row][place], text: step.text }
+      : { through: before(index).blame ? before(index).blame[row][place] : null, text: step.text },
+  );
+};
+// Where the blame at a neuron's answer comes from: the neurons that listened to it.
+const listeners = (stage, row, place) => {
+  const next = STAGES.findIndex(other => other.from === stage);
+  const dense = next < 0 ? null : denseOf(next);
+  if (!dense) return null;
+  const terms = dense.parameters.W.before[place].map((weight, k) => ({
+    k,
+    weight,
+    blame: dense.blame[row][k],
+    product: weight * dense.blame[row][k],
+  }));
+  return { next, terms, left: STAGES[next].width - terms.length };
+};
+// The blame at a neuron, taken apart; `follow` shows the weight that leads on.
+const sources = (stage, row, place) => {
+  const name = nameOf(stage, place);
+  const total = blameAt(stage, row, place);
+  const found = listeners(stage, row, place);
+  if (!found)
+    return el(
+      "p",
+      {},
+      tell(stage === LAST ? "blame_from_loss" : "blame_from_own_layer", { name, blame: res(total) }),
+    );
+  const rest = total - found.terms.reduce((sum, term) => sum + term.product, 0);
+  const largest = largestOf(found.terms.map(term => term.product));
+  const lines = found.terms.map(term =>
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, nameOf(found.next, term.k)),
+      el("td", {}, times(term.weight, res(term.blame), term.blame)),
+      el("td", {}, res(term.product)),
+      el("td", {}, bar(term.product, largest)),
+    ),
+  );
+  if (found.left)
+    lines.push(
+      el(
+        "tr",
+        {},
+        el("th", { scope: "row" }, say("others", { count: found.left })),
+        el("td"),
+        el("td", {}, res(rest)),
+        el("td", {}, bar(rest, largest)),
+      ),
+    );
+  return el(
+    "details",
+    { class: "sources" },
+    el("summary", {}, tell("where_from", { name, blame: res(total) })),
+    el(
+      "p",
+      { class: "sum" },
+      joined(
+        found.terms.map(term => [term.weight, term.blame]),
+        found.left,
+        null,
+      ),
+      " = ",
+      res(total),
+    ),
+    table(say("listeners", { name }), [WORDS.listener, WORDS.weight_times_blame, WORDS.adds, ""], lines),
+  );
+};
+
+// The chain of factors of a weight, and what each row adds to its gradient.
+const chainCard = (weight, row) => {
+  const { stage, kind, i, j } = weight;
+  const dense = denseOf(stage);
+  const input = r => (kind === "W" ? answer(weight.from, r, i) : 1);
+  const part = r => input(r) * dense.blame[r][j];
+  const name = nameOf(stage, j);
+  const factor = (value, text) => el("li", {}, res(value), el("small", {}, text));
+  const steps = backward(stage, row, j);
+  // Before a layer without slopes the chain begins anew, with the blame that came out of it.
+  const lost = steps.map(step => step.factor === undefined).lastIndexOf(true);
+  const begin =
+    lost < 0
+      ? factor(blameAt(stage, row, j), say("blame_of", { name }))
+      : factor(steps[lost].through, say("blame_through", { layer: steps[lost].text }));
+  const factors = [
+    begin,
+    ...steps.slice(lost + 1).map(step => factor(step.factor, say("slope_of", { layer: spoken(step.text) }))),
+    kind === "W"
+      ? factor(input(row), say("answer_of", { name: nameOf(weight.from, i) }))
+      : factor(1, WORDS.bias_input),
+  ];
+  const card = el(
+    "section",
+    { class: "card of-weight" },
+    el("h3", {}, weight.name, " ", el("code", {}, weight.code)),
+    el(
+      "ol",
+      { class: "chain", "aria-label": WORDS.chain },
+      factors,
+      el(
+        "li",
+        { class: "result" },
+        res(part(row)),
+        el("small", {}, ROW_COUNT > 1 ? say("row_part", { row: row + 1 }) : WORDS.gradient),
+      ),
+    ),
+    sources(stage, row, j),
+  );
+  if (ROW_COUNT > 1) {
+    const parts = Array.from({ length: ROWS_HERE }, (_, r) => part(r));
+    const rest = DATA.rest[stage] ? (kind === "W" ? DATA.rest[stage].W[i][j] : DATA.rest[stage].b[j]) : null;
+    const largest = largestOf([...parts, rest || 0]);
+    const lines = parts.map((value, r) =>
+      el(
+        "tr",
+        { class: r === row ? "here" : null },
+        el("th", { scope: "row" }, say("row", { row: r + 1 })),
+        el("td", {}, res(value)),
+        el("td", {}, bar(value, largest)),
+      ),
+    );
+    if (rest !== null)
+      lines.push(
+        el(
+          "tr",
+          {},
+          el("th", { scope: "row" }, say("other_rows", { count: ROW_COUNT - ROWS_HERE })),
+          el("td", {}, res(rest)),
+          el("td", {}, bar(rest, largest)),
+        ),
+      );
+    lines.push(
+      el(
+        "tr",
+        { class: "total" },
+        el("th", { scope: "row" }, WORDS.gradient),
+        el("td", {}, res(weight.grad)),
+        el("td", {}, bar(weight.grad, largest)),
+      ),
+    );
+    card.append(table(WORDS.rows_add_up, [WORDS.row_head, WORDS.adds, ""], lines));
+  }
+  card.append(
+    el(
+      "p",
+      { class: "meaning said-too" },
+      tell(weight.grad > 0 ? "gradient_up" : weight.grad < 0 ? "gradient_down" : "gradient_none", {
+        gradient: res(weight.grad),
+      }),
+    ),
+  );
+  return card;
+};
+
+// Two numbers as texts of ten digits, with those in which they agree set apart.
+const agreeing = (a, b) => {
+  const [first, second] = [a, b].map(value =>
+    Number.isFinite(value) ? value.toPrecision(10) : short(value),
+  );
+  let same = 0;
+  while (same < first.length && first[same] === second[same]) same++;
+  return [
+    [a, first],
+    [b, second],
+  ].map(([value, text]) =>
+    el(
+      "data",
+      { value: String(value), title: String(value), class: "digits" },
+      el("b", {}, text.slice(0, same)),
+      text.slice(same),
+    ),
+  );
+};
+const digitsOf = value => written(value, short(value, 3));
+const checkOf = code => {
+  const found = DATA.proof.checks.find(check => codeOf(check[0], check[1]) === code);
+  if (!found) return null;
+  const [parameter, index, value, minus, plus, difference, gradient, digits, note] = found;
+  // A large weight is nudged further, in proportion to its size.
+  const step = DATA.proof.step * Math.max(1, Math.abs(value));
+  return { code: codeOf(parameter, index), value, step, minus, plus, difference, gradient, digits, note };
+};
+const proofCard = (code, weight) => {
+  const check = checkOf(code);
+  const title = el("h3", {}, weight ? [weight.name, " "] : null, el("code", {}, code));
+  if (!check) return el("section", { class: "card of-weight" }, title, el("p", {}, tell("not_checked")));
+  const [nudged, traced] = agreeing(check.difference, check.gradient);
+  const line = (text, ...cells) => el("tr", {}, el("th", { scope: "row" }, text), el("td", {}, cells));
+  const { step } = check;
+  return el(
+    "section",
+    { class: "card of-weight" },
+    title,
+    el(
+      "table",
+      { class: "proof" },
+      el("caption", {}, tell("nudge_caption", { step: num(step) })),
+      el(
+        "tbody",
+        {},
+        line(tell("nudged_down", { value: res(check.value - step, 8) }), res(check.minus, 12)),
+        line(tell("nudged_up", { value: res(check.value + step, 8) }), res(check.plus, 12)),
+        line(WORDS.difference, nudged),
+        line(WORDS.backpropagation, traced),
+      ),
+    ),
+    el(
+      "p",
+      { class: "big said-too" },
+      check.note ? check.note : tell("digits_agree", { digits: digitsOf(check.digits) }),
+    ),
+    el(
+      "p",
+      { class: "sum" },
+      "(",
+      res(check.plus, 12),
+      " - ",
+      res(check.minus, 12),
+      ") / (2*",
+      num(step),
+      ") = ",
+      res(check.difference, 8),
+    ),
+  );
+};

@@ -1,0 +1,568 @@
+"""A learning rate for a net and its data: a range test, and short trials of the rates that it leaves."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnlite._typing import AnyArray, Array
+from nnlite.callbacks import Callback, TrainingState
+from nnlite.checks import check_integer, check_number, check_rng
+from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
+from nnlite.evaluation import score
+from nnlite.loop import _drawn_by
+from nnlite.losses import Loss
+from nnlite.model import PREDICT_ROWS, Sequential
+from nnlite.optimizers import SGD, Optimizer
+from nnlite.schedules import Schedule
+from nnlite.sources import Arrays, Batch, training_source
+from nnlite.streams import get_states, set_states
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["RateSearch", "find_learning_rate"]
+
+#: Rows on which the loss is measured after every step: always the same, so that it does not jump from one
+#: batch to the next.
+PROBE_ROWS = 1024
+#: How much of the past the smoothed loss keeps at every step.
+KEPT = 0.7
+#: The range test ends when the smoothed loss has risen from its lowest so many times as far as it had fallen,
+#: or, after a short fall, by the size of the loss at the start.
+BLOW_UP = 4.0
+#: Each rate that is tried is so many times smaller than the one before: four in each power of ten.
+RATIO = 10**0.25
+#: Trials end when so many rates in a row have brought nothing better; but so many are tried in any case,
+#: since a rate that is far too large may end low by luck.
+WORSE = 6
+FEWEST = 9
+#: What a trial comes to is the average of so many losses, measured in equal steps over its last fifth: a rate
+#: that jumps to and fro is low now and then.
+LOOKS = 10
+LAST_PART = 0.2
+#: A loss that has fallen by less than this part of its size has not fallen.
+SLIGHT = 1e-3
+#: Without trials, the suggestion is so many times smaller than the rate at which the range test was lowest.
+BELOW_LOWEST = 10.0
+
+
+class RateSearch:
+    """A suggested learning rate, and what speaks for it; `find_learning_rate` makes it.
+
+    Parameters
+    ----------
+    rate : float
+        The suggestion.
+    reason : str
+        Why that one.
+    start : float
+        The loss before the first step.
+    rates : ndarray of shape (steps,)
+        Those of the range test, rising, as far as it went.
+    losses : ndarray of shape (steps,)
+        The loss after the step with each of them, on the same rows throughout.
+    smoothed : ndarray of shape (steps,)
+        Their exponential average, corrected for its start.
+    trial_rates : ndarray of shape (trials,)
+        The rates that were tried, falling.
+    trial_losses : ndarray of shape (trials,)
+        The loss after some training with each; infinite where it was no finite number at the end.
+    trial_steps : int
+        How many steps that training had.
+
+    Attributes
+    ----------
+    rate, reason, start, rates, losses, smoothed, trial_rates, trial_losses, trial_steps
+        What was given.
+
+    Examples
+    --------
+    >>> from nnlite import Dense, MeanSquaredError, Tanh, datasets
+    >>> X, y = datasets.sine(100, rng=0)
+    >>> model = Sequential([Dense(1, 16), Tanh(), Dense(16, 1)], rng=0)
+    >>> found = find_learning_rate(model, X, y, MeanSquaredError(), rng=0)
+    >>> bool(found.losses.min() < found.start), 0.01 < found.rate < 0.5
+    (True, True)
+    """
+
+    def __init__(
+        self,
+        *,
+        rate: float,
+        reason: str,
+        start: float,
+        rates: Array,
+        losses: Array,
+        smoothed: Array,
+        trial_rates: Array,
+        trial_losses: Array,
+        trial_steps: int,
+    ) -> None:
+        self.rate = rate
+        self.reason = reason
+        self.start = start
+        self.rates = rates
+        self.losses = losses
+        self.smoothed = smoothed
+        self.trial_rates = trial_rates
+        self.trial_losses = trial_losses
+        self.trial_steps = trial_steps
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data, which ``json.dumps`` takes; what is not finite is None.
+
+        Returns
+        -------
+        dict
+            With the attributes as entries.
+        """
+        return {name: _plain(value) for name, value in vars(self).items()}
+
+    def __str__(self) -> str:
+        lines = [f"learning rate {self.rate:.2g}", self.reason]
+        if len(self.trial_rates):
+            lines += ["", f"{'rate':>9}  loss after {self.trial_steps} steps"]
+            for rate, loss in zip(self.trial_rates[::-1], self.trial_losses[::-1], strict=True):
+                shown = f"{loss:.4g}" if math.isfinite(loss) else "not finite"
+                lines.append(f"{rate:9.2g}  {shown}{'  <- suggested' if rate == self.rate else ''}")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = "".join(
+            f"<tr><td style='text-align:right'>{rate:.2g}</td><td style='text-align:right'>"
+            f"{f'{loss:.4g}' if math.isfinite(loss) else 'not finite'}</td>"
+            f"<td>{'suggested' if rate == self.rate else ''}</td></tr>"
+            for rate, loss in zip(self.trial_rates[::-1], self.trial_losses[::-1], strict=True)
+        )
+        head = f"<p><b>learning rate {self.rate:.2g}</b><br>{escape(self.reason)}</p>"
+        if not rows:
+            return head
+        names = f"<thead><tr><th>rate</th><th>loss after {self.trial_steps} steps</th><th></th></tr></thead>"
+        return f"{head}<table>{names}<tbody>{rows}</tbody></table>"
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the loss of the range test over the rate, the trials, and the suggestion.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If matplotlib is not installed.
+        ArgumentTypeError
+            If `ax` is no Axes.
+        """
+        from nnlite.plot.style import BLACK, BLUE, GREY, LIGHT, ORANGE, VERMILION, new_axes, open_frame
+
+        ax = new_axes("RateSearch.plot", ax)
+        finite = np.concatenate([part[np.isfinite(part)] for part in (self.smoothed, self.trial_losses)])
+        low, high = min(float(finite.min()), self.start), self.start
+        way = (high - low) or abs(high) or 1.0
+        bottom, top = low - 0.08 * way, high + 0.5 * way
+        ax.axhline(self.start, color=LIGHT, lw=1, zorder=0)
+        ax.annotate(
+            "loss at the start", (0.01, self.start), xycoords=("axes fraction", "data"), xytext=(0, 3),
+            textcoords="offset points", color=GREY, fontsize=8,
+        )  # fmt: skip
+        drawn = np.clip(self.losses, bottom, 2 * top - bottom)  # so that a jump to infinity is a line, too
+        ax.plot(self.rates, drawn, color=BLUE, lw=0.8, alpha=0.5, label="range test")
+        ax.plot(self.rates, np.clip(self.smoothed, bottom, 2 * top - bottom), color=BLUE, label="smoothed")
+        if len(self.trial_rates):
+            held = np.clip(self.trial_losses, bottom, top)
+            lost = ~(self.trial_losses <= top)
+            ax.plot(self.trial_rates, np.where(lost, np.nan, held), "o-", color=ORANGE, lw=1, ms=5, mec=BLACK,
+                    mew=0.5, label=f"after {self.trial_steps} steps at one rate")  # fmt: skip
+            if lost.any():
+                ax.plot(self.trial_rates[lost], np.full(lost.sum(), top - 0.04 * way), "^", color=VERMILION,
+                        mec=BLACK, mew=0.5, label="above the picture")  # fmt: skip
+        ax.axvline(self.rate, color=BLACK, ls="--", lw=1.2, label=f"suggestion, {self.rate:.2g}")
+        ax.set(xscale="log", xlabel="learning rate", ylabel="loss", ylim=(bottom, top))
+        ax.legend(loc="lower left", fontsize=8, framealpha=0.9)
+        open_frame(ax)
+        return ax
+
+
+def find_learning_rate(
+    model: Sequential,
+    X: Any,
+    y: Any,
+    loss: Loss,
+    optimizer: Optimizer | None = None,
+    *,
+    low: float = 1e-6,
+    high: float = 10.0,
+    steps: int = 100,
+    trials: int = 400,
+    batch_size: int = 32,
+    weight: Any = None,
+    rng: int | np.random.Generator | None = None,
+) -> RateSearch:
+    """Suggest a learning rate, by a range test and by short trainings with the rates that it leaves.
+
+    Parameters
+    ----------
+    model : Sequential
+        One net, as it is before training. It is left as it is.
+    X : array-like of shape (rows, features), or re-iterable of batches
+        What `Sequential.fit` takes.
+    y : array-like or None
+        The targets; None for batches.
+    loss : Loss
+        What is to be lowered.
+    optimizer : Optimizer, optional
+        Is left as it is; a copy is given the rates in place of its own. `SGD` by default.
+    low, high : float
+        The smallest and the largest rate of the range test.
+    steps : int
+        Steps of the range test, at least 10.
+    trials : int
+        Steps of each trial; 0 for a range test alone. A training that will be shorter than 400 steps is
+        served best with as many as it will have.
+    batch_size : int
+        Rows in a batch, as in `fit`.
+    weight : array-like of shape (rows,), optional
+        How much each row counts.
+    rng : int, Generator or None
+        Draws the order of the rows, dropout, and the rows on which the loss is measured. By default
+        what the model's own generator would give. A generator is copied, not drawn from.
+
+    Returns
+    -------
+    RateSearch
+        With ``rate`` and ``reason``; ``print`` shows the trials, ``plot`` draws it all.
+
+    Raises
+    ------
+    ShapeError, ArgumentError, ArgumentTypeError
+        If an argument cannot be used, or the loss falls at no rate.
+    DivergenceError
+        If the loss is not finite before the first step.
+    KeyboardInterrupt
+        If Ctrl-C comes.
+
+    Notes
+    -----
+    The range test trains a copy by `fit`, while the rate rises from `low` to `high` in equal ratios.
+    The loss is measured behind every step on the same rows, at most 1,024 of the training data and
+    without dropout, not read from the batches: so a batch that happens to be hard is no spike, and
+    where nothing is learned the curve is flat. The test ends when its smoothed loss blows up.
+
+    A rate that lasts for one step only says little about one that stays. So the rate at which
+    the test ended, and every fourth root of ten below it, train a copy each for `trials` steps, from
+    the same weights and with the same batches. They end once six rates in a row have brought
+    nothing better. The suggestion is the rate for which the larger one of two losses is
+    the smallest: its own, and that of the next larger rate. It so has some room above.
+
+    All this costs about ``steps + 12 * trials`` steps of training.
+
+    References
+    ----------
+    L. N. Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017, section 3.3 (the
+    range test).
+
+    Examples
+    --------
+    >>> from nnlite import Dense, MeanSquaredError, SGD, Tanh, datasets
+    >>> X, y = datasets.xor()
+    >>> model = Sequential([Dense(2, 8), Tanh(), Dense(8, 1)], rng=0)
+    >>> found = find_learning_rate(model, X, y[:, None], MeanSquaredError())
+    >>> history = model.fit(X, y[:, None], loss=MeanSquaredError(), optimizer=SGD(found.rate), epochs=500)
+    >>> history["loss"][-1] < 0.01
+    True
+    """
+    where = "find_learning_rate"
+    _check_model(model)
+    chosen = _check_optimizer(SGD() if optimizer is None else optimizer)
+    low = check_number(f"{where}(low=)", low, low=0, low_open=True)
+    high = check_number(f"{where}(high=)", high, low=low, low_open=True)
+    steps = check_integer(f"{where}(steps=)", steps, low=10)
+    trials = check_integer(f"{where}(trials=)", trials)
+    batch_size = check_integer(f"{where}(batch_size=)", batch_size, low=1)
+    seed = copy.deepcopy(model.rng if rng is None else check_rng(f"{where}(rng=)", rng))
+    model.boundary.check_loss(loss)
+    source = training_source(model, X, y, weight, loss)
+    drawn = _drawn_by(source)
+    before = get_states(drawn)
+    if isinstance(source, Arrays):
+        source.cut(min(PROBE_ROWS, source.rows), copy.deepcopy(seed))
+    probe = _first_rows(source)
+
+    def train(watch: _Watch, rate: Schedule | float) -> list[float]:
+        """Train a copy until the callback ends it; return the losses behind its steps."""
+        set_states(drawn, before)
+        net, stepper = copy.deepcopy((model, chosen))
+        stepper.rate_factor = 1.0
+        stepper.learning_rate = rate
+        history = None
+        try:
+            history = net.fit(
+                X, y, loss=loss, optimizer=stepper, epochs=watch.steps, batch_size=batch_size, weight=weight,
+                callbacks=[watch], rng=copy.deepcopy(seed),
+            )  # fmt: skip
+        except DivergenceError:
+            if not watch.losses:  # not a matter of the rate
+                raise
+        if history is not None and history.interrupted:
+            raise KeyboardInterrupt
+        return watch.losses
+
+    def trial(rate: float) -> float:
+        watch = _Watch(probe, trials)
+        return _level(train(watch, rate), len(watch.looks))
+
+    try:
+        ramp = _Ramp(low, high, steps, chosen.steps)
+        watch = _RangeTest(probe, steps)
+        found = np.array(train(watch, ramp))
+        start, losses = float(found[0]), found[1:]
+        rates = np.array([ramp.at(number) for number in range(len(losses))])
+        smoothed = smooth(losses)
+        if not trials:
+            rate, reason = _from_range_test(start, rates, smoothed)
+            tried: list[float] = []
+            ends: list[float] = []
+        else:
+            tried, ends = _try_rates(trial, float(rates[-1]), low, start)
+            rate, reason = _choose(tried, ends, start, trials, at_the_edge=len(rates) == steps)
+    finally:
+        set_states(drawn, before)
+    return RateSearch(
+        rate=rate,
+        reason=reason,
+        start=start,
+        rates=rates,
+        losses=losses,
+        smoothed=smoothed,
+        trial_rates=np.array(tried),
+        trial_losses=np.array(ends),
+        trial_steps=trials,
+    )
+
+
+def smooth(losses: AnyArray) -> Array:
+    """Average each loss with those before it, ever less with their age, without a bias to the first one.
+
+    Parameters
+    ----------
+    losses : ndarray of shape (steps,)
+        The losses. What follows one that is not finite is infinite.
+
+    Returns
+    -------
+    ndarray of shape (steps,)
+
+    References
+    ----------
+    D. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, section 3 (the
+    correction).
+
+    Examples
+    --------
+    >>> smooth(np.array([2.0, 2.0, 2.0])).round(6).tolist()
+    [2.0, 2.0, 2.0]
+    """
+    average, smoothed = 0.0, []
+    for number, value in enumerate(np.asarray(losses, dtype=np.float64).tolist(), start=1):
+        average = KEPT * average + (1 - KEPT) * value if math.isfinite(value) else math.inf
+        smoothed.append(average / (1 - KEPT**number))
+    return np.array(smoothed)
+
+
+# What trains a copy, and looks at it.
+
+
+class _Ramp(Schedule):
+    """Rates that rise in equal ratios; an optimizer that has made steps already begins at the bottom."""
+
+    def __init__(self, low: float, high: float, steps: int, done: int) -> None:
+        self.low, self.high, self.steps, self.done = low, high, steps, done
+
+    def at(self, number: int) -> float:
+        """Return the rate of one step of the test."""
+        part = min(number / (self.steps - 1), 1.0)
+        return self.low * (self.high / self.low) ** part if part < 1 else self.high
+
+    def __call__(self, step: int) -> float:
+        """Return the rate of one step of the optimizer."""
+        return self.at(max(step - self.done, 0))
+
+
+class _Watch(Callback):
+    """Measures the loss before the first step and some times at the end, and ends the training there."""
+
+    def __init__(self, probe: list[Batch], steps: int) -> None:
+        self.probe, self.steps = probe, steps
+        self.losses: list[float] = []
+        self.made = 0
+        self.looks = {round(steps - LAST_PART * steps * look / LOOKS) for look in range(LOOKS)} | {steps}
+
+    def measure(self, state: TrainingState) -> float:
+        """Compute the loss on the same rows as ever, without dropout."""
+        model = state.model
+        parts = [(model._predict(x, PREDICT_ROWS), y, weight) for x, y, weight in self.probe]
+        return float(score(model, parts, loss=state.loss, metrics={})["loss"])
+
+    def on_batch_begin(self, state: TrainingState) -> None:
+        if not self.losses:
+            value = self.measure(state)
+            if math.isfinite(value):
+                self.losses.append(value)
+
+    def on_batch_end(self, state: TrainingState) -> None:
+        self.made += 1
+        if self.made in self.looks:
+            self.losses.append(self.measure(state))
+        if self.made == self.steps:
+            state.stop("all steps done")
+
+
+class _RangeTest(_Watch):
+    """Measures the loss behind every step, and ends the training when it has blown up."""
+
+    def on_batch_end(self, state: TrainingState) -> None:
+        value = self.measure(state)
+        self.losses.append(value)
+        start = self.losses[0]
+        smoothed = smooth(np.array(self.losses[1:]))
+        lowest = min(start, float(smoothed.min()))
+        room = max(BLOW_UP * (start - lowest), abs(start))
+        if not smoothed[-1] <= lowest + room:
+            state.stop("the loss has blown up")
+        if len(smoothed) == self.steps:
+            state.stop("all steps done")
+
+
+def _first_rows(source: Any) -> list[Batch]:
+    """Take batches until there are rows enough to measure a loss on."""
+    probe, rows = [], 0
+    for batch in source:
+        probe.append(batch)
+        rows += batch[0].shape[0]
+        if rows >= PROBE_ROWS:
+            break
+    return probe
+
+
+def _level(losses: list[float], looks: int) -> float:
+    """Return what the loss came to at the end of a trial; of a training that diverged, infinity."""
+    if len(losses) <= looks:
+        return math.inf
+    return math.fsum(losses[1:]) / looks if all(map(math.isfinite, losses)) else math.inf
+
+
+# From losses to a suggestion.
+
+
+def _try_rates(trial: Any, top: float, low: float, start: float) -> tuple[list[float], list[float]]:
+    """Try rates from the top down, until several in a row bring nothing better."""
+    tried: list[float] = []
+    ends: list[float] = []
+    best, worse = math.inf, 0
+    rate = top
+    while rate >= low * (1 - 1e-9) and (worse < WORSE or len(tried) < FEWEST):
+        tried.append(rate)
+        ends.append(trial(rate))
+        worst_of_two = max(ends[-2:])
+        if worst_of_two < min(best, start):
+            best, worse = worst_of_two, 0
+        elif best < math.inf:
+            worse += 1
+        rate /= RATIO
+    return tried, ends
+
+
+def _choose(
+    tried: list[float], ends: list[float], start: float, steps: int, *, at_the_edge: bool
+) -> tuple[float, str]:
+    """Choose the rate whose loss, and that of the next larger one, is the lowest."""
+    # The largest rate has none above it. If nothing has blown up there, it may be chosen all the same.
+    pairs = [ends[0] if at_the_edge else math.inf, *map(max, ends[:-1], ends[1:])]
+    # Of two that share the larger loss, the one whose own is lower.
+    index = min(range(len(tried)), key=lambda place: (pairs[place], ends[place]))
+    if not pairs[index] < start - SLIGHT * abs(start):
+        index = int(np.argmin(ends))
+        if not ends[index] < start - SLIGHT * abs(start):
+            raise _falls_nowhere(tried[-1], tried[0], start)
+        reason = f"It is the only one of {len(tried)} rates that lowered the loss"
+        return tried[index], f"{reason}, from {start:.4g} to {ends[index]:.4g} in {steps} steps."
+    reason = f"In {steps} steps it lowered the loss from {start:.4g} to {ends[index]:.4g}"
+    if index == 0:
+        return tried[0], f"{reason}; it is the largest rate of the test, and nothing blew up: larger may do."
+    above = f"{RATIO:.1f} times the rate to {ends[index - 1]:.4g}"
+    return tried[index], f"{reason}, and {above}: of {len(tried)} rates tried, the best with room above it."
+
+
+def _from_range_test(start: float, rates: Array, smoothed: Array) -> tuple[float, str]:
+    """Choose a rate from the range test alone."""
+    index = int(np.argmin(smoothed))
+    if not smoothed[index] < start - SLIGHT * abs(start):
+        raise _falls_nowhere(float(rates[0]), float(rates[-1]), start)
+    reason = (
+        f"In the range test the loss was lowest, {smoothed[index]:.4g}, at a rate of {rates[index]:.2g}; "
+    )
+    reason += f"a tenth of that is taken. It was {start:.4g} at the start."
+    return max(float(rates[index]) / BELOW_LOWEST, float(rates[0])), reason
+
+
+def _falls_nowhere(low: float, high: float, start: float) -> ArgumentError:
+    return ArgumentError(
+        "find_learning_rate",
+        f"a loss that falls from {start:.4g} at some rate from {low:.2g} to {high:.2g}",
+        "one that does not",
+        "Give a smaller low= if even the smallest rate is too large, or more trials=; "
+        "nnlite.inspect.doctor says what else may be wrong.",
+    )
+
+
+# What can be searched for.
+
+
+def _check_model(model: Any) -> None:
+    where = "find_learning_rate(model)"
+    if not isinstance(model, Sequential):
+        got = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
+        raise ArgumentTypeError(where, "a Sequential", got, "Write Sequential([...]).")
+    if model.params.replicas is not None:
+        fix = "Give model.replica(0), or use nnlite.sweep, which makes replicas of one net."
+        raise ArgumentError(where, "one net", f"{model.params.replicas} replicas", fix)
+
+
+def _check_optimizer(optimizer: Any) -> Optimizer:
+    where = "find_learning_rate(optimizer)"
+    if not isinstance(optimizer, Optimizer):
+        is_class = isinstance(optimizer, type)
+        raise ArgumentTypeError(
+            where,
+            "an optimizer with a learning rate, such as SGD() or Adam()",
+            f"the class {optimizer.__name__}" if is_class else f"{optimizer!r}",
+            f"Write {optimizer.__name__}()." if is_class else "Use one of nnlite.optimizers.",
+        )
+    if callable(optimizer.learning_rate):
+        raise ArgumentError(
+            where,
+            "an optimizer whose rate is a number, in whose place others are put",
+            f"one with the schedule {optimizer.learning_rate!r}",
+            "Leave the schedule out, and give the rate that is found to it, as the highest one.",
+        )
+    return optimizer
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return [_plain(number) for number in value.tolist()]
+    return value if not isinstance(value, float) or math.isfinite(value) else None

@@ -1,0 +1,105 @@
+"""The loss of a net as a function of all its weights, in float64 and without noise."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnlite._typing import AnyArray, Array
+from nnlite.losses import Loss
+from nnlite.model import Sequential
+
+__all__ = ["Twin"]
+
+
+class Twin:
+    """A copy of a net that computes in float64, without dropout.
+
+    Parameters
+    ----------
+    model : Sequential
+        One net, which is left as it is.
+    x : ndarray of shape (rows, features)
+        The input, checked.
+    y : ndarray
+        The targets, checked.
+    weight : ndarray of shape (rows,) or None
+        How much each row counts.
+    loss : Loss
+        What is measured.
+
+    Attributes
+    ----------
+    model : Sequential
+        The copy.
+    start : ndarray of shape (size,)
+        The weights as they were.
+
+    Examples
+    --------
+    >>> import nnlite as nn
+    >>> model = nn.Sequential([nn.Dense(1, 1, bias=False)], rng=0)
+    >>> twin = Twin(model, np.ones((1, 1)), np.zeros((1, 1)), None, nn.MeanSquaredError())
+    >>> twin.loss(np.array([3.0])), twin.gradient(np.array([3.0]))
+    (9.0, array([6.]))
+    """
+
+    def __init__(self, model: Sequential, x: Array, y: AnyArray, weight: Array | None, loss: Loss) -> None:
+        self.model = model._in_float64()
+        self.x = x.astype(np.float64)
+        self.y = y.astype(np.float64) if y.dtype.kind == "f" else y
+        self.weight = None if weight is None else weight.astype(np.float64)
+        self._loss = loss
+        self.start = self.model.params.values.copy()
+
+    def predict(self, values: Array) -> Array:
+        """Compute the prediction at some weights.
+
+        Parameters
+        ----------
+        values : ndarray of shape (size,)
+            The weights.
+
+        Returns
+        -------
+        ndarray of shape (rows, outputs)
+        """
+        self.model.params.values[...] = values
+        return self.model._forward(self.x)
+
+    def loss(self, values: Array) -> float:
+        """Compute the loss at some weights.
+
+        Parameters
+        ----------
+        values : ndarray of shape (size,)
+            The weights.
+
+        Returns
+        -------
+        float
+            NaN or infinity where it overflows.
+        """
+        with np.errstate(all="ignore"):
+            try:
+                return float(self._loss.value_and_grad(self.predict(values), self.y, self.weight)[0])
+            except ArithmeticError:  # a loss of the user's own may use Python's mathematics
+                return float("nan")
+
+    def gradient(self, values: Array) -> Array:
+        """Compute the gradient at some weights by backpropagation.
+
+        Parameters
+        ----------
+        values : ndarray of shape (size,)
+            The weights.
+
+        Returns
+        -------
+        ndarray of shape (size,)
+        """
+        params = self.model.params
+        params.values[...] = values
+        with np.errstate(all="ignore"):
+            ctx = self.model.context(training=False)
+            self.model._loss_and_grad(self.x, self.y, self.weight, self._loss, ctx)
+        return params.grads.copy()

@@ -1,0 +1,101 @@
+"""`confusion_matrix`: which classes are taken for which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnlite import metrics
+from nnlite.plot.given import check_names
+from nnlite.plot.style import SMALL, ink_on, new_axes, sequential, short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["confusion_matrix"]
+
+_WHERE = "plot.confusion_matrix"
+#: With more classes the numbers would be too small to read.
+NUMBERED = 20
+
+
+def confusion_matrix(
+    pred: Any,
+    target: Any,
+    weight: Any = None,
+    *,
+    classes: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw how often each class was taken for each other.
+
+    A line of the picture is a true class. The numbers count rows, and the darker a field, the
+    larger its part of that class.
+
+    Parameters
+    ----------
+    pred : array-like of shape (rows, classes) or (rows,)
+        Scores, such as those of `Sequential.predict`, or the ids of the predicted classes.
+    target : array-like of shape (rows,), or (rows, classes) if `pred` is
+        The ids of the true classes, or one-hot targets.
+    weight : array-like of shape (rows,), optional
+        How much each row counts.
+    classes : sequence of str, optional
+        Their names; by default 0, 1, ...
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default in a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If matplotlib is not installed.
+    ShapeError, ArgumentError, ArgumentTypeError
+        If an argument cannot be used.
+
+    See Also
+    --------
+    nnlite.metrics.confusion_matrix : The numbers alone.
+
+    Examples
+    --------
+    >>> ax = confusion_matrix([0, 1, 1, 2], [0, 1, 2, 2], classes=["cat", "dog", "fox"])
+    >>> [text.get_text() for text in ax.texts]
+    ['1', '0', '0', '0', '1', '0', '0', '1', '1']
+    >>> ax.figure.clear()
+    """
+    counts = metrics.confusion_matrix(pred, target, weight, classes=None if classes is None else len(classes))
+    count = len(counts)
+    names = [f"{index}" for index in range(count)]
+    if classes is not None:
+        names = check_names(f"{_WHERE}(classes=)", classes, count, "classes")
+    side = min(max(3.2, 1.4 + 0.55 * count), 12.0)
+    ax = new_axes(_WHERE, ax, figsize=(side + 0.6, side))
+    # A class that never comes up stays white.
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    image = ax.imshow(shares, cmap=sequential(), vmin=0.0, vmax=1.0)
+    if count <= NUMBERED:
+        for truth, guess in np.ndindex(counts.shape):
+            value = counts[truth, guess]
+            ax.text(
+                guess,
+                truth,
+                f"{value}" if counts.dtype.kind == "i" else short(float(value)),
+                ha="center",
+                va="center",
+                size=SMALL if count > 6 else SMALL + 2,
+                color=ink_on(image.cmap(shares[truth, guess])),
+            )
+    places = np.arange(count)
+    long = max(map(len, names)) * count > 40
+    ax.set_xticks(places, names, rotation=90 if long else 0)
+    ax.set_yticks(places, names)
+    ax.tick_params(length=0)
+    right = np.trace(counts) / counts.sum()
+    ax.set(xlabel="predicted class", ylabel="true class", title=f"{right:.1%} right")
+    return ax

@@ -1,0 +1,219 @@
+"""Checks of what a picture is given: one net, a layer of it, a neuron, a row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nnlite._typing import Array
+from nnlite.checks import check_integer, check_rows
+from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.foreign import is_sparse
+from nnlite.layers.dense import Dense
+from nnlite.model import Sequential
+
+__all__ = ["check_dense", "check_names", "check_net", "check_place", "check_row", "input_names"]
+
+
+def check_net(where: str, model: Any) -> Sequential:
+    """Return the model if it is one net.
+
+    Parameters
+    ----------
+    where : str
+        Names the function in the message.
+    model : object
+        The candidate.
+
+    Returns
+    -------
+    Sequential
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If it is no model, or several nets.
+
+    Examples
+    --------
+    >>> check_net("plot.network", Sequential([Dense(2, 1)], rng=0))
+    Sequential([Dense(2, 1)], dtype=float32)
+    """
+    if not isinstance(model, Sequential):
+        got = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
+        raise ArgumentTypeError(f"{where}(model)", "a Sequential", got, "Write Sequential([...]).")
+    if model.params.replicas is not None:
+        raise ArgumentError(
+            f"{where}(model)", "one net", f"{model.params.replicas} replicas", "Write model.replica(0)."
+        )
+    return model
+
+
+def check_place(where: str, index: Any, count: int, what: str) -> int:
+    """Return an index as one from 0; a negative one counts from the end.
+
+    Parameters
+    ----------
+    where : str
+        Names the argument in the message.
+    index : int
+        The candidate.
+    count : int
+        How many there are.
+    what : str
+        Of what, such as ``"layers"``.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If it is no integer, or there are not so many.
+
+    Examples
+    --------
+    >>> check_place("plot.weights(layer=)", -1, 3, "layers")
+    2
+    """
+    place = check_integer(where, index, low=-count)
+    if place >= count:
+        raise ArgumentError(where, f"one of the {count} {what}", f"{place}", "They count from 0.")
+    return place % count
+
+
+def check_dense(where: str, model: Sequential, layer: Any) -> tuple[int, Dense]:
+    """Return the index of a Dense layer, and the layer.
+
+    Parameters
+    ----------
+    where : str
+        Names the argument in the message.
+    model : Sequential
+        Whose.
+    layer : int or None
+        The index in ``model.layers``; None means the first Dense.
+
+    Returns
+    -------
+    (int, Dense)
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If there is no such layer, or it is no Dense.
+
+    Examples
+    --------
+    >>> check_dense("plot.neuron(layer=)", Sequential([Dense(2, 1)], rng=0), 0)
+    (0, Dense(2, 1))
+    """
+    found = [index for index, one in enumerate(model.layers) if isinstance(one, Dense)]
+    if not found:
+        raise ArgumentError(where, "a model with a Dense layer", f"{model}", "Give it one.")
+    index = found[0] if layer is None else check_place(where, layer, len(model.layers), "layers")
+    chosen = model.layers[index]
+    if not isinstance(chosen, Dense):
+        fix = f"Those are at {', '.join(map(str, found))}."
+        raise ArgumentError(where, "the index of a Dense layer", f"{index}, {chosen}", fix)
+    return index, chosen
+
+
+def check_row(where: str, model: Sequential, x: Any) -> Array:
+    """Return one row of input, as a batch of one.
+
+    Parameters
+    ----------
+    where : str
+        Names the argument in the message.
+    model : Sequential
+        Whose input it is.
+    x : array-like of shape (features,) or (1, features)
+        The candidate.
+
+    Returns
+    -------
+    ndarray of shape (1, features)
+
+    Raises
+    ------
+    ShapeError, ArgumentError, ArgumentTypeError
+        If it is not one row, or does not fit the model.
+
+    Examples
+    --------
+    >>> check_row("plot.network(x)", Sequential([Dense(2, 1)], rng=0), [1, 2])
+    array([[1., 2.]], dtype=float32)
+    """
+    if isinstance(x, list | tuple | np.ndarray):
+        x = check_rows(where, x)
+        if x.ndim == len(model.input_shape or (1,)):
+            x = x[None]
+    row = model.boundary.check_input(x, where=where, finite=True)
+    if row.shape[0] != 1:
+        raise ShapeError(where, "one row", f"{row.shape[0]}", "Give one of them, such as x[0].")
+    return row.toarray() if is_sparse(row) else row  # type: ignore[attr-defined]
+
+
+def check_names(where: str, names: Any, count: int, what: str) -> list[str]:
+    """Return names as a list, if there is one for each of the things.
+
+    Parameters
+    ----------
+    where : str
+        Names the argument in the message.
+    names : sequence
+        The candidates.
+    count : int
+        How many things there are.
+    what : str
+        What they are, such as ``"inputs"``.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    ArgumentTypeError, ShapeError
+        If they are no sequence, or too few or too many.
+
+    Examples
+    --------
+    >>> check_names("plot.network(feature_names=)", ("a", "b"), 2, "inputs")
+    ['a', 'b']
+    """
+    if isinstance(names, str) or not hasattr(names, "__iter__"):
+        raise ArgumentTypeError(where, "a list of names", f"{names!r}", 'Write ["a", "b"].')
+    found = [str(name) for name in names]
+    if len(found) != count:
+        fix = f"There are {count} {what}."
+        raise ShapeError(where, f"{count} names", f"{len(found)}", fix)
+    return found
+
+
+def input_names(model: Sequential) -> tuple[str, ...] | None:
+    """Return the names of the columns that the first layer gets, if the model knows them.
+
+    Parameters
+    ----------
+    model : Sequential
+        Whose.
+
+    Returns
+    -------
+    tuple of str, or None
+
+    Examples
+    --------
+    >>> model = Sequential([Dense(2, 1)], rng=0)
+    >>> model.feature_names = ["length", "width"]
+    >>> input_names(model)
+    ('length', 'width')
+    """
+    if model.preprocessing is not None:
+        names: tuple[str, ...] = model.preprocessing.feature_names
+        return names
+    return model.feature_names

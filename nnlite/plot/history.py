@@ -1,0 +1,125 @@
+"""`history`: how the loss and the metrics went, epoch by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.history import History
+from nnlite.plot.style import GREY, TRAINING, VALIDATION, class_colour, new_axes, open_frame
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["history"]
+
+_WHERE = "plot.history"
+#: Above this ratio of the largest to the smallest number the scale is logarithmic.
+LOGARITHMIC = 100.0
+
+
+def history(history: History, *, columns: Sequence[str] | None = None, ax: Axes | None = None) -> Axes:
+    """Draw columns of a history over the epochs: training solid, validation dashed.
+
+    Parameters
+    ----------
+    history : History
+        What `Sequential.fit` returned.
+    columns : sequence of str, optional
+        Such as ``["loss", "accuracy"]``; by default the loss. The same of the validation data,
+        if there is any, is drawn beside each.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default in a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If matplotlib is not installed.
+    ArgumentTypeError, ArgumentError
+        If an argument cannot be used, there is no such column, or the history is empty.
+
+    Notes
+    -----
+    With replicas there is a thin line for each. The scale is logarithmic where all numbers are
+    above zero and the largest is more than 100 times the smallest.
+
+    Examples
+    --------
+    >>> import nnlite as nn
+    >>> model = nn.Sequential([nn.Dense(1, 1)], rng=0)
+    >>> found = model.fit([[1.0]], [[1.0]], loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.1), epochs=20)
+    >>> ax = history(found)
+    >>> bool((ax.lines[0].get_ydata() == found["loss"]).all())
+    True
+    >>> ax.figure.clear()
+    """
+    names = _check(history, columns)
+    ax = new_axes(_WHERE, ax)
+    epochs = history["epoch"]
+    drawn: list[Any] = []
+    for place, name in enumerate(names):
+        held_out = f"validation_{name}"
+        pair = [(name, "-", TRAINING), (held_out, "--", VALIDATION)]
+        for column, dashes, colour in pair:
+            if column not in history.columns:
+                continue
+            lines = np.array(history[column], dtype=np.float64)  # None becomes NaN
+            lines = lines.reshape(len(epochs), -1)
+            drawn.append(lines)
+            many = lines.shape[1] > 1
+            for index, line in enumerate(lines.T):
+                ax.plot(
+                    epochs,
+                    line,
+                    dashes,
+                    color=colour if len(names) == 1 else class_colour(place),
+                    lw=0.8 if many else 1.6,
+                    alpha=0.6 if many else 1.0,
+                    marker="." if len(epochs) == 1 else "",
+                    label=column.replace("_", " ") if index == 0 else None,
+                )
+    if history.best_epoch is not None:
+        ax.axvline(history.best_epoch, color=GREY, ls=":", lw=1.2, label=f"best: epoch {history.best_epoch}")
+    _scale(ax, np.concatenate([lines.ravel() for lines in drawn]))
+    ax.set_xlabel("epoch")
+    ax.set_ylabel(names[0].replace("_", " ") if len(names) == 1 else "")
+    ax.locator_params(axis="x", integer=True)
+    open_frame(ax)
+    ax.legend(frameon=False)
+    return ax
+
+
+def _check(history: Any, columns: Any) -> tuple[str, ...]:
+    """Return the names of the columns of training that are to be drawn."""
+    if not isinstance(history, History):
+        fix = "Give what model.fit(...) returned."
+        raise ArgumentTypeError(f"{_WHERE}(history)", "a History", type(history).__name__, fix)
+    if not len(history):
+        fix = "Train for an epoch first."
+        raise ArgumentError(f"{_WHERE}(history)", "at least one epoch", "none", fix)
+    if columns is None:
+        return ("loss",)
+    if isinstance(columns, str) or not isinstance(columns, Sequence) or not columns:
+        fix = 'Write columns=["loss", "accuracy"].'
+        raise ArgumentTypeError(f"{_WHERE}(columns=)", "a list of names", f"{columns!r}", fix)
+    for name in columns:
+        if name not in history.columns:
+            known = ", ".join(history.columns)
+            raise ArgumentError(
+                f"{_WHERE}(columns=)", f"names of {known}", f"{name!r}", "Use a name from that list."
+            )
+    return tuple(columns)
+
+
+def _scale(ax: Axes, values: Any) -> None:
+    """Choose a logarithmic scale where the numbers span much."""
+    finite = values[np.isfinite(values)]
+    if finite.size and finite.min() > 0 and finite.max() > LOGARITHMIC * finite.min():
+        ax.set_yscale("log")

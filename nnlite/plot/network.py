@@ -1,0 +1,180 @@
+"""`network`: the drawing of a net, with its own weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from nnlite._typing import Array
+from nnlite.assembly import follow_shapes
+from nnlite.checks import check_integer
+from nnlite.errors import ArgumentError
+from nnlite.layers.base import Layer
+from nnlite.layers.dense import Dense
+from nnlite.layers.embedding import Embedding
+from nnlite.layers.flatten import Flatten
+from nnlite.model import Sequential
+from nnlite.plot.diagram import Column, draw_columns, figure_size
+from nnlite.plot.given import check_names, check_net, check_row, input_names
+from nnlite.plot.style import new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["columns_of", "network"]
+
+_WHERE = "plot.network"
+
+
+def network(
+    model: Sequential,
+    x: Any = None,
+    *,
+    feature_names: Sequence[str] | None = None,
+    target_names: Sequence[str] | None = None,
+    max_units: int = 12,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the net: neurons in columns, and lines between them as thick as the weights.
+
+    A positive weight is a solid blue line, a negative one a dashed vermilion line. The width of
+    a line is proportional to the size of its weight, on one scale for the whole net. The short
+    line that enters a neuron from below is its bias. Where there is room, the numbers are written
+    beside the lines.
+
+    Parameters
+    ----------
+    model : Sequential
+        One net.
+    x : array-like of shape (features,) or (1, features), optional
+        One row. Its numbers go through the net, and every neuron is filled with what it answers:
+        blue above zero, vermilion below, the darker the closer to the largest of its column.
+    feature_names : sequence of str, optional
+        Names of the inputs; by default those of the table that the model was trained on, else
+        x1, x2, ...
+    target_names : sequence of str, optional
+        Names of the outputs.
+    max_units : int
+        How many neurons of a column are drawn at most: the first ones, dots, and the last one.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default in a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Its units are points, as long as its size is not changed.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If matplotlib is not installed.
+    ShapeError, ArgumentError, ArgumentTypeError
+        If an argument cannot be used, or the net has no neurons of which the number is known.
+
+    Notes
+    -----
+    Every `Dense` opens a column, and the layers behind it that leave the number of neurons as it
+    is belong to that column, as do `Flatten`, `Embedding` and `Standardize` to that of the input.
+    A layer of one's own that changes the number opens a column with an arrow to it.
+
+    Examples
+    --------
+    >>> import nnlite as nn
+    >>> from nnlite import plot
+    >>> model = nn.Sequential([nn.Dense(2, 3), nn.Tanh(), nn.Dense(3, 1)], rng=0)
+    >>> ax = plot.network(model, [0.5, -1.0], feature_names=["length", "width"])
+    >>> len(ax.patches)  # a circle for each neuron
+    6
+    >>> ax.figure.clear()
+    """
+    model = check_net(_WHERE, model)
+    max_units = check_integer(f"{_WHERE}(max_units=)", max_units, low=2)
+    row = None if x is None else check_row(f"{_WHERE}(x)", model, x)
+    columns = columns_of(model, row)
+    first = columns[0]
+    if feature_names is None:
+        known = input_names(model)
+        fits = known is not None and len(known) == first.units
+        feature_names = known if fits else [f"x{unit + 1}" for unit in range(first.units)]
+    names = check_names(f"{_WHERE}(feature_names=)", feature_names, first.units, "inputs")
+    columns[0] = first._replace(names=names)
+    if target_names is not None:
+        last = columns[-1]
+        names = check_names(f"{_WHERE}(target_names=)", target_names, last.units, "outputs")
+        columns[-1] = last._replace(names=names)
+    # Without a layout, so that the sizes are known before anything is drawn.
+    made = ax is None
+    ax = new_axes(_WHERE, ax, figsize=figure_size(columns, max_units), layout="none")
+    if made:
+        ax.set_position((0.01, 0.015, 0.98, 0.97))
+    draw_columns(ax, columns, max_units=max_units)
+    return ax
+
+
+def columns_of(model: Sequential, row: Array | None = None) -> list[Column]:
+    """Sort the layers of a model into columns of neurons.
+
+    Parameters
+    ----------
+    model : Sequential
+        One net.
+    row : ndarray of shape (1, features), optional
+        Checked input, which fills in what the neurons answer.
+
+    Returns
+    -------
+    list of Column
+
+    Raises
+    ------
+    ArgumentError
+        If the net has no neurons of which the number is known.
+
+    Examples
+    --------
+    >>> import nnlite as nn
+    >>> model = nn.Sequential([nn.Dense(2, 3), nn.Tanh(), nn.Dense(3, 1)], rng=0)
+    >>> [(column.label[0], column.units) for column in columns_of(model)]
+    [('input', 2), ('hidden layer 1', 3), ('output', 1)]
+    """
+    shape, shapes = follow_shapes(model.layers)
+    groups: list[list[int]] = [[]]
+    for index, layer in enumerate(model.layers):
+        changes = (shapes[index - 1] if index else shape) != shapes[index]
+        if isinstance(layer, Dense) or (changes and not isinstance(layer, Flatten | Embedding)):
+            groups.append([])
+        groups[-1].append(index)
+    outputs = [] if row is None else model.activations(row)
+    columns = []
+    for place, group in enumerate(groups):
+        own = shapes[group[-1]] if group else shape
+        opening: Layer | None = model.layers[group[0]] if place else None
+        if own is None:
+            fix = "Begin it with a Dense layer."
+            raise ArgumentError(
+                f"{_WHERE}(model)", "a net whose numbers of neurons are known", f"{model}", fix
+            )
+        answers = None
+        if row is not None:
+            answers = (outputs[group[-1]] if group else row).reshape(-1)
+        columns.append(
+            Column(
+                label=_labels(place, len(groups)),
+                layers=[repr(model.layers[index]) for index in group],
+                units=math.prod(own),
+                W=opening.W if isinstance(opening, Dense) else None,
+                b=opening.b if isinstance(opening, Dense) and opening.bias else None,
+                answers=answers,
+            )
+        )
+    return columns
+
+
+def _labels(place: int, count: int) -> tuple[str, ...]:
+    """Name a column, at length and shortly."""
+    if not place:
+        return ("input", "input", "input", "in")
+    if place == count - 1:
+        return ("output", "output", "output", "out")
+    return (f"hidden layer {place}", f"hidden {place}", f"hidden {place}", f"{place}")

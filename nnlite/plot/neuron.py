@@ -1,0 +1,102 @@
+"""`neuron`: what one neuron of a net responds to the rows of some data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnlite.errors import ArgumentError
+from nnlite.layers.base import Layer
+from nnlite.layers.dense import Dense
+from nnlite.model import Sequential
+from nnlite.plot.activations import responses
+from nnlite.plot.given import check_dense, check_net, check_place
+from nnlite.plot.style import GREY, LIGHT, POSITIVE, VALIDATION, new_axes, open_frame, short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["neuron"]
+
+_WHERE = "plot.neuron"
+#: Points of the curve.
+POINTS = 301
+
+
+def neuron(
+    model: Sequential, X: Any, *, layer: int | None = None, unit: int = 0, ax: Axes | None = None
+) -> Axes:
+    """Draw the answer of one neuron over its weighted sum: a dot for each row.
+
+    Small sums stay quiet, large ones fire. The dotted line is the bias: the sum if nothing comes in.
+
+    Parameters
+    ----------
+    model : Sequential
+        One net.
+    X : array-like of shape (rows, features)
+        Rows that it shall respond to.
+    layer : int, optional
+        Index in ``model.layers`` of its Dense; by default the first.
+    unit : int
+        Which neuron of that layer, from 0.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default in a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If matplotlib is not installed.
+    ShapeError, ArgumentError, ArgumentTypeError
+        If an argument cannot be used.
+
+    Notes
+    -----
+    The curve is that of the activation behind the Dense. Behind layers that mix neurons, such as
+    Softmax, there is none.
+
+    Examples
+    --------
+    >>> import nnlite as nn
+    >>> model = nn.Sequential([nn.Dense(2, 3), nn.Sigmoid(), nn.Dense(3, 1)], rng=0)
+    >>> X = [[0.0, 1.0], [1.0, 0.0]]
+    >>> ax = neuron(model, X, layer=0, unit=2)
+    >>> bool((ax.lines[-1].get_ydata() == model.activations(X)[1][:, 2]).all())
+    True
+    >>> ax.figure.clear()
+    """
+    model = check_net(_WHERE, model)
+    index, chosen = check_dense(f"{_WHERE}(layer=)", model, layer)
+    unit = check_place(f"{_WHERE}(unit=)", unit, chosen.out_features, "neurons")
+    outputs = model.activations(X)
+    behind: list[Layer] = []
+    for one in model.layers[index + 1 :]:
+        if isinstance(one, Dense) or outputs[index + 1 + len(behind)].shape != outputs[index].shape:
+            break
+        behind.append(one)
+    sums = np.asarray(outputs[index], np.float64).reshape(-1, chosen.out_features)[:, unit]
+    answers = outputs[index + len(behind)].reshape(-1, chosen.out_features)[:, unit]
+    ax = new_axes(_WHERE, ax)
+    bias = float(chosen.b[unit]) if chosen.bias else 0.0
+    low, high = min(sums.min(initial=0.0), bias), max(sums.max(initial=0.0), bias)
+    room = 0.05 * (high - low) or 1.0
+    x = np.linspace(low - room, high + room, POINTS)
+    ax.axhline(0.0, color=LIGHT, lw=0.8)
+    ax.axvline(bias, color=GREY, ls=":", lw=1.2, label=f"bias {short(bias)}")
+    words = ", ".join(map(repr, behind))
+    try:
+        curve = responses(_WHERE, behind, x)[0] if behind else x
+        ax.plot(x, curve, color=POSITIVE, lw=1.5, label=words or "no activation")
+    except ArgumentError:  # it mixes neurons, so its answer is no function of the one sum
+        pass
+    ax.plot(sums, answers, "o", color=VALIDATION, ms=4, alpha=0.6, mew=0, label=f"{len(sums)} rows")
+    ax.set(xlabel="weighted sum of what comes in, and bias", ylabel="answer")
+    ax.set_title(f"neuron {unit} of layer {index}, {chosen}", size="medium")
+    open_frame(ax)
+    ax.legend(frameon=False)
+    return ax

@@ -1,0 +1,808 @@
+"""explain_step: the same bits as `fit`, numbers that fit together, and its text and picture."""
+
+import copy
+import json
+import math
+import re
+
+import numpy as np
+import pytest
+
+import nnlite as nn
+from nnlite.inspect import explain_step
+from nnlite.inspect.clueless import clueless
+from nnlite.inspect.formulas import fill_in, row_losses
+from nnlite.inspect.twin import Twin
+from nnlite.inspect.words import BEATS
+
+OPTIMIZERS = [
+    nn.SGD(0.05),
+    nn.SGD(0.05, momentum=0.9),
+    nn.SGD(0.05, momentum=0.9, nesterov=True, weight_decay=0.1),
+    nn.SGD(0.5, clip_norm=0.1),
+    nn.SGD(0.5, clip_value=0.01),
+    nn.SGD(nn.ExponentialDecay(0.1, factor=0.5, every=2)),
+    nn.Adam(nn.WarmUp(0.01, steps=3)),
+    nn.RMSProp(0.01),
+    nn.Adagrad(0.01),
+    nn.Adam(0.01, beta1=0.8),
+    nn.AdamW(0.01, weight_decay=0.1),
+    nn.Lion(0.001),
+]
+
+
+class SquareRoot(nn.Layer):
+    """Not in the package: mixes nothing, and has no parameters."""
+
+    def forward(self, x, ctx=None):
+        y = np.sqrt(1 + x * x)
+        if ctx is not None:
+            ctx.save(x, y)
+        return y
+
+    def backward(self, dy, ctx):
+        x, y = ctx.saved
+        return dy * x / y
+
+
+class Gain(nn.Layer):
+    """Not in the package: has a parameter and keeps the width."""
+
+    gain = nn.Parameter()
+
+    def __init__(self, features):
+        self.features = features
+        self.declare("gain", (features,), initializer=nn.initializers.Constant(1.5), decay=False)
+
+    @property
+    def input_shape(self):
+        return (self.features,)
+
+    def forward(self, x, ctx=None):
+        if ctx is not None:
+            ctx.save(x)
+        return x * self.gain
+
+    def backward(self, dy, ctx):
+        (x,) = ctx.saved
+        ctx.grads.gain[...] = np.sum(dy * x, axis=-2)
+        return dy * self.gain
+
+
+class Pairs(nn.Layer):
+    """Not in the package: adds up neighbours, so it changes the width."""
+
+    def output_shape(self, input_shape):
+        return (input_shape[0] // 2,)
+
+    def forward(self, x, ctx=None):
+        return x[..., ::2] + x[..., 1::2]
+
+    def backward(self, dy, ctx):
+        return np.repeat(dy, 2, axis=-1)
+
+
+class LogCosh(nn.losses.PointwiseLoss):
+    """A loss of one's own."""
+
+    def pointwise(self, pred, target):
+        gap = pred - target
+        return np.log(np.cosh(gap)), np.tanh(gap)
+
+
+class WholeBatch(nn.losses.Loss):
+    """A loss that needs more than one row, and takes no weights."""
+
+    def value_and_grad(self, pred, target, weight=None):
+        if len(pred) < 2:
+            raise ValueError("too few rows")
+        gap = pred - target
+        return float(np.sum(gap**2)), 2 * gap
+
+
+def mazur(**options):
+    """Return the net of Matt Mazur's worked example, "A Step by Step Backpropagation Example", 2015."""
+    model = nn.Sequential(
+        [nn.Dense(2, 2), nn.Sigmoid(), nn.Dense(2, 2), nn.Sigmoid()], dtype=np.float64, **options
+    )
+    model[0].W[...], model[0].b[...] = [[0.15, 0.25], [0.20, 0.30]], 0.35
+    model[2].W[...], model[2].b[...] = [[0.40, 0.50], [0.45, 0.55]], 0.60
+    return model
+
+
+def mazur_trace(optimizer=None):
+    return explain_step(
+        mazur(), [[0.05, 0.10]], [[0.01, 0.99]], nn.MeanSquaredError(), optimizer or nn.SGD(0.5)
+    )
+
+
+def small(rng, *, outputs=3, rows=7, dtype=np.float32, layers=None):
+    """Return a net and a batch of one class id a row."""
+    model = nn.Sequential(
+        layers or [nn.Standardize(4), nn.Dense(4, 6), nn.Tanh(), nn.Dropout(0.3), nn.Dense(6, outputs)],
+        dtype=dtype,
+        rng=0,
+    )
+    return model, rng.normal(2, 3, (rows, 4)), rng.integers(0, outputs, rows)
+
+
+def parameters(trace):
+    data = trace.to_dict()
+    return {
+        parameter["name"]: parameter
+        for stage in data["stages"]
+        for step in stage["steps"]
+        for parameter in step["parameters"].values()
+    }
+
+
+class Watch(nn.Callback):
+    """Note what `fit` has in its hands."""
+
+    def on_grad_computed(self, state):
+        self.loss, self.grads = state.batch_loss, state.model.params.grads.copy()
+
+
+# The worked example.
+
+
+def test_the_worked_example_comes_out():
+    data = mazur_trace().to_dict()
+    assert data["loss"]["value"] == pytest.approx(0.2983711087600027, abs=1e-15)
+    assert data["loss"]["filled"] == "((0.7514 - 0.01)² + (0.7729 - 0.99)²) / 2 = 0.2984"
+    found = parameters(mazur_trace())
+    assert found["2.W"]["after"][0][0] == pytest.approx(0.35891648, abs=5e-9)
+    assert found["0.W"]["after"][0][0] == pytest.approx(0.14978072, abs=5e-9)
+
+
+def test_the_worked_example_with_frozen_biases():
+    model = mazur()
+    model[0].freeze("b")
+    model[2].freeze("b")
+    trace = explain_step(model, [[0.05, 0.10]], [[0.01, 0.99]], nn.MeanSquaredError(), nn.SGD(0.5))
+    data = trace.to_dict()
+    assert data["update"]["loss_after"] == pytest.approx(0.29102777369359933, abs=1e-15)
+    assert data["fog"]["loss_after"] == pytest.approx(0.29102777369359933, abs=1e-15)
+    assert data["update"]["moved"] == 8
+    assert [parameters(trace)[name]["frozen"] for name in ("0.W", "0.b")] == [False, True]
+
+
+def test_a_neuron_and_a_weight_taken_apart():
+    trace = mazur_trace()
+    assert trace.neuron(1, 0)["text"] == "0.15*0.05 + 0.20*0.10 + 0.35 = 0.3775, sigmoid -> 0.5933"
+    chain = trace.factors("2.W", (0, 0))
+    kinds = [(factor["kind"], factor["value"]) for factor in chain["rows"][0]["factors"]]
+    assert [kind for kind, _ in kinds] == ["input", "slope", "blame"]
+    assert [value for _, value in kinds] == pytest.approx([0.59326999, 0.18681560, 0.74136507], abs=5e-9)
+    assert chain["gradient"] == pytest.approx(0.082167041, abs=5e-10)
+    assert trace.factors("2.b", [0])["text"] == "0.1868 * 0.7414 = 0.1385"
+
+
+# The same bits as fit.
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_three_steps_have_the_bits_of_fit(optimizer, dtype, rng):
+    model, x, y = small(rng, dtype=dtype)
+    weight = rng.uniform(0, 2, len(x))
+    optimizer, loss = copy.deepcopy(optimizer), nn.SoftmaxCrossEntropy(label_smoothing=0.1)
+    for _ in range(3):
+        trace = explain_step(model, x, y, loss, optimizer, weight=weight)
+        watch = Watch()
+        model.fit(
+            x, y, loss=loss, optimizer=optimizer, epochs=1, batch_size=len(x), shuffle=False, weight=weight,
+            callbacks=[watch],
+        )  # fmt: skip
+        assert trace.to_dict()["loss"]["value"] == watch.loss
+        for name, grad in model.params.split(watch.grads).items():
+            assert parameters(trace)[name]["grad"] == grad.tolist()
+            assert parameters(trace)[name]["after"] == model.params[name].tolist()
+        assert trace.trained.params.values.tobytes() == model.params.values.tobytes()
+        assert trace.trained.rng.bit_generator.state == model.rng.bit_generator.state
+        state, expected = trace.optimizer.state_dict(), optimizer.state_dict()
+        assert state.keys() == expected.keys()
+        assert all(np.array_equal(state[key], expected[key]) for key in expected)
+
+
+def test_the_next_step_goes_on_from_the_trace(rng):
+    model, x, y = small(rng)
+    loss, optimizer = nn.SoftmaxCrossEntropy(), nn.Adam(0.01)
+    trace = explain_step(model, x, y, loss, optimizer)
+    trace = explain_step(trace.trained, x, y, loss, trace.optimizer)
+    model.fit(x, y, loss=loss, optimizer=optimizer, epochs=2, batch_size=len(x), shuffle=False)
+    assert trace.to_dict()["optimizer"]["step"] == 1
+    assert trace.trained.params.values.tobytes() == model.params.values.tobytes()
+
+
+def cases(rng):
+    """Nets and losses of every kind."""
+    numbers = rng.normal(size=(5, 4))
+    target = rng.normal(size=(5, 2))
+    ids = rng.integers(0, 2, 5)
+    missing = np.where(rng.random((5, 2)) < 0.3, np.nan, target)
+    table = np.column_stack([rng.normal(size=(5, 2)), rng.integers(0, 3, 5)])
+    mse = nn.MeanSquaredError()
+    return {
+        "no hidden layer": ([nn.Dense(4, 2)], numbers, target, mse),
+        "one of everything": ([nn.Dense(1, 1)], numbers[:, :1], target[:, :1], mse),
+        "no bias": ([nn.Dense(4, 2, bias=False)], numbers, target, mse),
+        "flatten": ([nn.Flatten((2, 2)), nn.Dense(4, 2)], numbers.reshape(5, 2, 2), target, mse),
+        "embedding": ([nn.Embedding([3], 2, numeric=2), nn.Dense(4, 2)], table, target, mse),
+        "class ids for one output": ([nn.Dense(4, 1)], numbers, ids, nn.BinaryCrossEntropy()),
+        "missing": ([nn.Dense(4, 3), nn.Tanh(), nn.Dense(3, 2)], numbers, missing, nn.Masked(mse)),
+        "softmax inside": ([nn.Dense(4, 3), nn.Softmax(), nn.Dense(3, 2)], numbers, target, mse),
+        "own layers": (
+            [Gain(4), nn.Dense(4, 6), SquareRoot(), Pairs(), nn.Dense(3, 4), Gain(4), Pairs()],
+            numbers, target, mse,
+        ),
+        "own layers only": ([Gain(4), Pairs()], numbers, target, mse),
+        "own loss": ([nn.Dense(4, 2)], numbers, target, LogCosh()),
+        "own loss of a batch": ([nn.Dense(4, 2)], numbers, target, WholeBatch()),
+        "error bars": ([nn.Dense(4, 4)], numbers, target, nn.GaussianNLL()),
+        "soft targets": ([nn.Dense(4, 2)], numbers, np.full((5, 2), 0.5), nn.SoftmaxCrossEntropy()),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", cases(np.random.default_rng(0)))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_every_kind_of_net(name, dtype, rng):
+    layers, x, y, loss = cases(rng)[name]
+    model = nn.Sequential(layers, rng=0, dtype=dtype)
+    optimizer = nn.Adam(0.01)
+    trace = explain_step(model, x, y, loss, optimizer)
+    data = trace.to_dict()
+    json.dumps(data, allow_nan=False)
+    assert data["proof"]["checks"]
+    assert min(check["digits"] for check in data["proof"]["checks"] if check["note"] is None) > 5
+    assert data["fog"]["label"] in ("barely moves", "good", "overshoots")
+    text = str(trace)
+    assert [heading for _, heading in BEATS if heading not in text] == []
+    assert max(map(len, text.splitlines())) <= 100
+    for stage, column in enumerate(data["stages"]):
+        for step in column["steps"]:
+            assert np.shape(step["out"]) == (len(x), len(step["out"][0]))
+        assert trace.neuron(stage, column["units"] - 1, row=4)["text"]
+    for name, parameter in parameters(trace).items():
+        grads = np.array(parameter["grad"])
+        for index in np.ndindex(grads.shape):
+            chain = trace.factors(name, index)
+            assert chain["gradient"] == grads[index]
+            if chain["rows"]:
+                total = sum(row["product"] for row in chain["rows"])
+                assert total == pytest.approx(grads[index], rel=1e-4, abs=1e-6)
+    model.fit(x, y, loss=loss, optimizer=optimizer, epochs=1, batch_size=len(x), shuffle=False)
+    assert trace.trained.params.values.tobytes() == model.params.values.tobytes()
+
+
+def test_everything_of_the_user_stays_as_it_is(rng):
+    model, x, y = small(rng)
+    model.params.grads[...] = 7.0
+    optimizer, loss = nn.Adam(0.01), nn.SoftmaxCrossEntropy()
+    before = copy.deepcopy((model, optimizer))
+    explain_step(model, x, y, loss, optimizer)
+    assert model.params.values.tobytes() == before[0].params.values.tobytes()
+    assert (model.params.grads == 7.0).all()
+    assert model.rng.bit_generator.state == before[0].rng.bit_generator.state
+    assert not model[0].adapted
+    assert optimizer.state_dict() == before[1].state_dict() == {"steps": 0, "rate_factor": 1.0}
+    optimizer.step(model.params)  # it is tied to no other parameters
+    assert loss.__dict__ == nn.SoftmaxCrossEntropy().__dict__
+
+
+def test_what_was_recorded_is_what_the_layers_say(rng):
+    model, x, y = small(rng, layers=[nn.Dense(4, 6), nn.Tanh(), nn.Dense(6, 3)], dtype=np.float64)
+    data = explain_step(model, x, y, nn.SoftmaxCrossEntropy(), nn.SGD(0.1)).to_dict()
+    steps = [step for stage in data["stages"] for step in stage["steps"]]
+    for step, out in zip(steps, model.activations(x), strict=True):
+        np.testing.assert_allclose(step["out"], out, rtol=1e-12)
+    dense, tanh, last = steps
+    slope = 1 - np.tanh(np.array(dense["out"])) ** 2
+    np.testing.assert_allclose(tanh["slope"], slope, rtol=1e-10, atol=1e-14)
+    np.testing.assert_allclose(dense["blame"], slope * tanh["blame"], rtol=1e-10, atol=1e-14)
+    np.testing.assert_allclose(tanh["blame"], last["blame"] @ model[2].W.T, rtol=1e-10)
+    assert last["blame"] == data["loss"]["blame"]
+    assert [step["kind"] for step in steps] == ["dense", "activation", "dense"]
+
+
+def test_numbers_of_a_layer_that_does_not_learn():
+    """The blame of what comes in is not traced: `fit` does not trace it either."""
+    model = nn.Sequential([nn.Standardize(2), nn.Dense(2, 1)], rng=0)
+    trace = explain_step(model, [[1, 2], [3, 5]], [[1], [2]], nn.MeanSquaredError(), nn.SGD(0.1))
+    (step,) = trace.to_dict()["stages"][0]["steps"]
+    assert step["blame"] is None
+    assert step["out"] == [[-1.0, -1.0], [1.0, 1.0]]
+    assert trace.neuron(0, 1)["text"] == "2, Standardize(2) -> -1.000"
+
+
+def test_own_layers_have_slopes_if_they_treat_each_number_alone(rng):
+    layers, x, y, loss = cases(rng)["own layers"]
+    data = explain_step(nn.Sequential(layers, rng=0), x, y, loss, nn.SGD(0.1)).to_dict()
+    found = {
+        step["layer"]: (step["kind"], step["slope"] is None) for s in data["stages"] for step in s["steps"]
+    }
+    assert found[0] == ("other", False)  # Gain
+    assert found[2] == ("activation", False)  # SquareRoot
+    assert found[3] == ("other", True)  # Pairs
+    assert [stage["units"] for stage in data["stages"]] == [4, 6, 3, 4, 2]
+    assert [stage["from"] for stage in data["stages"]] == [None, 0, 1, 2, 3]
+
+
+def test_a_layer_that_is_wrong_is_named():
+    class Wrong(nn.Layer):
+        def forward(self, x, ctx=None):
+            return x
+
+        def backward(self, dy, ctx):
+            return None
+
+    model = nn.Sequential([nn.Dense(1, 1), Wrong()], rng=0)
+    with pytest.raises(nn.errors.ArgumentTypeError, match=r"layer 1 Wrong\(\).backward"):
+        explain_step(model, [[1.0]], [[1.0]], nn.MeanSquaredError(), nn.SGD(0.1))
+
+
+# The loss.
+
+LOSSES = [
+    nn.MeanSquaredError(),
+    nn.MeanAbsoluteError(),
+    nn.Huber(0.7),
+    nn.Quantile(0.9),
+    nn.PoissonNLL(),
+    nn.Hinge(),
+    nn.BinaryCrossEntropy(),
+    nn.BinaryCrossEntropy(label_smoothing=0.2),
+    nn.SoftmaxCrossEntropy(),
+    nn.SoftmaxCrossEntropy(label_smoothing=0.2),
+    nn.GaussianNLL(),
+    nn.Masked(nn.MeanSquaredError()),
+]
+
+
+def targets_for(loss, rng, rows):
+    if isinstance(loss, nn.SoftmaxCrossEntropy):
+        return rng.integers(0, 4, rows)
+    if isinstance(loss, nn.PoissonNLL):
+        return rng.poisson(2, (rows, 4)).astype(float)
+    if isinstance(loss, nn.Hinge):
+        return rng.choice([-1.0, 1.0], (rows, 4))
+    if isinstance(loss, nn.BinaryCrossEntropy):
+        return rng.choice([0.0, 1.0, 0.25], (rows, 4))
+    target = rng.normal(size=(rows, 2 if isinstance(loss, nn.GaussianNLL) else 4))
+    if isinstance(loss, nn.Masked):
+        target[0, 1] = np.nan
+    return target
+
+
+def compute(text):
+    """Work out a formula that was filled in."""
+    left = text.rpartition("=")[0].replace("²", "**2").replace("ln(", "log(").replace("(missing)", "")
+    left = re.sub(r"\|([^|]*)\|", r"abs(\1)", left)
+    return eval(left, {"log": math.log, "exp": math.exp, "max": max, "abs": abs})
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+def test_the_filled_in_formula_gives_the_loss(loss, rng):
+    pred, target = rng.normal(size=(3, 4)), targets_for(loss, rng, 3)
+    value = loss.value_and_grad(pred, target)[0]
+    rows = row_losses(loss, pred, target)
+    whole, each = fill_in(loss, pred, target, None, rows, value)
+    assert compute(whole) == pytest.approx(value, rel=2e-3)
+    assert [compute(text) for text in each] == pytest.approx(rows, rel=2e-3, abs=1e-3)
+    weight = np.array([0.5, 2.0, 0.0])
+    value = loss.value_and_grad(pred, target, weight)[0]
+    assert compute(fill_in(loss, pred, target, weight, rows, value)[0]) == pytest.approx(value, rel=2e-3)
+
+
+def test_formulas_of_large_batches_and_own_losses_are_honest(rng):
+    pred, target = rng.normal(size=(9, 5)), rng.normal(size=(9, 5))
+    loss = LogCosh()
+    whole, each = fill_in(
+        loss, pred, target, None, row_losses(loss, pred, target), loss.value_and_grad(pred, target)[0]
+    )
+    assert whole.count("+ ...") == 1
+    assert len(each) == 8
+    assert each[0].startswith("LogCosh() says 0.")
+    assert row_losses(WholeBatch(), pred, target) is None
+    assert fill_in(WholeBatch(), pred, target, None, None, 3.0) == ("WholeBatch() says 3.000", [])
+
+
+@pytest.mark.parametrize("loss", [*LOSSES, LogCosh()], ids=repr)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_no_constant_answer_beats_the_clueless_net(loss, weighted, rng):
+    target = targets_for(loss, rng, 12)
+    weight = rng.uniform(0.1, 2, 12) if weighted else None
+    model = nn.Sequential([nn.Dense(1, 4)], rng=0, dtype=np.float64)
+    found = clueless(loss, Twin(model, np.ones((12, 1)), target, weight, loss), np.zeros((12, 4)))
+
+    def paid(constant):
+        return loss.value_and_grad(np.tile(constant, (12, 1)), target, weight)[0]
+
+    if getattr(loss, "loss", loss).from_logits:
+        assert found["value"] == pytest.approx(paid(np.zeros(4)))
+        return
+    assert found["text"].startswith("the best constant answer, ")
+    tried = [paid(answer) for answer in np.random.default_rng(1).normal(0, 1, (2000, 4))]
+    assert found["value"] <= min(tried)
+    # It is reached by the constant that is named, to the digits that are.
+    named = [float(part) for part in found["text"].removeprefix("the best constant answer, ").split(", ")]
+    assert paid(np.array(named)) == pytest.approx(found["value"], abs=1e-3)
+
+
+def test_clueless_nets_have_known_scores(rng):
+    model, x, y = small(rng)
+    loss = explain_step(model, x, y, nn.SoftmaxCrossEntropy(), nn.SGD(0.1)).to_dict()["loss"]
+    assert loss["clueless"] == {
+        "value": pytest.approx(math.log(3)),
+        "text": "an even guess between 3 classes, ln 3",
+    }
+    np.testing.assert_allclose(np.sum(loss["probabilities"], axis=1), 1, rtol=1e-6)
+    clue = mazur_trace().to_dict()["loss"]["clueless"]
+    assert clue["text"] == "a net whose weights are all 0, which answers 0.50, 0.50"
+    assert clue["value"] == pytest.approx(0.49**2)
+
+
+# The fog.
+
+
+def slope_down(rate, **options):
+    """One weight at 3 on the parabola w**2: the best rate is 0.5, and 1 lands where it came from."""
+    model = nn.Sequential([nn.Dense(1, 1, bias=False)], rng=0, dtype=np.float64)
+    model[0].W[...] = 3.0
+    return explain_step(model, [[1.0]], [[0.0]], nn.MeanSquaredError(), nn.SGD(rate, **options)).to_dict()
+
+
+@pytest.mark.parametrize(
+    ("rate", "label"),
+    [(1e-3, "barely moves"), (0.01, "barely moves"), (0.02, "good"), (0.5, "good"), (0.9, "good"),
+     (0.995, "overshoots"), (1.1, "overshoots"), (1e3, "overshoots")],
+)  # fmt: skip
+def test_labels_of_the_fog(rate, label):
+    fog = slope_down(rate)["fog"]
+    assert fog["label"] == label
+    assert fog["curvature"] == pytest.approx(2.0, rel=1e-5)
+    assert fog["slope"] == pytest.approx(-36.0)
+    assert fog["best_rate"] == pytest.approx(0.5, rel=0.2)
+    assert fog["loss_after"] == pytest.approx(9 * (1 - 2 * rate) ** 2)
+    assert fog["forecast"] == pytest.approx(9 - 36 * rate)
+    assert rate in fog["rates"]
+    assert fog["direction"] == "along the negative gradient"
+    zones = fog["zones"]
+    assert [zone["label"] for zone in zones] == ["barely moves", "good", "overshoots"]
+    assert zones[0]["from"] == fog["rates"][0]
+    assert zones[-1]["to"] == fog["rates"][-1]
+    assert [zone["to"] for zone in zones[:-1]] == [zone["from"] for zone in zones[1:]]
+    assert zones[1]["from"] == pytest.approx(0.0127, rel=0.3)
+    assert zones[1]["to"] == pytest.approx(0.987, rel=0.3)
+
+
+def test_the_curve_of_the_fog_is_the_true_loss():
+    fog = slope_down(0.1)["fog"]
+    expected = [9 * (1 - 2 * rate) ** 2 for rate in fog["rates"]]
+    assert fog["losses"] == pytest.approx(expected, abs=1e-12)
+    assert fog["rates"] == sorted(fog["rates"])
+
+
+def test_the_fog_follows_the_step_of_the_optimizer(rng):
+    model, x, y = small(rng, layers=[nn.Dense(4, 3)], dtype=np.float64)
+    for optimizer in (nn.Adam(0.01), nn.SGD(0.01, momentum=0.9), nn.SGD(0.1, clip_value=0.01)):
+        trace = explain_step(model, x, y, nn.SoftmaxCrossEntropy(), optimizer)
+        fog = trace.to_dict()["fog"]
+        assert fog["direction"] == f"along the step of {type(optimizer).__name__}"
+        expected = trace.trained.evaluate(x, y, loss=nn.SoftmaxCrossEntropy())["loss"]
+        assert fog["loss_after"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_step_that_overflows_is_shown():
+    model = nn.Sequential([nn.Dense(1, 2), nn.Dense(2, 1)], rng=0)
+    trace = explain_step(model, [[10.0]], [[1.0]], nn.MeanSquaredError(), nn.SGD(1e30))
+    data = trace.to_dict()
+    json.dumps(data, allow_nan=False)
+    assert data["update"]["loss_after"] is None
+    assert data["fog"]["label"] == "overshoots"
+    assert "overshoots" in str(trace)
+    assert "not finite" in str(trace)
+
+
+@pytest.mark.nonfinite
+def test_a_step_into_infinity_is_shown():
+    model = nn.Sequential([nn.Dense(1, 1), nn.Dense(1, 1)], rng=0)
+    model[0].W[...], model[1].W[...] = 1e15, 1.0
+    trace = explain_step(model, [[1e3]], [[1.0]], nn.MeanSquaredError(), nn.SGD(1e38))
+    data = trace.to_dict()
+    json.dumps(data, allow_nan=False)
+    assert str(trace)
+    assert data["update"]["largest_change"] is None
+
+
+def test_nothing_to_gain_at_the_bottom():
+    model = nn.Sequential([nn.Dense(1, 1)], rng=0)
+    model[0].W[...] = 2.0
+    trace = explain_step(model, [[1.0]], [[2.0]], nn.MeanSquaredError(), nn.SGD(0.1))
+    fog = trace.to_dict()["fog"]
+    assert fog["label"] == "barely moves"
+    assert fog["best_rate"] is None
+    assert "the slope is 0" in fog["why"]
+    assert "No parameter moves." in str(trace)
+
+
+def test_a_step_uphill():
+    """Momentum carries on in the old direction."""
+    model = nn.Sequential([nn.Dense(1, 1, bias=False)], rng=0, dtype=np.float64)
+    model[0].W[...] = 3.0
+    optimizer, loss = nn.SGD(0.01, momentum=0.9), nn.MeanSquaredError()
+    model.fit([[1.0]], [[9.0]], loss=loss, optimizer=optimizer, epochs=3, batch_size=1)
+    fog = explain_step(model, [[1.0]], [[0.0]], loss, nn.SGD(0.01)).to_dict()["fog"]
+    assert fog["slope"] < 0
+    fog = explain_step(model, [[1.0]], [[3.2]], loss, optimizer).to_dict()["fog"]
+    assert fog["slope"] > 0
+    assert fog["label"] == "overshoots"
+    assert "uphill" in fog["why"]
+
+
+def test_a_rate_of_zero_has_a_direction():
+    model = nn.Sequential([nn.Dense(1, 1)], rng=0)
+    optimizer = nn.SGD(lambda step: 0.0 if step == 0 else 0.1)
+    data = explain_step(model, [[1.0]], [[5.0]], nn.MeanSquaredError(), optimizer).to_dict()
+    assert data["fog"]["rate"] == 0.0
+    assert data["fog"]["label"] == "barely moves"
+    assert data["fog"]["best_loss"] < data["fog"]["loss_before"]
+    assert data["fog"]["why"] == "The rate of this step is 0, so nothing moves."
+
+
+# The proof.
+
+
+def test_every_weight_of_a_small_net_is_nudged():
+    proof = mazur_trace().to_dict()["proof"]
+    assert proof["all"]
+    assert len(proof["checks"]) == 12
+    assert all(check["digits"] > 7 and check["note"] is None for check in proof["checks"])
+    assert "all 12 parameters" in proof["text"]
+
+
+def test_of_a_large_net_the_top_is_nudged(rng):
+    model = nn.Sequential([nn.Dense(64, 16), nn.ReLU(), nn.Dense(16, 10)], rng=0)
+    X, y = nn.datasets.digits()
+    trace = explain_step(model, X[:32], y[:32], nn.SoftmaxCrossEntropy(), nn.Adam(0.001))
+    data = trace.to_dict()
+    assert data["large"]
+    assert not data["proof"]["all"]
+    assert len(data["proof"]["checks"]) == 20
+    grads = np.abs(np.concatenate([np.ravel(p["grad"]) for p in parameters(trace).values()]))
+    assert [abs(entry["grad"]) for entry in data["blame"]["top"]] == sorted(grads.tolist(), reverse=True)[:20]
+    for entry in data["blame"]["top"]:
+        grad = parameters(trace)[entry["parameter"]]["grad"]
+        for part in entry["index"]:
+            grad = grad[part]
+        assert grad == entry["grad"]
+    assert {(one["parameter"], one["what"]) for one in data["histograms"]} == {
+        (name, what) for name in model.params for what in ("value", "gradient", "change")
+    }
+    sizes = {name: model.params[name].size for name in model.params}
+    assert all(sum(one["counts"]) == sizes[one["parameter"]] for one in data["histograms"])
+    text = str(trace)
+    assert len(text.splitlines()) < 130
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_the_text_of_a_deep_net_is_bounded(rng):
+    layers = [layer for _ in range(12) for layer in (nn.Dense(4, 4), nn.Tanh())]
+    model, x, y = small(rng, layers=[*layers, nn.Dense(4, 3)])
+    text = str(explain_step(model, x, y, nn.SoftmaxCrossEntropy(), nn.SGD(0.1)))
+    assert "... 8 more columns of neurons" in text
+    assert "hidden layer 3:" in text
+    assert "hidden layer 4:" not in text
+    assert "output:" in text
+    assert len(text.splitlines()) < 130
+
+
+def test_kinks_are_called_kinks():
+    model = nn.Sequential([nn.Dense(1, 1), nn.ReLU(), nn.Dense(1, 1)], rng=0, dtype=np.float64)
+    model[0].W[...], model[2].W[...] = 0.0, 1.0
+    data = explain_step(model, [[1.0]], [[1.0]], nn.MeanSquaredError(), nn.SGD(0.1)).to_dict()
+    notes = {check["parameter"]: check["note"] for check in data["proof"]["checks"]}
+    assert notes == {"0.W": "kink", "0.b": "kink", "2.W": None, "2.b": None}
+    assert "2 lie on a kink" in data["proof"]["text"]
+
+
+def test_a_wrong_gradient_has_no_digits():
+    class Wrong(nn.MeanSquaredError):
+        def pointwise(self, pred, target):
+            values, slopes = super().pointwise(pred, target)
+            return values, 1.5 * slopes
+
+    trace = explain_step(mazur(), [[0.05, 0.10]], [[0.01, 0.99]], Wrong(), nn.SGD(0.5))
+    checks = trace.to_dict()["proof"]["checks"]
+    assert all(check["digits"] < 1 for check in checks)
+    assert "at least 0.4 digits" in trace.to_dict()["proof"]["text"]
+
+
+def test_gradients_that_cannot_be_measured_are_said_to_be_so():
+    model = nn.Sequential([nn.Dense(1, 1)], rng=0, dtype=np.float64)
+    model[0].W[...] = 1.0
+    trace = explain_step(model, [[1e-13]], [[1e3]], nn.MeanSquaredError(), nn.SGD(0.1))
+    notes = {check["parameter"]: check["note"] for check in trace.to_dict()["proof"]["checks"]}
+    assert notes == {"0.W": "too small to measure", "0.b": None}
+    assert "drowns in rounding" in str(trace)
+
+
+# The faces.
+
+
+def test_to_dict_gives_a_copy():
+    trace = mazur_trace()
+    trace.to_dict()["loss"]["value"] = 0.0
+    assert trace.to_dict()["loss"]["value"] > 0.2
+
+
+def test_the_text_says_what_the_numbers_are():
+    text = str(mazur_trace())
+    for part in (
+        "12 parameters, on 1 row",
+        "row 1: 0.05  0.10  ->  0.01  0.99",
+        "0.15*0.05 + 0.20*0.10 + 0.35 = 0.3775, sigmoid -> 0.5933",
+        "a clueless net would score 0.2401",
+        "input 0.5933 * slope 0.1868 * blame 0.7414",
+        "<- your rate: good",
+        "0.4 -> 0.35891648",
+    ):
+        assert part in text
+    assert repr(mazur_trace()).startswith("<StepTrace: SGD(learning_rate=0.5), loss 0.2984 -> 0.2805")
+
+
+def test_tables_have_their_names():
+    table = {"height": [1.0, 2.0], "age": [3.0, 4.0]}
+    model = nn.Sequential([nn.Dense(2, 1)], rng=0)
+    frame = pytest.importorskip("pandas").DataFrame(table)
+    trace = explain_step(model, frame, [[1.0], [2.0]], nn.MeanSquaredError(), nn.SGD(0.1))
+    assert trace.to_dict()["data"]["feature_names"] == ["height", "age"]
+    assert "features: height, age" in str(trace)
+    assert model.feature_names is None
+
+
+def test_an_encoded_table():
+    table = {"size": [1.0, 2.0, 4.0], "kind": ["a", "b", "a"]}
+    encoder = nn.TableEncoder().fit(table)
+    model = nn.Sequential([encoder.layer(), nn.Dense(encoder.width, 1)], preprocessing=encoder, rng=0)
+    trace = explain_step(model, table, [[1.0], [2.0], [3.0]], nn.MeanSquaredError(), nn.SGD(0.1))
+    model.fit(
+        table, [[1.0], [2.0], [3.0]], loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.1), epochs=1,
+        batch_size=3, shuffle=False,
+    )  # fmt: skip
+    assert trace.trained.params.values.tobytes() == model.params.values.tobytes()
+
+
+def test_weights_of_rows_are_shown(rng):
+    model, x, y = small(rng, rows=2)
+    trace = explain_step(model, x, y, nn.SoftmaxCrossEntropy(), nn.SGD(0.1), weight=[0.5, 1.0])
+    assert "(counts 0.50 times)" in str(trace)
+    assert trace.to_dict()["data"]["weight"] == [0.5, 1.0]
+
+
+def test_the_page_is_written(tmp_path):
+    trace = mazur_trace()
+    page = trace.to_html(tmp_path / "step.html", title="My net")
+    assert (tmp_path / "step.html").read_text(encoding="utf-8") == page
+    assert "<title>My net</title>" in page
+    assert "<iframe" in trace._repr_html_()
+
+
+@pytest.mark.parametrize("size", [(6.4, 4.8), (3.2, 3.0)])
+def test_the_picture(size, rng):
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, ax = plt.subplots(figsize=size)
+    assert mazur_trace().plot(ax) is ax
+    words = " ".join(text.get_text() for text in ax.texts)
+    assert "target 0.01" in words
+    assert len(ax.patches) == 6
+    plt.close(figure)
+    model, x, y = small(rng)
+    ax = explain_step(model, x, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01)).plot(row=3)
+    assert "row 4 of 7" in ax.get_title(loc="left")
+    drawn = ax.figure
+    drawn.canvas.draw()
+    box = ax._left_title.get_window_extent()
+    assert box.y1 <= drawn.bbox.y1
+    assert box.x1 <= drawn.bbox.x1
+    plt.close(drawn)
+
+
+# What cannot be used.
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"model": 3}, nn.errors.ArgumentTypeError, r"explain_step\(model\): expected a Sequential, got 3"),
+        ({"model": nn.Sequential([nn.Dense(2, 1)], replicas=3)}, nn.errors.ArgumentError, "3 replicas"),
+        ({"model": nn.Sequential([nn.Tanh()])}, nn.errors.ArgumentError, "Add a Dense layer"),
+        ({"optimizer": nn.LBFGS()}, nn.errors.ArgumentTypeError, "one step a batch"),
+        ({"optimizer": nn.LevenbergMarquardt()}, nn.errors.ArgumentTypeError, "one step a batch"),
+        ({"optimizer": nn.SGD}, nn.errors.ArgumentTypeError, r"Write SGD\(\)"),
+        ({"optimizer": "sgd"}, nn.errors.ArgumentTypeError, "an Optimizer instance, got 'sgd'"),
+        ({"loss": nn.MeanSquaredError}, nn.errors.ArgumentTypeError, r"Write MeanSquaredError\(\)"),
+        ({"x": [[1.0, 2.0, 3.0]]}, nn.errors.ShapeError, "expected shape"),
+        ({"x": [[1.0, np.nan]]}, nn.errors.ArgumentError, "NaN"),
+        ({"x": np.zeros((2001, 2)), "y": np.zeros((2001, 1))}, nn.errors.ArgumentError, "2,001 rows"),
+        ({"y": [[1.0], [2.0]]}, nn.errors.ShapeError, "rows"),
+        ({"y": None}, nn.errors.ArgumentTypeError, "the targets of the batch"),
+        ({"weight": [-1.0]}, nn.errors.ArgumentError, "weight"),
+    ],
+)
+def test_what_cannot_be_explained(change, error, message):
+    given = {
+        "model": nn.Sequential([nn.Dense(2, 1)], rng=0),
+        "x": [[1.0, 2.0]],
+        "y": [[1.0]],
+        "loss": nn.MeanSquaredError(),
+        "optimizer": nn.SGD(0.1),
+    } | change
+    with pytest.raises(error, match=message):
+        explain_step(given.pop("model"), given.pop("x"), given.pop("y"), given.pop("loss"), **given)
+
+
+def test_sparse_rows_are_refused():
+    from scipy.sparse import csr_array
+
+    model = nn.Sequential([nn.Dense(2, 1)], rng=0)
+    with pytest.raises(nn.errors.ArgumentTypeError, match=r"Write x\.toarray\(\)"):
+        explain_step(model, csr_array([[1.0, 0.0]]), [[1.0]], nn.MeanSquaredError(), nn.SGD(0.1))
+
+
+def test_an_optimizer_of_another_model_is_refused(rng):
+    model, x, y = small(rng)
+    other = nn.Sequential([nn.Dense(4, 3)], rng=0)
+    optimizer = nn.SGD(0.1)
+    other.fit(x, y, loss=nn.SoftmaxCrossEntropy(), optimizer=optimizer, epochs=1)
+    with pytest.raises(nn.errors.ArgumentError, match="another model"):
+        explain_step(model, x, y, nn.SoftmaxCrossEntropy(), optimizer)
+
+
+def test_everything_frozen_is_refused():
+    model = nn.Sequential([nn.Dense(2, 1)], rng=0)
+    model[0].freeze()
+    with pytest.raises(nn.errors.ArgumentError, match="unfreeze"):
+        explain_step(model, [[1.0, 2.0]], [[1.0]], nn.MeanSquaredError(), nn.SGD(0.1))
+
+
+def test_what_cannot_be_copied_is_refused():
+    model = nn.Sequential([nn.Dense(2, 1)], rng=0)
+    model.note = (item for item in "no copy of this")
+    with pytest.raises(nn.errors.ArgumentTypeError, match="that can be copied"):
+        explain_step(model, [[1.0, 2.0]], [[1.0]], nn.MeanSquaredError(), nn.SGD(0.1))
+
+
+def test_a_loss_that_is_not_finite_is_an_error_as_in_fit():
+    model = nn.Sequential([nn.Dense(1, 1)], rng=0)
+    model[0].W[...] = 1e30
+    with pytest.raises(nn.errors.DivergenceError, match="explain_step: expected a finite loss"):
+        explain_step(model, [[1.0]], [[0.0]], nn.MeanSquaredError(), nn.SGD(0.1))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda t: t.neuron(3, 0), nn.errors.ArgumentError, "a column from 0 to 2, got 3"),
+        (lambda t: t.neuron(1, 2), nn.errors.ArgumentError, "a neuron from 0 to 1, got 2"),
+        (lambda t: t.neuron(1, 0, row=1), nn.errors.ArgumentError, "a row from 0 to 0, got 1"),
+        (lambda t: t.neuron("a", 0), nn.errors.ArgumentTypeError, "an integer"),
+        (
+            lambda t: t.factors("W", (0, 0)),
+            nn.errors.ArgumentError,
+            r"one of 0\.W, 0\.b, 2\.W, 2\.b, got 'W'",
+        ),
+        (lambda t: t.factors("0.W", 0), nn.errors.ArgumentTypeError, r"an index into shape \(2, 2\)"),
+        (lambda t: t.factors("0.W", (0,)), nn.errors.ArgumentError, r"an index into shape \(2, 2\)"),
+        (lambda t: t.factors("0.W", (0, 2)), nn.errors.ArgumentError, "a place from 0 to 1, got 2"),
+        (lambda t: t.plot(row=1), nn.errors.ArgumentError, "a row from 0 to 0"),
+        (lambda t: t.to_html(title=3), nn.errors.ArgumentTypeError, "a text"),
+        (lambda t: t.to_html(3), nn.errors.ArgumentTypeError, "path"),
+    ],
+)
+def test_what_a_trace_does_not_have(call, error, message):
+    with pytest.raises(error, match=message):
+        call(mazur_trace())

@@ -1,0 +1,346 @@
+"""Pictures: what is drawn are the model's own numbers, nothing overlaps, and nothing is changed."""
+
+import numpy as np
+import pytest
+
+import nnlite as nn
+from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+
+mpl = pytest.importorskip("matplotlib")
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt  # noqa: E402
+from readable import check_readable  # noqa: E402
+
+from nnlite import plot  # noqa: E402
+from nnlite.plot.style import CLASSES, ink_on  # noqa: E402
+
+X, Y = nn.datasets.moons(60, noise=0.1, rng=0)
+LOSS = nn.SoftmaxCrossEntropy()
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def make_net(*layers, **options):
+    return nn.Sequential(list(layers) or [nn.Dense(2, 3), nn.Tanh(), nn.Dense(3, 2)], rng=0, **options)
+
+
+@pytest.fixture
+def net():
+    return make_net()
+
+
+@pytest.fixture
+def trained(net):
+    options = {"loss": LOSS, "optimizer": nn.Adam(0.05), "metrics": [nn.accuracy]}
+    return net, net.fit(X, Y, epochs=12, validation=0.3, **options)
+
+
+def make_sweep():
+    return nn.sweep(make_net(), X, Y, loss=LOSS, learning_rate=[1e-4, 0.1, 1.0], epochs=5)
+
+
+#: One call of every still picture, as a user would make it.
+PICTURES = {
+    "network": lambda net, ax: plot.network(net, X[0], feature_names=["left", "up"], ax=ax),
+    "network, wide": lambda net, ax: plot.network(
+        make_net(nn.Dense(64, 32), nn.ReLU(), nn.Dense(32, 10)), ax=ax
+    ),
+    "activations": lambda net, ax: plot.activations([nn.ReLU(), nn.Tanh(), nn.GELU()], ax=ax),
+    "neuron": lambda net, ax: plot.neuron(net, X, layer=0, unit=1, ax=ax),
+    "history": lambda net, ax: plot.history(
+        net.fit(X, Y, loss=LOSS, optimizer=nn.SGD(0.1), epochs=5, validation=0.2), ax=ax
+    ),
+    "gradient_flow": lambda net, ax: plot.gradient_flow(net, X, Y, LOSS, ax=ax),
+    "confusion_matrix": lambda net, ax: plot.confusion_matrix(
+        net.predict(X), Y, classes=["sun", "rain"], ax=ax
+    ),
+    "confusion of ten": lambda net, ax: plot.confusion_matrix(np.arange(10), np.arange(10)[::-1], ax=ax),
+    "weights": lambda net, ax: plot.weights(make_net(nn.Dense(64, 10)), ax=ax),
+    "sweep": lambda net, ax: plot.sweep(make_sweep(), ax=ax),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PICTURES)
+class TestEveryPicture:
+    def test_no_text_covers_another_and_all_can_be_read(self, net, name):
+        check_readable(PICTURES[name](net, None).figure)
+
+    def test_it_draws_where_it_is_told_to_and_changes_nothing_else(self, net, name):
+        _, (left, right) = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
+        before = dict(mpl.rcParams)
+        opened = plt.get_fignums()
+        assert PICTURES[name](net, left) is left
+        assert left.has_data() or left.patches
+        assert not right.has_data()
+        assert plt.get_fignums() == opened
+        assert dict(mpl.rcParams) == before
+
+    def test_axes_of_another_kind_are_refused(self, net, name):
+        with pytest.raises(ArgumentTypeError, match=r"expected a matplotlib Axes, got"):
+            PICTURES[name](net, np.array(plt.subplots(1, 2)[1]))
+
+
+@pytest.mark.parametrize("name", sorted(set(PICTURES) - {"history"}))
+def test_the_model_is_left_as_it_is(net, name):
+    net.loss_and_grad(X, Y, LOSS)
+    before = net.params.values.copy(), net.params.grads.copy()
+    PICTURES[name](net, None)
+    np.testing.assert_array_equal(net.params.values, before[0])
+    np.testing.assert_array_equal(net.params.grads, before[1])
+
+
+class TestNetwork:
+    def lines(self, ax):
+        return [found for found in ax.collections if isinstance(found, mpl.collections.LineCollection)]
+
+    def test_lines_are_as_thick_as_the_weights(self, net):
+        W = net[0].W
+        first = self.lines(plot.network(net))[0]
+        widths = np.sort(first.get_linewidths())
+        np.testing.assert_allclose(
+            widths / widths[-1], np.sort(np.abs(W).ravel()) / np.abs(W).max(), rtol=1e-5
+        )
+
+    def test_colour_and_dashes_say_the_sign(self):
+        net = make_net(nn.Dense(2, 1))
+        net[0].W[...] = [[2.0], [-1.0]]
+        lines = self.lines(plot.network(net))[0]
+        colours = {mpl.colors.to_hex(colour).upper() for colour in lines.get_colors()}
+        assert colours == {plot.style.POSITIVE, plot.style.NEGATIVE}
+        # The heavier one is last, and solid.
+        assert [dashes is None for _, dashes in lines.get_linestyle()] == [False, True]
+
+    def test_a_neuron_is_a_circle_that_shows_its_answer(self, net):
+        ax = plot.network(net, X[0])
+        assert len(ax.patches) == 2 + 3 + 2
+        shown = {text.get_text() for text in ax.texts}
+        hidden = net.activations(X[:1])[1][0]
+        assert {plot.style.brief(float(answer)) for answer in hidden} <= shown
+
+    def test_of_wide_layers_some_are_shown(self):
+        ax = plot.network(make_net(nn.Dense(100, 3)), max_units=6)
+        assert len(ax.patches) < 100
+        assert any("of 100" in text.get_text() for text in ax.texts)
+
+    def test_names(self, net):
+        ax = plot.network(net, feature_names=["left", "up"], target_names=["sun", "rain"])
+        assert {"left", "up", "sun", "rain"} <= {text.get_text() for text in ax.texts}
+
+    def test_bad_names(self, net):
+        with pytest.raises(ShapeError, match="expected 2 names, got 1"):
+            plot.network(net, feature_names=["left"])
+
+    def test_more_than_one_row(self, net):
+        with pytest.raises(ShapeError, match="expected one row, got 2"):
+            plot.network(net, X[:2])
+
+
+class TestActivations:
+    def test_curve_and_slope(self):
+        ax = plot.activations(nn.Sigmoid(), span=(-2, 3))
+        curve, slope = [line for line in ax.lines if not line.get_label().startswith("_")]
+        x = curve.get_xdata()
+        assert (x[0], x[-1]) == (-2, 3)
+        s = 1 / (1 + np.exp(-x))
+        np.testing.assert_allclose(curve.get_ydata(), s, rtol=1e-12)
+        np.testing.assert_allclose(slope.get_ydata(), s * (1 - s), rtol=1e-12)
+
+    @pytest.mark.parametrize(
+        "layer", [nn.Softmax(), nn.Dense(1, 1), nn.Dropout(0.5), nn.Standardize(1)], ids=repr
+    )
+    def test_what_is_no_activation_is_refused(self, layer):
+        with pytest.raises(ArgumentError, match="work on every number alone"):
+            plot.activations(layer)
+
+    def test_bad_arguments(self):
+        with pytest.raises(ArgumentTypeError, match="a list of layers"):
+            plot.activations("relu")
+        with pytest.raises(ArgumentError, match="the smaller number first"):
+            plot.activations(nn.ReLU(), span=(1, -1))
+
+
+class TestNeuron:
+    def test_dots_are_its_sums_and_answers(self, net):
+        ax = plot.neuron(net, X, layer=0, unit=2)
+        sums, answers = ax.lines[-1].get_data()
+        z, a = (out[:, 2] for out in net.activations(X)[:2])
+        np.testing.assert_allclose(sums, z, rtol=1e-6)
+        np.testing.assert_array_equal(answers, a)
+
+    def test_the_curve_is_that_of_its_activation(self, net):
+        curve = next(line for line in plot.neuron(net, X).lines if line.get_label() == "Tanh()")
+        np.testing.assert_allclose(curve.get_ydata(), np.tanh(curve.get_xdata()), rtol=1e-12)
+
+    def test_the_dotted_line_is_its_bias(self, net):
+        net[0].b[...] = [0.1, 0.2, 0.3]
+        line = next(line for line in plot.neuron(net, X, unit=1).lines if line.get_label().startswith("bias"))
+        assert line.get_xdata()[0] == pytest.approx(0.2)
+
+    def test_behind_a_softmax_there_is_no_curve(self):
+        ax = plot.neuron(make_net(nn.Dense(2, 3), nn.Softmax()), X, layer=0)
+        assert [line.get_label() for line in ax.lines if not line.get_label().startswith(("_", "bias"))] == [
+            "60 rows"
+        ]
+
+    def test_bad_places(self, net):
+        with pytest.raises(ArgumentError, match=r"unit=\): expected one of the 3 neurons, got 3"):
+            plot.neuron(net, X, unit=3)
+        with pytest.raises(ArgumentError, match="the index of a Dense layer"):
+            plot.neuron(net, X, layer=1)
+
+
+class TestHistory:
+    def test_training_solid_and_validation_dashed(self, trained):
+        _, history = trained
+        training, validation = plot.history(history).lines
+        np.testing.assert_array_equal(training.get_ydata(), history["loss"])
+        np.testing.assert_array_equal(validation.get_ydata(), history["validation_loss"])
+        assert (training.get_linestyle(), validation.get_linestyle()) == ("-", "--")
+
+    def test_several_columns(self, trained):
+        lines = plot.history(trained[1], columns=["loss", "accuracy"]).lines
+        labels = [line.get_label() for line in lines]
+        assert labels == ["loss", "validation loss", "accuracy", "validation accuracy"]
+        assert lines[0].get_color() == lines[1].get_color() == CLASSES[0]
+        assert lines[2].get_color() == CLASSES[1]
+
+    def test_a_line_for_each_replica(self):
+        net = make_net(replicas=3)
+        history = net.fit(X, Y, loss=LOSS, optimizer=nn.SGD(0.1), epochs=4)
+        lines = plot.history(history).lines
+        np.testing.assert_array_equal([line.get_ydata() for line in lines], np.array(history["loss"]).T)
+
+    def test_the_best_epoch_is_marked(self, trained):
+        _, history = trained
+        history.best_epoch = 7
+        assert plot.history(history).lines[-1].get_xdata()[0] == 7
+
+    def test_a_logarithmic_scale_where_numbers_span_much(self):
+        history = nn.History()
+        history.rows += [{"epoch": epoch, "loss": 10.0**-epoch} for epoch in range(1, 6)]
+        assert plot.history(history).get_yscale() == "log"
+        history.rows[:] = history.rows[:2]
+        assert plot.history(history).get_yscale() == "linear"
+
+    def test_bad_arguments(self, trained):
+        with pytest.raises(ArgumentTypeError, match="a History, got list"):
+            plot.history([1.0, 0.5])
+        with pytest.raises(ArgumentError, match="at least one epoch"):
+            plot.history(nn.History())
+        with pytest.raises(ArgumentError, match="'acuracy'"):
+            plot.history(trained[1], columns=["acuracy"])
+        with pytest.raises(ArgumentTypeError, match="a list of names"):
+            plot.history(trained[1], columns="loss")
+
+
+class TestGradientFlow:
+    def test_dots_are_the_mean_sizes_of_the_weights_gradients(self, net):
+        ax = plot.gradient_flow(net, X, Y, LOSS)
+        net.loss_and_grad(X, Y, LOSS)
+        grads = net.params.split(net.params.grads)
+        expected = [np.abs(grads[name]).mean() for name in ("0.W", "2.W")]
+        np.testing.assert_allclose(ax.lines[0].get_ydata(), expected, rtol=1e-6)
+
+    def test_a_layer_that_gets_nothing_has_a_cross(self):
+        net = make_net(nn.Dense(2, 3), nn.ReLU(), nn.Dense(3, 2))
+        net[0].b[...] = -100  # nobody fires
+        dots, crosses = plot.gradient_flow(net, X, Y, LOSS).lines
+        assert list(crosses.get_xdata()) == [0, 1]
+        assert len(dots.get_xdata()) == 0
+
+    def test_a_net_without_weights(self):
+        with pytest.raises(ArgumentError, match="a net with weights"):
+            plot.gradient_flow(make_net(nn.Tanh()), X, X, nn.MeanSquaredError())
+
+    def test_a_layer_of_ones_own_without_weights_that_decay(self):
+        ax = plot.gradient_flow(make_net(nn.Dense(2, 2), Gain(2)), X, X, nn.MeanSquaredError())
+        assert [label.get_text() for label in ax.get_xticklabels()] == ["0 Dense(2, 2)", "1 Gain(2)"]
+
+
+class Gain(nn.Layer):
+    gain = nn.Parameter()
+
+    def __init__(self, features):
+        self.features = features
+        self.declare("gain", (features,), initializer=nn.initializers.Constant(1.0), decay=False)
+
+    def forward(self, x, ctx=None):
+        if ctx is not None:
+            ctx.save(x)
+        return x * self.gain
+
+    def backward(self, dy, ctx):
+        (x,) = ctx.saved
+        ctx.grads.gain[...] = np.sum(dy * x, axis=-2)
+        return dy * self.gain
+
+
+class TestConfusionMatrix:
+    def test_numbers_are_the_counts(self):
+        pred, target = [0, 1, 1, 2, 2, 2], [0, 1, 2, 2, 2, 0]
+        ax = plot.confusion_matrix(pred, target)
+        expected = nn.confusion_matrix(pred, target)
+        assert [int(text.get_text()) for text in ax.texts] == expected.ravel().tolist()
+        assert ax.get_title() == f"{4 / 6:.1%} right"
+        shares = expected / expected.sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(ax.images[0].get_array(), shares)
+
+    def test_ink_stands_out(self):
+        assert (ink_on("#FFFFFF"), ink_on("#0072B2"), ink_on("#000000")) == ("black", "white", "white")
+
+    def test_weights_of_rows(self):
+        ax = plot.confusion_matrix([0, 1], [0, 1], [0.5, 2.0])
+        assert [text.get_text() for text in ax.texts] == ["0.5", "0", "0", "2"]
+
+    def test_too_few_names(self):
+        with pytest.raises(ArgumentError, match="class ids from 0 to 1, got 2"):
+            plot.confusion_matrix([0, 2], [0, 1], classes=["a", "b"])
+
+    def test_many_classes_have_no_numbers(self):
+        assert len(plot.confusion_matrix(np.arange(30), np.arange(30)).texts) == 0
+
+
+class TestWeights:
+    def test_every_image_holds_the_weights_of_one_neuron(self):
+        net = make_net(nn.Dense(9, 5))
+        shown = plot.weights(net).images[0].get_array()
+        assert shown.shape == (2 * 3 + 1, 3 * 3 + 2)
+        np.testing.assert_array_equal(shown[:3, 4:7], net[0].W[:, 1].reshape(3, 3))
+        np.testing.assert_array_equal(shown[4:, :3], net[0].W[:, 3].reshape(3, 3))
+        assert shown.mask[3].all(), "an empty line between them"
+        assert shown.mask[4:, 8:].all(), "there is no sixth neuron"
+
+    def test_another_shape(self):
+        assert plot.weights(make_net(nn.Dense(6, 1)), shape=(2, 3)).images[0].get_array().shape == (2, 3)
+
+    def test_zero_is_white(self):
+        norm = plot.weights(make_net(nn.Dense(9, 4))).images[0].norm
+        assert norm.vmin == -norm.vmax
+
+    def test_bad_shapes(self):
+        with pytest.raises(ArgumentError, match="an image of the 9 inputs"):
+            plot.weights(make_net(nn.Dense(9, 4)), shape=(2, 4))
+        with pytest.raises(ArgumentTypeError, match="height and width"):
+            plot.weights(make_net(nn.Dense(9, 4)), shape=3)
+
+
+@pytest.mark.parametrize("draw", [plot.network, plot.weights], ids=["network", "weights"])
+def test_replicas_and_strangers_are_refused(draw):
+    with pytest.raises(ArgumentError, match="one net, got 2 replicas"):
+        draw(make_net(replicas=2))
+    with pytest.raises(ArgumentTypeError, match="a Sequential, got str"):
+        draw("net")
+
+
+def test_every_public_name_has_a_still_picture_here_or_elsewhere():
+    elsewhere = {
+        "Animation", "LivePlot", "WeightPath", "animate", "decision_boundary", "loss_surface", "neurons",
+    }  # fmt: skip
+    assert {name.partition(",")[0].partition(" ")[0] for name in PICTURES} - {"confusion"} == (
+        set(plot.__all__) - elsewhere
+    )
