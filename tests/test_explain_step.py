@@ -640,7 +640,7 @@ def test_the_text_says_what_the_numbers_are():
     text = str(mazur_trace())
     for part in (
         "12 parameters, on 1 row",
-        "row 1: 0.05  0.10  ->  0.01  0.99",
+        "row 0: 0.05  0.10  ->  0.01  0.99",
         "0.15*0.05 + 0.20*0.10 + 0.35 = 0.3775, sigmoid -> 0.5933",
         "a clueless net would score 0.2401",
         "input 0.5933 * slope 0.1868 * blame 0.7414",
@@ -702,7 +702,7 @@ def test_the_picture(size, rng):
     plt.close(figure)
     model, x, y = small(rng)
     ax = explain_step(model, x, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01)).plot(row=3)
-    assert "row 4 of 7" in ax.get_title(loc="left")
+    assert "answer to row 3" in ax.get_title(loc="left")
     drawn = ax.figure
     drawn.canvas.draw()
     box = ax._left_title.get_window_extent()

@@ -125,7 +125,7 @@ def _heading(data: dict[str, Any], row: int, width: float) -> list[str]:
     blamed[-1] = blamed[-1][:-1]
     parts.append(blamed)
     if data["model"]["rows"] > 1:
-        parts.append([f"in the neurons: what they answer to row {row + 1} of {data['model']['rows']}"])
+        parts.append([f"in the neurons: what they answer to row {row}"])
     lines = []
     for words in parts:
         lines.append("")

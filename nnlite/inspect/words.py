@@ -112,7 +112,7 @@ def _data(data: dict[str, Any]) -> list[str]:
     for row in range(min(rows, ROWS)):
         weight = "" if found["weight"] is None else f"  (counts {number(found['weight'][row])} times)"
         lines += _wrap(
-            f"row {row + 1}: {row_text(found['x'][row], most=UNITS)}  ->  {_target(found['y'][row])}{weight}",
+            f"row {row}: {row_text(found['x'][row], most=UNITS)}  ->  {_target(found['y'][row])}{weight}",
             indent="    ",
         )
     return lines + _more(rows, ROWS, "row")
@@ -121,7 +121,7 @@ def _data(data: dict[str, Any]) -> list[str]:
 def _forward(trace: StepTrace, data: dict[str, Any]) -> list[str]:
     lines = []
     if data["model"]["rows"] > 1:
-        lines.append("of row 1:")
+        lines.append("of row 0:")
     stages = [(place, stage) for place, stage in enumerate(data["stages"]) if stage["steps"]]
     left_out = len(stages) - FIRST - LAST
     if left_out > 1:
@@ -146,7 +146,7 @@ def _loss(data: dict[str, Any]) -> list[str]:
             f"probabilities {row_text(loss['probabilities'][0], most=UNITS, computed=True)}", indent="    "
         )
     if data["model"]["rows"] > 1 and loss["filled_rows"]:
-        lines += _wrap(f"row 1: {loss['filled_rows'][0]}", indent="    ")
+        lines += _wrap(f"row 0: {loss['filled_rows'][0]}", indent="    ")
     lines += _wrap(f"loss: {loss['filled']}", indent="    ")
     clueless = loss["clueless"]
     if clueless["value"] is None:
@@ -173,7 +173,7 @@ def _factors(chain: dict[str, Any]) -> str:
     if len(chain["rows"]) > 1:
         most = max(chain["rows"], key=lambda row: abs(row["product"] or 0.0))
         rows = f"the sum over {len(chain['rows'])} rows"
-        return f"{rows}, the largest part from row {most['row'] + 1}: {signed(most['product'])}"
+        return f"{rows}, the largest part from row {most['row']}: {signed(most['product'])}"
     factors = chain["rows"][0]["factors"]
     writers = {"input": number}
     return "= " + " * ".join(
@@ -226,7 +226,7 @@ def _update(data: dict[str, Any]) -> list[str]:
     old, new = (
         row_text(update[f"prediction_{when}"][0], most=UNITS, computed=True) for when in ("before", "after")
     )
-    lines += _wrap(f"prediction for row 1: {old}  ->  {new}", indent="    ")
+    lines += _wrap(f"prediction for row 0: {old}  ->  {new}", indent="    ")
     return lines + _wrap(update["text"])
 
 
