@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import warnings
 from typing import Any
@@ -179,7 +180,7 @@ class Doctor(Callback):
             first = self.diagnosis[0]
             others = self.diagnosis.codes[1 : len(self.diagnosis.problems)]
             also = f" Also found: {', '.join(others)}; see the diagnosis of the callback." if others else ""
-            warnings.warn(f"{first}{also}", DoctorWarning, stacklevel=2)
+            warnings.warn(f"{first}{also}", DoctorWarning, stacklevel=_calls_to_user())
 
     def _admit(self, state: TrainingState, *, trained: bool | None) -> tuple[Patient, list[Finding]]:
         return admit(
@@ -216,3 +217,14 @@ class Doctor(Callback):
                 self._found[one.code] = one
         self._checked.update(dict.fromkeys(diagnosis.checked))
         self._skipped |= diagnosis.skipped
+
+
+def _calls_to_user() -> int:
+    """Count the calls between a callback and the code that called `fit`, for a warning to point there."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] in {
+        "nnlite",
+        "contextlib",
+    }:
+        level, frame = level + 1, frame.f_back
+    return level

@@ -41,8 +41,8 @@ CODES = {
     "NN110": "validation-differs",
     "NN402": "no-better-than-constant",
     "NN404": "stopped-early",
-    "NN403": "no-better-than-linear",
     "NN401": "overfitting",
+    "NN403": "no-better-than-linear",
     "NN109": "class-imbalance",
     "NN111": "missing-class",
 }

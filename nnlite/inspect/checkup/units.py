@@ -131,7 +131,7 @@ def gradients(p: Patient) -> Iterator[Finding]:
             "NN305",
             "error" if ratios[low] < GONE else "warning",
             f"Of the blame at the last layer {ratios[low]:.1e} reaches layer {low} {p.model.layers[low]}, "
-            f"{behind} layers before it, which so hardly learns.",
+            f"{behind} {'layer' if behind == 1 else 'layers'} before it, which so hardly learns.",
             "Use ReLU or Tanh in place of Sigmoid, fewer layers, and the layers' own initializers.",
             layers=listed,
             ratio=ratios[low],

@@ -98,6 +98,9 @@ const tone = value => (value > 0 ? "up" : value < 0 ? "down" : "none");
 // So many of a thing: the words for one, and for more.
 const many = (things, number) => say(number === 1 ? `${things}_one` : `${things}_many`, { count: number });
 
+// Whether a target is the number of a class, and not a number for each output.
+const CLASSES = !Array.isArray(DATA.data.y[0]) && STAGES[LAST].width > 1;
+
 // What a neuron is called, by its stage and its place among the neurons of that stage that are here.
 const nameOf = (stage, place) => {
   const unit = STAGES[stage].units[place];
@@ -112,6 +115,7 @@ const nameOf = (stage, place) => {
   if (given && given.length > unit) return String(given[unit]);
   // What an embedding answers is not what was read.
   if (stage === 0) return `${DATA.data.width === STAGES[0].width ? "x" : "e"}${unit + 1}`;
+  if (stage === LAST && CLASSES) return say("class_name", { unit });
   if (stage === LAST) return `o${unit + 1}`;
   return LAST === 2 ? `h${unit + 1}` : `h${stage}.${unit + 1}`;
 };
@@ -134,9 +138,9 @@ const blameAt = (stage, row, place) => {
 const wanted = (row, place) => {
   const target = DATA.data.y[row];
   const unit = STAGES[LAST].units[place];
-  const flat = Array.isArray(target) ? target.flat(9) : [target];
-  if (flat.length === STAGES[LAST].width) return flat[unit];
-  return flat.length === 1 && Number.isInteger(flat[0]) ? flat[0] === unit : null;
+  if (CLASSES) return target === unit;
+  const flat = [target].flat(9);
+  return flat.length === STAGES[LAST].width ? flat[unit] : null;
 };
 
 // A weight is named by its stage, "W" or "b", and its places: the neuron it comes from, the one it leads to.

@@ -107,11 +107,9 @@ const strength = row => {
 };
 const targetText = row => {
   const target = DATA.data.y[row];
-  const flat = Array.isArray(target) ? target.flat(9) : [target];
-  if (flat.length === 1 && flat.length !== STAGES[LAST].width && DATA.data.target_names)
-    return [String(DATA.data.target_names[flat[0]]), " ", count(flat[0])];
-  const one = value =>
-    Number.isNaN(value) ? WORDS.missing : flat.length === STAGES[LAST].width ? num(value) : count(value);
+  if (CLASSES) return count(target);
+  const flat = [target].flat(9);
+  const one = value => (Number.isNaN(value) ? WORDS.missing : num(value));
   const shown = flat.slice(0, 12).map((value, n) => [n ? " " : null, one(value)]);
   return flat.length > 12 ? [shown, " \u2026"] : shown;
 };
@@ -142,7 +140,7 @@ const SHOW = {
         el(
           "tr",
           { class: r === state.row && ROW_COUNT > 1 ? "here" : null },
-          el("th", { scope: "row" }, r + 1),
+          el("th", { scope: "row" }, r),
           line.slice(0, 12).map(value => el("td", {}, num(value))),
           more > 0 ? el("td", {}, "\u2026") : null,
           el("td", { class: "target" }, targetText(r)),
@@ -252,7 +250,7 @@ const SHOW = {
           el("p", {}, LOSS.formula),
           el("p", { class: "sum" }, LOSS.filled),
           ROW_COUNT > 1 && LOSS.filled_rows && LOSS.filled_rows.length
-            ? el("p", { class: "sum" }, say("row", { row: state.row + 1 }), ": ", LOSS.filled_rows[state.row])
+            ? el("p", { class: "sum" }, say("row", { row: state.row }), ": ", LOSS.filled_rows[state.row])
             : null,
           el("p", { class: "big" }, tell("loss_is", { loss: res(LOSS.value, 6) })),
         ),
@@ -274,7 +272,7 @@ const SHOW = {
             )
           : null,
         table(
-          say("answers", { row: state.row + 1 }),
+          say("answers", { row: state.row }),
           [WORDS.neuron_head, WORDS.answer, chances ? WORDS.probability : [], WORDS.target].flat(),
           places.map(([unit, place]) =>
             el(
@@ -296,7 +294,7 @@ const SHOW = {
                 el(
                   "tr",
                   { class: r === state.row ? "here" : null },
-                  el("th", { scope: "row" }, r + 1),
+                  el("th", { scope: "row" }, r),
                   el("td", {}, res(value)),
                   el("td", {}, bar(value, largestOf(LOSS.rows))),
                 ),
@@ -462,7 +460,7 @@ const SHOW = {
             )
           : null,
         table(
-          say("answers", { row: state.row + 1 }),
+          say("answers", { row: state.row }),
           [WORDS.neuron_head, WORDS.before, WORDS.after, WORDS.target],
           STAGES[LAST].units.map((unit, place) => {
             const target = wanted(state.row, place);

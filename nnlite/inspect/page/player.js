@@ -85,7 +85,7 @@ const rows = el(
     },
   },
   Array.from({ length: ROWS_HERE }, (_, r) =>
-    el("option", { value: r }, say("row_of", { row: r + 1, rows: ROW_COUNT })),
+    el("option", { value: r }, say("row_of", { row: r, rows: ROW_COUNT })),
   ),
 );
 const chosenRow = el("label", { class: "chooser rows" }, WORDS.choose_row, rows);

@@ -251,7 +251,7 @@ const chainCard = (weight, row) => {
         "li",
         { class: "result" },
         res(part(row)),
-        el("small", {}, ROW_COUNT > 1 ? say("row_part", { row: row + 1 }) : WORDS.gradient),
+        el("small", {}, ROW_COUNT > 1 ? say("row_part", { row }) : WORDS.gradient),
       ),
     ),
     sources(stage, row, j),
@@ -264,7 +264,7 @@ const chainCard = (weight, row) => {
       el(
         "tr",
         { class: r === row ? "here" : null },
-        el("th", { scope: "row" }, say("row", { row: r + 1 })),
+        el("th", { scope: "row" }, say("row", { row: r })),
         el("td", {}, res(value)),
         el("td", {}, bar(value, largest)),
       ),
