@@ -8,6 +8,7 @@ NEEDED = {
     "nnlite/sklearn": "sklearn",
     "tests/browser": "selenium",
     "tests/estimators": "sklearn",
+    "tests/readable.py": "matplotlib",
 }
 
 collect_ignore = [folder for folder, package in NEEDED.items() if not find_spec(package)]

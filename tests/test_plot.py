@@ -61,6 +61,22 @@ PICTURES = {
     ),
     "confusion of ten": lambda net, ax: plot.confusion_matrix(np.arange(10), np.arange(10)[::-1], ax=ax),
     "weights": lambda net, ax: plot.weights(make_net(nn.Dense(64, 10)), ax=ax),
+    "weights, a table": lambda net, ax: plot.weights(
+        make_net(nn.Dense(20, 10)), feature_names=["a feature with a name"] * 20, ax=ax
+    ),
+    "network, names": lambda net, ax: plot.network(
+        make_net(nn.Standardize(4), nn.Dense(4, 8), nn.Tanh(), nn.Dense(8, 3)),
+        feature_names=["sepal length", "sepal width", "petal length", "petal width"],
+        target_names=["setosa", "versicolor", "virginica"],
+        ax=ax,
+    ),
+    "network, deep": lambda net, ax: plot.network(
+        make_net(*[one for _ in range(6) for one in (nn.Dense(6, 6), nn.LeakyReLU())]), np.arange(6), ax=ax
+    ),
+    "gradient_flow, deep": lambda net, ax: plot.gradient_flow(
+        make_net(*[one for _ in range(6) for one in (nn.Dense(2, 2), nn.ReLU())]),
+        X, X, nn.MeanSquaredError(), ax=ax,
+    ),
     "sweep": lambda net, ax: plot.sweep(make_sweep(), ax=ax),
 }  # fmt: skip
 
@@ -69,6 +85,18 @@ PICTURES = {
 class TestEveryPicture:
     def test_no_text_covers_another_and_all_can_be_read(self, net, name):
         check_readable(PICTURES[name](net, None).figure)
+
+    @pytest.mark.parametrize("size", [(6.4, 4.8), (3.2, 2.4)], ids=["in print", "small"])
+    def test_nor_on_axes_of_the_user(self, net, name, size):
+        figure, ax = plt.subplots(figsize=size, layout="constrained")
+        PICTURES[name](net, ax)
+        check_readable(figure)
+
+    def test_nor_among_many(self, net, name):
+        figure, axes = plt.subplots(2, 2, figsize=(7, 5.6), layout="constrained")
+        for ax in axes.flat:
+            PICTURES[name](make_net(), ax)
+        check_readable(figure)
 
     def test_it_draws_where_it_is_told_to_and_changes_nothing_else(self, net, name):
         _, (left, right) = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
@@ -143,7 +171,8 @@ class TestNetwork:
 class TestActivations:
     def test_curve_and_slope(self):
         ax = plot.activations(nn.Sigmoid(), span=(-2, 3))
-        curve, slope = [line for line in ax.lines if not line.get_label().startswith("_")]
+        curve, slope = ax.lines[2:4]
+        assert (curve.get_linestyle(), slope.get_linestyle()) == ("-", "--")
         x = curve.get_xdata()
         assert (x[0], x[-1]) == (-2, 3)
         s = 1 / (1 + np.exp(-x))
@@ -215,6 +244,35 @@ class TestHistory:
         lines = plot.history(history).lines
         np.testing.assert_array_equal([line.get_ydata() for line in lines], np.array(history["loss"]).T)
 
+    def test_each_replica_has_a_star_at_its_best_epoch(self):
+        net = make_net(replicas=3)
+        stop = nn.EarlyStopping(patience=1)
+        history = net.fit(X, Y, loss=LOSS, optimizer=nn.SGD(0.5), epochs=6, validation=0.3, callbacks=[stop])
+        stars = plot.history(history).lines[-1]
+        best = [one["best_epoch"] for one in history.replicas]
+        assert list(stars.get_xdata()) == best
+        expected = [history["validation_loss"][epoch - 1][index] for index, epoch in enumerate(best)]
+        np.testing.assert_array_equal(stars.get_ydata(), expected)
+
+    def test_a_column_of_the_validation_data_alone(self, trained):
+        (line,) = plot.history(trained[1], columns=["validation_accuracy"]).lines
+        assert line.get_linestyle() == "--"
+        np.testing.assert_array_equal(line.get_ydata(), trained[1]["validation_accuracy"])
+
+    def test_a_replica_that_diverged_ends_where_it_did(self):
+        history = nn.History()
+        history.rows += [{"epoch": 1, "loss": [1.0, 2.0]}, {"epoch": 2, "loss": [0.5, None]}]
+        first, second = plot.history(history).lines
+        np.testing.assert_array_equal(first.get_ydata(), [1.0, 0.5])
+        np.testing.assert_array_equal(second.get_ydata(), [2.0, np.nan])
+        assert second.get_marker() == "o", "of a line with one point there is nothing else to see"
+
+    def test_a_column_without_numbers(self):
+        history = nn.History()
+        history.rows += [{"epoch": 1, "loss": 1.0, "learning_rate": None}]
+        with pytest.raises(ArgumentError, match="'learning_rate', without any"):
+            plot.history(history, columns=["learning_rate"])
+
     def test_the_best_epoch_is_marked(self, trained):
         _, history = trained
         history.best_epoch = 7
@@ -252,6 +310,34 @@ class TestGradientFlow:
         dots, crosses = plot.gradient_flow(net, X, Y, LOSS).lines
         assert list(crosses.get_xdata()) == [0, 1]
         assert len(dots.get_xdata()) == 0
+
+    def test_how_many_gradients_are_zero_is_written_below(self):
+        net = make_net(nn.Dense(2, 4), nn.ReLU(), nn.Dense(4, 2))
+        net[0].b[...] = [0, -100, 0, 0]  # one of four is dead, with two weights in and two out
+        ax = plot.gradient_flow(net, X, Y, LOSS)
+        assert [text.get_text() for text in ax.texts] == ["25% are 0", "25% are 0"]
+
+    def test_with_an_optimizer_the_next_step_beside_the_weights(self, net):
+        optimizer = nn.Adam(0.01)
+        net.fit(X, Y, loss=LOSS, optimizer=optimizer, epochs=2)
+        ax = plot.gradient_flow(net, X, Y, LOSS, optimizer=optimizer)
+        steps, before = optimizer.steps, net.params.values.copy()
+        net.loss_and_grad(X, Y, LOSS)
+        optimizer.step(net.params)
+        assert optimizer.steps == steps + 1, "the picture took a step of its own"
+        change, whole = (net.params.split(v) for v in (net.params.values - before, before))
+        expected = [np.abs(change[name]).mean() / np.abs(whole[name]).mean() for name in ("0.W", "2.W")]
+        np.testing.assert_allclose(ax.lines[0].get_ydata(), expected, rtol=1e-5)
+        assert "part of them" in ax.get_ylabel()
+
+    def test_an_optimizer_that_needs_all_rows_is_refused(self, net):
+        with pytest.raises(ArgumentTypeError, match="an Optimizer, got LBFGS"):
+            plot.gradient_flow(net, X, Y, LOSS, optimizer=nn.LBFGS())
+
+    def test_layers_that_must_see_data_are_shown_them_in_a_copy(self):
+        net = make_net(nn.Standardize(2), nn.Dense(2, 2))
+        plot.gradient_flow(net, X, Y, LOSS)
+        assert not net[0].adapted
 
     def test_a_net_without_weights(self):
         with pytest.raises(ArgumentError, match="a net with weights"):
@@ -301,14 +387,15 @@ class TestConfusionMatrix:
         with pytest.raises(ArgumentError, match="class ids from 0 to 1, got 2"):
             plot.confusion_matrix([0, 2], [0, 1], classes=["a", "b"])
 
-    def test_many_classes_have_no_numbers(self):
-        assert len(plot.confusion_matrix(np.arange(30), np.arange(30)).texts) == 0
+    def test_numbers_that_do_not_fit_are_left_out(self):
+        ax = plt.subplots(figsize=(3, 3))[1]
+        assert len(plot.confusion_matrix(np.arange(30), np.arange(30), ax=ax).texts) == 0
 
 
 class TestWeights:
     def test_every_image_holds_the_weights_of_one_neuron(self):
         net = make_net(nn.Dense(9, 5))
-        shown = plot.weights(net).images[0].get_array()
+        shown = plot.weights(net, shape=(3, 3)).images[0].get_array()
         assert shown.shape == (2 * 3 + 1, 3 * 3 + 2)
         np.testing.assert_array_equal(shown[:3, 4:7], net[0].W[:, 1].reshape(3, 3))
         np.testing.assert_array_equal(shown[4:, :3], net[0].W[:, 3].reshape(3, 3))
@@ -317,6 +404,31 @@ class TestWeights:
 
     def test_another_shape(self):
         assert plot.weights(make_net(nn.Dense(6, 1)), shape=(2, 3)).images[0].get_array().shape == (2, 3)
+
+    def test_shapes_of_images_are_guessed_where_there_is_a_sign_of_them(self):
+        def size(*layers, **options):
+            return plot.weights(make_net(*layers), **options).images[0].get_array().shape
+
+        assert size(nn.Dense(64, 1)) == (8, 8)
+        assert size(nn.Dense(784, 1)) == (28, 28)
+        assert size(nn.Flatten((2, 3)), nn.Dense(6, 1)) == (2, 3)
+        assert size(nn.Dense(2, 64), nn.Dense(64, 3), layer=1) == (64, 3), "neurons are no pixels"
+
+    def test_a_table_where_inputs_are_no_pixels(self):
+        net = make_net(nn.Dense(4, 3))
+        ax = plot.weights(net, feature_names=["a", "b", "c", "d"])
+        np.testing.assert_array_equal(ax.images[0].get_array(), net[0].W)
+        assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b", "c", "d"]
+        assert [label.get_text() for label in plot.weights(net).get_yticklabels()] == ["0", "1", "2", "3"]
+        net.feature_names = ["e", "f", "g", "h"]
+        assert [label.get_text() for label in plot.weights(net).get_yticklabels()] == ["e", "f", "g", "h"]
+        with pytest.raises(ShapeError, match="expected 4 names, got 1"):
+            plot.weights(net, feature_names=["a"])
+
+    def test_of_many_neurons_some_are_shown(self):
+        ax = plot.weights(make_net(nn.Dense(4, 30)), max_units=10)
+        assert ax.images[0].get_array().shape == (4, 10)
+        assert "10 of 30 neurons" in ax.get_title()
 
     def test_zero_is_white(self):
         norm = plot.weights(make_net(nn.Dense(9, 4))).images[0].norm

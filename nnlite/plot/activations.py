@@ -13,7 +13,7 @@ from nnlite.checks import check_number
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.layers.base import Layer
 from nnlite.model import Sequential
-from nnlite.plot.style import GREY, LIGHT, class_colour, new_axes, open_frame
+from nnlite.plot.style import GREY, LIGHT, class_colour, legend, new_axes, open_frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,7 +58,7 @@ def activations(
     >>> import nnlite as nn
     >>> ax = activations([nn.ReLU(), nn.Tanh()])
     >>> [line.get_label() for line in ax.lines if not line.get_label().startswith("_")]
-    ['ReLU()', 'its slope', 'Tanh()', 'its slope']
+    ['ReLU()', 'Tanh()', 'slope']
     >>> ax.figure.clear()
     """
     chosen = [layers] if isinstance(layers, Layer) else layers
@@ -78,11 +78,12 @@ def activations(
     for place, (one, (y, slope)) in enumerate(zip(chosen, curves, strict=True)):
         colour = class_colour(place)
         ax.plot(x, y, color=colour, lw=1.8, label=f"{one}")
-        ax.plot(x, slope, "--", color=colour, lw=1.2, label="its slope")
+        ax.plot(x, slope, "--", color=colour, lw=1.2)
+    ax.plot([], [], "--", color=GREY, lw=1.2, label="slope")
     ax.set(xlabel="weighted sum", ylabel="answer", xlim=(low, high))
     ax.tick_params(colors=GREY, labelcolor="black")
     open_frame(ax)
-    ax.legend(frameon=False, ncols=1 if len(chosen) < 3 else 2)
+    legend(ax)
     return ax
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from nnlite import metrics
 from nnlite.plot.given import check_names
-from nnlite.plot.style import SMALL, ink_on, new_axes, sequential, short
+from nnlite.plot.style import SMALL, ink_on, new_axes, sequential, short, size_of, text_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["confusion_matrix"]
 
 _WHERE = "plot.confusion_matrix"
-#: With more classes the numbers would be too small to read.
-NUMBERED = 20
 
 
 def confusion_matrix(
@@ -32,7 +31,7 @@ def confusion_matrix(
     """Draw how often each class was taken for each other.
 
     A line of the picture is a true class. The numbers count rows, and the darker a field, the
-    larger its part of that class.
+    larger its part of that class. Numbers that would not fit into the fields are left out.
 
     Parameters
     ----------
@@ -79,22 +78,28 @@ def confusion_matrix(
     # A class that never comes up stays white.
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
     image = ax.imshow(shares, cmap=sequential(), vmin=0.0, vmax=1.0)
-    if count <= NUMBERED:
-        for truth, guess in np.ndindex(counts.shape):
-            value = counts[truth, guess]
+    texts = [f"{value}" if counts.dtype.kind == "i" else short(float(value)) for value in counts.ravel()]
+    width, height = size_of(ax)
+    cell = 72 * min(width, height) / count
+    size = SMALL if count > 6 else SMALL + 2
+    if max(text_width(text, size) for text in texts) + 2 <= cell:
+        for (truth, guess), text in zip(np.ndindex(counts.shape), texts, strict=True):
             ax.text(
                 guess,
                 truth,
-                f"{value}" if counts.dtype.kind == "i" else short(float(value)),
+                text,
                 ha="center",
                 va="center",
-                size=SMALL if count > 6 else SMALL + 2,
+                size=size,
                 color=ink_on(image.cmap(shares[truth, guess])),
             )
     places = np.arange(count)
-    long = max(map(len, names)) * count > 40
-    ax.set_xticks(places, names, rotation=90 if long else 0)
-    ax.set_yticks(places, names)
+    long = max(text_width(name, SMALL + 2) for name in names) + 4 > cell
+    shown = places[:: math.ceil(1.5 * SMALL / cell)]  # as many as there is room for
+    labels = [names[place] for place in shown]
+    size = SMALL if long else SMALL + 2
+    ax.set_xticks(shown, labels, rotation=90 if long else 0, size=size)
+    ax.set_yticks(shown, labels, size=size)
     ax.tick_params(length=0)
     right = np.trace(counts) / counts.sum()
     ax.set(xlabel="predicted class", ylabel="true class", title=f"{right:.1%} right")

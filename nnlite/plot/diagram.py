@@ -32,10 +32,16 @@ __all__ = ["Column", "Drawing", "draw_columns", "figure_size"]
 
 #: All lengths are in points. A line of text; the empty space around what is written; the widest circle.
 LINE, GAP, LARGEST = 1.25 * SMALL, 4.0, 34.0
-#: Lines of a column's text at most, and characters of a name.
-LINES, LETTERS = 5, 18
+#: Lines of a column's text at most, and characters of a name, from much room to little.
+LINES, LETTERS = 5, (18, 12, 9, 0)
+#: How much wider bold letters are.
+BOLD = 1.12
+#: Between two columns at least.
+CLOSEST = 30.0
 #: The width of the line of the largest weight, from few lines between two columns to many.
 THICK, THIN = 6.0, 2.0
+#: Numbers between two columns at most.
+NUMBERS = 12
 #: Parts of the way along a line at which its number may stand.
 STOPS = (0.3, 0.24, 0.38, 0.7, 0.62, 0.5, 0.76, 0.18)
 
@@ -185,16 +191,17 @@ class _Plan:
     def __init__(self, ax: Axes, columns: Sequence[Column], max_units: int) -> None:
         self.ax, self.columns = ax, columns
         self.width, self.height = (72 * side for side in size_of(ax))
-        self.shown = [_shown(column.units, max_units) for column in columns]
-        self.names = [_cut(column.names, shown) for column, shown in zip(columns, self.shown, strict=True)]
-        left, right, self.labels = self._across()
-        self.foot = LINE * max(map(len, self.labels)) + GAP
-        # Below the labels the key; above the neurons a little air.
-        low, high = self.foot + LINE + 3 * GAP, self.height - GAP
-        rows = max(map(len, self.shown))
-        self.pitch = (high - low) / rows
-        step = (self.width - left - right) / max(len(columns) - 1, 1)
-        self.radius = max(min(0.76 * self.pitch, 0.4 * step if len(columns) > 1 else LARGEST, LARGEST), 2) / 2
+        for most in range(max_units, 1, -1):  # fewer where names would lie upon each other
+            self.shown = [_shown(column.units, most) for column in columns]
+            left, right = self._across()
+            self.foot = LINE * max(map(len, self.labels)) + GAP
+            # Below the labels the key; above the neurons a little air.
+            low, high = self.foot + LINE + 3 * GAP, self.height - GAP
+            self.pitch = (high - low) / max(map(len, self.shown))
+            if self.pitch >= 1.15 * LINE:
+                break
+        step = max((self.width - left - right) / (len(columns) - 1), 1.0) if len(columns) > 1 else 0.0
+        self.radius = max(min(0.76 * self.pitch, 0.4 * step or LARGEST, LARGEST), 2) / 2
         self.biased = any(column.b is not None for column in columns)
         middle = (low + high) / 2 + (0.1 * self.pitch if self.biased else 0)
         self.x = [
@@ -224,20 +231,28 @@ class _Plan:
             for x, y in places.values()
         ]
 
-    def _across(self) -> tuple[float, float, list[list[str]]]:
-        """Choose the margins at both sides, and the texts under the columns that fit between."""
-        names = [max((text_width(name) for name in names.values()), default=0.0) for names in self.names]
-        names = [width + 3 * GAP if width else 0.0 for width in (names[0], names[-1])]
-        most = LARGEST / 2
-        for level in range(4):
-            labels = [self._label(index, level) for index in range(len(self.columns))]
-            widths = [max(map(text_width, label)) for label in labels]
-            left = max(names[0] + most, widths[0] / 2 + GAP)
-            right = max((names[1] if len(self.columns) > 1 else 0) + most, widths[-1] / 2 + GAP)
-            step = (self.width - left - right) / max(len(self.columns) - 1, 1)
-            if step > 0 and all((one + other) / 2 + GAP < step for one, other in itertools.pairwise(widths)):
-                break
-        return left, right, labels
+    def _across(self) -> tuple[float, float]:
+        """Choose the names and the texts under the columns that fit; return the margins at both sides."""
+        gaps = max(len(self.columns) - 1, 1)
+        for letters, level in itertools.product(LETTERS, range(4)):
+            self.names = [
+                _cut(column.names, shown, letters)
+                for column, shown in zip(self.columns, self.shown, strict=True)
+            ]
+            wide = [max((text_width(name) for name in names.values()), default=0.0) for names in self.names]
+            self.labels = [self._label(index, level) for index in range(len(self.columns))]
+            widths = [max(BOLD * text_width(label[0]), *map(text_width, label), 0.0) for label in self.labels]
+            # The largest circle may be wider than what will be drawn.
+            sides = [LARGEST / 2 + (width + 3 * GAP if width else 0) for width in (wide[0], wide[-1])]
+            if len(self.columns) == 1:
+                sides[1] = 0.0
+            left, right = (max(side, widths[end] / 2 + GAP) for side, end in zip(sides, (0, -1), strict=True))
+            step = (self.width - left - right) / gaps
+            if step >= CLOSEST and all(
+                (one + other) / 2 + GAP < step for one, other in itertools.pairwise(widths)
+            ):
+                return left, right
+        return LARGEST / 2, LARGEST / 2
 
     def _label(self, index: int, level: int) -> list[str]:
         """Return the lines under a column: the label, the layers, and how many neurons are not shown."""
@@ -248,8 +263,8 @@ class _Plan:
             layers = [text.partition("(")[0] for text in layers]
         if level > 1:
             layers = [text if len(text) < 8 else text[:6] + "…" for text in layers]
-        if level > 2:
-            layers = []
+        if level > 2:  # "1" of "hidden 1"
+            label, layers = label.split()[-1], []
         if len(layers) > LINES - 2:
             layers = [*layers[: LINES - 3], "…"]
         hidden = column.units - sum(unit is not None for unit in self.shown[index])
@@ -268,12 +283,12 @@ class _Plan:
         self.ax.text(x, y, text, **{"fontsize": SMALL, "ha": "center", "va": "center", **options})
 
 
-def _cut(names: Sequence[str] | None, shown: Sequence[int | None]) -> dict[int, str]:
+def _cut(names: Sequence[str] | None, shown: Sequence[int | None], letters: int) -> dict[int, str]:
     """Return the names of the neurons that are shown, the long ones shortened."""
-    if names is None:
+    if names is None or not letters:
         return {}
     return {
-        unit: names[unit] if len(names[unit]) <= LETTERS else names[unit][: LETTERS - 1] + "…"
+        unit: names[unit] if len(names[unit]) <= letters else names[unit][: letters - 1] + "…"
         for unit in shown
         if unit is not None
     }
@@ -366,11 +381,14 @@ def _draw_biases(plan: _Plan) -> None:
         plan.ax.add_collection(lines, autolim=False)
         for value, ((x, low), (_, high)) in zip(values, ends, strict=True):
             text = _signed(value)
-            left, middle = x + GAP, (low + high) / 2
-            box = (left, middle - LINE / 2, left + text_width(text), middle + LINE / 2)
-            if length >= 0.8 * LINE and plan.free(box):
-                plan.taken.append(box)
-                plan.write(left, middle, text, ha="left", color=_style(value)[0], zorder=5, bbox=_ground())
+            colour = _style(value)[0]
+            middle, width = (low + high) / 2, text_width(text)
+            for left in (x + GAP, x - GAP - width):
+                box = (left, middle - LINE / 2, left + width, middle + LINE / 2)
+                if length >= 0.8 * LINE and plan.free(box):
+                    plan.taken.append(box)
+                    plan.write(left, middle, text, ha="left", color=colour, zorder=5, bbox=_ground())
+                    break
 
 
 def _write_names(plan: _Plan) -> None:
@@ -420,7 +438,7 @@ def _write_weights(plan: _Plan) -> None:
         if column.W is None or plan.places[index - 1].keys() != set(range(plan.columns[index - 1].units)):
             continue
         before, here = plan.places[index - 1], plan.places[index]
-        if len(before) * len(here) > 24:
+        if len(before) * len(here) > NUMBERS:
             continue
         found: list[tuple[float, float, str, str]] = []
         taken = len(plan.taken)

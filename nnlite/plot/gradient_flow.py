@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnlite.errors import ArgumentError
+from nnlite._typing import Array
+from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.losses import Loss
 from nnlite.model import Sequential
+from nnlite.optimizers import Optimizer
 from nnlite.plot.given import check_net
-from nnlite.plot.style import NEGATIVE, POSITIVE, SMALL, new_axes, open_frame
+from nnlite.plot.style import NEGATIVE, POSITIVE, SMALL, legend, new_axes, open_frame, size_of, text_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,14 +24,21 @@ _WHERE = "plot.gradient_flow"
 
 
 def gradient_flow(
-    model: Sequential, X: Any, y: Any, loss: Loss, *, weight: Any = None, ax: Axes | None = None
+    model: Sequential,
+    X: Any,
+    y: Any,
+    loss: Loss,
+    *,
+    optimizer: Optimizer | None = None,
+    weight: Any = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw how large the gradients of the weights are, layer by layer.
 
     A dot is the mean size of the gradients of a layer's weights, a line goes from the smallest
     tenth to the largest. Dots that fall from right to left show gradients that vanish on their
     way back, dots that rise show gradients that explode. A cross stands for a layer whose
-    gradients are all 0.
+    gradients are all 0; where some are, it is written below how many.
 
     Parameters
     ----------
@@ -40,6 +50,9 @@ def gradient_flow(
         The targets, as the loss takes them.
     loss : Loss
         What is differentiated, without dropout.
+    optimizer : Optimizer, optional
+        Draws how much its next step changes the weights instead: the change of each, divided by
+        the mean size of the weights of its layer. The optimizer is left as it is.
     weight : array-like of shape (rows,), optional
         How much each row counts.
     ax : matplotlib.axes.Axes, optional
@@ -54,7 +67,7 @@ def gradient_flow(
     ModuleNotFoundError
         If matplotlib is not installed.
     ShapeError, ArgumentError, ArgumentTypeError
-        If the data do not fit, or the net has no weights.
+        If the data do not fit, the net has no weights, or the optimizer needs all rows at once.
 
     Examples
     --------
@@ -66,42 +79,89 @@ def gradient_flow(
     >>> ax.figure.clear()
     """
     model = check_net(_WHERE, model)
-    grads = np.zeros_like(model.params.grads)
-    ctx = model.context(training=False, grads=grads)
-    model.loss_and_grad(X, y, loss, weight=weight, ctx=ctx)
-    found = _by_layer(model, model.params.split(grads))
+    if optimizer is not None and not isinstance(optimizer, Optimizer):
+        fix = "Give an optimizer that makes one step a batch, such as SGD(0.1)."
+        raise ArgumentTypeError(f"{_WHERE}(optimizer=)", "an Optimizer", f"{optimizer!r}", fix)
+    found = _measure(model, X, y, loss, optimizer, weight)
     if not found:
         raise ArgumentError(f"{_WHERE}(model)", "a net with weights", f"{model}", "Add a Dense layer.")
-    sizes = list(found.values())
+    ax = new_axes(_WHERE, ax, figsize=(min(max(6.4, 1.2 * len(found)), 12.0), 4.8))
+    _draw(ax, list(found.values()))
+    _name(ax, list(found))
+    ax.set(
+        ylabel="size of the gradients" if optimizer is None else "change of the weights, as a part of them",
+        xlim=(-0.5, len(found) - 0.5),
+    )
+    open_frame(ax)
+    return ax
+
+
+def _measure(
+    model: Sequential, X: Any, y: Any, loss: Any, optimizer: Optimizer | None, weight: Any
+) -> dict[str, Array]:
+    """Return the sizes of the gradients, or of the relative changes, of the weights of each layer."""
+    # The optimizer may hold on to the parameters, so they are copied together.
+    model, optimizer = copy.deepcopy((model, optimizer))
+    if not all(layer.adapted for layer in model.layers):  # as the first fit would do
+        model.adapt(X)
+    before = model.params.values.copy()
+    model.loss_and_grad(X, y, loss, weight=weight, ctx=model.context(training=False))
+    values = model.params.grads
+    if optimizer is not None:
+        optimizer.step(model.params)
+        values = model.params.values - before
+    parts, weights = model.params.split(values), model.params.split(before)
+    found: dict[str, Array] = {}
+    for index, layer in enumerate(model.layers):
+        # Of a layer without weights that decay, such as one that scales, those that it has.
+        names = [name for name in layer.parameter_names if layer._specs[name].decay] or layer.parameter_names
+        if not names:
+            continue
+        size, whole = (
+            np.concatenate([np.abs(split[f"{index}.{name}"], dtype=np.float64).ravel() for name in names])
+            for split in (parts, weights)
+        )
+        scale = 1.0 if optimizer is None else float(whole.mean()) or 1.0
+        found[f"{index} {layer}"] = size / scale
+    return found
+
+
+def _draw(ax: Axes, sizes: list[Array]) -> None:
+    """Draw a dot and a band for each layer, and a cross where nothing arrives."""
     means = np.array([size.mean() for size in sizes])
     bands = np.array([np.quantile(size, (0.1, 0.9)) for size in sizes])
     alive = means > 0
     floor = 0.1 * float(np.where(bands > 0, bands, means[:, None])[alive].min()) if alive.any() else 0.1
     places = np.arange(len(sizes))
-    ax = new_axes(_WHERE, ax, figsize=(min(max(4.8, 1.2 * len(sizes)), 12.0), 4.0))
     ax.vlines(
         places[alive], np.maximum(bands[alive, 0], floor), bands[alive, 1], color=POSITIVE, lw=6, alpha=0.25
     )
-    ax.plot(places[alive], means[alive], "o-", color=POSITIVE, lw=1.0, label="mean size of the gradients")
+    ax.plot(places[alive], means[alive], "o-", color=POSITIVE, lw=1.0)
+    ax.set_yscale("log")
     if not alive.all():
         gone = places[~alive]
-        ax.plot(gone, np.full(len(gone), floor), "X", color=NEGATIVE, ms=9, label="all gradients are 0")
-    ax.set_yscale("log")
-    narrow = len(sizes) * max(map(len, found)) > 60
-    ax.set_xticks(places, list(found), rotation=90 if narrow else 0, size=SMALL if narrow else None)
-    ax.set(ylabel="size of the gradients", xlim=(-0.5, len(sizes) - 0.5))
-    open_frame(ax)
-    ax.legend(frameon=False)
-    return ax
+        ax.plot(gone, np.full(len(gone), floor), "X", color=NEGATIVE, ms=9, label="all are 0")
+        legend(ax)
+    if not alive.any():  # there is no scale
+        ax.set(ylim=(floor / 10, floor * 10))
+        ax.tick_params(axis="y", which="both", left=False, labelleft=False)
+    room = 72 * size_of(ax)[0] / len(sizes)
+    for place, size in enumerate(sizes):
+        zero = float(np.mean(size == 0))
+        text = f"{zero:.0%} are 0"
+        if 0 < zero < 1 and text_width(text) + 4 < room:
+            ax.text(
+                place, 0.01, text, transform=ax.get_xaxis_transform(), ha="center", size=SMALL, color=NEGATIVE
+            )
 
 
-def _by_layer(model: Sequential, grads: Any) -> dict[str, Any]:
-    """Return the sizes of the gradients of the weights of each layer, all in one array."""
-    found: dict[str, Any] = {}
-    for index, layer in enumerate(model.layers):
-        # Of a layer without weights that decay, such as one that scales, those that it has.
-        names = [name for name in layer.parameter_names if layer._specs[name].decay] or layer.parameter_names
-        if names:
-            own = [np.abs(grads[f"{index}.{name}"], dtype=np.float64).ravel() for name in names]
-            found[f"{index} {layer}"] = np.concatenate(own)
-    return found
+def _name(ax: Axes, names: list[str]) -> None:
+    """Write the layers below, as fully as there is room."""
+    room = 72 * size_of(ax)[0] / len(names) - 4
+    short = [name.partition("(")[0].replace(" ", "\n", 1) for name in names]
+    texts, rotation, size = names, 0, SMALL + 2
+    if max(text_width(name, size) for name in names) > room:
+        texts = short
+    if max(text_width(line, size) for name in short for line in name.split("\n")) > room:
+        texts, rotation, size = names, 90, SMALL
+    ax.set_xticks(range(len(names)), texts, rotation=rotation, size=size)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnlite._typing import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.history import History
-from nnlite.plot.style import GREY, TRAINING, VALIDATION, class_colour, new_axes, open_frame
+from nnlite.plot.style import GREY, TRAINING, VALIDATION, class_colour, legend, new_axes, open_frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +20,8 @@ __all__ = ["history"]
 _WHERE = "plot.history"
 #: Above this ratio of the largest to the smallest number the scale is logarithmic.
 LOGARITHMIC = 100.0
+#: How the columns of the validation data begin.
+HELD_OUT = "validation_"
 
 
 def history(history: History, *, columns: Sequence[str] | None = None, ax: Axes | None = None) -> Axes:
@@ -47,7 +50,8 @@ def history(history: History, *, columns: Sequence[str] | None = None, ax: Axes 
 
     Notes
     -----
-    With replicas there is a thin line for each. The scale is logarithmic where all numbers are
+    With replicas there is a thin line for each, and a star at the epoch whose weights it has, if a
+    callback put them back. The scale is logarithmic where all numbers are
     above zero and the largest is more than 100 times the smallest.
 
     Examples
@@ -61,43 +65,56 @@ def history(history: History, *, columns: Sequence[str] | None = None, ax: Axes 
     >>> ax.figure.clear()
     """
     names = _check(history, columns)
+    metrics = list(dict.fromkeys(name.removeprefix(HELD_OUT) for name in names))
     ax = new_axes(_WHERE, ax)
     epochs = history["epoch"]
-    drawn: list[Any] = []
-    for place, name in enumerate(names):
-        held_out = f"validation_{name}"
-        pair = [(name, "-", TRAINING), (held_out, "--", VALIDATION)]
-        for column, dashes, colour in pair:
-            if column not in history.columns:
-                continue
-            lines = np.array(history[column], dtype=np.float64)  # None becomes NaN
-            lines = lines.reshape(len(epochs), -1)
-            drawn.append(lines)
-            many = lines.shape[1] > 1
-            for index, line in enumerate(lines.T):
-                ax.plot(
-                    epochs,
-                    line,
-                    dashes,
-                    color=colour if len(names) == 1 else class_colour(place),
-                    lw=0.8 if many else 1.6,
-                    alpha=0.6 if many else 1.0,
-                    marker="." if len(epochs) == 1 else "",
-                    label=column.replace("_", " ") if index == 0 else None,
-                )
-    if history.best_epoch is not None:
-        ax.axvline(history.best_epoch, color=GREY, ls=":", lw=1.2, label=f"best: epoch {history.best_epoch}")
+    drawn: list[Array] = []
+    for name in names:
+        held_out = name.startswith(HELD_OUT)
+        colour = VALIDATION if held_out else TRAINING
+        if len(metrics) > 1:
+            colour = class_colour(metrics.index(name.removeprefix(HELD_OUT)))
+        lines = np.array(history[name], dtype=np.float64).reshape(len(epochs), -1)  # None becomes NaN
+        drawn.append(lines)
+        many = lines.shape[1] > 1
+        for index, line in enumerate(lines.T):
+            ax.plot(
+                epochs,
+                line,
+                "--" if held_out else "-",
+                color=colour,
+                lw=0.8 if many else 1.6,
+                alpha=0.6 if many else 1.0,
+                marker="o" if np.isfinite(line).sum() == 1 else "",
+                label=None if index else name.replace("_", " "),
+            )
+    _mark_best(ax, history, drawn[-1])
     _scale(ax, np.concatenate([lines.ravel() for lines in drawn]))
     ax.set_xlabel("epoch")
-    ax.set_ylabel(names[0].replace("_", " ") if len(names) == 1 else "")
+    ax.set_ylabel(metrics[0].replace("_", " ") if len(metrics) == 1 else "")
     ax.locator_params(axis="x", integer=True)
     open_frame(ax)
-    ax.legend(frameon=False)
+    legend(ax)
     return ax
 
 
-def _check(history: Any, columns: Any) -> tuple[str, ...]:
-    """Return the names of the columns of training that are to be drawn."""
+def _mark_best(ax: Axes, history: History, lines: Array) -> None:
+    """Mark the epoch whose weights the model has; of replicas, on the last line of each."""
+    if history.best_epoch is not None:
+        ax.axvline(history.best_epoch, color=GREY, ls=":", lw=1.2, label=f"best: epoch {history.best_epoch}")
+    epochs = history["epoch"]
+    best = [
+        (one["best_epoch"], lines[epochs.index(one["best_epoch"]), index])
+        for index, one in enumerate(history.replicas)
+        if one["best_epoch"] in epochs and index < lines.shape[1]
+    ]
+    if best:
+        x, y = zip(*best, strict=True)
+        ax.plot(x, y, "*", color=GREY, ms=8, label="best epoch of each")
+
+
+def _check(history: Any, columns: Any) -> list[str]:
+    """Return the names of the columns that are to be drawn, those of the validation data too."""
     if not isinstance(history, History):
         fix = "Give what model.fit(...) returned."
         raise ArgumentTypeError(f"{_WHERE}(history)", "a History", type(history).__name__, fix)
@@ -105,7 +122,7 @@ def _check(history: Any, columns: Any) -> tuple[str, ...]:
         fix = "Train for an epoch first."
         raise ArgumentError(f"{_WHERE}(history)", "at least one epoch", "none", fix)
     if columns is None:
-        return ("loss",)
+        columns = ["loss"]
     if isinstance(columns, str) or not isinstance(columns, Sequence) or not columns:
         fix = 'Write columns=["loss", "accuracy"].'
         raise ArgumentTypeError(f"{_WHERE}(columns=)", "a list of names", f"{columns!r}", fix)
@@ -115,10 +132,14 @@ def _check(history: Any, columns: Any) -> tuple[str, ...]:
             raise ArgumentError(
                 f"{_WHERE}(columns=)", f"names of {known}", f"{name!r}", "Use a name from that list."
             )
-    return tuple(columns)
+        if not any(isinstance(value, int | float | list) for value in history[name]):
+            fix = "Name another column."
+            raise ArgumentError(f"{_WHERE}(columns=)", "a column of numbers", f"{name!r}, without any", fix)
+    both = [[name, f"{HELD_OUT}{name}"] for name in columns]
+    return list(dict.fromkeys(name for pair in both for name in pair if name in history.columns))
 
 
-def _scale(ax: Axes, values: Any) -> None:
+def _scale(ax: Axes, values: Array) -> None:
     """Choose a logarithmic scale where the numbers span much."""
     finite = values[np.isfinite(values)]
     if finite.size and finite.min() > 0 and finite.max() > LOGARITHMIC * finite.min():

@@ -177,4 +177,4 @@ def _labels(place: int, count: int) -> tuple[str, ...]:
         return ("input", "input", "input", "in")
     if place == count - 1:
         return ("output", "output", "output", "out")
-    return (f"hidden layer {place}", f"hidden {place}", f"hidden {place}", f"{place}")
+    return (f"hidden layer {place}", f"hidden {place}")

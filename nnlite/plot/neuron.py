@@ -12,7 +12,7 @@ from nnlite.layers.dense import Dense
 from nnlite.model import Sequential
 from nnlite.plot.activations import responses
 from nnlite.plot.given import check_dense, check_net, check_place
-from nnlite.plot.style import GREY, LIGHT, POSITIVE, VALIDATION, new_axes, open_frame, short
+from nnlite.plot.style import GREY, LIGHT, POSITIVE, VALIDATION, legend, new_axes, open_frame, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,8 +95,8 @@ def neuron(
     except ArgumentError:  # it mixes neurons, so its answer is no function of the one sum
         pass
     ax.plot(sums, answers, "o", color=VALIDATION, ms=4, alpha=0.6, mew=0, label=f"{len(sums)} rows")
-    ax.set(xlabel="weighted sum of what comes in, and bias", ylabel="answer")
-    ax.set_title(f"neuron {unit} of layer {index}, {chosen}", size="medium")
+    ax.set(xlabel="weighted sum, plus bias", ylabel="answer")
+    ax.set_title(f"neuron {unit} of layer {index}, {chosen}", size="small")
     open_frame(ax)
-    ax.legend(frameon=False)
+    legend(ax)
     return ax

@@ -29,6 +29,7 @@ __all__ = [
     "class_marker",
     "diverging",
     "ink_on",
+    "legend",
     "new_axes",
     "open_frame",
     "pyplot",
@@ -174,6 +175,26 @@ def open_frame(ax: Axes) -> None:
     >>> pyplot("here").close(ax.figure)
     """
     ax.spines[["top", "right"]].set_visible(False)
+
+
+def legend(ax: Axes) -> None:
+    """Say in small letters what is drawn, on a ground that lets a line shine through but can be read.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Whose.
+
+    Examples
+    --------
+    >>> ax = new_axes("here", None)
+    >>> _ = ax.plot([0, 1], label="rising")
+    >>> legend(ax)
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['rising']
+    >>> pyplot("here").close(ax.figure)
+    """
+    ax.legend(fontsize=SMALL + 0.5, framealpha=0.85, edgecolor="none")
 
 
 def class_colour(index: int) -> str:

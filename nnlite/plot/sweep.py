@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnlite._typing import Array
-from nnlite.plot.style import GREEN, ORANGE, SKY, VERMILION, new_axes, open_frame, pyplot
+from nnlite.plot.style import GREEN, ORANGE, SKY, VERMILION, new_axes, open_frame, pyplot, size_of, text_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +26,10 @@ WORDS = {
 DEPTH = 1e-6
 HEIGHT = 1000.0
 CLIMB = 30.0
+#: The size of the words for the labels, in points; and up to which width, in inches, the Axes have no legend,
+#: since it would cover them.
+LETTERS = 9.0
+NARROW = 2.5
 
 
 def sweep(result: SweepResult, *, ax: Axes | None = None) -> Axes:
@@ -84,10 +88,13 @@ def _draw_losses(result: SweepResult, ax: Axes) -> None:
         ax.axvspan(edges[first], edges[last + 1], color=COLOURS[label], alpha=0.22, lw=0)
         middle = np.sqrt(edges[first] * edges[last + 1])
         part = np.log(edges[last + 1] / edges[first]) / np.log(edges[-1] / edges[0])
-        upright = part < len(WORDS[label]) / 55
+        room = 72 * part * size_of(ax)[0]
+        if room < 1.5 * LETTERS:
+            continue
+        upright = room < text_width(WORDS[label], LETTERS) + 4
         ax.text(
             middle, 0.98, WORDS[label], transform=ax.get_xaxis_transform(), va="top", ha="center",
-            rotation=90 if upright else 0, color="#333333",
+            rotation=90 if upright else 0, color="#333333", fontsize=LETTERS,
         )  # fmt: skip
     seeds = np.array([row["seed_losses"] for row in result.rows], dtype=np.float64)
     ax.plot(rates, np.clip(np.where(np.isnan(seeds), high, seeds), low, high), ".", color="#333333", ms=3)
@@ -113,7 +120,7 @@ def _draw_losses(result: SweepResult, ax: Axes) -> None:
         if value is not None and edges[0] < value < edges[-1]:
             name = limit.formula.replace("lambda_max", r"$\lambda_{\max}$")
             ax.axvline(value, ymax=0.9, color="black", ls=style, lw=1, label=f"{name} {where}")
-    if ax.get_legend_handles_labels()[0]:
+    if ax.get_legend_handles_labels()[0] and size_of(ax)[0] > NARROW:
         ax.legend(loc="lower left", fontsize="small", framealpha=0.9)
 
 

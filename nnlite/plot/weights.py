@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,9 +11,11 @@ import numpy as np
 from nnlite._typing import Array
 from nnlite.checks import check_integer
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.layers.dense import Dense
+from nnlite.layers.flatten import Flatten
 from nnlite.model import Sequential
-from nnlite.plot.given import check_dense, check_net
-from nnlite.plot.style import LIGHT, around_zero, diverging, new_axes
+from nnlite.plot.given import check_dense, check_names, check_net, input_names
+from nnlite.plot.style import LIGHT, SMALL, around_zero, diverging, new_axes, size_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["weights"]
 
 _WHERE = "plot.weights"
+#: A square number of inputs is taken for an image from this side on.
+SMALLEST = 8
 
 
 def weights(
@@ -27,13 +32,15 @@ def weights(
     *,
     layer: int | None = None,
     shape: tuple[int, int] | None = None,
+    feature_names: Sequence[str] | None = None,
     max_units: int = 64,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the incoming weights of each neuron of a layer as an image.
 
     Blue says "listen to this", vermilion "this speaks against", white "ignore that"; one scale
-    serves for all neurons. They stand row by row, from the upper left.
+    serves for all neurons. Images stand row by row, from the upper left. Where the inputs are no
+    image, the picture is a table with a line for each input and a column for each neuron.
 
     Parameters
     ----------
@@ -42,8 +49,11 @@ def weights(
     layer : int, optional
         Index in ``model.layers`` of a Dense; by default the first.
     shape : (int, int), optional
-        Height and width of the images. By default square if that fits the number of inputs, such
-        as 8 by 8 for 64; otherwise a single row.
+        Height and width of the images. By default those of a `Flatten` in front of the layer, or
+        a square if the layer is the first Dense and has a square number of inputs from 8 by 8 on.
+    feature_names : sequence of str, optional
+        Names of the inputs, for the lines of the table; by default those of the table that the
+        model was trained on, if the layer is the first Dense, else 0, 1, ...
     max_units : int
         So many neurons are drawn at most, the first ones.
     ax : matplotlib.axes.Axes, optional
@@ -73,28 +83,54 @@ def weights(
     index, chosen = check_dense(f"{_WHERE}(layer=)", model, layer)
     max_units = check_integer(f"{_WHERE}(max_units=)", max_units, low=1)
     W = chosen.W[:, :max_units]
-    inputs, units = W.shape
-    height, width = _check_shape(shape, inputs)
-    columns = math.ceil(math.sqrt(units * height / width)) if height * width > 1 else units
-    columns = min(max(columns, 1), units)
-    mosaic = _mosaic(W.T.reshape(units, height, width), columns)
+    units = W.shape[1]
+    size = _check_shape(shape, len(W)) if shape is not None else _guess_shape(model, index, len(W))
+    cells = W if size is None else _mosaic(W.T.reshape(units, *size), _columns(units, *size))
+    names = None
+    if feature_names is not None:
+        names = check_names(f"{_WHERE}(feature_names=)", feature_names, len(W), "inputs")
+    elif index == _first(model):
+        known = input_names(model)
+        names = list(known) if known is not None and len(known) == len(W) else None
     ax = new_axes(_WHERE, ax)
     ax.set_facecolor(LIGHT)  # between the images
     image = ax.imshow(
-        np.ma.masked_invalid(mosaic), cmap=diverging(), norm=around_zero(W), interpolation="nearest"
+        np.ma.masked_invalid(cells),
+        cmap=diverging(),
+        norm=around_zero(W),
+        interpolation="nearest",
+        aspect="auto" if size is None else "equal",
     )
-    ax.set(xticks=[], yticks=[])
-    more = f" of {chosen.W.shape[1]}" if units < chosen.W.shape[1] else ""
-    ax.set_title(f"layer {index}, {chosen}: the weights of {units}{more} neurons", size="medium")
+    if size is None:
+        _name_lines(ax, [f"{line}" for line in range(len(W))] if names is None else names)
+        ax.set(xlabel="neuron", ylabel="input" if names is None else "")
+        ax.locator_params(axis="x", integer=True)
+    else:
+        ax.set(xticks=[], yticks=[])
+    more = f", {units} of {chosen.W.shape[1]} neurons" if units < chosen.W.shape[1] else ""
+    ax.set_title(f"layer {index}, {chosen}{more}", size="small")
     ax.figure.colorbar(image, ax=ax, label="weight", shrink=0.8)
     return ax
 
 
+def _first(model: Sequential) -> int:
+    """Return the index of the first Dense."""
+    return next(index for index, layer in enumerate(model.layers) if isinstance(layer, Dense))
+
+
+def _guess_shape(model: Sequential, index: int, inputs: int) -> tuple[int, int] | None:
+    """Return the height and the width of the images that a layer reads, or None if it reads none."""
+    if index != _first(model):
+        return None
+    for layer in model.layers[:index]:
+        if isinstance(layer, Flatten) and len(layer.shape) == 2 and math.prod(layer.shape) == inputs:
+            return layer.shape[0], layer.shape[1]
+    side = math.isqrt(inputs)
+    return (side, side) if side * side == inputs and side >= SMALLEST else None
+
+
 def _check_shape(shape: Any, inputs: int) -> tuple[int, int]:
     """Return the height and the width of an image of all inputs."""
-    if shape is None:
-        side = math.isqrt(inputs)
-        return (side, side) if side * side == inputs else (1, inputs)
     where = f"{_WHERE}(shape=)"
     if not isinstance(shape, tuple | list) or len(shape) != 2:
         raise ArgumentTypeError(where, "height and width", f"{shape!r}", "Write shape=(8, 8).")
@@ -103,6 +139,19 @@ def _check_shape(shape: Any, inputs: int) -> tuple[int, int]:
         fix = f"Height times width must be {inputs}."
         raise ArgumentError(where, f"an image of the {inputs} inputs", f"{(height, width)}", fix)
     return height, width
+
+
+def _columns(units: int, height: int, width: int) -> int:
+    """Choose how many images stand side by side, so that all together are about a square."""
+    return min(max(math.ceil(math.sqrt(units * height / width)), 1), units)
+
+
+def _name_lines(ax: Axes, names: Sequence[str]) -> None:
+    """Name the lines of the table, or as many of them as there is room for."""
+    room = 72 * size_of(ax)[1] / (1.5 * SMALL)
+    every = math.ceil(len(names) / max(room, 1))
+    places = range(0, len(names), every)
+    ax.set_yticks(places, [names[place] for place in places], size=SMALL)
 
 
 def _mosaic(images: Array, columns: int) -> Array:
