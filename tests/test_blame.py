@@ -374,7 +374,7 @@ def test_pictures(rng):
         (
             lambda m, x, y, loss: blame(m, x, y, loss).rows("0.W", 0),
             ArgumentError,
-            "2 numbers, for 0.W is 4 x 5",
+            r"an index into 0\.W of shape \(4, 5\)",
         ),
         (lambda m, x, y, loss: blame(m, x, y, loss).rows("0.W", (4, 0)), ArgumentError, "from 0 to 3, got 4"),
         (lambda m, x, y, loss: blame(m, x, y, loss).rows("0.b", -1), ArgumentError, r"rows\('0.b', index\)"),
@@ -384,6 +384,33 @@ def test_pictures(rng):
 def test_bad_input(call, error, message, rng):
     with pytest.raises(error, match=message):
         call(net(), rng.normal(size=(ROWS, 4)), IDS, nn.SoftmaxCrossEntropy())
+
+
+def test_too_few_rows_that_count_for_neighbours(rng):
+    weight = np.array([1.0, 2.0, 0, 0, 0, 0, 0])
+    found = blame(net(), rng.normal(size=(ROWS, 4)), IDS, nn.SoftmaxCrossEntropy(), weight=weight)
+    assert found.to_dict()["scores"] is None
+    assert "mislabelled" not in str(found)
+    assert "<table>" not in found._repr_html_()
+    with pytest.raises(ArgumentError, match=r"at least 3 rows that count, .* got 2") as caught:
+        found.suspects()
+    # What the message tells to do can be done.
+    assert "scores(by='loss')" in str(caught.value)
+    np.testing.assert_array_equal(found.scores(by="loss"), found.losses)
+
+
+def test_a_place_that_does_not_fit_is_told_one_that_does(rng):
+    found = blame(net(), rng.normal(size=(ROWS, 4)), IDS, nn.SoftmaxCrossEntropy())
+    with pytest.raises(ArgumentError, match=r"shape \(5,\), got \(0, 0\). Write \(0,\), for instance"):
+        found.rows("0.b", (0, 0))
+
+
+def test_neighbours_count_true_and_false_as_classes():
+    target, near = np.array([True, False, True]), np.array([[1, 2], [0, 2], [0, 1]])
+    pred = np.zeros((3, 2))
+    found = neighbours._on_classes(target, pred, near)
+    expected = neighbours._on_classes(target.astype(int), pred, near)
+    assert found.scores.tolist() == expected.scores.tolist() == [0.0, 1.0, 0.0]
 
 
 def test_gradients_that_are_too_many(monkeypatch, rng):

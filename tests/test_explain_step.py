@@ -10,7 +10,7 @@ import pytest
 
 import nnlite as nn
 from nnlite.inspect import explain_step
-from nnlite.inspect.clueless import clueless
+from nnlite.inspect.clueless import _best_targets, clueless
 from nnlite.inspect.formulas import fill_in, row_losses
 from nnlite.inspect.twin import Twin
 from nnlite.inspect.words import BEATS
@@ -394,6 +394,26 @@ def test_the_filled_in_formula_gives_the_loss(loss, rng):
     assert compute(fill_in(loss, pred, target, weight, rows, value)[0]) == pytest.approx(value, rel=2e-3)
 
 
+@pytest.mark.parametrize(
+    ("loss", "pred", "target", "text"),
+    [
+        (nn.SoftmaxCrossEntropy(), [-6.0, 6.0], 1, "-ln(1 - 6.144e-06) = 6.144e-06"),
+        (nn.SoftmaxCrossEntropy(), [-600.0, 600.0], 0, "-ln(exp(-1200)) = 1200"),
+        (nn.SoftmaxCrossEntropy(), [0.0, 0.0], 0, "-ln(0.50) = 0.6931"),
+        (nn.BinaryCrossEntropy(), [12.0], [1.0], "-ln(1 - 6.144e-06) = 6.144e-06"),
+        (nn.BinaryCrossEntropy(), [1200.0], [0.0], "-ln(exp(-1200)) = 1200"),
+        (nn.MeanSquaredError(), [1.00003], [1.0], "(1.00003 - 1)² = 9.000e-10"),
+        (nn.MeanAbsoluteError(), [123456.5], [123456.0], "|123456.50 - 123456| = 0.5000"),
+        (nn.MeanSquaredError(), [1.0], [1.0], "(1 - 1)² = 0"),
+    ],
+)
+def test_formulas_of_answers_that_are_nearly_right_can_be_computed(loss, pred, target, text):
+    """Four digits of a probability of 0.999994 would be 1, whose logarithm is 0."""
+    pred, target = np.array([pred]), np.array([target])
+    value = loss.value_and_grad(pred, target)[0]
+    assert fill_in(loss, pred, target, None, row_losses(loss, pred, target), value)[0] == text
+
+
 def test_formulas_of_large_batches_and_own_losses_are_honest(rng):
     pred, target = rng.normal(size=(9, 5)), rng.normal(size=(9, 5))
     loss = LogCosh()
@@ -427,6 +447,39 @@ def test_no_constant_answer_beats_the_clueless_net(loss, weighted, rng):
     # It is reached by the constant that is named, to the digits that are.
     named = [float(part) for part in found["text"].removeprefix("the best constant answer, ").split(", ")]
     assert paid(np.array(named)) == pytest.approx(found["value"], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "loss", [nn.MeanAbsoluteError(), nn.Quantile(0.9), nn.Masked(nn.Huber(0.1))], ids=repr
+)
+def test_the_best_of_many_targets_is_found(loss, rng):
+    target = rng.normal(size=(150, 2))
+    if isinstance(loss, nn.Masked):
+        target[::7, 0] = np.nan
+    model = nn.Sequential([nn.Dense(1, 2)], rng=0, dtype=np.float64)
+    twin = Twin(model, np.ones((150, 1)), target, rng.uniform(0, 1, 150), loss)
+
+    def paid(answer):
+        return loss.value_and_grad(np.tile(answer, (150, 1)), target, twin.weight)[0]
+
+    # Column by column, since what is paid is a sum over them.
+    found = _best_targets(loss, twin)
+    for column in range(2):
+        others = []
+        for value in target[~np.isnan(target[:, column]), column]:
+            other = found.copy()
+            other[column] = value
+            others.append(paid(other))
+        assert paid(found) == pytest.approx(min(others), abs=1e-12)
+
+
+def test_a_clueless_net_pays_nothing_for_what_is_missing():
+    target = np.array([[1.0, np.nan], [0.0, 1.0]])
+    model = nn.Sequential([nn.Dense(1, 2)], rng=0)
+    loss = nn.Masked(nn.BinaryCrossEntropy())
+    found = explain_step(model, [[1.0], [2.0]], target, loss, nn.SGD(0.1)).to_dict()["loss"]["clueless"]
+    assert found["value"] == pytest.approx(0.75 * math.log(2))
+    assert found["text"] == "an even guess between yes and no, ln 2; 0 where the target is missing"
 
 
 def test_clueless_nets_have_known_scores(rng):
@@ -502,6 +555,14 @@ def test_a_step_that_overflows_is_shown():
     assert data["fog"]["label"] == "overshoots"
     assert "overshoots" in str(trace)
     assert "not finite" in str(trace)
+
+
+@pytest.mark.nonfinite
+def test_rates_end_where_numbers_end():
+    model = nn.Sequential([nn.Dense(1, 1)], rng=0, dtype=np.float64)
+    trace = explain_step(model, [[1.0]], [[1.0]], nn.MeanSquaredError(), nn.SGD(1e308))
+    json.dumps(trace.to_dict(), allow_nan=False)
+    assert trace.to_dict()["fog"]["label"] == "overshoots"
 
 
 @pytest.mark.nonfinite
@@ -586,6 +647,24 @@ def test_of_a_large_net_the_top_is_nudged(rng):
     assert max(map(len, text.splitlines())) <= 100
 
 
+def test_histograms_of_numbers_that_differ_by_rounding(rng):
+    """Neurons that begin alike have gradients that are alike but for the last digit."""
+    alike = {"weight_initializer": nn.initializers.Constant(0.1)}
+    layers = [
+        nn.Dense(4, 30, **alike),
+        nn.Tanh(),
+        nn.Dense(30, 30, **alike),
+        nn.Tanh(),
+        nn.Dense(30, 3, **alike),
+    ]
+    model, x, y = small(rng, layers=layers, dtype=np.float64)
+    trace = explain_step(model, x, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.1))
+    sizes = {name: model.params[name].size for name in model.params}
+    for one in trace.to_dict()["histograms"]:
+        assert sum(one["counts"]) == sizes[one["parameter"]]
+        assert one["edges"] == sorted(set(one["edges"]))
+
+
 def test_the_text_of_a_deep_net_is_bounded(rng):
     layers = [layer for _ in range(12) for layer in (nn.Dense(4, 4), nn.Tanh())]
     model, x, y = small(rng, layers=[*layers, nn.Dense(4, 3)])
@@ -659,6 +738,15 @@ def test_tables_have_their_names():
     assert trace.to_dict()["data"]["feature_names"] == ["height", "age"]
     assert "features: height, age" in str(trace)
     assert model.feature_names is None
+
+
+def test_names_do_not_command_the_terminal():
+    model = nn.Sequential([nn.Dense(2, 1)], rng=0)
+    table = {"a\x1b[31m": [1.0, 2.0], "two\nlines": [3.0, 4.0]}
+    frame = pytest.importorskip("pandas").DataFrame(table)
+    trace = explain_step(model, frame, [[1.0], [2.0]], nn.MeanSquaredError(), nn.SGD(0.1))
+    assert "features: a [31m, two lines" in str(trace)
+    assert trace.to_dict()["data"]["feature_names"] == list(table)
 
 
 def test_an_encoded_table():

@@ -45,6 +45,8 @@ def clueless(loss: Loss, twin: Twin, pred: Array) -> dict[str, Any]:
     """
     inner = loss.loss if isinstance(loss, Masked) else loss
     even = _even_guess(inner, pred.shape[-1])
+    if even is not None and inner is not loss:
+        even += "; 0 where the target is missing"
     with np.errstate(all="ignore"):
         if even is not None:
             zeros = np.zeros(pred.shape)
@@ -134,14 +136,23 @@ def _best_targets(loss: PointwiseLoss, twin: Twin) -> Array:
         if not candidates.size:
             columns.append(0.0)
             continue
-        paid = [
-            float(share @ loss.pointwise(np.full((len(column), 1), each), column[:, None])[0][:, 0])
+        # Not all of many: first some that lie far apart, then those around the best of these.
+        apart = math.ceil(math.sqrt(len(candidates)))
+        coarse = apart * _cheapest(loss, candidates[::apart], column, share)
+        near = candidates[max(coarse - apart, 0) : coarse + apart + 1]
+        columns.append(float(near[_cheapest(loss, near, column, share)]))
+    return np.array(columns)
+
+
+def _cheapest(loss: PointwiseLoss, candidates: Array, column: Array, share: Array) -> int:
+    """Return the place of the constant answer that costs least in one column of targets."""
+    paid = np.array(
+        [
+            share @ loss.pointwise(np.full((len(column), 1), each), column[:, None])[0][:, 0]
             for each in candidates
         ]
-        columns.append(
-            float(candidates[int(np.nanargmin(paid))] if not np.isnan(paid).all() else candidates[0])
-        )
-    return np.array(columns)
+    )
+    return int(np.where(np.isnan(paid), np.inf, paid).argmin())
 
 
 def _list(values: Array) -> str:

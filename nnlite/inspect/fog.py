@@ -24,6 +24,8 @@ SHARE = 0.05
 RATES = 61
 BELOW, ABOVE = 100.0, 10.0
 DECADES = 12.0
+#: Rates are numbers of float64.
+LARGEST = float(np.finfo(np.float64).max)
 #: Steps of the golden section that finds the best rate between its neighbours.
 SECTIONS = 16
 GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
@@ -137,6 +139,7 @@ def _walk(twin: Twin, direction: Array, rate: float, slope: float, bend: float) 
     if rate:  # the user's own rate is never cut off
         low, high = max(low, rate * 10.0**-DECADES), min(high, rate * 10.0**DECADES)
     for _ in range(1 + FARTHER):
+        high = min(high, LARGEST)
         rates = np.geomspace(low, high, RATES)
         if rate:
             rates[np.abs(np.log(rates / rate)).argmin()] = rate

@@ -31,19 +31,33 @@ __all__ = ["fill_in", "formula", "meaning", "probabilities", "row_losses"]
 TERMS = 4
 #: So many rows get a line of their own.
 ROWS = 8
+#: A probability that is less than 1 by less than this is written as 1 minus something.
+NEAR_ONE = 0.01
 
 #: Writes what one output costs, with its numbers.
 Term = Callable[[Any, float, float], str]
 
 
 def _gap(pred: float, target: float) -> str:
-    return f"{number(pred)} - {_behind(target)}"
+    """Write a difference; of two numbers that are nearly alike with the digits in which they differ."""
+    size, gap = max(abs(pred), abs(target)), abs(pred - target)
+    alike = math.log10(size / gap) if gap and math.isfinite(size / gap) else 0.0
+    digits = 4 + max(int(alike) - 1, 0)
+    return f"{number(pred, digits=digits)} - {_behind(target, digits=digits)}"
 
 
-def _behind(value: float) -> str:
+def _behind(value: float, *, digits: int = 4) -> str:
     """Write a number behind an operator."""
-    text = number(value)
+    text = number(value, digits=digits)
     return f"({text})" if value < 0 else text
+
+
+def _log(log: float) -> str:
+    """Write the logarithm of a probability, which may be too near to 0 or 1 to be told from it."""
+    p, rest = math.exp(log), -math.expm1(log)
+    if not p:
+        return f"ln(exp({number(log)}))"
+    return f"ln(1 - {number(rest)})" if 0.0 < rest < NEAR_ONE else f"ln({number(p)})"
 
 
 def _huber(loss: Huber, pred: float, target: float) -> str:
@@ -62,11 +76,11 @@ def _quantile(loss: Quantile, pred: float, target: float) -> str:
 def _binary(loss: BinaryCrossEntropy, pred: float, target: float) -> str:
     smooth = loss.label_smoothing
     target = target * (1 - smooth) + 0.5 * smooth
-    # 1 - p from the logit itself, which loses nothing where p is nearly 1.
-    p, q = map(number, sigmoid(np.array([pred, -pred])).tolist())
+    # From the logit itself, which loses nothing where p is nearly 0 or 1.
+    p, q = (_log(float(-np.logaddexp(0.0, logit))) for logit in (-pred, pred))
     if target in (0.0, 1.0):
-        return f"-ln({p if target else q})"
-    return f"-({number(target)}*ln({p}) + {number(1 - target)}*ln({q}))"
+        return f"-{p if target else q}"
+    return f"-({number(target)}*{p} + {number(1 - target)}*{q})"
 
 
 def _poisson(_: Loss, pred: float, target: float) -> str:
@@ -291,10 +305,9 @@ def _softmax(loss: SoftmaxCrossEntropy, pred: Array, target: Any) -> str:
         goal[:] = target
     goal = goal * (1 - loss.label_smoothing) + loss.label_smoothing / len(pred)
     chosen = np.flatnonzero(goal)
-    p = [number(float(np.exp(log))) for log in logs]
     if len(chosen) == 1 and goal[chosen[0]] == 1.0:
-        return f"-ln({p[chosen[0]]})"
-    terms = [f"{number(float(goal[index]))}*ln({p[index]})" for index in chosen[:TERMS]]
+        return f"-{_log(float(logs[chosen[0]]))}"
+    terms = [f"{number(float(goal[index]))}*{_log(float(logs[index]))}" for index in chosen[:TERMS]]
     return f"-({' + '.join(terms)}{' + ...' if len(chosen) > TERMS else ''})"
 
 

@@ -201,13 +201,15 @@ class Blame:
         The data, checked and cast.
     weight : ndarray of shape (rows,) or None
         How much each row counts.
-    loss_function : Loss
+    loss : Loss
         What the rows are measured by.
 
     Attributes
     ----------
-    model, x, y, weight, loss_function
+    model, x, y, weight
         What was given.
+    loss_function : Loss
+        What was given as `loss`.
 
     Examples
     --------
@@ -407,15 +409,18 @@ class Blame:
             With ``loss``, ``gradient`` (by parameter), and one entry a row in ``losses``, ``lengths``
             and ``scores``. `scores` is None if there are too few rows for neighbours.
         """
-        enough = len(self) >= TOO_FEW
         return {
             "rows": len(self),
             "loss": self.loss,
             "gradient": {n: part.tolist() for n, part in self.model.params.split(self.gradient).items()},
             "losses": self.losses.tolist(),
             "lengths": self.lengths.tolist(),
-            "scores": self.scores().tolist() if enough else None,
+            "scores": self.scores().tolist() if self._enough() else None,
         }
+
+    def _enough(self) -> bool:
+        """Tell whether there are rows enough that count, to ask neighbours."""
+        return (len(self) if self.weight is None else int((self.weight > 0).sum())) >= TOO_FEW
 
     def _head(self) -> list[str]:
         length = float(np.linalg.norm(self.gradient.astype(np.float64)))
@@ -429,7 +434,7 @@ class Blame:
 
     def __str__(self) -> str:
         lines = self._head()
-        if len(self) >= TOO_FEW:
+        if self._enough():
             lines.append("Most likely mislabelled:")
             lines += [f"  {suspect}" for suspect in self.suspects(SHOWN)]
         return "\n".join(lines)
@@ -440,7 +445,7 @@ class Blame:
         from html import escape
 
         head = "<br>".join(map(escape, self._head()))
-        if len(self) < TOO_FEW:
+        if not self._enough():
             return f"<p>{head}</p>"
         names = ("row", "said to be", "rows like it are", "net says", "loss", "score")
         body = ""
@@ -653,9 +658,8 @@ def _check_place(name: str, index: Any, shape: tuple[int, ...]) -> tuple[int, ..
     where = f"Blame.rows({name!r}, index)"
     places = tuple(index) if isinstance(index, tuple | list) else (index,)
     if len(places) != len(shape):
-        sizes = " x ".join(map(str, shape)) or "one number"
-        got = f"{len(places)} of them, {index!r}"
-        raise ArgumentError(where, f"{len(shape)} numbers, for {name} is {sizes}", got, "Write (0, 0).")
+        fix = f"Write {tuple([0] * len(shape))}, for instance."
+        raise ArgumentError(where, f"an index into {name} of shape {shape}", f"{index!r}", fix)
     found = []
     for place, size in zip(places, shape, strict=True):
         number = check_integer(where, place)

@@ -96,7 +96,7 @@ def ask_neighbours(model: Sequential, x: Array, y: AnyArray, weight: Array | Non
             "Blame.suspects",
             f"at least {TOO_FEW} rows that count, to ask the others about each",
             f"{len(asked)}",
-            "Give more rows, or write by='loss'.",
+            "Give more rows, or go by scores(by='loss').",
         )
     if len(asked) > ASKED:
         asked = np.sort(np.random.default_rng(0).choice(asked, ASKED, replace=False))
@@ -168,7 +168,8 @@ class _Views:
 
 def _on_classes(y: AnyArray, pred: Array, near: AnyArray) -> Opinion:
     """Compare classes: the share of the commonest other one, less that of the row's own."""
-    said: AnyArray = y if y.ndim == 1 else y.argmax(axis=-1)
+    # As integers: with True and False one would choose, not count.
+    said: AnyArray = y.astype(np.intp) if y.ndim == 1 else y.argmax(axis=-1)
     rows = np.arange(len(said))
     shares = np.zeros((len(said), pred.shape[-1]))
     for column in near.T:

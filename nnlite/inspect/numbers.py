@@ -8,13 +8,15 @@ from collections.abc import Sequence
 __all__ = ["number", "result", "row_text", "signed", "spoken"]
 
 
-def number(value: float | None) -> str:
-    """Write a number with four digits that count, and at least two behind the point if there is one.
+def number(value: float | None, *, digits: int = 4) -> str:
+    """Write a number with the digits that count, and at least two behind the point if there is one.
 
     Parameters
     ----------
     value : float or None
         The number; None stands for one that is not finite.
+    digits : int
+        How many count.
 
     Returns
     -------
@@ -27,7 +29,7 @@ def number(value: float | None) -> str:
     """
     if value is None or not math.isfinite(value):
         return "not finite"
-    text = f"{value:.4g}"
+    text = f"{value:.{digits}g}"
     if "e" in text or "." not in text:
         return "0" if text == "-0" else text
     whole, _, behind = text.partition(".")

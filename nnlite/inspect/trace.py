@@ -404,4 +404,5 @@ def _chain_text(found: dict[str, Any]) -> str:
     if len(rows) == 1:
         return f"{products[0]} = {result(found['gradient'])}"
     parts = " + ".join(products[:2]) + (" + ..." if len(rows) > 2 else "")
+    parts = parts.replace("+ -", "- ")
     return f"{parts} = {result(found['gradient'])}" + (f" ({len(rows)} rows)" if len(rows) > 2 else "")

@@ -103,11 +103,10 @@ def _data(data: dict[str, Any]) -> list[str]:
     found = data["data"]
     lines = []
     if found["feature_names"]:
-        lines += _wrap(
-            "features: "
-            + ", ".join(found["feature_names"][:12])
-            + (", ..." if len(found["feature_names"]) > 12 else "")
-        )
+        names = ", ".join(found["feature_names"][:12])
+        # What a terminal would obey is not to reach it.
+        names = "".join(letter if letter.isprintable() else " " for letter in names)
+        lines += _wrap(f"features: {names}{', ...' if len(found['feature_names']) > 12 else ''}")
     rows = data["model"]["rows"]
     for row in range(min(rows, ROWS)):
         weight = "" if found["weight"] is None else f"  (counts {number(found['weight'][row])} times)"
