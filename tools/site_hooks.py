@@ -36,8 +36,8 @@ def site_path(path: str) -> str:
     """Return where a file of the repository stands in the sources of the site."""
     if path.startswith("docs/") and not path.endswith(".py"):
         return path.removeprefix("docs/")
-    if path.startswith(NOTEBOOKS) and path.endswith(".ipynb"):
-        return f"notebooks/{Path(path).stem}.md"
+    if path.startswith(NOTEBOOKS):
+        return f"notebooks/{path.removeprefix(NOTEBOOKS)}".replace(".ipynb", ".md")
     ending = Path(path).suffix
     if ending == ".md":
         return f"{SOURCES}{path}"
@@ -141,7 +141,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 
     notebooks = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / NOTEBOOKS).glob("*.ipynb"))]
     waiting = [f"docs/{file.src_uri}" for file in files.documentation_pages()] + notebooks
-    seen = {f"docs/{file.src_uri}" for file in files} | set(notebooks)
+    seen = {f"docs/{file.src_uri}" for file in files if file.inclusion.is_included()} | set(notebooks)
     while waiting:
         path = waiting.pop()
         if not site_path(path).endswith(".md"):

@@ -202,9 +202,7 @@ class StepTrace:
         factors: list[dict[str, Any]] = []
         if len(index) == 2:
             value = self._input(column["from"], row)[index[0]]
-            factors.append(
-                {"kind": "input", "text": f"what comes in from neuron {index[0] + 1}", "value": value}
-            )
+            factors.append({"kind": "input", "text": f"what comes in from neuron {index[0]}", "value": value})
         steps, slopes = column["steps"], []
         # Slope upon slope, as far as the layers treat every number alone.
         last = 0

@@ -71,7 +71,7 @@ def _column(data: dict[str, Any], place: int, row: int) -> Column:
     if place == last:
         names = _targets(data["data"]["y"][row], stage["units"])
     elif not place:
-        names = data["data"]["feature_names"] or [f"x{unit + 1}" for unit in range(stage["units"])]
+        names = data["data"]["feature_names"] or [f"x{unit}" for unit in range(stage["units"])]
         names = names if len(names) == stage["units"] else None
     label = stage["label"]
     return Column(

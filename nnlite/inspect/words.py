@@ -130,7 +130,7 @@ def _forward(trace: StepTrace, data: dict[str, Any]) -> list[str]:
             lines.append(f"... {left_out} more columns of neurons")
         lines += _wrap(f"{stage['label']}: {stage['text']}", indent="    ")
         for unit in range(min(stage["units"], UNITS)):
-            lines += _wrap(f"  neuron {unit + 1}: {trace.neuron(place, unit)['text']}", indent="      ")
+            lines += _wrap(f"  neuron {unit}: {trace.neuron(place, unit)['text']}", indent="      ")
         lines += [f"  {line}" for line in _more(stage["units"], UNITS, "neuron")]
     return lines
 

@@ -40,6 +40,8 @@ BOLD = 1.12
 CLOSEST = 30.0
 #: The width of the line of the largest weight, from few lines between two columns to many.
 THICK, THIN = 6.0, 2.0
+#: How all texts are written; a dollar sign in a name begins no formula.
+_WRITTEN: dict[str, Any] = {"fontsize": SMALL, "ha": "center", "va": "center", "parse_math": False}
 #: Numbers between two columns at most.
 NUMBERS = 12
 #: Parts of the way along a line at which its number may stand.
@@ -280,18 +282,20 @@ class _Plan:
 
     def write(self, x: float, y: float, text: str, **options: Any) -> None:
         """Write in the smallest size."""
-        self.ax.text(x, y, text, **{"fontsize": SMALL, "ha": "center", "va": "center", **options})
+        self.ax.text(x, y, text, **{**_WRITTEN, **options})
 
 
 def _cut(names: Sequence[str] | None, shown: Sequence[int | None], letters: int) -> dict[int, str]:
     """Return the names of the neurons that are shown, the long ones shortened."""
     if names is None or not letters:
         return {}
-    return {
-        unit: names[unit] if len(names[unit]) <= letters else names[unit][: letters - 1] + "…"
-        for unit in shown
-        if unit is not None
-    }
+    found = {}
+    for unit in shown:
+        if unit is not None:
+            # What cannot be printed, such as a line break of a table's head, would be an empty box.
+            name = "".join(letter if letter.isprintable() else " " for letter in names[unit])
+            found[unit] = name if len(name) <= letters else name[: letters - 1] + "…"
+    return found
 
 
 def _style(value: float) -> tuple[str, str]:

@@ -52,7 +52,7 @@ def network(
         blue above zero, vermilion below, the darker the closer to the largest of its column.
     feature_names : sequence of str, optional
         Names of the inputs; by default those of the table that the model was trained on, else
-        x1, x2, ...
+        x0, x1, ...
     target_names : sequence of str, optional
         Names of the outputs.
     max_units : int
@@ -96,7 +96,7 @@ def network(
     if feature_names is None:
         known = input_names(model)
         fits = known is not None and len(known) == first.units
-        feature_names = known if fits else [f"x{unit + 1}" for unit in range(first.units)]
+        feature_names = known if fits else [f"x{unit}" for unit in range(first.units)]
     names = check_names(f"{_WHERE}(feature_names=)", feature_names, first.units, "inputs")
     columns[0] = first._replace(names=names)
     if target_names is not None:

@@ -228,7 +228,7 @@ def make_grid(where: str, model: Sequential, X: Any, *, resolution: int) -> Grid
     rows: Any = np.stack(np.meshgrid(horizontal, vertical), axis=-1).reshape(-1, 2)
     if model.preprocessing is not None and names is not None:
         rows = {name: rows[:, axis] for axis, name in enumerate(names)}
-    first, second = names or model.feature_names or ("feature 1", "feature 2")
+    first, second = names or model.feature_names or ("feature 0", "feature 1")
     return Grid(horizontal, vertical, rows, points, (first, second))
 
 

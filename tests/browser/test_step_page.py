@@ -143,7 +143,7 @@ def test_the_button_walks_through_the_neurons(page: Page, traces: dict[str, Any]
     for _ in range(6):
         names.append(page.run("return document.querySelector('.card h3').textContent"))
         page.driver.find_element("css selector", "[data-key=next]").send_keys(Keys.ENTER)
-    assert names == [f"Neuron {name}" for name in ("h1", "h2", "o1", "o2", "x1", "x2")]
+    assert names == [f"Neuron {name}" for name in ("h0", "h1", "o0", "o1", "x0", "x1")]
 
 
 def codes(trace: Any) -> dict[str, dict[str, float]]:
@@ -185,10 +185,10 @@ def test_every_weight_can_be_clicked_and_shows_its_chain(
 def test_what_is_chosen_is_said_aloud(page: Page, traces: dict[str, Any]) -> None:
     page.show(render(traces["2-2-2"])).ready()
     for beat, words in (
-        (2, "Neuron h1. 0.15*0.05 + 0.20*0.10 + 0.35 = 0.3775, sigmoid \u2192 0.5933"),
-        (4, "x1 \u2192 h1 0.W[0, 0]. The gradient is 0.0004386, above zero"),
-        (6, "x1 \u2192 h1 0.W[0, 0]. 0.15000000 \u2192 0.14978072"),
-        (7, "x1 \u2192 h1 0.W[0, 0]. "),
+        (2, "Neuron h0. 0.15*0.05 + 0.20*0.10 + 0.35 = 0.3775, sigmoid \u2192 0.5933"),
+        (4, "x0 \u2192 h0 0.W[0, 0]. The gradient is 0.0004386, above zero"),
+        (6, "x0 \u2192 h0 0.W[0, 0]. 0.15000000 \u2192 0.14978072"),
+        (7, "x0 \u2192 h0 0.W[0, 0]. "),
     ):
         page.go(beat)
         page.click(*page.probe("spots")["1:0" if beat == 2 else "0.W[0, 0]"])

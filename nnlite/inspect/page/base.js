@@ -114,10 +114,10 @@ const nameOf = (stage, place) => {
         : null;
   if (given && given.length > unit) return String(given[unit]);
   // What an embedding answers is not what was read.
-  if (stage === 0) return `${DATA.data.width === STAGES[0].width ? "x" : "e"}${unit + 1}`;
+  if (stage === 0) return `${DATA.data.width === STAGES[0].width ? "x" : "e"}${unit}`;
   if (stage === LAST && CLASSES) return say("class_name", { unit });
-  if (stage === LAST) return `o${unit + 1}`;
-  return LAST === 2 ? `h${unit + 1}` : `h${stage}.${unit + 1}`;
+  if (stage === LAST) return `o${unit}`;
+  return LAST === 2 ? `h${unit}` : `h${stage}.${unit}`;
 };
 const clipped = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}\u2026` : text);
 

@@ -132,7 +132,7 @@ const SHOW = {
     panel: state => {
       const { x, weight, columns, width } = DATA.data;
       const names = columns.map(column =>
-        DATA.data.feature_names ? String(DATA.data.feature_names[column]) : `x${column + 1}`,
+        DATA.data.feature_names ? String(DATA.data.feature_names[column]) : `x${column}`,
       );
       const shown = names.slice(0, 12);
       const more = width - shown.length;
