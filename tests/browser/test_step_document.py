@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser_tools import flowers, mazur
 
+from browser.browser_tools import flowers, mazur
 from nnlite.inspect.page import SCRIPTS, fragment, render
 from nnlite.inspect.page.payload import payload, to_json
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser_tools import MAKERS, Page, odd
 
+from browser.browser_tools import MAKERS, Page, odd
 from nnlite.inspect.page import fragment, render
 
 Keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
