@@ -690,3 +690,144 @@ def test_the_callback_sees_divergence_end_and_checkpoints(tmp_path):
 def test_even_guesses_are_ln_of_the_classes():
     one = found("NN205", clinic.scores_too_sure_at_the_start(0).examine())
     assert one.evidence["even_guess"] == pytest.approx(math.log(10))
+
+
+def test_a_rare_class_and_small_batches_are_no_fault_of_the_net():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 6))
+    y = (X[:, :1] + X[:, 1:2] > 2.6).astype(float)  # 3 of 100 rows: a batch without one is learned at once
+    model = nn.Sequential([nn.Dense(6, 16), nn.ReLU(), nn.Dense(16, 1)], rng=0)
+    assert doctor(model, X, y, nn.BinaryCrossEntropy(), nn.Adam(0.01)).healthy
+    X, y = iris()
+    X = X - X.mean(axis=0)
+    assert doctor(small_net(), X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01), batch_size=1).healthy
+    alone = np.zeros(len(X))
+    alone[3] = 1.0  # the one row that counts has one target
+    found = doctor(small_net(), X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01), weight=alone)
+    assert found.skipped["one batch by heart"] == "the rows have the same target"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noisy_labels_take_a_small_net_longer_to_learn_by_heart(seed):
+    X, y = nn.datasets.moons(800, noise=0.1, rng=seed)
+    y = np.where(np.random.default_rng(seed).random(len(y)) < 0.2, 1 - y, y)
+    model = nn.Sequential([nn.Dense(2, 16), nn.Tanh(), nn.Dense(16, 2)], rng=seed)
+    assert doctor(model, X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01)).healthy
+
+
+def test_a_sigmoid_reaches_targets_of_zero_and_one():
+    X, _ = nn.datasets.digits()
+    X = X[:500] / 16
+    layers = [nn.Dense(64, 32), nn.ReLU(), nn.Dense(32, 64), nn.Sigmoid()]
+    assert (X == 0).any()
+    assert (X == 1).any()
+    model = nn.Sequential(layers, rng=0)
+    assert doctor(model, X, X, nn.MeanSquaredError(), nn.Adam(0.005)).healthy
+
+
+def test_few_classes_may_start_some_times_above_an_even_guess():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 1)) * np.ones(30) + 0.3 * rng.normal(size=(300, 30))  # columns that agree
+    y = (X[:, 0] > 0).astype(int)
+    model = small_net(30, 2)
+    model[-1].W *= 9
+    start = model.loss_and_grad(X, y, nn.SoftmaxCrossEntropy())
+    assert 4 * np.log(2) < start < 4 + np.log(2)
+    assert "NN205" not in doctor(model, X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01)).codes
+
+
+def test_weights_that_are_no_numbers_leave_no_other_finding():
+    X, y = iris()
+    X = X - X.mean(axis=0)
+    model = nn.Sequential([nn.Dense(4, 8), nn.ReLU(), nn.Dense(8, 3)], rng=0)
+    model[0].W[...] = np.nan  # which a ReLU answers with a slope of 0
+    found = doctor(model, X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01), trained=True, validation=0.2)
+    assert [one.code for one in found.problems] == ["NN308"]
+
+
+@pytest.mark.parametrize("rate", [1e10, 1e30])
+def test_a_rate_that_is_absurd_by_any_measure(rate):
+    X, y = iris()
+    model = nn.Sequential([nn.Dense(4, 8), nn.ReLU(), nn.Dense(8, 3)], rng=0)
+    first = doctor(model, X - X.mean(axis=0), y, nn.SoftmaxCrossEntropy(), nn.SGD(rate))[0]
+    assert (first.code, first.severity) == ("NN301", "error")
+
+
+@pytest.mark.parametrize("layer", [nn.Dropout(0.5), nn.ReLU(), nn.Standardize(4)], ids=repr)
+def test_a_model_without_anything_that_learns(layer):
+    X, _ = iris()
+    found = doctor(nn.Sequential([layer]), X, X, nn.MeanSquaredError(), nn.Adam(0.01))
+    assert found.codes[:1] == ("NN209",)
+
+
+@pytest.mark.parametrize("part", ["forward", "backward"])
+def test_what_a_layer_of_ones_own_raises_is_a_finding(part):
+    class Fails(nn.Tanh):
+        pass
+
+    def fail(*args):
+        raise RuntimeError("no such luck.")
+
+    setattr(Fails, part, fail)
+    X, y = iris()
+    model = nn.Sequential([nn.Dense(4, 8), Fails(), nn.Dense(8, 3)], rng=0)
+    found = doctor(model, X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01))
+    assert found[0].message == "A step of fit raises RuntimeError: no such luck."
+    assert found.codes[:1] == ("NN209",)
+
+
+def test_a_mistake_of_the_doctor_is_not_put_down_to_the_model(monkeypatch):
+    from nnlite.inspect.checkup import examination
+
+    def fail(patient):
+        raise RuntimeError("mine")
+
+    X, y = iris()
+    monkeypatch.setattr(examination, "THOROUGH", (examination.Check("something", fail),))
+    with pytest.raises(RuntimeError, match="mine"):
+        doctor(small_net(), X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01))
+
+
+def test_batches_from_outside_are_examined_as_fit_takes_them():
+    X, y = iris()
+    order = np.random.default_rng(0).permutation(len(X))
+    X, y = (X - X.mean(axis=0))[order].astype(np.float32), y[order]
+    batches = [(X[start : start + 20], y[start : start + 20]) for start in range(0, 100, 20)]
+    held_out = [(X[100:], y[100:])]
+    loss = nn.SoftmaxCrossEntropy()
+    found = doctor(small_net(), batches, None, loss, nn.Adam(0.01), validation=held_out)
+    whole = doctor(small_net(), X[:100], y[:100], loss, nn.Adam(0.01), validation=(X[100:], y[100:]))
+    assert found.to_dict() == whole.to_dict()
+    assert found.rows == 100
+    found = doctor(small_net(), lambda: iter(batches), None, loss, nn.Adam(0.01))
+    assert found.rows == 100
+    wrong = doctor(small_net(), [(X, y + 1)], None, loss, nn.Adam(0.01))
+    assert wrong.codes[:1] == ("NN103",)
+
+
+def test_plain_data_are_json():
+    X, y = iris()
+    model = nn.Sequential([nn.Dense(4, 8), nn.ReLU(), nn.Dense(8, 3)], rng=0)
+    found = doctor(model, X * 1e37, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01))
+    assert "NN308" in found.codes
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"epoch": 1, "loss": None, "validation_loss": None}],
+        [
+            {"epoch": 8, "loss": 1.0, "validation_loss": 1.5},
+            {"epoch": 9, "loss": 0.9, "validation_loss": 1.4},
+        ],
+    ],
+    ids=["without numbers", "the end of a longer one"],
+)
+def test_histories_with_gaps(rows):
+    X, y = iris()
+    history = nn.History()
+    history.rows += rows
+    history.best_epoch = rows[-1]["epoch"]
+    found = doctor(small_net(), X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01), history=history)
+    assert found.trained

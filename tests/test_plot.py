@@ -210,6 +210,11 @@ class TestNeuron:
         line = next(line for line in plot.neuron(net, X, unit=1).lines if line.get_label().startswith("bias"))
         assert line.get_xdata()[0] == pytest.approx(0.2)
 
+    def test_dropout_does_nothing_in_a_prediction(self):
+        ax = plot.neuron(make_net(nn.Dense(2, 3), nn.ReLU(), nn.Dropout(0.5), nn.Dense(3, 2)), X, layer=0)
+        curve = next(line for line in ax.lines if line.get_label() == "ReLU()")
+        np.testing.assert_allclose(curve.get_ydata(), np.maximum(curve.get_xdata(), 0))
+
     def test_behind_a_softmax_there_is_no_curve(self):
         ax = plot.neuron(make_net(nn.Dense(2, 3), nn.Softmax()), X, layer=0)
         assert [line.get_label() for line in ax.lines if not line.get_label().startswith(("_", "bias"))] == [
@@ -266,6 +271,24 @@ class TestHistory:
         np.testing.assert_array_equal(first.get_ydata(), [1.0, 0.5])
         np.testing.assert_array_equal(second.get_ydata(), [2.0, np.nan])
         assert second.get_marker() == "o", "of a line with one point there is nothing else to see"
+
+    def test_what_is_no_number_is_a_gap(self):
+        history = nn.History()
+        history.rows += [
+            {"epoch": 1, "loss": 1.0, "score": None},
+            {"epoch": 2, "loss": 1.0, "score": [1.0, 2.0]},
+        ]
+        history.rows += [{"epoch": 3, "loss": 1.0, "score": [3.0, "none"]}]
+        first, second = plot.history(history, columns=["score"]).lines
+        np.testing.assert_array_equal(first.get_ydata(), [np.nan, 1.0, 3.0])
+        np.testing.assert_array_equal(second.get_ydata(), [np.nan, 2.0, np.nan])
+
+    def test_one_epoch_has_no_fractions(self):
+        history = nn.History()
+        history.rows += [{"epoch": 1, "loss": 1.0}]
+        ax = plot.history(history)
+        low, high = ax.get_xlim()
+        assert [tick for tick in ax.get_xticks() if low <= tick <= high] == [1.0]
 
     def test_a_column_without_numbers(self):
         history = nn.History()
@@ -328,7 +351,7 @@ class TestGradientFlow:
         change, whole = (net.params.split(v) for v in (net.params.values - before, before))
         expected = [np.abs(change[name]).mean() / np.abs(whole[name]).mean() for name in ("0.W", "2.W")]
         np.testing.assert_allclose(ax.lines[0].get_ydata(), expected, rtol=1e-5)
-        assert "part of them" in ax.get_ylabel()
+        assert ax.get_ylabel() == "change / weights"
 
     def test_an_optimizer_that_needs_all_rows_is_refused(self, net):
         with pytest.raises(ArgumentTypeError, match="an Optimizer, got LBFGS"):
@@ -456,3 +479,30 @@ def test_every_public_name_has_a_still_picture_here_or_elsewhere():
     assert {name.partition(",")[0].partition(" ")[0] for name in PICTURES} - {"confusion"} == (
         set(plot.__all__) - elsewhere
     )
+
+
+NAMES = ["price_$", "$$", "a name that is longer than there is room for in most pictures"]
+
+
+@pytest.mark.parametrize("size", [None, (6.4, 4.8), (3, 2)], ids=["own", "in print", "small"])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda ax: plot.confusion_matrix([0, 1, 2], [0, 1, 1], classes=NAMES, ax=ax),
+        lambda ax: plot.confusion_matrix(np.arange(9), np.arange(9), classes=3 * NAMES, ax=ax),
+        lambda ax: plot.weights(make_net(nn.Dense(3, 4)), feature_names=NAMES, ax=ax),
+        lambda ax: plot.weights(make_net(nn.Dense(784, 300)), ax=ax),
+        lambda ax: plot.network(make_net(nn.Dense(3, 4)), feature_names=NAMES, ax=ax),
+        lambda ax: plot.gradient_flow(make_net(), X, Y, LOSS, optimizer=nn.SGD(0.1), ax=ax),
+        lambda ax: plot.decision_boundary(make_net(), X, Y, classes=NAMES[:2], ax=ax),
+    ],
+    ids=["three classes", "nine classes", "weights", "many weights", "network", "steps", "boundary"],
+)
+def test_long_names_and_dollar_signs(draw, size):
+    ax = None if size is None else plt.subplots(figsize=size, layout="constrained")[1]
+    check_readable(draw(ax).figure)
+
+
+def test_a_single_neuron_is_numbered_by_a_whole_number():
+    ax = plot.weights(make_net(nn.Dense(1, 1)))
+    assert [tick for tick in ax.get_xticks() if -0.5 < tick < 0.5] == [0.0]

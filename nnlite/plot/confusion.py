@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["confusion_matrix"]
 
 _WHERE = "plot.confusion_matrix"
+#: What part of the Axes names may take; what is longer is cut.
+NAMES = 0.45
 
 
 def confusion_matrix(
@@ -74,13 +76,22 @@ def confusion_matrix(
     if classes is not None:
         names = check_names(f"{_WHERE}(classes=)", classes, count, "classes")
     side = min(max(3.2, 1.4 + 0.55 * count), 12.0)
+    given = ax is not None
     ax = new_axes(_WHERE, ax, figsize=(side + 0.6, side))
     # A class that never comes up stays white.
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
     image = ax.imshow(shares, cmap=sequential(), vmin=0.0, vmax=1.0)
     texts = [f"{value}" if counts.dtype.kind == "i" else short(float(value)) for value in counts.ravel()]
     width, height = size_of(ax)
-    cell = 72 * min(width, height) / count
+    side = 72 * min(width, height)
+    long = max(text_width(name, SMALL + 2) for name in names) + 4 > side / count
+    # A dollar sign in a name begins no formula.
+    style: dict[str, Any] = {"size": SMALL if long else SMALL + 2, "parse_math": False}
+    if long:
+        names = [_cut(name, NAMES * side) for name in names]
+        if given:  # a figure of our own is made as large as its classes need
+            side -= max(text_width(name) for name in names)
+    cell = side / count
     size = SMALL if count > 6 else SMALL + 2
     if max(text_width(text, size) for text in texts) + 2 <= cell:
         for (truth, guess), text in zip(np.ndindex(counts.shape), texts, strict=True):
@@ -93,14 +104,20 @@ def confusion_matrix(
                 size=size,
                 color=ink_on(image.cmap(shares[truth, guess])),
             )
-    places = np.arange(count)
-    long = max(text_width(name, SMALL + 2) for name in names) + 4 > cell
-    shown = places[:: math.ceil(1.5 * SMALL / cell)]  # as many as there is room for
+    shown = np.arange(count)[:: math.ceil(1.5 * SMALL / cell)]  # as many as there is room for
     labels = [names[place] for place in shown]
-    size = SMALL if long else SMALL + 2
-    ax.set_xticks(shown, labels, rotation=90 if long else 0, size=size)
-    ax.set_yticks(shown, labels, size=size)
+    ax.set_xticks(shown, labels, rotation=90 if long else 0, **style)
+    ax.set_yticks(shown, labels, **style)
     ax.tick_params(length=0)
     right = np.trace(counts) / counts.sum()
     ax.set(xlabel="predicted class", ylabel="true class", title=f"{right:.1%} right")
     return ax
+
+
+def _cut(name: str, room: float) -> str:
+    """Return a name, shortened if it is longer than the room for it, in points."""
+    if text_width(name) <= room:
+        return name
+    while len(name) > 1 and text_width(f"{name}…") > room:
+        name = name[:-1]
+    return f"{name.rstrip()}…"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,7 +90,7 @@ def gradient_flow(
     _draw(ax, list(found.values()))
     _name(ax, list(found))
     ax.set(
-        ylabel="size of the gradients" if optimizer is None else "change of the weights, as a part of them",
+        ylabel="size of the gradients" if optimizer is None else "change / weights",
         xlim=(-0.5, len(found) - 0.5),
     )
     open_frame(ax)
@@ -159,9 +160,11 @@ def _name(ax: Axes, names: list[str]) -> None:
     """Write the layers below, as fully as there is room."""
     room = 72 * size_of(ax)[0] / len(names) - 4
     short = [name.partition("(")[0].replace(" ", "\n", 1) for name in names]
-    texts, rotation, size = names, 0, SMALL + 2
+    texts, rotation, size, every = names, 0, SMALL + 2, 1
     if max(text_width(name, size) for name in names) > room:
         texts = short
     if max(text_width(line, size) for name in short for line in name.split("\n")) > room:
         texts, rotation, size = names, 90, SMALL
-    ax.set_xticks(range(len(names)), texts, rotation=rotation, size=size)
+        every = math.ceil(1.5 * SMALL / max(room + 4, 1))  # as many as there is room for
+    shown = range(0, len(names), every)
+    ax.set_xticks(shown, [texts[place] for place in shown], rotation=rotation, size=size, parse_math=False)

@@ -74,7 +74,7 @@ def history(history: History, *, columns: Sequence[str] | None = None, ax: Axes 
         colour = VALIDATION if held_out else TRAINING
         if len(metrics) > 1:
             colour = class_colour(metrics.index(name.removeprefix(HELD_OUT)))
-        lines = np.array(history[name], dtype=np.float64).reshape(len(epochs), -1)  # None becomes NaN
+        lines = _numbers(history[name])
         drawn.append(lines)
         many = lines.shape[1] > 1
         for index, line in enumerate(lines.T):
@@ -92,10 +92,19 @@ def history(history: History, *, columns: Sequence[str] | None = None, ax: Axes 
     _scale(ax, np.concatenate([lines.ravel() for lines in drawn]))
     ax.set_xlabel("epoch")
     ax.set_ylabel(metrics[0].replace("_", " ") if len(metrics) == 1 else "")
-    ax.locator_params(axis="x", integer=True)
+    ax.locator_params(axis="x", integer=True, min_n_ticks=1)
     open_frame(ax)
     legend(ax)
     return ax
+
+
+def _numbers(column: list[Any]) -> Array:
+    """Return a column as an array of shape (epochs, replicas); what is no number is NaN."""
+    count = max(len(value) if isinstance(value, list) else 1 for value in column)
+    rows = [value if isinstance(value, list) else [value] * count for value in column]
+    return np.array(
+        [[value if isinstance(value, int | float) else np.nan for value in row] for row in rows], np.float64
+    )
 
 
 def _mark_best(ax: Axes, history: History, lines: Array) -> None:

@@ -79,6 +79,7 @@ def neuron(
         if isinstance(one, Dense) or outputs[index + 1 + len(behind)].shape != outputs[index].shape:
             break
         behind.append(one)
+    acting = [one for one in behind if not one.stochastic]  # dropout does nothing in a prediction
     sums = np.asarray(outputs[index], np.float64).reshape(-1, chosen.out_features)[:, unit]
     answers = outputs[index + len(behind)].reshape(-1, chosen.out_features)[:, unit]
     ax = new_axes(_WHERE, ax)
@@ -88,13 +89,22 @@ def neuron(
     x = np.linspace(low - room, high + room, POINTS)
     ax.axhline(0.0, color=LIGHT, lw=0.8)
     ax.axvline(bias, color=GREY, ls=":", lw=1.2, label=f"bias {short(bias)}")
-    words = ", ".join(map(repr, behind))
+    words = ", ".join(map(repr, acting))
     try:
-        curve = responses(_WHERE, behind, x)[0] if behind else x
+        curve = responses(_WHERE, acting, x)[0] if acting else x
         ax.plot(x, curve, color=POSITIVE, lw=1.5, label=words or "no activation")
     except ArgumentError:  # it mixes neurons, so its answer is no function of the one sum
         pass
-    ax.plot(sums, answers, "o", color=VALIDATION, ms=4, alpha=0.6, mew=0, label=f"{len(sums)} rows")
+    ax.plot(
+        sums,
+        answers,
+        "o",
+        color=VALIDATION,
+        ms=4,
+        alpha=0.6,
+        mew=0,
+        label=f"{len(sums)} row{'s' if len(sums) > 1 else ''}",
+    )
     ax.set(xlabel="weighted sum, plus bias", ylabel="answer")
     ax.set_title(f"neuron {unit} of layer {index}, {chosen}", size="small")
     open_frame(ax)

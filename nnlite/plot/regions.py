@@ -641,9 +641,10 @@ def _image(ax: Axes, grid: Grid, numbers: AnyArray, *, interpolation: str = "bil
     ax.set(
         xlim=(grid.horizontal[0], grid.horizontal[-1]),
         ylim=(grid.vertical[0], grid.vertical[-1]),
-        xlabel=grid.names[0],
-        ylabel=grid.names[1],
     )
+    # A dollar sign in a name begins no formula.
+    ax.set_xlabel(grid.names[0], parse_math=False)
+    ax.set_ylabel(grid.names[1], parse_math=False)
     return image
 
 
@@ -726,4 +727,6 @@ def name_classes(ax: Axes, question: Question, *, inside: bool) -> None:
     place: dict[str, Any] = {"loc": "upper right"} if inside else {
         "loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0,
     }  # fmt: skip
-    ax.legend(handles=handles, fontsize=SMALL + 1, framealpha=0.9, edgecolor=GREY, **place)
+    legend = ax.legend(handles=handles, fontsize=SMALL + 1, framealpha=0.9, edgecolor=GREY, **place)
+    for text in legend.get_texts():
+        text.set_parse_math(False)

@@ -194,7 +194,9 @@ def legend(ax: Axes) -> None:
     ['rising']
     >>> pyplot("here").close(ax.figure)
     """
-    ax.legend(fontsize=SMALL + 0.5, framealpha=0.85, edgecolor="none")
+    made = ax.legend(fontsize=SMALL + 0.5, framealpha=0.85, edgecolor="none")
+    for text in made.get_texts():
+        text.set_parse_math(False)  # a dollar sign in a name begins no formula
 
 
 def class_colour(index: int) -> str:

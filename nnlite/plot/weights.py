@@ -15,7 +15,7 @@ from nnlite.layers.dense import Dense
 from nnlite.layers.flatten import Flatten
 from nnlite.model import Sequential
 from nnlite.plot.given import check_dense, check_names, check_net, input_names
-from nnlite.plot.style import LIGHT, SMALL, around_zero, diverging, new_axes, size_of
+from nnlite.plot.style import LIGHT, SMALL, around_zero, diverging, new_axes, size_of, text_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["weights"]
 
 _WHERE = "plot.weights"
+#: What part of the Axes the names of inputs may take, and what part remains beside the scale of colours.
+NAMES, WIDE = 0.45, 0.8
+#: How wide a letter is as a rule, as a part of its size.
+LETTER = 0.6
 #: A square number of inputs is taken for an image from this side on.
 SMALLEST = 8
 
@@ -104,11 +108,16 @@ def weights(
     if size is None:
         _name_lines(ax, [f"{line}" for line in range(len(W))] if names is None else names)
         ax.set(xlabel="neuron", ylabel="input" if names is None else "")
-        ax.locator_params(axis="x", integer=True)
+        ax.locator_params(axis="x", integer=True, min_n_ticks=1)
     else:
         ax.set(xticks=[], yticks=[])
-    more = f", {units} of {chosen.W.shape[1]} neurons" if units < chosen.W.shape[1] else ""
-    ax.set_title(f"layer {index}, {chosen}{more}", size="small")
+    title = f"layer {index}, {chosen}"
+    if units < chosen.W.shape[1]:
+        more = f"{units} of {chosen.W.shape[1]} neurons"
+        # On one line, or on two in small Axes, which the scale of colours makes narrower.
+        fits = text_width(f"{title}, {more}", SMALL + 1) < WIDE * 72 * size_of(ax)[0]
+        title = f"{title}, {more}" if fits else f"{title}\n{more}"
+    ax.set_title(title, size=SMALL + 1)
     ax.figure.colorbar(image, ax=ax, label="weight", shrink=0.8)
     return ax
 
@@ -148,10 +157,12 @@ def _columns(units: int, height: int, width: int) -> int:
 
 def _name_lines(ax: Axes, names: Sequence[str]) -> None:
     """Name the lines of the table, or as many of them as there is room for."""
-    room = 72 * size_of(ax)[1] / (1.5 * SMALL)
-    every = math.ceil(len(names) / max(room, 1))
+    width, height = size_of(ax)
+    every = math.ceil(len(names) / max(72 * height / (1.5 * SMALL), 1))
     places = range(0, len(names), every)
-    ax.set_yticks(places, [names[place] for place in places], size=SMALL)
+    letters = max(int(NAMES * 72 * width / (LETTER * SMALL)), 2)
+    labels = [name if len(name) <= letters else f"{name[: letters - 1]}…" for name in names[::every]]
+    ax.set_yticks(places, labels, size=SMALL, parse_math=False)
 
 
 def _mosaic(images: Array, columns: int) -> Array:

@@ -128,16 +128,18 @@ def gap(p: Patient) -> Iterator[Finding]:
     _needs_training(p)
     curve: list[float] = []
     if p.history is not None and "validation_loss" in p.history.columns and not p.history.replicas:
-        curve = [float(value) for value in p.history["validation_loss"]]
+        curve = np.array(p.history["validation_loss"], dtype=np.float64).tolist()
     train, constant = p.start, p.constant
     if p.held_out is not None and p.held_out.y is not None:
         held_out = measured_loss(p.model, p.held_out, p.loss)
     elif curve:  # a part of the training rows, which `fit` has drawn
         kept = p.history.best_epoch if p.history is not None else None
-        held_out = curve[(kept or len(curve)) - 1]
+        held_out = curve[kept - 1 if kept and kept <= len(curve) else -1]
     else:
         raise Skip("no validation rows were given")
-    lowest = min(curve, default=held_out)
+    lowest = min((value for value in curve if np.isfinite(value)), default=held_out)
+    if not np.isfinite(held_out):
+        raise Skip("the validation loss is not finite")
     if held_out - train < GAP * p.way:
         return
     when = ""
@@ -172,6 +174,8 @@ def linear(p: Patient) -> Iterator[Finding]:
         raise Skip(f"the linear model could not be fitted: {error.got}") from None
     judged, where = (part, "training") if held_out is None else (held_out, "validation")
     theirs, ours = measured_loss(model, judged, p.loss), measured_loss(p.model, judged, p.loss)
+    if not np.isfinite(ours):
+        raise Skip("the loss is not finite")
     constant = p.constant
     evidence: dict[str, Any] = {"loss": ours, "linear": theirs, "constant": constant, "rows": where}
     if ours - theirs > WORSE_THAN_LINEAR * p.way:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -159,7 +160,7 @@ class Diagnosis:
         return True
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain data, which ``json.dumps`` takes.
+        """Return everything as plain data, which ``json.dumps`` takes; None stands for what is not finite.
 
         Returns
         -------
@@ -174,7 +175,7 @@ class Diagnosis:
         return {
             "rows": self.rows,
             "trained": self.trained,
-            "findings": [one._asdict() | {"evidence": dict(one.evidence)} for one in self.findings],
+            "findings": [one._asdict() | {"evidence": _plain(one.evidence)} for one in self.findings],
             "checked": list(self.checked),
             "skipped": dict(self.skipped),
         }
@@ -222,3 +223,12 @@ class Diagnosis:
             f"<div><strong>doctor: {escape(self._summary())}</strong> ({escape(self._subject())})"
             f"{table if self.findings else ''}<p>{'<br>'.join(map(escape, self._rest()))}</p></div>"
         )
+
+
+def _plain(value: Any) -> Any:
+    """Return data with None for numbers that JSON does not know."""
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -9,17 +10,20 @@ import numpy as np
 
 from nnlite.boundary import column_names
 from nnlite.checks import check_bool, check_integer
+from nnlite.data import check_reiterable, is_maker, is_reiterable
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.foreign import is_frame, is_sparse
 from nnlite.history import History
 from nnlite.inspect.checkup import after, data, proof, rate, start, units
 from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding
-from nnlite.inspect.checkup.given import Data
-from nnlite.inspect.checkup.patient import Patient, Skip
+from nnlite.inspect.checkup.given import Data, take
+from nnlite.inspect.checkup.patient import SAMPLE, Patient, Skip
 from nnlite.losses import Loss
 from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer
-from nnlite.rows import Blockwise
+from nnlite.rows import Blockwise, join
 from nnlite.second_order import FullBatchOptimizer
+from nnlite.sources import Stream
 from nnlite.training import _check_optimizer
 
 __all__ = [
@@ -34,6 +38,10 @@ __all__ = [
     "examine",
     "one_net",
 ]
+
+
+#: Why the other checks are not made.
+FAILS = "a pass through the model fails"
 
 
 class Check(NamedTuple):
@@ -118,7 +126,7 @@ def doctor(
     X : array-like of shape (rows, features)
         The input, as for `fit`.
     y : array-like
-        The targets.
+        The targets; None if X is a re-iterable of batches ``(x, y)``.
     loss : Loss
         What is lowered.
     optimizer : Optimizer or FullBatchOptimizer
@@ -126,8 +134,8 @@ def doctor(
     weight : array-like of shape (rows,), optional
         How much each row counts.
     validation : tuple, optional
-        ``(X, y)`` or ``(X, y, weight)``, as for `fit`. Of a part of the training rows, such as 0.2,
-        the history says what there is to say.
+        ``(X, y)`` or ``(X, y, weight)``, as for `fit`, or a re-iterable of batches. Of a part of the
+        training rows, such as 0.2, the history says what there is to say.
     history : History, optional
         What `fit` returned.
     batch_size : int, optional
@@ -150,7 +158,7 @@ def doctor(
     Notes
     -----
     Up to 2,000 rows, drawn at random, are passed through the net; duplicates are looked for in all.
-    Of a file or a dask array the first block is read.
+    Of a file or a dask array the first block is read, of batches the first that have so many rows.
     docs/doctor.md lists the codes; each has a page with the numbers that lead to it.
 
     References
@@ -235,6 +243,8 @@ def admit(
         if names is not None and patient.model.input_shape == (len(names),) and len(set(names)) == len(names):
             patient.model.feature_names = names
     try:
+        if y is None and _is_batches(X):
+            X, y, weight = _gathered(patient.model, X, loss, "doctor(X)")
         x, kept = _input(patient.model, X, "X")
         patient.model._adapt(lambda: iter((x,)))
         patient.data = Data(x, None, None)
@@ -249,6 +259,8 @@ def admit(
         findings.append(start.refused(error, "NN104"))
     if held_out is not None:
         try:
+            if held_out[1] is None:
+                held_out = _gathered(patient.model, held_out[0], loss, "X")
             other, rows = _input(patient.model, held_out[0], "validation X")
             patient.held_out = Data(other, None, None)
             target, weights = _targets(patient, held_out[1], held_out[2], other, rows)
@@ -256,6 +268,27 @@ def admit(
         except (ArgumentError, ArgumentTypeError) as error:
             findings.append(start.refused(error.within("validation"), "NN104"))
     return patient, findings
+
+
+def _is_batches(candidate: Any) -> bool:
+    """Tell what `fit` takes for batches rather than for arrays."""
+    if is_frame(candidate) or is_sparse(candidate):
+        return False
+    if isinstance(candidate, tuple | list):
+        return all(isinstance(part, tuple) for part in candidate)
+    return is_maker(candidate) or is_reiterable(candidate)
+
+
+def _gathered(model: Sequential, batches: Any, loss: Loss, where: str) -> tuple[Any, Any, Any]:
+    """Read batches until there are as many rows as are looked at."""
+    parts, count = [], 0
+    for part in Stream(model, check_reiterable(where, batches), loss, where=where):
+        parts.append(part)
+        count += part[0].shape[0]
+        if count >= SAMPLE:
+            break
+    x, y, weight = (None if rows[0] is None else join(list(rows)) for rows in zip(*parts, strict=True))
+    return tuple(take(Data(x, y, weight), np.arange(min(count, SAMPLE))))
 
 
 def _refusals(patient: Patient, model: Sequential, optimizer: Any) -> Iterator[Finding]:
@@ -315,8 +348,9 @@ def check_pair(where: str, validation: Any) -> tuple[Any, Any, Any] | None:
     ----------
     where : str
         Names them in the message.
-    validation : tuple, float or None
-        The candidate. A float is a part of the training rows, which `fit` draws: there are none to look at.
+    validation : tuple, re-iterable of batches, float or None
+        The candidate; of batches, y and weight are None.
+        A float is a part of the training rows, which `fit` draws: there are none to look at.
 
     Returns
     -------
@@ -324,6 +358,8 @@ def check_pair(where: str, validation: Any) -> tuple[Any, Any, Any] | None:
     """
     if validation is None or isinstance(validation, float):
         return None
+    if not isinstance(validation, tuple) and _is_batches(validation):
+        return validation, None, None
     if not isinstance(validation, tuple) or len(validation) not in (2, 3):
         raise ArgumentTypeError(
             where, "(X, y) or (X, y, weight)", _kind(validation), "Give a tuple of arrays."
@@ -359,12 +395,30 @@ def examine(patient: Patient, findings: list[Finding], checks: Iterable[Check]) 
                 checked.append(check.title)
             except Skip as reason:
                 skipped[check.title] = str(reason)
-            except (
-                ArgumentError,
-                ArgumentTypeError,
-            ) as error:  # raised by a layer or a loss of the user's own
+            except (ArgumentError, ArgumentTypeError) as refusal:  # of a layer or a loss of the user's own
                 if all(one.code != "NN209" for one in found):
-                    found.append(start.refused(error, "NN209"))
-                skipped[check.title] = "a pass through the model fails"
+                    found.append(start.refused(refusal, "NN209"))
+                skipped[check.title] = FAILS
+            except Exception:
+                # Of a layer or a loss of the user's own, if a step of `fit` raises as well.
+                error = _raised_by_a_step(patient)
+                if error is None:
+                    raise
+                if all(one.code != "NN209" for one in found):
+                    found.append(start.failed(error))
+                skipped[check.title] = FAILS
     rows = 0 if patient.data is None else patient.data.x.shape[0]
     return Diagnosis(found, checked, skipped, rows=rows, trained=patient.trained)
+
+
+def _raised_by_a_step(patient: Patient) -> Exception | None:
+    """Make the pass of a step as `fit` does, on a copy, and return what it raises."""
+    if patient.data is None or patient.data.y is None:
+        return None
+    model, rng = copy.deepcopy(patient.model), np.random.default_rng(0)
+    few = take(patient.data, np.arange(min(patient.batch_size, patient.data.x.shape[0])))
+    try:
+        model._loss_and_grad(few.x, few.y, few.weight, patient.loss, model.context(rng=rng))  # type: ignore[arg-type]
+    except Exception as error:
+        return error
+    return None

@@ -44,6 +44,10 @@ FAR_ABOVE = 100.0
 CRAWLS = 0.2
 #: How far rates are raised, in what steps, and by what part of the way a loss may differ by chance.
 HIGHEST = 1e8
+#: How far rates are lowered where training explodes, by this many times the loss that it began with: a rate
+#: may be off by as much as float32 can hold.
+LOWEST = 1e-36
+EXPLODED = 10.0
 TIMES = 10.0
 STILL = 0.01
 #: So many times below what the curvature allows is worth a note.
@@ -131,11 +135,13 @@ def learning_rate(p: Patient) -> Iterator[Finding]:
     if fresh:
         p = p.renewed()
     losses = {factor: trial(p, factor) for factor in (0.01, 0.1, 1.0, TIMES, FAR_ABOVE)}
-    for factor in (1e-3, 1e-4):  # where a hundredth diverges too, look further
-        if np.isfinite(losses[0.01][-1]) or np.isfinite(losses[0.1][-1]):
-            break
-        losses[factor] = trial(p, factor)
     start, way = losses[1.0][0], p.way
+    low = min(losses)
+    while low > LOWEST and not min(loss[-1] for factor, loss in losses.items() if factor < 1) < (
+        EXPLODED * max(start, p.constant)
+    ):  # where a hundredth diverges too, look further
+        low /= TIMES
+        losses[low] = trial(p, low)
     high = FAR_ABOVE
     while (
         high < HIGHEST

@@ -46,6 +46,8 @@ def units(p: Patient) -> Iterator[Finding]:
     """Count neurons that answer the same to every row, or stand where their activation is flat."""
     if p.sample.x.shape[0] < 2:
         raise Skip("one row says nothing about neurons")
+    if not np.isfinite(p.passage.loss):
+        raise Skip("the loss is not finite")
     dead: list[dict[str, Any]] = []
     stuck: list[dict[str, Any]] = []
     for index, slopes in sorted(p.passage.slopes.items()):
