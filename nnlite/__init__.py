@@ -166,7 +166,7 @@ __all__ = [
 
 
 #: Modules that few need, and most of which need more than NumPy: imported when first asked for.
-_ON_DEMAND = ("export", "inspect", "interop", "onnx", "plot", "sklearn", "testing")
+_ON_DEMAND = ("distributed", "export", "inspect", "interop", "onnx", "plot", "sklearn", "testing")
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from nnlite._typing import AnyArray, Array
 from nnlite.callbacks import CTRL_C
 from nnlite.loop import Loop
 from nnlite.losses import Value
@@ -19,8 +20,8 @@ class BatchLoop(Loop):
 
     def train(self, optimizer: Optimizer) -> None:
         """Make one step a batch."""
-        state, ctx, backup = self.state, self.ctx, self.backup
-        model, loss, params = state.model, state.loss, state.model.params
+        state, backup, gradient = self.state, self.backup, self.gradient
+        params = state.model.params
         values = params.values
         batch_begin, grad_computed, batch_end = map(
             self.hooks, ("on_batch_begin", "on_grad_computed", "on_batch_end")
@@ -32,12 +33,7 @@ class BatchLoop(Loop):
                 state.batch = number
                 for hook in batch_begin:
                     hook(state)
-                pred = model._forward(x, ctx)
-                value, dy = loss.value_and_grad(pred, y, weight)
-                if not _is_finite(value):
-                    self.diverged(np.isfinite(value), x, y)
-                model._backward(dy, ctx)
-                rows = pred.shape[-2] if weight is None else weight.sum(axis=-1, dtype=np.float64)
+                pred, value, rows = gradient(x, y, weight)
                 state.batch_loss, state.batch_rows = value, rows
                 for hook in grad_computed:
                     hook(state)
@@ -66,6 +62,16 @@ class BatchLoop(Loop):
             self.end_epoch(_mean(now.total, now.count), self.train_metrics(now.outputs), now)
             if state.stop_reason:
                 return
+
+    def gradient(self, x: Array, y: AnyArray, weight: Array | None) -> tuple[Array, Value, Value]:
+        """Fill ``params.grads`` for a batch; return its predictions, its loss, and its rows or weights."""
+        state, ctx = self.state, self.ctx
+        pred = state.model._forward(x, ctx)
+        value, dy = state.loss.value_and_grad(pred, y, weight)
+        if not _is_finite(value):
+            self.diverged(np.isfinite(value), x, y)
+        state.model._backward(dy, ctx)
+        return pred, value, pred.shape[-2] if weight is None else weight.sum(axis=-1, dtype=np.float64)
 
 
 def _mean(total: Value, count: Value) -> Value:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -71,6 +71,8 @@ class TrainingState:
         Which nets are still being trained.
     ended : ndarray of int or None
         Indices of the replicas whose training is over; None until there are any.
+    rank, ranks : int
+        Number of this process, from 0, and of how many that train together; 0 and 1 alone.
 
     Examples
     --------
@@ -110,6 +112,8 @@ class TrainingState:
         self.active = np.ones(replicas or 1, bool)
         self.ended: AnyArray | None = None
         self.rng = rng
+        self.rank, self.ranks = 0, 1
+        self._decide: Callable[[bool], bool] = bool
         self._interrupted = False  # whether Ctrl-C ends the epoch behind the present batch
         self._snapshot: Callable[[], dict[str, Any]] | None = None
         self._left: dict[int, tuple[dict[str, Array], list[Any]]] = {}
@@ -127,6 +131,34 @@ class TrainingState:
                     array[index] = kept.get(slot, 0.0)
             for state in draws:
                 set_state(self.rng.each[index], state)  # type: ignore[union-attr]
+
+    def decide(self, wish: bool) -> bool:
+        """Come to one decision where several processes train together: that of rank 0.
+
+        What a callback does by the clock, or by anything else that differs between processes, must
+        be decided for all of them, or one would wait for another that has gone home. All ranks must
+        ask, at the same moment.
+
+        Parameters
+        ----------
+        wish : bool
+            What this process would do.
+
+        Returns
+        -------
+        bool
+            What all of them do; alone, the wish.
+
+        Examples
+        --------
+        >>> from nnlite import SGD, Dense, MeanSquaredError
+        >>> state = TrainingState(
+        ...     Sequential([Dense(1, 1)]), SGD(0.1), MeanSquaredError(), epochs=5, columns=("epoch", "loss")
+        ... )
+        >>> state.decide(True)
+        True
+        """
+        return self._decide(bool(wish))
 
     def snapshot(self) -> dict[str, Any]:
         """Return all that a later training needs to go on from here; `Checkpoint` writes it to a file.
@@ -205,6 +237,15 @@ class Callback:
     `state_dict` and takes it back in `load_state_dict`. One without them begins afresh when
     training goes on from a checkpoint.
 
+    Where several processes train together (`nnlite.distributed`) each has the callback, and gives
+    it the same numbers.
+
+    Attributes
+    ----------
+    first_rank_only : bool
+        Whether, of several such processes, only the first one calls it: for callbacks that print,
+        draw or write files. Set it in the subclass.
+
     Examples
     --------
     >>> class Print(Callback):
@@ -218,6 +259,8 @@ class Callback:
     1 1.0
     2 0.36
     """
+
+    first_rank_only: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Refuse a method that nobody would call."""
@@ -615,7 +658,7 @@ class TimeLimit(Callback):
 
     def on_batch_end(self, state: TrainingState) -> None:
         """Stop if the time is over."""
-        if time.monotonic() >= self._end:
+        if state.decide(time.monotonic() >= self._end):
             self._said = f"time limit of {self.seconds:g} s"
             state.stop(self._said)
 
@@ -648,6 +691,8 @@ class ProgressBar(Callback):
     >>> ProgressBar(show=["loss", "validation_loss"]).show
     ('loss', 'validation_loss')
     """
+
+    first_rank_only = True
 
     def __init__(self, *, show: Sequence[str] | None = None, disable: bool | None = None) -> None:
         if isinstance(show, str):

@@ -111,6 +111,8 @@ class Checkpoint(Callback):
 
     def check(self, state: TrainingState) -> None:
         """Check that there is a folder, and that what is drawn from can be stored."""
+        if state.rank:  # the first one writes, and its disk may be another
+            return
         folder = self.path.resolve().parent  # also if the file is a link
         if not folder.is_dir():
             raise ArgumentError(
@@ -153,7 +155,7 @@ class Checkpoint(Callback):
         """Write if it is time, or training is about to end in the middle of the epoch."""
         self._steps += 1
         self._cut = bool(state.stop_reason) or state._interrupted
-        if self._cut or (self.unit == "steps" and self._steps >= self.every) or self._is_over():
+        if self._cut or (self.unit == "steps" and self._steps >= self.every) or self._is_over(state):
             self._write(state)
 
     def on_epoch_end(self, state: TrainingState) -> None:
@@ -164,16 +166,19 @@ class Checkpoint(Callback):
         due = in_epochs and self.unit != "seconds" and state.epoch % self.every == 0
         # A search that was not interrupted would not begin anew here.
         ends = state.stop_reason or (state.history.interrupted and not _begins_anew(state))
-        if due or ends or state.epoch == state.epochs or self._is_over():
+        if due or ends or state.epoch == state.epochs or self._is_over(state):
             self._write(state)
 
-    def _is_over(self) -> bool:
-        return self.unit == "seconds" and time.monotonic() - self._last >= self.every
+    def _is_over(self, state: TrainingState) -> bool:
+        return self.unit == "seconds" and state.decide(time.monotonic() - self._last >= self.every)
 
     def _write(self, state: TrainingState) -> None:
         if not np.isfinite(state.model.params.values).all():
             return  # the next batch, or the end of the epoch, finds out; the checkpoint before stays
-        document, arrays = pack("Checkpoint", state.snapshot())
+        snapshot = state.snapshot()
+        if state.rank:
+            return
+        document, arrays = pack("Checkpoint", snapshot)
         about = {"format": FORMAT, "version": __version__, "numpy": np.__version__, "state": document}
         write_tensors(self.path, about, arrays, key=_KEY, where=f"Checkpoint({str(self.path)!r})")
         self._steps, self._last = 0, time.monotonic()

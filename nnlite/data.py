@@ -27,7 +27,9 @@ from nnlite.rows import SparseRows, as_csr
 from nnlite.streams import Generators
 
 __all__ = [
+    "WHOLE",
     "Batches",
+    "Cut",
     "Fresh",
     "Order",
     "batches",
@@ -287,6 +289,76 @@ def _check_same_rows(where: str, X: Any, y: AnyArray) -> None:
         )
 
 
+class Cut:
+    """How the rows of a data set come to be batches: one batch behind the other, and all of each.
+
+    A process that trains together with others has a subclass, which leaves it its share.
+
+    Attributes
+    ----------
+    total : int or None
+        Rows of all processes together, if they have different ones; None if all have the same.
+
+    Examples
+    --------
+    >>> Cut().slices(5, 2)
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+
+    total: int | None = None
+
+    def slices(self, rows: int, batch_size: int) -> list[slice]:
+        """Cut an order of the rows.
+
+        Parameters
+        ----------
+        rows : int
+            How many there are.
+        batch_size : int
+            Rows in a batch.
+
+        Returns
+        -------
+        list of slice
+            One for each batch.
+        """
+        return [slice(start, min(start + batch_size, rows)) for start in range(0, rows, batch_size)]
+
+    def order(self, rng: np.random.Generator | Generators | Order, rows: int) -> NDArray[np.int64]:
+        """Draw an order of the rows.
+
+        Parameters
+        ----------
+        rng : Generator, Generators or Order
+            Draws it.
+        rows : int
+            How many there are.
+
+        Returns
+        -------
+        ndarray of shape (rows,) or (replicas, rows)
+        """
+        return rng.permutation(rows)
+
+    def share(self, rows: int) -> slice:
+        """Return which of some rows, such as those of a block, are for this process.
+
+        Parameters
+        ----------
+        rows : int
+            How many there are.
+
+        Returns
+        -------
+        slice
+        """
+        return slice(0, rows)
+
+
+#: All rows are for this process.
+WHOLE = Cut()
+
+
 class Batches:
     """The rows of a data set, some at a time; `batches` makes one.
 
@@ -304,6 +376,8 @@ class Batches:
     own : tuple of bool, optional
         Of each array, whether it has an axis of replicas in front of its rows: other data
         for each. By default none has.
+    cut : Cut
+        Which rows each batch has.
 
     Attributes
     ----------
@@ -328,9 +402,11 @@ class Batches:
         batch_size: int,
         rng: np.random.Generator | Generators | Order | None,
         own: tuple[bool, ...] = (),
+        cut: Cut = WHOLE,
     ) -> None:
         own = own or (False,) * len(arrays)
         self._rng = rng
+        self._cut = cut
         self._in_order = rng is None and not any(own)
         self.batch_size = batch_size
         self.rows = int(arrays[0].shape[own[0]])
@@ -338,17 +414,18 @@ class Batches:
         # In which the rows of each replica begin here.
         starts = [np.arange(0, len(array), self.rows)[:, None] for array in self._arrays]
         self._starts = [start if mine else None for start, mine in zip(starts, own, strict=True)]
+        self._slices = cut.slices(self.rows, batch_size)
 
     def __len__(self) -> int:
-        return -(-self.rows // self.batch_size)
+        return len(self._slices)
 
     def __iter__(self) -> Iterator[tuple[AnyArray, ...]]:
-        parts = [slice(start, start + self.batch_size) for start in range(0, self.rows, self.batch_size)]
+        parts = self._slices
         if self._in_order:
             for part in parts:
                 yield tuple([array[part] for array in self._arrays])
             return
-        order = np.arange(self.rows) if self._rng is None else self._rng.permutation(self.rows)
+        order = np.arange(self.rows) if self._rng is None else self._cut.order(self._rng, self.rows)
         drawn = list(zip(self._arrays, self._starts, strict=True))
         for part in parts:
             rows = order[..., part]

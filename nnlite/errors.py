@@ -15,6 +15,7 @@ __all__ = [
     "GradientCheckError",
     "ModelFileError",
     "NotFittedError",
+    "RankError",
     "ReplicaWarning",
     "ShapeError",
 ]
@@ -80,6 +81,10 @@ class ModelFileError(ArgumentError):
 
 class GradientCheckError(ArgumentError):
     """A ``backward``, a loss or an update rule that disagrees with its definition."""
+
+
+class RankError(ArgumentError):
+    """The processes of a distributed training do not go together."""
 
 
 class ReplicaWarning(UserWarning):

@@ -67,26 +67,44 @@ class FullBatchLoop(Loop):
     def full_loss(self) -> float:
         """Compute the loss and the gradient over all data."""
         state = self.state
+        grads, total, count = self.add_up()
+        count = count or 1.0  # if no row counts, the loss is 0
+        state.model.params.grads[...] = grads / count
+        self.stepped = True
+        state.batch_loss, state.batch_rows = total / count, count
+        for hook in self.hooks("on_grad_computed"):
+            hook(state)
+        return float(state.batch_loss)
+
+    def add_up(self) -> tuple[Array, float, float]:
+        """Return the sums over all rows of the gradient, of the loss, and of the weights."""
+        state = self.state
         model, params = state.model, state.model.params
-        grad_computed = self.hooks("on_grad_computed")
         grads = np.zeros_like(params.grads)
         total = count = 0.0
+        bad = None
         for number, (x, y, weight) in enumerate(self.data, start=1):
             state.batch = number
+            if not x.shape[0]:  # the share of a batch with fewer rows than there are to share it
+                continue
             value = model._loss_and_grad(x, y, weight, state.loss, self.ctx)
             if not math.isfinite(float(value)):
-                self.diverged(False, x, y)
+                bad = x, y
+                break
             rows = x.shape[0] if weight is None else float(weight.sum())
             total += float(value) * rows
             count += rows
             grads += params.grads * rows
-        count = count or 1.0  # if no row counts, the loss is 0
-        params.grads[...] = grads / count
-        self.stepped = True
-        state.batch_loss, state.batch_rows = total / count, count
-        for hook in grad_computed:
-            hook(state)
-        return float(state.batch_loss)
+        self.refuse(bad)
+        return grads, total, count
+
+    def add_weights(self, total: float) -> float:
+        """Return the sum of the weights of all rows, of which some may be elsewhere."""
+        return total
+
+    def join_rows(self, rows: Array) -> Array:
+        """Return what was computed for all rows, of which some may be elsewhere."""
+        return rows
 
 
 class _Residuals:
@@ -107,29 +125,38 @@ class _Residuals:
                 np.ones(x.shape[0]) if weight is None else weight.astype(np.float64),
             )
             for x, y, weight in loop.data
+            if x.shape[0]
         ]
-        total = sum(float(weight.sum()) for _, _, weight in copies) or 1.0  # if no row counts, the loss is 0
+        # If no row counts, the loss is 0.
+        total = loop.add_weights(sum(float(weight.sum()) for _, _, weight in copies)) or 1.0
         self.batches = [(x, y, np.sqrt(weight[:, None] / (total * y.shape[-1]))) for x, y, weight in copies]
 
     def __call__(self, values: Array, with_jacobian: bool) -> tuple[Array, Array | None]:
         """Compute the residuals, and the Jacobian if asked."""
         self.model.params.values[...] = values
-        residuals, jacobians = [], []
+        residuals: list[Array] = [np.zeros(0)]
+        jacobians: list[Array] = []
+        bad = None
         for number, (x, y, scale) in enumerate(self.batches, start=1):
             self.loop.state.batch = number
             if not with_jacobian:
-                residuals.append(scale * (self.model._forward(x) - y))
+                residuals.append((scale * (self.model._forward(x) - y)).reshape(-1))
                 continue
             pred, jacobian = outputs_and_jacobian(self.model, x)
             # A step that leads to where nothing is finite is not taken; a place to step from is needed.
             if not (np.isfinite(pred).all() and np.isfinite(jacobian).all()):
-                self.loop.diverged(False, x, y)
-            residuals.append(scale * (pred - y))
+                bad = x, y
+                break
+            residuals.append((scale * (pred - y)).reshape(-1))
             jacobian *= scale[..., None]
             jacobians.append(jacobian.reshape(-1, self.model.params.size))
-        if with_jacobian:
-            self.loop.stepped = True
-        joined = np.concatenate(residuals).reshape(-1)
-        if len(jacobians) < 2:  # without a copy, which may be a gigabyte
-            return joined, jacobians[0] if jacobians else None
-        return joined, np.concatenate(jacobians)
+        if not with_jacobian:
+            return self.loop.join_rows(np.concatenate(residuals)), None
+        self.loop.refuse(bad)
+        self.loop.stepped = True
+        # A single one without a copy, which may be a gigabyte.
+        rows = jacobians[0] if len(jacobians) == 1 else self._stack(jacobians)
+        return self.loop.join_rows(np.concatenate(residuals)), self.loop.join_rows(rows)
+
+    def _stack(self, jacobians: list[Array]) -> Array:
+        return np.concatenate([np.zeros((0, self.model.params.size)), *jacobians])

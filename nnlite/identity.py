@@ -20,7 +20,15 @@ from nnlite.second_order import FullBatchOptimizer
 from nnlite.sources import Arrays, Source
 from nnlite.streams import Generators
 
-__all__ = ["arguments", "changed_arguments", "check_same", "describe", "scheduled_rate", "texts"]
+__all__ = [
+    "arguments",
+    "changed_arguments",
+    "check_same",
+    "describe",
+    "difference",
+    "scheduled_rate",
+    "texts",
+]
 
 #: How many rows of each array are looked at to tell whether data are the same.
 SAMPLED_ROWS = 16
@@ -133,6 +141,8 @@ def _fingerprint(source: Source | None) -> dict[str, Any] | str:
     """Describe data by shapes, dtypes, and a checksum of a few rows."""
     if not isinstance(source, Arrays):
         return "batches"
+    if source.cutter.total is not None:  # other rows on each rank, which may be shared out anew
+        return {"rows of all shards": source.cutter.total, "X": list(map(int, source.x.shape[1:]))}
     found: dict[str, Any] = {"rows": source.rows}
     for name, rows, own in zip(
         ("X", "y", "weight"), (source.x, source.y, source.weight), source.own, strict=True
@@ -235,7 +245,7 @@ def check_same(where: str, then: dict[str, Any], now: dict[str, Any]) -> None:
     """
     for name in dict.fromkeys((*now, *then)):
         if then.get(name, ...) != now.get(name, ...):
-            what, old, new = _difference(name, then.get(name), now.get(name))
+            what, old, new = difference(name, then.get(name), now.get(name))
             raise ArgumentError(
                 where,
                 f"the same {what} as in the training that wrote it, {short(old)}",
@@ -244,8 +254,28 @@ def check_same(where: str, then: dict[str, Any], now: dict[str, Any]) -> None:
             )
 
 
-def _difference(name: str, then: Any, now: Any) -> tuple[str, Any, Any]:
-    """Find the entry in which two descriptions differ."""
+def difference(name: str, then: Any, now: Any) -> tuple[str, Any, Any]:
+    """Find the entry in which two descriptions differ.
+
+    Parameters
+    ----------
+    name : str
+        What they describe.
+    then, now : object
+        Plain data that are not equal.
+
+    Returns
+    -------
+    name : str
+        Of the entry, and of what it is an entry.
+    then, now : object
+        What it is in each.
+
+    Examples
+    --------
+    >>> difference("layers", ["Dense(2, 3)", "Tanh()"], ["Dense(2, 3)", "ReLU()"])
+    ('entry 1 of layers', 'Tanh()', 'ReLU()')
+    """
     if isinstance(then, dict) and isinstance(now, dict):
         for key in dict.fromkeys((*now, *then)):
             if then.get(key) != now.get(key):

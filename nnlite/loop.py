@@ -151,6 +151,8 @@ class Loop:
         Puts back what a checkpoint holds, with True also what the callbacks remember.
     rngs : list of Generator or Generators
         All that is drawn from.
+    called : list of Callback
+        Those of the callbacks that this process calls.
     done : int
         Epochs that were over before this loop began.
     now : Epoch or None
@@ -173,6 +175,7 @@ class Loop:
         self.validation = validation
         self.metrics = metrics
         self.callbacks = callbacks
+        self.called = [one for one in callbacks if not (state.rank and one.first_rank_only)]
         self.rng = rng
         self.epoch_begin, self.epoch_end = map(self.hooks, ("on_epoch_begin", "on_epoch_end"))
         # Batches, metrics and schedules are met for the first time in the first epoch. What goes
@@ -200,18 +203,41 @@ class Loop:
     def hooks(self, moment: str) -> list[Callable[[TrainingState], None]]:
         """Return the callbacks that do something at a moment."""
         base = getattr(Callback, moment)
-        return [getattr(c, moment) for c in self.callbacks if getattr(type(c), moment) is not base]
+        return [getattr(c, moment) for c in self.called if getattr(type(c), moment) is not base]
+
+    # What a loop does that shares its work with others.
+
+    def adapt(self) -> None:
+        """Show the inputs to the layers that must see some."""
+        self.state.model._adapt(self.data.inputs)
+
+    def note_interrupt(self) -> bool:
+        """Take note of Ctrl-C; tell whether it is the second one, of a user who does not want to wait."""
+        again, self.state.history.interrupted = self.state.history.interrupted, True
+        return again
+
+    def verify(self) -> None:
+        """Make sure that what is about to be stored is the same everywhere."""
+
+    def joined_outputs(self, now: Epoch) -> Array | None:
+        """Return the predictions for the batches of the present epoch that are done, one behind the other."""
+        preds = [pred for pred, _, _ in now.outputs]
+        return np.concatenate(preds, axis=-1 - self.state.model.boundary.output_rank) if preds else None
+
+    def settle_row(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return the row of the history that counts."""
+        return row
 
     def run(self) -> None:
         """Go from the first epoch to the last."""
         state, history = self.state, self.state.history
         started: list[Callback] = []
         # A loss that is not finite ends training with an error that says more than NumPy's warnings.
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"), _stop_at_ctrl_c(state):
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"), self._noting_ctrl_c():
             try:
                 if self.restore is not None:
                     self.restore(False)
-                for callback in self.callbacks:
+                for callback in self.called:
                     callback.on_train_begin(state)
                     started.append(callback)
                 if self.restore is not None:
@@ -221,11 +247,12 @@ class Loop:
                     self.start_draws = get_states(self.rngs)
                 if isinstance(self.validation, float) and isinstance(self.data, Arrays):
                     self.data, self.validation = self.data.split(self.validation, self.rng)
-                state.model._adapt(self.data.inputs)
+                self.adapt()
                 self.draw_again()
                 self.train(state.optimizer)
             except KeyboardInterrupt:
-                if history.interrupted:  # the second one: the user does not want to wait
+                # The second one: the user does not want to wait. Or other ranks must stop too.
+                if history.interrupted or state.ranks > 1:
                     raise
                 # From a handler that is not ours, or raised by a callback.
                 history.interrupted = True
@@ -243,11 +270,37 @@ class Loop:
                 stacklevel=4,
             )
 
+    @contextmanager
+    def _noting_ctrl_c(self) -> Iterator[None]:
+        """Note the first Ctrl-C, to stop behind a batch or an epoch; end at once at the second."""
+
+        def handle(number: int, frame: Any) -> None:
+            if self.note_interrupt():
+                signal.default_int_handler(number, frame)
+
+        # Handlers can be set in the main thread only, and one that is not Python's own is left alone.
+        ours = (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        )
+        if ours:
+            signal.signal(signal.SIGINT, handle)
+        try:
+            yield
+        finally:
+            if ours:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def train(self, optimizer: Any) -> None:
         """Go through the epochs."""
         raise NotImplementedError(f"{type(self).__name__}.train is not written yet")
 
     # When a loss is no number any more.
+
+    def refuse(self, bad: tuple[Array, AnyArray] | None) -> None:
+        """Give up if there was a batch, of these inputs and targets, with a loss that is not finite."""
+        if bad is not None:
+            self.diverged(False, *bad)
 
     def diverged(
         self, finite: Any, x: Array, y: AnyArray, *, got: str = "one that is not", place: str = ""
@@ -421,7 +474,8 @@ class Loop:
         row = {name: self.plain(name, value) for name, value in row.items()}
         rate = self.rate.tolist() if isinstance(self.rate, np.ndarray) else self.rate
         row = {"epoch": state.epoch, **row, "learning_rate": rate}
-        state.history.rows.append(row | {"seconds": time.perf_counter() - epoch.begun})
+        row["seconds"] = time.perf_counter() - epoch.begun
+        state.history.rows.append(self.settle_row(row))
         self.now = None
         for hook in self.epoch_end:
             hook(state)
@@ -477,26 +531,3 @@ def _plain(name: str, value: Any) -> Any:
         return value
     fix = "Return a float."
     raise ArgumentTypeError(f"metric {name!r}", "a function that returns a number", f"{value!r}", fix)
-
-
-@contextmanager
-def _stop_at_ctrl_c(state: TrainingState) -> Iterator[None]:
-    """Note the first Ctrl-C, for the loop to stop behind a batch or an epoch; end at once at the second."""
-
-    def handle(number: int, frame: Any) -> None:
-        if state.history.interrupted:
-            signal.default_int_handler(number, frame)
-        state.history.interrupted = True
-
-    # Handlers can be set in the main thread only, and one that is not Python's own is left alone.
-    ours = (
-        threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    )
-    if ours:
-        signal.signal(signal.SIGINT, handle)
-    try:
-        yield
-    finally:
-        if ours:
-            signal.signal(signal.SIGINT, signal.default_int_handler)

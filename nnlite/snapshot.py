@@ -52,6 +52,7 @@ def capture(loop: Loop, training: dict[str, Any], callbacks: Sequence[Callback])
     ArgumentError, ArgumentTypeError
         If there is something that cannot be stored.
     """
+    loop.verify()
     state, now = loop.state, loop.now
     optimizer, history = state.optimizer, state.history
     if isinstance(loop, FullBatchLoop) and isinstance(optimizer, FullBatchOptimizer):
@@ -95,12 +96,10 @@ def _kept_by(optimizer: Optimizer | FullBatchOptimizer) -> dict[str, Any]:
 
 
 def _epoch(loop: Loop, now: Epoch) -> dict[str, Any]:
-    preds = [pred for pred, _, _ in now.outputs]  # the targets come again with the data
-    axis = -1 - loop.state.model.boundary.output_rank
     return {
         "total": now.total,
         "count": now.count,
-        "outputs": np.concatenate(preds, axis=axis) if preds else None,
+        "outputs": loop.joined_outputs(now),  # the targets come again with the data
         "seconds": time.perf_counter() - now.begun,
         "rate": loop.rate,
         "listed": loop.listed,
@@ -347,6 +346,8 @@ def restore(
     loop.go_on = GoOn(where, epoch, now, saved["epoch"] and saved["epoch"]["outputs"])
     if with_callbacks:
         for callback, one in zip(callbacks, saved["callbacks"], strict=True):
+            if callback not in loop.called:
+                continue
             try:
                 callback.load_state_dict(one, state)
             except Exception as error:  # whatever a callback makes of a state that it did not expect

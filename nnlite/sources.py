@@ -12,7 +12,9 @@ from nnlite._typing import AnyArray, Array
 from nnlite.boundary import check_columns, column_names
 from nnlite.checks import check_number, is_own
 from nnlite.data import (
+    WHOLE,
     Batches,
+    Cut,
     Order,
     check_reiterable,
     checked_batches,
@@ -28,7 +30,17 @@ from nnlite.model import Sequential
 from nnlite.rows import DaskRows, FileRows, SparseRows, is_dask, is_in_file, join
 from nnlite.streams import Generators
 
-__all__ = ["Arrays", "Batch", "Blocks", "Files", "Source", "Stream", "training_source", "validation_source"]
+__all__ = [
+    "Arrays",
+    "Batch",
+    "Blocks",
+    "Files",
+    "Source",
+    "Stream",
+    "share",
+    "training_source",
+    "validation_source",
+]
 
 #: What to do about tables whose columns differ inside one training, before the model knows any.
 _SAME_COLUMNS = "Give the same columns in the same order everywhere."
@@ -65,6 +77,8 @@ class Arrays:
         How many there are, for one replica.
     batch_size : int
         Rows in a batch; all, until `cut` says otherwise.
+    cutter : Cut
+        Which rows each batch has.
     columns : tuple of str or None
         Names of the columns of the table that the input was; None for another input.
 
@@ -84,7 +98,9 @@ class Arrays:
         self.rows = x.shape[own[0]]
         self.cut(self.rows, None)
 
-    def cut(self, batch_size: int, rng: np.random.Generator | Generators | Order | None) -> None:
+    def cut(
+        self, batch_size: int, rng: np.random.Generator | Generators | Order | None, cutter: Cut = WHOLE
+    ) -> None:
         """Say how the rows are cut into batches.
 
         Parameters
@@ -93,6 +109,8 @@ class Arrays:
             Rows in a batch.
         rng : Generator, Generators, Order or None
             Draws a new order for every pass; None keeps the order.
+        cutter : Cut
+            Which rows each batch has.
 
         Raises
         ------
@@ -101,9 +119,11 @@ class Arrays:
         """
         if isinstance(self.x, SparseRows) and isinstance(rng, Generators):
             raise _one_order_for_all("a sparse X")
-        self.batch_size, self.rng = batch_size, rng
+        self.batch_size, self.rng, self.cutter = batch_size, rng, cutter
         arrays = (self.x, self.y) if self.weight is None else (self.x, self.y, self.weight)
-        self._batches = Batches(arrays, batch_size=batch_size, rng=rng, own=self.own[: len(arrays)])
+        self._batches = Batches(
+            arrays, batch_size=batch_size, rng=rng, own=self.own[: len(arrays)], cut=cutter
+        )
 
     def __iter__(self) -> Iterator[Batch]:
         if self.weight is None:
@@ -145,9 +165,10 @@ class Arrays:
         if isinstance(self.x, SparseRows) and isinstance(rng, Generators):
             raise _one_order_for_all("a sparse X")
         held_out = held_out_rows("fit(validation=)", fraction, self.rows)
-        order = rng.permutation(self.rows)
+        order = self.cutter.order(rng, self.rows)
         train, test = self._take(order[..., held_out:]), self._take(order[..., :held_out])
-        train.cut(self.batch_size, self.rng)
+        train.cut(self.batch_size, self.rng, self.cutter)
+        test.cutter = self.cutter
         return train, test
 
     def _take(self, rows: AnyArray) -> Arrays:
@@ -242,7 +263,9 @@ class Blocks(Arrays):
         self.starts = np.cumsum((0, *x.sizes))
         self.cut(self.rows, None)
 
-    def cut(self, batch_size: int, rng: np.random.Generator | Generators | Order | None) -> None:
+    def cut(
+        self, batch_size: int, rng: np.random.Generator | Generators | Order | None, cutter: Cut = WHOLE
+    ) -> None:
         """Say how the rows are cut into batches; see `Arrays.cut`."""
         if isinstance(rng, Generators):
             raise _one_order_for_all("a dask array")
@@ -253,10 +276,14 @@ class Blocks(Arrays):
                 "a function",
                 "Write shuffle=True: blocks come in random order, and so do the rows of each.",
             )
-        self.batch_size = batch_size
+        self.batch_size, self.cutter = batch_size, cutter
         self.rng: np.random.Generator | None = rng
 
     def __iter__(self) -> Iterator[Batch]:
+        for batch in self._whole_batches():
+            yield share(batch, self.cutter)
+
+    def _whole_batches(self) -> Iterator[Batch]:
         size, rng = self.batch_size, self.rng
         if rng is not None:
             # One draw at the beginning of a pass, as `Batches` makes, so that dropout may draw in between.
@@ -314,8 +341,34 @@ class Blocks(Arrays):
         held_out[rng.permutation(self.rows)[: held_out_rows("fit(validation=)", fraction, self.rows)]] = True
         marks = np.split(held_out, self.starts[1:-1])
         train = Blocks(self.x, self.y, self.weight, kept=[np.flatnonzero(~mark) for mark in marks])
-        train.cut(self.batch_size, self.rng)
+        train.cut(self.batch_size, self.rng, self.cutter)
         return train, Blocks(self.x, self.y, self.weight, kept=list(map(np.flatnonzero, marks)))
+
+
+def share(batch: Batch, cutter: Cut) -> Batch:
+    """Return the rows of a batch that are for this process.
+
+    Parameters
+    ----------
+    batch : (x, y, weight)
+        All its rows.
+    cutter : Cut
+        Says which.
+
+    Returns
+    -------
+    x, y, weight
+
+    Examples
+    --------
+    >>> from nnlite.data import WHOLE
+    >>> share((np.ones((1, 2)), np.ones(1), None), WHOLE)
+    (array([[1., 1.]]), array([1.]), None)
+    """
+    if cutter is WHOLE:
+        return batch
+    mine = cutter.share(batch[0].shape[0])
+    return _part(batch, mine.start, mine.stop)
 
 
 def _part(batch: Batch, start: int, stop: int) -> Batch:
@@ -438,8 +491,15 @@ class Stream:
         self.batches = batches
         self.loss = loss
         self.where = where
+        self.cutter = WHOLE
 
     def __iter__(self) -> Iterator[Batch]:
+        for batch in self.in_order():
+            yield share(batch, self.cutter)
+
+    def in_order(self) -> Iterator[Batch]:
+        """Give all batches, whole."""
+
         def check(x: Any, y: Any, weight: Any) -> Batch:
             self._check_columns(x)
             return _checked(self.model, x, y, weight, self.loss, where="x", part=True)
@@ -448,8 +508,6 @@ class Stream:
             self.batches, check, where=self.where, pred_shape=self.model.boundary.pred_shape
         )
 
-    in_order = __iter__
-
     def _check_columns(self, x: Any) -> None:
         check_columns("x", x, self.columns, fix=_SAME_COLUMNS)
         if self.columns is None:
@@ -457,7 +515,7 @@ class Stream:
 
     def inputs(self) -> Iterator[Array]:
         """Give the inputs."""
-        for x, _, _ in self:
+        for x, _, _ in self.in_order():
             yield x
 
 

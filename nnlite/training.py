@@ -9,7 +9,6 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from nnlite.batch_loop import BatchLoop
 from nnlite.boundary import column_names
 from nnlite.callbacks import Callback, ProgressBar, TrainingState
 from nnlite.checkpoint import Checkpoint, read
@@ -17,13 +16,14 @@ from nnlite.checks import check_bool, check_integer
 from nnlite.data import Order
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
 from nnlite.files import check_path
-from nnlite.full_batch_loop import FullBatchLoop
 from nnlite.history import History
 from nnlite.identity import arguments, describe
+from nnlite.loop import Loop
 from nnlite.losses import Loss, MeanSquaredError
 from nnlite.metrics import Metric, named_metrics
 from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer
+from nnlite.ranks import Alone
 from nnlite.second_order import FullBatchOptimizer
 from nnlite.snapshot import capture, check, restore
 from nnlite.sources import Arrays, training_source, validation_source
@@ -48,9 +48,56 @@ def fit(
     shuffle: bool | Callable[[int], ArrayLike],
     rng: Seeds,
     resume: str | os.PathLike[str] | None,
+    distributed: Any,
 ) -> History:
     """Train a model; see `Sequential.fit`, which calls this."""
     # All checks come first: an error in them leaves everything as it was.
+    ranks = Alone()
+    if distributed is not False:
+        from nnlite.distributed import ranks_for
+
+        ranks = ranks_for(distributed)
+    with ranks.agreeing():
+        X, y, weight, validation = ranks.given(X, y, weight, validation)
+        loop, shuffle = _plan(
+            ranks, model, X, y, loss, optimizer, epochs, batch_size, weight, validation, metrics, callbacks,
+            shuffle, rng,
+        )  # fmt: skip
+    ranks.share(loop)
+    _prepare_resume(ranks, loop, shuffle, resume)
+    known = model.feature_names
+    if known is None and model.preprocessing is None:
+        model.feature_names = column_names(X)
+    try:
+        with ranks.running():
+            loop.run()
+    except DivergenceError:
+        raise
+    except (ArgumentError, ArgumentTypeError):
+        if loop.before is not None:
+            loop.before.restore()
+            model.feature_names = known
+        raise
+    return loop.state.history
+
+
+def _plan(
+    ranks: Alone,
+    model: Sequential,
+    X: Any,
+    y: Any,
+    loss: Loss,
+    optimizer: Optimizer | FullBatchOptimizer,
+    epochs: int,
+    batch_size: int | None,
+    weight: Any,
+    validation: Any,
+    metrics: Sequence[Metric] | Mapping[str, Metric],
+    callbacks: Sequence[Callback],
+    shuffle: bool | Callable[[int], ArrayLike],
+    rng: Seeds,
+) -> tuple[Loop, bool | Callable[[int], ArrayLike]]:
+    """Check what `fit` was given, and make a loop of it."""
     model.boundary.check_loss(loss)
     _check_optimizer(model, optimizer, loss)
     epochs = check_integer("fit(epochs=)", epochs, low=1)
@@ -84,37 +131,27 @@ def fit(
         metrics=chosen,
         rng=generator,
     )
+    state.rank, state.ranks = ranks.rank, ranks.size
     for callback in hooks:
         callback.check(state)
-    kind = FullBatchLoop if isinstance(optimizer, FullBatchOptimizer) else BatchLoop
-    loop = kind(state, data, held_out, chosen, hooks, generator, keep_draws=bool(checkpoints))
-    _prepare_resume(loop, checkpoints, shuffle, resume)
-    known = model.feature_names
-    if known is None and model.preprocessing is None:
-        model.feature_names = column_names(X)
-    try:
-        loop.run()
-    except DivergenceError:
-        raise
-    except (ArgumentError, ArgumentTypeError):
-        if loop.before is not None:
-            loop.before.restore()
-            model.feature_names = known
-        raise
-    return state.history
+    make = ranks.loop(optimizer)
+    loop = make(state, data, held_out, chosen, hooks, generator, keep_draws=bool(checkpoints))
+    return loop, shuffle
 
 
 def _prepare_resume(
-    loop: BatchLoop | FullBatchLoop,
-    checkpoints: list[Checkpoint],
+    ranks: Alone,
+    loop: Loop,
     shuffle: bool | Callable[[int], ArrayLike],
     resume: str | os.PathLike[str] | None,
 ) -> None:
     """Let checkpoints be taken; check the one to go on from, and let the loop begin there."""
-    if not checkpoints and resume is None:
+    checkpoints = [callback for callback in loop.callbacks if isinstance(callback, Checkpoint)]
+    if not checkpoints and resume is None and ranks.size == 1:
         return
     others = [callback for callback in loop.callbacks if not isinstance(callback, Checkpoint | ProgressBar)]
     training = describe(loop, others, shuffle=shuffle)
+    ranks.start(loop, training)
     optimizer = loop.state.optimizer
     if isinstance(optimizer, FullBatchOptimizer) and not optimizer.keeps_all:
         training["Checkpoint"] = [f"every {callback.every} {callback.unit}" for callback in checkpoints]
@@ -122,10 +159,12 @@ def _prepare_resume(
         loop.state._snapshot = partial(capture, loop, training, others)
     if resume is None:
         return
-    path = check_path("fit(resume=)", resume)
-    where = f"fit(resume={path.name!r})"
-    saved = read(path, where=where)
-    check(loop, training, saved, where=where)
+    with ranks.agreeing():
+        path = check_path("fit(resume=)", resume)
+        where = f"fit(resume={path.name!r})"
+    saved = ranks.from_first(lambda: read(path, where=where))
+    with ranks.agreeing():
+        check(loop, training, saved, where=where)
     loop.restore = partial(restore, loop, saved, others, dict(arguments(optimizer)), where)
 
 

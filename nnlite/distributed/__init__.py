@@ -1,0 +1,13 @@
+"""Data-parallel training: several processes, on one machine or many, that train one net together.
+
+The same script runs alone, as ``python train.py``, and on N processes ("ranks"), as ``mpiexec -n N
+python train.py``. Each rank computes the gradient for its share of every batch; one all-reduce adds
+them up, and all ranks make the same step. What carries the numbers is MPI, through mpi4py; it comes
+with ``pip install "nnlite[mpi]"``.
+"""
+
+from nnlite.distributed.parallel import DataParallel, ranks_for
+from nnlite.distributed.shards import Shard, shard
+from nnlite.distributed.world import rank, size
+
+__all__ = ["DataParallel", "Shard", "rank", "ranks_for", "shard", "size"]

@@ -1,0 +1,80 @@
+"""Which rows of each batch are for which rank."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnlite.data import Cut
+
+__all__ = ["OwnRows", "PartOfEach"]
+
+
+class PartOfEach(Cut):
+    """Every rank has all rows, draws the same order, and takes its part of each batch.
+
+    So N ranks see the batches that one process sees.
+
+    Parameters
+    ----------
+    rank, size : int
+        Number of this rank, and of how many.
+
+    Examples
+    --------
+    >>> PartOfEach(0, 2).slices(5, 4), PartOfEach(1, 2).slices(5, 4)
+    ([slice(0, 2, None), slice(4, 4, None)], [slice(2, 4, None), slice(4, 5, None)])
+    """
+
+    def __init__(self, rank: int, size: int) -> None:
+        self.rank = rank
+        self.size = size
+
+    def slices(self, rows: int, batch_size: int) -> list[slice]:
+        """Cut the part of this rank out of every batch."""
+        found = []
+        for batch in super().slices(rows, batch_size):
+            mine = self.share(batch.stop - batch.start)
+            found.append(slice(batch.start + mine.start, batch.start + mine.stop))
+        return found
+
+    def share(self, rows: int) -> slice:
+        """Return the part of this rank of some rows."""
+        return slice(rows * self.rank // self.size, rows * (self.rank + 1) // self.size)
+
+
+class OwnRows(Cut):
+    """Every rank has other rows, its shard, and takes some of them for each batch.
+
+    An epoch has as many batches as the rows of all shards fill. Each rank spreads its rows evenly
+    over them, so shards of different lengths end together.
+
+    Parameters
+    ----------
+    rank : int
+        Number of this rank.
+    total : int
+        Rows of all shards together.
+
+    Examples
+    --------
+    A shard of 3 rows out of 8, in batches of 4 over all ranks:
+
+    >>> OwnRows(0, total=8).slices(3, 4)
+    [slice(0, 1, None), slice(1, 3, None)]
+    """
+
+    def __init__(self, rank: int, total: int) -> None:
+        self.rank = rank
+        self.total = self._all = total
+
+    def slices(self, rows: int, batch_size: int) -> list[slice]:
+        """Spread the rows over the batches of an epoch."""
+        batches = -(-self._all // batch_size)
+        return [slice(rows * i // batches, rows * (i + 1) // batches) for i in range(batches)]
+
+    def order(self, rng: Any, rows: int) -> NDArray[np.int64]:
+        """Draw an order of this shard; all ranks draw once from the generator that they have in common."""
+        return np.random.default_rng([int(rng.integers(2**63)), self.rank]).permutation(rows)

@@ -1,0 +1,400 @@
+"""The training loops of several ranks: each does its share, and all come to the same numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnlite._typing import AnyArray, Array
+from nnlite.batch_loop import BatchLoop
+from nnlite.callbacks import Callback, TrainingState
+from nnlite.checkpoint import Checkpoint
+from nnlite.distributed.world import World
+from nnlite.errors import DivergenceError, RankError
+from nnlite.evaluation import Outputs, score
+from nnlite.full_batch_loop import FullBatchLoop
+from nnlite.loop import Epoch, Loop
+from nnlite.losses import Loss, Value
+from nnlite.sources import Arrays, Batch, Source, Stream, share
+from nnlite.streams import get_states
+
+if TYPE_CHECKING:
+    from nnlite.distributed.parallel import DataParallel
+
+__all__ = ["PiecewiseBatchLoop", "SharedBatchLoop", "SharedFullBatchLoop", "SharedLoop"]
+
+#: Ctrl-C that comes again within so many seconds is the same one: a terminal sends it to every process, and
+#: `mpiexec` passes it on to the ranks once more.
+SAME_CTRL_C = 1.0
+
+
+class PiecewiseBatchLoop(BatchLoop):
+    """Training that goes through each batch in several pieces, and adds up their gradients.
+
+    Parameters
+    ----------
+    accumulate : int
+        How many pieces.
+    *given, **options : object
+        See `Loop`.
+    """
+
+    def __init__(self, *given: Any, accumulate: int, **options: Any) -> None:
+        super().__init__(*given, **options)
+        self.accumulate = accumulate
+        self.pieces = np.zeros_like(self.state.model.params.grads) if accumulate > 1 else None
+
+    def gradient(self, x: Array, y: AnyArray, weight: Array | None) -> tuple[Array, Value, Value]:
+        """Fill ``params.grads``; see `BatchLoop.gradient`."""
+        count = _count(x, weight)
+        pred, total = self.add_pieces(x, y, weight, count or 1.0)
+        value = total / count if count else 0.0
+        if not math.isfinite(value):
+            self.diverged(False, x, y)
+        return pred, value, count
+
+    def add_pieces(self, x: Array, y: AnyArray, weight: Array | None, whole: float) -> tuple[Array, float]:
+        """Fill ``params.grads`` with a sum over the rows / `whole`; return outputs and the sum of losses."""
+        state, grads = self.state, self.state.model.params.grads
+        rows, pieces = x.shape[0], self.accumulate
+        if not rows:
+            grads.fill(0)
+            return np.zeros(state.model.boundary.pred_shape(x), grads.dtype), 0.0
+        if self.pieces is None:
+            return self.add_piece(x, y, weight, whole)
+        self.pieces.fill(0)
+        preds, total = [], 0.0
+        for index in range(pieces):
+            part = slice(rows * index // pieces, rows * (index + 1) // pieces)
+            if part.start == part.stop:
+                continue
+            pred, value = self.add_piece(x[part], y[part], None if weight is None else weight[part], whole)
+            self.pieces += grads
+            preds.append(pred)
+            total += value
+        grads[...] = self.pieces
+        return np.concatenate(preds), total
+
+    def add_piece(self, x: Array, y: AnyArray, weight: Array | None, whole: float) -> tuple[Array, float]:
+        """Do so for one piece."""
+        state = self.state
+        pred = state.model._forward(x, self.ctx)
+        value, dy = state.loss.value_and_grad(pred, y, weight)
+        count = _count(x, weight)
+        dy *= count / whole
+        state.model._backward(dy, self.ctx)
+        return pred, float(value) * count
+
+
+def _count(x: Array, weight: Array | None) -> float:
+    """Return how many rows there are, or the sum of their weights."""
+    return float(x.shape[0]) if weight is None else float(weight.sum(dtype=np.float64))
+
+
+class SharedLoop(Loop):
+    """What the loops of several ranks have in common; see `Loop`.
+
+    Parameters
+    ----------
+    world : World
+        The ranks.
+    settings : DataParallel
+        How they share the work.
+    *given, **options : object
+        See `Loop`.
+    """
+
+    def __init__(self, world: World, settings: DataParallel, *given: Any, **options: Any) -> None:
+        self.world = world
+        self.comm = world.comm
+        self.pressed = 0.0  # when Ctrl-C came to this rank; 0 if it has not
+        self.culprit = 0  # the rank with the batch that an error is about
+        self.fault = ""  # what is wrong there, if it is not the loss
+        self.settings = settings
+        super().__init__(*given, **options)
+        self.state._decide = self.decide
+
+    # Agreement.
+
+    def decide(self, wish: bool) -> bool:
+        """Do what rank 0 does."""
+        return bool(self.comm.bcast(wish, root=0))
+
+    def hooks(self, moment: str) -> list[Callable[[TrainingState], None]]:
+        """Return the callbacks of a moment; in front of checkpoints, all agree on whether to stop."""
+        found = super().hooks(moment)
+        if moment == "on_epoch_end":
+            agree = True
+        elif moment == "on_batch_end":
+            moments = ("on_batch_begin", "on_grad_computed", "on_batch_end")
+            agree = any(_acts(one, moments) and not isinstance(one, Checkpoint) for one in self.callbacks)
+        else:
+            agree = False
+        if agree:
+            last = [hook for hook in found if isinstance(getattr(hook, "__self__", None), Checkpoint)]
+            first = [hook for hook in found if hook not in last]
+            found = [*first, self.agree, *last]
+        return found
+
+    def agree(self, state: TrainingState) -> None:
+        """Stop on all ranks if a callback has stopped one; take note of Ctrl-C on any."""
+        mine = (state.stop_reason, self.pressed > 0)
+        if self.comm.allreduce(bool(mine[0]) or mine[1]):
+            everyone = self.comm.allgather(mine)
+            reasons = [reason for reason, _ in everyone if reason]
+            if reasons:
+                state.stop_reason = reasons[0]
+            if any(pressed for _, pressed in everyone):
+                state.history.interrupted = True
+
+    def note_interrupt(self) -> bool:
+        """Take note of Ctrl-C, which all ranks act on behind the same step."""
+        now = time.monotonic()
+        again = bool(self.pressed) and now - self.pressed > SAME_CTRL_C
+        self.pressed = self.pressed or now
+        return again
+
+    def verify(self) -> None:
+        """Compare the weights of all ranks by their checksums."""
+        mine = zlib.crc32(self.state.model.params.values.data)
+        ends = np.array([mine, -mine], np.int64)
+        from mpi4py import MPI
+
+        self.comm.Allreduce(MPI.IN_PLACE, ends, op=MPI.MAX)
+        if ends[0] == -ends[1]:
+            return
+        everyone = self.comm.allgather(mine)
+        usual = max(everyone, key=everyone.count)
+        others = [number for number, one in enumerate(everyone) if one != usual]
+        raise RankError(
+            f"fit, epoch {self.state.epoch}, batch {self.state.batch}",
+            "the same weights on all ranks",
+            f"others on rank {', '.join(map(str, others))}",
+            "A callback that changes weights must do the same on every rank; if there is none, look at the "
+            "memory and the libraries of that machine.",
+        )
+
+    # Data.
+
+    def adapt(self) -> None:
+        """Show the inputs to the layers that must see some: those of all shards."""
+        data = self.data
+        if isinstance(data, Arrays) and data.cutter.total is not None:
+            self.state.model._adapt(lambda: self.everyones(data.inputs()))
+        else:
+            super().adapt()
+
+    def everyones(self, blocks: Iterator[Any]) -> Iterator[Any]:
+        """Give the blocks of each rank to all."""
+        for root in range(self.world.size):
+            mine = blocks if root == self.world.rank else iter(())
+            while (block := self.comm.bcast(next(mine, None), root=root)) is not None:
+                yield block
+
+    def cut_outputs(self, where: str, outputs: Array, shapes: list[tuple[int, ...]]) -> list[Array]:
+        """Take the part of this rank out of the predictions for several batches."""
+        axis = -1 - self.state.model.boundary.output_rank
+        each = np.array(self.comm.allgather([shape[axis] for shape in shapes]))
+        whole = [
+            (*shape[:axis], int(rows), *shape[axis:][1:])
+            for shape, rows in zip(shapes, each.sum(0), strict=True)
+        ]
+        before = each[: self.world.rank].sum(0)
+        mine = each[self.world.rank]
+        parts = super().cut_outputs(where, outputs, whole)
+        return [part[start : start + rows] for part, start, rows in zip(parts, before, mine, strict=True)]
+
+    def joined_outputs(self, now: Epoch) -> Array | None:
+        """Return the predictions of all ranks, batch by batch; rank 0 has them, and it writes them."""
+        everyone = self.comm.gather([pred for pred, _, _ in now.outputs], root=0)
+        if everyone is None or not everyone[0]:
+            return None
+        return np.concatenate([pred for batch in zip(*everyone, strict=True) for pred in batch])
+
+    # Numbers.
+
+    def settle_row(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return the row of rank 0, whose clock counts."""
+        found: dict[str, Any] = self.comm.bcast(row, root=0)
+        return found
+
+    def train_metrics(self, outputs: list[Outputs]) -> dict[str, Any]:
+        """Compute the metrics from what the batches of all ranks gave."""
+        return self.joint_score(outputs, loss=None) if self.metrics else {}
+
+    def measure(self, data: Source, place: str, *, loss: Loss | None) -> dict[str, Any]:
+        """Compute loss and metrics without dropout, each rank for its part."""
+        model = self.state.model
+        outputs: list[Outputs] = []
+        first = bad = None
+        for batch in data.in_order():
+            x, y, weight = share(batch, data.cutter)
+            first = first or (x, y)
+            pred = (
+                model.predict(x) if x.shape[0] else np.zeros(model.boundary.pred_shape(x), model.params.dtype)
+            )
+            if bad is None and not np.isfinite(pred).all():
+                bad = x, y
+            outputs.append((pred, y, weight))
+        self.refuse(bad, place=place)
+        found = self.joint_score(outputs, loss=loss)
+        if first is not None and loss is not None and not np.isfinite(found["loss"]):
+            self.diverged(False, *first, place=place)
+        return found
+
+    def joint_score(self, outputs: list[Outputs], *, loss: Loss | None) -> dict[str, Any]:
+        """Bring all predictions to rank 0, which computes loss and metrics of them as one."""
+        everyone = self.comm.gather(outputs, root=0)
+
+        def compute() -> dict[str, Any]:
+            parts = [part for batch in zip(*everyone, strict=True) for part in batch if len(part[0])]
+            return score(self.state.model, parts, loss=loss, metrics=self.metrics, active=self.listed)
+
+        return self.world.from_first(compute)
+
+    # When a loss is no number any more.
+
+    def refuse(self, bad: tuple[Array, AnyArray] | None, *, fault: str = "", place: str = "") -> None:
+        """Give up on all ranks if one of them had a batch with a loss that is not finite."""
+        everyone = self.comm.allgather(None if bad is None else fault)
+        wrong = [number for number, found in enumerate(everyone) if found is not None]
+        if wrong:
+            self.culprit, self.fault = wrong[0], everyone[wrong[0]]
+            x, y = (np.zeros(0), np.zeros(0)) if bad is None else bad
+            self.diverged(False, x, y, place=place)
+
+    def explain(self, index: int, x: Array, y: AnyArray, where: str, got: str) -> DivergenceError:
+        """Let the rank that has the batch say what is wrong with it, to all."""
+        where = f"{where}, rank {self.culprit}"
+        error = None
+        if self.world.rank == self.culprit:
+            error = super().explain(index, x, y, where, got)
+            if self.fault:
+                error = DivergenceError(
+                    where,
+                    "a finite gradient",
+                    f"one with NaN or infinity in {self.fault}; the loss is finite",
+                    "Look for a derivative that is infinite there, such as that of a square root or a "
+                    "logarithm at 0, or try clip_value= or a smaller rate. The model keeps the last weights.",
+                )
+        found: DivergenceError = self.comm.bcast(error, root=self.culprit)
+        return found
+
+
+def _acts(callback: Callback, moments: tuple[str, ...]) -> bool:
+    return any(getattr(type(callback), moment) is not getattr(Callback, moment) for moment in moments)
+
+
+class SharedBatchLoop(SharedLoop, PiecewiseBatchLoop):
+    """Training by an optimizer that makes one step a batch, on several ranks."""
+
+    def __init__(self, world: World, settings: DataParallel, *given: Any, **options: Any) -> None:
+        super().__init__(world, settings, *given, accumulate=settings.accumulate, **options)
+        self.steps = 0
+        # A sum over the ranks is the mean over the rows of a whole batch, without another pass over it.
+        self.whole = float(self.data.batch_size) if isinstance(self.data, Arrays) else 1.0
+        self.message = np.zeros(4)
+        layers = zip(self.state.model.layers, self.ctx.layers, strict=True)
+        self.noisy = [kept for layer, kept in layers if layer.stochastic]
+        self.noise_key = 0
+
+    def batches(self) -> Iterator[tuple[int, Batch]]:
+        """Give the batches of this rank; from the state of the generators follows the noise of the epoch."""
+        began = self.go_on.epoch if self.go_on is not None and self.go_on.epoch is not None else None
+        states = get_states(self.rngs) if began is None else began
+        text = json.dumps(states, sort_keys=True, default=lambda array: array.tolist())
+        self.noise_key = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+        batches = super().batches()
+        return self.same_batches(batches) if isinstance(self.data, Stream) else batches
+
+    def same_batches(self, batches: Iterator[tuple[int, Batch]]) -> Iterator[tuple[int, Batch]]:
+        """Refuse streams that do not give as many batches on each rank."""
+        while True:
+            found = next(batches, None)
+            going_on = self.comm.allgather(found is not None)
+            if any(going_on) and not all(going_on):
+                raise RankError(
+                    f"fit, epoch {self.state.epoch}",
+                    "as many batches on each rank",
+                    f"fewer on rank {going_on.index(False)}",
+                    "Give all ranks the same batches, of which each takes its part; seed what draws them.",
+                )
+            if found is None:
+                return
+            yield found
+
+    def gradient(self, x: Array, y: AnyArray, weight: Array | None) -> tuple[Array, Value, Value]:
+        """Fill ``params.grads`` with the gradient of the whole batch; see `BatchLoop.gradient`."""
+        from mpi4py import MPI
+
+        state, message = self.state, self.message
+        params = state.model.params
+        grads = params.grads
+        if not self.steps % self.settings.check_every:
+            self.verify()
+        self.steps += 1
+        if self.noisy:
+            rng = np.random.default_rng([self.noise_key, state.epoch, state.batch, self.world.rank])
+            for kept in self.noisy:
+                kept.rng = rng
+        pred, total = self.add_pieces(x, y, weight, self.whole)
+        for name in params.frozen:  # what stands there is old, and a sum over the ranks would let it grow
+            params.grad(name).fill(0)
+        loss_is_finite = math.isfinite(total)
+        finite = loss_is_finite and _is_finite(grads)
+        fault = ""
+        if loss_is_finite and not finite:
+            fault = ", ".join(name for name in params if not np.isfinite(params.grad(name)).all())
+        message[:] = total, _count(x, weight), self.pressed > 0, not finite
+        request = self.comm.Iallreduce(MPI.IN_PLACE, message)
+        self.comm.Allreduce(MPI.IN_PLACE, grads)
+        request.Wait()
+        total, count, pressed, wrong = message.tolist()
+        if wrong:
+            self.refuse(None if finite else (x, y), fault=fault)
+        if pressed:
+            state.history.interrupted = True
+        if count != self.whole:
+            grads *= self.whole / count if count else 0.0
+        return pred, total / count if count else 0.0, count if weight is not None else int(count)
+
+
+class SharedFullBatchLoop(SharedLoop, FullBatchLoop):
+    """Training by L-BFGS or Levenberg-Marquardt, on several ranks."""
+
+    def end_epoch(self, loss: Value, metrics: dict[str, Any], epoch: Epoch) -> None:
+        """Compare the weights, write the row of the epoch and call the callbacks."""
+        self.verify()
+        super().end_epoch(loss, metrics, epoch)
+
+    def add_up(self) -> tuple[Array, float, float]:
+        """Return the sums over the rows of all ranks."""
+        from mpi4py import MPI
+
+        grads, total, count = super().add_up()
+        sums = np.array([total, count])
+        self.comm.Allreduce(MPI.IN_PLACE, grads)
+        self.comm.Allreduce(MPI.IN_PLACE, sums)
+        total, count = sums.tolist()
+        return grads, total, count
+
+    def add_weights(self, total: float) -> float:
+        """Return the sum of the weights of all rows."""
+        return float(self.comm.allreduce(total))
+
+    def join_rows(self, rows: Array) -> Array:
+        """Return what all ranks have computed for their rows."""
+        return np.concatenate(self.comm.allgather(rows))
+
+
+def _is_finite(numbers: Array) -> bool:
+    """Tell whether all numbers are finite."""
+    # One product is faster, and not finite either where a number is not; for huge ones look again.
+    return math.isfinite(float(np.dot(numbers, numbers))) or bool(np.isfinite(numbers).all())

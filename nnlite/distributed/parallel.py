@@ -1,0 +1,278 @@
+"""What `fit(distributed=...)` asks for: how the ranks share the work, agree, and begin alike."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+
+from nnlite._version import __version__
+from nnlite.checkpoint import Checkpoint
+from nnlite.checks import check_integer
+from nnlite.distributed.cuts import OwnRows, PartOfEach
+from nnlite.distributed.loops import PiecewiseBatchLoop, SharedBatchLoop, SharedFullBatchLoop, SharedLoop
+from nnlite.distributed.shards import Shard
+from nnlite.distributed.world import World, world
+from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.loop import Loop
+from nnlite.optimizers import Optimizer
+from nnlite.ranks import Alone
+from nnlite.second_order import FullBatchOptimizer
+from nnlite.sources import Arrays, Blocks, Source
+from nnlite.streams import get_states, set_states
+
+__all__ = ["DataParallel", "ranks_for"]
+
+T = TypeVar("T")
+
+#: What says how many threads a process may use; who has set one has decided.
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
+
+
+class DataParallel:
+    """How the ranks of an MPI job share one training: settings for ``fit(distributed=...)``.
+
+    ``distributed=True`` is the same as ``distributed=DataParallel()``.
+
+    Parameters
+    ----------
+    accumulate : int
+        In how many pieces each rank goes through its share of a batch, before the one all-reduce.
+        The result is the same. A batch can then be as much larger in the same memory, and on a
+        slow network there is less to send for each row.
+    check_every : int
+        After how many steps the ranks compare a checksum of their weights. They also do before each
+        checkpoint.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If an argument cannot be used.
+
+    Notes
+    -----
+    Rank 0 gives the others its weights, optimizer state and generators. Every rank computes the
+    gradient of the loss for its share of the batch, weighted by its rows, and one all-reduce in
+    place adds up the flat gradient buffers (synchronous stochastic gradient descent). All ranks
+    then make the same step, so the weights are the same bits everywhere, and N ranks come to what
+    one process comes to, up to rounding. Callbacks run on every rank, with the same numbers, except
+    those that are `first_rank_only`.
+
+    Noise, such as that of `Dropout`, is drawn by each rank for its own rows; with another number of
+    ranks it is other noise.
+
+    While it trains, each rank uses as many BLAS threads as there are cores for it on its machine,
+    unless ``OMP_NUM_THREADS`` or its like is set.
+
+    References
+    ----------
+    J. Chen, X. Pan, R. Monga, S. Bengio and R. Jozefowicz, "Revisiting Distributed Synchronous
+    SGD", arXiv:1604.00981, 2016.
+
+    Examples
+    --------
+    >>> DataParallel(accumulate=4)
+    DataParallel(accumulate=4, check_every=100)
+    """
+
+    def __init__(self, *, accumulate: int = 1, check_every: int = 100) -> None:
+        self.accumulate = check_integer("DataParallel(accumulate=)", accumulate, low=1)
+        self.check_every = check_integer("DataParallel(check_every=)", check_every, low=1)
+
+    def __repr__(self) -> str:
+        return f"DataParallel(accumulate={self.accumulate}, check_every={self.check_every})"
+
+
+def ranks_for(distributed: Any) -> Alone:
+    """Return those that train together.
+
+    Parameters
+    ----------
+    distributed : bool or DataParallel
+        As given to `Sequential.fit`.
+
+    Returns
+    -------
+    Alone
+        That of one process, or that of several.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If it is anything else.
+    ArgumentError
+        If there are several processes, and mpi4py cannot reach them.
+
+    Examples
+    --------
+    >>> ranks_for(True).size
+    1
+    """
+    if distributed is not True and not isinstance(distributed, DataParallel):
+        name = getattr(distributed, "__name__", repr(distributed))
+        raise ArgumentTypeError(
+            "fit(distributed=)",
+            "True, False or a DataParallel",
+            f"the class {name}" if isinstance(distributed, type) else name,
+            "Write distributed=True.",
+        )
+    settings = DataParallel() if distributed is True else distributed
+    found = world()
+    return _OneOfOne(settings) if found is None else Together(found, settings)
+
+
+def _take_out(given: tuple[Any, ...]) -> tuple[list[Any], int]:
+    """Take rows out of their shards; also say how many were some."""
+    return [part.rows if isinstance(part, Shard) else part for part in given], sum(
+        isinstance(part, Shard) for part in given
+    )
+
+
+class _OneOfOne(Alone):
+    """A process that could be one of several, and is alone."""
+
+    def __init__(self, settings: DataParallel) -> None:
+        self.settings = settings
+
+    def given(self, *data: Any) -> tuple[Any, ...]:
+        """Take rows out of their shards."""
+        *rows, validation = data
+        if isinstance(validation, tuple):
+            validation = tuple(_take_out(validation)[0])
+        return (*_take_out(tuple(rows))[0], validation)
+
+    def loop(self, optimizer: Optimizer | FullBatchOptimizer) -> Callable[..., Loop]:
+        """Return what makes the loop for an optimizer."""
+        if self.settings.accumulate == 1 or isinstance(optimizer, FullBatchOptimizer):
+            return super().loop(optimizer)
+        return partial(PiecewiseBatchLoop, accumulate=self.settings.accumulate)
+
+
+class Together(Alone):
+    """The ranks of a job that train together; see `Alone` for what each method is for.
+
+    Parameters
+    ----------
+    found : World
+        Who they are.
+    settings : DataParallel
+        How they share the work.
+    """
+
+    def __init__(self, found: World, settings: DataParallel) -> None:
+        self.world = found
+        self.settings = settings
+        self.rank, self.size = found.rank, found.size
+        self._in_shards = {"training": False, "validation": False}
+
+    def agreeing(self) -> AbstractContextManager[None]:
+        """Raise an error on all ranks if there is one on any of them."""
+        return self.world.agreeing()
+
+    def given(self, *data: Any) -> tuple[Any, ...]:
+        """Take rows out of their shards."""
+        *rows, validation = data
+        found = self._checked("training", tuple(rows))
+        if isinstance(validation, tuple):
+            validation = tuple(self._checked("validation", validation))
+        return (*found, validation)
+
+    def _checked(self, place: str, given: tuple[Any, ...]) -> list[Any]:
+        found, shards = _take_out(given)
+        present = sum(part is not None for part in given)
+        if shards not in (0, present):
+            raise ArgumentTypeError(
+                f"fit, {place} data", "shards of all parts, or of none", "both", "Write distributed.shard(y)."
+            )
+        self._in_shards[place] = shards > 0
+        return found
+
+    def loop(self, optimizer: Optimizer | FullBatchOptimizer) -> Callable[..., SharedLoop]:
+        """Return what makes the loop for an optimizer."""
+        kind = SharedFullBatchLoop if isinstance(optimizer, FullBatchOptimizer) else SharedBatchLoop
+        return partial(kind, self.world, self.settings)
+
+    def share(self, loop: SharedLoop) -> None:
+        """Leave a loop its part of the data."""
+        with self.agreeing():
+            params = loop.state.model.params
+            if params.replicas is not None:
+                raise ArgumentError(
+                    "fit(distributed=)",
+                    "one net",
+                    f"{params.replicas} replicas",
+                    "Replicas need nothing from each other: spread them by nnlite.sweep(backend=).",
+                )
+            for data in (loop.data, loop.validation):
+                if isinstance(data, Blocks) and any(self._in_shards.values()):
+                    raise ArgumentTypeError(
+                        "fit(distributed=)",
+                        "shards of arrays in memory or in files",
+                        "a shard of a dask array",
+                        "Give the whole dask array to all ranks, or save each shard as an .npy file.",
+                    )
+        self._cut(loop.data, "training")
+        if not isinstance(loop.validation, float | None):
+            self._cut(loop.validation, "validation")
+
+    def _cut(self, data: Source, place: str) -> None:
+        if not self._in_shards[place]:
+            cutter: PartOfEach | OwnRows = PartOfEach(self.rank, self.size)
+        elif isinstance(data, Arrays):
+            total: int = self.world.comm.allreduce(data.rows)
+            cutter = OwnRows(self.rank, total=total)
+            if all(self.world.comm.allgather(data.batch_size == data.rows)):  # all at once
+                data.batch_size = total
+        if isinstance(data, Arrays):
+            data.cut(data.batch_size, data.rng, cutter)
+        else:
+            data.cutter = cutter
+
+    def start(self, loop: SharedLoop, training: dict[str, Any]) -> None:
+        """Make sure that all train the same, and give all what rank 0 starts from."""
+        state, comm = loop.state, self.world.comm
+        about = {"version of nnlite": __version__, "version of NumPy": np.__version__, **training}
+        more = {"epochs": state.epochs, "distributed": repr(self.settings), "metrics": list(state.metrics)}
+        checkpoints = [repr(one) for one in loop.callbacks if isinstance(one, Checkpoint)]
+        self.world.compare(about | more | {"checkpoints": checkpoints}, where="fit")
+        params, optimizer = state.model.params, state.optimizer
+        comm.Bcast(params.values, root=0)
+        kept = optimizer.state_dict() if isinstance(optimizer, Optimizer) else None
+        buffers = [layer.buffers for layer in state.model.layers]
+        kept, buffers, draws = comm.bcast((kept, buffers, get_states(loop.rngs)), root=0)
+        if self.rank:
+            if isinstance(optimizer, Optimizer):
+                optimizer.load_state_dict(kept)
+            for layer, own in zip(state.model.layers, buffers, strict=True):
+                layer.buffers = own
+            set_states(loop.rngs, draws)
+            loop.start_size = np.abs(params.values).reshape(1, -1).max(axis=1, initial=0.0)
+
+    def from_first(self, make: Callable[[], T]) -> T:
+        """Return what rank 0 has made, to all."""
+        return self.world.from_first(make)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Let no rank wait for one that has failed, and no two ranks fight for a core."""
+        with ExitStack() as stack:
+            stack.enter_context(self.world.running())
+            if not any(name in os.environ for name in _THREADS):
+                from threadpoolctl import threadpool_limits
+
+                stack.enter_context(threadpool_limits(self._cores_for_each(), user_api="blas"))
+            yield
+
+    def _cores_for_each(self) -> int:
+        """Return how many cores there are for each rank on this machine."""
+        from mpi4py import MPI
+
+        here = self.world.comm.Split_type(MPI.COMM_TYPE_SHARED)
+        neighbours: int = here.Get_size()
+        here.Free()
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return max(1, cores // neighbours)

@@ -1,0 +1,279 @@
+"""The processes of an MPI job: who there is, and how an error on one of them reaches the others."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib.util import find_spec
+from typing import Any, TypeVar
+
+from nnlite.errors import ArgumentError, RankError
+from nnlite.identity import difference
+
+__all__ = ["World", "rank", "size", "world"]
+
+T = TypeVar("T")
+
+#: Where launchers tell a process of how many it is one, and those that at least tell that there is one.
+_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+_SIGNS = ("PMIX_RANK", "PMI_RANK")
+#: How long, in seconds, a rank that has failed waits for all the others to fail too.
+GRACE = 2.0
+
+
+def rank() -> int:
+    """Return the number of this process among those that train together, from 0.
+
+    Returns
+    -------
+    int
+        0 alone.
+
+    Raises
+    ------
+    ArgumentError
+        If the process is one of several, and mpi4py cannot reach them.
+
+    Examples
+    --------
+    >>> rank()
+    0
+    """
+    found = world()
+    return 0 if found is None else found.rank
+
+
+def size() -> int:
+    """Return how many processes train together.
+
+    Returns
+    -------
+    int
+        1 alone.
+
+    Raises
+    ------
+    ArgumentError
+        If the process is one of several, and mpi4py cannot reach them.
+
+    Examples
+    --------
+    >>> size()
+    1
+    """
+    found = world()
+    return 1 if found is None else found.size
+
+
+def launched(environment: Mapping[str, str]) -> int | None:
+    """Return how many processes a launcher has started, as far as its variables tell.
+
+    Parameters
+    ----------
+    environment : mapping of str to str
+        Such as ``os.environ``.
+
+    Returns
+    -------
+    int or None
+        1 if there is no launcher; None if there is one that does not say.
+
+    Examples
+    --------
+    >>> launched({"PMI_SIZE": "4"}), launched({}), launched({"PMIX_RANK": "0"})
+    (4, 1, None)
+    """
+    found = [environment[name] for name in _SIZES if environment.get(name, "").isdigit()]
+    if found:
+        return max(map(int, found))
+    return None if any(name in environment for name in _SIGNS) else 1
+
+
+@lru_cache(maxsize=1)
+def world() -> World | None:
+    """Return the processes of this job; None for a process that is alone.
+
+    Returns
+    -------
+    World or None
+
+    Raises
+    ------
+    ArgumentError
+        If there are several, and mpi4py is missing or belongs to another MPI.
+    """
+    expected = launched(os.environ)
+    if expected == 1:
+        return None
+    if find_spec("mpi4py") is None:
+        raise ArgumentError(
+            "nnlite.distributed",
+            "mpi4py, which reaches the other processes",
+            f"one of {expected or 'several'} processes without it",
+            'Run pip install "nnlite[mpi]".',
+        )
+    from mpi4py import MPI
+
+    comm = MPI.COMM_WORLD
+    if expected not in (None, comm.Get_size()):
+        library = MPI.Get_library_version().splitlines()[0]
+        raise ArgumentError(
+            "nnlite.distributed",
+            f"all {expected} processes of the job in one MPI world",
+            f"a world of {comm.Get_size()}, by {library.strip()}",
+            "Start the job with the mpiexec of the MPI that mpi4py was built for: "
+            "pip install mpich brings one beside mpi4py's own wheel.",
+        )
+    if comm.Get_size() == 1:
+        return None
+    found = World(comm)
+    sys.excepthook = found.report
+    return found
+
+
+class World:
+    """The processes of one job, and the few things that they say to each other besides gradients.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Intracomm
+        All processes.
+
+    Attributes
+    ----------
+    comm : mpi4py.MPI.Intracomm
+        For training: a copy, so that its messages meet no others.
+    rank, size : int
+        Number of this process, and how many there are.
+    """
+
+    def __init__(self, comm: Any) -> None:
+        self.comm = comm.Dup()
+        self._alarm = comm.Dup()  # on which those that fail find out whether they all did
+        self.rank: int = comm.Get_rank()
+        self.size: int = comm.Get_size()
+
+    # Agreement.
+
+    @contextmanager
+    def agreeing(self) -> Iterator[None]:
+        """Raise an error on all ranks if there is one on any of them; `Alone.agreeing` says more."""
+        error = None
+        try:
+            yield
+        except Exception as found:  # whatever it is, the others must not wait
+            error = found
+        reports = self.comm.allgather(None if error is None else f"{type(error).__name__}: {error}")
+        if error is not None:
+            raise error
+        for number, report in enumerate(reports):
+            if report is not None:
+                raise RankError(
+                    f"fit, rank {number}",
+                    "what can be trained, as on the other ranks",
+                    report.rstrip("."),
+                    "Mend it there; all ranks have stopped.",
+                )
+
+    def from_first(self, make: Callable[[], T]) -> T:
+        """Return what rank 0 has made, to all; an error of its is raised on all."""
+        made = None
+        with self.agreeing():
+            if not self.rank:
+                made = make()
+        found: T = self.comm.bcast(made, root=0)
+        return found
+
+    def compare(self, mine: dict[str, Any], *, where: str) -> None:
+        """Refuse a rank that says something else than rank 0.
+
+        Parameters
+        ----------
+        mine : dict
+            What this rank says, as plain data.
+        where : str
+            Names what is compared, in the message.
+
+        Raises
+        ------
+        RankError
+            On all ranks; it names the first rank that differs, and the first difference.
+        """
+        everyone = self.comm.allgather(mine)
+        for number, other in enumerate(everyone):
+            for name in dict.fromkeys((*everyone[0], *other)):
+                if everyone[0].get(name, ...) != other.get(name, ...):
+                    what, first, here = difference(name, everyone[0].get(name), other.get(name))
+                    raise RankError(
+                        f"{where}, rank {number}",
+                        f"the same {what} as on rank 0, {first}",
+                        f"{here}",
+                        "Give all ranks the same script, arguments, data and versions.",
+                    )
+
+    # Failure.
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Let no rank wait for one that has failed: unless all fail together, end the job."""
+        try:
+            yield
+        except BaseException as error:
+            if self.all_fail():
+                raise
+            self._abort(error)
+            raise
+
+    def all_fail(self) -> bool:
+        """Tell whether all ranks come here within a short time.
+
+        Returns
+        -------
+        bool
+        """
+        request = self._alarm.Ibarrier()
+        end = time.monotonic() + GRACE
+        while not request.Test():
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.01)
+        return True
+
+    def report(self, kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        """Show an error that nobody has caught; in the place of `sys.excepthook`.
+
+        Parameters
+        ----------
+        kind : type
+            Its class.
+        error : BaseException
+            The error.
+        trace : traceback
+            Where it was.
+        """
+        if not self.all_fail():
+            self._abort(error)
+            return
+        texts = self._alarm.allgather(f"{kind.__name__}: {error}")
+        if texts.index(texts[self.rank]) == self.rank:  # the same error once, not on every rank
+            same = [number for number, text in enumerate(texts) if text == texts[self.rank]]
+            print(f"On {_numbers(same, self.size)}:", file=sys.stderr)
+            sys.__excepthook__(kind, error, trace)
+
+    def _abort(self, error: BaseException) -> None:
+        text = "".join(traceback.format_exception(error)).rstrip()
+        message = f"On rank {self.rank} of {self.size}:\n{text}\nAll ranks are stopped.\n"
+        sys.stderr.write(message)
+        sys.stderr.flush()
+        self.comm.Abort(1)
+
+
+def _numbers(ranks: list[int], size: int) -> str:
+    if len(ranks) == size:
+        return f"all {size} ranks"
+    return f"rank {ranks[0]}" if len(ranks) == 1 else f"ranks {', '.join(map(str, ranks))}"
