@@ -176,12 +176,13 @@ class Checkpoint(Callback):
         if not np.isfinite(state.model.params.values).all():
             return  # the next batch, or the end of the epoch, finds out; the checkpoint before stays
         snapshot = state.snapshot()
-        if state.rank:
+        self._steps, self._last = 0, time.monotonic()
+        if state.rank:  # the first one has the same
             return
         document, arrays = pack("Checkpoint", snapshot)
         about = {"format": FORMAT, "version": __version__, "numpy": np.__version__, "state": document}
         write_tensors(self.path, about, arrays, key=_KEY, where=f"Checkpoint({str(self.path)!r})")
-        self._steps, self._last = 0, time.monotonic()
+        self._last = time.monotonic()
 
     def __repr__(self) -> str:
         return f"Checkpoint({str(self.path)!r}, every={self.every!r}, unit={self.unit!r})"

@@ -263,7 +263,7 @@ class Loop:
                         ends.callback(callback.on_train_end, state)
         history.stop_reason = state.stop_reason or f"all {state.epochs} epochs done"
         self.settle_replicas()
-        if history.interrupted:
+        if history.interrupted and not state.rank:
             warnings.warn(
                 f"fit: stopped by Ctrl-C in epoch {state.epoch} after batch {state.batch}; "
                 "the model and the history are usable",

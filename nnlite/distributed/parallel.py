@@ -6,7 +6,9 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
+from platform import node
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from nnlite.checks import check_integer
 from nnlite.distributed.cuts import OwnRows, PartOfEach
 from nnlite.distributed.loops import PiecewiseBatchLoop, SharedBatchLoop, SharedFullBatchLoop, SharedLoop
 from nnlite.distributed.shards import Shard
+from nnlite.distributed.witness import Witness
 from nnlite.distributed.world import World, world
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.loop import Loop
@@ -168,6 +171,7 @@ class Together(Alone):
         self.settings = settings
         self.rank, self.size = found.rank, found.size
         self._in_shards = {"training": False, "validation": False}
+        self._job = self._epitaph = ""
 
     def agreeing(self) -> AbstractContextManager[None]:
         """Raise an error on all ranks if there is one on any of them."""
@@ -239,6 +243,8 @@ class Together(Alone):
         more = {"epochs": state.epochs, "distributed": repr(self.settings), "metrics": list(state.metrics)}
         checkpoints = [repr(one) for one in loop.callbacks if isinstance(one, Checkpoint)]
         self.world.compare(about | more | {"checkpoints": checkpoints}, where="fit")
+        self._job = comm.bcast(uuid4().hex, root=0)
+        self._epitaph = self._last_words(loop)
         params, optimizer = state.model.params, state.optimizer
         comm.Bcast(params.values, root=0)
         kept = optimizer.state_dict() if isinstance(optimizer, Optimizer) else None
@@ -252,6 +258,21 @@ class Together(Alone):
             set_states(loop.rngs, draws)
             loop.start_size = np.abs(params.values).reshape(1, -1).max(axis=1, initial=0.0)
 
+    def _last_words(self, loop: SharedLoop) -> str:
+        """Return what is to be said if this process is killed."""
+        paths = [f"{one.path}" for one in loop.callbacks if isinstance(one, Checkpoint)]
+        if paths:
+            advice = (
+                f"Start the job again with fit(..., resume={paths[0]!r}): it goes on from the last checkpoint"
+            )
+            advice += ", also with another number of ranks."
+        else:
+            advice = "Nothing was saved: callbacks=[nnlite.Checkpoint(path)] would have."
+        return (
+            f"nnlite: rank {self.rank} of {self.size} (process {os.getpid()} on {node()}) was ended in the "
+            f"middle of fit, by a signal or by exit; the other ranks end with it. {advice}"
+        )
+
     def from_first(self, make: Callable[[], T]) -> T:
         """Return what rank 0 has made, to all."""
         return self.world.from_first(make)
@@ -260,7 +281,8 @@ class Together(Alone):
     def running(self) -> Iterator[None]:
         """Let no rank wait for one that has failed, and no two ranks fight for a core."""
         with ExitStack() as stack:
-            stack.enter_context(self.world.running())
+            witness = stack.enter_context(Witness(self._epitaph, job=self._job))
+            stack.enter_context(self.world.running(before_abort=witness.hush))
             if not any(name in os.environ for name in _THREADS):
                 from threadpoolctl import threadpool_limits
 

@@ -46,6 +46,14 @@ class Shard:
             rows = check_rows("Shard(rows)", rows)
         self.rows = rows
 
+    def __array__(self, *arguments: Any, **options: Any) -> AnyArray:
+        raise ArgumentTypeError(
+            "Shard",
+            "fit(..., distributed=True), which knows that these are some of the rows",
+            "a shard in the place of an array",
+            "Write distributed=True, or take its rows: shard.rows.",
+        )
+
     def __len__(self) -> int:
         return int(self.rows.shape[0])
 

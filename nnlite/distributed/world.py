@@ -219,14 +219,20 @@ class World:
     # Failure.
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """Let no rank wait for one that has failed: unless all fail together, end the job."""
+    def running(self, *, before_abort: Callable[[], None]) -> Iterator[None]:
+        """Let no rank wait for one that has failed: unless all fail together, end the job.
+
+        Parameters
+        ----------
+        before_abort : callable ()
+            Called before that.
+        """
         try:
             yield
         except BaseException as error:
-            if self.all_fail():
-                raise
-            self._abort(error)
+            if not self.all_fail():
+                before_abort()
+                self._abort(error)
             raise
 
     def all_fail(self) -> bool:

@@ -1,0 +1,1 @@
+"""Trainings on several ranks, in real jobs of mpiexec."""

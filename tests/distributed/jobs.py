@@ -1,0 +1,460 @@
+"""What the ranks of the tests do: ``mpiexec -n N python jobs.py JOB FOLDER OPTIONS``, or without mpiexec.
+
+Each rank leaves what its job returns in a file of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import nnlite as nn
+from nnlite import distributed
+from nnlite.distributed import DataParallel, Shard, shard
+from nnlite.errors import DivergenceError
+
+
+def data(rows: int = 103, features: int = 5, seed: int = 0) -> tuple[Any, Any]:
+    """Make a regression problem with a row count that no number of ranks divides."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(rows, features)) * np.arange(1, features + 1)
+    return X, np.sin(X[:, :1]) + 0.3 * X[:, 1:2]
+
+
+def net(*, rng: Any = 0, width: int = 8, dtype: Any = np.float64, noise: float = 0.0) -> nn.Sequential:
+    """Make a small net; it standardizes its inputs."""
+    layers = [nn.Standardize(5), nn.Dense(5, width), nn.Tanh(), nn.Dense(width, 1)]
+    if noise:
+        layers.insert(3, nn.Dropout(noise))
+    return nn.Sequential(layers, rng=rng, dtype=dtype)
+
+
+def outcome(model: nn.Sequential, history: nn.History, optimizer: Any = None) -> dict[str, Any]:
+    """Gather all that must be the same."""
+    return {
+        "values": model.params.values.copy(),
+        "rows": [{key: value for key, value in row.items() if key != "seconds"} for row in history.rows],
+        "seconds": [row["seconds"] for row in history.rows],
+        "stop_reason": history.stop_reason,
+        "interrupted": history.interrupted,
+        "best_epoch": history.best_epoch,
+        "steps": getattr(optimizer, "steps", None),
+        "next_draw": int(model.rng.integers(2**62)),
+    }
+
+
+OPTIMIZERS = {
+    "sgd": lambda: nn.SGD(0.05),
+    "momentum": lambda: nn.SGD(0.02, momentum=0.9, weight_decay=0.01),
+    "nesterov": lambda: nn.SGD(0.02, momentum=0.9, nesterov=True),
+    "rmsprop": lambda: nn.RMSProp(0.003),
+    "adagrad": lambda: nn.Adagrad(0.05),
+    "adam": lambda: nn.Adam(0.01),
+    "adamw": lambda: nn.AdamW(nn.CosineDecay(0.02, steps=200), weight_decay=0.05),
+    "lion": lambda: nn.Lion(0.001),
+    "clip_norm": lambda: nn.Adam(0.01, clip_norm=0.1),
+    "clip_value": lambda: nn.SGD(0.05, clip_value=0.01),
+    "lbfgs": lambda: nn.LBFGS(),
+    "levenberg_marquardt": lambda: nn.LevenbergMarquardt(),
+}
+
+
+def optimizers(options: dict[str, Any]) -> Any:
+    """Train with every optimizer, 200 steps or as many iterations as it takes; 50 epochs of 4 batches."""
+    X, y = data()
+    found = {}
+    for name, make in OPTIMIZERS.items():
+        model, optimizer = net(), make()
+        full = not isinstance(optimizer, nn.Optimizer)
+        history = model.fit(
+            X,
+            y,
+            loss=nn.MeanSquaredError(),
+            optimizer=optimizer,
+            epochs=12 if full else 50,
+            batch_size=None if full else 32,
+            metrics=[nn.r2],
+            validation=data(41, seed=1),
+            distributed=bool(options["distributed"]),
+        )
+        found[name] = outcome(model, history, optimizer)
+    return found
+
+
+def kinds(options: dict[str, Any]) -> Any:
+    """Train on data of all kinds, with all that `fit` can be given."""
+    import scipy.sparse
+
+    X, y = data()
+    folder = Path(options["folder"])
+    weight = np.random.default_rng(2).uniform(0, 2, len(X))
+    ids = (y[:, 0] > 0).astype(int) + (y[:, 0] > 1)
+    np.save(folder / f"X-{distributed.rank()}.npy", X)
+    mapped = np.load(folder / f"X-{distributed.rank()}.npy", mmap_mode="r")
+    square = {"loss": nn.MeanSquaredError()}
+
+    def frozen() -> nn.Sequential:
+        model = net()
+        model[3].freeze()
+        model.params.grads[...] = 1e300  # what is left of a training before must not grow
+        return model
+
+    def batches() -> Any:
+        return nn.batches(X, y, batch_size=20, rng=np.random.default_rng(3))
+
+    plain = [nn.Dense(5, 8), nn.ReLU(), nn.Dense(8, 1)]
+    classes = [nn.Dense(5, 8), nn.Tanh(), nn.Dense(8, 3)]
+    cases: dict[str, tuple[nn.Sequential, tuple[Any, ...], dict[str, Any]]] = {
+        "weights": (net(), (X, y), {"weight": weight, **square, "validation": (X, y, weight)}),
+        "fraction": (net(), (X, y), {"validation": 0.3, **square, "metrics": [nn.mean_absolute_error]}),
+        "classes": (
+            nn.Sequential(classes, rng=0, dtype=np.float64),
+            (X, ids),
+            {"loss": nn.SoftmaxCrossEntropy(), "metrics": [nn.accuracy], "validation": 0.2},
+        ),
+        "mapped": (net(), (mapped, y), {**square, "validation": (mapped, y), "metrics": [nn.r2]}),
+        "sparse": (
+            nn.Sequential(plain, rng=0, dtype=np.float64),
+            (scipy.sparse.csr_array(np.where(X > 1, X, 0)), y),
+            square,
+        ),
+        "stream": (net(), (batches(),), {**square, "validation": batches(), "metrics": [nn.r2]}),
+        "in order": (net(), (X, y), {**square, "shuffle": False}),
+        "own order": (net(), (X, y), {**square, "shuffle": lambda rows: np.arange(rows)[::-1]}),
+        "frozen": (frozen(), (X, y), square),
+        "few rows": (net(), (X[:10], y[:10]), {**square, "batch_size": 3, "metrics": [nn.r2]}),
+        "zero weights": (net(), (X, y), {"weight": np.where(np.arange(len(X)) < 90, 0.0, 1.0), **square}),
+    }
+    if options.get("dask"):
+        import dask.array as da
+
+        cases["dask"] = (net(), (da.from_array(X, chunks=(25, 5)), y), {**square, "validation": 0.2})
+    found = {}
+    for name, (model, given, more) in cases.items():
+        optimizer = nn.Adam(0.01)
+        arguments = {"epochs": 8, "batch_size": 32, **more}
+        if name == "stream":
+            del arguments["batch_size"]
+        how = DataParallel(accumulate=options.get("accumulate", 1)) if options["distributed"] else False
+        history = model.fit(*given, optimizer=optimizer, distributed=how, **arguments)
+        found[name] = outcome(model, history, optimizer)
+    return found
+
+
+def callbacks(options: dict[str, Any]) -> Any:
+    """Train with callbacks that stop, lower the rate, and speak."""
+    X, y = data()
+    calls = []
+
+    class Say(nn.Callback):
+        first_rank_only = True
+
+        def on_epoch_end(self, state: nn.TrainingState) -> None:
+            calls.append(state.epoch)
+
+    class StopOnLastRank(nn.Callback):
+        def on_batch_end(self, state: nn.TrainingState) -> None:
+            if state.rank == state.ranks - 1 and state.epoch == 5 and state.batch == 2:
+                state.stop("the last rank has had enough")
+
+    model, optimizer = net(), nn.Adam(0.05)
+    history = model.fit(
+        X,
+        y,
+        loss=nn.MeanSquaredError(),
+        optimizer=optimizer,
+        epochs=60,
+        batch_size=32,
+        validation=data(41, seed=1),
+        callbacks=[nn.EarlyStopping(patience=6), nn.ReduceOnPlateau(patience=2, factor=0.5), Say()],
+        distributed=bool(options["distributed"]),
+    )
+    found = {"early": outcome(model, history, optimizer), "calls": calls}
+    if options["distributed"]:
+        model = net()
+        history = model.fit(
+            X, y, loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.01), epochs=20, callbacks=[StopOnLastRank()],
+            distributed=True,
+        )  # fmt: skip
+        found["one rank stops"] = outcome(model, history)
+        # Clocks differ: were they not to agree, a rank would go home and the others wait for it.
+        model = net()
+        history = model.fit(
+            X, y, loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.01), epochs=10**6,
+            callbacks=[nn.TimeLimit(0.3 + 0.1 * distributed.rank())], distributed=True,
+        )  # fmt: skip
+        found["time limit"] = outcome(model, history)
+    return found
+
+
+def shards(options: dict[str, Any]) -> Any:
+    """Train on shards of files, in memory, and of different lengths."""
+    folder, rank, size = Path(options["folder"]), distributed.rank(), distributed.size()
+    found: dict[str, Any] = {}
+    X, y = data()
+
+    def train(name: str, model: nn.Sequential, *given: Any, **more: Any) -> None:
+        arguments = {"optimizer": nn.Adam(0.01), "epochs": 6, "batch_size": 32, **more}
+        history = model.fit(*given, loss=nn.MeanSquaredError(), distributed=True, **arguments)
+        found[name] = outcome(model, history)
+        found[name]["mean"] = model[0].buffers["mean"]
+
+    from_file = shard(folder / "X.npy"), shard(folder / "y.npy")
+    held_out = shard(folder / "X1.npy"), shard(folder / "y1.npy")
+    found["mapped"] = isinstance(from_file[0].rows, np.memmap)
+    train("files", net(), *from_file, validation=held_out, metrics=[nn.r2])
+    train("fraction", net(), *from_file, validation=0.3, metrics=[nn.r2])
+    train("full batch", net(), *from_file, optimizer=nn.LBFGS(), batch_size=None, epochs=8)
+    train("levenberg-marquardt", net(), *from_file, optimizer=nn.LevenbergMarquardt(), batch_size=None)
+    # Other numbers of rows on each rank: the first has half of all.
+    ends = [0, *(len(X) // 2 + (len(X) - len(X) // 2) * i // max(size - 1, 1) for i in range(size))]
+    mine = slice(ends[rank], ends[rank + 1]) if size > 1 else slice(0, None)
+    weight = np.linspace(0, 2, len(X))
+    train("uneven", net(), Shard(X[mine]), Shard(y[mine]), weight=Shard(weight[mine]), epochs=3)
+
+    # Which rows come in which batch? All of them, once an epoch, and other ones in the next.
+    seen = []
+
+    class Look(nn.MeanSquaredError):
+        def value_and_grad(self, pred: Any, target: Any, weight: Any = None) -> Any:
+            seen.append(target[:, 0].tolist())
+            return super().value_and_grad(pred, target, weight)
+
+    numbers = np.arange(103.0)[:, None]
+    model = nn.Sequential([nn.Dense(1, 1)], rng=0, dtype=np.float64)
+    given = {"optimizer": nn.SGD(1e-6), "epochs": 2, "batch_size": 32, "rng": 5}
+    model.fit(shard(numbers), shard(numbers), loss=Look(), distributed=True, **given)
+    found["seen"] = seen
+    return found
+
+
+def uneven_steps(options: dict[str, Any]) -> Any:
+    """Train on shards of different lengths, then again in one process, on the rows that each batch had."""
+    X, y = data()
+    weight = np.linspace(0.5, 2, len(X))
+    rank = distributed.rank()
+    ends = [0, 70, 80, 103]
+    mine = slice(ends[rank], ends[rank + 1])
+    taken: list[list[float]] = []
+
+    class Look(nn.MeanSquaredError):
+        def value_and_grad(self, pred: Any, target: Any, weight: Any = None) -> Any:
+            taken.append(target[:, 0].tolist())
+            return super().value_and_grad(pred, target, weight)
+
+    model = net()
+    model.adapt(X)
+    start = model.params.values.copy()
+    shards = {"X": Shard(X[mine]), "y": Shard(y[mine]), "weight": Shard(weight[mine])}
+    given = {"optimizer": nn.Adam(0.01), "epochs": 3, "batch_size": 32, "rng": 7}
+    model.fit(**shards, loss=Look(), distributed=True, **given)
+    from mpi4py import MPI
+
+    everyone = MPI.COMM_WORLD.allgather(taken)
+    place = {value: row for row, value in enumerate(y[:, 0].tolist())}
+    twin, optimizer = net(), nn.Adam(0.01)
+    twin.adapt(X)
+    twin.params.values[...] = start
+    for batch in zip(*everyone, strict=True):
+        rows = [place[value] for part in batch for value in part]
+        twin.loss_and_grad(X[rows], y[rows], nn.MeanSquaredError(), weight=weight[rows])
+        optimizer.step(twin.params)
+    return {"values": model.params.values.copy(), "again": twin.params.values.copy()}
+
+
+def resume(options: dict[str, Any]) -> Any:
+    """Train with checkpoints; stop, or go on from one."""
+    X, y = data()
+    model, optimizer = net(noise=options.get("noise", 0.0)), nn.Adam(0.01)
+    path = Path(options["folder"], options["path"])
+
+    class Stop(nn.Callback):
+        def on_batch_end(self, state: nn.TrainingState) -> None:
+            if options["stop"] == [state.epoch, state.batch] and state.rank == state.ranks - 1:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    checkpoint = nn.Checkpoint(path, every=options.get("every", 3), unit=options.get("unit", "steps"))
+    history = model.fit(
+        X,
+        y,
+        loss=nn.MeanSquaredError(),
+        optimizer=optimizer,
+        epochs=10,
+        batch_size=32,
+        validation=0.2,
+        metrics=[nn.r2],
+        callbacks=[Stop(), checkpoint, nn.ProgressBar(disable=True)],
+        resume=path if options.get("resume") else None,
+        distributed=True,
+    )
+    return outcome(model, history, optimizer)
+
+
+def odd_one(options: dict[str, Any]) -> Any:
+    """Let the last rank differ in one thing, and return what `fit` says to each."""
+    X, y = data()
+    last = distributed.rank() == distributed.size() - 1
+    what = options["what"] if last else ""
+    model = net(width=9 if what == "model" else 8, dtype=np.float32 if what == "dtype" else np.float64)
+    if what == "features":
+        X = X[:, :4]
+    if what == "data":
+        X = X + 1e-9
+    if what == "nan":
+        X[7, 2] = np.nan
+    if what == "version":
+        from nnlite.distributed import parallel
+
+        parallel.__version__ = "0.0.1"
+    before = model.params.values.copy()
+    try:
+        model.fit(
+            X,
+            y,
+            loss=nn.Huber() if what == "loss" else nn.MeanSquaredError(),
+            optimizer=nn.SGD(0.2 if what == "optimizer" else 0.1),
+            epochs=4 if what == "epochs" else 3,
+            distributed=True,
+        )
+    except (ValueError, TypeError) as error:
+        return type(error).__name__, f"{error}", bool((model.params.values == before).all())
+    return None
+
+
+def not_finite(options: dict[str, Any]) -> Any:
+    """Let one rank meet a gradient, a loss or a prediction that is not finite."""
+    X, y = data()
+    bad = options["rank"]
+    values = {}
+
+    class Root(nn.Layer):
+        """The square root, with a derivative that is infinite at 0."""
+
+        def forward(self, x: Any, ctx: Any = None) -> Any:
+            if ctx is not None:
+                ctx.save(x)
+            return x
+
+        def backward(self, dy: Any, ctx: Any) -> Any:
+            wrong = options["what"] == "gradient" and distributed.rank() == bad and len(values) >= 6
+            return dy * np.nan if wrong else dy
+
+    class Broken(nn.MeanSquaredError):
+        def value_and_grad(self, pred: Any, target: Any, weight: Any = None) -> Any:
+            value, grad = super().value_and_grad(pred, target, weight)
+            wrong = options["what"] == "loss" and distributed.rank() == bad and len(values) >= 6
+            return (np.inf if wrong else value), grad
+
+    class Keep(nn.Callback):
+        def on_batch_end(self, state: nn.TrainingState) -> None:
+            values[len(values)] = state.model.params.values.copy()
+
+    model = nn.Sequential([nn.Dense(5, 8), nn.Tanh(), Root(), nn.Dense(8, 1)], rng=0, dtype=np.float64)
+    try:
+        model.fit(
+            X, y, loss=Broken(), optimizer=nn.SGD(0.01), epochs=4, batch_size=32, callbacks=[Keep()],
+            distributed=True,
+        )  # fmt: skip
+    except DivergenceError as error:
+        return f"{error}", len(values), model.params.values, values[len(values) - 2]
+    return None
+
+
+def different_weights(options: dict[str, Any]) -> Any:
+    """Let a callback change a weight on one rank only."""
+    X, y = data()
+
+    class Meddle(nn.Callback):
+        def on_batch_end(self, state: nn.TrainingState) -> None:
+            if state.rank == 1 and state.epoch == 2 and state.batch == 1:
+                state.model.params.values[0] += 1e-15 + abs(state.model.params.values[0]) * 1e-15
+
+    model = net()
+    try:
+        model.fit(
+            X, y, loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.01), epochs=9, batch_size=32,
+            callbacks=[Meddle()], distributed=DataParallel(check_every=6),
+        )  # fmt: skip
+    except ValueError as error:
+        return type(error).__name__, f"{error}"
+    return None
+
+
+def fails(options: dict[str, Any]) -> Any:
+    """Fail on one rank, at different moments; the others must not wait for it."""
+    X, y = data()
+    mine = distributed.rank() == 1
+
+    class Fail(nn.Callback):
+        def on_batch_end(self, state: nn.TrainingState) -> None:
+            if mine and state.epoch == 2:
+                raise OSError("the disk of rank 1 is full")
+
+    if options["when"] == "before" and mine:
+        raise OSError("rank 1 cannot begin")
+    net().fit(
+        X, y, loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.01), epochs=10**6,
+        callbacks=[Fail()] if options["when"] == "during" else [], distributed=True,
+    )  # fmt: skip
+
+
+def all_fail(options: dict[str, Any]) -> Any:
+    """Fail on all ranks with the same error, which nobody catches."""
+    net().fit([[1.0]], [[1.0]], loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.01), distributed=True)
+
+
+def streams(options: dict[str, Any]) -> Any:
+    """Give one rank fewer batches than the others."""
+    X, y = data(90)
+    batches = [(X[i : i + 30], y[i : i + 30]) for i in (0, 30, 60)]
+    if distributed.rank() == 1:
+        del batches[2]
+    try:
+        net().fit(batches, loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.01), epochs=2, distributed=True)
+    except ValueError as error:
+        return f"{error}"
+    return None
+
+
+def for_ever(options: dict[str, Any]) -> Any:
+    """Train until something ends it; say who and where this is."""
+    X, y = data(4096)
+    Path(options["folder"], f"pid-{distributed.rank()}").write_text(f"{os.getpid()}")
+    path = Path(options["folder"], "run.checkpoint")
+
+    class Alive(nn.Callback):
+        first_rank_only = True
+
+        def on_epoch_end(self, state: nn.TrainingState) -> None:
+            Path(options["folder"], "alive").write_text(f"{state.epoch}")
+            if options.get("slow"):
+                time.sleep(0.01)
+
+    model = net(width=32)
+    callbacks = [Alive()]
+    if options["checkpoint"]:
+        callbacks.append(nn.Checkpoint(path, every=20, unit="steps"))
+    history = model.fit(
+        X, y, loss=nn.MeanSquaredError(), optimizer=nn.Adam(0.001), epochs=10**6, batch_size=512,
+        callbacks=callbacks, resume=path if options.get("resume") else None, distributed=True,
+    )  # fmt: skip
+    return outcome(model, history)
+
+
+def main() -> None:
+    """Do the job that was named."""
+    name, folder, options = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
+    found = globals()[name](options | {"folder": str(folder)})
+    Path(folder, f"rank-{distributed.rank()}.pickle").write_bytes(pickle.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
