@@ -282,7 +282,7 @@ class SharedLoop(Loop):
                     "a finite gradient",
                     f"one with NaN or infinity in {self.fault}; the loss is finite",
                     "Look for a derivative that is infinite there, such as that of a square root or a "
-                    "logarithm at 0, or try a smaller rate. The model keeps the last weights with a finite one.",
+                    "logarithm at 0, or try a smaller rate. The model keeps the last weights that had one.",
                 )
         found: DivergenceError = self.comm.bcast(error, root=self.culprit)
         return found

@@ -8,6 +8,8 @@ import pickle
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -32,9 +34,9 @@ needs_mpi = pytest.mark.skipif(
 )
 
 
-def command(ranks: int, *words: Any) -> list[str]:
+def command(ranks: int, *words: Any, where: Sequence[str] = ()) -> list[str]:
     """Return what starts a job on some ranks; on 0 it is started alone, without mpiexec."""
-    launcher = [str(MPIEXEC), "-n", str(ranks)] if ranks else []
+    launcher = [str(MPIEXEC), *where, "-n", str(ranks)] if ranks else []
     return [*launcher, sys.executable, *map(str, words)]
 
 
@@ -43,25 +45,30 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **more}
 
 
-def start(ranks: int, job: str, folder: Path, **options: Any) -> subprocess.Popen[str]:
-    """Start a job, in a session of its own as a terminal would."""
-    return subprocess.Popen(
-        command(ranks, JOBS, job, folder, json.dumps(options)),
+@contextmanager
+def started(
+    ranks: int, job: str, folder: Path, *, where: Sequence[str] = (), **options: Any
+) -> Iterator[subprocess.Popen[str]]:
+    """Start a job, in a session of its own as a terminal would; `where` are more options of mpiexec."""
+    process = subprocess.Popen(
+        command(ranks, JOBS, job, folder, json.dumps(options), where=where),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=environment(),
         start_new_session=True,
     )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def run(ranks: int, job: str, folder: Path, *, fails: bool = False, **options: Any) -> tuple[list[Any], str]:
     """Run a job to its end; return what its ranks have left, and what they have said."""
-    process = start(ranks, job, folder, **options)
-    try:
+    with started(ranks, job, folder, **options) as process:
         out, err = process.communicate(timeout=LIMIT)
-    finally:
-        process.kill()
     assert (process.returncode != 0) == fails, f"exit code {process.returncode}\n{out}\n{err}"
     return results(ranks, folder), out + err
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.distributed.mpi import command, environment, needs_mpi, results, run, start
+from tests.distributed.mpi import command, environment, needs_mpi, results, run, started
 from tests.distributed.test_equal import check_close, check_same_everywhere
 
 pytestmark = needs_mpi
@@ -43,15 +43,12 @@ def wait_until_it_trains(process: subprocess.Popen[str], folder: Path) -> None:
 
 @pytest.mark.parametrize("rank", [0, 2])
 def test_a_killed_rank_ends_the_job_with_its_number_and_how_to_go_on(rank: int, tmp_path: Path) -> None:
-    process = start(3, "for_ever", tmp_path, checkpoint=True)
-    try:
+    with started(3, "for_ever", tmp_path, checkpoint=True) as process:
         wait_until_it_trains(process, tmp_path)
         wait_for(tmp_path / "run.checkpoint")
         pid = int((tmp_path / f"pid-{rank}").read_text())
         os.kill(pid, signal.SIGKILL)
         out, err = process.communicate(timeout=IN_TIME)
-    finally:
-        process.kill()
     assert process.returncode != 0
     said = [line for line in (out + err).splitlines() if line.startswith("nnlite: ")]
     assert len(said) == 1, "one rank speaks, that which was killed"
@@ -60,25 +57,19 @@ def test_a_killed_rank_ends_the_job_with_its_number_and_how_to_go_on(rank: int, 
     # And it does go on, on as many ranks or fewer.
     for ranks in (3, 2):
         (tmp_path / "alive").unlink()
-        process = start(ranks, "for_ever", tmp_path, checkpoint=True, resume=True)
-        try:
+        with started(ranks, "for_ever", tmp_path, checkpoint=True, resume=True) as process:
             wait_until_it_trains(process, tmp_path)
             assert int((tmp_path / "alive").read_text()) > 1  # epochs that were done before count
             os.kill(process.pid, signal.SIGINT)
             process.communicate(timeout=IN_TIME)
-        finally:
-            process.kill()
         check_same_everywhere(results(ranks, tmp_path))
 
 
 def test_a_killed_rank_without_a_checkpoint(tmp_path: Path) -> None:
-    process = start(2, "for_ever", tmp_path, checkpoint=False)
-    try:
+    with started(2, "for_ever", tmp_path, checkpoint=False) as process:
         wait_until_it_trains(process, tmp_path)
         os.kill(int((tmp_path / "pid-1").read_text()), signal.SIGKILL)
         out, err = process.communicate(timeout=IN_TIME)
-    finally:
-        process.kill()
     assert process.returncode != 0
     assert "nnlite: rank 1 of 2" in out + err
     assert "Nothing was saved: callbacks=[nnlite.Checkpoint(path)] would have." in out + err
@@ -86,14 +77,11 @@ def test_a_killed_rank_without_a_checkpoint(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("to_all", [True, False])
 def test_ctrl_c_ends_all_ranks_with_a_checkpoint(to_all: bool, tmp_path: Path) -> None:
-    process = start(3, "for_ever", tmp_path, checkpoint=True)
-    try:
+    with started(3, "for_ever", tmp_path, checkpoint=True) as process:
         wait_until_it_trains(process, tmp_path)
         # A terminal sends it to every process, and mpiexec passes on what it gets.
         (os.killpg if to_all else os.kill)(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=IN_TIME)
-    finally:
-        process.kill()
     assert process.returncode == 0, err
     found = results(3, tmp_path)
     check_same_everywhere(found)
