@@ -128,3 +128,9 @@ def test_one_step(tmp_path):
     beats = re.findall(r"^(\d)  (\w+)", text, flags=re.MULTILINE)
     assert [int(number) for number, _ in beats] == list(range(1, 8))
     assert int(re.search(r"The page has (\d+) kB", text)[1]) < 80
+
+
+def test_train(tmp_path):
+    text = printed("train", tmp_path)
+    assert "processes: 1" in text
+    assert number("test accuracy: #%", text) >= 95.0

@@ -353,9 +353,8 @@ class SharedBatchLoop(SharedLoop, PiecewiseBatchLoop):
         if loss_is_finite and not finite:
             fault = ", ".join(name for name in params if not np.isfinite(params.grad(name)).all())
         message[:] = total, _count(x, weight), self.pressed > 0, not finite
-        request = self.comm.Iallreduce(MPI.IN_PLACE, message)
+        self.comm.Allreduce(MPI.IN_PLACE, message)
         self.comm.Allreduce(MPI.IN_PLACE, grads)
-        request.Wait()
         total, count, pressed, wrong = message.tolist()
         if wrong:
             self.refuse(None if finite else (x, y), fault=fault)
