@@ -15,6 +15,7 @@ MODULES = [
     "curvature",
     "data",
     "datasets",
+    "distributed",
     "errors",
     "export",
     "history",

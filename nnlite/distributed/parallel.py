@@ -125,7 +125,10 @@ def ranks_for(distributed: Any) -> Alone:
         )
     settings = DataParallel() if distributed is True else distributed
     found = world()
-    return _OneOfOne(settings) if found is None else Together(found, settings)
+    if found is None:
+        return _OneOfOne(settings)
+    found.meet("fit")
+    return Together(found, settings)
 
 
 def _take_out(given: tuple[Any, ...]) -> tuple[list[Any], int]:
@@ -284,9 +287,11 @@ class Together(Alone):
             witness = stack.enter_context(Witness(self._epitaph, job=self._job))
             stack.enter_context(self.world.running(before_abort=witness.hush))
             if not any(name in os.environ for name in _THREADS):
-                from threadpoolctl import threadpool_limits
+                from threadpoolctl import ThreadpoolController
 
-                stack.enter_context(threadpool_limits(self._cores_for_each(), user_api="blas"))
+                pools = ThreadpoolController().select(user_api="blas")
+                most = max((pool["num_threads"] for pool in pools.info()), default=1)
+                stack.enter_context(pools.limit(limits=min(most, self._cores_for_each())))
             yield
 
     def _cores_for_each(self) -> int:

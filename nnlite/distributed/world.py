@@ -12,6 +12,8 @@ from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
+import numpy as np
+
 from nnlite.errors import ArgumentError, RankError
 from nnlite.identity import difference
 
@@ -24,6 +26,8 @@ _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 _SIGNS = ("PMIX_RANK", "PMI_RANK")
 #: How long, in seconds, a rank that has failed waits for all the others to fail too.
 GRACE = 2.0
+#: How long, in seconds, rank 0 waits for the others without a word.
+LATE = 30.0
 
 
 def rank() -> int:
@@ -159,6 +163,36 @@ class World:
         self.size: int = comm.Get_size()
 
     # Agreement.
+
+    def meet(self, where: str) -> None:
+        """Wait for all ranks to come here; if that takes long, say which are missing.
+
+        A rank that has ended without a word, such as by `sys.exit`, would be waited for in silence.
+
+        Parameters
+        ----------
+        where : str
+            Names the place in the message.
+        """
+        token = np.zeros(1)
+        if self.rank:
+            self._alarm.Send(token, dest=0)
+            return
+        missing = {number: self._alarm.Irecv(token, source=number) for number in range(1, self.size)}
+        begin = said = time.monotonic()
+        while missing:
+            missing = {number: request for number, request in missing.items() if not request.Test()}
+            now = time.monotonic()
+            if missing and now - said > LATE:
+                said = now
+                print(
+                    f"nnlite: {_numbers([*missing], self.size)} of {self.size} not at {where} after "
+                    f"{now - begin:.0f} s; has it ended, or is it still at something else?",
+                    file=sys.stderr,
+                    flush=True,
+                )
+            if now - begin > 0.1:  # no longer worth a whole core
+                time.sleep(0.005)
 
     @contextmanager
     def agreeing(self) -> Iterator[None]:

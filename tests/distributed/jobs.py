@@ -420,6 +420,44 @@ def all_fail(options: dict[str, Any]) -> Any:
     net().fit([[1.0]], [[1.0]], loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.01), distributed=True)
 
 
+def late(options: dict[str, Any]) -> Any:
+    """Let a rank come late to `fit`."""
+    from nnlite.distributed import world
+
+    world.LATE = 0.3
+    if distributed.rank() == 1:
+        time.sleep(1.0)
+    X, y = data()
+    net().fit(X, y, loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.01), epochs=1, distributed=True)
+
+
+def threads(options: dict[str, Any]) -> Any:
+    """Look at how many BLAS threads there are in `fit`, and after it."""
+    from threadpoolctl import threadpool_info
+
+    def count() -> int:
+        return max(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+
+    found = []
+
+    class Look(nn.Callback):
+        def on_epoch_end(self, state: nn.TrainingState) -> None:
+            found.append(count())
+
+    X, y = data()
+    before = count()
+    net().fit(
+        X,
+        y,
+        loss=nn.MeanSquaredError(),
+        optimizer=nn.SGD(0.01),
+        epochs=1,
+        callbacks=[Look()],
+        distributed=True,
+    )
+    return before, found[0], count()
+
+
 def streams(options: dict[str, Any]) -> Any:
     """Give one rank fewer batches than the others."""
     X, y = data(90)

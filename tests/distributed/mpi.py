@@ -8,7 +8,7 @@ import pickle
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,21 +41,31 @@ def command(ranks: int, *words: Any, where: Sequence[str] = ()) -> list[str]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return the environment of a job: one BLAS thread, as several ranks share two cores."""
-    return {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **more}
+    """Return the environment of a job, with one BLAS thread; a variable that shall be empty is left out."""
+    chosen = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **more}
+    return {name: value for name, value in chosen.items() if value}
 
 
 @contextmanager
 def started(
-    ranks: int, job: str, folder: Path, *, where: Sequence[str] = (), **options: Any
+    ranks: int,
+    job: str,
+    folder: Path,
+    *,
+    where: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
+    **options: Any,
 ) -> Iterator[subprocess.Popen[str]]:
-    """Start a job, in a session of its own as a terminal would; `where` are more options of mpiexec."""
+    """Start a job, in a session of its own as a terminal would.
+
+    `where` are more options of mpiexec, and `variables` more of the environment.
+    """
     process = subprocess.Popen(
         command(ranks, JOBS, job, folder, json.dumps(options), where=where),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(),
+        env=environment(**(variables or {})),
         start_new_session=True,
     )
     with process:

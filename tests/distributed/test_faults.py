@@ -182,6 +182,24 @@ def test_streams_of_different_lengths_are_refused(tmp_path: Path) -> None:
         assert text.startswith("fit, epoch 1: expected as many batches on each rank, got fewer on rank 1.")
 
 
+def test_rank_0_says_who_is_late(tmp_path: Path) -> None:
+    _, said = run(3, "late", tmp_path)
+    lines = [line for line in said.splitlines() if line.startswith("nnlite: ")]
+    assert lines
+    assert all(line.startswith("nnlite: rank 1 of 3 not at fit after ") for line in lines)
+
+
+def test_ranks_do_not_fight_for_cores(tmp_path: Path) -> None:
+    cores = len(os.sched_getaffinity(0))
+    free = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "")
+    found, _ = run(2, "threads", tmp_path, variables=free)
+    assert [inside for _, inside, _ in found] == [max(1, min(found[0][0], cores // 2))] * 2
+    assert all(before == after for before, _, after in found)
+    # Who has said how many gets as many.
+    found, _ = run(2, "threads", tmp_path)
+    assert found == [(1, 1, 1)] * 2
+
+
 # Errors.
 
 
