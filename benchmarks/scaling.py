@@ -177,7 +177,7 @@ def predict(work: Work, links: Mapping[str, Link], batch: int, *, weak: bool) ->
             rows.append(cells)
     for name in links:
         stop = f"at {stops[name]:,} ranks half of the work is waiting" if stops[name] else "never below half"
-        more = "" if weak else f"; the shortest step is at {best[name][1]:,} ranks"
+        more = "" if weak else f"; the shortest step is with {best[name][1]:,}"
         notes.append(f"{name}: {stop}{more}")
     header = ["ranks", *(text for name in links for text in (f"{name}: ms", "speed-up", "efficiency"))]
     kind = f"{batch} rows a rank" if weak else f"{batch:,} rows in all"
