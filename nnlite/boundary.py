@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import count
 from typing import Any
 
 import numpy as np
 
 from nnlite._typing import AnyArray, Array
 from nnlite.checks import check_finite, check_rows, check_weight, is_finite, not_finite
+from nnlite.data import is_maker
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.foreign import is_frame, is_sparse
 from nnlite.layers.base import Layer
 from nnlite.layers.standardize import Standardize
 from nnlite.losses import Loss
-from nnlite.rows import Blockwise, DaskRows, FileRows, as_csr, check_finite_csr, is_dask, is_in_file
+from nnlite.rows import (
+    Blockwise,
+    DaskRows,
+    FileRows,
+    as_csr,
+    check_finite_csr,
+    dask_blocks,
+    is_dask,
+    is_in_file,
+)
 
-__all__ = ["Boundary", "check_columns", "check_feature_names", "check_preprocessing", "column_names"]
+__all__ = [
+    "Boundary",
+    "check_columns",
+    "check_feature_names",
+    "check_preprocessing",
+    "column_names",
+    "iterate_blocks",
+]
 
 
 class Boundary:
@@ -71,7 +90,7 @@ class Boundary:
         self.replicas = replicas
         self.output_rank = len(output_shape or (1,))
 
-    def row_axis(self, x: Array) -> int:
+    def row_axis(self, x: Array | Blockwise) -> int:
         """Return which axis of an input counts its rows.
 
         Parameters
@@ -154,7 +173,7 @@ class Boundary:
             check_finite(where, array)
         return array
 
-    def in_blocks(self, x: Any, *, where: str) -> Blockwise | None:
+    def in_blocks(self, x: Any, *, where: str, in_memory: bool = False) -> Blockwise | None:
         """Leave an input where it is, if that is a file or the blocks of a dask array.
 
         Its shape and dtype are checked at once; its numbers are checked and cast as they are read.
@@ -165,6 +184,8 @@ class Boundary:
             The candidate.
         where : str
             Names it in the message.
+        in_memory : bool
+            Whether an ndarray in memory is read in blocks too.
 
         Returns
         -------
@@ -177,11 +198,10 @@ class Boundary:
         ArgumentTypeError, ShapeError, ArgumentError
             If it does not fit.
         """
-        in_file = is_in_file(x)
+        in_file = is_in_file(x) or (in_memory and isinstance(x, np.ndarray))
         if not (in_file or is_dask(x)) or self.row_axis(x) > 0:
             return None
-        if x.dtype.kind not in "biuf":
-            check_rows(where, np.empty(1, x.dtype))  # says what to do about numbers of that kind
+        _check_kind(where, x.dtype)
         if in_file:
             self._check_shape(x, where)
             if isinstance(x, np.ma.MaskedArray):
@@ -190,6 +210,122 @@ class Boundary:
         rows = DaskRows(where, x, lambda block, number: self._check_block(block, number, where))
         self._check_shape(rows, where)
         return rows
+
+    def each_block(self, blocks: Any, *, where: str) -> Iterator[Array]:
+        """Give block after block of rows, each checked and cast when it is its turn.
+
+        Neither a block nor what was made of it is kept once the next is asked for.
+
+        Parameters
+        ----------
+        blocks : iterable of array-likes, function that makes one, ndarray or dask array
+            Where the rows come from. An array is cut into blocks; those of dask are its own.
+        where : str
+            Names it in the message, with the number of the block, from 0.
+
+        Returns
+        -------
+        iterator of ndarray, or of CSR matrices of SciPy
+            A block of no rows gives an array of no rows.
+
+        Raises
+        ------
+        ArgumentTypeError, ShapeError, ArgumentError
+            At once if these are no blocks, or an array does not fit; later if a block does not.
+
+        Examples
+        --------
+        >>> from nnlite import Dense
+        >>> edge = Boundary((Dense(2, 1),), (2,), (1,), np.dtype("float32"), None)
+        >>> [x.shape for x in edge.each_block([[[1, 2]], np.zeros((0, 2))], where="here")]
+        [(1, 2), (0, 2)]
+        """
+        if isinstance(blocks, np.ndarray):
+            rows = self.in_blocks(blocks, where=where, in_memory=True)
+            if rows is not None:
+                return iter(rows)
+            blocks = [blocks]  # other rows for each replica are read as a whole, and so are masked ones
+        elif is_dask(blocks):
+            if self.row_axis(blocks) > 0:
+                blocks = [blocks]
+            else:
+                _check_kind(where, blocks.dtype)
+                self._check_shape(blocks, where)
+                blocks = dask_blocks(blocks)
+        else:
+            blocks = iterate_blocks(where, blocks)
+        # `map` and not a loop, whose variables would hold a block while the next one is made.
+        return map(partial(self._check_numbered, where), blocks, count())
+
+    def _check_numbered(self, where: str, block: Any, number: int) -> Array:
+        place = f"{where}, block {number}"
+        try:
+            empty = self._without_rows(block, place)
+            return self.check_input(block, where=place, finite=True) if empty is None else empty
+        except (ArgumentError, ArgumentTypeError) as error:
+            if isinstance(block, tuple | list) and 2 <= len(block) <= 3:
+                first = getattr(block[0], "shape", ())
+                if len(first) > len(self.input_shape or (1,)):
+                    fix = "Give the inputs alone: predict_blocks(x for x, *_ in batches)."
+                    got = f"a {type(block).__name__} of {len(block)}, the first of shape {tuple(first)}"
+                    raise ArgumentTypeError(place, "the rows of a block", got, fix) from None
+            raise (error if error.where.startswith(place) else error.within(place)) from None
+
+    def _without_rows(self, block: Any, where: str) -> Array | None:
+        """Return an input of no rows for a block that has none, and None for any other."""
+        shape = tuple(getattr(block, "shape", ()))
+        if self.preprocessing is not None and shape[:1] == (0,) and column_names(block) is not None:
+            return np.empty((0, self.preprocessing.features), self.dtype)
+        axis = len(shape) - 1 - len(self.input_shape or (1,))
+        if axis < 0 or shape[axis] != 0:
+            return None
+        check_columns(where, block, self.feature_names)
+        empty: Array = np.empty(shape, self.dtype)
+        self._check_sample(empty, where)
+        return empty
+
+    def check_out(self, out: Any, x: Any, *, where: str) -> None:
+        """Check an array that predictions are to be written to.
+
+        Parameters
+        ----------
+        out : ndarray
+            The candidate.
+        x : ndarray, CSR matrix or Blockwise
+            A checked input.
+        where : str
+            Names it in the message.
+
+        Raises
+        ------
+        ArgumentTypeError, ShapeError, ArgumentError
+            If it is no array that can be written to, of the shape and dtype of the predictions and
+            apart from the input.
+
+        Examples
+        --------
+        >>> from nnlite import Dense
+        >>> edge = Boundary((Dense(2, 1),), (2,), (1,), np.dtype("float32"), None)
+        >>> edge.check_out(np.empty((5, 1), np.float32), np.zeros((5, 2), np.float32), where="here")
+        """
+        shape, dtype = self.pred_shape(x), self.dtype.name
+        wanted = f"an ndarray of shape {shape} and dtype {dtype}"
+        fix = f"Write np.empty({shape}, np.{dtype}), or open_memmap(path, 'w+', np.{dtype}, {shape})."
+        if not isinstance(out, np.ndarray) or (
+            type(out) is not np.ndarray and isinstance(out, np.ma.MaskedArray)
+        ):
+            raise ArgumentTypeError(where, wanted, type(out).__name__, fix)
+        if out.shape != shape:
+            raise ShapeError(where, wanted, f"shape {out.shape}", fix)
+        if out.dtype != self.dtype:
+            raise ArgumentError(where, wanted, f"dtype {out.dtype}", fix)
+        if not out.flags.writeable:
+            fix = "Open a file with mode='r+' or 'w+', or give an array of its own."
+            raise ArgumentError(where, "an array that can be written to", "a read-only one", fix)
+        source = x.array if isinstance(x, FileRows) else x
+        if isinstance(source, np.ndarray) and np.may_share_memory(source, out):
+            fix = "Give predictions a place of their own."
+            raise ArgumentError(where, "an array apart from X", "one that shares memory with it", fix)
 
     def _check_read(self, where: str, read: AnyArray, rows: Any) -> Array:
         """Cast some rows of a file and refuse NaN and infinity, by the row of the file."""
@@ -207,6 +343,12 @@ class Boundary:
         return self.check_input(block, where=f"{where}, block {number} of the dask array", finite=True)
 
     def _check_shape(self, array: Any, where: str) -> None:
+        self._check_sample(array, where)
+        if 0 in array.shape:
+            raise ArgumentError(where, "at least one row", f"shape {array.shape}", "Give some data.")
+
+    def _check_sample(self, array: Any, where: str) -> None:
+        """Check the axes of an input; it may have no rows."""
         shape = self.input_shape
         if shape is not None:
             leading = array.shape[: array.ndim - len(shape)]
@@ -214,8 +356,6 @@ class Boundary:
                 raise ShapeError(where, *self._expected_input(array))
         elif array.ndim < 2:
             raise ShapeError(where, "shape (batch, features)", f"{array.shape}", "Add the batch axis.")
-        if 0 in array.shape:
-            raise ArgumentError(where, "at least one row", f"shape {array.shape}", "Give some data.")
 
     def _check_sparse(self, x: Any, where: str, finite: bool) -> Any:
         """Check a sparse input and bring it into the form that the first layer takes."""
@@ -397,6 +537,59 @@ class Boundary:
         cast = self._cast(weight, "weight")
         check_weight("weight", cast, rows=rows, part=part)
         return cast
+
+
+def _check_kind(where: str, dtype: Any) -> None:
+    """Refuse rows of a dtype that holds no numbers, before any of them is read."""
+    if dtype.kind not in "biuf":
+        check_rows(where, np.empty(1, dtype))  # says what to do about numbers of that kind
+
+
+def iterate_blocks(where: str, candidate: Any) -> Iterable[Any]:
+    """Return blocks of rows to iterate over, or refuse what would not give any.
+
+    Parameters
+    ----------
+    where : str
+        Names it in the message.
+    candidate : iterable of array-likes, or function that makes one
+        The candidate. Iterating over a frame would give its columns, over a matrix its rows:
+        they are refused.
+
+    Returns
+    -------
+    iterable of array-likes
+
+    Raises
+    ------
+    ArgumentTypeError
+        If it is one table, or nothing to iterate over.
+
+    Examples
+    --------
+    >>> list(iterate_blocks("here", lambda: iter([1, 2])))
+    [1, 2]
+    """
+    wanted = "an iterable of blocks of rows, a function that makes one, an ndarray or a dask array"
+    if hasattr(candidate, "to_dask_array"):
+        fix = "Write (part.compute() for part in X.partitions)."
+        raise ArgumentTypeError(where, wanted, "a dask frame", fix)
+    if hasattr(type(candidate), "collect_schema") and not is_frame(candidate):
+        raise ArgumentTypeError(where, wanted, "a lazy frame", "Write X.collect().iter_slices(8192).")
+    if hasattr(candidate, "shape") or is_sparse(candidate) or isinstance(candidate, str | bytes | dict):
+        got = f"one {type(candidate).__name__}"
+        fix = "Write predict(X), or give parts: (X[i : i + 8192] for i in range(0, X.shape[0], 8192))."
+        if not hasattr(candidate, "shape"):
+            fix = "Write predict(X), or give a list of blocks."
+        raise ArgumentTypeError(where, wanted, got, fix)
+    made = candidate() if is_maker(candidate) else candidate
+    if not isinstance(made, Iterable):
+        got = type(candidate).__name__
+        if made is not candidate:
+            got = f"a function that returns {type(made).__name__}"
+        fix = "Write a generator function, with `yield x` for each block."
+        raise ArgumentTypeError(where, wanted, got, fix)
+    return made
 
 
 def column_names(x: Any) -> tuple[str, ...] | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain
 from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
@@ -14,6 +16,7 @@ from nnlite._typing import AnyArray, Array
 from nnlite.assembly import check_layers, default_initializer, follow_shapes
 from nnlite.boundary import Boundary, check_feature_names, check_preprocessing
 from nnlite.checks import check_dtype, check_integer
+from nnlite.data import is_maker
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.foreign import is_sparse
 from nnlite.history import History
@@ -27,6 +30,7 @@ from nnlite.summary import LayerSummary, Summary
 
 if TYPE_CHECKING:
     from nnlite.callbacks import Callback
+    from nnlite.distributed import DataParallel
     from nnlite.optimizers import Optimizer
     from nnlite.second_order import FullBatchOptimizer
 
@@ -604,7 +608,7 @@ class Sequential:
 
     # Using it.
 
-    def predict(self, X: Any, *, batch_size: int = PREDICT_ROWS) -> Array:
+    def predict(self, X: Any, *, batch_size: int = PREDICT_ROWS, out: Array | None = None) -> Array:
         """Compute the output for any number of rows.
 
         Nothing on the model is written, so several threads may predict at once.
@@ -612,48 +616,146 @@ class Sequential:
         Parameters
         ----------
         X : array-like of shape (rows, features)
-            The input.
+            The input: an array, a frame, a sparse matrix, a memory-mapped or a dask array. The
+            last two are read block by block.
+        batch_size : int
+            Rows that go through the layers at a time.
+        out : ndarray of shape (rows, outputs) or (replicas, rows, outputs), optional
+            Where the predictions are written, of the dtype of the model. With a memory-mapped
+            one, such as ``np.lib.format.open_memmap`` makes, predictions of any number of rows
+            take the memory of one block.
+
+        Returns
+        -------
+        ndarray of shape (rows, outputs) or (replicas, rows, outputs)
+            The output of the last layer; `out` if it was given. After training with a loss that
+            takes logits these are logits: ``Softmax().forward(...)`` or ``Sigmoid().forward(...)``
+            makes probabilities of them, and ``argmax(axis=-1)`` class ids.
+
+        Raises
+        ------
+        ShapeError, ArgumentError, ArgumentTypeError
+            If the input does not fit, or holds NaN or infinity, or `out` does not fit. Then `out`
+            is as it was, unless the error is in a number of a memory-mapped or a dask array,
+            which is found when its block is read: the rows before that block are written by then.
+
+        See Also
+        --------
+        predict_blocks : The same for rows that come block by block.
+
+        Examples
+        --------
+        >>> from nnlite.layers import Dense
+        >>> model = Sequential([Dense(2, 3)], rng=0)
+        >>> model.predict([[1, 2]]).shape
+        (1, 3)
+        >>> out = np.empty((4, 3), np.float32)
+        >>> model.predict(np.ones((4, 2)), out=out) is out
+        True
+        """
+        batch_size = check_integer("Sequential.predict(batch_size=)", batch_size, low=1)
+        where = "Sequential.predict(X)"
+        x: Array | Blockwise | None = None
+        if type(X) is not np.ndarray or X.dtype != self.params.dtype:
+            if isinstance(X, Iterator) or is_maker(X):
+                fix = "Write predict_blocks(X), which predicts block by block."
+                raise ArgumentTypeError(where, "an array of numbers", type(X).__name__, fix)
+            x = self.boundary.in_blocks(X, where=where)
+        if x is None:
+            x = self.boundary.check_input(X, where=where, finite=True)
+        if out is not None:
+            self.boundary.check_out(out, x, where="Sequential.predict(out=)")
+        return self._predict(x, batch_size, out)
+
+    def predict_blocks(self, blocks: Any, *, batch_size: int = PREDICT_ROWS) -> Iterator[Array]:
+        """Predict block by block, for more rows than memory holds.
+
+        A block is taken when its prediction is asked for, and let go then.
+
+        Parameters
+        ----------
+        blocks : iterable of array-likes of shape (rows, features)
+            An iterator, such as a generator, or anything else to iterate over, or a function that
+            makes an iterator. Each block is what `predict` takes: an array, a frame, a sparse
+            matrix. Of a dask array each block is computed in its turn, also where their numbers
+            of rows are not known; an ndarray, which may be memory-mapped, is cut into blocks of
+            about 4 MiB.
         batch_size : int
             Rows that go through the layers at a time.
 
         Returns
         -------
-        ndarray of shape (rows, outputs) or (replicas, rows, outputs)
-            The output of the last layer. After training with a loss that takes logits these
-            are logits: ``Softmax().forward(...)`` or ``Sigmoid().forward(...)`` makes
-            probabilities of them, and ``argmax(axis=-1)`` class ids.
+        iterator of ndarray of shape (rows, outputs) or (replicas, rows, outputs)
+            One prediction for each block, in their order; of no rows for a block of none.
 
         Raises
         ------
         ShapeError, ArgumentError, ArgumentTypeError
-            If the input does not fit, or holds NaN or infinity.
+            At once if these are no blocks, or if the array does not fit. When its turn comes, if
+            a block does not fit, or holds NaN or infinity; the error names it, counted from 0.
+            What the iterator itself raises is passed on.
+
+        See Also
+        --------
+        predict : All at once, and into a file by ``out=``.
+
+        Notes
+        -----
+        If all blocks but the last have a multiple of `batch_size` rows, the results are bit by bit
+        those of `predict` for all rows together, since the same rows go through the layers
+        together. With other blocks they may differ in the last digits: matrix products add up in
+        another order for another number of rows.
 
         Examples
         --------
         >>> from nnlite.layers import Dense
-        >>> Sequential([Dense(2, 3)], rng=0).predict([[1, 2]]).shape
-        (1, 3)
+        >>> model = Sequential([Dense(2, 3)], rng=0)
+        >>> def blocks():
+        ...     for rows in (4, 4, 1):
+        ...         yield np.ones((rows, 2))
+        >>> [pred.shape for pred in model.predict_blocks(blocks)]
+        [(4, 3), (4, 3), (1, 3)]
         """
-        batch_size = check_integer("Sequential.predict(batch_size=)", batch_size, low=1)
-        where = "Sequential.predict(X)"
-        if type(X) is not np.ndarray or X.dtype != self.params.dtype:
-            blocks = self.boundary.in_blocks(X, where=where)
-            if blocks is not None:
-                return self._predict(blocks, batch_size)
-        return self._predict(self.boundary.check_input(X, where=where, finite=True), batch_size)
+        batch_size = check_integer("Sequential.predict_blocks(batch_size=)", batch_size, low=1)
+        checked = self.boundary.each_block(blocks, where="Sequential.predict_blocks(blocks)")
+        return map(partial(self._predict, batch_size=batch_size), checked)
 
-    def _predict(self, x: Array | Blockwise, batch_size: int) -> Array:
+    def _predict(self, x: Array | Blockwise, batch_size: int, out: Array | None = None) -> Array:
+        """Predict for a checked input, into `out` if there is one."""
+        rows = x.shape[self.boundary.row_axis(x)]
+        if out is None and rows <= batch_size and not isinstance(x, Blockwise):
+            return self._forward(x) if rows else np.empty(self.boundary.pred_shape(x), self.params.dtype)
+        start, rank = 0, self.boundary.output_rank
+        behind = (slice(None),) * rank
+        for part in self._parts(x, batch_size):
+            if out is None:
+                out = np.empty((*part.shape[: -1 - rank], rows, *part.shape[-rank:]), part.dtype)
+            stop = start + part.shape[-1 - rank]
+            at: tuple[Any, ...] = (..., slice(start, stop), *behind)
+            place = out[at]
+            if place.shape != part.shape:
+                raise self._not_as_said(f"predictions of shape {place.shape}", f"{part.shape}")
+            place[...] = part
+            start = stop
+        if out is None or start != rows:
+            raise self._not_as_said(f"{rows} rows of predictions", f"{start}")
+        return out
+
+    def _not_as_said(self, expected: str, got: str) -> ShapeError:
+        fix = "Layers of your own must give a row for each row, of the shape that their output_shape says, "
+        fix += "and blocks of a dask array as many rows as its chunks say."
+        return ShapeError("Sequential.predict", expected, got, fix)
+
+    def _parts(self, x: Array | Blockwise, batch_size: int) -> Iterator[Array]:
+        """Give the predictions for some rows after the other."""
         if isinstance(x, Blockwise):
-            each = [self._predict(block, batch_size) for block in x]
-            return np.concatenate(each, axis=-1 - self.boundary.output_rank)
+            # No loop, whose variable would hold a block while the next one is read.
+            yield from chain.from_iterable(map(partial(self._parts, batch_size=batch_size), x))
+            return
         axis = self.boundary.row_axis(x)
-        rows = x.shape[axis]
-        if rows <= batch_size:
-            return self._forward(x)
         ahead = (slice(None),) * axis
-        starts = range(0, rows, batch_size)
-        parts = [self._forward(x[(*ahead, slice(start, start + batch_size))]) for start in starts]
-        return np.concatenate(parts, axis=-1 - self.boundary.output_rank)
+        for start in range(0, x.shape[axis], batch_size):
+            yield self._forward(x[(*ahead, slice(start, start + batch_size))])
 
     def ensemble(
         self, X: Any, *, members: Sequence[int] | None = None, batch_size: int = PREDICT_ROWS
@@ -954,6 +1056,7 @@ class Sequential:
         shuffle: bool | Callable[[int], ArrayLike] = True,
         rng: Seeds = None,
         resume: str | PathLike[str] | None = None,
+        distributed: bool | DataParallel = False,
     ) -> History:
         """Train: thousands of times forward, loss, blame, and a small step downhill.
 
@@ -999,6 +1102,9 @@ class Sequential:
             A file that `Checkpoint` wrote in the same training. It goes on from there to the
             same bits as if it had not been stopped; `epochs`, limits of time and patience, and
             where and when checkpoints are written may be others.
+        distributed : bool or DataParallel
+            Whether to share the work with the other processes of an ``mpiexec``, see
+            `nnlite.distributed`. Alone, True changes nothing.
 
         Returns
         -------
@@ -1013,6 +1119,8 @@ class Sequential:
             training with the weights it has come to.)
         ModelFileError
             If `resume` is no whole checkpoint; then nothing has changed.
+        RankError
+            If the processes of a distributed training do not go together, or one of them cannot begin.
         OSError
             If a checkpoint cannot be read or written.
         DivergenceError
@@ -1060,6 +1168,7 @@ class Sequential:
             shuffle=shuffle,
             rng=rng,
             resume=resume,
+            distributed=distributed,
         )
 
     def save(self, path: str | PathLike[str]) -> None:

@@ -18,6 +18,7 @@ __all__ = [
     "SparseRows",
     "as_csr",
     "check_finite_csr",
+    "dask_blocks",
     "is_dask",
     "is_in_file",
     "join",
@@ -348,7 +349,7 @@ class DaskRows(Blockwise):
                 "a dask array of unknown length",
                 "Call its compute_chunk_sizes() before.",
             )
-        self.array = array.rechunk(dict.fromkeys(range(1, array.ndim), -1))
+        self.array = _in_whole_rows(array)
         self.convert = convert
         self.shape = self.array.shape
         self.sizes: tuple[int, ...] = self.array.chunks[0]
@@ -371,6 +372,29 @@ class DaskRows(Blockwise):
         for number, size in enumerate(self.sizes):
             if size:
                 yield self.block(number)
+
+
+def _in_whole_rows(array: Any) -> Any:
+    """Join the blocks of a dask array that hold parts of rows."""
+    return array.rechunk(dict.fromkeys(range(1, array.ndim), -1))
+
+
+def dask_blocks(array: Any) -> Iterator[Any]:
+    """Compute one block of a dask array after the other, also where nobody knows how many rows they have.
+
+    Parameters
+    ----------
+    array : dask array of shape (rows, ...)
+        Blocks that hold parts of rows are joined.
+
+    Yields
+    ------
+    object
+        What a block is: an ndarray, a sparse matrix, ...
+    """
+    whole = _in_whole_rows(array)
+    for number in range(whole.numblocks[0]):
+        yield whole.blocks[number].compute()
 
 
 def is_in_file(x: Any) -> bool:

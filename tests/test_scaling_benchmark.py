@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.scaling import LARGE, Link, Work, fit_line, predict
-from tests.distributed.mpi import needs_mpi
+from tests.ranks.mpi import needs_mpi
 
 LINK = Link(latency=1e-5, bandwidth=1e9)
 

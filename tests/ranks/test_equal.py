@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.distributed.jobs import OPTIMIZERS
-from tests.distributed.mpi import needs_mpi, run
+from tests.ranks.jobs import OPTIMIZERS
+from tests.ranks.mpi import needs_mpi, run
 
 pytestmark = needs_mpi
 

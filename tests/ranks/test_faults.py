@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.distributed.mpi import command, environment, needs_mpi, results, run, started
-from tests.distributed.test_equal import check_close, check_same_everywhere
+from tests.ranks.mpi import command, environment, needs_mpi, results, run, started
+from tests.ranks.test_equal import check_close, check_same_everywhere
 
 pytestmark = needs_mpi
 

@@ -11,9 +11,9 @@ import pytest
 from nnlite import LBFGS, Adam, LevenbergMarquardt, MeanSquaredError
 from nnlite.distributed import Shard, shard
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from tests.distributed.jobs import data, net
-from tests.distributed.mpi import needs_mpi, run
-from tests.distributed.test_equal import check_same_everywhere
+from tests.ranks.jobs import data, net
+from tests.ranks.mpi import needs_mpi, run
+from tests.ranks.test_equal import check_same_everywhere
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.distributed.hosts import hosts, why_not
-from tests.distributed.jobs import OPTIMIZERS
-from tests.distributed.mpi import needs_mpi, run, started
-from tests.distributed.test_equal import check_close, check_same_everywhere
-from tests.distributed.test_faults import IN_TIME, wait_for, wait_until_it_trains
+from tests.ranks.hosts import hosts, why_not
+from tests.ranks.jobs import OPTIMIZERS
+from tests.ranks.mpi import needs_mpi, run, started
+from tests.ranks.test_equal import check_close, check_same_everywhere
+from tests.ranks.test_faults import IN_TIME, wait_for, wait_until_it_trains
 
 REASON = why_not()
 pytestmark = [needs_mpi, pytest.mark.skipif(bool(REASON), reason=REASON)]
