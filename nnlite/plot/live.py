@@ -92,6 +92,8 @@ class LivePlot(Callback):
     np.True_
     """
 
+    first_rank_only = True
+
     def __init__(
         self, columns: Sequence[str] | None = None, *, share: float = 0.05, ax: Axes | None = None
     ) -> None:

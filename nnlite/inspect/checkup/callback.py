@@ -86,6 +86,8 @@ class Doctor(Callback):
     (True, 4)
     """
 
+    first_rank_only = True
+
     def __init__(
         self,
         X: Any,
