@@ -163,6 +163,8 @@ class TrainingState:
     def snapshot(self) -> dict[str, Any]:
         """Return all that a later training needs to go on from here; `Checkpoint` writes it to a file.
 
+        Where several processes train together, all must call it, at the same moment.
+
         Returns
         -------
         dict
@@ -244,7 +246,8 @@ class Callback:
     ----------
     first_rank_only : bool
         Whether, of several such processes, only the first one calls it: for callbacks that print,
-        draw or write files. Set it in the subclass.
+        draw or write files. Set it in the subclass, which then must not call `TrainingState.decide` or
+        `TrainingState.snapshot`.
 
     Examples
     --------

@@ -17,6 +17,7 @@ from nnlite.loop import Epoch, GoOn, Loop
 from nnlite.optimizers import Optimizer
 from nnlite.packing import pack_rows, unpack_rows
 from nnlite.second_order import FullBatchOptimizer
+from nnlite.sources import Arrays
 from nnlite.streams import Generators, check_state, get_states, set_states
 
 __all__ = ["capture", "check", "restore"]
@@ -61,6 +62,7 @@ def capture(loop: Loop, training: dict[str, Any], callbacks: Sequence[Callback])
     stepped = loop.stepped and isinstance(optimizer, Optimizer)
     return {
         "training": training,
+        "ranks": state.ranks,
         "done": len(history),
         "batch": 0 if now is None else state.batch,
         "stop": "" if stop == CTRL_C else stop,
@@ -146,6 +148,15 @@ def check(loop: Loop, training: dict[str, Any], saved: dict[str, Any], *, where:
     except _WRONG as error:
         got = f"one that is none ({short(str(error), length=120)[1:-1]})"
         raise ModelFileError(where, "a whole checkpoint", got, _DAMAGED) from error
+    in_shards = isinstance(loop.data, Arrays) and loop.data.cutter.total is not None
+    ranks = saved.get("ranks")
+    if in_shards and saved["batch"] and ranks != loop.state.ranks:  # they would take other rows
+        raise ArgumentError(
+            where,
+            f"{short(ranks)} ranks, for shards in the middle of an epoch",
+            f"{loop.state.ranks}",
+            "Start as many; from a checkpoint behind an epoch, any number goes on.",
+        )
     if loop.state.epochs < begun:
         raise ArgumentError(
             "fit(epochs=)",

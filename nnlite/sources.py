@@ -342,7 +342,9 @@ class Blocks(Arrays):
         marks = np.split(held_out, self.starts[1:-1])
         train = Blocks(self.x, self.y, self.weight, kept=[np.flatnonzero(~mark) for mark in marks])
         train.cut(self.batch_size, self.rng, self.cutter)
-        return train, Blocks(self.x, self.y, self.weight, kept=list(map(np.flatnonzero, marks)))
+        test = Blocks(self.x, self.y, self.weight, kept=list(map(np.flatnonzero, marks)))
+        test.cutter = self.cutter
+        return train, test
 
 
 def share(batch: Batch, cutter: Cut) -> Batch:

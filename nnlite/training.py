@@ -152,6 +152,8 @@ def _prepare_resume(
     others = [callback for callback in loop.callbacks if not isinstance(callback, Checkpoint | ProgressBar)]
     training = describe(loop, others, shuffle=shuffle)
     ranks.start(loop, training)
+    given = resume
+    resume = ranks.from_first(lambda: given)  # the first one reads the file; the disk of another may lack it
     optimizer = loop.state.optimizer
     if isinstance(optimizer, FullBatchOptimizer) and not optimizer.keeps_all:
         training["Checkpoint"] = [f"every {callback.every} {callback.unit}" for callback in checkpoints]

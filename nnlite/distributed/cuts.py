@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nnlite.data import Cut
 
-__all__ = ["OwnRows", "PartOfEach"]
+__all__ = ["AllShards", "OwnRows", "PartOfEach"]
 
 
 class PartOfEach(Cut):
@@ -48,8 +48,8 @@ class PartOfEach(Cut):
 class OwnRows(Cut):
     """Every rank has other rows, its shard, and takes some of them for each batch.
 
-    An epoch has as many batches as the rows of all shards fill. Each rank spreads its rows evenly
-    over them, so shards of different lengths end together.
+    An epoch has as many batches as the rows of all shards fill, less those that are held out. Each
+    rank spreads its rows evenly over them, so shards of different lengths end together.
 
     Parameters
     ----------
@@ -57,24 +57,45 @@ class OwnRows(Cut):
         Number of this rank.
     total : int
         Rows of all shards together.
+    training : int
+        How many of them are trained on.
 
     Examples
     --------
     A shard of 3 rows out of 8, in batches of 4 over all ranks:
 
-    >>> OwnRows(0, total=8).slices(3, 4)
+    >>> OwnRows(0, total=8, training=8).slices(3, 4)
     [slice(0, 1, None), slice(1, 3, None)]
     """
 
-    def __init__(self, rank: int, total: int) -> None:
+    def __init__(self, rank: int, *, total: int, training: int) -> None:
         self.rank = rank
-        self.total = self._all = total
+        self.total = total
+        self.training = training
 
     def slices(self, rows: int, batch_size: int) -> list[slice]:
         """Spread the rows over the batches of an epoch."""
-        batches = -(-self._all // batch_size)
+        batches = -(-self.training // batch_size)
         return [slice(rows * i // batches, rows * (i + 1) // batches) for i in range(batches)]
 
     def order(self, rng: Any, rows: int) -> NDArray[np.int64]:
         """Draw an order of this shard; all ranks draw once from the generator that they have in common."""
         return np.random.default_rng([int(rng.integers(2**63)), self.rank]).permutation(rows)
+
+
+class AllShards(Cut):
+    """One process has all rows; but they were given as a shard, so that several can go on from here.
+
+    Parameters
+    ----------
+    total : int
+        How many rows there are.
+
+    Examples
+    --------
+    >>> AllShards(total=5).slices(5, 4)
+    [slice(0, 4, None), slice(4, 5, None)]
+    """
+
+    def __init__(self, *, total: int) -> None:
+        self.total = total

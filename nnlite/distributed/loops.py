@@ -8,6 +8,7 @@ import math
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,11 +86,15 @@ class PiecewiseBatchLoop(BatchLoop):
     def add_piece(self, x: Array, y: AnyArray, weight: Array | None, whole: float) -> tuple[Array, float]:
         """Do so for one piece."""
         state = self.state
+        params = state.model.params
         pred = state.model._forward(x, self.ctx)
-        value, dy = state.loss.value_and_grad(pred, y, weight)
         count = _count(x, weight)
-        dy *= count / whole
-        state.model._backward(dy, self.ctx)
+        if not count:  # no row counts here, of which a loss need not know anything
+            params.grads.fill(0)
+            return pred, 0.0
+        value, dy = state.loss.value_and_grad(pred, y, weight)
+        # A new array: a loss of one's own may keep the one that it gave.
+        state.model._backward(np.multiply(dy, count / whole, dtype=params.dtype), self.ctx)
         return pred, float(value) * count
 
 
@@ -115,7 +120,7 @@ class SharedLoop(Loop):
         self.world = world
         self.comm = world.comm
         self.pressed = 0.0  # when Ctrl-C came to this rank; 0 if it has not
-        self.culprit = 0  # the rank with the batch that an error is about
+        self.culprit: int | None = None  # the rank with the batch that an error is about, if it is not all
         self.fault = ""  # what is wrong there, if it is not the loss
         self.settings = settings
         super().__init__(*given, **options)
@@ -132,6 +137,8 @@ class SharedLoop(Loop):
         found = super().hooks(moment)
         if moment == "on_epoch_end":
             agree = True
+        elif moment == "on_epoch_begin":
+            agree = any(_acts(one, (moment,)) for one in self.callbacks)
         elif moment == "on_batch_end":
             moments = ("on_batch_begin", "on_grad_computed", "on_batch_end")
             agree = any(_acts(one, moments) and not isinstance(one, Checkpoint) for one in self.callbacks)
@@ -153,6 +160,11 @@ class SharedLoop(Loop):
                 state.stop_reason = reasons[0]
             if any(pressed for _, pressed in everyone):
                 state.history.interrupted = True
+
+    def epochs(self) -> range:
+        """Return the numbers of the epochs to come, if no rank has stopped before the first."""
+        self.agree(self.state)
+        return super().epochs()
 
     def note_interrupt(self) -> bool:
         """Take note of Ctrl-C, which all ranks act on behind the same step."""
@@ -254,7 +266,8 @@ class SharedLoop(Loop):
         everyone = self.comm.gather(outputs, root=0)
 
         def compute() -> dict[str, Any]:
-            parts = [part for batch in zip(*everyone, strict=True) for part in batch if len(part[0])]
+            # Of validation data in files, a longer shard has more blocks.
+            parts = [part for batch in zip_longest(*everyone) for part in batch if part and len(part[0])]
             return score(self.state.model, parts, loss=loss, metrics=self.metrics, active=self.listed)
 
         return self.world.from_first(compute)
@@ -271,10 +284,13 @@ class SharedLoop(Loop):
             self.diverged(False, x, y, place=place)
 
     def explain(self, index: int, x: Array, y: AnyArray, where: str, got: str) -> DivergenceError:
-        """Let the rank that has the batch say what is wrong with it, to all."""
-        where = f"{where}, rank {self.culprit}"
+        """Let the rank that has the batch say what is wrong with it, to all; or one that has rows of it."""
+        rows = self.comm.allgather(x.shape[0])
+        speaker = int(np.argmax(rows)) if self.culprit is None else self.culprit
+        if self.culprit is not None:
+            where = f"{where}, rank {self.culprit}"
         error = None
-        if self.world.rank == self.culprit:
+        if self.world.rank == speaker:
             error = super().explain(index, x, y, where, got)
             if self.fault:
                 error = DivergenceError(
@@ -284,7 +300,7 @@ class SharedLoop(Loop):
                     "Look for a derivative that is infinite there, such as that of a square root or a "
                     "logarithm at 0, or try a smaller rate. The model keeps the last weights that had one.",
                 )
-        found: DivergenceError = self.comm.bcast(error, root=self.culprit)
+        found: DivergenceError = self.comm.bcast(error, root=speaker)
         return found
 
 

@@ -15,12 +15,15 @@ import numpy as np
 from nnlite._version import __version__
 from nnlite.checkpoint import Checkpoint
 from nnlite.checks import check_integer
-from nnlite.distributed.cuts import OwnRows, PartOfEach
+from nnlite.data import Order, held_out_rows
+from nnlite.distributed.cuts import AllShards, OwnRows, PartOfEach
 from nnlite.distributed.loops import PiecewiseBatchLoop, SharedBatchLoop, SharedFullBatchLoop, SharedLoop
 from nnlite.distributed.shards import Shard
 from nnlite.distributed.witness import Witness
 from nnlite.distributed.world import World, world
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.files import short
+from nnlite.full_batch_loop import FullBatchLoop
 from nnlite.loop import Loop
 from nnlite.optimizers import Optimizer
 from nnlite.ranks import Alone
@@ -131,6 +134,15 @@ def ranks_for(distributed: Any) -> Alone:
     return Together(found, settings)
 
 
+def _kinds(given: Any) -> Any:
+    """Say what was given as data, in words that ranks can compare."""
+    if isinstance(given, tuple):
+        return [_kinds(part) for part in given]
+    if given is None or isinstance(given, float):
+        return given
+    return "a shard" if isinstance(given, Shard) else "whole"
+
+
 def _take_out(given: tuple[Any, ...]) -> tuple[list[Any], int]:
     """Take rows out of their shards; also say how many were some."""
     return [part.rows if isinstance(part, Shard) else part for part in given], sum(
@@ -143,13 +155,32 @@ class _OneOfOne(Alone):
 
     def __init__(self, settings: DataParallel) -> None:
         self.settings = settings
+        self._in_shards = {"training": False, "validation": False}
 
     def given(self, *data: Any) -> tuple[Any, ...]:
         """Take rows out of their shards."""
         *rows, validation = data
+        found, shards = _take_out(tuple(rows))
+        self._in_shards["training"] = shards > 0
         if isinstance(validation, tuple):
-            validation = tuple(_take_out(validation)[0])
-        return (*_take_out(tuple(rows))[0], validation)
+            held_out, shards = _take_out(validation)
+            validation = tuple(held_out)
+            self._in_shards["validation"] = shards > 0
+        return (*found, validation)
+
+    def share(self, loop: Loop) -> None:
+        """Let several ranks go on from here, if there are shards; refuse what cannot come in pieces."""
+        replicas = loop.state.model.params.replicas
+        if isinstance(loop, PiecewiseBatchLoop) and replicas is not None:
+            raise ArgumentError(
+                "DataParallel(accumulate=)",
+                "one net",
+                f"{replicas} replicas",
+                "Write distributed=False, and give smaller batches.",
+            )
+        for data, place in ((loop.data, "training"), (loop.validation, "validation")):
+            if self._in_shards[place] and isinstance(data, Arrays):
+                data.cutter = AllShards(total=data.rows)
 
     def loop(self, optimizer: Optimizer | FullBatchOptimizer) -> Callable[..., Loop]:
         """Return what makes the loop for an optimizer."""
@@ -174,6 +205,7 @@ class Together(Alone):
         self.settings = settings
         self.rank, self.size = found.rank, found.size
         self._in_shards = {"training": False, "validation": False}
+        self._gave: dict[str, Any] = {}
         self._job = self._epitaph = ""
 
     def agreeing(self) -> AbstractContextManager[None]:
@@ -183,6 +215,7 @@ class Together(Alone):
     def given(self, *data: Any) -> tuple[Any, ...]:
         """Take rows out of their shards."""
         *rows, validation = data
+        self._gave = {"training data": _kinds(tuple(rows)), "validation": _kinds(validation)}
         found = self._checked("training", tuple(rows))
         if isinstance(validation, tuple):
             validation = tuple(self._checked("validation", validation))
@@ -205,6 +238,8 @@ class Together(Alone):
 
     def share(self, loop: SharedLoop) -> None:
         """Leave a loop its part of the data."""
+        if True in self.world.comm.allgather(any(self._in_shards.values())):
+            self.world.compare(self._gave, where="fit")  # or ranks would share different things out
         with self.agreeing():
             params = loop.state.model.params
             if params.replicas is not None:
@@ -222,28 +257,56 @@ class Together(Alone):
                         "a shard of a dask array",
                         "Give the whole dask array to all ranks, or save each shard as an .npy file.",
                     )
-        self._cut(loop.data, "training")
+            full = isinstance(loop, FullBatchLoop)
+            if self._in_shards["training"] and isinstance(loop.data, Arrays):
+                self._check_batches(loop.data, full=full)
+        self._cut(loop.data, "training", held_out=loop.validation, full=full)
         if not isinstance(loop.validation, float | None):
             self._cut(loop.validation, "validation")
 
-    def _cut(self, data: Source, place: str) -> None:
-        if not self._in_shards[place]:
-            cutter: PartOfEach | OwnRows = PartOfEach(self.rank, self.size)
-        elif isinstance(data, Arrays):
-            total: int = self.world.comm.allreduce(data.rows)
-            cutter = OwnRows(self.rank, total=total)
-            if all(self.world.comm.allgather(data.batch_size == data.rows)):  # all at once
-                data.batch_size = total
-        if isinstance(data, Arrays):
-            data.cut(data.batch_size, data.rng, cutter)
-        else:
+    def _check_batches(self, data: Arrays, *, full: bool) -> None:
+        """Refuse ways to cut batches that there are not for shards."""
+        if isinstance(data.rng, Order):
+            raise ArgumentError(
+                "fit(shuffle=)",
+                "True or False, for shards",
+                "a function",
+                "Write shuffle=True: each rank draws an order of its rows.",
+            )
+        if data.batch_size < self.size and not full:
+            raise ArgumentError(
+                "fit(batch_size=)",
+                f"at least {self.size}, a row of each shard",
+                f"{data.batch_size}",
+                "It is the size of a batch of all ranks together.",
+            )
+
+    def _cut(self, data: Source, place: str, *, held_out: Any = None, full: bool = False) -> None:
+        cutter: PartOfEach | OwnRows = PartOfEach(self.rank, self.size)
+        if not isinstance(data, Arrays):
             data.cutter = cutter
+            return
+        if self._in_shards[place]:
+            rows = data.rows
+            if isinstance(held_out, float):
+                rows -= held_out_rows("fit(validation=)", held_out, rows)
+            total, training = map(sum, zip(*self.world.comm.allgather((data.rows, rows)), strict=True))
+            cutter = OwnRows(self.rank, total=total, training=training)
+            # Of a full-batch optimizer that was given no other size.
+            if full and all(self.world.comm.allgather(data.batch_size == data.rows)):
+                data.batch_size = total
+        data.cut(data.batch_size, data.rng, cutter)
 
     def start(self, loop: SharedLoop, training: dict[str, Any]) -> None:
         """Make sure that all train the same, and give all what rank 0 starts from."""
         state, comm = loop.state, self.world.comm
         about = {"version of nnlite": __version__, "version of NumPy": np.__version__, **training}
         more = {"epochs": state.epochs, "distributed": repr(self.settings), "metrics": list(state.metrics)}
+        encoder = state.model.preprocessing
+        more["preprocessing"] = encoder and [short(column, length=200) for column in encoder.columns]
+        if isinstance(loop.data, Arrays):
+            more["columns"] = loop.data.columns and list(loop.data.columns)
+            more["shape of a target"] = list(map(int, loop.data.y.shape[1:]))
         checkpoints = [repr(one) for one in loop.callbacks if isinstance(one, Checkpoint)]
         self.world.compare(about | more | {"checkpoints": checkpoints}, where="fit")
         self._job = comm.bcast(uuid4().hex, root=0)
@@ -286,12 +349,13 @@ class Together(Alone):
         with ExitStack() as stack:
             witness = stack.enter_context(Witness(self._epitaph, job=self._job))
             stack.enter_context(self.world.running(before_abort=witness.hush))
+            cores = self._cores_for_each()  # asks the others, also if this one need not know
             if not any(name in os.environ for name in _THREADS):
                 from threadpoolctl import ThreadpoolController
 
                 pools = ThreadpoolController().select(user_api="blas")
                 most = max((pool["num_threads"] for pool in pools.info()), default=1)
-                stack.enter_context(pools.limit(limits=min(most, self._cores_for_each())))
+                stack.enter_context(pools.limit(limits=min(most, cores)))
             yield
 
     def _cores_for_each(self) -> int:

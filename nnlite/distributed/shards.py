@@ -42,7 +42,7 @@ class Shard:
     def __init__(self, rows: Any) -> None:
         if isinstance(rows, Shard):
             raise ArgumentTypeError("Shard(rows)", "rows", "a Shard", "It is one already.")
-        if not hasattr(rows, "shape") or not hasattr(rows, "__getitem__"):
+        if not hasattr(rows, "__getitem__") or not getattr(rows, "shape", ()):
             rows = check_rows("Shard(rows)", rows)
         self.rows = rows
 

@@ -15,12 +15,14 @@ from types import TracebackType
 
 __all__ = ["Witness"]
 
+#: Removes the folder, when all shells that look for it have looked.
+_FORGET = '(sleep 5; rmdir "$1") >/dev/null 2>&1 &'
 #: Reads until the rank sends a line or ends. Of several shells, one can make the folder, and speaks.
-_SCRIPT = """
+_SCRIPT = f"""
 read -r line && exit
-mkdir "$2" 2>/dev/null || exit
-printf '%s\\n' "$1" >&2
-(sleep 5; rmdir "$2") >/dev/null 2>&1 &
+mkdir "$1" 2>/dev/null || exit
+printf '%s\\n' "$2" >&2
+{_FORGET}
 """
 
 
@@ -49,7 +51,7 @@ class Witness:
         shell = shutil.which("sh")
         if shell is not None:
             self._shell = subprocess.Popen(
-                [shell, "-c", _SCRIPT, "nnlite-witness", self.message, str(self.told)],
+                [shell, "-c", _SCRIPT, "nnlite-witness", str(self.told), self.message],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,  # or what ends this process would end it too
@@ -71,3 +73,7 @@ class Witness:
         """Let no shell on this machine speak: the reason is told already."""
         self.dismiss()
         self.told.mkdir(exist_ok=True)
+        shell = shutil.which("sh")
+        if shell is not None:
+            forget = [shell, "-c", _FORGET, "nnlite-witness", str(self.told)]
+            subprocess.run(forget, start_new_session=True, check=False)

@@ -174,11 +174,11 @@ class World:
         where : str
             Names the place in the message.
         """
-        token = np.zeros(1)
+        tokens = np.zeros((self.size, 1))
         if self.rank:
-            self._alarm.Send(token, dest=0)
+            self._alarm.Send(tokens[0], dest=0)
             return
-        missing = {number: self._alarm.Irecv(token, source=number) for number in range(1, self.size)}
+        missing = {number: self._alarm.Irecv(tokens[number], source=number) for number in range(1, self.size)}
         begin = said = time.monotonic()
         while missing:
             missing = {number: request for number, request in missing.items() if not request.Test()}
@@ -195,8 +195,14 @@ class World:
                 time.sleep(0.005)
 
     @contextmanager
-    def agreeing(self) -> Iterator[None]:
-        """Raise an error on all ranks if there is one on any of them; `Alone.agreeing` says more."""
+    def agreeing(self, expected: str = "what can be trained, as on the other ranks") -> Iterator[None]:
+        """Raise an error on all ranks if there is one on any of them; `Alone.agreeing` says more.
+
+        Parameters
+        ----------
+        expected : str
+            What the message says to the ranks that have none.
+        """
         error = None
         try:
             yield
@@ -209,7 +215,7 @@ class World:
             if report is not None:
                 raise RankError(
                     f"fit, rank {number}",
-                    "what can be trained, as on the other ranks",
+                    expected,
                     report.rstrip("."),
                     "Mend it there; all ranks have stopped.",
                 )
@@ -217,7 +223,7 @@ class World:
     def from_first(self, make: Callable[[], T]) -> T:
         """Return what rank 0 has made, to all; an error of its is raised on all."""
         made = None
-        with self.agreeing():
+        with self.agreeing("no error in what it does for all"):
             if not self.rank:
                 made = make()
         found: T = self.comm.bcast(made, root=0)
@@ -241,7 +247,8 @@ class World:
         everyone = self.comm.allgather(mine)
         for number, other in enumerate(everyone):
             for name in dict.fromkeys((*everyone[0], *other)):
-                if everyone[0].get(name, ...) != other.get(name, ...):
+                # By their texts, since NaN is not equal to NaN.
+                if repr(everyone[0].get(name, ...)) != repr(other.get(name, ...)):
                     what, first, here = difference(name, everyone[0].get(name), other.get(name))
                     raise RankError(
                         f"{where}, rank {number}",

@@ -116,6 +116,9 @@ def kinds(options: dict[str, Any]) -> Any:
         model.params.grads[...] = 1e300  # what is left of a training before must not grow
         return model
 
+    def count(pred: Any, target: Any) -> float:
+        return float(len(pred))
+
     def batches() -> Any:
         return nn.batches(X, y, batch_size=20, rng=np.random.default_rng(3))
 
@@ -145,7 +148,11 @@ def kinds(options: dict[str, Any]) -> Any:
     if options.get("dask"):
         import dask.array as da
 
-        cases["dask"] = (net(), (da.from_array(X, chunks=(25, 5)), y), {**square, "validation": 0.2})
+        cases["dask"] = (
+            net(),
+            (da.from_array(X, chunks=(25, 5)), y),
+            {**square, "validation": 0.2, "metrics": {"rows": count}},
+        )
     found = {}
     for name, (model, given, more) in cases.items():
         optimizer = nn.Adam(0.01)
@@ -292,19 +299,47 @@ def resume(options: dict[str, Any]) -> Any:
 
     checkpoint = nn.Checkpoint(path, every=options.get("every", 3), unit=options.get("unit", "steps"))
     history = model.fit(
-        X,
-        y,
+        *((shard(X), shard(y)) if options.get("shards") else (X, y)),
         loss=nn.MeanSquaredError(),
         optimizer=optimizer,
-        epochs=10,
+        epochs=options.get("epochs", 10),
         batch_size=32,
         validation=0.2,
         metrics=[nn.r2],
         callbacks=[Stop(), checkpoint, nn.ProgressBar(disable=True)],
-        resume=path if options.get("resume") else None,
+        # As `path if path.exists() else None` says, where only the disk of the first rank has the file.
+        resume=path if options.get("resume") and not distributed.rank() else None,
         distributed=True,
     )
     return outcome(model, history, optimizer)
+
+
+def shards_in_the_middle(options: dict[str, Any]) -> Any:
+    """Stop a training on shards in the middle of an epoch, or go on with it."""
+    X, y = data()
+    path = Path(options["folder"], "shards.checkpoint")
+    model = net()
+
+    class Stop(nn.Callback):
+        def on_batch_end(self, state: nn.TrainingState) -> None:
+            if options["stop"] == [state.epoch, state.batch]:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    try:
+        history = model.fit(
+            shard(X),
+            shard(y),
+            loss=nn.MeanSquaredError(),
+            optimizer=nn.Adam(0.01),
+            epochs=6,
+            batch_size=32,
+            callbacks=[Stop(), nn.Checkpoint(path, every=10**6)],
+            resume=path if options.get("resume") else None,
+            distributed=True,
+        )
+    except ValueError as error:
+        return f"{error}"
+    return outcome(model, history)
 
 
 def odd_one(options: dict[str, Any]) -> Any:
@@ -445,6 +480,8 @@ def threads(options: dict[str, Any]) -> Any:
             found.append(count())
 
     X, y = data()
+    if options.get("one_has_said"):  # on one of several machines, say
+        os.environ |= {"OMP_NUM_THREADS": "1"} if distributed.rank() else {}
     before = count()
     net().fit(
         X,
@@ -494,6 +531,154 @@ def for_ever(options: dict[str, Any]) -> Any:
         callbacks=callbacks, resume=path if options.get("resume") else None, distributed=True,
     )  # fmt: skip
     return outcome(model, history)
+
+
+def stops(options: dict[str, Any]) -> Any:
+    """Let a callback stop one rank, at each moment; also one that other ranks do not call."""
+    X, y = data()
+    found = {}
+    moments = [name for name in vars(nn.Callback) if name.startswith("on_") and name != "on_train_end"]
+    for kind in (nn.SGD, nn.LBFGS):
+        for moment in moments:
+            for rank in (0, 1):
+
+                def act(self: Any, state: nn.TrainingState, rank: int = rank) -> None:
+                    if state.rank == rank:
+                        state.stop(f"rank {rank}")
+
+                Stop = type("Stop", (nn.Callback,), {moment: act, "first_rank_only": rank == 0})
+                model, optimizer = net(), (nn.SGD(0.01) if kind is nn.SGD else nn.LBFGS())
+                history = model.fit(
+                    X, y, loss=nn.MeanSquaredError(), optimizer=optimizer, epochs=3, callbacks=[Stop()],
+                    batch_size=32 if kind is nn.SGD else None, distributed=True,
+                )  # fmt: skip
+                found[f"{kind.__name__} {moment} {rank}"] = outcome(model, history)
+    return found
+
+
+def own_losses(options: dict[str, Any]) -> Any:
+    """Train with losses of one's own, on all ranks and then on each alone; return the largest differences."""
+    X, y = data(96)
+    kept = {rows: np.full((rows, 1), 1 / rows) for rows in range(1, 33)}
+
+    class Kept(nn.Loss):
+        """Gives out an array that it has for each number of rows."""
+
+        def value_and_grad(self, pred: Any, target: Any, weight: Any = None) -> Any:
+            return np.float32(pred.mean()), kept[len(pred)]
+
+    class ReadOnly(nn.MeanSquaredError):
+        def value_and_grad(self, pred: Any, target: Any, weight: Any = None) -> Any:
+            value, grad = super().value_and_grad(pred, target, weight)
+            grad.flags.writeable = False
+            return value, grad
+
+    class Undefined(nn.Loss):
+        """Divides by the sum of the weights, also if that is 0."""
+
+        def value_and_grad(self, pred: Any, target: Any, weight: Any = None) -> Any:
+            shares = (weight / weight.sum())[:, None]
+            return float((shares * (pred - target) ** 2).sum()), 2 * shares * (pred - target)
+
+    weight = np.where(np.arange(len(X)) % 32 < 16, 1.0, 0.0)
+    found = {}
+    for loss in (Kept(), ReadOnly(), Undefined()):
+        ends = []
+        for how in (True, False):
+            model = net()
+            model.fit(
+                X, y, weight=weight if isinstance(loss, Undefined) else None, loss=loss, shuffle=False,
+                optimizer=nn.SGD(0.01), epochs=3, batch_size=32, distributed=how,
+            )  # fmt: skip
+            ends.append(model.params.values)
+        found[type(loss).__name__] = float(np.abs(ends[0] - ends[1]).max())
+    return found, all((grad == 1 / rows).all() for rows, grad in kept.items())
+
+
+def shard_batches(options: dict[str, Any]) -> Any:
+    """Look at how many rows the batches of shards have."""
+    X, y = data(64)
+    sizes: list[float] = []
+
+    class Look(nn.Callback):
+        def on_batch_end(self, state: nn.TrainingState) -> None:
+            sizes.append(state.batch_rows)
+
+    found = {}
+    for name, more in {"as many as a shard": {}, "held out": {"validation": 0.5}}.items():
+        sizes.clear()
+        net().fit(
+            shard(X), shard(y), loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.01), epochs=1,
+            batch_size=64 // distributed.size(), callbacks=[Look()], distributed=True, **more,
+        )  # fmt: skip
+        found[name] = list(sizes)
+    return found
+
+
+def blocks(options: dict[str, Any]) -> Any:
+    """Measure on shards of a file that are read in different numbers of blocks."""
+    from nnlite import rows
+
+    rows.BLOCK_BYTES, rows.EVEN_ROWS = 25 * 5 * 8, 1
+    X, y = (shard(Path(options["folder"], f"{name}.npy")) for name in ("X", "y"))
+    model = net()
+    history = model.fit(
+        X, y, loss=nn.MeanSquaredError(), optimizer=nn.LBFGS(), epochs=2, validation=(X, y),
+        metrics={"rows": lambda pred, target: float(len(pred))}, distributed=True,
+    )  # fmt: skip
+    return outcome(model, history)
+
+
+def empty_share(options: dict[str, Any]) -> Any:
+    """Let a loss be infinite where rank 0 has no row: in a last batch of one, or on one row held out."""
+    X, y = data(33 if options["broken"] == "weights" else 32)
+
+    class Broken(nn.MeanSquaredError):
+        def value_and_grad(self, pred: Any, target: Any, weight: Any = None) -> Any:
+            value, grad = super().value_and_grad(pred, target, weight)
+            return (np.inf if len(pred) == 1 and options["broken"] == "validation" else value), grad
+
+    class Huge(nn.Callback):
+        def on_grad_computed(self, state: nn.TrainingState) -> None:
+            if state.batch == 2 and options["broken"] == "weights":
+                state.model.params.grads[...] = np.finfo(float).max
+
+    try:
+        net().fit(
+            X, y, loss=Broken(), optimizer=nn.SGD(10.0), epochs=1, batch_size=32, callbacks=[Huge()],
+            validation=(X[:1], y[:1]), distributed=True,
+        )  # fmt: skip
+    except DivergenceError as error:
+        return f"{error}"
+    return None
+
+
+def odd_shards(options: dict[str, Any]) -> Any:
+    """Let the last rank give other kinds of data than the others."""
+    import pandas as pd
+
+    X, y = data(60)
+    last = distributed.rank() == distributed.size() - 1
+    rows, targets = shard(X), shard(y)
+    table = pd.DataFrame(rows.rows, columns=list("edcba" if last else "abcde"))
+    given: dict[str, dict[str, Any]] = {
+        "validation": {"validation": None if last else (rows, targets)},
+        "whole": {"X": X if last else rows, "y": y if last else targets},
+        "weight": {"weight": None if last else shard(np.ones(60))},
+        "columns": {"X": Shard(table)},
+        "order": {"shuffle": lambda rows: np.arange(rows)},
+        "batch": {"batch_size": 1},
+    }
+    found = {}
+    for name, more in given.items():
+        try:
+            arguments = {"X": rows, "y": targets, "batch_size": 32, **more}
+            optimizer = nn.SGD(0.01)
+            net().fit(**arguments, loss=nn.MeanSquaredError(), optimizer=optimizer, distributed=True)
+            found[name] = None
+        except (ValueError, TypeError) as error:
+            found[name] = type(error).__name__, f"{error}"
+    return found
 
 
 def main() -> None:

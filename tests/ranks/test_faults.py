@@ -116,6 +116,19 @@ def test_going_on_with_other_numbers_of_ranks(tmp_path: Path) -> None:
         check_close(whole, found[0])
 
 
+def test_shards_go_on_in_the_middle_of_an_epoch_with_as_many_ranks_only(tmp_path: Path) -> None:
+    whole, _ = run(2, "shards_in_the_middle", tmp_path, stop=None)
+    run(2, "shards_in_the_middle", tmp_path, stop=[3, 2])
+    for ranks in (0, 3):
+        for text in run(ranks, "shards_in_the_middle", tmp_path, stop=None, resume=True)[0]:
+            assert text.startswith(
+                "fit(resume='shards.checkpoint'): expected 2 ranks, for shards in the middle of"
+            )
+    found, _ = run(2, "shards_in_the_middle", tmp_path, stop=None, resume=True)
+    check_same_everywhere(found)
+    assert np.array_equal(found[0]["values"], whole[0]["values"])
+
+
 # Ranks that do not go together.
 
 

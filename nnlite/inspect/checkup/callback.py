@@ -86,8 +86,6 @@ class Doctor(Callback):
     (True, 4)
     """
 
-    first_rank_only = True
-
     def __init__(
         self,
         X: Any,
@@ -178,7 +176,7 @@ class Doctor(Callback):
             trained=True,
         )
         self.seconds += time.perf_counter() - begun
-        if self.warn and self.diagnosis.problems:
+        if self.warn and not state.rank and self.diagnosis.problems:
             first = self.diagnosis[0]
             others = self.diagnosis.codes[1 : len(self.diagnosis.problems)]
             also = f" Also found: {', '.join(others)}; see the diagnosis of the callback." if others else ""
