@@ -16,11 +16,13 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from benchmarks.environment import ROOT, environment
+from benchmarks.hosts import hosts, why_not
 from benchmarks.report import Table, number
 from benchmarks.stats import Spread, ratios, spread
 
@@ -71,7 +73,7 @@ class Work(NamedTuple):
     Attributes
     ----------
     fixed : float
-        Seconds that do not depend on the rows: the optimizer, mostly.
+        Seconds that do not depend on the rows: the optimizer's step and other passes over all weights.
     row : float
         Seconds for each row.
     size : int
@@ -95,8 +97,13 @@ def fit_line(x: Sequence[float], y: Sequence[float]) -> tuple[float, float, floa
     return float(a), float(b), float(np.max(np.abs((a + b * x) / y - 1)))
 
 
-def run(asked: Mapping[str, Any], *, ranks: int = 2, tcp: bool = False) -> dict[str, Any]:
-    """Let a job measure; with `tcp` its ranks speak to each other as if they were on different hosts."""
+def run(
+    asked: Mapping[str, Any], *, ranks: int = 2, tcp: bool = False, where: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Let a job measure; with `tcp` its ranks speak to each other as if they were on different hosts.
+
+    `where` are more options of mpiexec.
+    """
     mpiexec = Path(sys.executable).with_name("mpiexec")
     launcher = str(mpiexec) if mpiexec.is_file() else shutil.which("mpiexec")
     if launcher is None:
@@ -104,7 +111,16 @@ def run(asked: Mapping[str, Any], *, ranks: int = 2, tcp: bool = False) -> dict[
     variables = environment(1)
     if tcp:
         variables |= {"MPIR_CVAR_NOLOCAL": "1", "UCX_TLS": "tcp,self"}
-    words = [launcher, "-n", str(ranks), sys.executable, "-m", "benchmarks.scaling_job", json.dumps(asked)]
+    words = [
+        launcher,
+        *where,
+        "-n",
+        str(ranks),
+        sys.executable,
+        "-m",
+        "benchmarks.scaling_job",
+        json.dumps(asked),
+    ]
     process = subprocess.run(words, capture_output=True, text=True, env=variables, cwd=ROOT, check=False)
     if process.returncode:
         sys.exit(f"benchmarks.scaling: the job failed.\n{process.stdout}\n{process.stderr}")
@@ -137,6 +153,16 @@ def measure_link(rounds: int, *, tcp: bool) -> Link:
     )
     print(Table(f"All-reduce over 2 ranks, {name}", ["bytes", "us", "model"], rows, [note]).text(), "\n")
     return link
+
+
+def overlap(rounds: int, name: str, *, tcp: bool = False, where: Sequence[str] = ()) -> list[str]:
+    """Make the row of a table: the gradients added up at the end, and layer by layer on the way."""
+    common = {"sizes": LARGE, "batch": TARGET_BATCH, "steps": 8, "ranks": 2}
+    asked = {"at the end": common, "on the way": {**common, "overlap": True}}
+    found = run({"trainings": asked, "rounds": rounds}, tcp=tcp, where=where)["trainings"]
+    gain = ratios(found["on the way"], found["at the end"])
+    times = [milliseconds(spread(found[key])) for key in asked]
+    return [name, *times, f"{gain.median:.2f} ({gain.low:.2f} to {gain.high:.2f})"]
 
 
 def strong(trainings: dict[str, list[float]], batches: Sequence[int], name: str) -> list[list[str]]:
@@ -191,7 +217,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--rounds", type=int, default=9, metavar="N", help="turns of each configuration")
     parser.add_argument("--quick", action="store_true", help="a run of half a minute, to see that it works")
+    parser.add_argument(
+        "--hosts", metavar="RATE", help="also across two network namespaces, as root: 1gbit, for instance"
+    )
     chosen = parser.parse_args(arguments)
+    if chosen.hosts and why_not():
+        parser.error(f"--hosts: {why_not()}")
     rounds = 2 if chosen.quick else chosen.rounds
     if rounds < 1:
         parser.error(f"--rounds: expected a number of at least 1, got {rounds}")
@@ -245,6 +276,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ]
     title = "Accumulation: 784-512-512-10, batch 2048 on 2 ranks, in pieces"
     print(Table(title, ["pieces", "ms a step", "ratio"], rows, []).text(), "\n")
+
+    rows = [overlap(rounds, "shared memory"), overlap(rounds, "TCP over the loopback", tcp=True)]
+    if chosen.hosts:
+        with TemporaryDirectory() as folder, hosts(2, Path(folder), rate=chosen.hosts) as where:
+            rows.append(overlap(rounds, f"two hosts, {chosen.hosts}", where=where))
+    title = f"Overlap: 784-512-512-10, batch {TARGET_BATCH} on 2 ranks, ms a step; the sum of all gradients"
+    print(Table(title, ["", "at the end", "on the way", "ratio"], rows, []).text(), "\n")
 
     medians = [spread(found[f"784-512-512-10 {batch} on 1"]).median for batch in batches]
     fixed, row, error = fit_line(batches, medians)

@@ -36,6 +36,7 @@ def number(pattern, text):
 
 def test_every_example_is_tested_here():
     tested = {name.removeprefix("test_") for name in globals() if name.startswith("test_")}
+    tested.add("spread")  # in test_example_spread.py, since it needs dask
     assert {path.stem for path in EXAMPLES.glob("*.py")} <= tested
 
 

@@ -17,6 +17,7 @@ from nnlite._typing import AnyArray, Array
 from nnlite.batch_loop import BatchLoop
 from nnlite.callbacks import Callback, TrainingState
 from nnlite.checkpoint import Checkpoint
+from nnlite.distributed.sums import LayerwiseSum, Sum
 from nnlite.distributed.world import World
 from nnlite.errors import DivergenceError, RankError
 from nnlite.evaluation import Outputs, score
@@ -317,6 +318,8 @@ class SharedBatchLoop(SharedLoop, PiecewiseBatchLoop):
         # A sum over the ranks is the mean over the rows of a whole batch, without another pass over it.
         self.whole = float(self.data.batch_size) if isinstance(self.data, Arrays) else 1.0
         self.message = np.zeros(4)
+        model = self.state.model
+        self.sum = LayerwiseSum(self.comm, model, self.ctx) if settings.overlap else Sum(self.comm, model)
         layers = zip(self.state.model.layers, self.ctx.layers, strict=True)
         self.noisy = [kept for layer, kept in layers if layer.stochastic]
         self.noise_key = 0
@@ -351,8 +354,6 @@ class SharedBatchLoop(SharedLoop, PiecewiseBatchLoop):
         from mpi4py import MPI
 
         state, message = self.state, self.message
-        params = state.model.params
-        grads = params.grads
         if not self.steps % self.settings.check_every:
             self.verify()
         self.steps += 1
@@ -361,23 +362,19 @@ class SharedBatchLoop(SharedLoop, PiecewiseBatchLoop):
             for kept in self.noisy:
                 kept.rng = rng
         pred, total = self.add_pieces(x, y, weight, self.whole)
-        for name in params.frozen:  # what stands there is old, and a sum over the ranks would let it grow
-            params.grad(name).fill(0)
-        loss_is_finite = math.isfinite(total)
-        finite = loss_is_finite and _is_finite(grads)
-        fault = ""
-        if loss_is_finite and not finite:
-            fault = ", ".join(name for name in params if not np.isfinite(params.grad(name)).all())
+        bad = self.sum.complete()
+        finite = math.isfinite(total) and not bad
+        fault = ", ".join(bad) if math.isfinite(total) else ""
         message[:] = total, _count(x, weight), self.pressed > 0, not finite
         self.comm.Allreduce(MPI.IN_PLACE, message)
-        self.comm.Allreduce(MPI.IN_PLACE, grads)
+        self.sum.finish()
         total, count, pressed, wrong = message.tolist()
         if wrong:
             self.refuse(None if finite else (x, y), fault=fault)
         if pressed:
             state.history.interrupted = True
         if count != self.whole:
-            grads *= self.whole / count if count else 0.0
+            state.model.params.grads[...] *= self.whole / count if count else 0.0
         return pred, total / count if count else 0.0, count if weight is not None else int(count)
 
 
@@ -407,9 +404,3 @@ class SharedFullBatchLoop(SharedLoop, FullBatchLoop):
     def join_rows(self, rows: Array) -> Array:
         """Return what all ranks have computed for their rows."""
         return np.concatenate(self.comm.allgather(rows))
-
-
-def _is_finite(numbers: Array) -> bool:
-    """Tell whether all numbers are finite."""
-    # One product is faster, and not finite either where a number is not; for huge ones look again.
-    return math.isfinite(float(np.dot(numbers, numbers))) or bool(np.isfinite(numbers).all())

@@ -14,7 +14,7 @@ import numpy as np
 
 from nnlite._version import __version__
 from nnlite.checkpoint import Checkpoint
-from nnlite.checks import check_integer
+from nnlite.checks import check_bool, check_integer
 from nnlite.data import Order, held_out_rows
 from nnlite.distributed.cuts import AllShards, OwnRows, PartOfEach
 from nnlite.distributed.loops import PiecewiseBatchLoop, SharedBatchLoop, SharedFullBatchLoop, SharedLoop
@@ -50,6 +50,10 @@ class DataParallel:
         In how many pieces each rank goes through its share of a batch, before the one all-reduce.
         The result is the same. A batch can then be as much larger in the same memory, and on a
         slow network there is less to send for each row.
+    overlap : bool
+        Whether to add up the gradients of a layer while blame goes on to the layers before, and not
+        all at the end. For slow networks: at 1 Gb/s it was a tenth faster, in shared memory a
+        little slower.
     check_every : int
         After how many steps the ranks compare a checksum of their weights. They also do before each
         checkpoint.
@@ -82,15 +86,26 @@ class DataParallel:
     Examples
     --------
     >>> DataParallel(accumulate=4)
-    DataParallel(accumulate=4, check_every=100)
+    DataParallel(accumulate=4, overlap=False, check_every=100)
     """
 
-    def __init__(self, *, accumulate: int = 1, check_every: int = 100) -> None:
+    def __init__(self, *, accumulate: int = 1, overlap: bool = False, check_every: int = 100) -> None:
         self.accumulate = check_integer("DataParallel(accumulate=)", accumulate, low=1)
+        self.overlap = check_bool("DataParallel(overlap=)", overlap)
+        if self.overlap and self.accumulate > 1:
+            raise ArgumentError(
+                "DataParallel(overlap=)",
+                "False, for a batch in pieces",
+                "True",
+                "The gradients are complete with the last piece only: leave one of the two out.",
+            )
         self.check_every = check_integer("DataParallel(check_every=)", check_every, low=1)
 
     def __repr__(self) -> str:
-        return f"DataParallel(accumulate={self.accumulate}, check_every={self.check_every})"
+        return (
+            f"DataParallel(accumulate={self.accumulate}, overlap={self.overlap}, "
+            f"check_every={self.check_every})"
+        )
 
 
 def ranks_for(distributed: Any) -> Alone:

@@ -19,7 +19,7 @@ import numpy as np
 
 import nnlite as nn
 from nnlite import distributed
-from nnlite.distributed import DataParallel, Shard, shard
+from nnlite.distributed import DataParallel, Shard, shard, sums
 from nnlite.errors import DivergenceError
 
 
@@ -159,7 +159,11 @@ def kinds(options: dict[str, Any]) -> Any:
         arguments = {"epochs": 8, "batch_size": 32, **more}
         if name == "stream":
             del arguments["batch_size"]
-        how = DataParallel(accumulate=options.get("accumulate", 1)) if options["distributed"] else False
+        how: Any = False
+        if options["distributed"]:
+            sums.LEAST_BYTES = 1  # or these nets would be too small to send in parts
+            overlap = options.get("overlap", False)
+            how = DataParallel(accumulate=options.get("accumulate", 1), overlap=overlap)
         history = model.fit(*given, optimizer=optimizer, distributed=how, **arguments)
         found[name] = outcome(model, history, optimizer)
     return found
@@ -405,7 +409,7 @@ def not_finite(options: dict[str, Any]) -> Any:
     try:
         model.fit(
             X, y, loss=Broken(), optimizer=nn.SGD(0.01), epochs=4, batch_size=32, callbacks=[Keep()],
-            distributed=True,
+            distributed=DataParallel(overlap=options.get("overlap", False)),
         )  # fmt: skip
     except DivergenceError as error:
         return f"{error}", len(values), model.params.values, values[len(values) - 2]

@@ -67,9 +67,9 @@ def test_one_rank_comes_to_the_same_bits(alone: dict[str, Any], tmp_path: Path) 
             assert found[name]["rows"] == alone[name]["rows"]
 
 
-@pytest.mark.parametrize("accumulate", [1, 3])
-def test_data_of_all_kinds_and_pieces_of_a_batch(accumulate: int, tmp_path: Path) -> None:
-    options = {"accumulate": accumulate, "dask": find_spec("dask") is not None}
+@pytest.mark.parametrize("how", [{}, {"accumulate": 3}, {"overlap": True}], ids=str)
+def test_data_of_all_kinds_and_ways_to_add_up(how: dict[str, Any], tmp_path: Path) -> None:
+    options = {**how, "dask": find_spec("dask") is not None}
     one = run(0, "kinds", tmp_path, distributed=False, **options)[0][0]
     for ranks in (0, *RANKS[1:]):
         found, _ = run(ranks, "kinds", tmp_path, distributed=True, **options)

@@ -167,10 +167,12 @@ def test_ranks_that_do_not_differ_are_not_refused(tmp_path: Path) -> None:
     assert run(3, "odd_one", tmp_path, what="")[0] == [None] * 3
 
 
-@pytest.mark.parametrize("what", ["gradient", "loss"])
-@pytest.mark.parametrize("rank", [0, 2])
-def test_what_is_not_finite_on_one_rank_stops_all(what: str, rank: int, tmp_path: Path) -> None:
-    found, _ = run(3, "not_finite", tmp_path, what=what, rank=rank)
+@pytest.mark.parametrize("overlap", [False, True])
+@pytest.mark.parametrize(("what", "rank"), [("gradient", 0), ("gradient", 2), ("loss", 2)])
+def test_what_is_not_finite_on_one_rank_stops_all(
+    what: str, rank: int, overlap: bool, tmp_path: Path
+) -> None:
+    found, _ = run(3, "not_finite", tmp_path, what=what, rank=rank, overlap=overlap)
     for text, steps, values, kept in found:
         assert steps == 6
         assert text.startswith(f"fit, epoch 2, batch 3, rank {rank}: expected a finite {what}, got ")

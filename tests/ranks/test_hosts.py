@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ranks.hosts import hosts, why_not
+from benchmarks.hosts import hosts, why_not
 from tests.ranks.jobs import OPTIMIZERS
 from tests.ranks.mpi import needs_mpi, run, started
 from tests.ranks.test_equal import check_close, check_same_everywhere

@@ -44,7 +44,7 @@ def why_not() -> str:
 
 
 @contextmanager
-def hosts(count: int, folder: Path) -> Iterator[list[str]]:
+def hosts(count: int, folder: Path, *, rate: str = "") -> Iterator[list[str]]:
     """Make hosts; give the options of `mpiexec` that start one rank on each, in turn.
 
     Parameters
@@ -53,8 +53,11 @@ def hosts(count: int, folder: Path) -> Iterator[list[str]]:
         How many hosts.
     folder : pathlib.Path
         Where the stand-in for ssh is written to.
+    rate : str
+        What each cable carries, in the words of `tc`, such as "1gbit"; as much as it can by default.
     """
-    prefix, net = f"nn{os.getpid() % 10_000}h", f"10.{os.getpid() % 200 + 20}.7"
+    # Addresses of the block that is kept for measurements of networks (RFC 2544), which no real one uses.
+    prefix, net = f"nn{os.getpid() % 10_000}h", f"198.18.{os.getpid() % 250}"
     bridge = f"{prefix}b"
     launcher = folder / "launch"
     launcher.write_text(LAUNCHER.replace("PREFIX", prefix))
@@ -72,6 +75,9 @@ def hosts(count: int, folder: Path) -> Iterator[list[str]]:
             _ip("-n", space, "addr", "add", f"{net}.{number}/24", "dev", "eth0")
             for device in ("eth0", "lo"):
                 _ip("-n", space, "link", "set", device, "up")
+            if rate:
+                limit = ["tbf", "rate", rate, "burst", "1mb", "latency", "50ms"]
+                _run("ip", "netns", "exec", space, "tc", "qdisc", "add", "dev", "eth0", "root", *limit)
         names = ",".join(f"{net}.{number}" for number in numbers)
         yield [
             "-launcher",
@@ -96,4 +102,8 @@ def hosts(count: int, folder: Path) -> Iterator[list[str]]:
 
 
 def _ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, capture_output=True, text=True)
+    _run("ip", *words)
+
+
+def _run(*words: str) -> None:
+    subprocess.run(words, check=True, capture_output=True, text=True)

@@ -1,0 +1,175 @@
+"""The sum of the gradients over all ranks: of all at once, or of each layer as soon as it is ready."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from nnlite._typing import Array
+from nnlite.layers.base import Context, Layer
+from nnlite.model import ModelContext, Sequential
+
+__all__ = ["LayerwiseSum", "Sum"]
+
+#: A smaller array of weights is not sent on its own: the sum would take longer to begin than to make.
+LEAST_BYTES = 2**16
+
+
+class Sum:
+    """One all-reduce in place of the whole gradient, when it is complete.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Intracomm
+        The ranks.
+    model : Sequential
+        Whose gradients.
+    """
+
+    def __init__(self, comm: Any, model: Sequential) -> None:
+        self.comm = comm
+        self.params = model.params
+        self.names = list(model.params)
+
+    def complete(self) -> list[str]:
+        """Take note that the gradient of this rank is complete.
+
+        Returns
+        -------
+        list of str
+            The parameters with gradients that are not finite here.
+        """
+        for (
+            name
+        ) in self.params.frozen:  # what stands there is old, and a sum over the ranks would let it grow
+            self.params.grad(name).fill(0)
+        return [] if _is_finite(self.params.grads) else [name for name in self.names if self._is_bad(name)]
+
+    def finish(self) -> None:
+        """Wait until ``params.grads`` is the sum over all ranks."""
+        from mpi4py import MPI
+
+        self.comm.Allreduce(MPI.IN_PLACE, self.params.grads)
+
+    def _is_bad(self, name: str) -> bool:
+        return not np.isfinite(self.params.grad(name)).all()
+
+
+class LayerwiseSum(Sum):
+    """An all-reduce for each large array of weights, begun while blame goes on to the layers before.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Intracomm
+        The ranks.
+    model : Sequential
+        Whose gradients.
+    ctx : ModelContext
+        Of its passes; its layers are told apart from now on.
+    """
+
+    def __init__(self, comm: Any, model: Sequential, ctx: ModelContext) -> None:
+        super().__init__(comm, model)
+        places, start = {}, 0
+        for spec in self.params.specs:
+            places[spec.name] = slice(start, start + spec.size)
+            start += spec.size
+        self.places = places
+        large = [name for name in places if self.params.grad(name).nbytes >= LEAST_BYTES]
+        # In the order in which blame comes to them, which is the same on all ranks.
+        self.large = sorted(large, key=_layer_of, reverse=True)
+        self.rest: list[slice] = []
+        for name, place in places.items():
+            if name in self.large:
+                continue
+            if self.rest and self.rest[-1].stop == place.start:
+                self.rest[-1] = slice(self.rest[-1].start, place.stop)
+            else:
+                self.rest.append(place)
+        self.waiting = list(self.large)
+        self.requests: list[Any] = []
+        self.bad: list[str] = []
+        steps = [
+            (_Told(layer, index, self), kept)
+            for index, (layer, kept) in enumerate(zip(model.layers, ctx.layers, strict=True))
+        ]
+        ctx.steps_back = tuple(steps[::-1])  # type: ignore[arg-type]  # they act as layers
+
+    def begin(self, index: int) -> None:
+        """Begin the sums of a layer, whose gradients are complete.
+
+        Parameters
+        ----------
+        index : int
+            Its place in the model.
+        """
+        while self.waiting and _layer_of(self.waiting[0]) >= index:
+            name = self.waiting.pop(0)
+            self._send(self.places[name], [name])
+
+    def complete(self) -> list[str]:
+        """Begin the sums that are left; see `Sum.complete`."""
+        self.begin(0)
+        sent = set(self.large)
+        for place in self.rest:
+            inside = [
+                name
+                for name, own in self.places.items()
+                if name not in sent and place.start <= own.start < place.stop
+            ]
+            self._send(place, inside)
+        bad, self.bad, self.waiting = self.bad, [], list(self.large)
+        return bad
+
+    def _send(self, place: slice, names: list[str]) -> None:
+        from mpi4py import MPI
+
+        part = self.params.grads[place]
+        for name in names:
+            if name in self.params.frozen:
+                self.params.grad(name).fill(0)
+        if not _is_finite(part):
+            self.bad += [name for name in names if self._is_bad(name)]
+        self.requests.append(self.comm.Iallreduce(MPI.IN_PLACE, part))
+
+    def finish(self) -> None:
+        """Wait until ``params.grads`` is the sum over all ranks."""
+        from mpi4py import MPI
+
+        MPI.Request.Waitall(self.requests)
+        self.requests = []
+
+
+def _layer_of(name: str) -> int:
+    """Return the place of the layer that has a parameter, such as 2 for ``"2.W"``."""
+    return int(name.partition(".")[0])
+
+
+class _Told:
+    """Stands in the place of a layer in the backward pass, and says when its gradients are complete."""
+
+    def __init__(self, layer: Layer, index: int, whom: LayerwiseSum) -> None:
+        self.layer, self.index, self.whom = layer, index, whom
+
+    def backward(self, dy: Array, ctx: Context) -> Array | None:
+        """Let the layer pass the blame on."""
+        dx = self.layer.backward(dy, ctx)
+        self.whom.begin(self.index)
+        return dx
+
+    def __eq__(self, other: object) -> bool:
+        return other is self.layer or other is self
+
+    def __hash__(self) -> int:
+        return hash(self.layer)
+
+    def __repr__(self) -> str:
+        return f"{self.layer}"
+
+
+def _is_finite(numbers: Array) -> bool:
+    """Tell whether all numbers are finite."""
+    # One product is faster, and not finite either where a number is not; for huge ones look again.
+    return math.isfinite(float(np.dot(numbers, numbers))) or bool(np.isfinite(numbers).all())
