@@ -43,10 +43,13 @@ class BatchLoop(Loop):
                 if state.ended is not None:
                     values[state.ended] = backup[state.ended]
                 self.stepped = True
+                counted = rows
                 if state.ended is not None:  # some may have been stopped in the middle of the epoch
-                    value, rows = np.where(state.active, value, 0), rows * state.active
+                    # Only the count: rows for each net would make float64 of their losses' product, and the
+                    # last digit of a net's loss would tell whether another one has ended.
+                    value, counted = np.where(state.active, value, 0), rows * state.active
                 now.total = now.total + value * rows
-                now.count = now.count + rows
+                now.count = now.count + counted
                 if keep_outputs:
                     now.outputs.append((pred, y, weight))
                 state._interrupted = state.history.interrupted  # read once: Ctrl-C comes at any moment

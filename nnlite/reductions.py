@@ -71,10 +71,12 @@ def row_sum(x: Array) -> Array:
     array([[3.],
            [7.]])
     """
-    # 1.4 us against 2.2 for np.add.reduce on (32, 10), and 7 against 41 on 64 of those.
-    columns = x.shape[-1]
-    sums: Array = x.reshape(-1, columns).dot(_ones(columns, x.dtype))
-    return sums.reshape(*x.shape[:-1], 1)
+    # 1.4 us against 2.2 for np.add.reduce on (32, 10), and 8 against 44 on 64 of those. One product over the
+    # rows of all replicas would take 5, but how the BLAS adds up a row depends on how many rows follow it,
+    # so a replica's bits would depend on those beside it.
+    ones = _ones(x.shape[-1], x.dtype)
+    sums: Array = x.dot(ones) if x.ndim <= 2 else np.matmul(x, ones)
+    return sums[..., None]
 
 
 def row_max(x: Array) -> Array:

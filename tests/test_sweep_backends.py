@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,7 +39,7 @@ def dask():
     """Start two worker processes."""
     distributed = pytest.importorskip("distributed")
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as client,
     ):
         yield client
@@ -104,11 +104,11 @@ def classification(dtype):
     return SimpleNamespace(model=nn.Sequential(layers, dtype=dtype), X=X, y=y, options=options)
 
 
-def full_batches(dtype):
+def full_batches(dtype, rows=40):
     rng = np.random.default_rng(2)
-    X = rng.standard_normal((40, 3))
-    model = nn.Sequential([nn.Dense(3, 8), nn.GELU(), nn.Dense(8, 1), nn.Flatten()], dtype=dtype)
-    options = {"batch_size": 40, "epochs": 12, "optimizer": nn.SGD(momentum=0.9), "loss": nn.Huber()}
+    X = rng.standard_normal((rows, 3))
+    model = nn.Sequential([nn.Dense(3, 8), nn.GELU(), nn.Dense(8, 1)], dtype=dtype)
+    options = {"batch_size": rows, "epochs": 12, "optimizer": nn.SGD(momentum=0.9), "loss": nn.Huber()}
     return SimpleNamespace(model=model, X=X, y=X[:, :1], options=options)
 
 
@@ -121,11 +121,8 @@ def table(dtype):
         "income": rng.lognormal(size=50).tolist(),
     }
     encoder = nn.TableEncoder().fit(X)
-    width = encoder.transform(X).shape[1]
-    first = encoder.layer()
-    wide = first.output_shape((width,))[0]
-    model = nn.Sequential([first, nn.Dense(wide, 6), nn.Sigmoid(), nn.Dense(6, 1)], dtype=dtype)
-    model = nn.Sequential(copy.deepcopy(model.layers), dtype=dtype, preprocessing=encoder)
+    layers = [encoder.layer(), nn.Dense(encoder.width, 6), nn.Sigmoid(), nn.Dense(6, 1)]
+    model = nn.Sequential(layers, dtype=dtype, preprocessing=encoder)
     y = (np.array(X["age"]) > 50)[:, None].astype(int)
     options = {"epochs": 5, "validation": 0.2, "batch_size": 16, "optimizer": nn.RMSProp()}
     return SimpleNamespace(model=model, X=X, y=y, options=options)
@@ -174,6 +171,16 @@ def packs_of(monkeypatch, count):
         patch.setattr(run, "bytes_for_one", lambda *_: 1)
         patch.setattr(run, "LARGEST_FIT", count)
         yield
+
+
+def test_dask_without_a_client():  # the first test, as the others start one
+    pytest.importorskip("distributed")
+    with pytest.raises(ArgumentError) as caught:
+        sweep(full_batches(np.float32), backend="dask")
+    assert str(caught.value) == (
+        "sweep(backend='dask'): expected a client of a dask cluster, got none. Write client = "
+        'distributed.Client() before, for one on this machine, or distributed.Client("tcp://scheduler:8786").'
+    )
 
 
 class TestSameBits:
@@ -283,7 +290,10 @@ class TestWorkers:
             assert threads() == many
 
     def test_one_that_is_killed_loses_nothing(self, engine, tmp_path):
-        net, marker = full_batches(np.float32), tmp_path / "killed"
+        net, marker = (
+            full_batches(np.float32, rows=400),
+            tmp_path / "killed",
+        )
 
         class Dies(nn.Callback):
             """Ends the process that trains the largest rates, once, in the middle."""
@@ -296,6 +306,26 @@ class TestWorkers:
         rates = np.geomspace(0.001, 1, 6)
         found = sweep(net, learning_rate=rates, backend=engine, workers=2, callbacks=[Dies()])
         assert int(marker.read_text(encoding="ascii")) != os.getpid()
+        assert_same(found, sweep(net, learning_rate=rates))
+
+    def test_the_data_that_died_with_one_are_there_again(self, dask, tmp_path):
+        """All workers of dask are killed, so that nobody has the data any more."""
+        net = full_batches(np.float32, rows=400)
+
+        class Dies(nn.Callback):
+            def on_epoch_end(self, state):
+                from distributed import get_worker
+
+                marker = tmp_path / f"{get_worker().name}"  # which the process that takes its place has too
+                if state.epoch == 6 and not marker.exists():
+                    marker.touch()
+                    while len(list(tmp_path.iterdir())) < 2:
+                        time.sleep(0.01)
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        rates = np.geomspace(0.001, 1, 6)
+        found = sweep(net, learning_rate=rates, backend="dask", callbacks=[Dies()])
+        assert len(list(tmp_path.iterdir())) == 2
         assert_same(found, sweep(net, learning_rate=rates))
 
     def test_what_was_done_before_is_kept(self, tmp_path):
@@ -384,37 +414,22 @@ class TestErrors:
 
     @pytest.mark.parametrize("name", ["callbacks", "metrics", "schedule"])
     def test_what_cannot_be_sent(self, name):
-        with Path(__file__).open(encoding="utf-8") as file:
+        lock = threading.Lock()
 
-            class Reads(nn.Callback):
-                def __init__(self):
-                    self.file = file
+        class Waits(nn.Callback):
+            def __init__(self):
+                self.lock = lock
 
-            things = {
-                "callbacks": [Reads()],
-                "metrics": {"lines": lambda pred, target: file},
-                "schedule": lambda rate: lambda step: rate if file else 0.0,
-            }
-            with pytest.raises(ArgumentError) as caught:
-                sweep(full_batches(np.float32), backend="loky", **{name: things[name]})
+        things = {
+            "callbacks": [Waits()],
+            "metrics": {"locked": lambda pred, target: float(lock.locked())},
+            "schedule": lambda rate: lambda step: rate if lock else 0.0,
+        }
+        with pytest.raises(ArgumentError) as caught:
+            sweep(full_batches(np.float32), backend="loky", **{name: things[name]})
         assert str(caught.value).startswith(
             f"sweep({name}=): expected something that can be sent to another process, got TypeError: cannot "
             "pickle"
-        )
-
-    def test_dask_without_a_client(self):
-        distributed = pytest.importorskip("distributed")
-        try:
-            distributed.get_client()
-        except ValueError:
-            pass
-        else:
-            pytest.skip("a client of another test is still there")
-        with pytest.raises(ArgumentError) as caught:
-            sweep(full_batches(np.float32), backend="dask")
-        assert str(caught.value) == (
-            "sweep(backend='dask'): expected a client of a dask cluster, got none. Write client = "
-            'distributed.Client() before, for one on this machine, or distributed.Client("tcp://scheduler:8786").'
         )
 
     def test_an_engine_that_is_not_installed(self, monkeypatch):
@@ -453,7 +468,7 @@ if __name__ == "__main__":
         if sys.argv[1] == "dask":
             from distributed import Client, LocalCluster
 
-            with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as c, Client(c):
+            with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as c, Client(c):
                 main("dask")
         else:
             main(sys.argv[1])

@@ -6,7 +6,8 @@ import copy
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from nnlite.model import PREDICT_ROWS, Sequential
 from nnlite.optimizers import Optimizer
 from nnlite.streams import Generators, Seeds
 
-__all__ = ["ScheduleMaker", "bytes_for_one", "join", "like", "train"]
+__all__ = ["Part", "ScheduleMaker", "bytes_for_one", "cut", "join", "like", "train"]
 
 #: Function from a rate to a schedule.
 ScheduleMaker = Callable[[float], Callable[[int], float]]
@@ -26,6 +27,13 @@ ScheduleMaker = Callable[[float], Callable[[int], float]]
 #: to), and as large as the outputs of all layers.
 COPIES = 10
 OUTPUT_COPIES = 4
+
+
+class Part(NamedTuple):
+    """What came of some nets of a sweep that were trained as one."""
+
+    model: Sequential
+    history: History
 
 
 def like(model: Sequential, rng: Seeds, replicas: int | None = None) -> Sequential:
@@ -49,6 +57,13 @@ def bytes_for_one(model: Sequential, rows: int) -> int:
     return numbers * model.params.dtype.itemsize
 
 
+def cut(pairs: Sequence[tuple[float, int]], largest: int) -> list[Sequence[tuple[float, int]]]:
+    """Cut a list into as few parts of at most `largest` as it takes, of equal size or nearly so."""
+    count = -(-len(pairs) // largest)
+    edges = [len(pairs) * number // count for number in range(count + 1)]
+    return [pairs[begin:end] for begin, end in pairwise(edges)]
+
+
 class _Keep(Callback):
     """Holds the history, which an error would lose."""
 
@@ -66,7 +81,7 @@ def train(
     X: Any,
     y: Any,
     options: Mapping[str, Any],
-) -> tuple[Sequential, History]:
+) -> Part:
     """Train some pairs of rate and seed as replicas."""
     twin = like(model, [seed for _, seed in pairs], replicas=len(pairs))
     optimizer, keep = copy.deepcopy(template), _Keep()
@@ -81,31 +96,49 @@ def train(
             twin.fit(X, y, optimizer=optimizer, **options)
         except DivergenceError:  # all of them: the labels will say so
             keep.state.history.stop_reason = keep.state.stop_reason
-    return twin, keep.state.history
+            keep.state.put_back()
+    return Part(twin, keep.state.history)
 
 
-def join(model: Sequential, parts: Sequence[tuple[Sequential, History]]) -> tuple[Sequential, History]:
-    """Make one model and one history of those of several fits."""
+def join(model: Sequential, parts: Sequence[Part]) -> Part:
+    """Make one model and one history of those of several fits, which do not show in it."""
+    history = _join_histories([part.history for part in parts])
     if len(parts) == 1:
-        return parts[0]
-    models, histories = zip(*parts, strict=True)
-    counts = [part.params.replicas for part in models]
-    joined = like(model, 0, replicas=sum(counts))
-    joined.rng = Generators([rng for part in models for rng in part.rng.each])
-    joined.params.values[...] = np.concatenate([part.params.values for part in models])
+        return Part(parts[0].model, history)
+    models = [part.model for part in parts]
+    joined = like(model, 0, replicas=len(history.replicas))
+    joined.rng = Generators([rng for net in models for rng in net.rng.each])  # type: ignore[union-attr]
+    joined.params.values[...] = np.concatenate([net.params.values for net in models])
     for index, layer in enumerate(joined.layers):
         shapes = layer.buffer_shapes()
         for name, shape in shapes.items():
-            found = [part.layers[index].buffers[name] for part in models]
+            found = [net.layers[index].buffers[name] for net in models]
             # What was measured on other data for each replica has an axis for them.
             layer.buffers[name] = found[0].copy() if found[0].shape == shape else np.concatenate(found)
+    return Part(joined, history)
+
+
+def _join_histories(parts: Sequence[History]) -> History:
+    """Join the histories of several fits."""
+    counts = [len(part.replicas) for part in parts]
     history = History()
-    history.replicas = [one for part in histories for one in part.replicas]
-    history.interrupted = any(part.interrupted for part in histories)
-    history.stop_reason = max(histories, key=len).stop_reason
-    for number in range(max(map(len, histories))):
-        history.rows.append(_join_rows([part.rows[number : number + 1] for part in histories], counts))
-    return joined, history
+    for part in parts:
+        first = len(history.replicas)
+        for number, one in enumerate(part.replicas):
+            reason = one["stop_reason"].replace(f" replica {number}:", f" replica {first + number}:", 1)
+            history.replicas.append({**one, "stop_reason": reason})
+    history.interrupted = any(part.interrupted for part in parts)
+    longest = max(map(len, parts))
+    # Nets that went on to the end have its reason; else all have ended before, each for a reason of its own.
+    ends = [
+        part.stop_reason
+        for part in parts
+        if any(one["stop_reason"] == part.stop_reason for one in part.replicas)
+    ]
+    history.stop_reason = (ends or [part.stop_reason for part in parts])[0]
+    for number in range(longest):
+        history.rows.append(_join_rows([part.rows[number : number + 1] for part in parts], counts))
+    return history
 
 
 def _join_rows(rows: Sequence[list[dict[str, Any]]], counts: Sequence[int]) -> dict[str, Any]:
@@ -116,4 +149,7 @@ def _join_rows(rows: Sequence[list[dict[str, Any]]], counts: Sequence[int]) -> d
         if isinstance(value, list):
             parts = [found[0][name] if found else [None] * n for found, n in zip(rows, counts, strict=True)]
             joined[name] = [one for part in parts for one in part]
+    # Where others of its part go on, a net that has ended has a rate still.
+    pairs = zip(joined["learning_rate"], joined["loss"], strict=True)
+    joined["learning_rate"] = [None if loss is None else rate for rate, loss in pairs]
     return joined | {"seconds": sum(row["seconds"] for found in rows for row in found)}

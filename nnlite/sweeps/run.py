@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 from nnlite.callbacks import Callback
 from nnlite.checks import check_integer, check_numbers, check_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.history import History
 from nnlite.losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from nnlite.metrics import Metric
 from nnlite.model import Sequential
@@ -20,8 +19,9 @@ from nnlite.optimizers import SGD, Optimizer
 from nnlite.sweeps.evidence import Runs, average_loss, best_run, table
 from nnlite.sweeps.labels import judge, upper_median
 from nnlite.sweeps.limit import stability_limit, why_no_limit
-from nnlite.sweeps.replicas import ScheduleMaker, bytes_for_one, join, like, train
+from nnlite.sweeps.replicas import Part, ScheduleMaker, bytes_for_one, cut, join, like, train
 from nnlite.sweeps.result import StabilityLimit, SweepResult
+from nnlite.sweeps.spread import check_engine, pack_size, spread
 
 __all__ = ["sweep"]
 
@@ -45,6 +45,8 @@ def sweep(
     validation: Any = None,
     metrics: Sequence[Metric] | Mapping[str, Metric] = (),
     callbacks: Sequence[Callback] = (),
+    backend: str | None = None,
+    workers: int | None = None,
 ) -> SweepResult:
     """Train a net at many learning rates at once, and say which are too small and which too large.
 
@@ -76,6 +78,14 @@ def sweep(
         How many times to go over the data, at least 2.
     batch_size, weight, validation, metrics, callbacks
         See `Sequential.fit`.
+    backend : {"loky", "dask", "ray"}, optional
+        What trains the nets in other processes: loky in some of this machine, dask on the cluster
+        whose client there is, ray on the cluster it is connected to, or else on this machine. By
+        default they are trained in this process.
+    workers : int, optional
+        How many packs of nets are trained at a time there. By default as many as the engine has
+        processors. Without `backend` the one is used that joblib is set to by
+        ``joblib.parallel_config``, loky if there is none.
 
     Returns
     -------
@@ -86,9 +96,11 @@ def sweep(
     ------
     ShapeError, ArgumentError, ArgumentTypeError
         If an argument cannot be used.
+    ModuleNotFoundError
+        If what `backend` needs is not installed.
     KeyboardInterrupt
-        If Ctrl-C comes while some nets have not been trained at all. Else it ends the
-        training, and what there is gets its labels.
+        If Ctrl-C comes while some nets have not been trained at all, or while other processes
+        train. Else it ends the training, and what there is gets its labels.
 
     Notes
     -----
@@ -124,6 +136,13 @@ def sweep(
     that would need more than a gigabyte together are trained in several fits, to the same
     result.
 
+    With `backend` or `workers` the nets are made into packs, each trained by one `fit` in a worker
+    with one thread of the BLAS. What is in a pack depends on the nets only, so the result has the
+    same bits whatever the engine and the number of workers; and the same as without them if this
+    process has one BLAS thread too, or the nets are too small for several. Callbacks are called in
+    the workers, for each pack, and a time limit is one for each pack. The work of a worker that
+    dies is begun anew, up to three times.
+
     References
     ----------
     Y. LeCun, L. Bottou, G. Orr and K.-R. Müller, "Efficient BackProp", 1998, section 5.
@@ -146,6 +165,7 @@ def sweep(
     chosen_seeds = _check_seeds(seeds)
     template = _check_optimizer(SGD() if optimizer is None else optimizer)
     _check_schedule(schedule, rates[0])
+    check_engine(backend, workers)
     # One net for each seed, as it is before training. The data are checked on the first of them.
     nets = [like(model, seed) for seed in chosen_seeds]
     if loss is None:
@@ -170,12 +190,17 @@ def sweep(
         "callbacks": [*callbacks] if isinstance(callbacks, list | tuple) else [callbacks],
     }  # fmt: skip
     pairs = [(rate, seed) for rate in rates for seed in chosen_seeds]
-    at_once = max(1, LARGEST_FIT // bytes_for_one(nets[0], batch_size if validation is None else len(x)))
-    parts: list[tuple[Sequential, History]] = []
-    for begin in range(0, len(pairs), at_once):
-        if parts and parts[-1][1].interrupted:
-            raise KeyboardInterrupt
-        parts.append(train(model, pairs[begin : begin + at_once], template, schedule, X, y, options))
+    need = bytes_for_one(nets[0], batch_size if validation is None else len(x))
+    at_once = max(1, LARGEST_FIT // need)
+    if backend is None and workers is None:
+        parts: list[Part] = []
+        for some in cut(pairs, at_once):
+            if parts and parts[-1].history.interrupted:
+                raise KeyboardInterrupt
+            parts.append(train(model, some, template, schedule, X, y, options))
+    else:
+        packs = cut(pairs, min(at_once, pack_size(len(pairs), need)))
+        parts = spread(model, packs, template, schedule, X, y, options, backend=backend, workers=workers)
     trained, history = join(model, parts)
 
     with np.errstate(over="ignore", invalid="ignore"):  # what starts there diverges, and is labelled so
