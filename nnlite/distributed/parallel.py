@@ -36,7 +36,7 @@ __all__ = ["DataParallel", "ranks_for"]
 T = TypeVar("T")
 
 #: What says how many threads a process may use; who has set one has decided.
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 
 
 class DataParallel:
@@ -340,7 +340,7 @@ class Together(Alone):
             loop.start_size = np.abs(params.values).reshape(1, -1).max(axis=1, initial=0.0)
 
     def _last_words(self, loop: SharedLoop) -> str:
-        """Return what is to be said if this process is killed."""
+        """Return what is to be said if this process is killed; all ranks come here."""
         paths = [f"{one.path}" for one in loop.callbacks if isinstance(one, Checkpoint)]
         if paths:
             advice = (
@@ -349,9 +349,12 @@ class Together(Alone):
             advice += ", also with another number of ranks."
         else:
             advice = "Nothing was saved: callbacks=[nnlite.Checkpoint(path)] would have."
+        end = "the other ranks end with it"
+        if len(set(self.world.comm.allgather(node()))) > 1:  # each machine has a witness of its own
+            end = f"it was the first on {node()}, and mpiexec says which process was the first of all"
         return (
             f"nnlite: rank {self.rank} of {self.size} (process {os.getpid()} on {node()}) was ended in the "
-            f"middle of fit, by a signal or by exit; the other ranks end with it. {advice}"
+            f"middle of fit, by a signal or by exit; {end}. {advice}"
         )
 
     def from_first(self, make: Callable[[], T]) -> T:
@@ -362,10 +365,12 @@ class Together(Alone):
     def running(self) -> Iterator[None]:
         """Let no rank wait for one that has failed, and no two ranks fight for a core."""
         with ExitStack() as stack:
-            witness = stack.enter_context(Witness(self._epitaph, job=self._job))
+            witness = stack.enter_context(
+                Witness(self._epitaph, job=self._job, barrier=self.world.comm.Barrier)
+            )
             stack.enter_context(self.world.running(before_abort=witness.hush))
             cores = self._cores_for_each()  # asks the others, also if this one need not know
-            if not any(name in os.environ for name in _THREADS):
+            if not any(name in os.environ for name in THREADS):
                 from threadpoolctl import ThreadpoolController
 
                 pools = ThreadpoolController().select(user_api="blas")

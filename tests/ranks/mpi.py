@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from nnlite.distributed.parallel import THREADS
+
 JOBS = Path(__file__).with_name("jobs.py")
 #: Longer than any job takes; a job that hangs fails by it.
 LIMIT = 100
@@ -42,7 +44,8 @@ def command(ranks: int, *words: Any, where: Sequence[str] = ()) -> list[str]:
 
 def environment(**more: str) -> dict[str, str]:
     """Return the environment of a job, with one BLAS thread; a variable that shall be empty is left out."""
-    chosen = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **more}
+    # Engines of searches leave limits behind in the environment of who starts them.
+    chosen = {**os.environ, **dict.fromkeys(THREADS, ""), "OMP_NUM_THREADS": "1", **more}
     return {name: value for name, value in chosen.items() if value}
 
 

@@ -48,3 +48,4 @@ def test_a_rank_killed_on_another_host_ends_the_job(two_hosts: list[str], tmp_pa
     assert process.returncode != 0
     assert "nnlite: rank 1 of 2 (process" in out + err
     assert "on host-2) was ended in the middle of fit" in out + err
+    assert "it was the first on host-2" in out + err
