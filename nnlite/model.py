@@ -1134,6 +1134,9 @@ class Sequential:
         ReplicaWarning
             If some replicas diverged. They keep the last weights that gave a finite loss, and
             the others are trained on.
+        UserWarning
+            If `distributed` was forgotten in a job of several processes, which would all write the
+            same checkpoint, or draw the same.
 
         Notes
         -----

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
@@ -12,9 +12,13 @@ from nnlite.loop import Loop
 from nnlite.optimizers import Optimizer
 from nnlite.second_order import FullBatchOptimizer
 
-__all__ = ["Alone"]
+__all__ = ["Alone", "launched"]
 
 T = TypeVar("T")
+
+#: Where launchers tell a process of how many it is one, and which of them.
+_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+NUMBERS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK", "PMIX_RANK")
 
 
 class Alone:
@@ -118,3 +122,27 @@ class Alone:
             For the training itself.
         """
         return nullcontext()
+
+
+def launched(environment: Mapping[str, str]) -> int | None:
+    """Return how many processes a launcher has started, as far as its variables tell.
+
+    Parameters
+    ----------
+    environment : mapping of str to str
+        Such as ``os.environ``.
+
+    Returns
+    -------
+    int or None
+        1 if there is no launcher; None if there is one that does not say.
+
+    Examples
+    --------
+    >>> launched({"PMI_SIZE": "4"}), launched({}), launched({"PMIX_RANK": "0"})
+    (4, 1, None)
+    """
+    found = [environment[name] for name in _SIZES if environment.get(name, "").isdigit()]
+    if found:
+        return max(map(int, found))
+    return None if any(name in environment for name in NUMBERS) else 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -23,7 +24,7 @@ from nnlite.losses import Loss, MeanSquaredError
 from nnlite.metrics import Metric, named_metrics
 from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer
-from nnlite.ranks import Alone
+from nnlite.ranks import NUMBERS, Alone, launched
 from nnlite.second_order import FullBatchOptimizer
 from nnlite.snapshot import capture, check, restore
 from nnlite.sources import Arrays, training_source, validation_source
@@ -63,6 +64,8 @@ def fit(
             ranks, model, X, y, loss, optimizer, epochs, batch_size, weight, validation, metrics, callbacks,
             shuffle, rng,
         )  # fmt: skip
+    if distributed is False:
+        _warn_of_others(loop.callbacks)
     ranks.share(loop)
     _prepare_resume(ranks, loop, shuffle, resume)
     known = model.feature_names
@@ -168,6 +171,19 @@ def _prepare_resume(
     with ranks.agreeing():
         check(loop, training, saved, where=where)
     loop.restore = partial(restore, loop, saved, others, dict(arguments(optimizer)), where)
+
+
+def _warn_of_others(callbacks: Sequence[Callback]) -> None:
+    """Warn if processes that each train alone would all do what one of them should, such as write a file."""
+    shared = [one for one in callbacks if one.first_rank_only or isinstance(one, Checkpoint)]
+    if not shared or (count := launched(os.environ)) in (None, 1):
+        return
+    if all(os.environ.get(name, "0") == "0" for name in NUMBERS):  # one of them says it
+        warnings.warn(
+            f"fit(distributed=): expected True for {shared[0]} in a job of {count} processes, got False: "
+            "each trains alone, and they must not write one file. Write distributed=True to train together.",
+            stacklevel=4,
+        )
 
 
 def _check_optimizer(model: Sequential, optimizer: Any, loss: Loss) -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib.util import find_spec
@@ -16,14 +16,12 @@ import numpy as np
 
 from nnlite.errors import ArgumentError, RankError
 from nnlite.identity import difference
+from nnlite.ranks import launched
 
 __all__ = ["World", "rank", "size", "world"]
 
 T = TypeVar("T")
 
-#: Where launchers tell a process of how many it is one, and those that at least tell that there is one.
-_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
-_SIGNS = ("PMIX_RANK", "PMI_RANK")
 #: How long, in seconds, a rank that has failed waits for all the others to fail too.
 GRACE = 2.0
 #: How long, in seconds, rank 0 waits for the others without a word.
@@ -72,30 +70,6 @@ def size() -> int:
     """
     found = world()
     return 1 if found is None else found.size
-
-
-def launched(environment: Mapping[str, str]) -> int | None:
-    """Return how many processes a launcher has started, as far as its variables tell.
-
-    Parameters
-    ----------
-    environment : mapping of str to str
-        Such as ``os.environ``.
-
-    Returns
-    -------
-    int or None
-        1 if there is no launcher; None if there is one that does not say.
-
-    Examples
-    --------
-    >>> launched({"PMI_SIZE": "4"}), launched({}), launched({"PMIX_RANK": "0"})
-    (4, 1, None)
-    """
-    found = [environment[name] for name in _SIZES if environment.get(name, "").isdigit()]
-    if found:
-        return max(map(int, found))
-    return None if any(name in environment for name in _SIGNS) else 1
 
 
 @lru_cache(maxsize=1)

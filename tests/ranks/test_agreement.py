@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from nnlite import SGD, Dense, MeanSquaredError, Sequential
+from nnlite import SGD, Checkpoint, Dense, MeanSquaredError, Sequential
 from nnlite.distributed import DataParallel, Shard
 from nnlite.errors import ArgumentError, ShapeError
 from tests.ranks.jobs import data, net
@@ -128,3 +130,37 @@ def test_alone_a_shard_comes_to_the_bits_of_the_rows(tmp_path: Path) -> None:
             *rows, loss=MeanSquaredError(), optimizer=SGD(0.01), epochs=2, validation=0.2, distributed=True
         )
     assert np.array_equal(models[0].params.values, models[1].params.values)
+
+
+@pytest.mark.parametrize(
+    ("variables", "callbacks", "warned"),
+    [
+        ({"PMI_SIZE": "2", "PMI_RANK": "0"}, ["file"], True),
+        ({"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "0"}, ["file"], True),
+        ({"PMI_SIZE": "2", "PMI_RANK": "1"}, ["file"], False),  # one process says it
+        ({"PMI_SIZE": "1", "PMI_RANK": "0"}, ["file"], False),
+        ({"PMIX_RANK": "0"}, ["file"], False),  # of how many, it does not say
+        ({"PMI_SIZE": "2", "PMI_RANK": "0"}, [], False),
+        ({}, ["file"], False),
+    ],
+)
+def test_who_forgets_distributed_is_told_where_it_does_harm(
+    variables: dict[str, str],
+    callbacks: list[str],
+    warned: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    X, y = data()
+    given: dict[str, Any] = {"loss": MeanSquaredError(), "optimizer": SGD(0.01), "epochs": 1}
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        net().fit(X, y, callbacks=[Checkpoint(tmp_path / name) for name in callbacks], **given)
+    assert len(told) == warned
+    if warned:
+        message = str(told[0].message)
+        assert message.startswith("fit(distributed=): expected True for Checkpoint(")
+        assert "in a job of 2 processes, got False: each trains alone" in message
+        assert told[0].filename == __file__
