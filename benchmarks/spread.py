@@ -92,6 +92,11 @@ def search(iterations: int) -> tuple[str, Callable[..., Any]]:
     return f"GridSearchCV, 8 MLPClassifiers x 3 folds, {iterations} epochs", run
 
 
+def searches(quick: bool) -> list[tuple[str, Callable[..., Any]]]:
+    """Return one of short tasks, in which the ways of an engine show, and one of longer ones."""
+    return [search(iterations) for iterations in ([2] if quick else [40, 400])]
+
+
 @contextlib.contextmanager
 def running(engine: str, *, given_back: bool = False) -> Iterator[None]:
     """Start two workers of an engine; those of dask as it does by default if memory is `given_back`."""
@@ -163,7 +168,7 @@ def measure(engine: str, *, quick: bool, given_back: bool) -> list[tuple[str, Tu
     from threadpoolctl import threadpool_limits
 
     rounds = 1 if quick else 7
-    tiny, (name, grid) = xor(2), search(2 if quick else 40)
+    tiny = xor(2)
     rows = []
     with contextlib.ExitStack() as stack:
         start, _ = timed(lambda: stack.enter_context(running(engine, given_back=given_back)))
@@ -182,13 +187,14 @@ def measure(engine: str, *, quick: bool, given_back: bool) -> list[tuple[str, Tu
             turns = in_turns(partial(run, 1), partial(run, WORKERS), rounds)
             rows.append((f"{sweep.name}, {sweep.packs()} packs", turns))
 
-        def in_workers() -> Any:
+        def in_workers(grid: Callable[..., Any]) -> Any:
             with parallel_config(backend=engine):
                 return grid(WORKERS)
 
         with threadpool_limits(1):  # the one worker is this process
-            in_workers()  # scikit-learn is imported there
-            rows.append((name, in_turns(lambda: grid(1), in_workers, rounds)))
+            in_workers(search(1)[1])  # scikit-learn is imported there
+            for name, grid in searches(quick):
+                rows.append((name, in_turns(partial(grid, 1), partial(in_workers, grid), rounds)))
     return rows
 
 

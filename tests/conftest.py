@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Generator, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,6 +46,55 @@ def _global_random_state() -> bytes:
 def rng() -> np.random.Generator:
     """Give every test the same seeded generator."""
     return np.random.default_rng(0)
+
+
+# Engines of sweeps and searches, with two worker processes each, for the tests of one file.
+
+
+@pytest.fixture(scope="module")
+def dask() -> Iterator[Any]:
+    """Start two workers of dask; gives the client."""
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def ray() -> Iterator[Any]:
+    """Start two workers of ray, which joblib can use too."""
+    ray = pytest.importorskip("ray")
+    from ray.util.joblib import register_ray
+
+    register_ray()
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+        object_store_memory=100 * 2**20,
+    )
+    yield ray
+    ray.shutdown()
+
+
+@pytest.fixture(params=["loky", "dask", "ray"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Start each engine when it is first asked for; gives its name."""
+    name: str = request.param
+    if name != "loky":
+        request.getfixturevalue(name)
+    return name
+
+
+@pytest.fixture
+def one_blas_thread() -> Iterator[None]:
+    """Compute as workers do: the number of threads of the BLAS decides about the last bits."""
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    with threadpoolctl.threadpool_limits(1):
+        yield
 
 
 @pytest.hookimpl(wrapper=True)

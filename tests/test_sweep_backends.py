@@ -26,54 +26,11 @@ threadpoolctl = pytest.importorskip("threadpoolctl")
 
 pytestmark = [
     pytest.mark.engines,
+    pytest.mark.usefixtures("one_blas_thread"),
     # The engines' own: sockets and processes that are closed a moment after the cluster is.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-
-ENGINES = ["loky", "dask", "ray"]
-
-
-@pytest.fixture(scope="module")
-def dask():
-    """Start two worker processes."""
-    distributed = pytest.importorskip("distributed")
-    with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        yield client
-
-
-@pytest.fixture(scope="module")
-def ray():
-    """Start two worker processes."""
-    ray = pytest.importorskip("ray")
-    ray.init(
-        num_cpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-        object_store_memory=100 * 2**20,
-    )
-    yield ray
-    ray.shutdown()
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request):
-    """Start each engine when it is first asked for."""
-    if request.param != "loky":
-        request.getfixturevalue(request.param)
-    return request.param
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Compute as the workers do: the number of threads of the BLAS decides about the last bits."""
-    with threadpoolctl.threadpool_limits(1):
-        yield
-
 
 # What is swept. The functions and classes are local ones, which are sent as they are, so that the workers
 # need not find this file.

@@ -27,52 +27,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-ENGINES = ["loky", "dask", "ray"]
-
-
-@pytest.fixture(scope="module")
-def dask():
-    """Start two worker processes."""
-    distributed = pytest.importorskip("distributed")
-    with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        yield client
-
-
-@pytest.fixture(scope="module")
-def ray():
-    """Start two worker processes."""
-    ray = pytest.importorskip("ray")
-    ray.init(
-        num_cpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-        object_store_memory=100 * 2**20,
-    )
-    from ray.util.joblib import register_ray
-
-    register_ray()
-    yield ray
-    ray.shutdown()
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request):
-    """Start each engine when it is first asked for."""
-    if request.param != "loky":
-        request.getfixturevalue(request.param)
-    return request.param
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Compute as the workers do: the number of threads of the BLAS decides about the last bits."""
-    with threadpoolctl.threadpool_limits(1):
-        yield
-
 
 def without_times(results):
     return {name: np.asarray(values) for name, values in results.items() if "time" not in name}
