@@ -60,12 +60,43 @@ def fit(
         ranks = ranks_for(distributed)
     with ranks.agreeing():
         X, y, weight, validation = ranks.given(X, y, weight, validation)
-        loop, shuffle = _plan(
-            ranks, model, X, y, loss, optimizer, epochs, batch_size, weight, validation, metrics, callbacks,
-            shuffle, rng,
-        )  # fmt: skip
+        model.boundary.check_loss(loss)
+        _check_optimizer(model, optimizer, loss)
+        epochs = check_integer("fit(epochs=)", epochs, low=1)
+        if batch_size is not None:
+            batch_size = check_integer("fit(batch_size=)", batch_size, low=1)
+        hooks = _check_callbacks(callbacks)
+        chosen = named_metrics(metrics)
+        if not callable(shuffle):
+            shuffle = check_bool("fit(shuffle=)", shuffle)
+        generator = model.rng if rng is None else check_rngs("fit(rng=)", rng, replicas=model.params.replicas)
+        data = training_source(model, X, y, weight, loss)
+        held_out = validation_source(model, validation, loss, data)
+        if isinstance(data, Arrays):
+            full = isinstance(optimizer, FullBatchOptimizer)
+            order = Order(shuffle) if callable(shuffle) else generator if shuffle else None
+            data.cut(batch_size or (data.rows if full else 32), None if full else order)
+
+        columns = ["epoch", "loss", *chosen]
+        if held_out is not None:
+            columns += [f"validation_{name}" for name in ("loss", *chosen)]
+        state = TrainingState(
+            model,
+            optimizer,
+            loss,
+            epochs=epochs,
+            columns=(*columns, "learning_rate", "seconds"),
+            metrics=chosen,
+            rng=generator,
+        )
+        state.rank, state.ranks = ranks.rank, ranks.size
+        for callback in hooks:
+            callback.check(state)
+        make = ranks.loop(optimizer)
+        saves = any(isinstance(callback, Checkpoint) for callback in hooks)
+        loop = make(state, data, held_out, chosen, hooks, generator, keep_draws=saves)
     if distributed is False:
-        _warn_of_others(loop.callbacks)
+        _warn_of_others(hooks)
     ranks.share(loop)
     _prepare_resume(ranks, loop, shuffle, resume)
     known = model.feature_names
@@ -82,64 +113,6 @@ def fit(
             model.feature_names = known
         raise
     return loop.state.history
-
-
-def _plan(
-    ranks: Alone,
-    model: Sequential,
-    X: Any,
-    y: Any,
-    loss: Loss,
-    optimizer: Optimizer | FullBatchOptimizer,
-    epochs: int,
-    batch_size: int | None,
-    weight: Any,
-    validation: Any,
-    metrics: Sequence[Metric] | Mapping[str, Metric],
-    callbacks: Sequence[Callback],
-    shuffle: bool | Callable[[int], ArrayLike],
-    rng: Seeds,
-) -> tuple[Loop, bool | Callable[[int], ArrayLike]]:
-    """Check what `fit` was given, and make a loop of it."""
-    model.boundary.check_loss(loss)
-    _check_optimizer(model, optimizer, loss)
-    epochs = check_integer("fit(epochs=)", epochs, low=1)
-    if batch_size is not None:
-        batch_size = check_integer("fit(batch_size=)", batch_size, low=1)
-    given = _check_callbacks(callbacks)
-    checkpoints = [callback for callback in given if isinstance(callback, Checkpoint)]
-    # Behind the others, or what these make of a batch or an epoch would be missing in the file.
-    hooks = [callback for callback in given if not isinstance(callback, Checkpoint)] + checkpoints
-    chosen = named_metrics(metrics)
-    if not callable(shuffle):
-        shuffle = check_bool("fit(shuffle=)", shuffle)
-    replicas = model.params.replicas
-    generator = model.rng if rng is None else check_rngs("fit(rng=)", rng, replicas=replicas)
-    data = training_source(model, X, y, weight, loss)
-    held_out = validation_source(model, validation, loss, data)
-    if isinstance(data, Arrays):
-        full = isinstance(optimizer, FullBatchOptimizer)
-        order = Order(shuffle) if callable(shuffle) else generator if shuffle else None
-        data.cut(batch_size or (data.rows if full else 32), None if full else order)
-
-    columns = ["epoch", "loss", *chosen]
-    if held_out is not None:
-        columns += [f"validation_{name}" for name in ("loss", *chosen)]
-    state = TrainingState(
-        model,
-        optimizer,
-        loss,
-        epochs=epochs,
-        columns=(*columns, "learning_rate", "seconds"),
-        metrics=chosen,
-        rng=generator,
-    )
-    state.rank, state.ranks = ranks.rank, ranks.size
-    for callback in hooks:
-        callback.check(state)
-    make = ranks.loop(optimizer)
-    loop = make(state, data, held_out, chosen, hooks, generator, keep_draws=bool(checkpoints))
-    return loop, shuffle
 
 
 def _prepare_resume(
@@ -227,7 +200,8 @@ def _check_optimizer(model: Sequential, optimizer: Any, loss: Loss) -> None:
         optimizer.check(model.params)
 
 
-def _check_callbacks(callbacks: Any) -> tuple[Callback, ...]:
+def _check_callbacks(callbacks: Any) -> list[Callback]:
+    """Return them with checkpoints last, or what the others make of a batch would be missing in the file."""
     items = tuple(callbacks) if isinstance(callbacks, list | tuple) else (callbacks,)
     for item in items:
         if not isinstance(item, Callback):
@@ -239,4 +213,4 @@ def _check_callbacks(callbacks: Any) -> tuple[Callback, ...]:
                 if isinstance(item, type)
                 else "Write callbacks=[EarlyStopping()], for instance, or subclass nnlite.Callback.",
             )
-    return items
+    return sorted(items, key=lambda item: isinstance(item, Checkpoint))
