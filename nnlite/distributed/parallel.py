@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from platform import node
 from typing import Any, TypeVar
-from uuid import uuid4
 
 import numpy as np
 
@@ -19,7 +18,6 @@ from nnlite.data import Order, held_out_rows
 from nnlite.distributed.cuts import AllShards, OwnRows, PartOfEach
 from nnlite.distributed.loops import PiecewiseBatchLoop, SharedBatchLoop, SharedFullBatchLoop, SharedLoop
 from nnlite.distributed.shards import Shard
-from nnlite.distributed.witness import Witness
 from nnlite.distributed.world import World, world
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.files import short
@@ -221,7 +219,7 @@ class Together(Alone):
         self.rank, self.size = found.rank, found.size
         self._in_shards = {"training": False, "validation": False}
         self._gave: dict[str, Any] = {}
-        self._job = self._epitaph = ""
+        self._epitaph = ""
 
     def agreeing(self) -> AbstractContextManager[None]:
         """Raise an error on all ranks if there is one on any of them."""
@@ -324,7 +322,6 @@ class Together(Alone):
             more["shape of a target"] = list(map(int, loop.data.y.shape[1:]))
         checkpoints = [repr(one) for one in loop.callbacks if isinstance(one, Checkpoint)]
         self.world.compare(about | more | {"checkpoints": checkpoints}, where="fit")
-        self._job = comm.bcast(uuid4().hex, root=0)
         self._epitaph = self._last_words(loop)
         params, optimizer = state.model.params, state.optimizer
         comm.Bcast(params.values, root=0)
@@ -365,10 +362,8 @@ class Together(Alone):
     def running(self) -> Iterator[None]:
         """Let no rank wait for one that has failed, and no two ranks fight for a core."""
         with ExitStack() as stack:
-            witness = stack.enter_context(
-                Witness(self._epitaph, job=self._job, barrier=self.world.comm.Barrier)
-            )
-            stack.enter_context(self.world.running(before_abort=witness.hush))
+            stack.enter_context(self.world.witness.told(self._epitaph))
+            stack.enter_context(self.world.running())
             cores = self._cores_for_each()  # asks the others, also if this one need not know
             if not any(name in os.environ for name in THREADS):
                 from threadpoolctl import ThreadpoolController

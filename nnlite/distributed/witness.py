@@ -10,105 +10,122 @@ The witness runs this file by its path, so nothing but Python's own modules may 
 
 from __future__ import annotations
 
+import atexit
 import os
 import selectors
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from hashlib import blake2s
 from pathlib import Path
 from platform import node
-from types import TracebackType
 
 __all__ = ["Witness", "watch"]
 
-#: What a rank sends when it leaves, and when nobody on its machine shall be named any more.
-_BYE, _HUSH = b"\0bye", b"\0hush"
+#: Before each message of a rank, which takes the place of the one before; and when nobody on its machine
+#: shall be named any more.
+_NOW, _HUSH = b"\0", b"\1"
 
 
 class Witness:
-    """Lets another process speak if this one ends before it leaves the context.
+    """A process that is told what to say if this one ends.
 
-    Where there is no such process, because the system has no Unix sockets or no room for one more
-    process, nobody speaks, and all else is the same.
+    It is started once, and goes when all have ended. Where there can be none, because the system has
+    no Unix sockets or no room for one more process, nobody speaks, and all else is the same.
 
     Parameters
     ----------
-    message : str
-        What is then written to standard error.
     job : str
-        The same for all ranks of one training, and for no other; those on one machine share a witness.
+        The same for all ranks, and for no other job; those on one machine share a witness.
     barrier : callable ()
         Waits for all ranks.
 
     Examples
     --------
-    >>> with Witness("rank 0 was killed", job="doctest", barrier=lambda: None):
+    >>> witness = Witness("doctest", barrier=lambda: None)
+    >>> with witness.told("rank 0 was killed"):
     ...     pass  # nothing is said
+    >>> witness.leave()
     """
 
-    def __init__(self, message: str, *, job: str, barrier: Callable[[], object]) -> None:
-        self.message = message
+    def __init__(self, job: str, *, barrier: Callable[[], object]) -> None:
         # Machines may share a folder, but no witness; and the name of a socket must be short.
         name = blake2s(f"{job} {node()}".encode(), digest_size=8).hexdigest()
-        self.path = Path(tempfile.gettempdir(), f"nnlite-{name}")
-        self._barrier = barrier
+        path = Path(tempfile.gettempdir(), f"nnlite-{name}")
         self._line: socket.socket | None = None
-        self._summoned = False
-
-    def __enter__(self) -> Witness:
         # Whatever fails here must keep no rank from the barriers.
         with suppress(OSError, AttributeError):
-            self._summon()
-        self._barrier()  # until there is a witness on each machine
-        if self._line is None:
+            self._summon(path)
+        summoned = self._line is not None
+        barrier()  # until there is a witness on each machine
+        if not summoned:
             with suppress(OSError, AttributeError):
-                self._hold_line()
-        self._barrier()  # a witness goes when nobody holds a line: so nobody leaves before all have come
-        if self._summoned:
-            self.path.unlink(missing_ok=True)
-        return self
+                self._hold_line(path)
+        barrier()  # a witness goes when nobody holds a line: so nobody leaves before all have come
+        if summoned:
+            path.unlink(missing_ok=True)
+        if self._line is not None:
+            atexit.register(self.leave)
+            os.register_at_fork(after_in_child=self._line.close)  # or it would not break with this process
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._leave(_BYE)
+    @contextmanager
+    def told(self, message: str) -> Iterator[None]:
+        """Let it say something if this process ends before it leaves the context.
+
+        Parameters
+        ----------
+        message : str
+            What is then written to standard error.
+        """
+        self._send(_NOW + message.encode())
+        try:
+            yield
+        finally:
+            self._send(_NOW)
 
     def hush(self) -> None:
         """Let nobody on this machine be named: the reason is told already."""
-        self._leave(_HUSH)
+        self._send(_HUSH)
+        if self._line is not None:
+            with suppress(OSError):
+                self._line.recv(1)  # until it has heard, and goes
 
-    def _summon(self) -> None:
+    def leave(self) -> None:
+        """Let the witness go as far as this process needs none."""
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+
+    def _send(self, words: bytes) -> None:
+        if self._line is not None:
+            with suppress(OSError):  # it may have gone
+                self._line.sendall(words)
+
+    def _summon(self, path: Path) -> None:
         """Start the witness of this machine, unless another rank has."""
         with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(str(self.path))  # one rank can
-            self._summoned = True
+            listener.bind(str(path))  # one rank can
             listener.listen(socket.SOMAXCONN)
-            self._hold_line()
+            self._hold_line(path)
             subprocess.run(
-                [sys.executable, "-I", "-S", __file__],
+                [sys.executable or "python3", "-I", "-S", __file__],
                 stdin=listener.fileno(),
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,  # or what ends this process would end it too
                 check=False,
             )
 
-    def _hold_line(self) -> None:
+    def _hold_line(self, path: Path) -> None:
         line = socket.socket(socket.AF_UNIX)
-        line.connect(str(self.path))
-        line.sendall(self.message.encode())
+        try:
+            line.connect(str(path))
+        except OSError:
+            line.close()
+            raise
         self._line = line
-
-    def _leave(self, word: bytes) -> None:
-        if self._line is not None:
-            with suppress(OSError), self._line as line:  # the witness may have gone
-                line.sendall(word)
-                if word == _HUSH:
-                    line.recv(1)  # until it has heard, and goes
-            self._line = None
 
 
 def watch(listener: socket.socket) -> str | None:
@@ -122,7 +139,7 @@ def watch(listener: socket.socket) -> str | None:
     Returns
     -------
     str or None
-        The message of the line that broke first.
+        The message of the first line that broke with one.
     """
     heard: dict[socket.socket, bytearray] = {}
     with ExitStack() as stack:
@@ -142,9 +159,9 @@ def watch(listener: socket.socket) -> str | None:
                     return None
                 if not whole:
                     selector.unregister(line)
-                    words = heard.pop(line)
-                    if not words.endswith(_BYE):
-                        return words.decode(errors="replace")
+                    _, _, message = heard.pop(line).rpartition(_NOW)
+                    if message:
+                        return message.decode(errors="replace")
             if not heard:
                 return None
 

@@ -8,12 +8,14 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.util import find_spec
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import numpy as np
 
+from nnlite.distributed.witness import Witness
 from nnlite.errors import ArgumentError, RankError
 from nnlite.identity import difference
 from nnlite.ranks import launched
@@ -136,6 +138,11 @@ class World:
         self.rank: int = comm.Get_rank()
         self.size: int = comm.Get_size()
 
+    @cached_property
+    def witness(self) -> Witness:
+        """Who says which rank was killed; all ranks come here when the first does."""
+        return Witness(self.comm.bcast(uuid4().hex, root=0), barrier=self.comm.Barrier)
+
     # Agreement.
 
     def meet(self, where: str) -> None:
@@ -234,19 +241,12 @@ class World:
     # Failure.
 
     @contextmanager
-    def running(self, *, before_abort: Callable[[], None]) -> Iterator[None]:
-        """Let no rank wait for one that has failed: unless all fail together, end the job.
-
-        Parameters
-        ----------
-        before_abort : callable ()
-            Called before that.
-        """
+    def running(self) -> Iterator[None]:
+        """Let no rank wait for one that has failed: unless all fail together, end the job."""
         try:
             yield
         except BaseException as error:
             if not self.all_fail():
-                before_abort()
                 self._abort(error)
             raise
 
@@ -291,6 +291,8 @@ class World:
         message = f"On rank {self.rank} of {self.size}:\n{text}\nAll ranks are stopped.\n"
         sys.stderr.write(message)
         sys.stderr.flush()
+        if witness := vars(self).get("witness"):  # not to be called now, without the others
+            witness.hush()
         self.comm.Abort(1)
 
 

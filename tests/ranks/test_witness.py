@@ -34,11 +34,18 @@ def barrier():
     while len([*folder.glob(f"{each} *")]) < count:
         time.sleep(0.01)
 
-with Witness(f"{name} was ended", job="job", barrier=barrier) as witness:
+witness = Witness("job", barrier=barrier)
+with witness.told("it is still early"):
+    pass
+with witness.told(f"{name} was ended"):
     print("here", flush=True)
-    if sys.stdin.readline() == "hush\\n":
+    word = sys.stdin.readline()
+    if word == "hush\\n":
         witness.hush()
         print("hushed", flush=True)
+if word == "stay\\n":
+    print("out", flush=True)
+    sys.stdin.readline()
 """
 
 
@@ -53,7 +60,7 @@ def test_the_first_line_to_break_is_named_however_late_the_look(
         held = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(4)]
         for number, line in enumerate(held):
             line.connect(listener.getsockname())
-            line.sendall(b"line %d" % number)
+            line.sendall(b"\0before\0line %d" % number)
         broken = []
 
         class Late(selectors.DefaultSelector):
@@ -142,6 +149,40 @@ def test_the_first_killed_is_named_once(tmp_path: Path) -> None:
         ranks.kill(2)
         ranks.kill(1)
         assert ranks.all_that_is_said() == "rank 2 was ended\n"
+
+
+def test_nobody_is_named_who_is_killed_behind_the_training(tmp_path: Path) -> None:
+    with Ranks(2, tmp_path) as ranks:
+        process = ranks.each[0]
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("stay\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "out\n"
+        ranks.kill(0)
+        ranks.kill(1)
+        assert ranks.all_that_is_said() == "rank 1 was ended\n"
+
+
+def test_a_child_of_a_rank_does_not_hold_its_line(tmp_path: Path) -> None:
+    lines = (
+        "import os, time\n"
+        "from nnlite.distributed.witness import Witness\n"
+        "witness = Witness('job', barrier=lambda: None)\n"
+        "with witness.told('it was ended'):\n"
+        "    if os.fork() == 0:\n"
+        "        os.close(2)\n"
+        "        time.sleep(60)\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", lines],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        timeout=IN_TIME,
+    )
+    assert process.stderr == b"it was ended\n"
 
 
 def test_nobody_is_named_after_a_hush(tmp_path: Path) -> None:
