@@ -55,9 +55,11 @@ def all_reduce(sizes: list[int], rounds: int) -> dict[int, list[float]]:
 
 
 class Training:
-    """One configuration: a net, a batch, one rank or all."""
+    """One configuration: a net, a batch, one rank or all; `apart`, all train at once, each on its own."""
 
-    def __init__(self, sizes: list[int], batch: int, *, steps: int, ranks: int, **how: Any) -> None:
+    def __init__(
+        self, sizes: list[int], batch: int, *, steps: int, ranks: int, apart: bool = False, **how: Any
+    ) -> None:
         rng = np.random.default_rng(0)
         layers: list[nn.Layer] = []
         for inputs, outputs in itertools.pairwise(sizes):
@@ -67,7 +69,7 @@ class Training:
         self.X = rng.normal(size=(batch * steps, sizes[0])).astype(np.float32)
         self.y = rng.integers(0, sizes[-1], batch * steps)
         self.batch, self.steps, self.ranks = batch, steps, ranks
-        self.how: Any = DataParallel(**how) if ranks > 1 else False
+        self.how: Any = DataParallel(**how) if ranks > 1 and not apart else False
         self.found: list[float] = []
 
     def turn(self, *, counts: bool = True) -> None:

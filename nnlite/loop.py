@@ -26,6 +26,7 @@ from nnlite.errors import (
 )
 from nnlite.evaluation import Outputs, score
 from nnlite.losses import Loss, Value
+from nnlite.memory import zeros
 from nnlite.metrics import Metric
 from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer
@@ -189,7 +190,8 @@ class Loop:
         self.listed = state.active.copy()  # whose numbers the row of the epoch has
         self.rate: float | Array | None = None  # of the first step of the epoch
         self.stepped = False
-        self.backup = np.empty_like(params.values)  # before the last step, which a finite loss led to
+        # The weights before the last step, which a finite loss led to.
+        self.backup = zeros(params.values.shape, params.dtype)
         self.done = 0
         self.now: Epoch | None = None
         self.epoch = Epoch(params.replicas)  # one for all, which saves a microsecond in each

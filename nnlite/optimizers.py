@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from nnlite._typing import Array
 from nnlite.checks import check_bool, check_integer, check_number, check_numbers
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.memory import zeros
 from nnlite.parameters import Parameters
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Lion", "Optimizer", "RMSProp"]
@@ -296,9 +297,8 @@ class Optimizer:
         """Cut values, gradients and state into the blocks that are updated in one go."""
         self.check(params)
         kept = self.state  # less what a slot that is no longer used has left behind
-        self.state = {
-            slot: kept[slot] if slot in kept else np.zeros_like(params.values) for slot in self.slots
-        }
+        shape, dtype = params.values.shape, params.dtype
+        self.state = {slot: kept[slot] if slot in kept else zeros(shape, dtype) for slot in self.slots}
         self._owner = weakref.ref(params)
         self._slices = params.trainable_slices
         self._attached = self.slots  # another one, as when momentum is switched on, needs other blocks

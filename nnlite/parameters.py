@@ -16,6 +16,7 @@ import numpy as np
 from nnlite._typing import Array
 from nnlite.checks import check_dtype, check_integer
 from nnlite.errors import ArgumentError
+from nnlite.memory import zeros
 
 __all__ = ["ParameterSpec", "Parameters"]
 
@@ -137,7 +138,7 @@ class Parameters:
     def _allocate(self) -> Array:
         shape = (self.size,) if self.replicas is None else (self.replicas, self.size)
         try:
-            return np.zeros(shape, self.dtype)
+            return zeros(shape, self.dtype)
         except (MemoryError, ValueError, OverflowError):
             raise ArgumentError(
                 "Parameters",

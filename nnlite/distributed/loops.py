@@ -24,6 +24,7 @@ from nnlite.evaluation import Outputs, score
 from nnlite.full_batch_loop import FullBatchLoop
 from nnlite.loop import Epoch, Loop
 from nnlite.losses import Loss, Value
+from nnlite.memory import zeros
 from nnlite.sources import Arrays, Batch, Source, Stream, share
 from nnlite.streams import get_states
 
@@ -51,7 +52,8 @@ class PiecewiseBatchLoop(BatchLoop):
     def __init__(self, *given: Any, accumulate: int, **options: Any) -> None:
         super().__init__(*given, **options)
         self.accumulate = accumulate
-        self.pieces = np.zeros_like(self.state.model.params.grads) if accumulate > 1 else None
+        params = self.state.model.params
+        self.pieces = zeros(params.grads.shape, params.dtype) if accumulate > 1 else None
 
     def gradient(self, x: Array, y: AnyArray, weight: Array | None) -> tuple[Array, Value, Value]:
         """Fill ``params.grads``; see `BatchLoop.gradient`."""
