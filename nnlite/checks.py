@@ -379,6 +379,9 @@ def check_rows(where: str, value: ArrayLike) -> AnyArray:
     if array.ndim == 0 and array.dtype.kind == "O":
         got = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
         raise ArgumentTypeError(where, "an array of numbers", got, "Give an array, or a list of rows.")
+    if isinstance(value, str | bytes):
+        fix = "For a file write np.load(path, mmap_mode='r')."
+        raise ArgumentTypeError(where, "an array of numbers", f"{value!r}", fix)
     if array.ndim == 0 or array.size == 0:
         raise ShapeError(where, "an array of at least one row", f"shape {array.shape}", "Give some data.")
     if array.dtype.kind not in "biuf":

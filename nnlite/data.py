@@ -307,6 +307,15 @@ class Cut:
 
     total: int | None = None
 
+    def note(self, batch: tuple[Any, ...]) -> None:
+        """Take note of a batch from a user's iterator, before it is shared out.
+
+        Parameters
+        ----------
+        batch : tuple
+            Inputs, targets, and weights or None.
+        """
+
     def slices(self, rows: int, batch_size: int) -> list[slice]:
         """Cut an order of the rows.
 

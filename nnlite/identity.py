@@ -62,7 +62,7 @@ def describe(loop: Loop, callbacks: Sequence[Callback], *, shuffle: Any) -> dict
         "frozen": sorted(model.params.frozen),
         "optimizer": type(state.optimizer).__name__,
         **{f"optimizer {name}": _plain(value) for name, value in arguments(state.optimizer)},
-        "X and y": _fingerprint(loop.data),
+        "training data": _fingerprint(loop.data),
         "batch_size": batch_size,
         "shuffle": "a function" if callable(shuffle) else shuffle,
         "validation": held_out if isinstance(held_out, float | None) else _fingerprint(held_out),
@@ -279,7 +279,8 @@ def difference(name: str, then: Any, now: Any) -> tuple[str, Any, Any]:
     if isinstance(then, dict) and isinstance(now, dict):
         for key in dict.fromkeys((*now, *then)):
             if then.get(key) != now.get(key):
-                return f"{key} of {name}", then.get(key), now.get(key)
+                joint = "in" if " of " in key else "of"
+                return f"{key} {joint} {name}", then.get(key), now.get(key)
     if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
         for index, (one, other) in enumerate(zip(then, now, strict=True)):
             if one != other:

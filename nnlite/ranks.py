@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 #: Where launchers tell a process of how many it is one, and which of them.
 _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+#: The same by Slurm; but the processes of another launcher may have it too, of the step that started that.
+_SLURM = "SLURM_STEP_NUM_TASKS"
 NUMBERS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK", "PMIX_RANK")
 
 
@@ -141,8 +143,13 @@ def launched(environment: Mapping[str, str]) -> int | None:
     --------
     >>> launched({"PMI_SIZE": "4"}), launched({}), launched({"PMIX_RANK": "0"})
     (4, 1, None)
+    >>> launched({"SLURM_STEP_NUM_TASKS": "4"}), launched({"SLURM_STEP_NUM_TASKS": "2", "PMI_SIZE": "8"})
+    (4, 8)
     """
     found = [environment[name] for name in _SIZES if environment.get(name, "").isdigit()]
     if found:
         return max(map(int, found))
-    return None if any(name in environment for name in NUMBERS) else 1
+    if any(name in environment for name in NUMBERS):
+        return None
+    tasks = environment.get(_SLURM, "")
+    return int(tasks) if tasks.isdigit() else 1

@@ -369,6 +369,7 @@ def share(batch: Batch, cutter: Cut) -> Batch:
     """
     if cutter is WHOLE:
         return batch
+    cutter.note(batch)
     mine = cutter.share(batch[0].shape[0])
     return _part(batch, mine.start, mine.stop)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from nnlite.boundary import column_names
@@ -28,7 +29,7 @@ from nnlite.ranks import NUMBERS, Alone, launched
 from nnlite.second_order import FullBatchOptimizer
 from nnlite.snapshot import capture, check, restore
 from nnlite.sources import Arrays, training_source, validation_source
-from nnlite.streams import Seeds, check_rngs
+from nnlite.streams import Generators, Seeds, check_rngs
 
 __all__ = ["fit"]
 
@@ -55,7 +56,7 @@ def fit(
     # All checks come first: an error in them leaves everything as it was.
     ranks = Alone()
     if distributed is not False:
-        from nnlite.distributed import ranks_for
+        from nnlite.distributed.parallel import ranks_for
 
         ranks = ranks_for(distributed)
     with ranks.agreeing():
@@ -74,7 +75,10 @@ def fit(
         held_out = validation_source(model, validation, loss, data)
         if isinstance(data, Arrays):
             full = isinstance(optimizer, FullBatchOptimizer)
-            order = Order(shuffle) if callable(shuffle) else generator if shuffle else None
+            order: Order | Generators | np.random.Generator | None = generator if shuffle else None
+            if callable(shuffle):
+                draw = shuffle
+                order = Order(lambda rows: ranks.from_first(lambda: draw(rows)))
             data.cut(batch_size or (data.rows if full else 32), None if full else order)
 
         columns = ["epoch", "loss", *chosen]

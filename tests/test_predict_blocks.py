@@ -286,6 +286,7 @@ def test_blocks_may_be_empty_and_there_may_be_none():
         lambda: list(model.predict_blocks([X, X[:0, 1:]])), ShapeError, r"blocks\), block 1: .*got \(0, 4\)"
     )
     refused(lambda: model.predict_blocks(X[:0]), ArgumentError, "at least one row")
+    refused(lambda: model.predict("X.npy"), ArgumentTypeError, "got 'X.npy'. For a file write np.load")
 
 
 def tables():

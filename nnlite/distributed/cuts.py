@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnlite.data import Cut
+from nnlite.identity import SAMPLED_ROWS
 
-__all__ = ["AllShards", "OwnRows", "PartOfEach"]
+__all__ = ["AllShards", "OwnRows", "PartOfEach", "PartOfSame"]
 
 
 class PartOfEach(Cut):
@@ -43,6 +45,39 @@ class PartOfEach(Cut):
     def share(self, rows: int) -> slice:
         """Return the part of this rank of some rows."""
         return slice(rows * self.rank // self.size, rows * (self.rank + 1) // self.size)
+
+
+class PartOfSame(PartOfEach):
+    """The same for batches that an iterator gives each rank anew: they may differ, so they are noted.
+
+    Attributes
+    ----------
+    seen : list of (int, int)
+        Of each batch since the list was last cleared its rows, and a checksum of a few of them.
+
+    Examples
+    --------
+    >>> cut = PartOfSame(0, 2)
+    >>> cut.note((np.ones((3, 2)), np.ones(3), None))
+    >>> [rows for rows, _ in cut.seen]
+    [3]
+    """
+
+    def __init__(self, rank: int, size: int) -> None:
+        super().__init__(rank, size)
+        self.seen: list[tuple[int, int]] = []
+
+    def note(self, batch: tuple[Any, ...]) -> None:
+        """Append to `seen`."""
+        rows = batch[0].shape[0]
+        chosen = np.unique(np.linspace(0, max(rows - 1, 0), SAMPLED_ROWS).astype(int))[:rows]
+        checksum = 0
+        for part in batch:
+            if part is not None:
+                some = part[chosen]
+                some = some.toarray() if hasattr(some, "toarray") else some
+                checksum = zlib.crc32(np.ascontiguousarray(some).data, checksum)
+        self.seen.append((rows, checksum))
 
 
 class OwnRows(Cut):

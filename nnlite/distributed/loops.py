@@ -17,6 +17,7 @@ from nnlite._typing import AnyArray, Array
 from nnlite.batch_loop import BatchLoop
 from nnlite.callbacks import Callback, TrainingState
 from nnlite.checkpoint import Checkpoint
+from nnlite.distributed.cuts import PartOfSame
 from nnlite.distributed.sums import LayerwiseSum, Sum
 from nnlite.distributed.world import World
 from nnlite.errors import DivergenceError, RankError
@@ -36,6 +37,11 @@ __all__ = ["PiecewiseBatchLoop", "SharedBatchLoop", "SharedFullBatchLoop", "Shar
 #: Ctrl-C that comes again within so many seconds is the same one: a terminal sends it to every process, and
 #: `mpiexec` passes it on to the ranks once more.
 SAME_CTRL_C = 1.0
+#: What to do about streams that differ.
+SAME_BATCHES = (
+    "Give all ranks the same batches, of which each takes its part, and seed what draws them; for rows that "
+    "only one rank has write nnlite.distributed.Shard(X)."
+)
 
 
 class PiecewiseBatchLoop(BatchLoop):
@@ -258,11 +264,26 @@ class SharedLoop(Loop):
             if bad is None and not np.isfinite(pred).all():
                 bad = x, y
             outputs.append((pred, y, weight))
+        self.compare_batches(data, f"fit, epoch {self.state.epoch}, {place}")
         self.refuse(bad, place=place)
         found = self.joint_score(outputs, loss=loss)
         if first is not None and loss is not None and not np.isfinite(found["loss"]):
             self.diverged(False, *first, place=place)
         return found
+
+    def compare_batches(self, data: Source, where: str, *, ended: bool = True) -> None:
+        """Refuse streams that have not given the same batches to each rank since this was last called."""
+        if not isinstance(data.cutter, PartOfSame):
+            return
+        everyone = self.comm.allgather((not ended, data.cutter.seen))
+        data.cutter.seen.clear()
+        counts = [(more, len(seen)) for more, seen in everyone]
+        if (fewest := min(counts)) != max(counts):
+            got = f"fewer on rank {counts.index(fewest)}"
+            raise RankError(where, "as many batches on each rank", got, SAME_BATCHES)
+        other = next((number for number, one in enumerate(everyone) if one != everyone[0]), None)
+        if other is not None:
+            raise RankError(f"{where}, rank {other}", "the same batches as on rank 0", "others", SAME_BATCHES)
 
     def joint_score(self, outputs: list[Outputs], *, loss: Loss | None) -> dict[str, Any]:
         """Bring all predictions to rank 0, which computes loss and metrics of them as one."""
@@ -336,17 +357,10 @@ class SharedBatchLoop(SharedLoop, PiecewiseBatchLoop):
         return self.same_batches(batches) if isinstance(self.data, Stream) else batches
 
     def same_batches(self, batches: Iterator[tuple[int, Batch]]) -> Iterator[tuple[int, Batch]]:
-        """Refuse streams that do not give as many batches on each rank."""
+        """Refuse streams that do not give the same batches on each rank."""
         while True:
             found = next(batches, None)
-            going_on = self.comm.allgather(found is not None)
-            if any(going_on) and not all(going_on):
-                raise RankError(
-                    f"fit, epoch {self.state.epoch}",
-                    "as many batches on each rank",
-                    f"fewer on rank {going_on.index(False)}",
-                    "Give all ranks the same batches, of which each takes its part; seed what draws them.",
-                )
+            self.compare_batches(self.data, f"fit, epoch {self.state.epoch}", ended=found is None)
             if found is None:
                 return
             yield found

@@ -15,7 +15,7 @@ from nnlite._version import __version__
 from nnlite.checkpoint import Checkpoint
 from nnlite.checks import check_bool, check_integer
 from nnlite.data import Order, held_out_rows
-from nnlite.distributed.cuts import AllShards, OwnRows, PartOfEach
+from nnlite.distributed.cuts import AllShards, OwnRows, PartOfEach, PartOfSame
 from nnlite.distributed.loops import PiecewiseBatchLoop, SharedBatchLoop, SharedFullBatchLoop, SharedLoop
 from nnlite.distributed.shards import Shard
 from nnlite.distributed.world import World, world
@@ -297,7 +297,7 @@ class Together(Alone):
     def _cut(self, data: Source, place: str, *, held_out: Any = None, full: bool = False) -> None:
         cutter: PartOfEach | OwnRows = PartOfEach(self.rank, self.size)
         if not isinstance(data, Arrays):
-            data.cutter = cutter
+            data.cutter = PartOfSame(self.rank, self.size)
             return
         if self._in_shards[place]:
             rows = data.rows
@@ -341,9 +341,9 @@ class Together(Alone):
         paths = [f"{one.path}" for one in loop.callbacks if isinstance(one, Checkpoint)]
         if paths:
             advice = (
-                f"Start the job again with fit(..., resume={paths[0]!r}): it goes on from the last checkpoint"
+                f"Start the job again with fit(..., resume={paths[0]!r}): it goes on from the last "
+                "checkpoint, if one was written, also with another number of ranks."
             )
-            advice += ", also with another number of ranks."
         else:
             advice = "Nothing was saved: callbacks=[nnlite.Checkpoint(path)] would have."
         end = "the other ranks end with it"

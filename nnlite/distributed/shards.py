@@ -101,9 +101,12 @@ def shard(path_or_array: str | PathLike[str] | ArrayLike) -> Shard:
         try:
             # NumPy maps plain numbers only, and never runs what a file says.
             array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, EOFError) as error:
+        except (ValueError, EOFError):
             raise ArgumentError(
-                f"{where}({path.name!r})", "an .npy file of numbers", f"{error}", "Write it with numpy.save."
+                f"{where}({path.name!r})",
+                "an .npy file of numbers",
+                "something else",
+                "Write it with numpy.save.",
             ) from None
         if not isinstance(array, np.ndarray):  # of an .npz there are several
             raise ArgumentError(

@@ -95,7 +95,7 @@ def world() -> World | None:
             "nnlite.distributed",
             "mpi4py, which reaches the other processes",
             f"one of {expected or 'several'} processes without it",
-            'Run pip install "nnlite[mpi]".',
+            'Run python -m pip install ".[mpi]" where nnlite is checked out.',
         )
     from mpi4py import MPI
 
@@ -231,11 +231,17 @@ class World:
                 # By their texts, since NaN is not equal to NaN.
                 if repr(everyone[0].get(name, ...)) != repr(other.get(name, ...)):
                     what, first, here = difference(name, everyone[0].get(name), other.get(name))
+                    fix = "Give all ranks the same script, arguments, data and versions."
+                    if name in ("training data", "validation"):
+                        fix = (
+                            "Give all ranks the same data, with a seed for what draws or splits them; for "
+                            "rows that only one rank has write nnlite.distributed.Shard(X)."
+                        )
                     raise RankError(
                         f"{where}, rank {number}",
                         f"the same {what} as on rank 0, {first}",
                         f"{here}",
-                        "Give all ranks the same script, arguments, data and versions.",
+                        fix,
                     )
 
     # Failure.
@@ -280,11 +286,15 @@ class World:
         if not self.all_fail():
             self._abort(error)
             return
-        texts = self._alarm.allgather(f"{kind.__name__}: {error}")
-        if texts.index(texts[self.rank]) == self.rank:  # the same error once, not on every rank
-            same = [number for number, text in enumerate(texts) if text == texts[self.rank]]
-            print(f"On {_numbers(same, self.size)}:", file=sys.stderr)
-            sys.__excepthook__(kind, error, trace)
+        # The same error once, not on every rank; and what a rank was told of another's, that one says itself.
+        everyone = self._alarm.allgather((issubclass(kind, RankError), f"{kind.__name__}: {error}"))
+        first = min(everyone)
+        mine = everyone[self.rank]
+        if everyone.index(mine) == self.rank and mine[0] == first[0]:
+            same = [number for number, one in enumerate(everyone) if one == mine]
+            text = "".join(traceback.format_exception(kind, error, trace))
+            sys.stderr.write(f"On {_numbers(same, self.size)}:\n{text}")  # at once, or lines of two mix
+            sys.stderr.flush()
 
     def _abort(self, error: BaseException) -> None:
         text = "".join(traceback.format_exception(error)).rstrip()

@@ -26,7 +26,7 @@ NumberedPart = tuple[int, Part]
 
 #: What each engine needs to be installed.
 ENGINES: dict[str, list[str]] = {"loky": [], "dask": ["distributed"], "ray": ["ray"]}
-NEEDED = ["cloudpickle", "joblib", "threadpoolctl"]
+NEEDED = ["joblib", "cloudpickle", "threadpoolctl"]
 
 #: Nets that need more bytes than this together are two packs. They fill a processor's cache: a step of a
 #: 64-128-10 net at batch 32 took 125 us alone, 54 as one of 8 nets, 47 of 16, and 89 of 96.
@@ -96,7 +96,7 @@ def check_engine(backend: Any, workers: Any) -> None:
         known = ", ".join(map(repr, ENGINES))
         fix = 'Write backend="loky" for the cores of this machine.'
         raise ArgumentError("sweep(backend=)", f"one of {known}", f"{backend!r}", fix)
-    for name in [*NEEDED, *ENGINES.get(backend or "", [])]:
+    for name in [*ENGINES.get(backend or "", []), *NEEDED]:
         try:
             import_module(name)
         except ModuleNotFoundError as error:

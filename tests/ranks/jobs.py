@@ -500,16 +500,61 @@ def threads(options: dict[str, Any]) -> Any:
 
 
 def streams(options: dict[str, Any]) -> Any:
-    """Give one rank fewer batches than the others."""
+    """Give one rank other batches than the others, and look what they are told."""
     X, y = data(90)
-    batches = [(X[i : i + 30], y[i : i + 30]) for i in (0, 30, 60)]
+    changes: dict[str, Any] = {
+        "none": lambda batches: batches,
+        "fewer": lambda batches: batches[:2],
+        "shorter": lambda batches: [*batches[:2], (X[60:80], y[60:80])],
+        "other order": lambda batches: batches[::-1],
+        "other targets": lambda batches: [(x, -y) for x, y in batches],
+    }
+    told = {}
+    for name, change in changes.items():
+        for place in ("training", "validation"):
+            batches = given = [(X[i : i + 30], y[i : i + 30]) for i in (0, 30, 60)]
+            if distributed.rank() == 1:
+                given = change(batches)
+            chosen = (given, batches) if place == "training" else (batches, given)
+            try:
+                net().fit(
+                    chosen[0],
+                    loss=nn.MeanSquaredError(),
+                    optimizer=nn.SGD(0.01),
+                    epochs=2,
+                    validation=chosen[1],
+                    distributed=True,
+                )
+                told[f"{name}, {place}"] = ""
+            except ValueError as error:
+                told[f"{name}, {place}"] = f"{error}"
+    return told
+
+
+def one_has_nan(options: dict[str, Any]) -> Any:
+    """Give one rank a number that is none, and let nobody catch the error."""
+    X, y = data()
     if distributed.rank() == 1:
-        del batches[2]
-    try:
-        net().fit(batches, loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.01), epochs=2, distributed=True)
-    except ValueError as error:
-        return f"{error}"
-    return None
+        X[7, 2] = np.nan
+    net().fit(X, y, loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.01), epochs=1, distributed=True)
+
+
+def orders(options: dict[str, Any]) -> Any:
+    """Let each rank draw another order of the rows, by a function."""
+    X, y = data()
+    model = net()
+    rng = np.random.default_rng(distributed.rank())
+    model.fit(
+        X,
+        y,
+        loss=nn.MeanSquaredError(),
+        optimizer=nn.SGD(0.01),
+        epochs=3,
+        batch_size=16,
+        shuffle=rng.permutation,
+        distributed=True,
+    )
+    return model.params.values.copy()
 
 
 def for_ever(options: dict[str, Any]) -> Any:

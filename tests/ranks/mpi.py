@@ -32,7 +32,7 @@ MPIEXEC = next(
 )
 
 needs_mpi = pytest.mark.skipif(
-    find_spec("mpi4py") is None or MPIEXEC is None, reason="needs mpi4py and mpiexec: pip install nnlite[mpi]"
+    find_spec("mpi4py") is None or MPIEXEC is None, reason="needs mpi4py and mpiexec: the extra mpi"
 )
 
 

@@ -141,7 +141,7 @@ def test_shards_go_on_in_the_middle_of_an_epoch_with_as_many_ranks_only(tmp_path
         ),
         ("dtype", r"fit, rank 2: expected the same dtype as on rank 0, float64, got float32"),
         ("version", r"fit, rank 2: expected the same version of nnlite as on rank 0, .*, got 0\.0\.1"),
-        ("data", r"fit, rank 2: expected the same checksum of X of X and y as on rank 0"),
+        ("data", r"fit, rank 2: expected the same checksum of X in training data as on rank 0"),
         ("optimizer", r"fit, rank 2: expected the same optimizer learning_rate as on rank 0, 0\.1, got 0\.2"),
         ("loss", r"fit, rank 2: expected the same loss as on rank 0, MeanSquaredError\(\), got Huber"),
         ("epochs", r"fit, rank 2: expected the same epochs as on rank 0, 3, got 4"),
@@ -191,10 +191,46 @@ def test_weights_that_differ_stop_the_run(tmp_path: Path) -> None:
         )
 
 
-def test_streams_of_different_lengths_are_refused(tmp_path: Path) -> None:
+def test_streams_that_differ_are_refused(tmp_path: Path) -> None:
     found, _ = run(2, "streams", tmp_path)
-    for text in found:
-        assert text.startswith("fit, epoch 1: expected as many batches on each rank, got fewer on rank 1.")
+    assert found[0] == found[1]
+    fewer, other = (
+        "expected as many batches on each rank, got fewer on rank 1.",
+        "expected the same batches as on",
+    )
+    for case, text in found[0].items():
+        name, place = case.split(", ")
+        where = "fit, epoch 1, validation" if place == "validation" else "fit, epoch 1"
+        if name == "none":
+            assert text == ""
+        elif name == "fewer":
+            assert text.startswith(f"{where}: {fewer}")
+        else:
+            assert text.startswith(f"{where}, rank 1: {other} rank 0, got others. Give all ranks the same")
+
+
+def test_an_order_drawn_by_a_function_is_that_of_rank_0(tmp_path: Path) -> None:
+    alone = run(0, "orders", tmp_path)[0][0]
+    found, _ = run(3, "orders", tmp_path)
+    assert all(np.array_equal(found[0], one) for one in found)
+    assert np.abs(found[0] - alone).max() < 1e-10
+
+
+def test_the_errors_of_two_ranks_do_not_mix(tmp_path: Path) -> None:
+    lines = "import nnlite as nn; r = nn.distributed.rank(); raise ValueError(f'of rank {r}')"
+    process = subprocess.run(
+        command(2, "-c", lines), env=environment(), capture_output=True, text=True, timeout=60
+    )
+    for rank in range(2):
+        assert f"On rank {rank}:\nTraceback (most recent call last):\n" in process.stderr
+        assert f"ValueError: of rank {rank}\n" in process.stderr
+
+
+def test_only_the_rank_with_the_error_shows_it(tmp_path: Path) -> None:
+    _, said = run(3, "one_has_nan", tmp_path, fails=True)
+    assert said.count("Traceback") == 1
+    assert said.count("On rank 1:") == 1
+    assert "RankError" not in said
 
 
 def test_rank_0_says_who_is_late(tmp_path: Path) -> None:
@@ -261,4 +297,4 @@ def test_without_mpi4py_several_processes_are_refused() -> None:
         command(2, "-c", lines), env=environment(), capture_output=True, text=True, timeout=60
     )
     assert process.returncode == 1
-    assert 'Run pip install "nnlite[mpi]".' in process.stderr
+    assert 'Run python -m pip install ".[mpi]" where nnlite is checked out.' in process.stderr
