@@ -323,7 +323,7 @@ class Boundary:
             fix = "Open a file with mode='r+' or 'w+', or give an array of its own."
             raise ArgumentError(where, "an array that can be written to", "a read-only one", fix)
         source = x.array if isinstance(x, FileRows) else x
-        if isinstance(source, np.ndarray) and np.may_share_memory(source, out):
+        if isinstance(source, np.ndarray) and np.shares_memory(source, out):
             fix = "Give predictions a place of their own."
             raise ArgumentError(where, "an array apart from X", "one that shares memory with it", fix)
 

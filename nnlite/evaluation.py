@@ -110,12 +110,19 @@ def score(
     pred, target, weight = parts[0] if len(parts) == 1 else _join(model, parts)
     found: dict[str, Any] = {}
     if loss is not None:
-        prepared = loss.prepare(target, pred.shape, model.params.dtype)
+        prepared = _prepare(loss, target, pred.shape, model.params.dtype)
         value, _ = loss.value_and_grad(pred, prepared, weight)
         found["loss"] = np.asarray(value).tolist()  # a loss of one's own may give any kind of number
     for name, metric in metrics.items():
         found[name] = call_metric(metric, pred, target, weight, name=name, active=active)
     return found
+
+
+def _prepare(loss: Loss, target: AnyArray, pred_shape: tuple[int, ...], dtype: Any) -> AnyArray:
+    """Let the loss prepare settled targets: class ids of each replica one by one, or it asks again."""
+    if is_own(target, pred_shape) and target.ndim == 2:
+        return np.stack([loss.prepare(ids, pred_shape[1:], dtype) for ids in target])
+    return loss.prepare(target, pred_shape, dtype)
 
 
 def _join(model: Sequential, parts: Sequence[Outputs]) -> Outputs:

@@ -176,14 +176,27 @@ def test_an_out_that_does_not_fit_is_refused_and_left_alone(tmp_path):
         (X, np.ma.masked_array(np.full(shape, 7, np.float32)), ArgumentTypeError, "got MaskedArray"),
         (X, [[7.0]], ArgumentTypeError, "an ndarray of shape .*, got list"),
         (X, str(tmp_path / "y.npy"), ArgumentTypeError, "got str"),
-        (inside[:, :FEATURES], inside[:, FEATURES:], ArgumentError, "apart from X, got one that shares"),
+        (
+            inside[:, :FEATURES],
+            inside[:, 2 : 2 + OUTPUTS],
+            ArgumentError,
+            "apart from X, got one that shares",
+        ),
     ]
     for given, out, error, message in cases:
         call = partial(model.predict, given, out=out)
         refused(call, error, r"^Sequential\.predict\(out=\): .*" + message)
     for _, out, *_ in cases[:-3]:
         assert (out == 7).all()
-    assert (inside[:, FEATURES:] == 7).all()
+    np.testing.assert_array_equal(inside[:, :FEATURES], X)
+
+
+def test_out_may_be_the_columns_beside_x():
+    model, X = net(), data()
+    both = np.empty((ROWS, FEATURES + OUTPUTS), np.float32)
+    both[:, :FEATURES] = X
+    model.predict(both[:, :FEATURES], out=both[:, FEATURES:])
+    np.testing.assert_array_equal(both, np.hstack([X, model.predict(X)]))
 
 
 def test_bad_input_leaves_out_alone():

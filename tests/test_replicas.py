@@ -237,6 +237,21 @@ def test_an_own_validation_part_for_each(rng):
     assert len({tuple(losses) for losses in zip(*history["validation_loss"], strict=True)}) == REPLICAS
 
 
+@pytest.mark.parametrize("replicas", [2, 3])
+def test_as_many_replicas_as_rows_held_out_and_classes(replicas, rng):
+    """Class ids of two replicas, two rows each, could be taken for probabilities of two classes."""
+    X, y = rng.normal(size=(8, 4)), np.array([0, 1] * 4)
+    options = {"loss": nn.SoftmaxCrossEntropy(), "metrics": [nn.accuracy], "epochs": 2, "validation": 0.25}
+    model = nn.Sequential([nn.Dense(4, 2)], replicas=replicas, rng=[*range(replicas)], dtype=np.float64)
+    history = model.fit(X, y, optimizer=nn.SGD(0.1), **options)
+    for index in range(replicas):
+        one = nn.Sequential([nn.Dense(4, 2)], rng=index, dtype=np.float64)
+        alone = one.fit(X, y, optimizer=nn.SGD(0.1), **options)
+        for name in ("validation_loss", "validation_accuracy"):
+            found = [losses[index] for losses in history[name]]
+            np.testing.assert_allclose(found, alone[name], rtol=1e-12)
+
+
 def test_one_seed_means_the_same_batches_for_all(rng):
     X, y = rng.normal(size=(ROWS, FEATURES)), rng.normal(size=(ROWS, 4))
     model = net(replicas=REPLICAS, rng=0)

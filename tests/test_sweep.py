@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import nnlite as nn
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
@@ -613,6 +614,11 @@ CASES = {
         ArgumentError,
         "got probabilities",
     ),
+    "a sparse matrix": (
+        lambda: nn.sweep(xor_net(), scipy.sparse.csr_array(X), Y),
+        ArgumentTypeError,
+        r"rows in memory, .*, got csr_array\. Write X\.toarray\(\)",
+    ),
     "validation": (
         lambda: nn.sweep(xor_net(), X, Y, learning_rate=RATES, validation=3), ArgumentError,
         r"fit\(validation=\)",
@@ -626,6 +632,12 @@ def test_bad_input(name):
     with pytest.raises(kind, match=message) as error:
         call()
     assert FORM.fullmatch(str(error.value)), str(error.value)
+
+
+def test_a_dask_array_is_refused():
+    da = pytest.importorskip("dask.array")
+    with pytest.raises(ArgumentTypeError, match=r"rows in memory.*X\.compute\(\) of a dask array"):
+        nn.sweep(xor_net(), da.from_array(X, chunks=(2, 2)), Y)
 
 
 def test_the_result_can_be_copied():

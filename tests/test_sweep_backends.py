@@ -85,7 +85,19 @@ def table(dtype):
     return SimpleNamespace(model=model, X=X, y=y, options=options)
 
 
-NETS = [regression, classification, full_batches, table]
+def frame(dtype):
+    """Columns with names and no encoder: the model keeps the names."""
+    pandas = pytest.importorskip("pandas")
+    net = regression(dtype)
+    return SimpleNamespace(
+        model=net.model,
+        X=pandas.DataFrame(net.X, columns=list("abcde")),
+        y=net.y,
+        options=net.options | {"validation": 0.2},
+    )
+
+
+NETS = [regression, classification, full_batches, table, frame]
 RATES = np.geomspace(1e-3, 300, 6)  # the last ones diverge
 
 
@@ -124,7 +136,6 @@ def assert_same(found, expected):
 def packs_of(monkeypatch, count):
     """Train so many nets at a time in this process."""
     with monkeypatch.context() as patch:
-        patch.setattr(run, "LARGEST_FIT", 1)
         patch.setattr(run, "bytes_for_one", lambda *_: 1)
         patch.setattr(run, "LARGEST_FIT", count)
         yield
@@ -208,6 +219,14 @@ class TestSameBits:
             assert_same(found, expected)
             assert processes == ({os.getpid()} if here else set())
 
+    def test_threads_do_not_share_callbacks(self):
+        from joblib import parallel_config
+
+        net = classification(np.float32)
+        with parallel_config(backend="threading"):
+            found = sweep(net, learning_rate=[0.01, 0.1], seeds=3, workers=2)
+        assert_same(found, sweep(net, learning_rate=[0.01, 0.1], seeds=3))
+
     def test_packs_depend_on_the_nets_only(self):
         assert spread.pack_size(96, 1) == 24
         assert spread.pack_size(96, spread.PACK_BYTES // 5) == 5
@@ -285,6 +304,33 @@ class TestWorkers:
         assert len(list(tmp_path.iterdir())) == 2
         assert_same(found, sweep(net, learning_rate=rates))
 
+    def test_dask_does_not_begin_anew_what_has_come(self, dask, tmp_path):
+        net = full_batches(np.float32)
+
+        class Counts(nn.Callback):
+            """Ends the process that trains the last pack, once the others have come."""
+
+            def on_train_begin(self, state):
+                killed = tmp_path / "killed"
+                if state.optimizer.rate.max() > 0.09 and not killed.exists():
+                    end = time.monotonic() + 30
+                    while len([*tmp_path.glob("ended-*")]) < packs - 1 and time.monotonic() < end:
+                        time.sleep(0.01)
+                    time.sleep(0.5)  # until the results that are on their way have come
+                    killed.touch()
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+            def on_train_end(self, state):
+                number = len([*tmp_path.glob(f"ended-{state.optimizer.rate.min()}-*")])
+                (tmp_path / f"ended-{state.optimizer.rate.min()}-{number}").touch()
+
+        packs = 4  # of one net each
+        sweep(
+            net, learning_rate=np.geomspace(0.001, 0.1, packs), seeds=1, backend="dask", callbacks=[Counts()]
+        )
+        assert (tmp_path / "killed").exists()
+        assert len([*tmp_path.glob("ended-*")]) == packs
+
     def test_what_was_done_before_is_kept(self, tmp_path):
         # loky ends all workers when one dies: what they had not finished is trained anew, and nothing else.
         net = full_batches(np.float32)
@@ -337,6 +383,20 @@ class TestErrors:
         assert type(caught.value) is ZeroDivisionError
         # and the engine goes on working
         assert sweep(full_batches(np.float32), backend=engine, workers=2, learning_rate=[0.1, 0.2]).labels
+
+    def test_one_that_cannot_be_sent_is_told_once(self, engine, tmp_path):
+        class Odd(Exception):
+            def __init__(self, what, why):
+                super().__init__(f"{what} {why}")
+
+        class Raises(nn.Callback):
+            def on_train_begin(self, state):
+                (tmp_path / f"{state.optimizer.rate.min()}").touch(exist_ok=False)
+                raise Odd("two words", "are needed")
+
+        with pytest.raises(RuntimeError, match="Odd: two words are needed") as caught:
+            sweep(full_batches(np.float32), backend=engine, workers=1, callbacks=[Raises()])
+        assert "In a worker, which cannot send the error itself" in str(caught.value)
 
     @pytest.mark.parametrize(
         ("options", "error", "message"),

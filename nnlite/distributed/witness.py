@@ -2,8 +2,9 @@
 
 `mpiexec` ends all ranks by SIGKILL as soon as one has died, and names a process, but no rank. So the ranks
 of a machine hold a line each to a process that is none of them. The line of a rank breaks when it ends,
-and the system hands over broken lines in the order in which they broke: the first is that of the rank
-that was killed, however late the witness comes to look.
+and Linux hands over broken lines in the order in which they broke: the first is that of the rank that was
+killed, however late the witness comes to look. (A line keeps the place that it has from words that were
+not taken in yet. So the witness answers when all have been, and a rank waits for that.)
 
 The witness runs this file by its path, so nothing but Python's own modules may be imported here.
 """
@@ -28,6 +29,8 @@ __all__ = ["Witness", "watch"]
 #: Before each message of a rank, which takes the place of the one before; and when nobody on its machine
 #: shall be named any more.
 _NOW, _HUSH = b"\0", b"\1"
+#: How long, in seconds, a rank waits for an answer.
+PATIENCE = 1.0
 
 
 class Witness:
@@ -54,10 +57,11 @@ class Witness:
     def __init__(self, job: str, *, barrier: Callable[[], object]) -> None:
         # Machines may share a folder, but no witness; and the name of a socket must be short.
         name = blake2s(f"{job} {node()}".encode(), digest_size=8).hexdigest()
-        path = Path(tempfile.gettempdir(), f"nnlite-{name}")
+        path = Path(f"nnlite-{name}")
         self._line: socket.socket | None = None
         # Whatever fails here must keep no rank from the barriers.
         with suppress(OSError, AttributeError):
+            path = Path(tempfile.gettempdir(), path)
             self._summon(path)
         summoned = self._line is not None
         barrier()  # until there is a witness on each machine
@@ -89,9 +93,6 @@ class Witness:
     def hush(self) -> None:
         """Let nobody on this machine be named: the reason is told already."""
         self._send(_HUSH)
-        if self._line is not None:
-            with suppress(OSError):
-                self._line.recv(1)  # until it has heard, and goes
 
     def leave(self) -> None:
         """Let the witness go as far as this process needs none."""
@@ -101,8 +102,9 @@ class Witness:
 
     def _send(self, words: bytes) -> None:
         if self._line is not None:
-            with suppress(OSError):  # it may have gone
+            with suppress(OSError):  # it may have gone, or stand still
                 self._line.sendall(words)
+                self._line.recv(1)  # until they have been taken in
 
     def _summon(self, path: Path) -> None:
         """Start the witness of this machine, unless another rank has."""
@@ -121,6 +123,7 @@ class Witness:
     def _hold_line(self, path: Path) -> None:
         line = socket.socket(socket.AF_UNIX)
         try:
+            line.settimeout(PATIENCE)
             line.connect(str(path))
         except OSError:
             line.close()
@@ -145,8 +148,15 @@ def watch(listener: socket.socket) -> str | None:
     with ExitStack() as stack:
         selector = stack.enter_context(selectors.DefaultSelector())
         selector.register(listener, selectors.EVENT_READ, listener)
+        unanswered: list[socket.socket] = []
         while True:
-            for key, _ in selector.select():  # in the order in which it happened
+            ready = selector.select(0 if unanswered else None)  # in the order in which it happened
+            if not ready:
+                for heard_of in unanswered:
+                    with suppress(OSError):
+                        heard_of.send(_NOW)
+                unanswered.clear()
+            for key, _ in ready:
                 line: socket.socket = key.data
                 if line is listener:
                     line = stack.enter_context(listener.accept()[0])
@@ -155,8 +165,10 @@ def watch(listener: socket.socket) -> str | None:
                     heard[line] = bytearray()
                     continue
                 whole = _listen(line, heard[line])
-                if heard[line].endswith(_HUSH):
+                unanswered.append(line)
+                if _HUSH in heard[line]:
                     return None
+                del heard[line][: max(heard[line].rfind(_NOW), 0)]
                 if not whole:
                     selector.unregister(line)
                     _, _, message = heard.pop(line).rpartition(_NOW)

@@ -89,7 +89,7 @@ def train(
     if schedule is not None:
         schedules = [schedule(rate) for rate, _ in pairs]
         optimizer.learning_rate = lambda step: [float(rate(step)) for rate in schedules]
-    options = {**options, "callbacks": [*options["callbacks"], keep]}
+    options = {**options, "callbacks": [keep, *options["callbacks"]]}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ReplicaWarning)  # the result says so
         try:
@@ -108,6 +108,7 @@ def join(model: Sequential, parts: Sequence[Part]) -> Part:
     models = [part.model for part in parts]
     joined = like(model, 0, replicas=len(history.replicas))
     joined.rng = Generators([rng for net in models for rng in net.rng.each])  # type: ignore[union-attr]
+    joined.feature_names = models[0].feature_names
     joined.params.values[...] = np.concatenate([net.params.values for net in models])
     for index, layer in enumerate(joined.layers):
         shapes = layer.buffer_shapes()

@@ -16,6 +16,7 @@ from nnlite.losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCro
 from nnlite.metrics import Metric
 from nnlite.model import Sequential
 from nnlite.optimizers import SGD, Optimizer
+from nnlite.rows import is_dask
 from nnlite.sweeps.evidence import Runs, average_loss, best_run, table
 from nnlite.sweeps.labels import judge, upper_median
 from nnlite.sweeps.limit import stability_limit, why_no_limit
@@ -172,9 +173,9 @@ def sweep(
         loss = _choose_loss(nets[0], y)
     edge = nets[0].boundary
     edge.check_loss(loss)
-    x = edge.check_input(X, where="sweep(X)", finite=True)
+    x = None if is_dask(X) else edge.check_input(X, where="sweep(X)", finite=True)
     if not isinstance(x, np.ndarray):  # each seed has an order of its own, which such rows cannot be drawn in
-        fix = "Write X.toarray() of a sparse matrix, or take a part of the rows that fits in memory."
+        fix = "Write X.toarray() of a sparse matrix, X.compute() of a dask array, or take a part of the rows."
         raise ArgumentTypeError("sweep(X)", "rows in memory, as an array or a table", type(X).__name__, fix)
     edge.check_targets(y, weight, loss, x)
     epochs = check_integer("sweep(epochs=)", epochs, low=2)  # after one, the rates have not met the data

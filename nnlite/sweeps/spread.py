@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from importlib import import_module
 from itertools import islice
+from traceback import format_exc
 from typing import Any
 
 from nnlite.checkpoint import Checkpoint
@@ -176,13 +178,16 @@ def spread(
                 found = _by_dask(left, shared, workers)
             else:
                 found = _by_joblib(left, shared, backend, workers)
-            for number, part in found:
-                if part.history.interrupted:
-                    raise KeyboardInterrupt
-                done[number] = part
+            with closing(found) if isinstance(found, Generator) else nullcontext():
+                for number, part in found:
+                    if part.history.interrupted:
+                        raise KeyboardInterrupt
+                    done[number] = part
             break
         except BrokenExecutor as error:
             # When a worker dies, loky ends the others too. Dask and ray begin its work anew on their own.
+            if type(error).__name__ != "TerminatedWorkerError":
+                raise
             if tried == RETRIES:
                 error.add_note(
                     f"sweep: {len(done)} of {len(packs)} packs of nets were trained, and workers died "
@@ -234,16 +239,19 @@ def _by_dask(
         some = islice(waiting, count)
         return [client.submit(_train_pickled, number, pairs, place, pure=False) for number, pairs in some]
 
-    futures = begin(workers)
-    running = distributed.as_completed(futures)
+    pending = set(begin(workers))
+    running = distributed.as_completed(pending)
     try:
         for future in running:
-            yield future.result()
+            found = future.result()
+            pending.discard(future)
+            future.release()  # or it would be computed anew if the worker that has it died
             new = begin(1)
-            futures += new
+            pending.update(new)
             running.update(new)
+            yield found
     finally:  # at an error or Ctrl-C
-        client.cancel(futures)
+        client.cancel(list(pending))
 
 
 def _same(thing: bytes) -> bytes:
@@ -332,11 +340,31 @@ def _train_pack(
     *held_out: Any,
 ) -> NumberedPart:
     """Train one pack, in a worker."""
-    options = {**options, "weight": weight}
+    # Threads of one process would share the callbacks, and what these remember.
+    options = {**options, "weight": weight, "callbacks": copy.deepcopy(options["callbacks"])}
     if held_out:
         options["validation"] = held_out
-    with _one_thread:
-        return number, train(model, pairs, template, schedule, X, y, options)
+    try:
+        with _one_thread:
+            return number, train(model, pairs, template, schedule, X, y, options)
+    except Exception as error:
+        said = format_exc()
+        try:
+            _send_and_take(error)
+        except Exception:
+            # Engines that cannot read what comes back take it for a worker's death, or lose it.
+            raise RuntimeError(f"In a worker, which cannot send the error itself:\n{said}") from None
+        raise
+
+
+def _send_and_take(thing: Any) -> None:
+    """Do what raises, if something cannot be sent to another process or does not arrive as what it was."""
+    import cloudpickle
+
+    cloudpickle.dumps(thing)
+    # To load that here would make classes anew that the program uses. A copy is built in the same way.
+    if type(copy.deepcopy(thing)) is not type(thing):
+        raise TypeError(f"a copy of {type(thing).__name__} is something else")
 
 
 def _small(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -355,12 +383,10 @@ def _check_callbacks(callbacks: Sequence[Any]) -> None:
 
 
 def _check_sendable(things: Mapping[str, Any]) -> None:
-    """Refuse by name what cannot be pickled."""
-    import cloudpickle
-
+    """Refuse by name what cannot be sent to a worker."""
     for name, thing in things.items():
         try:
-            cloudpickle.dumps(thing)
+            _send_and_take(thing)
         except Exception as error:  # whatever it raises: it is the thing's own
             raise ArgumentError(
                 f"sweep({name})" if name == "model" else f"sweep({name}=)",

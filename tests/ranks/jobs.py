@@ -567,7 +567,9 @@ def for_ever(options: dict[str, Any]) -> Any:
         first_rank_only = True
 
         def on_epoch_end(self, state: nn.TrainingState) -> None:
-            Path(options["folder"], "alive").write_text(f"{state.epoch}")
+            new = Path(options["folder"], "alive.new")
+            new.write_text(f"{state.epoch}")
+            new.replace(new.with_suffix(""))  # nobody reads half of it
             if options.get("slow"):
                 time.sleep(0.01)
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import selectors
+import signal
 import socket
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nnlite.distributed import witness
-from nnlite.distributed.witness import watch
+from nnlite.distributed.witness import Witness, watch
 from tests.ranks.test_faults import IN_TIME
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs Unix sockets")
+needs_proc = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs the /proc of Linux")
 
 #: Like a rank in `fit`: it waits for a word, and leaves.
 RANK = """
@@ -90,8 +92,9 @@ class Ranks:
     """
 
     def __init__(self, count: int, folder: Path, *, tmp: str = "tmp") -> None:
-        for name in ("barriers", tmp):
-            (folder / name).mkdir()
+        self.tmp = folder / tmp
+        for made in (folder / "barriers", self.tmp):
+            made.mkdir()
         end, begin = os.pipe()
         self.said = os.fdopen(end)
         self.each = [
@@ -101,7 +104,7 @@ class Ranks:
                 stdout=subprocess.PIPE,
                 stderr=begin,
                 text=True,
-                env={**os.environ, "TMPDIR": str(folder / tmp)},
+                env={**os.environ, "TMPDIR": str(self.tmp)},
             )
             for number in range(count)
         ]
@@ -130,6 +133,16 @@ class Ranks:
         self.each[number].kill()
         self.each[number].wait(IN_TIME)
 
+    def signal_witness(self, number: signal.Signals) -> None:
+        """Send a signal to the witness of these ranks."""
+        for each in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it may have ended
+                command, variables = (each / "cmdline").read_bytes(), (each / "environ").read_bytes()
+                if witness.__file__.encode() in command and str(self.tmp).encode() in variables:
+                    os.kill(int(each.name), number)
+                    return
+        raise AssertionError("there is no witness")
+
     def all_that_is_said(self) -> str:
         """Return it, when the witness has gone too."""
         return self.said.read()
@@ -149,6 +162,26 @@ def test_the_first_killed_is_named_once(tmp_path: Path) -> None:
         ranks.kill(2)
         ranks.kill(1)
         assert ranks.all_that_is_said() == "rank 2 was ended\n"
+
+
+@needs_proc
+def test_the_first_killed_is_named_by_a_witness_that_stood_still(tmp_path: Path) -> None:
+    with Ranks(4, tmp_path) as ranks:
+        ranks.signal_witness(signal.SIGSTOP)
+        for number in (2, 0, 3, 1):
+            ranks.kill(number)
+        ranks.signal_witness(signal.SIGCONT)
+        assert ranks.all_that_is_said() == "rank 2 was ended\n"
+
+
+@needs_proc
+def test_nobody_waits_for_a_witness_that_stands_still(tmp_path: Path) -> None:
+    with Ranks(2, tmp_path) as ranks:
+        ranks.signal_witness(signal.SIGSTOP)
+        assert ranks.tell(1, "hush") == "hushed\n"
+        ranks.kill(0)
+        ranks.signal_witness(signal.SIGCONT)
+        assert ranks.all_that_is_said() == ""
 
 
 def test_nobody_is_named_who_is_killed_behind_the_training(tmp_path: Path) -> None:
@@ -198,6 +231,16 @@ def test_where_there_can_be_no_witness_all_else_goes_on(tmp_path: Path) -> None:
         ranks.kill(0)
         ranks.tell(1)
         assert ranks.all_that_is_said() == ""
+
+
+def test_without_a_folder_for_files_all_come_to_the_barriers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr(witness.tempfile, "gettempdir", none)
+    come: list[None] = []
+    Witness("job", barrier=lambda: come.append(None))
+    assert len(come) == 2
 
 
 def test_the_witness_needs_only_what_comes_with_python() -> None:
