@@ -942,7 +942,8 @@ class Sequential:
         loss : Loss, optional
             Adds the entry ``"loss"``.
         metrics : sequence or dict of functions (pred, target) -> float
-            Adds an entry for each, under its name.
+            Adds an entry for each, under its name. A function whose parameters are named as those of
+            scikit-learn, ``(y_true, y_pred, sample_weight)``, is called in that order.
         weight : array-like of shape (rows,), optional
             How much each row counts.
         batch_size : int
@@ -1088,7 +1089,8 @@ class Sequential:
             Data to measure on after every epoch: ``(X, y)`` or ``(X, y, weight)``, or a part
             of the training rows in (0, 1), drawn at random and kept out of training.
         metrics : sequence or dict of functions (pred, target) -> float
-            Measured on training and validation data, and named in the history.
+            Measured on training and validation data, and named in the history. Functions of
+            scikit-learn are called as the names of their parameters say.
         callbacks : sequence of Callback
             What else to do: stop early, show progress, save.
         shuffle : bool or callable (int) -> array-like of int

@@ -8,10 +8,12 @@ from typing import Any
 from nnlite._typing import AnyArray
 from nnlite.checks import is_own
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.metrics.order import Order, find_order
 
 __all__ = ["Metric", "call_metric", "named_metrics"]
 
-#: A function (pred, target) or (pred, target, weight) that gives a number.
+#: A function (pred, target) or (pred, target, weight) that gives a number. Another order, such as that of
+#: (y_true, y_pred, sample_weight), is told by the names of its parameters.
 Metric = Callable[..., Any]
 
 
@@ -21,7 +23,9 @@ def named_metrics(metrics: Any) -> dict[str, Metric]:
     Parameters
     ----------
     metrics : sequence of functions, or dict of str to function
-        Functions in a sequence are called by their own names.
+        Of (pred, target) or (pred, target, weight). In what order a function takes them is
+        told by the names of its parameters: those of scikit-learn, ``(y_true, y_pred)``, are called
+        as they want to be. Functions in a sequence are listed under their own names.
 
     Returns
     -------
@@ -30,7 +34,7 @@ def named_metrics(metrics: Any) -> dict[str, Metric]:
     Raises
     ------
     ArgumentTypeError
-        If one cannot be called, or has no name.
+        If one cannot be called with the two, or has no name.
     ArgumentError
         If two have the same name, or one has that of another column of the history.
 
@@ -52,6 +56,7 @@ def named_metrics(metrics: Any) -> dict[str, Metric]:
         if not callable(metric) or not isinstance(name, str):
             fix = 'Give functions such as nnlite.accuracy; write {"name": function} for one without a name.'
             raise ArgumentTypeError("metrics", "functions (pred, target) with names", f"{metric!r}", fix)
+        find_order(metric, name=name)  # refuses what cannot be called so
     names = [name for name, _ in pairs]
     taken = {"loss", "epoch", "learning_rate", "seconds"} & set(names)
     if len(set(names)) < len(names) or taken or any(name.startswith("validation_") for name in names):
@@ -75,7 +80,8 @@ def call_metric(
     Parameters
     ----------
     metric : function (pred, target) or (pred, target, weight)
-        What to compute.
+        What to compute. The names of its parameters may say another order, such as
+        ``(y_true, y_pred, sample_weight)``.
     pred : ndarray of shape (rows, outputs) or (replicas, rows, outputs)
         The predictions.
     target : ndarray of shape (rows,) or (rows, outputs)
@@ -95,6 +101,8 @@ def call_metric(
     ------
     ArgumentTypeError
         If there are weights, and the function takes none.
+    ArgumentError, ArgumentTypeError
+        If the function refuses what it is given by a ValueError or a TypeError.
 
     Examples
     --------
@@ -103,33 +111,48 @@ def call_metric(
     >>> call_metric(accuracy, np.array([[0.0, 1.0]]), np.array([1]), None)
     1.0
     """
-    if pred.ndim == 3:
-        count = len(pred)
-        targets = target if is_own(target, pred.shape) else [target] * count
-        weights = weight if weight is not None and weight.ndim > 1 else [weight] * count
-        wanted = [True] * count if active is None else active
-        return [
-            call_metric(metric, *one, name=name) if asked else None
-            for *one, asked in zip(pred, targets, weights, wanted, strict=True)
-        ]
-    if weight is None:
-        return metric(pred, target)
-    if not _takes_weight(metric):
-        what, fix = (
-            "a function (pred, target, weight), since rows have weights",
-            "Add an argument weight=None.",
-        )
+    order = find_order(metric, name=name)
+    if weight is not None and order.weight is None:
+        what = "a function (pred, target, weight), since rows have weights"
+        fix = "Add an argument weight=None."
         raise ArgumentTypeError(f"metric {name!r}", what, "one that takes no weight", fix)
-    return metric(pred, target, weight)
+    if pred.ndim < 3:
+        return _call(order, metric, pred, target, weight, name)
+    count = len(pred)
+    targets = target if is_own(target, pred.shape) else [target] * count
+    weights = weight if weight is not None and weight.ndim > 1 else [weight] * count
+    wanted = [True] * count if active is None else active
+    return [
+        _call(order, metric, *one, name) if asked else None
+        for one, asked in zip(zip(pred, targets, weights, strict=True), wanted, strict=True)
+    ]
 
 
-def _takes_weight(metric: Metric) -> bool:
-    import inspect  # slow to import, and asked for with weights only
-
+def _call(
+    order: Order, metric: Metric, pred: AnyArray, target: AnyArray, weight: AnyArray | None, name: str
+) -> Any:
     try:
-        inspect.signature(metric).bind("pred", "target", "weight")
-    except TypeError:
-        return False
-    except ValueError:  # a built-in function that does not tell
-        return True
-    return True
+        return order.call(metric, pred, target, weight)
+    except (ArgumentError, ArgumentTypeError):
+        raise
+    except (TypeError, ValueError) as error:
+        # As one of nnlite's it says more, and `fit` puts back what it has changed.
+        kind = ArgumentTypeError if isinstance(error, TypeError) else ArgumentError
+        what = f"a function that takes predictions of shape {pred.shape} and targets of shape {target.shape}"
+        said = str(error).rstrip(".")
+        fix = _remedy(metric, pred, target)
+        raise kind(f"metric {name!r}", what, f"one that says: {said}", fix) from error
+
+
+def _remedy(metric: Metric, pred: AnyArray, target: AnyArray) -> str:
+    """Say what to do about a function that wants something else than what the model gives."""
+    if target.dtype.kind == "f" and not ((target == 0) | (target == 1)).all():
+        return "Write a function around it that gives it what it takes."
+    function = getattr(getattr(metric, "func", metric), "__name__", "metric")
+    many = pred.ndim > 1 and pred.shape[-1] > 1
+    chosen = "y_pred.argmax(axis=1)" if many else "y_pred[:, 0] > 0"
+    return (
+        f"The model gives scores. For class ids write {{{function!r}: lambda y_true, y_pred: "
+        f"{function}(y_true, {chosen})}}, for probabilities nnlite.{'Softmax' if many else 'Sigmoid'}()"
+        ".forward(y_pred)."
+    )
