@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from nnlite.arguments import Explained
 from nnlite.errors import ArgumentError
 
 __all__ = ["Configured", "Setting"]
 
 
-class Configured:
+class Configured(Explained):
     """Base class of what stores each of its arguments under the argument's own name.
 
     That makes a ``repr`` from which the object can be made again, and a `config` for

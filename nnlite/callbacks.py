@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nnlite._typing import AnyArray, Array
+from nnlite.arguments import Explained
 from nnlite.checks import check_bool, check_integer, check_number
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.history import History
@@ -229,7 +230,7 @@ class TrainingState:
             self.stop("the training of all replicas has ended")
 
 
-class Callback:
+class Callback(Explained):
     """Base class of callbacks: override the moments that you want to act at.
 
     Before anything else `check` may refuse the training. `on_train_end` is called however

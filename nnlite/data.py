@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from nnlite._typing import RNG, AnyArray
+from nnlite.arguments import explained
 from nnlite.checks import (
     check_bool,
     check_ids,
@@ -501,6 +502,7 @@ def _as_one_list(array: Any, own: bool) -> Any:
     return np.ascontiguousarray(array.reshape(-1, *array.shape[2:]) if own else array)
 
 
+@explained
 def batches(
     X: ArrayLike,
     y: ArrayLike,
@@ -563,6 +565,7 @@ def batches(
     return Batches((rows, y, weight), batch_size=size, rng=generator)
 
 
+@explained
 def one_hot(ids: ArrayLike, *, classes: int | None = None, dtype: DTypeLike = np.float32) -> AnyArray:
     """Turn class ids into rows that are 1 at the class and 0 elsewhere.
 
@@ -600,6 +603,7 @@ def one_hot(ids: ArrayLike, *, classes: int | None = None, dtype: DTypeLike = np
     return rows
 
 
+@explained
 def train_test_split(
     X: ArrayLike, y: ArrayLike, *, test: float = 0.2, stratify: bool = False, rng: RNG = None
 ) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
@@ -658,6 +662,7 @@ def train_test_split(
     return take_rows(data, train_rows), take_rows(data, test_rows), y[train_rows], y[test_rows]
 
 
+@explained
 def k_folds(rows: int, folds: int, *, rng: RNG = None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Draw the rows of each fold of a cross-validation, for one replica a fold.
 

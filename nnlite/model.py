@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nnlite._typing import AnyArray, Array
+from nnlite.arguments import Explained, explained
 from nnlite.assembly import check_layers, default_initializer, follow_shapes
 from nnlite.boundary import Boundary, check_feature_names, check_preprocessing
 from nnlite.checks import check_dtype, check_integer
@@ -106,7 +107,7 @@ class Ensemble(NamedTuple):
     members: Array
 
 
-class Sequential:
+class Sequential(Explained):
     """A network: a list of layers, each fed by the one before.
 
     Parameters
@@ -921,6 +922,7 @@ class Sequential:
             higher_is_better = is_better_higher(monitor)
         return self.replica(history.best_replica(monitor, higher_is_better=higher_is_better))
 
+    @explained
     def evaluate(
         self,
         X: Any,
@@ -1041,6 +1043,7 @@ class Sequential:
             x = layer.forward(x)
         return x
 
+    @explained
     def fit(
         self,
         X: Any,

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nnlite._typing import Array
+from nnlite.arguments import Explained
 from nnlite.checks import check_bool, check_integer, check_number, check_numbers
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.memory import zeros
@@ -30,7 +31,7 @@ Rate = float | ArrayLike
 CHUNK = 131_072
 
 
-class Optimizer:
+class Optimizer(Explained):
     """Base class of the optimizers that make one step a batch.
 
     A subclass writes `update` and names the arrays it keeps in `slots`. The first step

@@ -17,6 +17,7 @@ import nnlite.initializers
 import nnlite.layers
 from nnlite._typing import AnyArray
 from nnlite._version import __version__
+from nnlite.arguments import explained
 from nnlite.checks import check_dtype, check_integer
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError
 from nnlite.files import TensorFile, check_path, open_tensors, parse_json, short, write_tensors
@@ -112,6 +113,7 @@ def save(model: Sequential, path: str | os.PathLike[str]) -> None:
     write_tensors(target, architecture, tensors, key="nnlite", where="save(path)")
 
 
+@explained
 def load(
     path: str | os.PathLike[str], *, custom_objects: Mapping[str, type[Layer]] | None = None
 ) -> Sequential:

@@ -84,7 +84,7 @@ class Twice(nn.Layer):
         (lambda: context(nn.Dense(2, 2)).grads.c, AttributeError, "are W, b"),
         (Undeclared, ArgumentTypeError, r"`width = Parameter\(\)`"),
         (Twice, ArgumentError, "twice"),
-        (lambda: nn.Tanh(3), TypeError, "positional"),
+        (lambda: nn.Tanh(3), TypeError, "no arguments"),
     ],
 )
 def test_what_is_not_there_says_so(use, error, message):

@@ -163,5 +163,5 @@ def test_settings_are_checked(make, kind, where):
 
 
 def test_settings_after_the_rate_are_keyword_only():
-    with pytest.raises(TypeError, match="positional"):
+    with pytest.raises(TypeError, match="without a name"):
         StepDecay(0.1, 5)

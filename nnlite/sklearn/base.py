@@ -19,6 +19,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from nnlite._typing import AnyArray, Array
+from nnlite.arguments import Explained
 from nnlite.callbacks import Callback, TimeLimit
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
 from nnlite.history import History
@@ -67,7 +68,7 @@ def only_if(check: Callable[[Any], bool]) -> Callable[[Method], Method]:
     return decorator
 
 
-class BaseMLP(BaseEstimator, ABC):  # type: ignore[misc]
+class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
     """Base class of `MLPClassifier` and `MLPRegressor`, which say what is the parameters' meaning."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nnlite.arguments import explained
 from nnlite.callbacks import Callback
 from nnlite.checks import check_integer, check_numbers, check_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError
@@ -30,6 +31,7 @@ __all__ = ["sweep"]
 LARGEST_FIT = 2**30
 
 
+@explained
 def sweep(
     model: Sequential,
     X: Any,

@@ -1,0 +1,255 @@
+"""Calls with arguments that do not exist or are missing: an error that names the right one.
+
+Python's own TypeError says that ``lr`` is unexpected, and leaves it to the reader to find out that
+it is called ``learning_rate`` here. `explained` says so, for a function; a class that inherits from
+`Explained` has it for its ``__init__``, and so has every subclass. A call that is right costs one
+more call of a function, and nothing is looked up for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+from nnlite.errors import ArgumentTypeError
+
+__all__ = ["Explained", "explained"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+#: What an argument is called elsewhere, and here. The first one that the function has is named.
+_ALIASES: dict[str, tuple[str, ...]] = {
+    "lr": ("learning_rate", "rate", "peak"),
+    "learning_rate_init": ("learning_rate",),
+    "initial_learning_rate": ("rate", "peak"),
+    "max_lr": ("peak",),
+    "T_max": ("steps",),
+    "decay_steps": ("steps",),
+    "total_steps": ("steps",),
+    "p": ("rate",),
+    "drop_rate": ("rate",),
+    "eps": ("epsilon",),
+    "alpha": ("weight_decay", "negative_slope"),
+    "l2": ("weight_decay",),
+    "decay": ("weight_decay",),
+    "clipnorm": ("clip_norm",),
+    "global_clipnorm": ("clip_norm",),
+    "max_norm": ("clip_norm",),
+    "clipvalue": ("clip_value",),
+    "units": ("out_features",),
+    "output_dim": ("out_features", "features"),
+    "in_channels": ("in_features",),
+    "input_dim": ("in_features", "categories", "features"),
+    "input_shape": ("in_features", "shape", "features"),
+    "num_embeddings": ("categories",),
+    "embedding_dim": ("features",),
+    "num_features": ("features",),
+    "normalized_shape": ("features",),
+    "use_bias": ("bias",),
+    "kernel_initializer": ("weight_initializer",),
+    "quantile": ("q",),
+    "tau": ("q",),
+    "sample_weight": ("weight",),
+    "weights": ("weight",),
+    "criterion": ("loss",),
+    "optim": ("optimizer",),
+    "validation_data": ("validation",),
+    "validation_split": ("validation",),
+    "validation_fraction": ("validation",),
+    "eval_set": ("validation",),
+    "batch": ("batch_size",),
+    "n_epochs": ("epochs",),
+    "num_epochs": ("epochs",),
+    "nb_epoch": ("epochs",),
+    "max_iter": ("epochs",),
+    "callback": ("callbacks",),
+    "metric": ("metrics",),
+    "initial_epoch": ("resume",),
+    "seed": ("rng",),
+    "random_state": ("rng",),
+    "generator": ("rng",),
+    "test_size": ("test",),
+    "n_splits": ("folds",),
+    "num_classes": ("classes",),
+    "n_samples": ("samples",),
+}
+
+#: What to do in the place of an argument that nothing here is the same as.
+_INSTEAD: dict[str, str] = {
+    "activation": "Activations are layers of their own: write Dense(...), ReLU(), one after the other.",
+    "verbose": "Write callbacks=[nnlite.ProgressBar()] to see how far it is.",
+    "kernel_regularizer": "Weight decay is the optimizer's: write AdamW(weight_decay=0.01).",
+    "activity_regularizer": "Weight decay is the optimizer's: write AdamW(weight_decay=0.01).",
+    "betas": "Write beta1=0.9, beta2=0.999.",
+    "beta_1": "Write beta1=.",
+    "beta_2": "Write beta2=.",
+    "params": "An optimizer meets the parameters in fit, or in step(model.params); leave them out.",
+    "from_logits": "Losses for classification take logits: leave Softmax and Sigmoid out of the model.",
+    "reduction": "A loss is the mean over rows and outputs.",
+    "early_stopping": "Write callbacks=[nnlite.EarlyStopping()].",
+    "checkpoint": "Write callbacks=[nnlite.Checkpoint(path)].",
+    "axis": "The last axis holds the features, the one before it the rows; leave it out.",
+    "dim": "The last axis holds the features, the one before it the rows; leave it out.",
+    "device": "Everything is computed by NumPy, on the CPU; leave it out.",
+    "name": "Layers have no names: model[0] is the first.",
+    "inplace": "No layer writes over its input; leave it out.",
+}
+
+
+def explained(function: Function) -> Function:
+    """Let a function say which argument is unexpected or missing, and what it is called here.
+
+    Parameters
+    ----------
+    function : callable
+        What is called by users.
+
+    Returns
+    -------
+    callable
+        With the same signature and documentation. It raises an `ArgumentTypeError` where Python
+        would raise a TypeError about the arguments of this very call.
+
+    Examples
+    --------
+    >>> @explained
+    ... def train(model, *, learning_rate=0.1):
+    ...     return learning_rate
+    >>> train("net", learning_rate=0.5)
+    0.5
+    >>> train("net", lr=0.5)
+    Traceback (most recent call last):
+    ...
+    nnlite.errors.ArgumentTypeError: train(lr=): expected one of model, learning_rate, got lr=0.5. Write
+        learning_rate=0.5.
+    """
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except TypeError as error:
+            # The frame of the function itself, if there is one, says that the call was possible.
+            traceback = error.__traceback__
+            if traceback is not None and traceback.tb_next is None:
+                raise _explanation(function, args, kwargs) or error from None
+            raise
+
+    return call  # type: ignore[return-value]
+
+
+class Explained:
+    """Base class of what is made by users: its ``__init__`` says which argument is unexpected or missing.
+
+    Examples
+    --------
+    >>> class Circle(Explained):
+    ...     '''A circle.
+    ...
+    ...     Parameters
+    ...     ----------
+    ...     radius : float
+    ...         How far the line is from the middle.
+    ...     '''
+    ...     def __init__(self, radius, *, dashed=False):
+    ...         self.radius = radius
+    >>> Circle()
+    Traceback (most recent call last):
+    ...
+    nnlite.errors.ArgumentTypeError: Circle(): expected the argument radius, got none. Write
+        Circle(radius): how far the line is from the middle.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in cls.__dict__:
+            cls.__init__ = explained(cls.__init__)  # type: ignore[method-assign]
+
+
+def _explanation(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> ArgumentTypeError | None:
+    """Return what is wrong with the arguments of a call, or None if they fit."""
+    import inspect  # 5 ms, and only an error asks for it
+
+    signature = inspect.signature(function)
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError:
+        pass
+    else:
+        return None
+    parameters = dict(signature.parameters)
+    name, owner = function.__name__, function
+    if next(iter(parameters), "") == "self" and args:
+        of = type(args[0])
+        del parameters["self"]
+        name, owner = (of.__name__, of) if name == "__init__" else (f"{of.__name__}.{name}", function)
+        args = args[1:]
+    by_place = [key for key, one in parameters.items() if one.kind is not one.KEYWORD_ONLY]
+    for key, value in kwargs.items():
+        if key not in parameters:
+            return ArgumentTypeError(
+                f"{name}({key}=)",
+                f"one of {', '.join(parameters)}" if parameters else "no arguments",
+                f"{key}={_short(value)}",
+                _instead(key, value, list(parameters)),
+            )
+    needed = [key for key, one in parameters.items() if one.default is one.empty]
+    usage = f"{name}({', '.join(key if key in by_place else f'{key}=...' for key in needed)})"
+    if len(args) > len(by_place):
+        if name == "Sequential":
+            fix = "Write the layers as a list: Sequential([...])."
+        else:
+            rest = [f"{key}=" for key, one in parameters.items() if one.kind is one.KEYWORD_ONLY]
+            fix = f"Name the rest: {', '.join(rest)}." if rest else f"Write {usage}."
+        most = len(by_place)
+        count = f"at most {most} argument{'s' if most > 1 else ''} without a name"
+        if not most:
+            count = "named arguments only" if parameters else "no arguments"
+        return ArgumentTypeError(f"{name}()", count, f"{len(args)} without a name", fix)
+    given = {*by_place[: len(args)], *kwargs}
+    missing = [key for key in needed if key not in given]
+    if not missing:  # one of them by place and by name
+        twice = next(key for key in by_place[: len(args)] if key in kwargs)
+        return ArgumentTypeError(f"{name}({twice}=)", "it once", "it by place and by name", f"Write {usage}.")
+    what = "the argument" if len(missing) == 1 else "the arguments"
+    got = ", ".join([_short(value) for value in args] + [f"{key}={_short(v)}" for key, v in kwargs.items()])
+    about = _described(owner, missing[0])
+    return ArgumentTypeError(
+        f"{name}()",
+        f"{what} {' and '.join(missing)}",
+        f"{got} alone" if got else "none",
+        f"Write {usage}{f': {about}' if about else ''}.",
+    )
+
+
+def _instead(key: str, value: Any, known: list[str]) -> str:
+    """Say what to write in the place of an argument that there is not."""
+    import difflib
+
+    for alias in _ALIASES.get(key, ()):
+        if alias in known:
+            return f"Write {alias}={_short(value)}."
+    if key in _INSTEAD:
+        return _INSTEAD[key]
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"Did you mean {close[0]}=?" if close else "Leave it out."
+
+
+def _short(value: Any) -> str:
+    """Show a value in a message; arrays and other long things by their kind."""
+    text = repr(value)
+    return text if len(text) <= 40 and "\n" not in text else type(value).__name__
+
+
+def _described(owner: Any, key: str) -> str:
+    """Return the first sentence on an argument from a docstring in numpydoc form, if it has one."""
+    lines = [line.strip().replace("``", "") for line in (owner.__doc__ or "").splitlines()]
+    for place, line in enumerate(lines):
+        names, colon, _ = line.partition(" : ")
+        if colon and key in names.split(", "):
+            text = " ".join(lines[place + 1 : place + 4]).split(". ")[0].split("; ")[0].rstrip(".")
+            return text[:1].lower() + text[1:]
+    return ""
