@@ -104,6 +104,7 @@ class TrainingState:
         self.columns = columns
         self.metrics = dict(metrics or {})
         self.history = History()
+        self.history.higher_is_better = _directions(columns, self.metrics)
         self.epoch = 0
         self.batch = 0
         self.batch_loss: Value = float("nan")
@@ -228,6 +229,14 @@ class TrainingState:
             self.ended = np.flatnonzero(~self.active)
         if not self.active.any():
             self.stop("the training of all replicas has ended")
+
+
+def _directions(columns: Sequence[str], metrics: Mapping[str, Metric]) -> dict[str, bool]:
+    """Tell of the columns of the history whether more is better in them, where that is known."""
+    known: dict[str, bool | None] = dict.fromkeys(columns, False)  # losses, and what is no quality at all
+    for name, metric in metrics.items():
+        known[name] = known[f"validation_{name}"] = is_better_higher(metric)
+    return {name: higher for name, higher in known.items() if higher is not None}
 
 
 class Callback(Explained):
@@ -362,7 +371,7 @@ class _Monitor(Callback):
     min_delta : float
         By how much the number must improve to count, in its own units.
     higher_is_better : bool or None
-        None knows the metrics of nnlite, and takes everything else for a loss.
+        None asks the metric, see `nnlite.metrics.is_better_higher`.
     """
 
     def __init__(
@@ -380,7 +389,7 @@ class _Monitor(Callback):
         self.higher_is_better = higher_is_better
 
     def check(self, state: TrainingState) -> None:
-        """Check that there will be such a column, of single numbers."""
+        """Check that there will be such a column, and that it is known which way is up in it."""
         name = type(self).__name__
         if self.monitor not in state.columns:
             hint = "Give fit a metric of that name"
@@ -392,15 +401,15 @@ class _Monitor(Callback):
                 f"{self.monitor!r}",
                 f"{hint}, or monitor='loss'.",
             )
+        self._direction(state)
+
+    def _direction(self, state: TrainingState) -> bool:
+        where = type(self).__name__
+        return state.history.direction(where, self.monitor, higher_is_better=self.higher_is_better)
 
     def on_train_begin(self, state: TrainingState) -> None:
         """Start afresh."""
-        higher_is_better = self.higher_is_better
-        if higher_is_better is None:
-            # The function too, since a dict of metrics can give it any name.
-            metric = state.metrics.get(self.monitor.removeprefix("validation_"))
-            higher_is_better = is_better_higher(self.monitor, metric)
-        self.sign = -1.0 if higher_is_better else 1.0
+        self.sign = -1.0 if self._direction(state) else 1.0
         # One of each for every replica; a net on its own is one.
         self.best = np.full(len(state.active), np.inf)
         self.waited = np.zeros(len(state.active), int)
@@ -468,12 +477,15 @@ class EarlyStopping(_Monitor):
     min_delta : float
         By how much the number must improve to count, in its own units.
     higher_is_better : bool, optional
-        By default known for the metrics of nnlite; anything else is taken for a loss.
+        By default the loss and the metrics of nnlite are known, by what they are and not by their
+        names, and so is a metric with an attribute ``higher_is_better``; for any other it must be
+        said.
 
     Raises
     ------
     ArgumentTypeError, ArgumentError
-        If an argument cannot be used; in ``fit``, if there will be no such column.
+        If an argument cannot be used; in ``fit``, before anything changes, if there will be no
+        such column, or it is not known whether more is better in it.
 
     References
     ----------
@@ -561,13 +573,16 @@ class ReduceOnPlateau(_Monitor):
     min_rate : float
         The rate is not lowered below this.
     higher_is_better : bool, optional
-        By default known for the metrics of nnlite; anything else is taken for a loss.
+        By default the loss and the metrics of nnlite are known, by what they are and not by their
+        names, and so is a metric with an attribute ``higher_is_better``; for any other it must be
+        said.
 
     Raises
     ------
     ArgumentTypeError, ArgumentError
-        If an argument cannot be used; in ``fit``, if there will be no such column, or the
-        optimizer has no learning rate.
+        If an argument cannot be used; in ``fit``, before anything changes, if there will be no
+        such column, it is not known whether more is better in it, or the optimizer has no
+        learning rate.
 
     Examples
     --------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, overload
 
+from nnlite.checks import check_bool
 from nnlite.errors import ArgumentError
 
 __all__ = ["History"]
@@ -32,6 +33,8 @@ class History:
         With replicas, one for each: ``stop_reason``, ``best_epoch``, and ``diverged``, whether
         its loss stopped being finite. The numbers of a replica are None in the rows from the
         epoch in which its loss stopped being finite, or after the one at which it stopped early.
+    higher_is_better : dict of str to bool
+        For the columns of which it is known, whether more is better.
 
     Examples
     --------
@@ -49,6 +52,7 @@ class History:
         self.interrupted = False
         self.best_epoch: int | None = None
         self.replicas: list[dict[str, Any]] = []
+        self.higher_is_better: dict[str, bool] = {}
 
     @property
     def survivors(self) -> list[int]:
@@ -91,13 +95,47 @@ class History:
         one = History()
         kept = self.replicas[index]
         one.stop_reason, one.best_epoch = kept["stop_reason"] or self.stop_reason, kept["best_epoch"]
-        one.interrupted = self.interrupted
+        one.interrupted, one.higher_is_better = self.interrupted, self.higher_is_better
         for row in self.rows:
             own = {k: v[index] if isinstance(v, list) else v for k, v in row.items()}
             if own["loss"] is None:
                 break
             one.rows.append(own)
         return one
+
+    def direction(self, where: str, column: str, *, higher_is_better: bool | None = None) -> bool:
+        """Tell whether more is better in a column, or ask for it.
+
+        Parameters
+        ----------
+        where : str
+            Names the call in the message.
+        column : str
+            Such as ``"validation_accuracy"``.
+        higher_is_better : bool, optional
+            What the user says, which counts.
+
+        Returns
+        -------
+        bool
+
+        Raises
+        ------
+        ArgumentTypeError
+            If `higher_is_better` is neither True, False nor None.
+        ArgumentError
+            If nobody says.
+        """
+        if higher_is_better is not None:
+            return check_bool(f"{where}(higher_is_better=)", higher_is_better)
+        if column not in self.higher_is_better:
+            raise ArgumentError(
+                f"{where}(monitor=)",
+                "a column of which it is known whether more is better",
+                f"{column!r}",
+                "Write higher_is_better=True if more is better, higher_is_better=False if less is.",
+            )
+        return self.higher_is_better[column]
 
     def best_replica(self, monitor: str, *, higher_is_better: bool) -> int:
         """Find the replica that ended with the best number.

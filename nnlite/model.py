@@ -23,7 +23,7 @@ from nnlite.foreign import is_sparse
 from nnlite.history import History
 from nnlite.layers.base import Context, Layer
 from nnlite.losses import Loss, Value
-from nnlite.metrics import Metric, is_better_higher
+from nnlite.metrics import Metric
 from nnlite.parameters import Parameters, join_specs
 from nnlite.rows import Blockwise
 from nnlite.streams import Generators, Seeds, check_rngs
@@ -881,7 +881,8 @@ class Sequential(Explained):
             `EarlyStopping` put back. By default the validation loss if there is one, else the
             loss. Replicas that diverged do not compete.
         higher_is_better : bool, optional
-            By default known for the metrics of nnlite; anything else is taken for a loss.
+            By default the loss and the metrics of nnlite are known, and those with an attribute
+            ``higher_is_better``; for any other column it must be said.
 
         Returns
         -------
@@ -891,7 +892,8 @@ class Sequential(Explained):
         Raises
         ------
         ArgumentError, ArgumentTypeError
-            If there are no replicas, or the history is that of another model.
+            If there are no replicas, the history is that of another model or has no such column, or
+            it is not known whether more is better in it.
 
         Examples
         --------
@@ -918,9 +920,9 @@ class Sequential(Explained):
             )
         if monitor is None:
             monitor = "validation_loss" if "validation_loss" in history.columns else "loss"
-        if higher_is_better is None:
-            higher_is_better = is_better_higher(monitor)
-        return self.replica(history.best_replica(monitor, higher_is_better=higher_is_better))
+        if monitor in history.columns:  # or `best_replica` says which there are
+            higher_is_better = history.direction(where, monitor, higher_is_better=higher_is_better)
+        return self.replica(history.best_replica(monitor, higher_is_better=bool(higher_is_better)))
 
     @explained
     def evaluate(

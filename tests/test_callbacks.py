@@ -116,7 +116,7 @@ class TestEarlyStopping:
             [scripted(*values, column=column), Keep(), stopper],
             epochs=len(values),
             validation=(X, 2 * X),
-            metrics={"accuracy": lambda pred, target: 0.0},
+            metrics={"share": partial(nn.r2)},
         )
         return model, history, weights
 
@@ -134,7 +134,7 @@ class TestEarlyStopping:
         np.testing.assert_array_equal(model.params.values, weights[2])
 
     def test_more_is_better_for_metrics(self):
-        _, history, _ = self.run([0.5, 0.7, 0.6, 0.6, 0.9], monitor="validation_accuracy")
+        _, history, _ = self.run([0.5, 0.7, 0.6, 0.6, 0.9], monitor="validation_share")
         assert history.best_epoch == 2
         assert len(history) == 4
         _, history, _ = self.run([0.5, 0.7, 0.6, 0.6, 0.9], higher_is_better=True)
@@ -248,6 +248,73 @@ def test_early_stopping_gives_the_best_weights_back_after_a_divergence():
     assert len(seen) > 1
     np.testing.assert_array_equal(model.params.values, best[1])
     assert np.isfinite(model.evaluate(X, 2 * X, loss=nn.MeanSquaredError())["loss"])
+
+
+def f1(pred, target):
+    return float(np.mean(pred))
+
+
+def marked(pred, target):
+    return float(np.mean(pred))
+
+
+marked.higher_is_better = True
+
+
+class Score:
+    higher_is_better = np.False_
+
+    def __call__(self, pred, target):
+        return float(np.mean(pred))
+
+
+class Plain:
+    def __call__(self, pred, target):
+        return float(np.mean(pred))
+
+
+class TestWhichWayIsUp:
+    """By what a metric is, never by what it is called; asked for where nothing says so."""
+
+    ASKED = r"\(monitor=\): expected a column of which it is known .*, got '.*'\. .*higher_is_better=True"
+
+    @pytest.mark.parametrize("make", [nn.EarlyStopping, nn.ReduceOnPlateau])
+    @pytest.mark.parametrize("metric", [f1, lambda pred, target: 0.0, partial(f1), Plain()])
+    @pytest.mark.parametrize("prefix", ["", "validation_"])
+    def test_it_is_asked_for_before_anything_changes(self, make, metric, prefix):
+        # Under the name of one of nnlite's metrics too.
+        optimizer, model = nn.SGD(0.1), nn.Sequential([nn.Dense(1, 1)], rng=0)
+        kept = model.params.values.copy()
+        for name in ("f1", "accuracy", "r2"):
+            callback = make(monitor=prefix + name)
+            with pytest.raises(ArgumentError, match=make.__name__ + self.ASKED):
+                fit([callback], model=model, optimizer=optimizer, metrics={name: metric}, validation=(X, X))
+        np.testing.assert_array_equal(model.params.values, kept)
+        assert optimizer.steps == 0
+
+    @pytest.mark.parametrize(
+        ("metric", "options", "best"),
+        [
+            (f1, {"higher_is_better": True}, 3),
+            (f1, {"higher_is_better": False}, 2),
+            (marked, {}, 3),
+            (marked, {"higher_is_better": False}, 2),
+            (partial(marked), {}, 3),
+            (Score(), {}, 2),
+            (nn.r2, {}, 3),
+            (nn.metrics.mean_absolute_error, {}, 2),
+        ],
+    )
+    @pytest.mark.parametrize("prefix", ["", "validation_"])
+    def test_it_is_known_or_said(self, metric, options, best, prefix):
+        column = prefix + "score"
+        _, history = fit(
+            [scripted(0.5, 0.1, 0.9, 0.4, column=column), nn.EarlyStopping(monitor=column, **options)],
+            epochs=4,
+            metrics={"score": metric},
+            validation=(X, 2 * X),
+        )
+        assert history.best_epoch == best
 
 
 @pytest.mark.parametrize("metric", [nn.accuracy, partial(nn.top_k_accuracy, k=1)])

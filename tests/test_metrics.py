@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from nnlite import metrics
 from nnlite.data import one_hot
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.metrics import (
@@ -29,6 +32,32 @@ def test_accuracy_of_ids_one_hot_and_soft_targets():
     assert accuracy(SCORES, one_hot(IDS)) == 0.75
     assert accuracy(SCORES, 0.8 * one_hot(IDS) + 0.2 / 3) == 0.75
     assert accuracy(SCORES, IDS.astype(np.uint8)) == 0.75
+
+
+#: What is public in nnlite.metrics and gives no single number that could be compared.
+NO_NUMBER = {"Metric", "call_metric", "confusion_matrix", "is_better_higher", "named_metrics"}
+
+
+@pytest.mark.parametrize("name", sorted(set(metrics.__all__) - NO_NUMBER))
+def test_every_metric_says_which_way_is_up(name):
+    """A new metric is marked by `more_is_better` or `less_is_better`; by these a best epoch is chosen."""
+    metric = getattr(metrics, name)
+    assert metrics.is_better_higher(metric) in {True, False}
+    assert metrics.is_better_higher(partial(metric)) == metrics.is_better_higher(metric)
+
+
+@pytest.mark.parametrize(
+    ("metric", "good", "bad", "target"),
+    [
+        (accuracy, SCORES, -SCORES, IDS),
+        (partial(top_k_accuracy, k=2), SCORES, -SCORES, IDS),
+        (binary_accuracy, COLUMN, -COLUMN, COLUMN > 0),
+        (r2, COLUMN, -COLUMN, COLUMN),
+        (mean_absolute_error, COLUMN, -COLUMN, COLUMN),
+    ],
+)
+def test_up_is_where_better_predictions_are(metric, good, bad, target):
+    assert (metric(good, target) > metric(bad, target)) == metrics.is_better_higher(metric)
 
 
 def test_weights_count_rows():

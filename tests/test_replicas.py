@@ -10,6 +10,7 @@ import pytest
 
 import nnlite as nn
 from nnlite import layers, losses, optimizers
+from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.streams import Generators
 
 ROWS, FEATURES, OUTPUTS, REPLICAS = 22, 4, 3, 3
@@ -580,22 +581,61 @@ class TestOneOfMany:
         assert one[1].names is not model[1].names
         np.testing.assert_allclose(one.predict([[1.0, 2.0]]), model.predict([[1.0, 2.0]])[1], rtol=1e-6)
 
-    def test_the_best_is_found_by_loss_or_by_a_metric(self):
+    def history_of_three(self):
         history = nn.History()
         history.replicas = [{"stop_reason": "", "best_epoch": None, "diverged": False} for _ in range(3)]
         history.replicas[0] |= {"diverged": True}
         history.replicas[1] |= {"best_epoch": 1}
         history.rows = [
-            {"epoch": 1, "loss": [0.1, 0.3, 0.5], "validation_accuracy": [1.0, 0.5, 0.6]},
-            {"epoch": 2, "loss": [None, 0.9, 0.4], "validation_accuracy": [None, 0.9, 0.6]},
+            {"epoch": 1, "loss": [0.1, 0.3, 0.5], "validation_share": [1.0, 0.5, 0.6]},
+            {"epoch": 2, "loss": [None, 0.9, 0.4], "validation_share": [None, 0.9, 0.6]},
         ]
-        model = nn.Sequential([nn.Dense(1, 1)], replicas=3, rng=0)
+        history.higher_is_better = {"loss": False}
+        return history
+
+    def test_the_best_is_found_by_loss_or_by_a_metric(self):
+        history, model = self.history_of_three(), nn.Sequential([nn.Dense(1, 1)], replicas=3, rng=0)
         values = model.params.values
         np.testing.assert_array_equal(model.best(history).params.values, values[1])
-        best = model.best(history, monitor="validation_accuracy")
+        history.higher_is_better["validation_share"] = True
+        best = model.best(history, monitor="validation_share")
         np.testing.assert_array_equal(best.params.values, values[2])
         worst = model.best(history, monitor="loss", higher_is_better=True)
         np.testing.assert_array_equal(worst.params.values, values[2])
+
+    def test_which_way_is_up_is_asked_for(self):
+        history, model = self.history_of_three(), nn.Sequential([nn.Dense(1, 1)], replicas=3, rng=0)
+        with pytest.raises(
+            ArgumentError, match=r"best\(monitor=\).*'validation_share'.*higher_is_better=True"
+        ):
+            model.best(history, monitor="validation_share")
+        best = model.best(history, monitor="validation_share", higher_is_better=True)
+        np.testing.assert_array_equal(best.params.values, model.params.values[2])
+        with pytest.raises(ArgumentError, match="one of epoch, loss, validation_share"):
+            model.best(history, monitor="validation_f1")
+        with pytest.raises(ArgumentTypeError, match="True or False, got 'yes'"):
+            model.best(history, monitor="loss", higher_is_better="yes")
+
+    def test_fit_tells_the_history_which_way_is_up(self, rng):
+        X = rng.normal(size=(20, 1))
+        model = nn.Sequential([nn.Dense(1, 1)], replicas=3, rng=[0, 1, 2])
+        history = model.fit(
+            X,
+            X,
+            loss=nn.MeanSquaredError(),
+            optimizer=nn.SGD([1e-4, 0.1, 1e-3]),
+            epochs=5,
+            validation=(X, X),
+            metrics={"share": nn.r2, "score": lambda pred, target: 0.0},
+        )
+        assert history.higher_is_better["share"] is history.higher_is_better["validation_share"] is True
+        assert history.higher_is_better["loss"] is history.higher_is_better["validation_loss"] is False
+        assert "score" not in history.higher_is_better
+        assert history.replica(0).higher_is_better == history.higher_is_better
+        best = model.best(history, monitor="validation_share")
+        np.testing.assert_array_equal(best.params.values, model.params.values[1])
+        with pytest.raises(ArgumentError, match="'validation_score'"):
+            model.best(history, monitor="validation_score")
 
     def test_an_ensemble_has_a_mean_and_a_spread(self, rng):
         model, X = net(replicas=REPLICAS), rng.normal(size=(ROWS, FEATURES))

@@ -2,7 +2,8 @@
 
 Every metric is called as ``metric(pred, target, weight)`` and returns a Python float
 (`confusion_matrix` an array). Nothing is broadcast: shapes that differ are an error.
-A NaN among the predictions is an error too, since it would pass for a guess.
+A NaN among the predictions is an error too, since it would pass for a guess. A metric says by
+its attribute ``higher_is_better`` which way is up, for what chooses the best epoch or net by it.
 """
 
 from nnlite.metrics.calling import Metric, call_metric, named_metrics

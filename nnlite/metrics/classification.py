@@ -8,11 +8,13 @@ from numpy.typing import ArrayLike
 from nnlite._typing import AnyArray
 from nnlite.checks import check_ids, check_integer, check_number, check_rows, check_weight
 from nnlite.errors import ArgumentError, ShapeError
+from nnlite.metrics.directions import more_is_better
 from nnlite.metrics.inputs import check_class_ids, check_no_nan, check_same_shape, check_scores, row_mean
 
 __all__ = ["accuracy", "binary_accuracy", "confusion_matrix", "top_k_accuracy"]
 
 
+@more_is_better
 def accuracy(pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None) -> float:
     """Give the share of rows whose highest score is at the right class.
 
@@ -50,6 +52,7 @@ def accuracy(pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None
     return row_mean("accuracy", scores.argmax(axis=1) == ids, weight)
 
 
+@more_is_better
 def top_k_accuracy(
     pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, *, k: int = 5
 ) -> float:
@@ -99,6 +102,7 @@ def top_k_accuracy(
     return row_mean("top_k_accuracy", ahead.sum(axis=1) < k, weight)
 
 
+@more_is_better
 def binary_accuracy(
     pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, *, threshold: float = 0.0
 ) -> float:

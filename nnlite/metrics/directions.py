@@ -2,34 +2,78 @@
 
 from __future__ import annotations
 
-from nnlite.metrics.calling import Metric
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-__all__ = ["is_better_higher"]
+import numpy as np
 
-#: Metrics of which more is better; of everything else, losses above all, less is.
-HIGHER_IS_BETTER = frozenset({"accuracy", "binary_accuracy", "top_k_accuracy", "r2"})
+__all__ = ["is_better_higher", "less_is_better", "more_is_better"]
+
+#: Any function, which a decorator gives back as it came.
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def is_better_higher(column: str, metric: Metric | None = None) -> bool:
-    """Tell whether more is better in a column of the history.
+def more_is_better(metric: _Function) -> _Function:
+    """Mark a metric that grows as predictions get better.
 
     Parameters
     ----------
-    column : str
-        Such as ``"validation_accuracy"``.
-    metric : function, optional
-        What fills it, if its name is not that of the metric.
+    metric : function
+        Is given the attribute ``higher_is_better``.
 
     Returns
     -------
-    bool
-        True for the metrics of nnlite that grow; anything else is taken for a loss.
+    function
+        The same.
+    """
+    metric.higher_is_better = True  # type: ignore[attr-defined]
+    return metric
+
+
+def less_is_better(metric: _Function) -> _Function:
+    """Mark a metric that shrinks as predictions get better.
+
+    Parameters
+    ----------
+    metric : function
+        Is given the attribute ``higher_is_better``.
+
+    Returns
+    -------
+    function
+        The same.
+    """
+    metric.higher_is_better = False  # type: ignore[attr-defined]
+    return metric
+
+
+def is_better_higher(metric: Any) -> bool | None:
+    """Tell whether more of a metric is better.
+
+    A metric says so by its attribute ``higher_is_better``, which those of nnlite have. One of
+    your own may have it too: ``my_metric.higher_is_better = True``.
+
+    Parameters
+    ----------
+    metric : function, or functools.partial of one
+        Any.
+
+    Returns
+    -------
+    bool or None
+        None if it does not say. Its name is no answer: a function of that name may compute
+        anything.
 
     Examples
     --------
-    >>> is_better_higher("validation_accuracy"), is_better_higher("loss")
+    >>> from nnlite.metrics import accuracy, mean_absolute_error
+    >>> is_better_higher(accuracy), is_better_higher(mean_absolute_error)
     (True, False)
+    >>> is_better_higher(lambda pred, target: 0.0) is None
+    True
     """
-    function = getattr(metric, "func", metric)  # that of a functools.partial
-    names = {column.removeprefix("validation_"), getattr(function, "__name__", "")}
-    return bool(names & HIGHER_IS_BETTER)
+    for thing in (metric, getattr(metric, "func", None)):  # that of a functools.partial
+        said = getattr(thing, "higher_is_better", None)
+        if isinstance(said, bool | np.bool_):
+            return bool(said)
+    return None

@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nnlite.checks import check_weight
+from nnlite.metrics.directions import less_is_better, more_is_better
 from nnlite.metrics.inputs import check_pairs, row_mean
 
 __all__ = ["mean_absolute_error", "r2"]
 
 
+@more_is_better
 def r2(pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None) -> float:
     """Give the coefficient of determination: the share of the variance that is explained.
 
@@ -59,6 +61,7 @@ def r2(pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None) -> f
     return float(np.where(constant, exact, explained).mean())
 
 
+@less_is_better
 def mean_absolute_error(pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None) -> float:
     """Give the mean distance between prediction and target, in the target's own units.
 
