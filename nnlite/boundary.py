@@ -12,6 +12,7 @@ import numpy as np
 
 from nnlite._typing import AnyArray, Array
 from nnlite.checks import check_finite, check_rows, check_weight, is_finite, not_finite
+from nnlite.dask_arrays import is_dask
 from nnlite.data import is_maker
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.foreign import is_frame, is_sparse
@@ -25,7 +26,6 @@ from nnlite.rows import (
     as_csr,
     check_finite_csr,
     dask_blocks,
-    is_dask,
     is_in_file,
 )
 
@@ -251,7 +251,7 @@ class Boundary:
             else:
                 _check_kind(where, blocks.dtype)
                 self._check_shape(blocks, where)
-                blocks = dask_blocks(blocks)
+                blocks = dask_blocks(where, blocks)
         else:
             blocks = iterate_blocks(where, blocks)
         # `map` and not a loop, whose variables would hold a block while the next one is made.
@@ -483,10 +483,11 @@ class Boundary:
         ShapeError, ArgumentError, ArgumentTypeError
             If they do not fit.
         """
-        target = loss.prepare(self.check_target_rows(y, x), self.pred_shape(x), self.dtype)
+        rows = self.check_target_rows(y, x, missing=loss.takes_missing)
+        target = loss.prepare(rows, self.pred_shape(x), self.dtype)
         return target, None if weight is None else self.check_weight(weight, self.rows(x), part=part)
 
-    def check_target_rows(self, y: Any, x: Array) -> AnyArray:
+    def check_target_rows(self, y: Any, x: Array, *, missing: bool = False) -> AnyArray:
         """Check that there is one target for each row; what a target must be only a loss knows.
 
         Parameters
@@ -495,6 +496,8 @@ class Boundary:
             The targets.
         x : ndarray
             The input, checked.
+        missing : bool
+            Whether targets may be missing; each is NaN then.
 
         Returns
         -------
@@ -502,10 +505,10 @@ class Boundary:
 
         Raises
         ------
-        ShapeError, ArgumentTypeError
-            If there are more or fewer, or they are no numbers.
+        ShapeError, ArgumentTypeError, ArgumentError
+            If there are more or fewer, they are no numbers, or one is masked or missing.
         """
-        array = check_rows("y", y)
+        array = check_rows("y", y, missing=missing)
         rows = self.rows(x)
         if rows[-1] not in array.shape[: len(rows)]:
             flipped = array.ndim == 2 and array.shape[1] == rows[-1]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from nnlite._typing import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.masks import has_masked
 
 __all__ = ["KINDS", "Category", "Typed", "read_categories", "read_columns", "read_numbers", "sees_categories"]
 
@@ -191,8 +192,8 @@ def read_numbers(where: str, name: str, column: Any, *, reads_text: bool) -> NDA
 
 def _plain_numbers(where: str, name: str, column: Any) -> NDArray[np.float64] | None:
     """Return a column as numbers if NumPy sees numbers in it as it is, otherwise None."""
-    if isinstance(column, np.ndarray) and type(column) is not np.ndarray:
-        return None  # a masked array would lose its mask
+    if has_masked(column):
+        return None  # the entries are read one by one, for NumPy would drop the mask
     try:
         array: AnyArray = np.asarray(column)
     except (ValueError, TypeError):  # lists of different lengths in its cells
@@ -208,11 +209,15 @@ def _plain_numbers(where: str, name: str, column: Any) -> NDArray[np.float64] | 
 
 def _cells(column: Any) -> list[Any]:
     """Return the entries of a column as Python objects; None, NaN, NaT or NA where one is missing."""
+    cells: list[Any]
     for method in ("to_list", "tolist"):  # pandas and polars; NumPy
         if hasattr(column, method):
-            cells: list[Any] = getattr(column, method)()
-            return cells
-    return list(column)
+            cells = getattr(column, method)()
+            break
+    else:
+        cells = list(column)
+    # What stands for a masked entry cannot be looked up, as categories are.
+    return [None if has_masked(cell) else cell for cell in cells] if has_masked(cells) else cells
 
 
 def _is_missing(cell: Any) -> bool:

@@ -338,7 +338,7 @@ def not_finite(where: str, value: np.floating[Any], place: tuple[int, ...]) -> A
     )
 
 
-def check_rows(where: str, value: ArrayLike) -> AnyArray:
+def check_rows(where: str, value: ArrayLike, *, missing: bool = False) -> AnyArray:
     """Return `value` as an array of numbers with at least one row.
 
     Parameters
@@ -347,7 +347,10 @@ def check_rows(where: str, value: ArrayLike) -> AnyArray:
         Names the argument in the message, such as ``"batches(X=)"``.
     value : array_like of shape (rows, ...)
         The candidate: an array, which is returned as it is, a list, a frame or a series of
-        pandas or polars, or a tensor of PyTorch.
+        pandas or polars, a tensor of PyTorch, or a dask array.
+    missing : bool
+        Whether NaN stands for a missing number here, as in the targets of `Masked`. Masked entries,
+        and what frames and series mark as missing, then become NaN; otherwise they are refused.
 
     Returns
     -------
@@ -360,7 +363,7 @@ def check_rows(where: str, value: ArrayLike) -> AnyArray:
     ShapeError
         If it is a single number, is empty, or has rows of different lengths.
     ArgumentError
-        If it is a masked array with masked entries, or a table with missing ones.
+        If an entry is masked, in an array or in a list, or missing in a table.
 
     Examples
     --------
@@ -369,7 +372,7 @@ def check_rows(where: str, value: ArrayLike) -> AnyArray:
     (2, 2)
     """
     try:
-        array = np.asarray(to_numpy(where, value))
+        array = np.asarray(to_numpy(where, value, missing=missing))
     except ArgumentError:
         raise
     except ValueError:
@@ -387,11 +390,6 @@ def check_rows(where: str, value: ArrayLike) -> AnyArray:
     if array.dtype.kind not in "biuf":
         fix = _NUMBERS_FROM.get(array.dtype.kind, "Turn it into numbers first.")
         raise ArgumentTypeError(where, "an array of numbers", f"dtype {array.dtype}", fix)
-    # Only a subclass of ndarray is asked, since naming np.ma imports it.
-    if isinstance(value, np.ndarray) and type(value) is not np.ndarray and np.ma.is_masked(value):
-        raise ArgumentError(
-            where, "numbers without a mask", "masked entries", "Fill or drop the masked values before."
-        )
     return array
 
 

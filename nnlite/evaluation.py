@@ -45,7 +45,7 @@ def evaluate(
         edge = model.boundary
         blocks = edge.in_blocks(x, where=where)
         x = edge.check_input(x, where=where, finite=True) if blocks is None else blocks
-        y = model.boundary.check_target_rows(y, x)
+        y = model.boundary.check_target_rows(y, x, missing=loss is not None and loss.takes_missing)
         if weight is not None:
             weight = model.boundary.check_weight(weight, model.boundary.rows(x), part=where == "x")
         pred = model._predict(x, size)

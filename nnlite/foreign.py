@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.dask_arrays import is_dask, with_checked_blocks
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.masks import unmasked
 
 __all__ = ["is_frame", "is_sparse", "take_rows", "to_numpy"]
 
@@ -75,7 +77,7 @@ def take_rows(x: Any, rows: Any) -> Any:
     return x.iloc[rows] if hasattr(x, "iloc") else x[rows]
 
 
-def to_numpy(where: str, value: Any) -> Any:
+def to_numpy(where: str, value: Any, *, missing: bool = False) -> Any:
     """Make a NumPy array of what holds numbers in a form that NumPy reads badly or not at all.
 
     Parameters
@@ -83,19 +85,23 @@ def to_numpy(where: str, value: Any) -> Any:
     where : str
         Names the argument in the message.
     value : object
-        A frame or a series of pandas or polars, a tensor, a sparse matrix, or anything else.
+        A frame or a series of pandas or polars, a tensor, a dask array, a masked array, or anything else.
+    missing : bool
+        Whether NaN stands for a missing number here; otherwise masked and missing entries are refused.
 
     Returns
     -------
     object
-        An ndarray of a frame, a series or a tensor; anything else as it is.
+        An ndarray of a frame, a series, a tensor or a dask array; anything else as it is.
 
     Raises
     ------
     ArgumentTypeError
         If a column holds no numbers, or an array is needed and there is none to be had.
     ArgumentError
-        If an entry is missing.
+        If an entry is missing or masked.
+    ShapeError
+        If a block of a dask array is not as its chunks say.
 
     Examples
     --------
@@ -103,13 +109,15 @@ def to_numpy(where: str, value: Any) -> Any:
     [1, 2]
     """
     if isinstance(value, np.ndarray | list | tuple):
-        return value
+        return unmasked(where, value, missing=missing)
     if is_sparse(value):
         raise ArgumentTypeError(
             where, "an array of numbers", f"a sparse {type(value).__name__}", "Write .toarray() behind it."
         )
     if is_frame(value):
-        return _frame_to_numpy(where, value)
+        return _frame_to_numpy(where, value, missing)
+    if is_dask(value):
+        return to_numpy(where, with_checked_blocks(where, value).compute(), missing=missing)
     if hasattr(value, "to_dask_array"):
         fix = "Write .to_dask_array(lengths=True) behind it, or .compute()."
         raise ArgumentTypeError(where, "an array or a frame in memory", "a dask frame", fix)
@@ -117,12 +125,14 @@ def to_numpy(where: str, value: Any) -> Any:
         raise ArgumentTypeError(where, "a frame in memory", "a lazy frame", "Write .collect() behind it.")
     if hasattr(value, "detach"):
         return _tensor_to_numpy(where, value)
-    if hasattr(type(value), "to_numpy") and hasattr(type(value), "dtype"):
-        return _series_to_numpy(where, value)
+    if hasattr(type(value), "to_numpy") and (
+        hasattr(type(value), "dtype") or hasattr(type(value), "null_count")
+    ):
+        return _series_to_numpy(where, value, missing)
     return value
 
 
-def _frame_to_numpy(where: str, frame: Any) -> Any:
+def _frame_to_numpy(where: str, frame: Any, missing: bool) -> Any:
     names, dtypes = list(frame.columns), list(frame.dtypes)
     for name, dtype in zip(names, dtypes, strict=True):
         if not _holds_numbers(dtype):
@@ -130,9 +140,9 @@ def _frame_to_numpy(where: str, frame: Any) -> Any:
                 where, "numbers in every column", f"dtype {dtype} in column {name!r}", _fix_of(dtype)
             )
     if hasattr(frame, "null_count"):
-        missing = [name for name, count in zip(names, frame.null_count().row(0), strict=True) if count]
-        if missing:
-            raise _missing(where, frame[missing[0]].is_null().to_numpy(), missing[0])
+        gaps = [name for name, count in zip(names, frame.null_count().row(0), strict=True) if count]
+        if gaps and not missing:
+            raise _missing(where, frame[gaps[0]].is_null().to_numpy(), gaps[0])
         found = frame.to_numpy()
         if found.dtype.kind == "O":  # decimals, for instance
             found = np.column_stack([np.asarray(frame[name].to_numpy(), float) for name in names])
@@ -140,6 +150,8 @@ def _frame_to_numpy(where: str, frame: Any) -> Any:
     for index, dtype in enumerate(dtypes):
         if not isinstance(dtype, np.dtype):  # NumPy's have no mark of a missing entry but NaN
             lost = frame.iloc[:, index].isna().to_numpy()
+            if lost.any() and missing:
+                return frame.to_numpy(dtype=np.float64, na_value=np.nan)
             if lost.any():
                 raise _missing(where, lost, names[index])
     # Named, since pandas makes objects of columns of numbers beside columns of truth values.
@@ -175,13 +187,22 @@ def _missing(where: str, lost: Any, name: Any) -> ArgumentError:
     )
 
 
-def _series_to_numpy(where: str, series: Any) -> Any:
-    """Refuse missing entries; of other numbers NumPy makes an array by itself."""
+def _series_to_numpy(where: str, series: Any, missing: bool) -> Any:
+    """Refuse missing entries, or make them NaN; of other numbers NumPy makes an array by itself."""
     lost = None
-    if hasattr(series, "null_count"):
-        lost = series.is_null().to_numpy() if series.null_count() else None
+    if hasattr(series, "null_count"):  # a method of polars, a number of Arrow
+        count = series.null_count() if callable(series.null_count) else series.null_count
+        lost = np.asarray(series.is_null()) if count else None
     elif hasattr(series, "isna") and not isinstance(series.dtype, np.dtype):
         lost = np.asarray(series.isna())
+    if lost is not None and lost.any() and missing:
+        filled = np.full(len(series), np.nan)
+        there = np.asarray(series, object)[~lost]
+        try:
+            filled[~lost] = there.astype(np.float64)
+        except (TypeError, ValueError):  # text, which is refused as such
+            return there
+        return filled
     if lost is not None and lost.any():
         name = getattr(series, "name", None)
         raise ArgumentError(
@@ -191,7 +212,7 @@ def _series_to_numpy(where: str, series: Any) -> Any:
             f"the first in row {int(lost.argmax())}",
             "Fill or drop them before.",
         )
-    return series.to_numpy()
+    return series.to_numpy() if hasattr(type(series), "dtype") else np.asarray(series)
 
 
 def _tensor_to_numpy(where: str, tensor: Any) -> Any:

@@ -16,6 +16,7 @@ from nnlite._config import Configured
 from nnlite._typing import AnyArray, Array
 from nnlite.checks import check_finite, check_number, check_rows, settle_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.masks import unmasked
 from nnlite.reductions import row_max, row_sum
 
 __all__ = [
@@ -52,6 +53,9 @@ class Loss(Configured):
     from_logits : bool
         True if the loss applies a sigmoid or softmax itself. A model that ends in one is
         then refused when training starts.
+    takes_missing : bool
+        True if a target may be missing: NaN, a masked entry, or what frames and series have for it.
+        `prepare` then gives NaN for each, and any other loss refuses them.
 
     Examples
     --------
@@ -67,6 +71,7 @@ class Loss(Configured):
     """
 
     from_logits: ClassVar[bool] = False
+    takes_missing: ClassVar[bool] = False
 
     def value_and_grad(
         self, pred: Array, target: AnyArray, weight: Array | None = None
@@ -135,6 +140,15 @@ class Loss(Configured):
         return array
 
 
+def _given(loss: Loss, pred: Any, target: Any) -> tuple[AnyArray, AnyArray]:
+    """Return predictions and targets as arrays, which a plain array, as `fit` gives it, is already."""
+    if type(pred) is not np.ndarray:
+        pred = np.asarray(unmasked(f"{loss} pred", pred))
+    if type(target) is not np.ndarray:
+        target = np.asarray(unmasked(f"{loss} target", target, missing=loss.takes_missing))
+    return pred, target
+
+
 def _is_ids(target: AnyArray, pred_shape: tuple[int, ...]) -> bool:
     """Tell whether `target` holds one integer a row: class ids."""
     rows = pred_shape[:-1]
@@ -169,6 +183,8 @@ def _row_weights(loss: Loss, weight: Array | None, pred: Array, part: float = 1.
     if weight is None:
         share: float = part / rows[-1]
         return share
+    if type(weight) is not np.ndarray:
+        weight = unmasked(f"{loss} weight", weight)
     weight = np.asarray(weight, pred.dtype)
     if weight.ndim < 1 or weight.shape != rows[-weight.ndim :]:
         raise ShapeError(f"{loss}", f"weight of shape {rows}", f"{weight.shape}", "Give one weight a row.")
@@ -230,7 +246,7 @@ class PointwiseLoss(Loss):
         self, pred: Array, target: AnyArray, weight: Array | None = None
     ) -> tuple[Value, Array]:
         """Average `pointwise` over rows and outputs."""
-        pred, target = np.asarray(pred), np.asarray(target)
+        pred, target = _given(self, pred, target)
         if target.shape != pred.shape or pred.ndim < 2:
             target = self._arrange(target, pred.shape)
         if target.dtype != pred.dtype:
@@ -501,6 +517,7 @@ class BinaryCrossEntropy(PointwiseLoss):
 class Masked(PointwiseLoss):
     """Another loss, for targets of which some are missing: a NaN adds nothing to loss and gradient.
 
+    A masked entry, and what frames and series of pandas and polars have for a missing one, is NaN too.
     A row of three targets of which one is missing so counts as if that one were predicted without
     error. The number of rows and outputs that the average divides by stays the same.
 
@@ -521,6 +538,8 @@ class Masked(PointwiseLoss):
     (1.0, array([[1., 0.],
            [0., 0.]]))
     """
+
+    takes_missing: ClassVar[bool] = True
 
     def __init__(self, loss: PointwiseLoss) -> None:
         if not isinstance(loss, PointwiseLoss):
@@ -548,7 +567,7 @@ class Masked(PointwiseLoss):
 
     def prepare(self, target: Any, pred_shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
         """Check the targets that are there as the loss does."""
-        array = check_rows(f"{self} target", target)
+        array = check_rows(f"{self} target", target, missing=True)
         if array.dtype.kind != "f":
             return self.loss.prepare(array, pred_shape, dtype)
         array = settle_rows(array, pred_shape, dtype)
@@ -604,7 +623,8 @@ class SoftmaxCrossEntropy(Loss):
     ) -> tuple[Value, Array]:
         """Average the cross-entropy over the rows."""
         # In C order, so that places in the flat arrays made from it are rows and classes.
-        pred, target = np.ascontiguousarray(pred), np.asarray(target)
+        pred, target = _given(self, pred, target)
+        pred = np.ascontiguousarray(pred)
         logits = pred - row_max(pred)  # none above 0: exp cannot overflow
         grad = np.exp(logits)
         total = row_sum(grad)
@@ -726,7 +746,7 @@ class GaussianNLL(Loss):
         self, pred: Array, target: AnyArray, weight: Array | None = None
     ) -> tuple[Value, Array]:
         """Average the negative log-likelihood over rows and target columns."""
-        pred, target = np.asarray(pred), np.asarray(target)
+        pred, target = _given(self, pred, target)
         _check_same_shape(self, target.shape, self._target_shape(pred.shape))
         columns = pred.shape[-1] // 2
         mean, log_variance = pred[..., :columns], pred[..., columns:]

@@ -23,6 +23,7 @@ from nnlite.foreign import is_sparse
 from nnlite.history import History
 from nnlite.layers.base import Context, Layer
 from nnlite.losses import Loss, Value
+from nnlite.masks import unmasked
 from nnlite.metrics import Metric
 from nnlite.parameters import Parameters, join_specs
 from nnlite.rows import Blockwise
@@ -443,7 +444,7 @@ class Sequential(Explained):
                 "None" if ctx is None else "an empty one",
                 "Call model.forward(x, ctx) first.",
             )
-        return self._backward(np.asarray(dy, self.params.dtype), ctx)
+        return self._backward(np.asarray(unmasked("Sequential.backward(dy)", dy), self.params.dtype), ctx)
 
     def _backward(self, dy: Array, ctx: ModelContext) -> Array | None:
         if dy.shape != ctx.output_shape:
@@ -743,8 +744,7 @@ class Sequential(Explained):
         return out
 
     def _not_as_said(self, expected: str, got: str) -> ShapeError:
-        fix = "Layers of your own must give a row for each row, of the shape that their output_shape says, "
-        fix += "and blocks of a dask array as many rows as its chunks say."
+        fix = "Layers of your own must give a row for each row, of the shape that their output_shape says."
         return ShapeError("Sequential.predict", expected, got, fix)
 
     def _parts(self, x: Array | Blockwise, batch_size: int) -> Iterator[Array]:

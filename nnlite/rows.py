@@ -9,7 +9,9 @@ import numpy as np
 
 from nnlite._typing import AnyArray
 from nnlite.checks import not_finite
+from nnlite.dask_arrays import with_checked_blocks
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.masks import unmasked
 
 __all__ = [
     "Blockwise",
@@ -19,7 +21,6 @@ __all__ = [
     "as_csr",
     "check_finite_csr",
     "dask_blocks",
-    "is_dask",
     "is_in_file",
     "join",
 ]
@@ -68,6 +69,7 @@ def as_csr(where: str, x: Any, dtype: Any) -> Any:
     if np.dtype(x.dtype).kind not in "biuf":
         fix = "Write .astype(float) behind it."
         raise ArgumentTypeError(where, "a matrix of numbers", f"dtype {x.dtype}", fix)
+    unmasked(where, getattr(x, "data", None))
     try:
         matrix = _checked_csr(x)
     except ValueError as error:
@@ -327,6 +329,8 @@ class DaskRows(Blockwise):
         The data. Blocks that hold parts of rows are joined.
     convert : callable (array, block) -> array
         Checks and casts what was computed. `block` says which block it is.
+    sizes : tuple of int, optional
+        The rows that each block is to have; by default those that it has.
 
     Attributes
     ----------
@@ -336,10 +340,18 @@ class DaskRows(Blockwise):
     Raises
     ------
     ShapeError, ArgumentError
-        If it has no rows, or their number is not known.
+        If it has no rows, or their number is not known; when a block is computed, if it is not as
+        its chunks say.
     """
 
-    def __init__(self, where: str, array: Any, convert: Callable[[Any, int], Any]) -> None:
+    def __init__(
+        self,
+        where: str,
+        array: Any,
+        convert: Callable[[Any, int], Any],
+        *,
+        sizes: tuple[int, ...] | None = None,
+    ) -> None:
         if not array.ndim:
             raise ShapeError(where, "rows", "a single number", "Write X.compute() to see what it is.")
         if any(np.isnan(size) for size in array.shape):
@@ -349,7 +361,9 @@ class DaskRows(Blockwise):
                 "a dask array of unknown length",
                 "Call its compute_chunk_sizes() before.",
             )
-        self.array = _in_whole_rows(array)
+        self.array = _in_whole_rows(with_checked_blocks(where, array))
+        if sizes is not None:
+            self.array = self.array.rechunk({0: sizes})
         self.convert = convert
         self.shape = self.array.shape
         self.sizes: tuple[int, ...] = self.array.chunks[0]
@@ -379,11 +393,13 @@ def _in_whole_rows(array: Any) -> Any:
     return array.rechunk(dict.fromkeys(range(1, array.ndim), -1))
 
 
-def dask_blocks(array: Any) -> Iterator[Any]:
+def dask_blocks(where: str, array: Any) -> Iterator[Any]:
     """Compute one block of a dask array after the other, also where nobody knows how many rows they have.
 
     Parameters
     ----------
+    where : str
+        Names it in messages.
     array : dask array of shape (rows, ...)
         Blocks that hold parts of rows are joined.
 
@@ -391,8 +407,13 @@ def dask_blocks(array: Any) -> Iterator[Any]:
     ------
     object
         What a block is: an ndarray, a sparse matrix, ...
+
+    Raises
+    ------
+    ShapeError
+        If a block is not as its chunks say.
     """
-    whole = _in_whole_rows(array)
+    whole = _in_whole_rows(with_checked_blocks(where, array))
     for number in range(whole.numblocks[0]):
         yield whole.blocks[number].compute()
 
@@ -417,26 +438,6 @@ def is_in_file(x: Any) -> bool:
     while isinstance(x, np.ndarray):
         x = x.base
     return type(x).__name__ == "mmap"  # by name: the module is not imported for arrays in memory
-
-
-def is_dask(x: Any) -> bool:
-    """Tell whether something is an array of dask.
-
-    Parameters
-    ----------
-    x : object
-        The candidate.
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> is_dask(np.zeros(3))
-    False
-    """
-    return all(hasattr(type(x), name) for name in ("__dask_graph__", "blocks", "chunks"))
 
 
 def join(parts: list[Any]) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from nnlite._typing import AnyArray, Array
 from nnlite.boundary import check_columns, column_names
 from nnlite.checks import check_number, is_own
+from nnlite.dask_arrays import is_dask
 from nnlite.data import (
     WHOLE,
     Batches,
@@ -27,7 +28,7 @@ from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.foreign import is_frame, is_sparse
 from nnlite.losses import Loss
 from nnlite.model import Sequential
-from nnlite.rows import DaskRows, FileRows, SparseRows, is_dask, is_in_file, join
+from nnlite.rows import DaskRows, FileRows, SparseRows, is_in_file, join
 from nnlite.streams import Generators
 
 __all__ = [
@@ -441,7 +442,7 @@ def _in_blocks(model: Sequential, x: Any, y: Any, weight: Any, loss: Loss) -> Ar
         weight = edge.check_weight(weight, edge.rows(x))
     if isinstance(x, FileRows):
         return Files(x, left, weight)
-    return Blocks(x, DaskRows("y", y.rechunk({0: x.sizes}), of_block), weight)
+    return Blocks(x, DaskRows("y", y, of_block, sizes=x.sizes), weight)
 
 
 def _within(where: str, convert: Callable[..., Any]) -> Callable[..., Any]:
@@ -614,8 +615,10 @@ def validation_source(model: Sequential, validation: Any, loss: Loss, data: Sour
         except (ArgumentError, ArgumentTypeError) as error:
             raise error.within(where) from None
         for rows in (held_out.x, held_out.y):
-            if isinstance(rows, FileRows | DaskRows):  # are checked when they are read
+            if isinstance(rows, FileRows):  # are checked when they are read
                 rows.convert = _within(where, rows.convert)
+            elif isinstance(rows, DaskRows):
+                rows.block = _within(where, rows.block)  # type: ignore[method-assign]
         return held_out
     looks_like_arrays = isinstance(validation, list) and any(
         isinstance(part, np.ndarray) or is_frame(part) or is_sparse(part) for part in validation

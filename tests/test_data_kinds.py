@@ -665,6 +665,190 @@ def test_dask_blocks_may_be_sparse(dask):
     np.testing.assert_allclose(mine[0].params.values, theirs[0].params.values, rtol=1e-9)
 
 
+#: What dask is not told about its blocks: they are longer, shorter, empty, narrower, or of another kind.
+LIES = {
+    "longer": (lambda b: np.r_[b, b], ShapeError, "expected {rows} rows, as its chunks say, got {twice}"),
+    "shorter": (lambda b: b[:-1], ShapeError, "expected {rows} rows, as its chunks say, got {less}"),
+    "empty": (lambda b: b[:0], ShapeError, "expected {rows} rows, as its chunks say, got 0"),
+    "wider": (lambda b: np.c_[b, b], ShapeError, r"expected shape \({rows}, \d\), as its chunks say, got"),
+    "objects": (lambda b: b.astype(object), ArgumentTypeError, "an array of numbers, got dtype object"),
+}
+DOORS = {
+    "fit": ("x", lambda X, y, w: train(X, y, shuffle=False)),
+    "fit, targets": ("y", lambda X, y, w: train(X, y, shuffle=False)),
+    "fit, targets in memory": ("y", lambda X, y, w: train(np.asarray(X), y)),
+    "fit, weights": ("w", lambda X, y, w: train(X, y, weight=w[:, 0])),
+    "a part held out": ("x", lambda X, y, w: train(X, y, validation=0.2)),
+    "validation": ("x", lambda X, y, w: train(*data(), validation=(X, y))),
+    "validation targets": ("y", lambda X, y, w: train(*data(), validation=(X, y))),
+    "a batch": ("x", lambda X, y, w: train([(X, y)], None, batch_size=None)),
+    "predict": ("x", lambda X, y, w: net().predict(X)),
+    "predict_blocks": ("x", lambda X, y, w: list(net().predict_blocks(X))),
+    "activations": ("x", lambda X, y, w: net().activations(X)),
+    "evaluate": ("x", lambda X, y, w: net().evaluate(X, y, loss=nn.MeanSquaredError())),
+    "adapt": ("x", lambda X, y, w: nn.Sequential([nn.Standardize(3)]).adapt(X)),
+}
+
+
+@pytest.mark.parametrize(
+    ("lie", "door"),
+    # Of the weights the test cuts one column out, and with it what is wider.
+    [(lie, door) for lie in LIES for door in DOORS if (lie, door) != ("wider", "fit, weights")],
+)
+def test_dask_blocks_are_what_their_chunks_say(lie, door, dask):
+    """Once rows that a block had beyond its chunk were dropped, and a short block was a raw IndexError."""
+    change, error, message = LIES[lie]
+    which, call = DOORS[door]
+    X, y = data()
+    parts = {"x": X, "y": y, "w": np.ones((ROWS, 1))}
+    given = {name: chunks(dask, array, (25, 25)) for name, array in parts.items()}
+    lazily = given[which].rechunk((25, -1)).map_blocks(lambda block: change(block), dtype=float)
+    given[which] = lazily if lie != "objects" else lazily.map_blocks(lambda block: block, dtype=float)
+    message = message.format(rows=25, twice=50, less=24)
+    with pytest.raises(error, match=message) as caught:
+        call(given["x"], given["y"], given["w"])
+    assert FORM.fullmatch(str(caught.value)), str(caught.value)
+    if error is ShapeError:
+        assert re.search(r"block [01] of the dask array", str(caught.value))
+    if door.startswith("validation"):
+        assert str(caught.value).startswith("fit(validation=)") or lie == "objects"
+
+
+def test_targets_are_compared_with_their_chunks_before_dask_cuts_them(dask):
+    X, y = data()
+    twice = dask.from_array(np.c_[y, y], chunks=(ROWS, 2)).map_blocks(lambda b: np.r_[b, b], dtype=float)
+    two = nn.Sequential([nn.Dense(3, 2)], rng=0)
+    refused(
+        lambda: train(chunks(dask, X, (25, 25)), twice, model=two),
+        ShapeError,
+        "^y, block 0 of the dask array: expected 50 rows, as its chunks say, got 100",
+    )
+    counted = dask.from_array(X, chunks=(25, 3)).map_blocks(lambda b: b[:20], dtype=float)
+    counted.compute_chunk_sizes()
+    assert net().predict(counted).shape == (40, 1)
+
+
+# Masked arrays.
+
+
+def masked(array):
+    mask = np.zeros(array.shape, bool)
+    mask[1] = True
+    return np.ma.array(np.where(mask, 999, array), mask=mask)
+
+
+def rows_of(array):
+    return [np.ma.array(row) for row in array]
+
+
+def with_constants(array):
+    """A list of lists in which NumPy's constant stands for what is masked."""
+    return [[np.ma.masked if gone else 1.0 for gone in row] for row in array.mask.reshape(len(array), -1)]
+
+
+def in_dask(array):
+    return pytest.importorskip("dask.array").from_array(array, chunks=(10, *array.shape[1:]))
+
+
+MASKED = {"array": lambda a: a, "rows": rows_of, "tuple": lambda a: tuple(rows_of(a)), "dask": in_dask}
+MASKED_DOORS = {
+    "predict": lambda X, y, w, Z, v: net().predict(Z(X)),
+    "predict_blocks": lambda X, y, w, Z, v: list(net().predict_blocks([Z(X)])),
+    "forward": lambda X, y, w, Z, v: net().forward(Z(X)),
+    "fit X": lambda X, y, w, Z, v: train(Z(X), v(y)),
+    "fit y": lambda X, y, w, Z, v: train(v(X), Z(y)),
+    "fit weight": lambda X, y, w, Z, v: train(v(X), v(y), weight=Z(w)),
+    "a batch": lambda X, y, w, Z, v: train([(v(X), Z(y))], None, batch_size=None),
+    "validation": lambda X, y, w, Z, v: train(v(X), v(y), validation=(Z(X), v(y))),
+    "evaluate": lambda X, y, w, Z, v: net().evaluate(v(X), Z(y), loss=nn.MeanSquaredError()),
+    "a metric": lambda X, y, w, Z, v: nn.metrics.r2(v(y), Z(y)),
+    "a loss": lambda X, y, w, Z, v: nn.MeanSquaredError().value_and_grad(v(y), Z(y)),
+    "a loss, weights": lambda X, y, w, Z, v: nn.MeanSquaredError().value_and_grad(v(y), v(y), Z(w)),
+    "a loss, predictions": lambda X, y, w, Z, v: nn.Huber().value_and_grad(Z(y), v(y)),
+    "adapt": lambda X, y, w, Z, v: nn.Standardize(3).adapt(Z(X)),
+    "train_test_split": lambda X, y, w, Z, v: nn.train_test_split(Z(X), v(y)),
+    "batches": lambda X, y, w, Z, v: nn.batches(v(X), Z(y)),
+    "one_hot": lambda X, y, w, Z, v: nn.one_hot(Z(w)),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "door"),
+    [(kind, door) for kind in MASKED for door in MASKED_DOORS if kind != "dask" or "a loss" not in door],
+)
+def test_masked_entries_are_refused_where_nothing_may_be_missing(kind, door):
+    X, y = data()
+    parts = [masked(a) for a in (X, y, np.ones(ROWS, int))]
+    plain = np.ma.getdata
+    message = "expected numbers without a mask, got masked entries. Fill or drop"
+    refused(lambda: MASKED_DOORS[door](*parts, MASKED[kind], plain), ArgumentError, message)
+
+
+def test_the_constant_for_a_masked_entry_is_seen_in_lists():
+    refused(lambda: net().predict([[np.ma.masked, 1.0, 2.0]]), ArgumentError, "got masked entries")
+    refused(lambda: train(data()[0], with_constants(masked(data()[1]))), ArgumentError, "got masked entries")
+    objects = np.array([[1.0, np.ma.masked, 2.0]], dtype=object)
+    with pytest.raises((ArgumentError, ArgumentTypeError)):
+        net().predict(objects)
+
+
+def test_a_masked_array_without_masked_entries_is_an_array():
+    X, y = data()
+    same(train(np.ma.array(X), np.ma.array(y, mask=np.zeros_like(y))), train(X, y))
+    np.testing.assert_array_equal(net().predict(rows_of(X)), net().predict(X))
+
+
+@pytest.mark.parametrize("kind", [*MASKED, "constants"])
+def test_masked_targets_are_missing_ones_for_a_loss_that_bears_it(kind):
+    X, y = data()
+    gaps = y.copy()
+    gaps[1] = np.nan
+    given = (MASKED | {"constants": lambda a: with_constants(np.ma.array(y, mask=a.mask))})[kind](masked(y))
+    if kind == "constants":
+        gaps[np.arange(ROWS) != 1] = 1.0
+    options = {"loss": nn.Masked(nn.MeanSquaredError())}
+    same(train(X, given, **options), train(X, gaps, **options))
+    assert net().evaluate(X, given, **options) == net().evaluate(X, gaps, **options)
+    if kind == "array":
+        value, grad = options["loss"].value_and_grad(np.ones_like(y), given)
+        right, slopes = options["loss"].value_and_grad(np.ones_like(y), gaps)
+        assert value == right
+        np.testing.assert_array_equal(grad, slopes)
+
+
+def test_missing_targets_of_frames_and_series_likewise(library):
+    X, _ = data(4)
+    loss = nn.Masked(nn.MeanSquaredError())
+    numbers = [1, None, 3, 4]
+    gaps = np.array([[1], [np.nan], [3], [4]])
+    frames = [library.DataFrame({"y": numbers}), library.DataFrame({"y": [True, None, True, True]})]
+    if library.__name__ == "pandas":
+        frames = [library.DataFrame({"y": library.array(numbers, dtype=d)}) for d in ("Int64", "Float64")]
+    for frame in frames:
+        assert np.isfinite(net().evaluate(X, frame, loss=loss)["loss"])
+        refused(
+            lambda frame=frame: net().evaluate(X, frame, loss=nn.MeanSquaredError()),
+            ArgumentError,
+            "1 in column 'y'",
+        )
+    assert net().evaluate(X, frames[0], loss=loss) == net().evaluate(X, gaps, loss=loss)
+
+
+def test_arrow_says_what_is_missing():
+    arrow = pytest.importorskip("pyarrow")
+    X, y = data(3)
+    message = "weight: expected no missing entries, got 1 in a series, the first in row 1"
+    refused(lambda: train(X, y, weight=arrow.array([1, None, 3])), ArgumentError, message)
+    same(train(X, y, weight=arrow.array([1, 2, 3])), train(X, y, weight=np.arange(1, 4)))
+
+
+def test_what_lies_under_the_mask_of_a_sparse_matrix_is_not_used():
+    sparse = pytest.importorskip("scipy.sparse")
+    matrix = sparse.csr_array(data()[0])
+    matrix.data = np.ma.array(matrix.data, mask=np.arange(len(matrix.data)) == 3)
+    refused(lambda: net().predict(matrix), ArgumentError, "got masked entries")
+
+
 def test_what_dask_blocks_cannot_do_is_refused(dask):
     X, y = data()
     blocks = chunks(dask, X)

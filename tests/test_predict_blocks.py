@@ -616,10 +616,10 @@ def test_dask_blocks_that_are_not_as_large_as_they_say_are_found(dask):
     model, rows = net(), dask.from_array(data(), chunks=(512, FEATURES))
     fewer = rows.map_blocks(lambda block: block[1:], dtype=np.float32, meta=np.empty((0, 0), np.float32))
     refused(
-        lambda: model.predict(fewer), ShapeError, "2300 rows of predictions, got 2295. .*as its chunks say"
+        lambda: model.predict(fewer), ShapeError, "block 0 .*: expected 512 rows, as its chunks say, got 511"
     )
     more = rows.map_blocks(lambda b: np.tile(b, (2, 1)), dtype=np.float32, meta=np.empty((0, 0), np.float32))
-    refused(lambda: model.predict(more), ShapeError, "as many rows as its chunks say")
+    refused(lambda: model.predict(more), ShapeError, "expected 512 rows, as its chunks say, got 1024")
 
 
 def test_dask_tells_models_with_other_weights_apart(dask):

@@ -196,6 +196,11 @@ def test_kinds_of_columns(column, expected):
 def test_masked_entries_are_missing():
     np.testing.assert_array_equal(encode(np.ma.masked_greater([1.0, 3.0, 9.0], 5)), [[-1, 0], [1, 0], [0, 1]])
     assert np.array_equal(encode(np.ma.masked_equal([1, 3, 9], 9), categorical=["x"])[:, 0], [1, 2, 3])
+    masked = np.ma.masked
+    for column in ([1.0, masked, 3.0], (1.0, masked, 3.0), np.array([1.0, masked, 3.0], object)):
+        np.testing.assert_array_equal(encode(column), encode([1.0, None, 3.0]))
+    for column in (["a", masked, "b"], np.ma.array(["a", "hidden", "b"], mask=[0, 1, 0])):
+        np.testing.assert_array_equal(encode(column), encode(["a", None, "b"]))
 
 
 def test_text_is_read_as_numbers_on_request():

@@ -12,12 +12,12 @@ from numpy.typing import ArrayLike
 from nnlite.arguments import explained
 from nnlite.callbacks import Callback
 from nnlite.checks import check_integer, check_numbers, check_rows
+from nnlite.dask_arrays import is_dask
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from nnlite.metrics import Metric
 from nnlite.model import Sequential
 from nnlite.optimizers import SGD, Optimizer
-from nnlite.rows import is_dask
 from nnlite.sweeps.evidence import Runs, average_loss, best_run, table
 from nnlite.sweeps.labels import judge, upper_median
 from nnlite.sweeps.limit import stability_limit, why_no_limit
