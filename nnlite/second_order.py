@@ -495,9 +495,12 @@ class LevenbergMarquardt(FullBatchOptimizer):
         residuals, _ = evaluate(values, False)
         self._check_size(len(residuals), params.size, trainable.size)
         damping, growth = 0.0, 2.0
+        # As the trial found it: computed anew beside the Jacobian, its last digits may be others, and a search
+        # that compares the two "lowers" the loss for ever.
+        reached: float | None = None
         went_on = self._begin()
         if went_on is not None:
-            damping = went_on["damping"]
+            damping, reached = went_on["damping"], went_on["loss"]
             if self._has_converged(went_on["before"], went_on["loss"]):
                 return self._converged()
 
@@ -525,7 +528,7 @@ class LevenbergMarquardt(FullBatchOptimizer):
 
         for _ in range(max_iterations):
             residuals, full = evaluate(values, True)
-            value = float(residuals @ residuals)
+            value = float(residuals @ residuals) if reached is None else reached
             jacobian = full if trainable.size == params.size else full[:, trainable]
             slope = residuals @ jacobian
             if 2 * np.abs(slope).max() <= self.gradient_tolerance:
@@ -558,7 +561,7 @@ class LevenbergMarquardt(FullBatchOptimizer):
                 growth *= 2
                 if damping > HOPELESS_DAMPING * scale:
                     return "converged: no step lowers the loss any more"
-            values = there
+            values, reached = there, lower
             params.values[...] = values
             # Madsen, Nielsen and Tingleff, eq. 2.21.
             damping *= max(1 / 3, 1 - (2 * (value - lower) / predicted - 1) ** 3)
