@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Checkpoint", "read"]
 
-#: Raised by one when a file of the new kind cannot be read by the old code.
-FORMAT = 1
+#: Raised by one when a file of the new kind cannot be read by the old code. The first format, in which each
+#: thing of a list stands on its own, is read as the second one is.
+FORMAT = 2
 
 _KEY = "nnlite_checkpoint"
 _UNITS = ("epochs", "steps", "seconds")
@@ -181,7 +182,9 @@ class Checkpoint(Callback):
             return
         document, arrays = pack("Checkpoint", snapshot)
         about = {"format": FORMAT, "version": __version__, "numpy": np.__version__, "state": document}
-        write_tensors(self.path, about, arrays, key=_KEY, where=f"Checkpoint({str(self.path)!r})")
+        where = f"Checkpoint({str(self.path)!r})"
+        fix = "Let a callback remember arrays, or lists of things of one kind."
+        write_tensors(self.path, about, arrays, key=_KEY, where=where, fix=fix)
         self._last = time.monotonic()
 
     def __repr__(self) -> str:
@@ -217,10 +220,10 @@ def read(path: Path, *, where: str) -> dict[str, Any]:
     """
     with open_tensors(path, key=_KEY, where=where, made_by="Checkpoint") as file:
         found = file.document.get("format")
-        if type(found) is not int or found != FORMAT:
+        if type(found) is not int or not 1 <= found <= FORMAT:
             raise ModelFileError(
                 where,
-                f"format {FORMAT}",
+                f"a format from 1 to {FORMAT}",
                 f"format {short(found)}, written by nnlite {short(file.document.get('version'))}",
                 "Update nnlite."
                 if type(found) is int and found > FORMAT

@@ -218,7 +218,13 @@ def _sync_folder(folder: Path) -> None:
 
 
 def write_tensors(
-    path: Path, document: Mapping[str, Any], tensors: Mapping[str, AnyArray], *, key: str, where: str
+    path: Path,
+    document: Mapping[str, Any],
+    tensors: Mapping[str, AnyArray],
+    *,
+    key: str,
+    where: str,
+    fix: str = "Use fewer layers, names or categories.",
 ) -> None:
     """Write arrays, and a JSON object about them, to one safetensors file with a checksum.
 
@@ -234,6 +240,8 @@ def write_tensors(
         The entry of the metadata that holds the document.
     where : str
         Names the call in the message.
+    fix : str
+        What to do if the description is too long.
 
     Raises
     ------
@@ -258,16 +266,16 @@ def write_tensors(
     try:
         text = json.dumps(document, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        fix = "Use plain numbers, strings and lists."
-        raise ArgumentError(where, "a description that JSON can hold", f"one with: {error}", fix) from None
+        other = "Use plain numbers, strings and lists."
+        raise ArgumentError(where, "a description that JSON can hold", f"one with: {error}", other) from None
     header: dict[str, Any] = {"__metadata__": {key: text, _CHECKSUM: ""}}
     chunks: list[memoryview] = []
     checksum = zlib.crc32(text.encode())
     start = 0
     for name, array in tensors.items():
         if array.dtype.newbyteorder("=") not in _CODES:
-            fix = "Store numbers or truth values."
-            raise ArgumentError(where, f"numbers in {short(name)}", f"dtype {array.dtype}", fix)
+            other = "Store numbers or truth values."
+            raise ArgumentError(where, f"numbers in {short(name)}", f"dtype {array.dtype}", other)
         stored = np.asarray(array, array.dtype.newbyteorder("<"), order="C")
         stop = start + stored.nbytes
         header[name] = {
@@ -286,10 +294,26 @@ def write_tensors(
         raise ArgumentError(
             where,
             f"a description of at most {MAX_HEADER:,} bytes and {MAX_ENTRIES:,} entries",
-            f"{len(head):,} bytes and {_entries(head):,} entries",
-            "Use fewer layers, names or categories.",
+            f"{len(head):,} bytes and {max(_entries(head), _entries(text.encode())):,} entries, "
+            f"most of them in {short(_largest(document))}",
+            fix,
         )
     write_atomically(path, [len(head).to_bytes(8, "little"), head, *chunks], where=where)
+
+
+def _largest(document: Any) -> str:
+    """Name the part of a document that takes most of its room."""
+    import json
+
+    name, found = "", document
+    while isinstance(found, dict | list) and found:
+        parts = found if isinstance(found, dict) else dict(enumerate(found))
+        sizes = {key: len(json.dumps(part)) for key, part in parts.items()}
+        key = max(sizes, key=sizes.__getitem__)
+        if 2 * sizes[key] < sum(sizes.values()):
+            break
+        name, found = f"{name}.{key}" if name else f"{key}", parts[key]
+    return name
 
 
 def _entries(text: bytes) -> int:

@@ -15,7 +15,7 @@ from nnlite.full_batch_loop import FullBatchLoop
 from nnlite.identity import arguments, changed_arguments, check_same, scheduled_rate, texts
 from nnlite.loop import Epoch, GoOn, Loop
 from nnlite.optimizers import Optimizer
-from nnlite.packing import pack_rows, unpack_rows
+from nnlite.packing import PackedRows, unpack_rows
 from nnlite.second_order import FullBatchOptimizer
 from nnlite.sources import Arrays
 from nnlite.streams import Generators, check_state, get_states, set_states
@@ -31,7 +31,9 @@ _WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 # Taking it.
 
 
-def capture(loop: Loop, training: dict[str, Any], callbacks: Sequence[Callback]) -> dict[str, Any]:
+def capture(
+    loop: Loop, training: dict[str, Any], callbacks: Sequence[Callback], pack_history: PackedRows
+) -> dict[str, Any]:
     """Return all that a later training needs to go on from here.
 
     Parameters
@@ -42,6 +44,8 @@ def capture(loop: Loop, training: dict[str, Any], callbacks: Sequence[Callback])
         What `describe` returned before it began.
     callbacks : sequence of Callback
         Those whose state belongs to it.
+    pack_history : PackedRows
+        Has packed the rows of the last time.
 
     Returns
     -------
@@ -66,7 +70,7 @@ def capture(loop: Loop, training: dict[str, Any], callbacks: Sequence[Callback])
         "done": len(history),
         "batch": 0 if now is None else state.batch,
         "stop": "" if stop == CTRL_C else stop,
-        "history": pack_rows("Checkpoint, history", history.rows),
+        "history": pack_history(history.rows),
         "replicas": history.replicas,
         "active": state.active,
         "left": [

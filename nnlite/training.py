@@ -25,6 +25,7 @@ from nnlite.losses import Loss, MeanSquaredError
 from nnlite.metrics import Metric, named_metrics
 from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer
+from nnlite.packing import PackedRows
 from nnlite.ranks import NUMBERS, Alone, launched
 from nnlite.second_order import FullBatchOptimizer
 from nnlite.snapshot import capture, check, restore
@@ -138,7 +139,7 @@ def _prepare_resume(
     if isinstance(optimizer, FullBatchOptimizer) and not optimizer.keeps_all:
         training["Checkpoint"] = [f"every {callback.every} {callback.unit}" for callback in checkpoints]
     if checkpoints:
-        loop.state._snapshot = partial(capture, loop, training, others)
+        loop.state._snapshot = partial(capture, loop, training, others, PackedRows("Checkpoint, history"))
     if resume is None:
         return
     with ranks.agreeing():

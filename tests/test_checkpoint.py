@@ -6,8 +6,10 @@ import json
 import os
 import re
 import signal
+import sys
 import tracemalloc
 import warnings
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -15,13 +17,14 @@ import pytest
 import scipy.sparse
 
 import nnlite as nn
-from nnlite.checkpoint import Checkpoint
+from nnlite.checkpoint import FORMAT, Checkpoint
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError
 from nnlite.files import open_tensors, write_tensors
 from nnlite.second_order import FullBatchOptimizer
 from nnlite.streams import check_state
 
 ROWS = 26
+DATA = Path(__file__).parent / "data"
 FORM = re.compile(r"\S.*?: expected \S.*, got \S(.*[^.])?\. [A-Z].*[^.]\.", re.DOTALL)
 
 
@@ -522,18 +525,39 @@ class TestWhatUsersWrite:
         expected = job(lambda: (net(), {"callbacks": [Note()], "metrics": {"several": several}})).check()
         assert [row.get("sometimes") for row in expected["rows"]] == [None, [1, None, 2.5], None]
 
-    @pytest.mark.parametrize("bad", [[], [1.0, 2.0], 2**53])
-    def test_a_metric_that_cannot_be_stored(self, job, bad):
-        given = iter([[1.0, 2.0, 3.0]] * 2 + [bad] * 2)
+    @pytest.mark.parametrize("odd", [[], [1.0, 2.0], [[1, 2.5], [True]], 2**53, 2**53 + 1, -(2**70), [2**64]])
+    def test_metrics_of_any_numbers_are_kept_as_they_are(self, job, odd):
+        """Lists of several lengths; integers that no float holds."""
 
         def make():
-            return net(), {"metrics": {"odd": lambda pred, target: next(given)}, "every": (1, "epochs")}
+            found = iter([[1.0, 2.0, 3.0], odd, 3] * 10)
 
-        with pytest.raises(ArgumentTypeError, match="Checkpoint, history, column 'odd': expected numbers"):
-            job(make).run()
-        given = iter([[]] * 3)
-        with pytest.raises(ArgumentTypeError, match="Checkpoint, history, column 'odd': expected numbers"):
-            job(make).run()
+            def metric(pred, target):
+                return next(found)
+
+            return net(), {"metrics": {"odd": metric}, "every": (1, "epochs")}
+
+        one = job(make)
+        rows = one.run()["rows"]
+        assert [row["odd"] for row in rows] == [[1.0, 2.0, 3.0], odd, 3]
+        assert one.run(resume=True)["rows"] == rows
+
+    def test_a_row_that_cannot_be_stored(self, job):
+        class Note(nn.Callback):
+            def on_epoch_end(self, state):
+                state.history[-1]["said"] = "a text"
+
+        with pytest.raises(ArgumentTypeError, match="Checkpoint, history, column 'said': expected numbers"):
+            job(lambda: (net(), {"callbacks": [Note()]})).run()
+
+    def test_a_row_that_a_callback_changes_later(self, job):
+        class Revise(nn.Callback):
+            def on_epoch_end(self, state):
+                state.history[0]["loss"] = float(state.epoch)
+                state.history[0][f"new in {state.epoch}"] = 1
+
+        rows = job(lambda: (net(), {"callbacks": [Revise()]})).check()["rows"]
+        assert rows[0]["loss"] == 3.0
 
     @pytest.mark.parametrize("bad", [object(), {1: 2}, {"$array": "x"}, np.array(["a"]), 1j])
     def test_a_state_that_cannot_be_stored(self, job, bad):
@@ -844,6 +868,88 @@ def test_a_long_history_fits(tmp_path):
     assert list(resumed[0]) == list(history[0])
 
 
+class TestManyReplicas:
+    """What there is for each replica takes room in arrays, and none in the header."""
+
+    COUNT = 3000
+
+    class End(nn.Callback):
+        """End most of the replicas, each for a long reason of its own."""
+
+        def on_epoch_end(self, state):
+            if state.epoch == 2:
+                for index in range(0, TestManyReplicas.COUNT, 3):
+                    only = np.arange(TestManyReplicas.COUNT) == index
+                    state.stop(f"replica {index}: " + "a reason, with all its words. " * 30, replicas=only)
+
+    def make(self):
+        rates = np.linspace(0.01, 0.1, self.COUNT)
+        model = nn.Sequential([nn.Dense(3, 1)], replicas=self.COUNT, rng=range(self.COUNT))
+        return model, {"data": data(8, 1), "optimizer": nn.Adam(rates), "callbacks": [self.End()]}
+
+    def test_they_come_to_the_same(self, job):
+        one = job(lambda: self.make())
+        expected = one.run()
+        one.path.unlink()
+        with pytest.raises(Crash):
+            one.run(crash=6)  # behind the batch of epoch 3
+        with open_tensors(one.path, key="nnlite_checkpoint", where="here", made_by="test") as file:
+            assert len(json.dumps(file.document)) < 10_000
+        assert one.run(resume=True) == expected
+
+    def test_what_a_callback_remembers_too(self, job):
+        class Remember(nn.Callback):
+            def on_train_begin(self, state):
+                self.notes = []
+
+            def on_batch_end(self, state):
+                number = len(self.notes)
+                for _ in range(6_000):
+                    self.notes.append({"text": f"{number}", "rate": None, "seen": [number, 2**80]})
+
+            def state_dict(self):
+                return {"notes": self.notes}
+
+            def load_state_dict(self, saved, state):
+                self.notes = saved["notes"]
+
+        def make():
+            kept.append(Remember())
+            return net(), {"callbacks": [kept[-1]], "epochs": 1}
+
+        kept: list[Remember] = []
+        one = job(make)
+        one.run()
+        one.run(resume=True)
+        assert kept[0].notes == kept[1].notes
+
+    def test_too_much_of_many_kinds_is_named(self, job):
+        class Odd(nn.Callback):
+            def state_dict(self):
+                return {"kept": [1, "a", 2.5] * 100_000}
+
+        with pytest.raises(
+            ArgumentError,
+            match=r"most of them in 'state\.callbacks\.0\.kept'\. Let a callback remember arrays",
+        ):
+            job(lambda: (net(), {"callbacks": [Odd()]})).run()
+
+
+@pytest.mark.parametrize("number", range(1, FORMAT + 1))
+def test_files_of_every_format_go_on(number):
+    """Later versions must read what earlier ones wrote; data/make_checkpoint.py made these files."""
+    sys.path.insert(0, str(DATA))
+    try:
+        from make_checkpoint import train
+    finally:
+        sys.path.pop(0)
+    model, history = train(resume=DATA / f"checkpoint_{number}.safetensors")
+    expected, whole = train()
+    np.testing.assert_allclose(model.params.values, expected.params.values, rtol=1e-4, atol=1e-5)
+    assert [one["best_epoch"] for one in history.replicas] == [one["best_epoch"] for one in whole.replicas]
+    np.testing.assert_allclose(history["loss"][0], whole["loss"][0], rtol=1e-4)
+
+
 def test_a_model_that_is_used_on(tmp_path):
     """The same objects, in the same process, after Ctrl-C in a notebook for instance."""
     path = tmp_path / "run"
@@ -1105,8 +1211,10 @@ class TestHostileFiles:
 
     def test_a_newer_format(self, job):
         one, document, arrays = self.whole(job)
-        write_tensors(one.path, document | {"format": 2}, arrays, key=self.KEY, where="test")
-        with pytest.raises(ModelFileError, match=r"expected format 1, got format 2.*Update nnlite"):
+        write_tensors(one.path, document | {"format": 3}, arrays, key=self.KEY, where="test")
+        with pytest.raises(
+            ModelFileError, match=r"expected a format from 1 to 2, got format 3.*Update nnlite"
+        ):
             one.run(resume=True)
 
     def test_bits(self, job):
