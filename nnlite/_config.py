@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from nnlite.arguments import Explained
 from nnlite.errors import ArgumentError
 
-__all__ = ["Configured", "Setting"]
+__all__ = ["Configured", "Setting", "arguments_of"]
 
 
 class Configured(Explained):
@@ -41,7 +42,7 @@ class Configured(Explained):
         {'rate': 0.5}
         """
         found = {}
-        for name, parameter in _arguments(self).items():
+        for name, parameter in arguments_of(self).items():
             kept = name in self.__dict__
             if not kept or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 raise ArgumentError(
@@ -55,7 +56,7 @@ class Configured(Explained):
 
     def __repr__(self) -> str:
         shown = []
-        for name, parameter in _arguments(self).items():
+        for name, parameter in arguments_of(self).items():
             value = self.__dict__.get(name, parameter.default)
             if value is parameter.empty:  # not stored, which only `config` needs
                 shown.append("...")
@@ -92,8 +93,24 @@ class Setting(Configured):
         return hash((type(self), *self.__dict__.values()))
 
 
-def _arguments(thing: Configured) -> dict[str, Any]:
-    """Return the arguments of ``__init__``, without self."""
+def arguments_of(thing: Configured) -> Mapping[str, Any]:
+    """Return the arguments of ``__init__``, without self.
+
+    Parameters
+    ----------
+    thing : Configured
+        What was made with them.
+
+    Returns
+    -------
+    mapping of str to inspect.Parameter
+
+    Examples
+    --------
+    >>> from nnlite.layers import Dropout
+    >>> list(arguments_of(Dropout(0.5)))
+    ['rate']
+    """
     return _arguments_of_class(type(thing))  # type: ignore[arg-type]  # classes are hashable
 
 

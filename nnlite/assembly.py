@@ -7,6 +7,7 @@ from typing import Any
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.initializers import InitializerLike
 from nnlite.layers.base import Layer
+from nnlite.undeclared import check_declared
 
 __all__ = ["check_layers", "default_initializer", "follow_shapes"]
 
@@ -33,8 +34,8 @@ def check_layers(layers: Any, *, replicas: int | None) -> tuple[Layer, ...]:
     ArgumentTypeError
         If it is no list of layers.
     ArgumentError
-        If it is empty, or a layer is in it twice, is in another model, or brings the
-        numbers of another count of replicas.
+        If it is empty, or a layer is in it twice, is in another model, brings the
+        numbers of another count of replicas, or holds layers or arrays that it has not declared.
 
     Examples
     --------
@@ -80,6 +81,7 @@ def check_layers(layers: Any, *, replicas: int | None) -> tuple[Layer, ...]:
                 f"Write replicas={layer._params.replicas}, or make a new layer.",
             )
         seen[id(layer)] = index
+    check_declared("Sequential(layers[{}])", layers)
     return tuple(layers)
 
 

@@ -33,6 +33,7 @@ from nnlite.optimizers import Optimizer
 from nnlite.second_order import FullBatchOptimizer
 from nnlite.sources import Arrays, Batch, Source, Stream
 from nnlite.streams import Generators, get_states, set_states
+from nnlite.undeclared import check_declared
 
 __all__ = ["Epoch", "GoOn", "Loop"]
 
@@ -468,6 +469,8 @@ class Loop:
 
     def end_epoch(self, loss: Value, metrics: dict[str, Any], epoch: Epoch) -> None:
         """Write the row of the epoch and call the callbacks."""
+        if self.before is not None:  # what a layer made in its first forward pass is seen now
+            check_declared("fit, layer {}", self.state.model.layers)
         state = self.state
         row: dict[str, Any] = {"loss": loss, **metrics}
         if isinstance(self.validation, Arrays | Stream):

@@ -200,7 +200,7 @@ class Sequential(Explained):
         if replicas is not None:
             replicas = check_integer("Sequential(replicas=)", replicas, low=1)
         dtype = check_dtype("Sequential(dtype=)", dtype)
-        self.layers = check_layers(layers, replicas=replicas)
+        self._layers = check_layers(layers, replicas=replicas)
         self.input_shape, self._output_shapes = follow_shapes(self.layers)
         self.output_shape = self._output_shapes[-1]
         self.preprocessing = check_preprocessing(preprocessing, self.input_shape)
@@ -241,6 +241,20 @@ class Sequential(Explained):
         learning = [index for index, layer in enumerate(self.layers) if layer.parameter_names]
         # Nobody asks for dL/dx of the first layer that learns, nor for anything before it.
         self._first_learning = learning[0] if learning else len(self.layers)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, from input to output."""
+        return self._layers
+
+    @layers.setter
+    def layers(self, layers: Any) -> None:
+        raise ArgumentError(
+            "Sequential.layers",
+            "to stay as they are, since the model has one array for the parameters of all",
+            f"{layers!r}",
+            "Make a new model, of copies: Sequential([*copy.deepcopy(model.layers), Dense(8, 1)]).",
+        )
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:
@@ -398,7 +412,7 @@ class Sequential(Explained):
 
     def _forward(self, x: Array, ctx: ModelContext | None = None) -> Array:
         if ctx is None:
-            for layer in self.layers:
+            for layer in self._layers:
                 x = layer.forward(x)
             return x
         if ctx.spread and not self.boundary.row_axis(x):

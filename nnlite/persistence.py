@@ -24,6 +24,7 @@ from nnlite.files import TensorFile, check_path, open_tensors, parse_json, short
 from nnlite.initializers import Initializer
 from nnlite.layers import Embedding, Layer, Standardize
 from nnlite.model import Sequential
+from nnlite.undeclared import check_declared
 
 __all__ = ["load", "save"]
 
@@ -85,6 +86,7 @@ def save(model: Sequential, path: str | os.PathLike[str]) -> None:
     if not isinstance(model, Sequential):
         raise ArgumentTypeError("save", "a Sequential", f"{model!r}", "Give a model.")
     target = check_path("save(path)", path)
+    check_declared("save, layer {}", model.layers)
     if len(model) > _MAX_LAYERS:
         fix = "Join layers into one of your own."
         raise ArgumentError("save", f"at most {_MAX_LAYERS:,} layers", f"{len(model):,}", fix)

@@ -31,6 +31,7 @@ from nnlite.second_order import FullBatchOptimizer
 from nnlite.snapshot import capture, check, restore
 from nnlite.sources import Arrays, training_source, validation_source
 from nnlite.streams import Generators, Seeds, check_rngs
+from nnlite.undeclared import check_declared
 
 __all__ = ["fit"]
 
@@ -62,6 +63,7 @@ def fit(
         ranks = ranks_for(distributed)
     with ranks.agreeing():
         X, y, weight, validation = ranks.given(X, y, weight, validation)
+        check_declared("fit, layer {}", model.layers)
         model.boundary.check_loss(loss)
         _check_optimizer(model, optimizer, loss)
         epochs = check_integer("fit(epochs=)", epochs, low=1)

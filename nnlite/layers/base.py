@@ -165,7 +165,9 @@ class Layer(Configured):
 
     A layer treats the last axes of its input as (batch, features) and broadcasts
     over any axes before them, which are replicas. It changes no array that it did
-    not make, and keeps nothing of a pass on itself.
+    not make, and keeps nothing of a pass on itself. What it holds is declared: parameters
+    with `declare`, other arrays in `buffers` or as an argument. Another layer, or an array
+    that is not declared, would be neither trained nor saved, and models refuse it.
 
     A subclass writes `forward` and `backward`. If it has parameters, it names them
     with `Parameter` in the class body and gives their shapes with `declare` in

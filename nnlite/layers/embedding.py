@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,8 +96,6 @@ class Embedding(Layer):
             raise ArgumentError(
                 "Embedding(categories)", "at least one column", "none", "Give a count, or numeric=1 or more."
             )
-        self._counts = np.array(self.categories, dtype=np.float64)
-        self._offsets = np.cumsum((0, *self.categories), dtype=np.intp)[:-1]
         if self.categories:
             shape = (sum(self.categories), self.features)
             self.declare("W", shape, initializer=_small if weight_initializer is None else weight_initializer)
@@ -170,7 +169,8 @@ class Embedding(Layer):
     def _rows(self, x: Array) -> NDArray[np.intp]:
         """Return the row of `W` that each id stands for."""
         ids = np.rint(x[..., self.numeric :])
-        fits = (ids >= 0) & (ids < self._counts)  # False for NaN
+        counts, offsets = _tables(self.categories)
+        fits = (ids >= 0) & (ids < counts)  # False for NaN
         if not fits.all():
             place = tuple(int(i) for i in np.argwhere(~fits)[0])
             column = place[-1]
@@ -181,7 +181,7 @@ class Embedding(Layer):
                 "Ids count from 0; np.unique(names, return_inverse=True)[1] makes them so.",
             )
         rows: NDArray[np.intp] = ids.astype(np.intp)
-        rows += self._offsets
+        rows += offsets
         return rows
 
     def _look_up(self, rows: NDArray[np.intp]) -> Array:
@@ -192,6 +192,16 @@ class Embedding(Layer):
         replica = np.arange(len(W))[:, None, None]
         found: Array = W[replica, rows]
         return found
+
+
+@lru_cache(maxsize=64)
+def _tables(categories: tuple[int, ...]) -> tuple[AnyArray, AnyArray]:
+    """Return the count of each column, and the first row of `W` that is its."""
+    counts = np.array(categories, dtype=np.float64)
+    offsets = np.cumsum((0, *categories), dtype=np.intp)[:-1]
+    for table in (counts, offsets):
+        table.flags.writeable = False
+    return counts, offsets
 
 
 def _add_up(rows: AnyArray, blame: Array, out: Array) -> None:

@@ -17,6 +17,7 @@ from nnlite.testing.diagnosis import compare
 from nnlite.testing.differences import STEP, Slopes, measure_slopes
 from nnlite.testing.layer_rules import check_backward_rules, check_forward_rules
 from nnlite.testing.report import CheckReport
+from nnlite.undeclared import check_declared
 
 __all__ = ["check_layer"]
 
@@ -108,6 +109,7 @@ def check_layer(
     generator = check_rng("check_layer(rng=)", rng)
     if replicas is not None:
         replicas = check_integer("check_layer(replicas=)", replicas, low=1)
+    check_declared("check_layer(layer)", [layer], kind=GradientCheckError)
     sample, data = _make_input(layer, x, batch, replicas, generator)
     seed = int(generator.integers(2**32))
     if replicas is None:
