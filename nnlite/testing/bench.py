@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite._typing import Array
+from nnlite._typing import AnyArray, Array
 from nnlite.layers.base import Context, Layer
 from nnlite.parameters import Parameters
 from nnlite.testing.diagnosis import shape_hint
@@ -40,6 +40,10 @@ class Bench:
         The copy, the input, and the parameters and gradients of the copy.
     dy : ndarray of the shape of the output
         The gradient that comes from above: normal random numbers.
+    grads : ndarray
+        Where contexts have gradients written: a buffer apart from that of the parameters.
+    sample, replicas
+        What was given.
     y_shape : tuple of int
         The shape that the output should have.
     batch, batch_axis : int
@@ -53,6 +57,7 @@ class Bench:
     ) -> None:
         self.layer = copy.deepcopy(layer)
         self.x: Array = x.astype(dtype)
+        self.sample, self.replicas = sample, replicas
         self.params = Parameters(self.layer._specs.values(), dtype=dtype, replicas=replicas)
         self.layer._bind(self.params)
         rng = np.random.default_rng(seed)
@@ -68,13 +73,25 @@ class Bench:
         self.batch_axis = len(leading)
         self.y_shape = (*leading, self.batch, *self.layer.output_shape(sample))
         self.dy: Array = rng.normal(size=self.y_shape).astype(dtype)
+        self.grads = np.zeros_like(self.params.grads)
+        self.keep_buffers()
 
-    def context(self, *, training: bool = True, seed: int = 0, needs_dx: bool | None = None) -> Context:
+    def copy_of_buffers(self) -> dict[str, AnyArray]:
+        """Copy what the layer has measured."""
+        return {name: array.copy() for name, array in self.layer.buffers.items()}
+
+    def keep_buffers(self) -> None:
+        """Let every pass begin with the buffers as they are now, so that no pass depends on one before."""
+        self._buffers = self.copy_of_buffers()
+
+    def context(
+        self, *, training: bool = True, seed: int = 0, needs_dx: bool | None = None, rng: Any = None
+    ) -> Context:
         """Make a context. The same seed gives the same random numbers in ``forward``."""
         return Context(
-            self.layer._grads,
+            self.layer.gradients(self.params.split(self.grads)),
             training=training,
-            rng=np.random.default_rng(seed),
+            rng=np.random.default_rng(seed) if rng is None else rng,
             needs_dx=self.needs_dx if needs_dx is None else needs_dx,
         )
 
@@ -87,9 +104,14 @@ class Bench:
         other: Array = draw(rng, self.x.shape).astype(self.x.dtype)
         return other
 
-    def forward(self, ctx: Context | None, x: Array | None = None) -> Array:
-        """Run the layer forward."""
+    def forward(
+        self, ctx: Context | None, x: Array | None = None, *, copied: bool = True, fresh: bool = True
+    ) -> Array:
+        """Run the layer forward, on a copy of the input and with the buffers as they were."""
+        if fresh:
+            self.layer.buffers = {name: array.copy() for name, array in self._buffers.items()}
         x = self.x if x is None else x
+        x = x.copy() if copied else x
         return guarded(
             f"{self.layer}.forward",
             f"a result for x of shape {x.shape}",
@@ -104,28 +126,31 @@ class Bench:
             ctx,
         )
 
-    def backward(self, ctx: Context) -> Array | None:
-        """Run the layer backward. The gradients of its parameters are then in `params`."""
+    def backward(self, ctx: Context, dy: Array | None = None, *, copied: bool = True) -> Array | None:
+        """Run the layer backward. The gradients of its parameters are then in `grads`."""
+        dy = self.dy if dy is None else dy
         return guarded(
             f"{self.layer}.backward",
-            f"a result for dy of shape {self.dy.shape}",
+            f"a result for dy of shape {dy.shape}",
             shape_hint(self.batch),
             self.layer.backward,
-            self.dy,
+            dy.copy() if copied else dy,
             ctx,
         )
 
-    def output(self) -> Array:
-        """Compute the output as in training, always with the same random numbers."""
-        return self.forward(self.context())
+    def output(self, *, training: bool = True) -> Array:
+        """Compute the output, always with the same random numbers."""
+        return self.forward(self.context(training=training))
 
-    def gradients(self, fill: float = 0.0) -> tuple[Array | None, Array]:
+    def gradients(self, fill: float = 0.0, *, training: bool = True) -> tuple[Array | None, Array]:
         """Run forward and backward.
 
         Parameters
         ----------
         fill : float
             What the gradient buffer holds before.
+        training : bool
+            What the context says.
 
         Returns
         -------
@@ -134,7 +159,7 @@ class Bench:
         grads : ndarray
             A copy of the gradient buffer.
         """
-        ctx = self.context()
+        ctx = self.context(training=training)
         self.forward(ctx)
-        self.params.grads[...] = fill
-        return self.backward(ctx), self.params.grads.copy()
+        self.grads[...] = fill
+        return self.backward(ctx), self.grads.copy()

@@ -15,9 +15,8 @@ from nnlite.layers.base import Layer
 from nnlite.testing.bench import Bench
 from nnlite.testing.diagnosis import compare
 from nnlite.testing.differences import STEP, Slopes, measure_slopes
-from nnlite.testing.layer_rules import check_backward_rules, check_forward_rules
-from nnlite.testing.report import CheckReport
-from nnlite.undeclared import check_declared
+from nnlite.testing.layer_rules import RULES, check_apart
+from nnlite.testing.report import CheckReport, Rule
 
 __all__ = ["check_layer"]
 
@@ -73,11 +72,10 @@ def check_layer(
 
     Notes
     -----
-    Besides the gradients it is checked that shapes and dtypes are kept; that ``forward``
-    gives the same with and without a context; that nothing is changed in place or kept on
-    the layer; that two passes can be open at once; and that gradients overwrite. Where
-    the slopes to the left and to the right differ, as those of a ReLU at 0, any gradient
-    between the two is right.
+    The report lists what was tried, and nothing else is certified: without `replicas` it says
+    nothing of replicas. A layer may mix the rows of a batch in training, as batch normalization
+    does, but not in prediction. Where the slopes to the left and to the right differ, as those of
+    a ReLU at 0, any gradient between the two is right.
 
     Examples
     --------
@@ -109,7 +107,6 @@ def check_layer(
     generator = check_rng("check_layer(rng=)", rng)
     if replicas is not None:
         replicas = check_integer("check_layer(replicas=)", replicas, low=1)
-    check_declared("check_layer(layer)", [layer], kind=GradientCheckError)
     sample, data = _make_input(layer, x, batch, replicas, generator)
     seed = int(generator.integers(2**32))
     if replicas is None:
@@ -162,32 +159,44 @@ def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
 def _check(
     layer: Layer, sample: tuple[int, ...], x: Array, replicas: int | None, seed: int, tolerance: float
 ) -> CheckReport:
-    """Run all checks on one input."""
-    errors = {}
-    for dtype in (np.float64, np.float32):
-        bench = Bench(layer, sample, x, replicas, dtype, seed)
-        check_forward_rules(bench)
-        check_backward_rules(bench)
-        if dtype is np.float64:
-            errors.update(_check_gradients(bench, tolerance))
-    checked = [
-        "shapes are kept, and so are float32 and float64",
-        "forward gives the same with and without a context",
-        "nothing is changed in place or kept on the layer",
-        "gradients overwrite",
-    ]
-    if replicas is not None:
-        checked.append(f"{replicas} replicas do not mix")
+    """Run all checks on one input, and with replicas on one that they share too."""
+    found = {}
+    inputs = {"": x}
     if replicas is not None and layer.parameter_names:
-        bench = Bench(layer, sample, x[0], replicas, np.float64, seed)
-        check_forward_rules(bench)
-        check_backward_rules(bench)
-        found = _check_gradients(bench, tolerance)
-        errors.update({f"{name} with an x that all replicas share": error for name, error in found.items()})
-    return CheckReport(f"{layer}", errors, tuple(checked))
+        inputs[SHARED] = x[0]
+    for label, data in inputs.items():
+        make = partial(Bench, layer, sample, data, replicas)
+        for rule in RULES:
+            rule.check(make(np.float64, seed))
+        errors = _check_gradients(make(np.float64, seed), tolerance)
+        found.update({f"{name}{label}": error for name, error in errors.items()})
+        NOT_TRAINING.check(make(np.float64, seed), tolerance)
+        for rule in RULES:
+            rule.check(make(np.float32, seed))
+    checked = [rule.sentence for rule in (*RULES, NOT_TRAINING)]
+    if replicas is not None:
+        for data in (x, x[0]):
+            APART.check(partial(Bench, layer, sample, data, replicas, np.float64, seed))
+        checked.append(APART.sentence.format(replicas))
+    return CheckReport(f"{layer}", found, tuple(checked))
 
 
-def _check_gradients(bench: Bench, tolerance: float) -> dict[str, float]:
+def _check_not_training(bench: Bench, tolerance: float) -> None:
+    """Check the gradients of a pass without noise, as `Sequential.jacobian` asks for them."""
+    try:
+        _check_gradients(bench, tolerance, training=False)
+    except GradientCheckError as error:
+        expected = f"{error.expected}, when ctx.training is False"
+        raise GradientCheckError(error.where, expected, error.got, error.fix) from None
+
+
+#: Like `RULES`, of what they are not enough for.
+NOT_TRAINING = Rule("gradients are right with ctx.training False too", _check_not_training)
+APART = Rule("{} replicas do not mix, with an x of their own and with one that they share", check_apart)
+SHARED = " with an x that all replicas share"
+
+
+def _check_gradients(bench: Bench, tolerance: float, *, training: bool = True) -> dict[str, float]:
     """Compare dL/dx and the gradient of each parameter with central differences."""
     where = f"{bench.layer}.backward"
     factors = {
@@ -196,20 +205,21 @@ def _check_gradients(bench: Bench, tolerance: float) -> dict[str, float]:
         1 / bench.batch: f"It is 1/{bench.batch} of the slope, and there are {bench.batch} rows: take the "
         "sum over the batch, not the mean; the loss has divided by the number of rows already.",
     }
-    dx, grads = bench.gradients()
+    dx, grads = bench.gradients(training=training)
+    output = partial(bench.output, training=training)
     errors = {}
     if bench.needs_dx and dx is not None:
         errors["dL/dx"] = compare(
             where,
             "dL/dx",
             dx,
-            measure_slopes(bench.output, bench.x, bench.dy, tolerance=tolerance),
+            measure_slopes(output, bench.x, bench.dy, tolerance=tolerance),
             tolerance=tolerance,
             factors=factors,
             suspects=partial(_suspects_for_dx, bench),
             regions={"x is negative": bench.x < 0, "x is positive": bench.x > 0},
         )
-    slopes = _parameter_slopes(bench, bench.dy, tolerance)
+    slopes = _parameter_slopes(bench, bench.dy, tolerance, training=training)
     for name, gradient in bench.params.split(grads).items():
         errors[f"dL/d{name}"] = compare(
             where,
@@ -223,9 +233,12 @@ def _check_gradients(bench: Bench, tolerance: float) -> dict[str, float]:
     return errors
 
 
-def _parameter_slopes(bench: Bench, blame: Array, tolerance: float = 1.0) -> dict[str, Slopes]:
+def _parameter_slopes(
+    bench: Bench, blame: Array, tolerance: float = 1.0, *, training: bool = True
+) -> dict[str, Slopes]:
     """Measure the slope along every parameter."""
-    flat = measure_slopes(bench.output, bench.params.values, blame, tolerance=tolerance)
+    output = partial(bench.output, training=training)
+    flat = measure_slopes(output, bench.params.values, blame, tolerance=tolerance)
     low, high = bench.params.split(flat.low), bench.params.split(flat.high)
     return {name: Slopes(low[name], high[name], flat.floor) for name in bench.params}
 

@@ -1,181 +1,230 @@
-"""The rules that every layer keeps, apart from its gradients being right."""
+"""The rules of every layer, apart from right gradients: a sentence for each, and how it is tried."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from nnlite._typing import Array
+from nnlite._typing import AnyArray, Array
 from nnlite.errors import GradientCheckError
-from nnlite.layers.base import Context
+from nnlite.layers.base import Context, Layer
+from nnlite.streams import Generators
 from nnlite.testing.bench import Bench
 from nnlite.testing.diagnosis import explain_shape
 from nnlite.testing.differences import relative_error
-from nnlite.testing.report import Snapshot, check_array
+from nnlite.testing.report import Rule, Snapshot, check_dtype, check_shape
+from nnlite.testing.state import changed, look
+from nnlite.undeclared import check_declared
 
-__all__ = ["check_backward_rules", "check_forward_rules"]
+__all__ = ["RULES", "check_apart"]
 
 
-def check_forward_rules(bench: Bench) -> None:
-    """Check what ``forward`` returns, and that it depends on nothing and changes nothing else.
+def _check_declared(bench: Bench) -> None:
+    check_declared("check_layer(layer)", [bench.layer], kind=GradientCheckError)
 
-    Parameters
-    ----------
-    bench : Bench
-        The layer.
 
-    Raises
-    ------
-    GradientCheckError
-        If a rule is broken.
-    """
+def _check_output_shape(bench: Bench) -> None:
     where = f"{bench.layer}.forward"
-    snapshot = Snapshot({"x": bench.x, "its parameters": bench.params.values})
-    before = dict(vars(bench.layer))
-    y = bench.forward(None)
-    snapshot.check(where)
-    _check_kept_nothing(where, bench, before)
-    check_array(where, y, bench.y_shape, bench.params.dtype, _explain_output(bench, y))
-    if not np.isfinite(y).all():
-        raise GradientCheckError(
-            where,
-            "finite numbers",
-            "NaN or infinity",
-            "If it takes only some numbers, such as positive ones, give check_layer an x of those.",
-        )
-    quiet = bench.forward(bench.context(training=False))
+    for ctx in (None, bench.context()):
+        y = bench.forward(ctx)
+        fix = "Each row of x gives one row of y; axes before the batch stay as they are."
+        if isinstance(y, np.ndarray) and y.shape[:-1] == bench.y_shape[:-1]:
+            fix = "If the layer changes the shape of a sample, write output_shape(self, input_shape)."
+        check_shape(where, y, bench.y_shape, fix)
+        if not np.isfinite(y).all():
+            raise GradientCheckError(
+                where,
+                "finite numbers",
+                "NaN or infinity",
+                "If it takes only some numbers, such as positive ones, give check_layer an x of those.",
+            )
+
+
+def _check_dx_shape(bench: Bench) -> None:
+    ctx = bench.context()
+    bench.forward(ctx)
+    dx = bench.backward(ctx)
+    if bench.needs_dx:
+        said = explain_shape(dx.shape, bench.x.shape, bench.batch) if isinstance(dx, np.ndarray) else ""
+        fix = said or "It returns dL/dx, which has the shape of x: for y = x @ W it is dy @ W.mT."
+        check_shape(f"{bench.layer}.backward", dx, bench.x.shape, fix)
+
+
+def _check_dtypes(bench: Bench) -> None:
+    ctx = bench.context()
+    for y in (bench.forward(None), bench.forward(ctx)):
+        check_dtype(f"{bench.layer}.forward", y, bench.params.dtype)
+    dx = bench.backward(ctx)
+    if bench.needs_dx and dx is not None:
+        check_dtype(f"{bench.layer}.backward", dx, bench.params.dtype)
+
+
+def _check_context(bench: Bench) -> None:
     _check_agreement(
-        where,
-        y,
-        quiet,
+        f"{bench.layer}.forward",
+        bench.forward(None).copy(),
+        bench.forward(bench.context(training=False)),
         "the same output with a context, in which training is False, as without one",
         "A context is only the place to keep what backward needs.",
     )
-    first, again, other = (bench.forward(bench.context(seed=seed)) for seed in (0, 0, 1))
-    snapshot.check(where)
+
+
+def _check_repeats(bench: Bench) -> None:
+    first = bench.forward(bench.context()).copy()
+    bench.forward(None, bench.other_input())
+    bench.forward(bench.context(seed=1), bench.other_input())
     _check_agreement(
-        where,
+        f"{bench.layer}.forward",
         first,
-        again,
+        bench.forward(bench.context()),
         "the same output for the same x, parameters and random generator",
         "Draw random numbers from ctx.rng only, and keep nothing from one pass to the next.",
     )
+
+
+def _check_chance(bench: Bench) -> None:
     if not bench.layer.stochastic:
         _check_agreement(
-            where,
-            first,
-            other,
+            f"{bench.layer}.forward",
+            bench.forward(bench.context(seed=0)).copy(),
+            bench.forward(bench.context(seed=1)),
             "no chance in the output of a layer that is not stochastic",
             "Write stochastic = True in the class.",
         )
 
 
-def check_backward_rules(bench: Bench) -> None:
-    """Check what ``backward`` returns and writes, and that it depends on its context alone.
-
-    Parameters
-    ----------
-    bench : Bench
-        The layer, whose ``forward`` keeps its rules.
-
-    Raises
-    ------
-    GradientCheckError
-        If a rule is broken.
-    """
-    where = f"{bench.layer}.backward"
-    before = dict(vars(bench.layer))
+def _check_in_place(bench: Bench) -> None:
+    x, dy = bench.x.copy(), bench.dy.copy()
+    kept = Snapshot({"x": x, "its parameters": bench.params.values})
     ctx = bench.context()
-    y = bench.forward(ctx)
-    snapshot = Snapshot(
-        {"x": bench.x, "dy": bench.dy, "the output y": y, "its parameters": bench.params.values}
-    )
-    bench.params.grads[...] = np.nan
-    dx = bench.backward(ctx)
-    snapshot.check(where)
-    if bench.needs_dx:
-        check_array(where, dx, bench.x.shape, bench.params.dtype, _explain_dx(bench, dx))
-    _check_written(where, bench)
-    grads = bench.params.grads.copy()
+    for some in (None, bench.context(training=False), ctx):
+        y = bench.forward(some, x, copied=False)
+        kept.check(f"{bench.layer}.forward")
+    kept = Snapshot({"x": x, "dy": dy, "the output y": y, "its parameters": bench.params.values})
+    bench.backward(ctx, dy, copied=False)
+    kept.check(f"{bench.layer}.backward")
 
-    def check_same(ctx: Context, expected: str, fix: str) -> None:
-        bench.params.grads[...] = np.nan
-        again = bench.backward(ctx)
-        if dx is not None and again is not None:
-            _check_agreement(where, dx, again, f"dL/dx {expected}", fix)
-        for name, kept in bench.params.split(grads).items():
-            _check_agreement(where, kept, bench.params.grad(name), f"dL/d{name} {expected}", fix)
 
-    check_same(
-        ctx,
-        "to be the same when it is called again with the same context",
-        "It changes what forward saved: make new arrays instead.",
-    )
-    other = bench.other_input()
+def _check_kept_nothing(bench: Bench) -> None:
+    def see() -> dict[str, Any]:
+        return look(bench.layer, without=vars(Layer()), base=Layer)
+
+    before = see()
+
+    def check(what: str) -> None:
+        written = changed(before, see())
+        if written:
+            raise GradientCheckError(
+                f"{bench.layer}.{what}",
+                "nothing to be kept on the layer",
+                f"{written[0]} written",
+                "Two passes at once would mix: write `if ctx is not None: ctx.save(...)`, and read ctx.saved "
+                "in backward. What is measured in training goes into self.buffers.",
+            )
+
     ctx = bench.context()
-    bench.forward(ctx)
-    bench.forward(bench.context(seed=1), other)
-    bench.forward(None, other)
-    written = _written(bench, before)
-    kept_in = f" It was kept in self.{written[0]}." if written else ""
-    check_same(
-        ctx,
-        "not to change when another input goes forward in between, in a context of its own",
-        f"Keep what backward needs in ctx.save(...), not on the layer.{kept_in}",
-    )
-    ctx = bench.context(needs_dx=False)
-    bench.forward(ctx)
-    check_same(
-        ctx,
-        "to be the same when ctx.needs_dx is False",
-        "Without a need for dL/dx it may return None, but the parameters still get their gradients.",
-    )
+    for some in (None, bench.context(training=False), ctx):
+        bench.forward(some)
+        check("forward")
+    bench.backward(ctx)
+    check("backward")
 
 
-def _explain_output(bench: Bench, y: Any) -> str:
-    if isinstance(y, np.ndarray) and y.shape[:-1] == bench.y_shape[:-1]:
-        return "If the layer changes the shape of a sample, write output_shape(self, input_shape)."
-    return "Each row of x gives one row of y; axes before the batch stay as they are."
+def _check_buffers(bench: Bench) -> None:
+    kept = bench.copy_of_buffers()
+    for ctx in (None, bench.context(training=False)):
+        bench.forward(ctx)
+        moved = changed(look(_Named(kept)), look(_Named(bench.layer.buffers)))
+        if moved:
+            raise GradientCheckError(
+                f"{bench.layer}.forward",
+                "buffers to stay as they are in prediction",
+                f"another self.buffers[{moved[0].removeprefix('self.')!r}]",
+                "Write `if ctx is not None and ctx.training:` before it.",
+            )
 
 
-def _explain_dx(bench: Bench, dx: Any) -> str:
-    said = explain_shape(dx.shape, bench.x.shape, bench.batch) if isinstance(dx, np.ndarray) else ""
-    return said or "It returns dL/dx, which has the shape of x: for y = x @ W it is dy @ W.mT."
+class _Named:
+    """Something with these attributes."""
+
+    def __init__(self, attributes: dict[str, Any]) -> None:
+        self.__dict__.update(attributes)
 
 
-def _agree(a: Array, b: Array) -> bool:
-    """Tell whether two results are the same up to rounding."""
-    return a.shape == b.shape and relative_error(a, b) < 100 * float(np.finfo(a.dtype).eps)
-
-
-def _check_agreement(where: str, a: Array, b: Array, expected: str, fix: str) -> None:
-    if not _agree(a, b):
-        gap = np.abs(a - b).max() if a.shape == b.shape else np.nan
-        got = "something else" if np.isnan(gap) else f"a gap of {gap:.3g}"
-        raise GradientCheckError(where, expected, got, fix)
-
-
-def _written(bench: Bench, before: dict[str, Any]) -> list[str]:
-    """Return the names of the attributes that a pass has written on the layer."""
-    return [name for name, value in vars(bench.layer).items() if before.get(name, before) is not value]
-
-
-def _check_kept_nothing(where: str, bench: Bench, before: dict[str, Any]) -> None:
-    written = _written(bench, before)
-    if written:
-        raise GradientCheckError(
-            where,
-            "nothing to be kept on the layer",
-            f"self.{written[0]} written",
-            "Two passes at once would mix: write `if ctx is not None: ctx.save(...)`, and read ctx.saved "
-            "in backward.",
+def _check_rows(bench: Bench) -> None:
+    y = bench.forward(None)
+    axis = bench.x.ndim - 1 - len(bench.sample)
+    out = y.ndim - 1 - (len(bench.y_shape) - 1 - bench.batch_axis)
+    for row in range(bench.batch if bench.batch > 1 else 0):
+        alone = bench.forward(None, bench.x.take([row], axis=axis))
+        _check_agreement(
+            f"{bench.layer}.forward",
+            y.take([row], axis=out),
+            alone,
+            f"in prediction the same output for row {row} alone as among {bench.batch} rows",
+            "Rows are predicted in batches of any size. Measure over a batch in training only, where "
+            "ctx.training is True, and keep what was measured in self.buffers for prediction.",
         )
 
 
-def _check_written(where: str, bench: Bench) -> None:
-    """Check that no parameter's gradient still holds the NaN that was put there before."""
-    missing = [name for name in bench.params if np.isnan(bench.params.grad(name)).any()]
+def _check_layout(bench: Bench) -> None:
+    y = bench.forward(None).copy()
+    dx, grads = bench.gradients()
+    dx = None if dx is None else dx.copy()
+    fix = "Reshape with reshape, which follows the axes, and not by the order in memory."
+    for arrange in (_by_columns, _every_other):
+        _check_agreement(
+            f"{bench.layer}.forward",
+            y,
+            bench.forward(None, arrange(bench.x), copied=False),
+            "the same output for the same x in another order in memory",
+            fix,
+        )
+        ctx = bench.context()
+        bench.forward(ctx, arrange(bench.x), copied=False)
+        bench.grads[...] = 0
+        again = bench.backward(ctx, arrange(bench.dy), copied=False)
+        what = "to be the same for x and dy in another order in memory"
+        _check_gradients_agree(bench, (dx, grads), again, what, fix)
+
+
+def _by_columns(array: Array) -> Array:
+    return np.asfortranarray(array)
+
+
+def _every_other(array: Array) -> Array:
+    wide = np.repeat(array, 2, axis=-1)
+    return wide[..., ::2]
+
+
+def _check_own(bench: Bench) -> None:
+    ctx = bench.context()
+    results = {"forward": [bench.forward(None), bench.forward(ctx)], "backward": []}
+    if bench.needs_dx and (dx := bench.backward(ctx)) is not None:
+        results["backward"].append(dx)
+    kept = {name: [array.copy() for array in arrays] for name, arrays in results.items()}
+    other = bench.context(seed=1)
+    bench.forward(None, bench.other_input())
+    bench.forward(other, bench.other_input())
+    bench.backward(other)
+    bench.params.values += 1  # as a step would
+    bench.grads[...] = 0
+    for name, arrays in results.items():
+        for array, copy in zip(arrays, kept[name], strict=True):
+            if not np.array_equal(array, copy, equal_nan=True):
+                raise GradientCheckError(
+                    f"{bench.layer}.{name}",
+                    f"what {name} returned to stay as it is",
+                    "other numbers after another pass and a step",
+                    "Return a new array in every pass, and no view of a parameter.",
+                )
+
+
+def _check_overwrites(bench: Bench) -> None:
+    bench.gradients(np.nan)
+    missing = [name for name in bench.params if np.isnan(bench.params.split(bench.grads)[name]).any()]
     if not missing:
         return
     name = missing[0]
@@ -191,4 +240,163 @@ def _check_written(where: str, bench: Bench) -> None:
     else:
         got = f"{int((one != zero).sum())} of {one.size} numbers not written"
         fix = f"Write all of them: ctx.grads.{name}[...] = ..."
-    raise GradientCheckError(where, what, got, fix)
+    raise GradientCheckError(f"{bench.layer}.backward", what, got, fix)
+
+
+def _check_again(bench: Bench) -> None:
+    ctx = bench.context()
+    bench.forward(ctx)
+    first = _gradients(bench, ctx)
+    again = bench.backward(ctx)
+    fix = "It changes what forward saved: make new arrays instead."
+    _check_gradients_agree(
+        bench, first, again, "to be the same when it is called again with the same context", fix
+    )
+
+
+def _check_two_passes(bench: Bench) -> None:
+    ctx = bench.context()
+    bench.forward(ctx)
+    first = _gradients(bench, ctx)
+    ctx = bench.context()
+    bench.forward(ctx)
+    bench.forward(bench.context(seed=1), bench.other_input())
+    bench.forward(None, bench.other_input())
+    _check_gradients_agree(
+        bench,
+        first,
+        bench.backward(ctx),
+        "not to change when another input goes forward in between, in a context of its own",
+        "Keep what backward needs in ctx.save(...), not on the layer.",
+    )
+
+
+def _check_no_need(bench: Bench) -> None:
+    first = bench.gradients()
+    ctx = bench.context(needs_dx=False)
+    bench.forward(ctx)
+    bench.grads[...] = 0
+    _check_gradients_agree(
+        bench,
+        first,
+        bench.backward(ctx),
+        "to be the same when ctx.needs_dx is False",
+        "Without a need for dL/dx it may return None, but the parameters still get their gradients.",
+    )
+
+
+#: In this order: what comes first is what the ones behind it take for granted.
+RULES = (
+    Rule("it holds no other layer, and no array that is not declared", _check_declared),
+    Rule("the output has the shape that output_shape says", _check_output_shape),
+    Rule("dL/dx has the shape of x", _check_dx_shape),
+    Rule("float32 gives float32, and float64 gives float64", _check_dtypes),
+    Rule("nothing is changed in place: x, dy, the output, parameters", _check_in_place),
+    Rule("nothing is kept on the layer but its buffers", _check_kept_nothing),
+    Rule("buffers stay as they are in prediction", _check_buffers),
+    Rule("forward gives the same without a context as with one that does not train", _check_context),
+    Rule("the same x and generator give the same output, whatever went through before", _check_repeats),
+    Rule("there is no chance in it, unless stochastic = True says so", _check_chance),
+    Rule("in prediction each row depends on itself alone", _check_rows),
+    Rule("x and dy may lie in memory in any order", _check_layout),
+    Rule("what it returned stays as it is through later passes and steps", _check_own),
+    Rule("gradients overwrite what was there", _check_overwrites),
+    Rule("backward gives the same when it is called again", _check_again),
+    Rule("two passes can be open at once", _check_two_passes),
+    Rule("gradients are the same when nobody needs dL/dx", _check_no_need),
+)  # fmt: skip
+
+
+def check_apart(make: Callable[[], Bench]) -> None:
+    """Check that each replica gives what it gives alone, in training and then in prediction.
+
+    Parameters
+    ----------
+    make : callable () -> Bench
+        Makes the layer with replicas anew.
+
+    Raises
+    ------
+    GradientCheckError
+        If one of them gives something else.
+    """
+    together = make()
+    replicas = together.replicas or 1
+    own = bool(together.x.ndim > 1 + len(together.sample))
+    # A layer without parameters that replicas share gives one output for all.
+    spread = together.batch_axis == 1
+    rngs = [np.random.default_rng(seed) for seed in range(replicas)]
+    training = own or not together.layer.stochastic
+    ctx = together.context(training=training, rng=Generators(rngs) if own else rngs[0])
+    found = _pass(together, ctx, together.x, together.dy)
+    for r in range(replicas):
+        bench = make()
+        layer = bench.layer = bench.layer._replica(r)
+        bench.keep_buffers()
+        bench.params = layer._materialized()
+        bench.grads = np.zeros_like(bench.params.grads)
+        alone = _pass(
+            bench,
+            bench.context(training=training, rng=np.random.default_rng(r if own else 0)),
+            together.x[r] if own else together.x,
+            together.dy[r] if spread else together.dy,
+        )
+        for name, right in alone.items():
+            mine = found[name]
+            if mine is None or right is None or (name == "dL/dx" and not own):
+                continue
+            part = mine[r] if mine.size > right.size else mine
+            part = part.reshape(right.shape) if part.size == right.size else part
+            method = "forward" if name in {"the output", "a prediction afterwards"} else "backward"
+            _check_agreement(
+                f"{together.layer}.{method}",
+                right,
+                part,
+                f"{name} of replica {r} of {replicas}"
+                + ("" if own else ", which share an x,")
+                + " to be what it is alone",
+                "Count axes from the end, and leave those before the batch apart: a sum over axis 0 or over "
+                "all axes mixes them.",
+            )
+
+
+def _pass(bench: Bench, ctx: Context, x: Array, dy: Array) -> dict[str, Array | None]:
+    """Run forward, backward and a prediction, and return all that comes out."""
+    y = bench.forward(ctx, x).copy()
+    bench.grads[...] = 0
+    dx = bench.backward(ctx, dy)
+    grads = {f"dL/d{name}": view.copy() for name, view in bench.params.split(bench.grads).items()}
+    after = bench.forward(None, x, fresh=False)
+    return {"the output": y, "dL/dx": dx, **grads, "a prediction afterwards": after}
+
+
+def _gradients(bench: Bench, ctx: Context) -> tuple[Array | None, Array]:
+    """Run backward on a context, and return copies of dL/dx and of the gradients."""
+    bench.grads[...] = 0
+    dx = bench.backward(ctx)
+    grads = bench.grads.copy()
+    bench.grads[...] = 0
+    return (None if dx is None else dx.copy()), grads
+
+
+def _check_gradients_agree(
+    bench: Bench, right: tuple[Array | None, Array], dx: Array | None, expected: str, fix: str
+) -> None:
+    where = f"{bench.layer}.backward"
+    if bench.needs_dx and right[0] is not None and dx is not None:
+        _check_agreement(where, right[0], dx, f"dL/dx {expected}", fix)
+    found = bench.params.split(bench.grads)
+    for name, kept in bench.params.split(right[1]).items():
+        _check_agreement(where, kept, found[name], f"dL/d{name} {expected}", fix)
+
+
+def _check_agreement(where: str, a: AnyArray, b: AnyArray, expected: str, fix: str) -> None:
+    """Refuse two results that are not the same up to rounding."""
+    if a.shape == b.shape and np.array_equal(np.isnan(a), np.isnan(b)):
+        known = ~np.isnan(a)
+        if relative_error(a[known], b[known]) < 100 * float(np.finfo(a.dtype).eps):
+            return
+    gap = np.abs(a - b).max() if a.shape == b.shape else np.nan
+    raise GradientCheckError(
+        where, expected, "something else" if np.isnan(gap) else f"a gap of {gap:.3g}", fix
+    )

@@ -11,7 +11,7 @@ from nnlite._typing import AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError, GradientCheckError
 from nnlite.losses import Loss, Value
 from nnlite.testing.differences import relative_error
-from nnlite.testing.report import Snapshot, check_array, guarded
+from nnlite.testing.report import Snapshot, check_dtype, check_shape, guarded
 
 __all__ = ["check_no_broadcasting", "check_replicas", "check_row_weights", "evaluate", "refuses_weights"]
 
@@ -59,7 +59,8 @@ def evaluate(loss: Loss, pred: Array, target: AnyArray, weight: Array | None = N
         )
     value, grad = result
     _check_value(where, value, pred)
-    check_array(where, grad, pred.shape, pred.dtype, "The gradient has one entry for each of pred.")
+    check_shape(where, grad, pred.shape, "The gradient has one entry for each of pred.")
+    check_dtype(where, grad, pred.dtype)
     for name, array in given.items():
         if np.may_share_memory(grad, array):
             raise GradientCheckError(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from nnlite._typing import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError, GradientCheckError
 
-__all__ = ["CheckReport", "Snapshot", "check_array", "guarded"]
+__all__ = ["CheckReport", "Rule", "Snapshot", "check_dtype", "check_shape", "guarded"]
 
 Result = TypeVar("Result")
 
@@ -50,6 +50,26 @@ class CheckReport:
     def __str__(self) -> str:
         gradients = [f"  {name}: relative error {error:.2g}" for name, error in self.errors.items()]
         return "\n".join([f"{self.subject} is right.", *gradients, *(f"  {what}" for what in self.checked)])
+
+
+class Rule(NamedTuple):
+    """Something that is tried, and the sentence of the report that says so.
+
+    Parameters
+    ----------
+    sentence : str
+        What holds if the check passes, and nothing more.
+    check : callable
+        Tries it, and raises a `GradientCheckError` if it does not hold.
+
+    Examples
+    --------
+    >>> Rule("it is right", print).sentence
+    'it is right'
+    """
+
+    sentence: str
+    check: Callable[..., None]
 
 
 def guarded(
@@ -137,8 +157,8 @@ class Snapshot:
                 )
 
 
-def check_array(where: str, array: Any, shape: tuple[int, ...], dtype: np.dtype[Any], shape_fix: str) -> None:
-    """Check that something is an array of a certain shape and dtype.
+def check_shape(where: str, array: Any, shape: tuple[int, ...], fix: str) -> None:
+    """Check that something is an array of a certain shape.
 
     Parameters
     ----------
@@ -146,10 +166,10 @@ def check_array(where: str, array: Any, shape: tuple[int, ...], dtype: np.dtype[
         What returned it.
     array : object
         The candidate.
-    shape, dtype
+    shape : tuple of int
         What it should have.
-    shape_fix : str
-        What to say if the shape is wrong.
+    fix : str
+        What to say if it has another.
 
     Raises
     ------
@@ -160,7 +180,26 @@ def check_array(where: str, array: Any, shape: tuple[int, ...], dtype: np.dtype[
         fix = "End it with a return." if array is None else "Return a NumPy array."
         raise GradientCheckError(where, f"an array of shape {shape}", f"{type(array).__name__}", fix)
     if array.shape != shape:
-        raise GradientCheckError(where, f"an array of shape {shape}", f"shape {array.shape}", shape_fix)
+        raise GradientCheckError(where, f"an array of shape {shape}", f"shape {array.shape}", fix)
+
+
+def check_dtype(where: str, array: AnyArray, dtype: np.dtype[Any]) -> None:
+    """Check that an array has the dtype of the input.
+
+    Parameters
+    ----------
+    where : str
+        What returned it.
+    array : ndarray
+        The candidate.
+    dtype : numpy.dtype
+        What it should have.
+
+    Raises
+    ------
+    GradientCheckError
+        If it has another.
+    """
     if array.dtype != dtype:
         raise GradientCheckError(
             where,
