@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -15,16 +14,15 @@ from nnlite.checks import (
     check_bool,
     check_ids,
     check_integer,
-    check_labels,
-    check_number,
     check_rng,
     check_rows,
     check_weight,
     is_own,
 )
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
-from nnlite.foreign import is_frame, is_sparse, take_rows
+from nnlite.foreign import is_frame, is_sparse
 from nnlite.rows import SparseRows, as_csr
+from nnlite.splits import check_same_rows, held_out_rows, k_folds, train_test_split
 from nnlite.streams import Generators
 
 __all__ = [
@@ -277,16 +275,6 @@ def _check_same_kind(
             f"shape {sizes[0]}, like the first batch",
             sizes[1],
             "Give targets of one kind in all batches.",
-        )
-
-
-def _check_same_rows(where: str, X: Any, y: AnyArray) -> None:
-    if X.shape[0] != len(y):
-        raise ShapeError(
-            where,
-            "X and y with the same number of rows",
-            f"{X.shape[0]} and {len(y)} (shapes {X.shape} and {y.shape})",
-            "Give one target for each row of X.",
         )
 
 
@@ -555,7 +543,7 @@ def batches(
     """
     rows: Any = as_csr("batches(X=)", X, None) if is_sparse(X) else check_rows("batches(X=)", X)
     y = check_rows("batches(y=)", y)
-    _check_same_rows("batches", rows, y)
+    check_same_rows("batches", rows, y)
     rows = SparseRows(rows) if is_sparse(rows) else rows
     size = check_integer("batches(batch_size=)", batch_size, low=1)
     generator = check_rng("batches(rng=)", rng) if check_bool("batches(shuffle=)", shuffle) else None
@@ -601,182 +589,3 @@ def one_hot(ids: ArrayLike, *, classes: int | None = None, dtype: DTypeLike = np
     rows = np.zeros((len(ids), classes or int(ids.max()) + 1), dtype=dtype)
     rows[np.arange(len(ids)), ids] = 1
     return rows
-
-
-@explained
-def train_test_split(
-    X: ArrayLike, y: ArrayLike, *, test: float = 0.2, stratify: bool = False, rng: RNG = None
-) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
-    """Hold out a random part of the rows for a test.
-
-    Parameters
-    ----------
-    X : array_like of shape (rows, ...), frame or sparse matrix
-        The inputs. Both parts of a frame are frames, those of a sparse matrix CSR matrices.
-    y : array_like of shape (rows, ...)
-        The targets.
-    test : float or int
-        A float between 0 and 1 is the fraction of the rows to hold out, rounded to whole
-        rows; an int is their number.
-    stratify : bool
-        Whether both sides keep the proportions of the classes, as nearly as whole rows
-        allow. The targets must then be integers of shape (rows,).
-    rng : int, numpy.random.Generator or None
-        Draws the rows.
-
-    Returns
-    -------
-    X_train, X_test, y_train, y_test : ndarray, or frame or CSR matrix
-        In random order, with the dtypes of `X` and `y`.
-
-    Raises
-    ------
-    ShapeError
-        If there are no rows, the numbers of rows differ, or `stratify` meets targets
-        that are not of shape (rows,).
-    ArgumentTypeError, ArgumentError
-        If the data are not numbers, an option is outside its range, or a side, or with
-        `stratify` a class on one side, would be empty.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from nnlite.data import train_test_split
-    >>> X, y = np.arange(10.0)[:, None], np.array([0, 0, 0, 0, 0, 0, 0, 0, 1, 1])
-    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, test=0.5, stratify=True, rng=0)
-    >>> X_train.shape, np.bincount(y_train), np.bincount(y_test)
-    ((5, 1), array([4, 1]), array([4, 1]))
-    """
-    where = "train_test_split(X=)"
-    data: Any = as_csr(where, X, None) if is_sparse(X) else X if is_frame(X) else check_rows(where, X)
-    y = check_rows("train_test_split(y=)", y)
-    _check_same_rows("train_test_split", data, y)
-    rows, held_out = len(y), held_out_rows("train_test_split(test=)", test, len(y))
-    order = check_rng("train_test_split(rng=)", rng).permutation(rows)
-    if check_bool("train_test_split(stratify=)", stratify):
-        ids = check_labels("train_test_split(y=)", y)
-        is_test = _stratified(ids[order], held_out)
-    else:
-        is_test = np.arange(rows) < held_out
-    train_rows, test_rows = order[~is_test], order[is_test]
-    return take_rows(data, train_rows), take_rows(data, test_rows), y[train_rows], y[test_rows]
-
-
-@explained
-def k_folds(rows: int, folds: int, *, rng: RNG = None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Draw the rows of each fold of a cross-validation, for one replica a fold.
-
-    Parameters
-    ----------
-    rows : int
-        The number of rows of the data.
-    folds : int
-        How many folds, at least 2.
-    rng : int, numpy.random.Generator or None
-        Draws the rows.
-
-    Returns
-    -------
-    train : ndarray of int of shape (folds, rows - rows // folds)
-        For each fold, the rows to train on.
-    test : ndarray of int of shape (folds, rows // folds)
-        The rows to measure on. No row is in two folds. The ``rows % folds`` rows that are left
-        over are in no test part: all folds have the same size, as replicas must.
-
-    Raises
-    ------
-    ArgumentTypeError, ArgumentError
-        If there are fewer than 2 folds, or fewer rows than folds.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from nnlite import SGD, Dense, MeanSquaredError, Sequential
-    >>> X = np.linspace(-1, 1, 20)[:, None]
-    >>> y = 3 * X + 1
-    >>> train, test = k_folds(len(X), 5, rng=0)
-    >>> model = Sequential([Dense(1, 1)], replicas=5, rng=0)
-    >>> history = model.fit(
-    ...     X[train], y[train], validation=(X[test], y[test]),
-    ...     loss=MeanSquaredError(), optimizer=SGD(0.1), epochs=100, batch_size=4,
-    ... )
-    >>> bool(np.mean(history["validation_loss"][-1]) < 1e-6)
-    True
-    """
-    count = check_integer("k_folds(rows)", rows, low=2)
-    folds = check_integer("k_folds(folds)", folds, low=2)
-    if folds > count:
-        raise ArgumentError(
-            "k_folds(folds)", f"at most one fold for each of {count} rows", f"{folds}", "Give fewer."
-        )
-    order = check_rng("k_folds(rng=)", rng).permutation(count)
-    size = count // folds
-    starts = range(0, folds * size, size)
-    test = np.stack([order[start : start + size] for start in starts])
-    train = np.stack([np.delete(order, np.s_[start : start + size]) for start in starts])
-    return train, test
-
-
-def held_out_rows(where: str, test: float, rows: int) -> int:
-    """Return how many rows a fraction, or a number, of rows holds out.
-
-    Parameters
-    ----------
-    where : str
-        Names the argument in the message.
-    test : float or int
-        A fraction in (0, 1), rounded to whole rows, or a number of rows.
-    rows : int
-        How many rows there are.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    ArgumentTypeError, ArgumentError
-        If that is no number, or leaves one side empty.
-
-    Examples
-    --------
-    >>> held_out_rows("here", 0.2, 10)
-    2
-    """
-    if isinstance(test, Integral):
-        held_out = check_integer(where, test, low=1)
-    else:
-        held_out = round(rows * check_number(where, test, low=0.0, high=1.0, low_open=True, high_open=True))
-    if not 0 < held_out < rows:
-        raise ArgumentError(
-            where,
-            f"a part of the {rows} rows that leaves some on both sides",
-            f"{test}, which holds out {held_out}",
-            "Give more rows."
-            if rows < 2
-            else f"Give a number of rows from 1 to {rows - 1}."
-            if isinstance(test, Integral)
-            else f"Give a fraction from {1 / rows:.2g} to {1 - 1 / rows:.2g}.",
-        )
-    return held_out
-
-
-def _stratified(ids: NDArray[np.int64], held_out: int) -> NDArray[np.bool_]:
-    """Mark `held_out` rows so that every class has its share of them."""
-    classes, counts = np.unique(ids, return_counts=True)
-    shares, lost = np.divmod(counts * held_out, len(ids))
-    # The rows that rounding down leaves over go to the classes that lost the most by it.
-    shares[np.argsort(-lost, kind="stable")[: held_out - shares.sum()]] += 1
-    one_sided = (shares == 0) | (shares == counts)
-    if one_sided.any():
-        c = int(one_sided.argmax())
-        raise ArgumentError(
-            "train_test_split(stratify=)",
-            "at least one row of every class on both sides",
-            f"{shares[c]} of the {counts[c]} rows of class {classes[c]} for the test",
-            "Change test=, add rows of that class, or use stratify=False.",
-        )
-    marked = np.zeros(len(ids), dtype=bool)
-    for c, share in zip(classes, shares, strict=True):
-        marked[np.flatnonzero(ids == c)[:share]] = True
-    return marked

@@ -18,6 +18,7 @@ from nnlite.loop import Loop
 from nnlite.optimizers import Optimizer
 from nnlite.second_order import FullBatchOptimizer
 from nnlite.sources import Arrays, Source
+from nnlite.splits import HeldOut
 from nnlite.streams import Generators
 
 __all__ = [
@@ -53,7 +54,6 @@ def describe(loop: Loop, callbacks: Sequence[Callback], *, shuffle: Any) -> dict
     """
     state, model = loop.state, loop.state.model
     batch_size = loop.data.batch_size if isinstance(loop.data, Arrays) else None
-    held_out = loop.validation
     return {
         **texts(state),
         "dtype": model.params.dtype.name,
@@ -65,7 +65,7 @@ def describe(loop: Loop, callbacks: Sequence[Callback], *, shuffle: Any) -> dict
         "training data": _fingerprint(loop.data),
         "batch_size": batch_size,
         "shuffle": "a function" if callable(shuffle) else shuffle,
-        "validation": held_out if isinstance(held_out, float | None) else _fingerprint(held_out),
+        "validation": _validation(loop.validation),
         "columns of the history": list(state.columns),
         "callbacks": [_name(callback) for callback in callbacks],
         "rng": [[type(one.bit_generator).__name__ for one in _each(rng)] for rng in loop.rngs],
@@ -135,6 +135,12 @@ def _plain(value: Any) -> Any:
 def _text(thing: Any) -> str:
     """Return the repr, without places in memory."""
     return re.sub(r" at 0x[0-9A-Fa-f]+", "", repr(thing))
+
+
+def _validation(source: Source | HeldOut | None) -> Any:
+    if source is None or isinstance(source, HeldOut):
+        return source and source.describe()
+    return _fingerprint(source)
 
 
 def _fingerprint(source: Source | None) -> dict[str, Any] | str:

@@ -32,6 +32,7 @@ from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer
 from nnlite.second_order import FullBatchOptimizer
 from nnlite.sources import Arrays, Batch, Source, Stream
+from nnlite.splits import HeldOut
 from nnlite.streams import Generators, get_states, set_states
 from nnlite.undeclared import check_declared
 
@@ -136,8 +137,8 @@ class Loop:
         What callbacks are given.
     data : Arrays or Stream
         What to learn from.
-    validation : Arrays, Stream, float or None
-        What to measure on; a fraction is drawn from `data`.
+    validation : Arrays, Stream, HeldOut or None
+        What to measure on; a part is held out of `data`.
     metrics : mapping of str to function
         What to measure.
     callbacks : sequence of Callback
@@ -165,7 +166,7 @@ class Loop:
         self,
         state: TrainingState,
         data: Source,
-        validation: Source | float | None,
+        validation: Source | HeldOut | None,
         metrics: Mapping[str, Metric],
         callbacks: Sequence[Callback],
         rng: np.random.Generator | Generators,
@@ -248,7 +249,7 @@ class Loop:
                     self.restore = None  # the arrays that it holds are not needed any more
                 if self.keep_draws:
                     self.start_draws = get_states(self.rngs)
-                if isinstance(self.validation, float) and isinstance(self.data, Arrays):
+                if isinstance(self.validation, HeldOut) and isinstance(self.data, Arrays):
                     self.data, self.validation = self.data.split(self.validation, self.rng)
                 self.adapt()
                 self.draw_again()
@@ -519,7 +520,7 @@ class Loop:
         return found
 
 
-def _drawn_by(source: Source | float | None) -> list[np.random.Generator | Generators]:
+def _drawn_by(source: Source | HeldOut | None) -> list[np.random.Generator | Generators]:
     """Return the generator of batches in random order that the user has made by `nnlite.batches`."""
     made = source.batches if isinstance(source, Stream) else None
     rng = made._rng if isinstance(made, Batches) else None

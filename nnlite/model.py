@@ -1071,6 +1071,7 @@ class Sequential(Explained):
         batch_size: int | None = None,
         weight: Any = None,
         validation: Any = None,
+        groups: Any = None,
         metrics: Sequence[Metric] | Mapping[str, Metric] = (),
         callbacks: Sequence[Callback] = (),
         shuffle: bool | Callable[[int], ArrayLike] = True,
@@ -1106,7 +1107,12 @@ class Sequential(Explained):
             ``weight=np.array([1.0, 2.0, 5.0])[y]``.
         validation : tuple, float, re-iterable of batches or function that makes them, optional
             Data to measure on after every epoch: ``(X, y)`` or ``(X, y, weight)``, or a part
-            of the training rows in (0, 1), drawn at random and kept out of training.
+            of the training rows in (0, 1), which is kept out of training. Of classes it has their
+            proportions, as nearly as whole rows allow, and a row of each stays in training; other
+            rows are drawn at random. With ``shuffle=False`` it is the last rows.
+        groups : sequence of hashable of shape (rows,), optional
+            For a part of the training rows: rows of one group, such as those of one patient, are
+            all held out or none is.
         metrics : sequence or dict of functions (pred, target) -> float
             Measured on training and validation data, and named in the history. Functions of
             scikit-learn are called as the names of their parameters say.
@@ -1114,7 +1120,7 @@ class Sequential(Explained):
             What else to do: stop early, show progress, save.
         shuffle : bool or callable (int) -> array-like of int
             Whether to draw a new order of the rows for every epoch; or a function from the
-            number of rows to an order, called once an epoch.
+            number of rows to an order, called once an epoch. False keeps the order of the rows.
         rng : int, Generator or None, or one of them for each replica
             Seed of order, dropout and validation part; the model's own generator by
             default, so that a seeded model trains to the same bits again. With one for each
@@ -1187,6 +1193,7 @@ class Sequential(Explained):
             batch_size=batch_size,
             weight=weight,
             validation=validation,
+            groups=groups,
             metrics=metrics,
             callbacks=callbacks,
             shuffle=shuffle,

@@ -19,7 +19,6 @@ from nnlite.data import (
     Order,
     check_reiterable,
     checked_batches,
-    held_out_rows,
     is_maker,
     is_reiterable,
     split_batch,
@@ -29,6 +28,7 @@ from nnlite.foreign import is_frame, is_sparse
 from nnlite.losses import Loss
 from nnlite.model import Sequential
 from nnlite.rows import DaskRows, FileRows, SparseRows, is_in_file, join
+from nnlite.splits import HeldOut, classes_of, encode_labels, held_out_rows
 from nnlite.streams import Generators
 
 __all__ = [
@@ -144,13 +144,13 @@ class Arrays:
     def _whole_x(self) -> Any:
         return self.x.matrix if isinstance(self.x, SparseRows) else self.x
 
-    def split(self, fraction: float, rng: np.random.Generator | Generators) -> tuple[Arrays, Arrays]:
-        """Draw a part of the rows to hold out.
+    def split(self, part: HeldOut, rng: np.random.Generator | Generators) -> tuple[Arrays, Arrays]:
+        """Hold out a part of the rows.
 
         Parameters
         ----------
-        fraction : float
-            How large a part.
+        part : HeldOut
+            How large a part, and of which rows.
         rng : Generator or Generators
             Draws the rows, or those of each replica.
 
@@ -163,14 +163,18 @@ class Arrays:
         ArgumentError
             If one side would be empty, or replicas cannot have parts of their own.
         """
-        if isinstance(self.x, SparseRows) and isinstance(rng, Generators):
-            raise _one_order_for_all("a sparse X")
-        held_out = held_out_rows("fit(validation=)", fraction, self.rows)
-        order = self.cutter.order(rng, self.rows)
-        train, test = self._take(order[..., held_out:]), self._take(order[..., :held_out])
+        train_rows, test_rows = part.split(self._draw(part, rng))
+        train, test = self._take(train_rows), self._take(test_rows)
         train.cut(self.batch_size, self.rng, self.cutter)
         test.cutter = self.cutter
         return train, test
+
+    def _draw(self, part: HeldOut, rng: np.random.Generator | Generators) -> AnyArray:
+        if part.in_order:
+            return np.arange(self.rows)
+        if isinstance(self.x, SparseRows) and isinstance(rng, Generators):
+            raise _one_order_for_all("a sparse X")
+        return self.cutter.order(rng, self.rows)
 
     def _take(self, rows: AnyArray) -> Arrays:
         def pick(array: Any, mine: bool) -> Any:
@@ -211,7 +215,8 @@ class Files(Arrays):
     Examples
     --------
     >>> x = FileRows(np.arange(3.0)[:, None], lambda read, rows: read)
-    >>> train, held_out = Files(x, np.arange(3), None).split(0.34, np.random.default_rng(0))
+    >>> from nnlite.splits import HeldOut
+    >>> train, held_out = Files(x, np.arange(3), None).split(HeldOut(0.34), np.random.default_rng(0))
     >>> [y.tolist() for x, y, weight in held_out.in_order()]
     [[2]]
     """
@@ -334,18 +339,21 @@ class Blocks(Arrays):
             if len(rows):
                 yield self.x.block(number)[rows]
 
-    def split(self, fraction: float, rng: np.random.Generator | Generators) -> tuple[Arrays, Arrays]:
-        """Draw a part of the rows to hold out; see `Arrays.split`."""
-        if isinstance(rng, Generators):
-            raise _one_order_for_all("a dask array")
+    def split(self, part: HeldOut, rng: np.random.Generator | Generators) -> tuple[Arrays, Arrays]:
+        """Hold out a part of the rows; see `Arrays.split`."""
         held_out = np.zeros(self.rows, bool)
-        held_out[rng.permutation(self.rows)[: held_out_rows("fit(validation=)", fraction, self.rows)]] = True
+        held_out[part.split(self._draw(part, rng))[1]] = True
         marks = np.split(held_out, self.starts[1:-1])
         train = Blocks(self.x, self.y, self.weight, kept=[np.flatnonzero(~mark) for mark in marks])
         train.cut(self.batch_size, self.rng, self.cutter)
         test = Blocks(self.x, self.y, self.weight, kept=list(map(np.flatnonzero, marks)))
         test.cutter = self.cutter
         return train, test
+
+    def _draw(self, part: HeldOut, rng: np.random.Generator | Generators) -> AnyArray:
+        if isinstance(rng, Generators) and not part.in_order:
+            raise _one_order_for_all("a dask array")
+        return np.arange(self.rows) if part.in_order else rng.permutation(self.rows)
 
 
 def share(batch: Batch, cutter: Cut) -> Batch:
@@ -573,7 +581,15 @@ def training_source(model: Sequential, X: Any, y: Any, weight: Any, loss: Loss) 
     return Stream(model, check_reiterable("fit(X)", X), loss, where="fit")
 
 
-def validation_source(model: Sequential, validation: Any, loss: Loss, data: Source) -> Source | float | None:
+def validation_source(
+    model: Sequential,
+    validation: Any,
+    loss: Loss,
+    data: Source,
+    *,
+    groups: Any = None,
+    in_order: bool = False,
+) -> Source | HeldOut | None:
     """Take what ``fit`` was given as validation data.
 
     Parameters
@@ -586,10 +602,14 @@ def validation_source(model: Sequential, validation: Any, loss: Loss, data: Sour
         Knows what targets it takes.
     data : Arrays or Stream
         The training data, of which a fraction may be held out.
+    groups : sequence of hashable of shape (rows,), optional
+        Of a fraction: rows of one group stay together.
+    in_order : bool
+        Of a fraction: whether the last rows are held out.
 
     Returns
     -------
-    Arrays, Stream, float or None
+    Arrays, Stream, HeldOut or None
 
     Raises
     ------
@@ -600,14 +620,22 @@ def validation_source(model: Sequential, validation: Any, loss: Loss, data: Sour
     --------
     >>> from nnlite import Dense, MeanSquaredError
     >>> data = Arrays(np.ones((10, 1)), np.ones((10, 1)), None)
-    >>> validation_source(Sequential([Dense(1, 1)]), 0.2, MeanSquaredError(), data)
+    >>> validation_source(Sequential([Dense(1, 1)]), 0.2, MeanSquaredError(), data).fraction
     0.2
     """
     where = "fit(validation=)"
+    if isinstance(validation, Real):
+        fraction = _check_fraction(where, validation, data)
+        return _held_out(fraction, loss, data, groups=groups, in_order=in_order)
+    if groups is not None:
+        raise ArgumentError(
+            "fit(groups=)",
+            "validation= a fraction, of which rows of one group are on one side",
+            "no validation" if validation is None else "validation data of their own",
+            "Write validation=0.2, for instance, or leave groups= out.",
+        )
     if validation is None:
         return None
-    if isinstance(validation, Real):
-        return _check_fraction(where, validation, data)
     if isinstance(validation, tuple) and len(validation) in (2, 3):
         try:
             check_columns("X", validation[0], data.columns, fix=_SAME_COLUMNS)
@@ -652,3 +680,21 @@ def _check_fraction(where: str, validation: Any, data: Source) -> float:
         )
     held_out_rows(where, fraction, data.rows)  # refuses what leaves a side empty
     return fraction
+
+
+def _held_out(fraction: float, loss: Loss, data: Any, *, groups: Any, in_order: bool) -> HeldOut:
+    """Say which part of the rows is held out; what cannot be is refused before training begins."""
+    classes = numbers = None
+    if not in_order:
+        classes = classes_of(data.y, logits=loss.from_logits, own=data.own[1])
+        if classes is not None and classes.ndim > 1 and isinstance(data.x, SparseRows):
+            classes = None  # whose replicas have one order, and classes of their own
+    if groups is not None:
+        numbers = encode_labels("fit(groups=)", groups, data.rows)
+        if not numbers.any():
+            what = "at least two groups"
+            raise ArgumentError("fit(groups=)", what, "one", "Leave groups= out, or give others.")
+    part = HeldOut(fraction, in_order=in_order, classes=classes, groups=numbers)
+    if classes is not None or numbers is not None:
+        part.split(np.arange(data.rows))
+    return part

@@ -47,6 +47,7 @@ def fit(
     batch_size: int | None,
     weight: Any,
     validation: Any,
+    groups: Any,
     metrics: Sequence[Metric] | Mapping[str, Metric],
     callbacks: Sequence[Callback],
     shuffle: bool | Callable[[int], ArrayLike],
@@ -75,7 +76,7 @@ def fit(
             shuffle = check_bool("fit(shuffle=)", shuffle)
         generator = model.rng if rng is None else check_rngs("fit(rng=)", rng, replicas=model.params.replicas)
         data = training_source(model, X, y, weight, loss)
-        held_out = validation_source(model, validation, loss, data)
+        held_out = validation_source(model, validation, loss, data, groups=groups, in_order=shuffle is False)
         if isinstance(data, Arrays):
             full = isinstance(optimizer, FullBatchOptimizer)
             order: Order | Generators | np.random.Generator | None = generator if shuffle else None

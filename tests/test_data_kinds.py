@@ -14,6 +14,7 @@ import nnlite as nn
 from nnlite import rows as rows_module
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.sources import training_source
+from nnlite.splits import HeldOut
 
 ROWS = 50
 FORM = re.compile(r"\S.*?: expected \S.*, got \S(.*[^.])?\. [A-Z].*[^.]\.", re.DOTALL)
@@ -611,7 +612,7 @@ def test_a_part_of_a_dask_array_is_held_out(dask):
     X, y = data()
     whole = chunks(dask, X)
     blocks = training_source(net(), whole, y, np.arange(ROWS) + 1.0, nn.MeanSquaredError())
-    parts = blocks.split(0.3, np.random.default_rng(0))
+    parts = blocks.split(HeldOut(0.3), np.random.default_rng(0))
     assert [part.rows for part in parts] == [35, 15]
     weights = [np.concatenate([w for _, _, w in part.in_order()]) for part in parts]
     assert sorted(np.concatenate(weights)) == list(range(1, ROWS + 1))

@@ -14,7 +14,7 @@ import numpy as np
 from nnlite._version import __version__
 from nnlite.checkpoint import Checkpoint
 from nnlite.checks import check_bool, check_integer
-from nnlite.data import Order, held_out_rows
+from nnlite.data import Order
 from nnlite.distributed.cuts import AllShards, OwnRows, PartOfEach, PartOfSame
 from nnlite.distributed.loops import PiecewiseBatchLoop, SharedBatchLoop, SharedFullBatchLoop, SharedLoop
 from nnlite.distributed.shards import Shard
@@ -27,6 +27,7 @@ from nnlite.optimizers import Optimizer
 from nnlite.ranks import Alone
 from nnlite.second_order import FullBatchOptimizer
 from nnlite.sources import Arrays, Blocks, Source
+from nnlite.splits import HeldOut
 from nnlite.streams import get_states, set_states
 
 __all__ = ["DataParallel", "ranks_for"]
@@ -163,6 +164,18 @@ def _take_out(given: tuple[Any, ...]) -> tuple[list[Any], int]:
     )
 
 
+def _check_groups(loop: Loop, in_shards: bool) -> None:
+    """Refuse groups of rows of which a rank has some only."""
+    part = loop.validation
+    if in_shards and isinstance(part, HeldOut) and part.groups is not None:
+        raise ArgumentError(
+            "fit(groups=)",
+            "rows that all ranks have, since a group may lie in several shards",
+            "shards",
+            "Give validation shards of their own: validation=(shard(X), shard(y)).",
+        )
+
+
 class _OneOfOne(Alone):
     """A process that could be one of several, and is alone."""
 
@@ -191,6 +204,7 @@ class _OneOfOne(Alone):
                 f"{replicas} replicas",
                 "Write distributed=False, and give smaller batches.",
             )
+        _check_groups(loop, self._in_shards["training"])
         for data, place in ((loop.data, "training"), (loop.validation, "validation")):
             if self._in_shards[place] and isinstance(data, Arrays):
                 data.cutter = AllShards(total=data.rows)
@@ -270,11 +284,12 @@ class Together(Alone):
                         "a shard of a dask array",
                         "Give the whole dask array to all ranks, or save each shard as an .npy file.",
                     )
+            _check_groups(loop, self._in_shards["training"])
             full = isinstance(loop, FullBatchLoop)
             if self._in_shards["training"] and isinstance(loop.data, Arrays):
                 self._check_batches(loop.data, full=full)
         self._cut(loop.data, "training", held_out=loop.validation, full=full)
-        if not isinstance(loop.validation, float | None):
+        if not isinstance(loop.validation, HeldOut | None):
             self._cut(loop.validation, "validation")
 
     def _check_batches(self, data: Arrays, *, full: bool) -> None:
@@ -301,8 +316,8 @@ class Together(Alone):
             return
         if self._in_shards[place]:
             rows = data.rows
-            if isinstance(held_out, float):
-                rows -= held_out_rows("fit(validation=)", held_out, rows)
+            if isinstance(held_out, HeldOut):
+                rows = len(held_out.split(np.arange(rows))[0])
             total, training = map(sum, zip(*self.world.comm.allgather((data.rows, rows)), strict=True))
             cutter = OwnRows(self.rank, total=total, training=training)
             # Of a full-batch optimizer that was given no other size.

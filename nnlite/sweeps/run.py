@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -187,8 +188,11 @@ def sweep(
     for net in nets:
         net.adapt(x)
 
+    shuffle: Any = batch_size < len(x)
+    if not shuffle and isinstance(validation, Real):  # of which False would hold out the last rows
+        shuffle = np.arange
     options = {
-        "loss": loss, "epochs": epochs, "batch_size": batch_size, "shuffle": batch_size < len(x),
+        "loss": loss, "epochs": epochs, "batch_size": batch_size, "shuffle": shuffle,
         "weight": weight, "validation": validation, "metrics": metrics,
         "callbacks": [*callbacks] if isinstance(callbacks, list | tuple) else [callbacks],
     }  # fmt: skip
