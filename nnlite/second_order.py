@@ -495,8 +495,8 @@ class LevenbergMarquardt(FullBatchOptimizer):
         residuals, _ = evaluate(values, False)
         self._check_size(len(residuals), params.size, trainable.size)
         damping, growth = 0.0, 2.0
-        # As the trial found it: computed anew beside the Jacobian, its last digits may be others, and a search
-        # that compares the two "lowers" the loss for ever.
+        # As the trial found it: computed anew beside the Jacobian its last digits may be others, and a search
+        # that compares the two lowers the loss for ever.
         reached: float | None = None
         went_on = self._begin()
         if went_on is not None:
