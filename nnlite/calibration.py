@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from nnlite._typing import AnyArray
 from nnlite.checks import check_finite, check_number, check_rows, check_weight
 from nnlite.errors import ArgumentError, ShapeError
 
-__all__ = ["conformal_radius", "fit_temperature"]
+__all__ = ["conformal_radius", "find_temperature", "fit_temperature"]
 
 #: Temperatures beyond these say no more: a net that is always right wants 0, one that knows nothing infinity.
 COLDEST, HOTTEST = 0.01, 100.0
@@ -39,6 +40,11 @@ def fit_temperature(logits: Any, y: Any, *, weight: Any = None) -> float:
     float
         Above 1 if the net is too sure, below 1 if it is not sure enough; from 0.01 to 100.
 
+    Warns
+    -----
+    UserWarning
+        If all rows are right, so that they do not tell the temperature.
+
     Raises
     ------
     ShapeError, ArgumentError, ArgumentTypeError
@@ -49,10 +55,18 @@ def fit_temperature(logits: Any, y: Any, *, weight: Any = None) -> float:
     The cross-entropy is convex in 1 / temperature; where its slope is zero, the mean logit of
     the true class is that which the probabilities expect.
 
+    Where every row is right there is no such place: the surer, the better, without end. But n rows that are
+    right do not make it certain that the next one is. So the targets are then moved a little, as Platt's are:
+    one row in n + 2 is taken to be another class. The temperature that follows makes the net surer at most,
+    never less sure than it is by itself.
+
     References
     ----------
     C. Guo, G. Pleiss, Y. Sun and K. Weinberger, "On Calibration of Modern Neural Networks",
     ICML 2017, section 4.2.
+
+    J. Platt, "Probabilistic outputs for support vector machines", in: Advances in Large Margin
+    Classifiers, 2000, section 2.2.
 
     Examples
     --------
@@ -62,55 +76,109 @@ def fit_temperature(logits: Any, y: Any, *, weight: Any = None) -> float:
     >>> round(fit_temperature(logits, [0, 0, 0, 1]), 3)
     3.641
     """
+    temperature, doubt = find_temperature(logits, y, weight=weight, where="fit_temperature")
+    if doubt:
+        warnings.warn(doubt, stacklevel=2)
+    return temperature
+
+
+def find_temperature(logits: Any, y: Any, *, weight: Any, where: str) -> tuple[float, str]:
+    """Find the temperature, and say what is doubtful about it; see `fit_temperature`.
+
+    Parameters
+    ----------
+    logits, y, weight : array-like
+        As for `fit_temperature`.
+    where : str
+        Names the caller in messages.
+
+    Returns
+    -------
+    temperature : float
+    doubt : str
+        A message for a warning; empty if there is nothing to say.
+
+    Raises
+    ------
+    ShapeError, ArgumentError, ArgumentTypeError
+        As in `fit_temperature`.
+
+    Examples
+    --------
+    >>> temperature, doubt = find_temperature([[1.0, 0.0]] * 8, [0] * 8, weight=None, where="here")
+    >>> round(temperature, 3), doubt[:37]
+    (0.455, 'here: all of the 8 rows are right, so')
+    """
     from scipy.optimize import brentq
     from scipy.special import expit, softmax
 
-    where = "fit_temperature"
-    z = check_rows(f"{where}(logits)", logits).astype(np.float64, copy=False)
-    if z.ndim != 2 or not z.size:
-        raise ShapeError(
-            f"{where}(logits)", "shape (rows, classes)", f"{z.shape}", "Give what predict returned."
-        )
-    check_finite(f"{where}(logits)", z)
-    target = check_rows(f"{where}(y)", y)
-    share = np.full(len(z), 1 / len(z))
-    if weight is not None:
-        share = check_weight(f"{where}(weight=)", weight, rows=(len(z),)).astype(np.float64)
-        share = share / share.sum()
-    if target.ndim == 1 and z.shape[1] == 1:
-        target = target[:, None]
-    if target.shape == z.shape:
-        _check_between(f"{where}(y)", target, 1)
+    z, target, weight = _check_rows(where, logits, y, weight)
+    share = weight / weight.sum()
+    if target.shape == z.shape:  # a question for each output
+        others = 1
+        right = ((2 * target - 1) * z >= 0).all()
 
         def expected(beta: float) -> AnyArray:
             means: AnyArray = (z * expit(beta * z)).sum(axis=1)
             return means
 
-        observed = (z * target).sum(axis=1)
-    elif target.shape == (len(z),):
-        _check_between(f"{where}(y)", target, z.shape[1] - 1)
+    else:
+        others = max(z.shape[1] - 1, 1)
+        target = np.eye(z.shape[1])[target.astype(np.int64)]
+        right = ((z * target).sum(axis=1) >= z.max(axis=1)).all()
 
         def expected(beta: float) -> AnyArray:
             means: AnyArray = (z * softmax(beta * z, axis=1)).sum(axis=1)
             return means
 
-        observed = np.take_along_axis(z, target.astype(np.int64)[:, None], axis=1)[:, 0]
-    else:
+    def solve(target: AnyArray) -> float:
+        observed = (z * target).sum(axis=1)
+
+        def slope(beta: float) -> float:
+            return float(share @ (expected(beta) - observed))
+
+        if slope(1 / HOTTEST) >= 0:
+            return HOTTEST
+        if slope(1 / COLDEST) <= 0:
+            return COLDEST
+        return 1 / float(brentq(slope, 1 / HOTTEST, 1 / COLDEST, xtol=1e-12))
+
+    if not right:
+        return solve(target), ""
+    rows = float(weight.sum())
+    wrong = 1 / (rows + 2)
+    doubt = (
+        f"{where}: all of the {rows:g} rows are right, so they set no limit to how sure the net may be; "
+        f"the temperature is that for one in {rows + 2:g} wrong, and at most 1. Add rows, hard ones too."
+    )
+    return min(1.0, solve(target * (1 - wrong) + (1 - target) * wrong / others)), doubt
+
+
+def _check_rows(where: str, logits: Any, y: Any, weight: Any) -> tuple[AnyArray, AnyArray, AnyArray]:
+    """Return logits, targets and weights of the rows that count."""
+    z = check_rows(f"{where}(logits)", logits).astype(np.float64, copy=False)
+    if z.ndim != 2 or not z.size:
+        raise ShapeError(
+            f"{where}(logits)", "shape (rows, classes)", f"{z.shape}", "Give what predict returned."
+        )
+    target = check_rows(f"{where}(y)", y)
+    if target.ndim == 1 and z.shape[1] == 1:
+        target = target[:, None]
+    if target.shape not in (z.shape, (len(z),)):
         raise ShapeError(
             f"{where}(y)",
             f"class ids of shape ({len(z)},), or 0 and 1 of shape {z.shape}",
             f"shape {target.shape}",
             "Give one class a row.",
         )
-
-    def slope(beta: float) -> float:
-        return float(share @ (expected(beta) - observed))
-
-    if slope(1 / HOTTEST) >= 0:
-        return HOTTEST
-    if slope(1 / COLDEST) <= 0:
-        return COLDEST
-    return 1 / float(brentq(slope, 1 / HOTTEST, 1 / COLDEST, xtol=1e-12))
+    shares = np.ones(len(z))
+    if weight is not None:
+        shares = check_weight(f"{where}(weight=)", weight, rows=(len(z),)).astype(np.float64)
+    rows = shares > 0
+    z, target, shares = z[rows], target[rows], shares[rows]
+    check_finite(f"{where}(logits)", z)
+    _check_between(f"{where}(y)", target, 1 if target.ndim == 2 else z.shape[1] - 1)
+    return z, target, shares
 
 
 def _check_between(where: str, target: AnyArray, highest: int) -> None:

@@ -1,5 +1,7 @@
 """Calibration: temperatures against a search, coverage against counting."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
@@ -37,9 +39,47 @@ def test_one_logit_for_two_classes_and_questions_of_their_own(rng):
 
 
 def test_it_ends_at_its_limits(rng):
-    logits = np.eye(3)[[0, 1, 2]]
-    assert fit_temperature(logits, [0, 1, 2]) == COLDEST  # always right
-    assert fit_temperature(logits, [1, 2, 0]) == HOTTEST  # always wrong
+    assert fit_temperature(np.eye(3), [1, 2, 0]) == HOTTEST  # always wrong
+    faint = 1e-4 * np.eye(2)[[0, 0, 0, 0, 1]]
+    assert fit_temperature(faint, [0, 0, 0, 1, 1]) == COLDEST
+
+
+@pytest.mark.parametrize("kind", ["classes", "one output", "questions"])
+def test_rows_that_are_all_right_leave_a_chance_of_being_wrong(kind, rng):
+    """One row in n + 2, as the mean over all of them has it; a net that is surer stays as it is."""
+    ids = rng.integers(0, 3, 200)
+    logits, y = {
+        "classes": (np.eye(3)[ids], ids),
+        "one output": (np.where(ids > 0, 1.0, -1.0)[:, None], (ids > 0).astype(int)),
+        "questions": (2.0 * np.eye(3)[ids] - 1, np.eye(3)[ids]),
+    }[kind]
+    with pytest.warns(UserWarning, match=r"fit_temperature: all of the 200 rows are right.*one in 202 wrong"):
+        temperature = fit_temperature(logits, y)
+    if kind == "classes":
+        right = softmax(logits / temperature, axis=1)[np.arange(200), ids]
+    else:
+        right = expit(np.abs(logits) / temperature)
+    assert right.mean() == pytest.approx(201 / 202, rel=1e-6)
+    with pytest.warns(UserWarning, match="all of the"):
+        assert fit_temperature(100 * logits, y) == 1.0
+    with pytest.warns(UserWarning, match="all of the"):
+        assert fit_temperature([*logits, logits[0]], [*y, y[0]]) == pytest.approx(
+            _silently(logits, y, weight=[2.0] + [1.0] * 199)
+        )
+
+
+def test_rows_of_weight_0_are_none(rng):
+    logits, y = 3 * rng.normal(size=(60, 3)), rng.integers(0, 3, 60)
+    weight = rng.uniform(0.5, 2, 60)
+    alone = fit_temperature(logits, y, weight=weight)
+    more = np.vstack([logits, np.full((2, 3), np.nan)])
+    assert fit_temperature(more, [*y, 0, 1], weight=[*weight, 0, 0]) == alone
+
+
+def _silently(*args, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return fit_temperature(*args, **options)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -12,7 +14,7 @@ import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
+from sklearn.metrics import get_scorer_names
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
@@ -24,13 +26,18 @@ from nnlite.callbacks import Callback, TimeLimit
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
 from nnlite.history import History
 from nnlite.layers import Layer
+from nnlite.masks import unmasked
 from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer
-from nnlite.sklearn.convergence import Convergence, LossCurve, Penalty, RunningOrder
+from nnlite.sklearn.convergence import Convergence, LossCurve, Penalty, Recorder, RunningOrder
+from nnlite.sklearn.given import explain_no_numbers
+from nnlite.sklearn.holdout import cut
+from nnlite.sklearn.judges import Judge, Scorer, by_loss, by_score
 from nnlite.sklearn.networks import NumberViews, build, check_sizes, dense_layers, draw, hidden_sizes
 from nnlite.sklearn.objectives import Objective
 from nnlite.sklearn.scaling import warn_of_inputs
 from nnlite.sklearn.solvers import SklearnAdam, SklearnLBFGS, SklearnSGD
+from nnlite.sklearn.undo import Attempt
 
 __all__ = ["BaseMLP", "only_if"]
 
@@ -39,7 +46,12 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 #: The smallest relative gain of an iteration at which SciPy's L-BFGS goes on, if it is not told another.
 LEAST_GAIN = 2.220446049250313e-09
 
+#: Of so many calls of `partial_fit` the history keeps the rows.
+KEPT_ROWS = 1000
+
 Rows = tuple[Any, AnyArray, AnyArray | None]
+#: Gives the weights of rows in training, from their targets and from `sample_weight`.
+Weigh = Callable[[AnyArray, AnyArray | None], AnyArray | None]
 
 
 def only_if(check: Callable[[Any], bool]) -> Callable[[Method], Method]:
@@ -90,6 +102,7 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         "nesterovs_momentum": ["boolean"],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
         "beta_1": [Interval(Real, 0, 1, closed="left")],
         "beta_2": [Interval(Real, 0, 1, closed="left")],
         "epsilon": [Interval(Real, 0, None, closed="neither")],
@@ -107,6 +120,7 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
     # Made by the first training.
     model_: Sequential
     history_: History
+    callbacks_: list[Callback]
     loss_: float
     loss_curve_: list[float]
     best_loss_: float | None
@@ -122,6 +136,7 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
     _plan: str  # the net as the parameters described it
     _best_values: Array | None
     _no_improvement_count: int
+    _lowest_loss: float  # since training began anew, or went on with data that may be others
 
     # What a subclass writes.
 
@@ -141,14 +156,39 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         """Return what the parts of a split are to have in equal proportions."""
         return None
 
-    def _class_weights(self, Y: AnyArray, weight: AnyArray | None) -> AnyArray | None:
-        """Return the weights of the rows for training."""
-        return weight
+    def _weigh(self, Y: AnyArray) -> Weigh:
+        """Return what gives rows their weights in training; `Y` are the targets of the training data."""
+        return lambda _, weight: weight
+
+    @property
+    def _judged_by_loss(self) -> bool:
+        """Whether the loss is another one than scikit-learn's, so that its score says little about it."""
+        return not isinstance(self.loss, str)
+
+    def _labels(self, Y: AnyArray) -> AnyArray:
+        """Return checked targets as a scorer takes them."""
+        return Y[:, 0] if Y.shape[1] == 1 else Y
+
+    def _note_classes(self, y: Any, classes: Any) -> None:
+        """Note the classes that the first call of `partial_fit` names."""
+
+    def _keep_back(self, data: Rows) -> tuple[Rows, Rows | None]:
+        """Keep a part of the rows for calibration, if that is asked for."""
+        return data, None
+
+    def _calibrate(self, data: Rows) -> None:
+        """Calibrate with the rows that were kept back."""
+
+    def _forget_calibration(self) -> None:
+        """Drop what was measured on the net as it was."""
 
     def _warn_of_targets(self, Y: AnyArray) -> None:
         """Warn of targets that are far too large."""
 
-    def _prepare_targets(self, Y: AnyArray, *, reset: bool) -> AnyArray:
+    def _check_known(self, Y: AnyArray, weight: AnyArray | None, *, training: bool) -> None:
+        """Refuse targets of which too many are missing, of the training data or of those for validation."""
+
+    def _prepare_targets(self, Y: AnyArray, weight: AnyArray | None, *, reset: bool) -> AnyArray:
         """Return the targets as the loss takes them; with `reset`, these are the first ones."""
         return self._objective_.targets(Y)
 
@@ -181,23 +221,42 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
     # Training.
 
     def _fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, validation: Any = None, incremental: bool = False
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        validation: Any = None,
+        incremental: bool = False,
+        classes: Any = None,
     ) -> Self:
-        before = self.__dict__.copy()
-        known = before.get("history_")
-        done = 0 if known is None else len(known)
+        attempt = Attempt(self)
         try:
-            return self._train(X, y, sample_weight, validation=validation, incremental=incremental)
-        except Exception as error:
-            # What was refused before anything was learned leaves no half-made net behind.
-            now = self.__dict__.get("history_")
-            learned = now is not None and len(now) > (done if now is known else 0)
-            if not learned and not isinstance(error.__cause__, DivergenceError):
-                self.__dict__.clear()
-                self.__dict__.update(before)
+            return self._train(
+                X,
+                y,
+                sample_weight,
+                validation=validation,
+                incremental=incremental,
+                classes=classes,
+                attempt=attempt,
+            )
+        except BaseException:
+            if not attempt.learned:
+                attempt.undo()
             raise
 
-    def _train(self, X: Any, y: Any, sample_weight: Any, *, validation: Any, incremental: bool) -> Self:
+    def _train(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        validation: Any,
+        incremental: bool,
+        classes: Any,
+        attempt: Attempt,
+    ) -> Self:
         trained = "model_" in vars(self)
         if not (incremental and trained) and not get_config()["skip_parameter_validation"]:
             self._validate_params()
@@ -205,11 +264,17 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         continuing = trained and (self.warm_start or incremental)
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
+        if incremental:
+            self._note_classes(y, classes)
         X, Y, weight = self._check_rows(X, y, sample_weight, incremental=incremental, reset=not continuing)
         given = None if validation is None else self._check_validation(validation)
+        kept = None
+        if not incremental:
+            (X, Y, weight), kept = self._keep_back((X, Y, weight))
         self._objective_ = self._objective(Y.shape[1])
         random_state = check_random_state(self.random_state)
         self._make_network(X, hidden, random_state, continuing=continuing)
+        self._forget_calibration()
         if not continuing:
             self.n_iter_, self.t_ = 0, 0
             self.n_outputs_ = Y.shape[1]
@@ -220,25 +285,28 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
             for name in ("best_loss_", "validation_scores_", "best_validation_score_"):
                 self.__dict__.pop(name, None)  # of another solver
             if self.layers is None and not self.scale_inputs:
-                warn_of_inputs(X, where=type(self).__name__, stacklevel=5)
+                warn_of_inputs(X, where=type(self).__name__, stacklevel=4)
             self._warn_of_targets(Y)
-        training_weight = self._class_weights(Y, weight)
+        weigh = self._weigh(Y)
         if self.solver == "lbfgs":
-            targets = self._prepare_targets(Y, reset=not continuing)
-            self._fit_lbfgs((X, targets, training_weight), self._encode(given))
+            self._check_known(Y, weight, training=True)
+            targets = self._prepare_targets(Y, weight, reset=not continuing)
+            data = X, targets, weigh(Y, weight)
+            self._fit_lbfgs(data, self._encode(given, weigh), attempt)
         else:
             self._fit_stochastic(
-                X,
-                Y,
-                weight,
-                training_weight,
+                (X, Y, weight),
                 given,
+                weigh,
                 random_state,
+                attempt,
                 incremental=incremental,
                 reset=not continuing,
             )
         if not np.isfinite(self.model_.params.values).all():
             raise ValueError(_NOT_FINITE)
+        if kept is not None:
+            self._calibrate(kept)
         return self
 
     def _check_rows(
@@ -246,21 +314,44 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
     ) -> tuple[Any, AnyArray, AnyArray | None]:
         X, y = self._check_X_y(X, y, reset=reset)
         Y = self._check_targets(y, incremental=incremental, reset=reset)
-        weight = None if sample_weight is None else _check_sample_weight(sample_weight, X)
+        weight = self._check_weight(sample_weight, X)
         return _as_csr(X), Y.reshape(len(Y), -1), weight
 
+    def _argument(self, name: str) -> str:
+        """Name an argument of `fit` and the like in a message."""
+        return f"{name} of {type(self).__name__}"
+
+    def _check_weight(self, sample_weight: Any, X: Any) -> AnyArray | None:
+        if sample_weight is None:
+            return None
+        weight: AnyArray = _check_sample_weight(unmasked(self._argument("sample_weight"), sample_weight), X)
+        return weight
+
     def _check_X_y(self, X: Any, y: Any, *, reset: bool, **options: Any) -> tuple[Any, Any]:
-        found: tuple[Any, Any] = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            dtype=(np.float64, np.float32),
-            reset=reset,
-            **options,
-        )
+        X = unmasked(self._argument("X"), X)
+        with self._naming_columns(X):
+            found: tuple[Any, Any] = validate_data(
+                self,
+                X,
+                y,
+                accept_sparse=["csr", "csc"],
+                multi_output=True,
+                dtype=(np.float64, np.float32),
+                reset=reset,
+                **options,
+            )
         return found
+
+    @contextmanager
+    def _naming_columns(self, X: Any) -> Iterator[None]:
+        """Say which column it is if scikit-learn finds something among the inputs that is no number."""
+        try:
+            yield
+        except (TypeError, ValueError) as error:
+            found = explain_no_numbers(self._argument("X"), X)
+            if found is not None:
+                raise found from error
+            raise
 
     def _check_validation(self, validation: Any) -> Rows:
         if not isinstance(validation, tuple) or len(validation) not in (2, 3):
@@ -272,14 +363,16 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
                 "Write validation=(X_val, y_val).",
             )
         X, y, *rest = validation
-        return self._check_rows(X, y, rest[0] if rest else None, incremental=True, reset=False)
+        rows = self._check_rows(X, y, rest[0] if rest else None, incremental=True, reset=False)
+        self._check_known(*rows[1:], training=False)
+        return rows
 
-    def _encode(self, given: Rows | None) -> Rows | None:
-        """Bring the targets of validation data into the form of the loss."""
+    def _encode(self, given: Rows | None, weigh: Weigh) -> Rows | None:
+        """Bring the targets of validation data into the form of the loss, and weigh their rows likewise."""
         if given is None:
             return None
         X, Y, weight = given
-        return X, self._prepare_targets(Y, reset=False), weight
+        return X, self._prepare_targets(Y, weight, reset=False), weigh(Y, weight)
 
     def _make_network(
         self, X: Any, hidden: list[int], random_state: np.random.RandomState, *, continuing: bool
@@ -330,89 +423,138 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         """Put the callbacks of the estimator before those of the user."""
         given = self.callbacks
         users = [] if given is None else [given] if isinstance(given, Callback) else list(given)
+        # `fit` changes no parameter, and other estimators may train with the same one at this moment.
+        try:
+            self.callbacks_ = copy.deepcopy(users)
+        except Exception as error:
+            raise ArgumentTypeError(
+                f"{type(self).__name__}(callbacks=)",
+                "callbacks that copy.deepcopy can copy",
+                f"{type(error).__name__}: {error}",
+                "Leave files and the like to be opened in on_train_begin.",
+            ) from error
         limit = [] if self.max_time is None else [TimeLimit(self.max_time)]
-        return [*own, *limit, *users]
+        return [*own, *limit, *self.callbacks_]
 
     def _fit_stochastic(
         self,
-        X: Any,
-        Y: AnyArray,
-        weight: AnyArray | None,
-        training_weight: AnyArray | None,
+        data: Rows,
         given: Rows | None,
+        weigh: Weigh,
         random_state: np.random.RandomState,
+        attempt: Attempt,
         *,
         incremental: bool,
         reset: bool,
     ) -> None:
         """Train by SGD or Adam."""
+        X, Y, weight = data
+        training_weight = weigh(Y, weight)
         early = bool(self.early_stopping)
         held_out = given
         if early and given is None:
-            rows, others = train_test_split(
-                np.arange(len(Y)),
-                random_state=random_state,
-                test_size=self.validation_fraction,
-                stratify=self._stratify(Y),
-            )
+            rows, others = cut(Y, weight, self.validation_fraction, random_state, stratify=self._stratify(Y))
             held_out = X[others], Y[others], None if weight is None else weight[others]
             X, Y = X[rows], Y[rows]
-            training_weight = None if training_weight is None else training_weight[rows]
+            weight, training_weight = (
+                None if one is None else one[rows] for one in (weight, training_weight)
+            )
         if early and held_out is not None and held_out[0].shape[0] < 2:
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
             )
-        targets = self._prepare_targets(Y, reset=reset)
-        score = self._scorer(*held_out) if early and held_out is not None else None
-        self._begin_curves(early, reset=reset)
+        if not incremental:
+            self._check_known(Y, weight, training=True)
+        targets = self._prepare_targets(Y, weight, reset=reset)
+        judge = self._judge(*held_out) if early and held_out is not None else None
+        if not incremental or vars(self).get("best_loss_") is None:
+            self._begin_curves(early)
         if not incremental or "_optimizer" not in vars(self):
             self._optimizer = self._make_optimizer()
         size = self._batch_size(len(Y))
         penalty = Penalty(self.alpha, share=self._objective_.share)
-        convergence = Convergence(self, penalty, rows=len(Y), batch_size=size, score=score)
+        convergence = Convergence(self, penalty, rows=len(Y), batch_size=size, judge=judge)
         self.n_iter_ = 0
-        epochs = 1 if incremental else self.max_iter
         try:
-            self.model_.fit(
+            self._run(
+                attempt,
+                convergence,
                 X,
                 targets,
-                loss=self._objective_.loss,
                 optimizer=self._optimizer,
-                epochs=epochs,
+                epochs=1 if incremental else self.max_iter,
                 batch_size=size,
                 weight=training_weight,
-                validation=self._encode(held_out),
+                validation=self._encode(held_out, weigh),
                 callbacks=self._callbacks(penalty, convergence),
                 shuffle=RunningOrder(random_state) if self.shuffle else False,
             )
         except DivergenceError as error:
-            if score is None:
+            if judge is None or self.best_validation_score_ == -np.inf:
                 raise ValueError(f"{_NOT_FINITE} ({error})") from error
             convergence.note(float("nan"), 0)
             convergence.note_score(float("nan"))
-            warnings.warn(f"The best weights before that are kept: {error}", ConvergenceWarning, stacklevel=6)
-        finally:
-            if hasattr(convergence, "history"):
-                self._write_down(convergence.history)
-        if score is not None:
-            self.model_.params.values[...] = self._best_values
+            warnings.warn(f"The best weights before that are kept: {error}", ConvergenceWarning, stacklevel=5)
+        if incremental:
+            del self.history_.rows[:-KEPT_ROWS]
+        if judge is not None:
+            self._put_back_best()
         if convergence.exhausted and not incremental:
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization "
                 "hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=6,
+                stacklevel=5,
             )
         self._warn_of_time(convergence.reason)
 
-    def _begin_curves(self, early: bool, *, reset: bool) -> None:
-        """Start the records that decide when to stop, unless they go on from the last training."""
-        if reset or not hasattr(self, "best_loss_") or early != (self.best_loss_ is None):
-            self._no_improvement_count = 0
-            self.best_loss_ = None if early else np.inf
-            self.validation_scores_ = [] if early else None
-            self.best_validation_score_ = -np.inf if early else None
-            self._best_values = self.model_.params.values.copy() if early else None
+    def _run(self, attempt: Attempt, recorder: Recorder, X: Any, targets: AnyArray, **options: Any) -> None:
+        """Let the model train, and write down how far that came, also if it ends by an error."""
+        try:
+            self.model_.fit(X, targets, loss=self._objective_.loss, **options)
+        except BaseException as error:
+            epochs, diverged = len(recorder.history), isinstance(error, DivergenceError)
+            # What is wrong with an argument may show in the first epoch, which the model then undoes.
+            undone = epochs <= 1 and isinstance(error, ArgumentError | ArgumentTypeError) and not diverged
+            begun = recorder.moved and (attempt.continues or diverged)
+            attempt.learned = not undone and (epochs > 0 or begun)
+            if attempt.learned:
+                self._write_down(recorder.history)
+            raise
+        attempt.learned = True
+        self._write_down(recorder.history)
+
+    def _judge(self, X: Any, Y: AnyArray, weight: AnyArray | None) -> Judge:
+        """Return what decides, from these validation data, when to stop and which weights are the best."""
+        if self.scoring == "loss" or (self.scoring is None and self._judged_by_loss):
+            return by_loss(self._objective_.share)
+        if self.scoring is None:
+            return by_score(self._scorer(X, Y, weight))
+        return Scorer(self, self.scoring, X, self._labels(Y), weight)
+
+    def _begin_curves(self, early: bool) -> None:
+        """Start what decides when to stop: the data may be others than those of the last training."""
+        self._no_improvement_count = 0
+        self._lowest_loss = np.inf
+        known = vars(self).get("best_loss_")
+        self.best_loss_ = None if early else np.inf if known is None else known
+        known = vars(self).get("validation_scores_")
+        self.validation_scores_ = (known or []) if early else None
+        self.best_validation_score_ = -np.inf if early else None
+        self._best_values = self.model_.params.values.copy() if early else None
+
+    def _put_back_best(self) -> None:
+        """Give the net the weights of the epoch with the best score, if any epoch had one."""
+        if self.best_validation_score_ == -np.inf:
+            warnings.warn(
+                f"{type(self).__name__}: no epoch had a score that is a number; the last weights are kept. "
+                'Use other validation data, or scoring="loss".',
+                ConvergenceWarning,
+                stacklevel=6,
+            )
+        else:
+            self.model_.params.values[...] = self._best_values
+        del self._best_values
 
     def _make_optimizer(self) -> Optimizer:
         if self.solver == "sgd":
@@ -429,11 +571,11 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         if self.batch_size > rows:
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-                stacklevel=7,
+                stacklevel=6,
             )
         return int(min(self.batch_size, rows))
 
-    def _fit_lbfgs(self, data: Rows, validation: Rows | None) -> None:
+    def _fit_lbfgs(self, data: Rows, validation: Rows | None, attempt: Attempt) -> None:
         """Train by L-BFGS."""
         X, targets, weight = data
         optimizer = SklearnLBFGS(
@@ -442,10 +584,11 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         penalty = Penalty(self.alpha, share=self._objective_.share)
         curve = LossCurve(self, penalty)
         try:
-            self.model_.fit(
+            self._run(
+                attempt,
+                curve,
                 X,
                 targets,
-                loss=self._objective_.loss,
                 optimizer=optimizer,
                 epochs=self.max_iter,
                 weight=weight,
@@ -456,9 +599,6 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
             if not optimizer.iterations:
                 raise ValueError(f"{_NOT_FINITE} ({error})") from error
             optimizer.message = f"ABNORMAL: {error}"  # the last weights that were accepted are kept
-        finally:
-            if hasattr(curve, "history"):
-                self._write_down(curve.history)
         self.n_iter_ = min(optimizer.iterations, self.max_iter)
         if optimizer.message.startswith(("STOP: TOTAL", "ABNORMAL")):
             status = 2 if optimizer.message.startswith("ABNORMAL") else 1
@@ -472,7 +612,7 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
                 "\nYou might also want to scale the data as shown in:\n"
                 "    https://scikit-learn.org/stable/modules/preprocessing.html",
                 ConvergenceWarning,
-                stacklevel=6,
+                stacklevel=5,
             )
         self._warn_of_time(curve.history.stop_reason)
 
@@ -482,18 +622,20 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
                 f"The {reason} was over after {self.n_iter_} iterations, and the optimization hasn't "
                 "converged yet.",
                 ConvergenceWarning,
-                stacklevel=7,
+                stacklevel=6,
             )
 
     def _write_down(self, history: History) -> None:
         """Put the rows of one training behind those of the ones before it."""
-        done = len(self.history_)
-        rows = [row | {"epoch": row["epoch"] + done} for row in history.rows]
-        self.history_.rows += rows
-        self.history_.stop_reason = history.stop_reason
-        self.history_.interrupted = history.interrupted
+        before = self.history_.rows
+        done = before[-1]["epoch"] if before else 0
+        # A new one: an error may yet bring back the one that was there.
+        joined = self.history_ = History()
+        joined.rows = before + [row | {"epoch": row["epoch"] + done} for row in history.rows]
+        joined.stop_reason = history.stop_reason
+        joined.interrupted = history.interrupted
         best = history.best_epoch
-        self.history_.best_epoch = None if best is None else best + done
+        joined.best_epoch = None if best is None else best + done
 
     # Prediction.
 
@@ -504,7 +646,36 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
 
     def _check_input(self, X: Any) -> Any:
         """Check the input of a fitted estimator."""
-        return _as_csr(validate_data(self, X, accept_sparse=["csr", "csc"], reset=False))
+        X = unmasked(self._argument("X"), X)
+        with self._naming_columns(X):
+            return _as_csr(validate_data(self, X, accept_sparse=["csr", "csc"], reset=False))
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of the estimator; all of them, or none if there is no such one.
+
+        Parameters
+        ----------
+        **params : object
+            Their names and values.
+
+        Returns
+        -------
+        estimator
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If one has no such name.
+        """
+        before = self.__dict__.copy()
+        try:
+            changed: Self = super().set_params(**params)
+        except Exception:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        return changed
 
     def __sklearn_is_fitted__(self) -> bool:
         return "model_" in vars(self)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Self
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import train_test_split
-from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from nnlite._typing import AnyArray, Array
-from nnlite.calibration import conformal_radius, fit_temperature
+from nnlite.calibration import conformal_radius, find_temperature
 from nnlite.errors import ArgumentError
-from nnlite.sklearn.base import BaseMLP
+from nnlite.sklearn.base import BaseMLP, Rows
+from nnlite.sklearn.holdout import by_class, counting, cut
 
 __all__ = ["Intervals", "Temperature"]
 
@@ -27,30 +28,26 @@ class _Calibrated(BaseMLP):
         """Measure on rows that the net was not trained on; a subclass says what."""
         raise NotImplementedError
 
-    def _forget_calibration(self) -> None:
-        """Drop what was measured on the net as it was."""
+    def _measure(self, X: Any, Y: AnyArray, weight: AnyArray | None) -> str:
+        """Measure on checked rows; return what is doubtful about it, or nothing."""
         raise NotImplementedError
 
-    def _fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, validation: Any = None, incremental: bool = False
-    ) -> Self:
-        self._forget_calibration()
-        fraction = self.calibration_fraction
-        if fraction is None or incremental:
-            return super()._fit(X, y, sample_weight, validation=validation, incremental=incremental)
-        self._validate_params()
-        check_consistent_length(X, y, sample_weight)
-        rows, others = train_test_split(
-            np.arange(_num_samples(X)),
-            test_size=fraction,
-            random_state=check_random_state(self.random_state),
-        )
+    def _cut(self, Y: AnyArray, weight: AnyArray | None) -> tuple[AnyArray, AnyArray]:
+        """Draw the rows for training and those for calibration."""
+        return cut(Y, weight, self.calibration_fraction, check_random_state(self.random_state))
+
+    def _keep_back(self, data: Rows) -> tuple[Rows, Rows | None]:
+        if self.calibration_fraction is None:
+            return data, None
+        X, Y, weight = data
         train, held_out = (
-            [None if part is None else _safe_indexing(part, chosen) for part in (X, y, sample_weight)]
-            for chosen in (rows, others)
+            (X[rows], Y[rows], None if weight is None else weight[rows]) for rows in self._cut(Y, weight)
         )
-        super()._fit(*train, validation=validation)
-        return self.calibrate(*held_out)
+        return train, held_out
+
+    def _calibrate(self, data: Rows) -> None:
+        if doubt := self._measure(*data):
+            warnings.warn(doubt, stacklevel=5)
 
 
 class Temperature(_Calibrated):
@@ -92,6 +89,13 @@ class Temperature(_Calibrated):
         ICML 2017.
         """
         check_is_fitted(self)
+        self._check_chances()
+        if doubt := self._measure(*self._check_rows(X, y, sample_weight, incremental=True, reset=False)):
+            warnings.warn(doubt, stacklevel=2)
+        return self
+
+    def _check_chances(self) -> None:
+        """Refuse to calibrate what gives no probabilities."""
         if not hasattr(self, "predict_proba"):
             raise ArgumentError(
                 f"{type(self).__name__}.calibrate",
@@ -99,13 +103,21 @@ class Temperature(_Calibrated):
                 f"{self.loss}",
                 "Fit with loss='log_loss'.",
             )
-        X, Y, weight = self._check_rows(X, y, sample_weight, incremental=True, reset=False)
-        raw = self.model_.predict(X)
-        ids = Y.argmax(axis=1) if Y.shape[1] > 1 else Y[:, 0]
-        self.temperature_ = fit_temperature(
-            raw, ids if self.out_activation_ == "softmax" else Y, weight=weight
+
+    def _measure(self, X: Any, Y: AnyArray, weight: AnyArray | None) -> str:
+        target = _ids(Y) if self.out_activation_ == "softmax" else Y
+        self.temperature_, doubt = find_temperature(
+            self.model_.predict(X), target, weight=weight, where=f"{type(self).__name__}.calibrate"
         )
-        return self
+        return doubt
+
+    def _cut(self, Y: AnyArray, weight: AnyArray | None) -> tuple[AnyArray, AnyArray]:
+        self._check_chances()
+        if self._several:
+            return super()._cut(Y, weight)
+        random_state = check_random_state(self.random_state)
+        where = f"{type(self).__name__}(calibration_fraction=)"
+        return by_class(_ids(Y), weight, self.calibration_fraction, random_state, where=where)
 
     def _forget_calibration(self) -> None:
         self.temperature_ = 1.0
@@ -134,7 +146,7 @@ class Intervals(_Calibrated):
         y : array-like of shape (rows,) or (rows, outputs)
             Their targets.
         sample_weight : array-like of shape (rows,), optional
-            Not used: intervals are for rows as they come.
+            Rows of weight 0 are left out; otherwise it is not used: intervals are for rows as they come.
 
         Returns
         -------
@@ -147,9 +159,21 @@ class Intervals(_Calibrated):
             If the data do not fit.
         """
         check_is_fitted(self)
-        X, Y, _ = self._check_rows(X, y, sample_weight, incremental=True, reset=False)
-        self.calibration_errors_: AnyArray = Y - self._predictions(self.model_.predict(X))
+        self._measure(*self._check_rows(X, y, sample_weight, incremental=True, reset=False))
         return self
+
+    def _measure(self, X: Any, Y: AnyArray, weight: AnyArray | None) -> str:
+        rows = counting(Y, weight)
+        if not len(rows):
+            raise ArgumentError(
+                f"{type(self).__name__}.calibrate",
+                "a target that is there, in a row that counts",
+                "none",
+                "Give more.",
+            )
+        errors = Y[rows] - self._predictions(self.model_.predict(X[rows]))
+        self.calibration_errors_: AnyArray = errors
+        return ""
 
     def _forget_calibration(self) -> None:
         self.__dict__.pop("calibration_errors_", None)
@@ -203,3 +227,9 @@ class Intervals(_Calibrated):
         if self.out_activation_ == "exp":
             lower = np.maximum(lower, 0)
         return (lower[:, 0], upper[:, 0]) if pred.shape[1] == 1 else (lower, upper)
+
+
+def _ids(Y: AnyArray) -> AnyArray:
+    """Make class ids of an indicator, which has one column for two classes."""
+    ids: AnyArray = Y.argmax(axis=1) if Y.shape[1] > 1 else Y[:, 0].astype(np.intp)
+    return ids

@@ -10,14 +10,16 @@ from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
 from nnlite._typing import AnyArray, Array
 from nnlite.layers.activations import log_softmax
 from nnlite.losses import Hinge, Loss
-from nnlite.sklearn.base import BaseMLP, only_if
+from nnlite.masks import unmasked
+from nnlite.sklearn.base import BaseMLP, Weigh, only_if
 from nnlite.sklearn.certainty import Temperature
+from nnlite.sklearn.class_weights import ClassWeights
+from nnlite.sklearn.given import check_class_labels
 from nnlite.sklearn.hidden import HiddenFeatures
 from nnlite.sklearn.objectives import Objective, classification
 
@@ -71,8 +73,8 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
     nesterovs_momentum : bool, default=True
         Of SGD: whether to look ahead along it.
     early_stopping : bool, default=False
-        Whether to hold out a part of the rows, measure the accuracy on it after every epoch, stop when it
-        no longer rises, and give the weights of the best epoch back. Not for L-BFGS.
+        Whether to hold out a part of the rows, measure a score on it after every epoch, see `scoring`, stop
+        when it no longer rises, and give the weights of the best epoch back. Not for L-BFGS.
     validation_fraction : float, default=0.1
         How large that part is.
     beta_1, beta_2 : float, default=0.9, 0.999
@@ -86,9 +88,11 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
     loss : "log_loss" or Loss, default="log_loss"
         What is lowered: the cross-entropy, or a loss such as ``nn.SoftmaxCrossEntropy(label_smoothing=0.1)``
         or ``nn.Hinge()``, after which there are no probabilities.
-    class_weight : dict, "balanced" or None, default=None
-        How much the rows of each class count in training, besides `sample_weight`. "balanced" gives all
-        classes the same weight in sum.
+    class_weight : dict, list of dict, "balanced" or None, default=None
+        How much the rows of each class count in training, and in the validation loss, besides
+        `sample_weight`. "balanced" gives all classes the same weight in sum; in a dict the classes that are
+        left out have weight 1. With several labels a list has a dict ``{0: ..., 1: ...}`` for each, and a row
+        the product, as in scikit-learn's forests.
     dropout : float or None, or a list of them, default=None
         Part of each hidden layer's outputs that is dropped in training; a list has one for each.
     layers : list of Layer or None, default=None
@@ -96,7 +100,8 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
         `hidden_layer_sizes`, `activation` and `dropout`. It is copied, and its first weights are drawn as
         nnlite draws them.
     callbacks : Callback or list of Callback or None, default=None
-        Called during training, as in `nnlite.Sequential.fit`.
+        Called during training, as in `nnlite.Sequential.fit`. Each training makes copies of them, see
+        ``callbacks_``.
     scale_inputs : bool, default=False
         Whether the net begins with `nnlite.Standardize`, measured on the first training data.
     max_time : float or None, default=None
@@ -106,6 +111,13 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
     dtype : {"float32", "float64"} or None, default=None
         What the net computes in. None takes that of `X`, as scikit-learn does: float32 for float32, else
         float64, which L-BFGS always has. float32 takes about half the time.
+    scoring : str, callable or None, default=None
+        What `early_stopping` judges by. "loss" is the negative loss on the validation data; `class_weight`
+        counts in it. Otherwise the name of one of scikit-learn's scorers, or a function
+        ``(estimator, X, y)`` that returns a number, the higher the better; it is given the weights of the
+        rows if it takes a `sample_weight`. None is the accuracy, as in scikit-learn, if
+        `loss` is scikit-learn's and there is no `class_weight`;
+        else it is "loss", since what is best for another loss need not score best.
 
     Attributes
     ----------
@@ -115,13 +127,16 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
         The net. It gives raw outputs; `predict_proba` makes probabilities of them.
     history_ : nnlite.History
         A row for every epoch, with the loss that training lowered, penalty included, and what was measured
-        on validation data.
+        on validation data. Of calls of ``partial_fit`` it keeps the last 1,000.
+    callbacks_ : list of Callback
+        The copies of `callbacks` that the last training called. A pickle leaves them out.
     loss_, best_loss_ : float
         The last and the lowest loss. With `early_stopping` the second is None; L-BFGS has none.
     loss_curve_ : list of float
         The loss of every epoch, or iteration.
     validation_scores_, best_validation_score_ : list of float, float, or None
-        With `early_stopping`, the accuracy of every epoch on the validation data, and the best of them.
+        With `early_stopping`, the score of every epoch on the validation data, see `scoring`, and the best of
+        those of the last training.
     coefs_, intercepts_ : list of ndarray
         Weights of shape (inputs, outputs) and biases of each layer: views of the net's numbers, so
         writing to them changes what is predicted.
@@ -157,7 +172,7 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
         "loss": [StrOptions({"log_loss"}), Loss],
-        "class_weight": [None, dict, StrOptions({"balanced"})],
+        "class_weight": [None, dict, list, StrOptions({"balanced"})],
     }
 
     def __init__(
@@ -195,6 +210,7 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
         max_time: Any = None,
         calibration_fraction: Any = None,
         dtype: Any = None,
+        scoring: Any = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -228,6 +244,7 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
         self.max_time = max_time
         self.calibration_fraction = calibration_fraction
         self.dtype = dtype
+        self.scoring = scoring
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation: Any = None) -> Self:
         """Train the net.
@@ -293,10 +310,22 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
                 "class_weight 'balanced' is not supported for partial_fit: one call does not know how many "
                 "rows of each class the others bring. Give a dict of weights."
             )
+        return self._fit(X, y, sample_weight, incremental=True, classes=classes)
+
+    def _note_classes(self, y: Any, classes: Any) -> None:
+        self._check_labels(y)
+        if classes is not None:
+            check_class_labels(self._argument("classes"), classes)
         if _check_partial_fit_first_call(self, classes):
             several = type_of_target(y).startswith("multilabel")
             self._label_binarizer = LabelBinarizer().fit(y if several else classes)
-        return self._fit(X, y, sample_weight, incremental=True)
+
+    def _check_X_y(self, X: Any, y: Any, *, reset: bool, **options: Any) -> tuple[Any, Any]:
+        self._check_labels(y)
+        return super()._check_X_y(X, y, reset=reset, **options)
+
+    def _check_labels(self, y: Any) -> None:
+        check_class_labels(self._argument("y"), unmasked(self._argument("y"), y))
 
     def _check_targets(self, y: Any, *, incremental: bool, reset: bool) -> AnyArray:
         if y.ndim == 2 and y.shape[1] == 1:
@@ -327,13 +356,29 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
     def _stratify(self, Y: AnyArray) -> AnyArray | None:
         return Y if self.n_outputs_ == 1 else None
 
-    def _class_weights(self, Y: AnyArray, weight: AnyArray | None) -> AnyArray | None:
+    @property
+    def _several(self) -> bool:
+        """Whether a row may have several labels."""
+        return bool(self._label_binarizer.y_type_.startswith("multilabel"))
+
+    @property
+    def _judged_by_loss(self) -> bool:
+        return super()._judged_by_loss or self.class_weight is not None
+
+    def _labels(self, Y: AnyArray) -> AnyArray:
+        labels: AnyArray = self._label_binarizer.inverse_transform(Y.astype(int))
+        return labels
+
+    def _weigh(self, Y: AnyArray) -> Weigh:
         if self.class_weight is None:
-            return weight
-        several = self._label_binarizer.y_type_.startswith("multilabel")
-        labels = Y.astype(int) if several else self._label_binarizer.inverse_transform(Y)
-        by_class: AnyArray = compute_sample_weight(self.class_weight, labels)
-        return by_class if weight is None else by_class * weight
+            return super()._weigh(Y)
+        weights = ClassWeights(self.class_weight, self.classes_, Y, several=self._several)
+
+        def weigh(Y: AnyArray, weight: AnyArray | None) -> AnyArray:
+            by_class = weights.rows(Y)
+            return by_class if weight is None else by_class * weight
+
+        return weigh
 
     def _scorer(self, X: Any, Y: AnyArray, weight: AnyArray | None) -> Callable[[], float]:
         one_of_many = self.out_activation_ == "softmax"
@@ -371,6 +416,30 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
         labels: AnyArray = self._label_binarizer.inverse_transform(chances)
         return labels
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Compute the accuracy, the part of the rows that is named right.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (rows, features)
+            The inputs.
+        y : array-like of shape (rows,) or (rows, labels)
+            Their classes. With several labels a row is right if all of them are.
+        sample_weight : array-like of shape (rows,), optional
+            How much each row counts.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the data do not fit, or a label is missing.
+        """
+        self._check_labels(y)
+        return float(super().score(X, y, unmasked(self._argument("sample_weight"), sample_weight)))
+
     @only_if(lambda self: self._check_probabilities())
     def predict_proba(self, X: Any) -> Array:
         """Compute the probability of each class.
@@ -385,9 +454,21 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
         ndarray of shape (rows, classes)
             In the order of ``classes_``. With several labels, that of each label.
         """
-        logits = self._logits(X)  # first of all: it says so if there is no net yet
+        return self._chances(self._logits(X))
+
+    def _logits(self, X: Any) -> Array:
+        """Compute the raw outputs, one for each class or label, divided by the temperature."""
+        raw = super()._logits(X)  # first of all: it says so if there is no net yet
+        # Of two classes that share one output; 1 - p would have no digits left where p is near 1.
+        return np.hstack([-raw, raw]) if self.n_outputs_ == raw.shape[1] == 1 else raw
+
+    def _chances(self, logits: Array) -> Array:
+        """Make probabilities."""
         chances = self._objective_.activate(logits)
-        return chances if chances.shape[1] > 1 else np.hstack([1 - chances, chances])
+        if not self._several:
+            return chances
+        numbers = np.finfo(chances.dtype)  # rounded, but not to 0 or 1: no label is certain
+        return np.clip(chances, numbers.tiny, 1 - numbers.epsneg)
 
     @only_if(lambda self: self._check_probabilities())
     def predict_log_proba(self, X: Any) -> Array:
@@ -405,11 +486,12 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
         ndarray of shape (rows, classes)
             In the order of ``classes_``.
         """
-        raw = self._logits(X)
+        logits = self._logits(X)
         if self.out_activation_ == "softmax":
-            return log_softmax(raw)
-        yes = -np.logaddexp(0, -raw)
-        return np.hstack([-np.logaddexp(0, raw), yes]) if self.n_outputs_ == 1 else yes
+            return log_softmax(logits)
+        logs: Array = -np.logaddexp(0, -logits)
+        # Labels whose probabilities are rounded to the same number, next to 1, are equal here too.
+        return np.where(logits > 0, np.log(self._chances(logits)), logs) if self._several else logs
 
     def _check_probabilities(self) -> bool:
         if isinstance(self.loss, Hinge):

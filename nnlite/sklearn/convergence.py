@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from nnlite.callbacks import Callback, TrainingState
+from nnlite.history import History
 from nnlite.optimizers import Optimizer
+from nnlite.sklearn.judges import Judge
 
-__all__ = ["Convergence", "LossCurve", "Penalty", "RunningOrder"]
+__all__ = ["Convergence", "LossCurve", "Penalty", "Recorder", "RunningOrder"]
 
 #: The adaptive rate is not divided any further below this.
 LEAST_RATE = 1e-6
@@ -106,7 +107,34 @@ class RunningOrder:
         return self.order
 
 
-class Convergence(Callback):
+class Recorder(Callback):
+    """What writes a training down, and knows how far it came, also if it ends by an error.
+
+    Attributes
+    ----------
+    history : History
+        That of the training; empty before its beginning.
+
+    Examples
+    --------
+    >>> Recorder().moved
+    False
+    """
+
+    def __init__(self) -> None:
+        self.history = History()
+
+    @property
+    def moved(self) -> bool:
+        """Whether any step was made."""
+        return len(self.history) > 0
+
+    def on_train_begin(self, state: TrainingState) -> None:
+        """Keep the history, which an error must not take away."""
+        self.history = state.history
+
+
+class Convergence(Recorder):
     """Write down the losses as scikit-learn counts them, and stop when they no longer fall.
 
     Parameters
@@ -119,13 +147,11 @@ class Convergence(Callback):
         Of the training data.
     batch_size : int
         Rows of each batch but the last.
-    score : callable () -> float, optional
+    judge : callable (TrainingState) -> float, optional
         Measures the net on validation data. Then the score decides when to stop, not the loss.
 
     Attributes
     ----------
-    history : History
-        That of the training.
     reason : str
         Why it was ended before its last epoch; empty if it was not.
     exhausted : bool
@@ -139,19 +165,22 @@ class Convergence(Callback):
         *,
         rows: int,
         batch_size: int,
-        score: Callable[[], float] | None,
+        judge: Judge | None,
     ) -> None:
+        super().__init__()
         self.estimator = estimator
         self.penalty = penalty
         self.rows = rows
         self.batch_size = batch_size
-        self.score = score
+        self.judge = judge
         self.reason = ""
         self.exhausted = False
+        self.total, self.seen = 0.0, 0
 
-    def on_train_begin(self, state: TrainingState) -> None:
-        """Keep the history, which an error must not take away."""
-        self.history = state.history
+    @property
+    def moved(self) -> bool:
+        """Whether any step was made."""
+        return super().moved or self.seen > 0
 
     def on_epoch_begin(self, state: TrainingState) -> None:
         """Start to add up."""
@@ -167,16 +196,17 @@ class Convergence(Callback):
         """Write down the loss of the epoch, and decide about the learning rate and the end."""
         estimator = self.estimator
         self.note(self.total / self.seen, self.seen)
-        if self.score is not None:
-            score = self.score()
+        if self.judge is not None:
+            score = self.judge(state)
             self.note_score(score)
             state.history[-1]["validation_score"] = score
-            improved = not score < estimator.best_validation_score_ + estimator.tol
+            improved = np.isfinite(score) and score >= estimator.best_validation_score_ + estimator.tol
             if score > estimator.best_validation_score_:
                 estimator.best_validation_score_ = score
                 estimator._best_values[...] = state.model.params.values
         else:
-            improved = not estimator.loss_ > estimator.best_loss_ - estimator.tol
+            improved = not estimator.loss_ > estimator._lowest_loss - estimator.tol
+            estimator._lowest_loss = min(estimator._lowest_loss, estimator.loss_)
             estimator.best_loss_ = min(estimator.best_loss_, estimator.loss_)
         estimator._no_improvement_count = 0 if improved else estimator._no_improvement_count + 1
         optimizer = state.optimizer
@@ -187,7 +217,7 @@ class Convergence(Callback):
             optimizer.learning_rate = estimator.learning_rate_init / (estimator.t_ + 1) ** estimator.power_t
         if estimator._no_improvement_count <= estimator.n_iter_no_change:
             return
-        what = "Training loss" if self.score is None else "Validation score"
+        what = "Training loss" if self.judge is None else "Validation score"
         message = (
             f"{what} did not improve more than tol={estimator.tol:f} for "
             f"{estimator.n_iter_no_change} consecutive epochs."
@@ -246,7 +276,7 @@ class Convergence(Callback):
             print(message)
 
 
-class LossCurve(Callback):
+class LossCurve(Recorder):
     """Write down the loss of each iteration of L-BFGS as scikit-learn counts it.
 
     Parameters
@@ -258,12 +288,9 @@ class LossCurve(Callback):
     """
 
     def __init__(self, estimator: Any, penalty: Penalty) -> None:
+        super().__init__()
         self.estimator = estimator
         self.penalty = penalty
-
-    def on_train_begin(self, state: TrainingState) -> None:
-        """Keep the history, which an error must not take away."""
-        self.history = state.history
 
     def on_epoch_end(self, state: TrainingState) -> None:
         """Write the loss down."""

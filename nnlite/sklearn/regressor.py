@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import r2_score
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import _check_sample_weight
 
 from nnlite._typing import AnyArray, Array
+from nnlite.checks import check_finite
 from nnlite.errors import ArgumentError
 from nnlite.losses import GaussianNLL, Loss
+from nnlite.masks import unmasked
 from nnlite.sklearn.base import BaseMLP, only_if
 from nnlite.sklearn.certainty import Intervals
 from nnlite.sklearn.hidden import HiddenFeatures
@@ -73,8 +78,8 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, Intervals):  # type: ignore[m
     nesterovs_momentum : bool, default=True
         Of SGD: whether to look ahead along it.
     early_stopping : bool, default=False
-        Whether to hold out a part of the rows, measure the R^2 on it after every epoch, stop when it
-        no longer rises, and give the weights of the best epoch back. Not for L-BFGS.
+        Whether to hold out a part of the rows, measure a score on it after every epoch, see `scoring`, stop
+        when it no longer rises, and give the weights of the best epoch back. Not for L-BFGS.
     validation_fraction : float, default=0.1
         How large that part is.
     beta_1, beta_2 : float, default=0.9, 0.999
@@ -92,7 +97,8 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, Intervals):  # type: ignore[m
         `hidden_layer_sizes`, `activation` and `dropout`. It is copied, and its first weights are drawn as
         nnlite draws them.
     callbacks : Callback or list of Callback or None, default=None
-        Called during training, as in `nnlite.Sequential.fit`.
+        Called during training, as in `nnlite.Sequential.fit`. Each training makes copies of them, see
+        ``callbacks_``.
     scale_inputs : bool, default=False
         Whether the net begins with `nnlite.Standardize`, measured on the first training data.
     scale_targets : bool, default=False
@@ -107,6 +113,13 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, Intervals):  # type: ignore[m
     dtype : {"float32", "float64"} or None, default=None
         What the net computes in. None takes that of `X`, as scikit-learn does: float32 for float32, else
         float64, which L-BFGS always has. float32 takes about half the time.
+    scoring : str, callable or None, default=None
+        What `early_stopping` judges by. "loss" is the negative loss on the validation data.
+        Otherwise the name of one of scikit-learn's scorers, or a function
+        ``(estimator, X, y)`` that returns a number, the higher the better; it is given the weights of the
+        rows if it takes a `sample_weight`. None is the R^2, as in scikit-learn, if
+        `loss` is one of scikit-learn's and no target may be missing;
+        else it is "loss", since what is best for another loss need not score best.
 
     Attributes
     ----------
@@ -114,13 +127,16 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, Intervals):  # type: ignore[m
         The net. It gives raw outputs; `predict` makes numbers of them.
     history_ : nnlite.History
         A row for every epoch, with the loss that training lowered, penalty included, and what was measured
-        on validation data.
+        on validation data. Of calls of ``partial_fit`` it keeps the last 1,000.
+    callbacks_ : list of Callback
+        The copies of `callbacks` that the last training called. A pickle leaves them out.
     loss_, best_loss_ : float
         The last and the lowest loss. With `early_stopping` the second is None; L-BFGS has none.
     loss_curve_ : list of float
         The loss of every epoch, or iteration.
     validation_scores_, best_validation_score_ : list of float, float, or None
-        With `early_stopping`, the R^2 of every epoch on the validation data, and the best of them.
+        With `early_stopping`, the score of every epoch on the validation data, see `scoring`, and the best of
+        those of the last training.
     coefs_, intercepts_ : list of ndarray
         Weights of shape (inputs, outputs) and biases of each layer: views of the net's numbers, so
         writing to them changes what is predicted.
@@ -195,6 +211,7 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, Intervals):  # type: ignore[m
         max_time: Any = None,
         calibration_fraction: Any = None,
         dtype: Any = None,
+        scoring: Any = None,
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -229,6 +246,7 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, Intervals):  # type: ignore[m
         self.max_time = max_time
         self.calibration_fraction = calibration_fraction
         self.dtype = dtype
+        self.scoring = scoring
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation: Any = None) -> Self:
         """Train the net.
@@ -290,16 +308,52 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, Intervals):  # type: ignore[m
         return self._fit(X, y, sample_weight, incremental=True)
 
     def _check_X_y(self, X: Any, y: Any, *, reset: bool, **options: Any) -> tuple[Any, Any]:
+        y = unmasked(self._argument("y"), y, missing=self.mask_missing_targets)
         if not self.mask_missing_targets:
-            return super()._check_X_y(X, y, reset=reset, y_numeric=True, **options)
-        y = check_array(y, ensure_2d=False, dtype="numeric", ensure_all_finite="allow-nan", input_name="y")
+            X, y = super()._check_X_y(X, y, reset=reset, y_numeric=True, **options)
+            # Among objects scikit-learn looks for NaN before it makes numbers of them, and None is one then.
+            check_finite(self._argument("y"), np.asarray(y, np.float64))
+            return X, y
+        y = self._check_gaps(y)
         X, _ = super()._check_X_y(X, np.nan_to_num(y), reset=reset, y_numeric=True, **options)
         return X, y
+
+    @staticmethod
+    def _check_gaps(y: Any) -> AnyArray:
+        """Check targets of which some may be missing."""
+        checked: AnyArray = check_array(
+            y, ensure_2d=False, dtype="numeric", ensure_all_finite="allow-nan", input_name="y"
+        )
+        return checked
+
+    def _check_known(self, Y: AnyArray, weight: AnyArray | None, *, training: bool) -> None:
+        if not self.mask_missing_targets:
+            return
+        known = _known(Y, weight)
+        if training and not known.any(axis=0).all():
+            raise ArgumentError(
+                self._argument("y"),
+                f"a target that is there in every column of the {len(Y)} rows that are trained on and count",
+                f"none in column {int(known.any(axis=0).argmin())}",
+                "Leave that column out, or hold out fewer rows.",
+            )
+        if not known.any():
+            raise ArgumentError(
+                f"{type(self).__name__}.fit(validation=)",
+                "a target that is there, in a row that counts",
+                f"none in {len(Y)} rows",
+                "Give others.",
+            )
 
     def _check_targets(self, y: Any, *, incremental: bool, reset: bool) -> AnyArray:
         column = y.ndim == 2 and y.shape[1] == 1
         targets: AnyArray = column_or_1d(y, warn=True) if column else y
         return targets
+
+    @property
+    def _judged_by_loss(self) -> bool:
+        # R^2 of fewer than two targets that are there is no number.
+        return super()._judged_by_loss or self.mask_missing_targets
 
     def _objective(self, columns: int) -> Objective:
         objective = regression(self.loss, columns, masked=self.mask_missing_targets)
@@ -314,11 +368,11 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, Intervals):  # type: ignore[m
 
     def _warn_of_targets(self, Y: AnyArray) -> None:
         if not self.scale_targets and self.loss == "squared_error" and self.solver != "lbfgs":
-            warn_of_targets(Y, where="MLPRegressor", stacklevel=6)
+            warn_of_targets(Y, where="MLPRegressor", stacklevel=5)
 
-    def _prepare_targets(self, Y: AnyArray, *, reset: bool) -> AnyArray:
+    def _prepare_targets(self, Y: AnyArray, weight: AnyArray | None, *, reset: bool) -> AnyArray:
         if reset:
-            self._target_scale = TargetScale(Y) if self.scale_targets else None
+            self._target_scale = TargetScale(Y, weight) if self.scale_targets else None
         return Y if self._target_scale is None else self._target_scale.apply(Y)
 
     def _scorer(self, X: Any, Y: AnyArray, weight: AnyArray | None) -> Callable[[], float]:
@@ -364,13 +418,23 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, Intervals):  # type: ignore[m
         -------
         float
             1 for a perfect fit, 0 for one that is no better than the mean; over several outputs, the mean.
+            With `mask_missing_targets` outputs with fewer than two targets are left out; if there are no
+            others it is NaN, with an `UndefinedMetricWarning`.
         """
+        sample_weight = unmasked(self._argument("sample_weight"), sample_weight)
+        y = unmasked(self._argument("y"), y, missing=self.mask_missing_targets)
         if not self.mask_missing_targets:
             return float(super().score(X, y, sample_weight))
         pred = self.predict(X)
-        weight = None if sample_weight is None else np.asarray(sample_weight)
-        Y = check_array(y, ensure_2d=False, dtype="numeric", ensure_all_finite="allow-nan", input_name="y")
+        weight = None if sample_weight is None else _check_sample_weight(sample_weight, pred)
+        Y = self._check_gaps(y)
         return r2(Y.reshape(len(Y), -1), pred.reshape(len(pred), -1), weight)
+
+
+def _known(Y: AnyArray, weight: AnyArray | None) -> AnyArray:
+    """Tell of each target whether it is there, in a row that counts."""
+    there: AnyArray = ~np.isnan(Y)
+    return there if weight is None else there & (weight > 0)[:, None]
 
 
 def r2(Y: AnyArray, pred: Array, weight: AnyArray | None) -> float:
@@ -386,18 +450,29 @@ def r2(Y: AnyArray, pred: Array, weight: AnyArray | None) -> float:
     Returns
     -------
     float
+        Columns with fewer than two targets have no R^2 and are left out; NaN if there are no others.
+
+    Warns
+    -----
+    UndefinedMetricWarning
+        If no column has two.
 
     Examples
     --------
     >>> r2(np.array([[1.0], [2.0], [np.nan]]), np.array([[1.0], [2.0], [3.0]]), None)
     1.0
     """
-    there = ~np.isnan(Y)
-    if there.all():
+    if not np.isnan(Y).any():
         return float(r2_score(Y, pred, sample_weight=weight))
     columns = [
         r2_score(truth[rows], guess[rows], sample_weight=None if weight is None else weight[rows])
-        for truth, guess, rows in zip(Y.T, pred.T, there.T, strict=True)
-        if rows.any()
+        for truth, guess, rows in zip(Y.T, pred.T, _known(Y, weight).T, strict=True)
+        if rows.sum() > 1
     ]
-    return float(np.mean(columns))
+    if not columns:
+        warnings.warn(
+            "R^2 score is not well-defined with less than two targets that are there in a column.",
+            UndefinedMetricWarning,
+            stacklevel=3,
+        )
+    return float(np.mean(columns)) if columns else float("nan")

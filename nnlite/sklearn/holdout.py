@@ -1,0 +1,153 @@
+"""Which rows are kept out of training: to stop in time by, or to calibrate with."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from nnlite._typing import AnyArray
+from nnlite.errors import ArgumentError
+
+__all__ = ["by_class", "counting", "cut"]
+
+
+def counting(Y: AnyArray, weight: AnyArray | None) -> AnyArray:
+    """Find the rows that say something: those of a weight above 0 of which a target is known.
+
+    Parameters
+    ----------
+    Y : ndarray of shape (rows, columns)
+        The targets; NaN where one is missing.
+    weight : ndarray of shape (rows,) or None
+        How much each row counts.
+
+    Returns
+    -------
+    ndarray of int
+        Their places.
+
+    Examples
+    --------
+    >>> counting(np.array([[1.0], [np.nan], [2.0]]), np.array([1.0, 1.0, 0.0]))
+    array([0])
+    """
+    known = ~np.isnan(Y).all(axis=1) if Y.dtype.kind == "f" else np.ones(len(Y), bool)
+    return np.flatnonzero(known if weight is None else known & (weight > 0))
+
+
+def cut(
+    Y: AnyArray,
+    weight: AnyArray | None,
+    fraction: float,
+    random_state: np.random.RandomState,
+    *,
+    stratify: AnyArray | None = None,
+) -> tuple[AnyArray, AnyArray]:
+    """Draw the rows to hold out as scikit-learn draws them, from those that say something.
+
+    Parameters
+    ----------
+    Y : ndarray of shape (rows, columns)
+        The targets; NaN where one is missing.
+    weight : ndarray of shape (rows,) or None
+        How much each row counts.
+    fraction : float
+        Which part to hold out.
+    random_state : numpy.random.RandomState
+        Draws them.
+    stratify : ndarray of shape (rows,) or (rows, 1), optional
+        What both parts are to have in equal proportions.
+
+    Returns
+    -------
+    train, held_out : ndarray of int
+        Places of the rows. Those that say nothing stay in the first part.
+
+    Raises
+    ------
+    ValueError
+        If there are too few.
+
+    Examples
+    --------
+    >>> train, held_out = cut(np.zeros((4, 1)), np.array([1, 1, 0, 0]), 0.5, np.random.RandomState(0))
+    >>> sorted(train.tolist()), len(held_out)
+    ([0, 2, 3], 1)
+    """
+    rows = counting(Y, weight)
+    if len(rows) < min(2, len(Y)):
+        raise ArgumentError(
+            "fit",
+            "two rows or more with a target and a weight above 0, to hold out a part of them",
+            f"{len(rows)} in {len(Y)} rows",
+            "Give more.",
+        )
+    train, held_out = train_test_split(
+        rows,
+        random_state=random_state,
+        test_size=fraction,
+        stratify=None if stratify is None else stratify[rows],
+    )
+    return np.concatenate([train, np.setdiff1d(np.arange(len(Y)), rows)]), held_out
+
+
+def by_class(
+    ids: AnyArray,
+    weight: AnyArray | None,
+    fraction: float,
+    random_state: np.random.RandomState,
+    *,
+    where: str,
+) -> tuple[AnyArray, AnyArray]:
+    """Draw the same part of each class; one too rare for that stays in training.
+
+    Parameters
+    ----------
+    ids : ndarray of int of shape (rows,)
+        The class of each row.
+    weight : ndarray of shape (rows,) or None
+        How much each row counts. Rows of weight 0 stay in training too.
+    fraction : float
+        Which part to hold out.
+    random_state : numpy.random.RandomState
+        Draws the rows.
+    where : str
+        Names the parameter in messages.
+
+    Returns
+    -------
+    train, held_out : ndarray of int
+        Places of the rows.
+
+    Raises
+    ------
+    ArgumentError
+        If no row would be held out.
+
+    Examples
+    --------
+    >>> ids = np.array([0, 0, 0, 0, 1, 1, 2])
+    >>> _, held_out = by_class(ids, None, 0.5, np.random.RandomState(0), where="here")
+    >>> ids[held_out].tolist()
+    [0, 0, 1]
+    """
+    rows = counting(ids[:, None], weight)
+    found, members = np.unique(ids[rows], return_inverse=True)
+    sizes = np.bincount(members)
+    wanted = sizes * fraction
+    parts = np.floor(wanted).astype(int)
+    # What rounding down has left goes to the classes that lost most by it.
+    most = np.argsort(parts - wanted, kind="stable")[: round(len(rows) * fraction) - int(parts.sum())]
+    parts[most] += 1
+    parts = np.minimum(parts, sizes - 1)
+    if not parts.any():
+        raise ArgumentError(
+            where,
+            "enough rows of some class to hold one of them out",
+            f"{fraction} of {len(rows)} rows in {len(found)} classes",
+            "Give more rows, or a larger fraction.",
+        )
+    order = random_state.permutation(len(rows))
+    chosen = [order[members[order] == kind][:part] for kind, part in enumerate(parts.tolist())]
+    held_out = rows[np.concatenate(chosen)]
+    return np.setdiff1d(np.arange(len(ids)), held_out), held_out
