@@ -11,6 +11,7 @@ from nnlite.callbacks import CTRL_C
 from nnlite.loop import Loop
 from nnlite.losses import Value
 from nnlite.optimizers import Optimizer
+from nnlite.weighting import share, sum_and_rows
 
 __all__ = ["BatchLoop"]
 
@@ -33,7 +34,7 @@ class BatchLoop(Loop):
                 state.batch = number
                 for hook in batch_begin:
                     hook(state)
-                pred, value, rows = gradient(x, y, weight)
+                pred, value, rows, total = gradient(x, y, weight)
                 state.batch_loss, state.batch_rows = value, rows
                 for hook in grad_computed:
                     hook(state)
@@ -43,13 +44,12 @@ class BatchLoop(Loop):
                 if state.ended is not None:
                     values[state.ended] = backup[state.ended]
                 self.stepped = True
-                counted = rows
                 if state.ended is not None:  # some may have been stopped in the middle of the epoch
                     # Only the count: rows for each net would make float64 of their losses' product, and the
                     # last digit of a net's loss would tell whether another one has ended.
-                    value, counted = np.where(state.active, value, 0), rows * state.active
+                    value, total = np.where(state.active, value, 0), total * state.active
                 now.total = now.total + value * rows
-                now.count = now.count + counted
+                now.count = now.count + total
                 if keep_outputs:
                     now.outputs.append((pred, y, weight))
                 state._interrupted = state.history.interrupted  # read once: Ctrl-C comes at any moment
@@ -66,15 +66,33 @@ class BatchLoop(Loop):
             if state.stop_reason:
                 return
 
-    def gradient(self, x: Array, y: AnyArray, weight: Array | None) -> tuple[Array, Value, Value]:
-        """Fill ``params.grads`` for a batch; return its predictions, its loss, and its rows or weights."""
+    def gradient(self, x: Array, y: AnyArray, weight: Array | None) -> tuple[Array, Value, Value, Value]:
+        """Fill ``params.grads`` for a batch.
+
+        Return its predictions, its loss, what that is divided by, and its rows or the sum of their weights.
+        """
         state, ctx = self.state, self.ctx
         pred = state.model._forward(x, ctx)
         value, dy = state.loss.value_and_grad(pred, y, weight)
+        rows = total = pred.shape[-2]
+        if weight is not None:
+            value, dy, rows, total = self.part_of_all(value, dy, weight)
         if not _is_finite(value):
             self.diverged(np.isfinite(value), x, y)
         state.model._backward(dy, ctx)
-        return pred, value, pred.shape[-2] if weight is None else weight.sum(axis=-1, dtype=np.float64)
+        return pred, value, rows, total
+
+    def part_of_all(self, value: Value, dy: Array, weight: Array) -> tuple[Value, Array, Value, Value]:
+        """Make of the average over a batch its part of the average over the data, and say what divides it."""
+        total, rows = sum_and_rows(weight)
+        divisor = self.mean_weight.divisor(total, rows)
+        part = share(total, divisor)
+        if isinstance(part, float):
+            # A new array: a loss of one's own may keep the one that it gave.
+            return (value, dy, divisor, total) if part == 1 else (value * part, dy * part, divisor, total)
+        if (part == 1).all():
+            return value, dy, divisor, total
+        return value * part, dy * part.astype(dy.dtype)[:, None, None], divisor, total
 
 
 def _mean(total: Value, count: Value) -> Value:

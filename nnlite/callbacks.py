@@ -63,9 +63,11 @@ class TrainingState:
     epoch, batch : int
         Number of the present epoch and batch, from 1.
     batch_loss : float or ndarray of shape (replicas,)
-        Loss of the present batch; with L-BFGS that of all data.
+        Loss of the present batch, whose gradient ``params.grads`` is; with weights, its part of the
+        average over the data. With L-BFGS that of all data.
     batch_rows : float or ndarray of shape (replicas,)
-        How many rows that is of, or the sum of their weights.
+        What the sum over the rows is divided by in it: their number, with weights times the mean
+        weight of the data; see `Sequential.fit`.
     stop_reason : str
         Empty while training goes on.
     active : ndarray of bool of shape (replicas,), or (1,) without replicas

@@ -35,6 +35,7 @@ from nnlite.sources import Arrays, Batch, Source, Stream
 from nnlite.splits import HeldOut
 from nnlite.streams import Generators, get_states, set_states
 from nnlite.undeclared import check_declared
+from nnlite.weighting import MeanWeight, RunningMean, sum_and_rows
 
 __all__ = ["Epoch", "GoOn", "Loop"]
 
@@ -160,6 +161,8 @@ class Loop:
         Epochs that were over before this loop began.
     now : Epoch or None
         The present epoch; None between two.
+    mean_weight : MeanWeight
+        What the loss of a batch is divided by, if rows have weights.
     """
 
     def __init__(
@@ -175,6 +178,7 @@ class Loop:
     ) -> None:
         self.state = state
         self.data = data
+        self.mean_weight = data.rule or RunningMean()  # of a stream; that of arrays is settled in `run`
         self.validation = validation
         self.metrics = metrics
         self.callbacks = callbacks
@@ -215,6 +219,12 @@ class Loop:
         """Show the inputs to the layers that must see some."""
         self.state.model._adapt(self.data.inputs)
 
+    def settle_weights(self) -> None:
+        """Find the mean weight of the rows that are trained on."""
+        weight = self.data.row_weights if isinstance(self.data, Arrays) else None
+        if weight is not None and self.data.rule is None:
+            self.mean_weight = MeanWeight(*sum_and_rows(weight))
+
     def note_interrupt(self) -> bool:
         """Take note of Ctrl-C; tell whether it is the second one, of a user who does not want to wait."""
         again, self.state.history.interrupted = self.state.history.interrupted, True
@@ -251,6 +261,7 @@ class Loop:
                     self.start_draws = get_states(self.rngs)
                 if isinstance(self.validation, HeldOut) and isinstance(self.data, Arrays):
                     self.data, self.validation = self.data.split(self.validation, self.rng)
+                self.settle_weights()
                 self.adapt()
                 self.draw_again()
                 self.train(state.optimizer)

@@ -41,9 +41,10 @@ Value = float | Array
 class Loss(Configured):
     """Base class of all losses.
 
-    A subclass writes `value_and_grad`. A loss is an average over the rows of the batch;
+    A subclass writes `value_and_grad`. A loss is an average over the rows that it is given;
     with weights it is the weighted average, so a weight of 2 is the same as having the
-    row twice, and a weight of 0 the same as not having it.
+    row twice, and a weight of 0 the same as not having it. What a batch adds to the average
+    over all data is a matter of the training, see ``weight`` of `Sequential.fit`.
 
     Nothing is broadcast between predictions and targets, except that targets without a
     replica axis are shared by all replicas.
@@ -77,6 +78,12 @@ class Loss(Configured):
         self, pred: Array, target: AnyArray, weight: Array | None = None
     ) -> tuple[Value, Array]:
         """Compute the loss and its gradient with respect to the predictions.
+
+        Both are averages over the rows given: their sum over the rows divided by the number of
+        rows; with weights, that of weight times loss divided by the sum of the weights. What a
+        row pays is the mean over its outputs (`PointwiseLoss`, which says so too where some are
+        `Masked`), the mean over its target columns (`GaussianNLL`), or one number
+        (`SoftmaxCrossEntropy`). Where no row counts, both are 0.
 
         Parameters
         ----------
@@ -245,7 +252,7 @@ class PointwiseLoss(Loss):
     def value_and_grad(
         self, pred: Array, target: AnyArray, weight: Array | None = None
     ) -> tuple[Value, Array]:
-        """Average `pointwise` over rows and outputs."""
+        """Average `pointwise`: divide by outputs times rows, or times the sum of the weights."""
         pred, target = _given(self, pred, target)
         if target.shape != pred.shape or pred.ndim < 2:
             target = self._arrange(target, pred.shape)
@@ -519,7 +526,8 @@ class Masked(PointwiseLoss):
 
     A masked entry, and what frames and series of pandas and polars have for a missing one, is NaN too.
     A row of three targets of which one is missing so counts as if that one were predicted without
-    error. The number of rows and outputs that the average divides by stays the same.
+    error. What the average divides by stays the same: rows times outputs, or the sum of the weights
+    times outputs.
 
     Parameters
     ----------
@@ -621,7 +629,7 @@ class SoftmaxCrossEntropy(Loss):
     def value_and_grad(
         self, pred: Array, target: AnyArray, weight: Array | None = None
     ) -> tuple[Value, Array]:
-        """Average the cross-entropy over the rows."""
+        """Average the cross-entropy: divide by the rows, or by the sum of the weights."""
         # In C order, so that places in the flat arrays made from it are rows and classes.
         pred, target = _given(self, pred, target)
         pred = np.ascontiguousarray(pred)
@@ -745,7 +753,7 @@ class GaussianNLL(Loss):
     def value_and_grad(
         self, pred: Array, target: AnyArray, weight: Array | None = None
     ) -> tuple[Value, Array]:
-        """Average the negative log-likelihood over rows and target columns."""
+        """Average: divide by target columns times rows, or times the sum of the weights."""
         pred, target = _given(self, pred, target)
         _check_same_shape(self, target.shape, self._target_shape(pred.shape))
         columns = pred.shape[-1] // 2

@@ -1104,7 +1104,10 @@ class Sequential(Explained):
             every step, the rows that go through the layers at a time, all by default.
         weight : array-like of shape (rows,), optional
             How much each row counts. For class weights write
-            ``weight=np.array([1.0, 2.0, 5.0])[y]``.
+            ``weight=np.array([1.0, 2.0, 5.0])[y]``. The gradient of a batch is its part of the
+            weighted average over the data: the sum of weight times loss over its rows, divided by
+            their number times the mean weight of the rows that are trained on. Rows of weight 0
+            are counted in neither. Of batches from an iterator the mean is that of all so far.
         validation : tuple, float, re-iterable of batches or function that makes them, optional
             Data to measure on after every epoch: ``(X, y)`` or ``(X, y, weight)``, or a part
             of the training rows in (0, 1), which is kept out of training. Of classes it has their

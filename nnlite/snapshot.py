@@ -17,7 +17,7 @@ from nnlite.loop import Epoch, GoOn, Loop
 from nnlite.optimizers import Optimizer
 from nnlite.packing import PackedRows, unpack_rows
 from nnlite.second_order import FullBatchOptimizer
-from nnlite.sources import Arrays
+from nnlite.sources import Arrays, Stream
 from nnlite.streams import Generators, check_state, get_states, set_states
 
 __all__ = ["capture", "check", "restore"]
@@ -91,7 +91,13 @@ def capture(
         "batch_loss": state.batch_loss,
         "batch_rows": state.batch_rows,
         "callbacks": [callback.state_dict() for callback in callbacks],
+        **({"weights": [loop.mean_weight.total, loop.mean_weight.rows]} if _is_stream(loop) else {}),
     }
+
+
+def _is_stream(loop: Loop) -> bool:
+    """Tell whether the mean weight of the rows is known of those so far only."""
+    return isinstance(loop.data, Stream)
 
 
 def _kept_by(optimizer: Optimizer | FullBatchOptimizer) -> dict[str, Any]:
@@ -141,6 +147,14 @@ def check(loop: Loop, training: dict[str, Any], saved: dict[str, Any], *, where:
     if not isinstance(then, dict) or not all(isinstance(name, str) for name in then):
         raise ModelFileError(where, "a checkpoint of a training", "something else", _DAMAGED)
     check_same(where, then, training)
+    if _is_stream(loop) and "weights" not in saved:
+        raise ModelFileError(
+            where,
+            "the sum of the weights of the batches so far",
+            "none",
+            "If an older nnlite has written the file, which weighted batches by another rule, train without "
+            "resume; else it is damaged.",
+        )
     try:
         _check_position(loop, saved)
         _check_arrays(loop, saved)
@@ -216,6 +230,9 @@ def _check_position(loop: Loop, saved: dict[str, Any]) -> None:
         _need(one["best_epoch"] is None or _is_count(one["best_epoch"]), "a best epoch that is none")
     for value in (saved["batch_loss"], saved["batch_rows"]):
         _need(_is_value(value, replicas), "a loss that is none")
+    if _is_stream(loop):
+        weights = saved["weights"]
+        _need(len(weights) == 2 and all(_is_value(one, replicas) for one in weights), "weights that are none")
     _need(_is_like(saved["start_size"], (nets,), loop.start_size.dtype), "no size of weights")
     start, present, now = saved["draws"]
     _need((present is None) == (epoch is None), "no state of the generators for its epoch")
@@ -347,6 +364,8 @@ def restore(
     history.rows, history.replicas = unpack_rows(saved["history"], saved["done"]), saved["replicas"]
     state.epoch, state.batch = saved["done"] + (saved["batch"] > 0), saved["batch"]
     state.batch_loss, state.batch_rows = saved["batch_loss"], saved["batch_rows"]
+    if _is_stream(loop):
+        loop.mean_weight.total, loop.mean_weight.rows = saved["weights"]
     state.stop_reason = saved["stop"]
     state.active[...] = saved["active"]
     state.ended = None if state.active.all() else np.flatnonzero(~state.active)

@@ -30,6 +30,7 @@ from nnlite.model import Sequential
 from nnlite.rows import DaskRows, FileRows, SparseRows, is_in_file, join
 from nnlite.splits import HeldOut, classes_of, encode_labels, held_out_rows
 from nnlite.streams import Generators
+from nnlite.weighting import MeanWeight, RowWeights
 
 __all__ = [
     "Arrays",
@@ -82,6 +83,8 @@ class Arrays:
         Which rows each batch has.
     columns : tuple of str or None
         Names of the columns of the table that the input was; None for another input.
+    rule : MeanWeight or None
+        What the loss of a batch is divided by; None for the mean weight of these rows.
 
     Examples
     --------
@@ -92,6 +95,7 @@ class Arrays:
     """
 
     columns: tuple[str, ...] | None = None
+    rule: MeanWeight | None = None
 
     def __init__(self, x: Any, y: Any, weight: Any, *, own: tuple[bool, bool, bool] = (False,) * 3) -> None:
         self.x, self.y, self.weight = map(_contiguous, (x, y, weight))
@@ -144,6 +148,11 @@ class Arrays:
     def _whole_x(self) -> Any:
         return self.x.matrix if isinstance(self.x, SparseRows) else self.x
 
+    @property
+    def row_weights(self) -> AnyArray | None:
+        """The weights of the rows that take part."""
+        return self.weight  # type: ignore[no-any-return]
+
     def split(self, part: HeldOut, rng: np.random.Generator | Generators) -> tuple[Arrays, Arrays]:
         """Hold out a part of the rows.
 
@@ -166,6 +175,7 @@ class Arrays:
         train_rows, test_rows = part.split(self._draw(part, rng))
         train, test = self._take(train_rows), self._take(test_rows)
         train.cut(self.batch_size, self.rng, self.cutter)
+        train.rule = self.rule
         test.cutter = self.cutter
         return train, test
 
@@ -339,6 +349,16 @@ class Blocks(Arrays):
             if len(rows):
                 yield self.x.block(number)[rows]
 
+    @property
+    def row_weights(self) -> AnyArray | None:
+        """The weights of the rows that take part."""
+        if self.weight is None:
+            return None
+        starts = self.starts[:-1].tolist()
+        rows = [start + kept for start, kept in zip(starts, self.kept, strict=True)]
+        found: AnyArray = self.weight[np.concatenate(rows)]
+        return found
+
     def split(self, part: HeldOut, rng: np.random.Generator | Generators) -> tuple[Arrays, Arrays]:
         """Hold out a part of the rows; see `Arrays.split`."""
         held_out = np.zeros(self.rows, bool)
@@ -346,6 +366,7 @@ class Blocks(Arrays):
         marks = np.split(held_out, self.starts[1:-1])
         train = Blocks(self.x, self.y, self.weight, kept=[np.flatnonzero(~mark) for mark in marks])
         train.cut(self.batch_size, self.rng, self.cutter)
+        train.rule = self.rule
         test = Blocks(self.x, self.y, self.weight, kept=list(map(np.flatnonzero, marks)))
         test.cutter = self.cutter
         return train, test
@@ -481,6 +502,11 @@ class Stream:
     columns : tuple of str, optional
         The columns that a table must have; by default those of the first batch that is one.
 
+    Attributes
+    ----------
+    rule : None
+        The loss of a batch is divided by the mean weight of all batches so far.
+
     Examples
     --------
     >>> from nnlite import Dense, MeanSquaredError
@@ -499,6 +525,7 @@ class Stream:
         columns: tuple[str, ...] | None = None,
     ) -> None:
         self.columns = columns
+        self.rule = None
         self.model = model
         self.batches = batches
         self.loss = loss
@@ -568,8 +595,10 @@ def training_source(model: Sequential, X: Any, y: Any, weight: Any, loss: Loss) 
     2
     """
     if y is not None:
+        weight, rule = weight if isinstance(weight, RowWeights) else (weight, None)
         data = _arrays(model, X, y, weight, loss, where="fit(X)")
         data.columns = _columns(model, X)
+        data.rule = rule
         return data
     if weight is not None:
         raise ArgumentError(

@@ -28,6 +28,7 @@ from nnlite.losses import Loss, Value
 from nnlite.memory import zeros
 from nnlite.sources import Arrays, Batch, Source, Stream, share
 from nnlite.streams import get_states
+from nnlite.weighting import MeanWeight, sum_and_rows
 
 if TYPE_CHECKING:
     from nnlite.distributed.parallel import DataParallel
@@ -61,14 +62,16 @@ class PiecewiseBatchLoop(BatchLoop):
         params = self.state.model.params
         self.pieces = zeros(params.grads.shape, params.dtype) if accumulate > 1 else None
 
-    def gradient(self, x: Array, y: AnyArray, weight: Array | None) -> tuple[Array, Value, Value]:
+    def gradient(self, x: Array, y: AnyArray, weight: Array | None) -> tuple[Array, Value, Value, Value]:
         """Fill ``params.grads``; see `BatchLoop.gradient`."""
-        count = _count(x, weight)
-        pred, total = self.add_pieces(x, y, weight, count or 1.0)
-        value = total / count if count else 0.0
+        rows = count = _count(x, weight)
+        if weight is not None:
+            rows = float(self.mean_weight.divisor(*sum_and_rows(weight)))
+        pred, total = self.add_pieces(x, y, weight, rows or 1.0)
+        value = total / rows if rows else 0.0
         if not math.isfinite(value):
             self.diverged(False, x, y)
-        return pred, value, count
+        return pred, value, rows, count
 
     def add_pieces(self, x: Array, y: AnyArray, weight: Array | None, whole: float) -> tuple[Array, float]:
         """Fill ``params.grads`` with a sum over the rows / `whole`; return outputs and the sum of losses."""
@@ -212,6 +215,14 @@ class SharedLoop(Loop):
         else:
             super().adapt()
 
+    def settle_weights(self) -> None:
+        """Find the mean weight of the rows that are trained on: those of all shards."""
+        super().settle_weights()
+        if isinstance(self.data, Arrays) and self.data.cutter.total is not None:
+            mean = self.mean_weight  # of no rows, if they have no weights
+            total, rows = zip(*self.comm.allgather((mean.total, mean.rows)), strict=True)
+            self.mean_weight = MeanWeight(sum(total), sum(rows))
+
     def everyones(self, blocks: Iterator[Any]) -> Iterator[Any]:
         """Give the blocks of each rank to all."""
         for root in range(self.world.size):
@@ -340,7 +351,7 @@ class SharedBatchLoop(SharedLoop, PiecewiseBatchLoop):
         self.steps = 0
         # A sum over the ranks is the mean over the rows of a whole batch, without another pass over it.
         self.whole = float(self.data.batch_size) if isinstance(self.data, Arrays) else 1.0
-        self.message = np.zeros(4)
+        self.message = np.zeros(5)
         model = self.state.model
         self.sum = LayerwiseSum(self.comm, model, self.ctx) if settings.overlap else Sum(self.comm, model)
         layers = zip(self.state.model.layers, self.ctx.layers, strict=True)
@@ -365,7 +376,7 @@ class SharedBatchLoop(SharedLoop, PiecewiseBatchLoop):
                 return
             yield found
 
-    def gradient(self, x: Array, y: AnyArray, weight: Array | None) -> tuple[Array, Value, Value]:
+    def gradient(self, x: Array, y: AnyArray, weight: Array | None) -> tuple[Array, Value, Value, Value]:
         """Fill ``params.grads`` with the gradient of the whole batch; see `BatchLoop.gradient`."""
         from mpi4py import MPI
 
@@ -381,17 +392,20 @@ class SharedBatchLoop(SharedLoop, PiecewiseBatchLoop):
         bad = self.sum.complete()
         finite = math.isfinite(total) and not bad
         fault = ", ".join(bad) if math.isfinite(total) else ""
-        message[:] = total, _count(x, weight), self.pressed > 0, not finite
+        counting = x.shape[0] if weight is None else np.count_nonzero(weight)
+        message[:] = total, _count(x, weight), counting, self.pressed > 0, not finite
         self.comm.Allreduce(MPI.IN_PLACE, message)
         self.sum.finish()
-        total, count, pressed, wrong = message.tolist()
+        total, count, counting, pressed, wrong = message.tolist()
         if wrong:
             self.refuse(None if finite else (x, y), fault=fault)
         if pressed:
             state.history.interrupted = True
-        if count != self.whole:
-            state.model.params.grads[...] *= self.whole / count if count else 0.0
-        return pred, total / count if count else 0.0, count if weight is not None else int(count)
+        rows = count if weight is None else float(self.mean_weight.divisor(count, int(counting)))
+        if rows != self.whole:
+            state.model.params.grads[...] *= self.whole / rows if rows else 0.0
+        value = total / rows if rows else 0.0
+        return (pred, value, int(rows), int(rows)) if weight is None else (pred, value, rows, count)
 
 
 class SharedFullBatchLoop(SharedLoop, FullBatchLoop):

@@ -38,6 +38,7 @@ from nnlite.sklearn.objectives import Objective
 from nnlite.sklearn.scaling import warn_of_inputs
 from nnlite.sklearn.solvers import SklearnAdam, SklearnLBFGS, SklearnSGD
 from nnlite.sklearn.undo import Attempt
+from nnlite.weighting import MeanWeight, PerBatch, RowWeights
 
 __all__ = ["BaseMLP", "only_if"]
 
@@ -181,6 +182,10 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
 
     def _forget_calibration(self) -> None:
         """Drop what was measured on the net as it was."""
+
+    def _weight_rule(self, *, incremental: bool) -> MeanWeight | None:
+        """Return what the loss of a batch is divided by if rows have weights; None for the rule of `fit`."""
+        return PerBatch()
 
     def _warn_of_targets(self, Y: AnyArray) -> None:
         """Warn of targets that are far too large."""
@@ -472,6 +477,8 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         if not incremental or "_optimizer" not in vars(self):
             self._optimizer = self._make_optimizer()
         size = self._batch_size(len(Y))
+        if training_weight is not None and (rule := self._weight_rule(incremental=incremental)) is not None:
+            training_weight = RowWeights(training_weight, rule)  # type: ignore[assignment]
         penalty = Penalty(self.alpha, share=self._objective_.share)
         convergence = Convergence(self, penalty, rows=len(Y), batch_size=size, judge=judge)
         self.n_iter_ = 0

@@ -22,6 +22,7 @@ from nnlite.sklearn.class_weights import ClassWeights
 from nnlite.sklearn.given import check_class_labels
 from nnlite.sklearn.hidden import HiddenFeatures
 from nnlite.sklearn.objectives import Objective, classification
+from nnlite.weighting import MeanWeight, RunningMean
 
 __all__ = ["MLPClassifier"]
 
@@ -379,6 +380,16 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
             return by_class if weight is None else by_class * weight
 
         return weigh
+
+    def _weight_rule(self, *, incremental: bool) -> MeanWeight | None:
+        """With weights of classes the rule of nnlite; calls of `partial_fit` are batches of a stream."""
+        if self.class_weight is None:
+            return super()._weight_rule(incremental=incremental)
+        if not incremental:
+            self.__dict__.pop("_mean_weight", None)
+            return None
+        known: MeanWeight = self.__dict__.setdefault("_mean_weight", RunningMean())
+        return known
 
     def _scorer(self, X: Any, Y: AnyArray, weight: AnyArray | None) -> Callable[[], float]:
         one_of_many = self.out_activation_ == "softmax"

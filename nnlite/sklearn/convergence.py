@@ -20,7 +20,8 @@ LEAST_RATE = 1e-6
 class Penalty(Callback):
     """Add ``alpha / 2 * sum(W**2)`` over the number of rows to the loss and to its gradient.
 
-    With weights the number is their sum. Only weights are penalised, not biases.
+    With weights it is what the loss is divided by, ``state.batch_rows``. Only weights are penalised,
+    not biases.
 
     Parameters
     ----------

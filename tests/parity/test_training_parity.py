@@ -56,6 +56,8 @@ class Alongside(Callback):
         A scheduler of PyTorch that is stepped with every batch.
     plateau
         One that is stepped with the validation loss of every epoch.
+    stream
+        Whether `fit` gets the batches one by one, and knows no weights but those so far.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Alongside(Callback):
         validation=None,
         scheduler=None,
         plateau=None,
+        stream=False,
     ):
         self.net = net
         self.optimizer = optimizer
@@ -80,7 +83,9 @@ class Alongside(Callback):
         self.validation = validation
         self.scheduler = scheduler
         self.plateau = plateau
+        self.stream = stream
         self.steps = 0
+        self.known = []  # the weights of all batches of a stream so far
 
     def on_epoch_begin(self, state):
         self.total = 0.0
@@ -89,15 +94,20 @@ class Alongside(Callback):
     def on_batch_end(self, state):
         rows = slice((state.batch - 1) * BATCH_SIZE, state.batch * BATCH_SIZE)
         weight = self.weight[rows]
-        criterion = weighted_mean(self.criterion, weight)
-        value = torch_step(self.net, self.optimizer, criterion, self.X[rows], self.y[rows])
+        # Its part of the average over the data, whose mean weight divides it.
+        self.known.extend(weight)
+        part = weight.mean() / np.mean(self.known if self.stream else self.weight)
+        average = weighted_mean(self.criterion, weight)
+        value = torch_step(
+            self.net, self.optimizer, lambda *pair: average(*pair) * part, self.X[rows], self.y[rows]
+        )
         if self.scheduler is not None:
             self.scheduler.step()
         when = f"epoch {state.epoch}, batch {state.batch}"
         assert_close(state.batch_loss, value, f"loss in {when}")
         learning = [layer for layer in state.model if not isinstance(layer, Standardize)]
         assert_same_parameters(learning, self.net, when)
-        self.total += value.item() * weight.sum()
+        self.total += value.item() * weight.sum() / part
         self.steps += 1
 
     def on_epoch_end(self, state):
@@ -221,7 +231,7 @@ def test_batches_from_an_iterable():
     model = Sequential([Dense(3, 8), Tanh(), Dense(8, 1)], dtype=np.float64, rng=0)
     net = twin(model)
     theirs = torch.optim.SGD(net.parameters(), lr=0.05)
-    alongside = Alongside(net, theirs, torch.nn.MSELoss(reduction="none"), X, y, weight=weight)
+    alongside = Alongside(net, theirs, torch.nn.MSELoss(reduction="none"), X, y, weight=weight, stream=True)
     starts = range(0, len(X), BATCH_SIZE)
     batches = [tuple(array[start : start + BATCH_SIZE] for array in (X, y, weight)) for start in starts]
     model.fit(batches, loss=MeanSquaredError(), optimizer=SGD(0.05), epochs=EPOCHS, callbacks=[alongside])

@@ -119,8 +119,8 @@ def kinds(options: dict[str, Any]) -> Any:
     def count(pred: Any, target: Any) -> float:
         return float(len(pred))
 
-    def batches() -> Any:
-        return nn.batches(X, y, batch_size=20, rng=np.random.default_rng(3))
+    def batches(*more: Any) -> Any:
+        return nn.batches(X, y, *more, batch_size=20, rng=np.random.default_rng(3))
 
     plain = [nn.Dense(5, 8), nn.ReLU(), nn.Dense(8, 1)]
     classes = [nn.Dense(5, 8), nn.Tanh(), nn.Dense(8, 3)]
@@ -139,6 +139,7 @@ def kinds(options: dict[str, Any]) -> Any:
             square,
         ),
         "stream": (net(), (batches(),), {**square, "validation": batches(), "metrics": [nn.r2]}),
+        "weighted stream": (net(), (batches(weight),), square),
         "in order": (net(), (X, y), {**square, "shuffle": False}),
         "own order": (net(), (X, y), {**square, "shuffle": lambda rows: np.arange(rows)[::-1]}),
         "frozen": (frozen(), (X, y), square),
@@ -157,7 +158,7 @@ def kinds(options: dict[str, Any]) -> Any:
     for name, (model, given, more) in cases.items():
         optimizer = nn.Adam(0.01)
         arguments = {"epochs": 8, "batch_size": 32, **more}
-        if name == "stream":
+        if "stream" in name:
             del arguments["batch_size"]
         how: Any = False
         if options["distributed"]:
@@ -286,6 +287,8 @@ def uneven_steps(options: dict[str, Any]) -> Any:
     for batch in zip(*everyone, strict=True):
         rows = [place[value] for part in batch for value in part]
         twin.loss_and_grad(X[rows], y[rows], nn.MeanSquaredError(), weight=weight[rows])
+        # Its part of the average over all shards.
+        twin.params.grads[...] *= weight[rows].mean() / weight.mean()
         optimizer.step(twin.params)
     return {"values": model.params.values.copy(), "again": twin.params.values.copy()}
 
