@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +14,7 @@ from nnlite._recipes import RECIPES
 from nnlite._terminal import Canvas, Screen, bar, image, loss_curves, side_by_side
 from nnlite._typing import AnyArray, Array
 from nnlite._version import __version__
-from nnlite.callbacks import ProgressBar
+from nnlite.callbacks import Callback, ProgressBar, TrainingState
 from nnlite.data import train_test_split
 from nnlite.history import History
 from nnlite.layers import Softmax
@@ -59,6 +58,13 @@ class Options(NamedTuple):
     quiet: bool = False
 
 
+class _Hush(Callback):
+    """Leaves Ctrl-C to the report, which says it in its own place."""
+
+    def on_train_begin(self, state: TrainingState) -> None:
+        state._warns_of_ctrl_c = False
+
+
 class _Demo:
     """One run: the data, the net, and what came out."""
 
@@ -96,19 +102,16 @@ class _Demo:
         """Train, with a bar if somebody watches, and predict the test rows."""
         schedule = OneCycle(self.rate, steps=self.epochs * self.steps_per_epoch)
         begun = time.perf_counter()
-        with warnings.catch_warnings():
-            # The report says it, in its own place.
-            warnings.filterwarnings("ignore", message="fit: stopped by Ctrl-C")
-            self.history: History = self.model.fit(
-                *self.train,
-                loss=self.loss,
-                optimizer=Adam(schedule),
-                epochs=self.epochs,
-                batch_size=self.batch_size,
-                validation=self.validation,
-                metrics=[self.metric],
-                callbacks=[] if self.options.quiet else [ProgressBar()],
-            )
+        self.history: History = self.model.fit(
+            *self.train,
+            loss=self.loss,
+            optimizer=Adam(schedule),
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            validation=self.validation,
+            metrics=[self.metric],
+            callbacks=[_Hush(), *([] if self.options.quiet else [ProgressBar()])],
+        )
         self.seconds = time.perf_counter() - begun
         self.pred: Array = self.model.predict(self.test[0])
         self.score: float = self.metric(self.pred, self.test[1])

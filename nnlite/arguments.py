@@ -131,8 +131,8 @@ def explained(function: Function) -> Function:
             return function(*args, **kwargs)
         except TypeError as error:
             # The frame of the function itself, if there is one, says that the call was possible.
-            traceback = error.__traceback__
-            if traceback is not None and traceback.tb_next is None:
+            # No name for the traceback here: it would hold itself, and all that is in sight.
+            if error.__traceback__ is not None and error.__traceback__.tb_next is None:
                 raise _explanation(function, args, kwargs) or error from None
             raise
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -35,8 +35,11 @@ __all__ = [
     "check_feature_names",
     "check_preprocessing",
     "column_names",
+    "each",
     "iterate_blocks",
 ]
+
+T = TypeVar("T")
 
 
 class Boundary:
@@ -255,7 +258,7 @@ class Boundary:
         else:
             blocks = iterate_blocks(where, blocks)
         # `map` and not a loop, whose variables would hold a block while the next one is made.
-        return map(partial(self._check_numbered, where), blocks, count())
+        return each(partial(self._check_numbered, where), blocks, count())
 
     def _check_numbered(self, where: str, block: Any, number: int) -> Array:
         place = f"{where}, block {number}"
@@ -546,6 +549,41 @@ def _check_kind(where: str, dtype: Any) -> None:
     """Refuse rows of a dtype that holds no numbers, before any of them is read."""
     if dtype.kind not in "biuf":
         check_rows(where, np.empty(1, dtype))  # says what to do about numbers of that kind
+
+
+def each(function: Callable[..., T], *iterables: Iterable[Any]) -> Iterator[T]:
+    """Do the same as `map`, but without a silent end where the function raises StopIteration.
+
+    Parameters
+    ----------
+    function : callable
+        What is called.
+    *iterables : iterable
+        What with.
+
+    Returns
+    -------
+    iterator
+
+    Raises
+    ------
+    RuntimeError
+        While it is gone through: in place of StopIteration, as in generators.
+
+    Examples
+    --------
+    >>> list(each(len, ["a", "bc"]))
+    [1, 2]
+    """
+    # No generator, whose variables would hold an item while the next one is made.
+    return map(partial(_call_loudly, function), *iterables)
+
+
+def _call_loudly(function: Callable[..., T], *given: Any) -> T:
+    try:
+        return function(*given)
+    except StopIteration as error:
+        raise RuntimeError(f"{type(error).__name__} raised while a block was worked on") from error
 
 
 def iterate_blocks(where: str, candidate: Any) -> Iterable[Any]:

@@ -118,6 +118,8 @@ class TrainingState:
         self.rng = rng
         self.rank, self.ranks = 0, 1
         self._decide: Callable[[bool], bool] = bool
+        # Who says it in his own words sets these to False; filters of warnings are those of all threads.
+        self._warns_of_ctrl_c = self._warns_of_replicas = True
         self._interrupted = False  # whether Ctrl-C ends the epoch behind the present batch
         self._snapshot: Callable[[], dict[str, Any]] | None = None
         self._left: dict[int, tuple[dict[str, Array], list[Any]]] = {}
@@ -737,7 +739,7 @@ class ProgressBar(Callback):
         # The first of them is the loss, the second the first metric.
         self._shown = self.show if self.show is not None else ("loss", *validation[:2][-1:])
         self._width = 0
-        disable = not _is_watched() if self.disable is None else self.disable
+        disable = not _is_watched() if self.disable is None else self.disable or not _can_be_shown()
         layout = "{percentage:3.0f}% {bar} {n_fmt}/{total_fmt} epochs, {remaining} left{postfix}"
         done = len(state.history)
         self._bar: Any = tqdm(total=state.epochs, initial=done, disable=disable, bar_format=layout)
@@ -769,4 +771,11 @@ def _short(value: Any) -> str:
 
 def _is_watched() -> bool:
     """Tell whether somebody sees what goes to the standard error: in a terminal or a notebook."""
-    return sys.stderr.isatty() or "ipykernel" in sys.modules
+    # What a program has put in the place of it need not know whether it is a terminal.
+    isatty = getattr(sys.stderr, "isatty", bool)
+    return _can_be_shown() and ("ipykernel" in sys.modules or isatty())
+
+
+def _can_be_shown() -> bool:
+    """Tell whether there is a standard error: programs without a console, and some services, have none."""
+    return sys.stderr is not None and not getattr(sys.stderr, "closed", False)

@@ -208,7 +208,7 @@ def checked_batches(
     where: str,
     pred_shape: Callable[[Any], tuple[int, ...]],
 ) -> Iterator[tuple[Any, Any, Any]]:
-    """Yield the checked parts of each batch; an error in one names the batch.
+    """Give the checked parts of each batch; an error in one names the batch.
 
     Parameters
     ----------
@@ -221,9 +221,9 @@ def checked_batches(
     pred_shape : callable (x) -> tuple of int
         Gives the shape of the predictions for the first part of what `check` returned.
 
-    Yields
-    ------
-    x, y, weight : ndarray
+    Returns
+    -------
+    iterator of (x, y, weight)
         What `check` returned.
 
     Raises
@@ -238,6 +238,16 @@ def checked_batches(
     >>> list(checked_batches([(1, 2)], check, where="here", pred_shape=lambda x: (1, 1)))
     [(1, array([2]), None)]
     """
+    # Begun here: the generator would turn a StopIteration of the user's into something else.
+    return _checked_batches(iter(batches), check, where, pred_shape)
+
+
+def _checked_batches(
+    batches: Iterator[Any],
+    check: Callable[[Any, Any, Any], tuple[AnyArray, AnyArray, AnyArray | None]],
+    where: str,
+    pred_shape: Callable[[Any], tuple[int, ...]],
+) -> Iterator[tuple[Any, Any, Any]]:
     first: tuple[int, bool, tuple[int, ...]] | None = None
     for number, batch in enumerate(batches, start=1):
         try:
@@ -418,12 +428,18 @@ class Batches:
         return len(self._slices)
 
     def __iter__(self) -> Iterator[tuple[AnyArray, ...]]:
+        # A user's function is called here: the generator would turn its StopIteration into something else.
+        order = self._cut.order(self._rng, self.rows) if isinstance(self._rng, Order) else None
+        return self._each(order)
+
+    def _each(self, order: AnyArray | None) -> Iterator[tuple[AnyArray, ...]]:
         parts = self._slices
         if self._in_order:
             for part in parts:
                 yield tuple([array[part] for array in self._arrays])
             return
-        order = np.arange(self.rows) if self._rng is None else self._cut.order(self._rng, self.rows)
+        if order is None:
+            order = np.arange(self.rows) if self._rng is None else self._cut.order(self._rng, self.rows)
         drawn = list(zip(self._arrays, self._starts, strict=True))
         for part in parts:
             rows = order[..., part]

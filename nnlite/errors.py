@@ -6,6 +6,7 @@ The form is ``<where>: expected <what>, got <value>. <fix>``. Every class is a
 
 from __future__ import annotations
 
+import sys
 from typing import Self
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "RankError",
     "ReplicaWarning",
     "ShapeError",
+    "calls_to_user",
 ]
 
 
@@ -89,3 +91,25 @@ class RankError(ArgumentError):
 
 class ReplicaWarning(UserWarning):
     """Some of the nets that are trained as one have diverged; the others went on."""
+
+
+def calls_to_user() -> int:
+    """Count the calls between here and the code that called nnlite, for a warning to point there.
+
+    Returns
+    -------
+    int
+        The ``stacklevel`` of a warning that the caller raises.
+
+    Examples
+    --------
+    >>> calls_to_user() >= 1
+    True
+    """
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] in {
+        "nnlite",
+        "contextlib",
+    }:
+        level, frame = level + 1, frame.f_back
+    return level

@@ -23,6 +23,7 @@ from nnlite.errors import (
     ArgumentTypeError,
     DivergenceError,
     ReplicaWarning,
+    calls_to_user,
 )
 from nnlite.evaluation import Outputs, score
 from nnlite.losses import Loss, Value
@@ -242,6 +243,11 @@ class Loop:
         """Return the row of the history that counts."""
         return row
 
+    def let_go(self) -> None:
+        """Part from what leads back here, or data and model would wait for the garbage collector."""
+        self.restore = None
+        self.state._snapshot, self.state._decide = None, bool
+
     def run(self) -> None:
         """Go from the first epoch to the last."""
         state, history = self.state, self.state.history
@@ -278,11 +284,11 @@ class Loop:
                         ends.callback(callback.on_train_end, state)
         history.stop_reason = state.stop_reason or f"all {state.epochs} epochs done"
         self.settle_replicas()
-        if history.interrupted and not state.rank:
+        if history.interrupted and not state.rank and state._warns_of_ctrl_c:
             warnings.warn(
                 f"fit: stopped by Ctrl-C in epoch {state.epoch} after batch {state.batch}; "
                 "the model and the history are usable",
-                stacklevel=4,
+                stacklevel=calls_to_user(),
             )
 
     @contextmanager
@@ -331,21 +337,21 @@ class Loop:
         if not lost.any():  # it was over for them before
             return
         places = np.flatnonzero(lost).tolist()
-        errors = [self.explain(place, x, y, where, got) for place in places]
+        reasons = [self.explain(place, x, y, where, got) for place in places]
         # A full-batch optimizer puts back by itself what it had accepted.
         if self.stepped and isinstance(optimizer, Optimizer):
             rows, kept = (a.reshape(len(lost), -1) for a in (values, self.backup))
             rows[lost] = kept[lost]
-        for index, error in zip(places, errors, strict=True):
+        for index, reason in zip(places, map(str, reasons), strict=True):
             if state.history.replicas:
                 state.history.replicas[index]["diverged"] = True
                 self.listed[index] = False
-                state.stop(f"{error}", replicas=np.arange(len(lost)) == index)
+                state.stop(reason, replicas=np.arange(len(lost)) == index)
         if not state.history.replicas or not state.history.survivors:
             state.stop("the loss was not finite")
             if isinstance(optimizer, Optimizer):
                 optimizer.reset()  # what it kept led here
-            raise errors[0]
+            raise reasons.pop(0)  # an error that its own frame holds lives until the garbage collector comes
 
     def explain(self, index: int, x: Array, y: AnyArray, where: str, got: str) -> DivergenceError:
         """Say what made the loss of one net infinite or NaN."""
@@ -383,14 +389,14 @@ class Loop:
         for one in history.replicas:
             one["stop_reason"] = one["stop_reason"] or history.stop_reason
         self.state.put_back()
-        if not lost:
+        if not lost or not self.state._warns_of_replicas:
             return
         shown = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
         warnings.warn(
             f"fit: {len(lost)} of {len(history.replicas)} replicas diverged and keep the last weights that "
             f"gave a finite loss: {shown}. history.replicas says why, history.survivors names the others.",
             ReplicaWarning,
-            stacklevel=5,
+            stacklevel=calls_to_user(),
         )
 
     # Going on from a checkpoint.

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from nnlite._typing import AnyArray, Array
 from nnlite.arguments import Explained, explained
 from nnlite.assembly import check_layers, default_initializer, follow_shapes
-from nnlite.boundary import Boundary, check_feature_names, check_preprocessing
+from nnlite.boundary import Boundary, check_feature_names, check_preprocessing, each
 from nnlite.checks import check_dtype, check_integer
 from nnlite.data import is_maker
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
@@ -734,7 +734,7 @@ class Sequential(Explained):
         """
         batch_size = check_integer("Sequential.predict_blocks(batch_size=)", batch_size, low=1)
         checked = self.boundary.each_block(blocks, where="Sequential.predict_blocks(blocks)")
-        return map(partial(self._predict, batch_size=batch_size), checked)
+        return each(partial(self._predict, batch_size=batch_size), checked)
 
     def _predict(self, x: Array | Blockwise, batch_size: int, out: Array | None = None) -> Array:
         """Predict for a checked input, into `out` if there is one."""

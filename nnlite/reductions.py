@@ -6,9 +6,6 @@ twenty numbers. A product with a vector of ones adds up all rows in one call of 
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
-
 import numpy as np
 
 from nnlite._typing import Array
@@ -19,12 +16,27 @@ __all__ = ["row_max", "row_sum", "sum_over_batch"]
 SHORT = 64
 
 
-@lru_cache(maxsize=64)
-def _ones(count: int, dtype: np.dtype[Any]) -> Array:
-    """Make a vector of ones once for each length: making it takes longer than the sum does."""
-    ones = np.ones(count, dtype)
-    ones.flags.writeable = False
-    return ones
+#: Longer vectors of ones are not kept: next to what is added up by them, making them takes no time.
+LONGEST_KEPT = 16_384
+#: At most so many are kept, which are 8 MB.
+MOST_KEPT = 64
+
+
+class _Ones(dict[tuple[int, str], Array]):
+    """Vectors of ones by length and kind, made once: making one takes longer than a short sum does."""
+
+    def __missing__(self, key: tuple[int, str]) -> Array:
+        count, kind = key
+        ones = np.ones(count, kind)
+        ones.flags.writeable = False
+        if count <= LONGEST_KEPT:
+            if len(self) >= MOST_KEPT:
+                self.clear()
+            self[key] = ones
+        return ones
+
+
+_ones = _Ones()
 
 
 def sum_over_batch(x: Array, out: Array) -> None:
@@ -48,9 +60,9 @@ def sum_over_batch(x: Array, out: Array) -> None:
     if x.dtype != out.dtype:  # not `is`: copies and pickles have equal dtypes that are other objects
         np.add.reduce(x, axis=-2, out=out)
     elif x.ndim == 2 and out.flags.c_contiguous:
-        np.dot(_ones(x.shape[0], x.dtype), x, out)
+        np.dot(_ones[x.shape[0], x.dtype.char], x, out)
     else:
-        np.matmul(_ones(x.shape[-2], x.dtype), x, out=out)
+        np.matmul(_ones[x.shape[-2], x.dtype.char], x, out=out)
 
 
 def row_sum(x: Array) -> Array:
@@ -74,7 +86,7 @@ def row_sum(x: Array) -> Array:
     # 1.4 us against 2.2 for np.add.reduce on (32, 10), and 8 against 44 on 64 of those. One product over the
     # rows of all replicas would take 5, but how the BLAS adds up a row depends on how many rows follow it,
     # so a replica's bits would depend on those beside it.
-    ones = _ones(x.shape[-1], x.dtype)
+    ones = _ones[x.shape[-1], x.dtype.char]
     sums: Array = x.dot(ones) if x.ndim <= 2 else np.matmul(x, ones)
     return sums[..., None]
 

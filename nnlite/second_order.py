@@ -317,9 +317,15 @@ class LBFGS(FullBatchOptimizer):
             loss = float(intermediate_result.fun)
             self._search = {"before": before, "loss": loss, "evaluations": evaluations}
             before = loss
-            if on_iteration is not None and on_iteration(loss):
+            try:
+                ends = on_iteration is not None and on_iteration(loss)
+            except StopIteration as error:  # SciPy would take it for the end that is asked for below
+                raised.append(error)
+                ends = True
+            if ends:
                 raise StopIteration
 
+        raised: list[StopIteration] = []
         try:
             result = minimize(
                 value_and_grad,
@@ -340,6 +346,8 @@ class LBFGS(FullBatchOptimizer):
             )
         finally:
             _write(params, accepted)
+        if raised:
+            raise raised.pop()  # and is not kept here, where its traceback would keep all that is in sight
         return str(result.message)
 
     _entries: ClassVar[tuple[str, ...]] = ("before", "evaluations", "loss")

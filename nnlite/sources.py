@@ -132,10 +132,8 @@ class Arrays:
 
     def __iter__(self) -> Iterator[Batch]:
         if self.weight is None:
-            for x, y in self._batches:
-                yield x, y, None
-        else:
-            yield from self._batches  # type: ignore[misc]
+            return ((x, y, None) for x, y in self._batches)
+        return iter(self._batches)  # type: ignore[arg-type]
 
     def in_order(self) -> Iterator[Batch]:
         """Give all rows at once, in the order they came in."""
@@ -533,8 +531,7 @@ class Stream:
         self.cutter = WHOLE
 
     def __iter__(self) -> Iterator[Batch]:
-        for batch in self.in_order():
-            yield share(batch, self.cutter)
+        return (share(batch, self.cutter) for batch in self.in_order())
 
     def in_order(self) -> Iterator[Batch]:
         """Give all batches, whole."""
@@ -554,8 +551,7 @@ class Stream:
 
     def inputs(self) -> Iterator[Array]:
         """Give the inputs."""
-        for x, _, _ in self.in_order():
-            yield x
+        return (x for x, _, _ in self.in_order())
 
 
 #: Files and blocks are kinds of `Arrays`.

@@ -16,10 +16,11 @@ from nnlite.callbacks import Callback, ProgressBar, TrainingState
 from nnlite.checkpoint import Checkpoint, read
 from nnlite.checks import check_bool, check_integer
 from nnlite.data import Order
-from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
+from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError, calls_to_user
 from nnlite.files import check_path
 from nnlite.history import History
 from nnlite.identity import arguments, describe
+from nnlite.in_use import InUse
 from nnlite.loop import Loop
 from nnlite.losses import Loss, MeanSquaredError
 from nnlite.metrics import Metric, named_metrics
@@ -62,65 +63,75 @@ def fit(
         from nnlite.distributed.parallel import ranks_for
 
         ranks = ranks_for(distributed)
-    with ranks.agreeing():
-        X, y, weight, validation = ranks.given(X, y, weight, validation)
-        check_declared("fit, layer {}", model.layers)
-        model.boundary.check_loss(loss)
-        _check_optimizer(model, optimizer, loss)
-        epochs = check_integer("fit(epochs=)", epochs, low=1)
-        if batch_size is not None:
-            batch_size = check_integer("fit(batch_size=)", batch_size, low=1)
-        hooks = _check_callbacks(callbacks)
-        chosen = named_metrics(metrics)
-        if not callable(shuffle):
-            shuffle = check_bool("fit(shuffle=)", shuffle)
-        generator = model.rng if rng is None else check_rngs("fit(rng=)", rng, replicas=model.params.replicas)
-        data = training_source(model, X, y, weight, loss)
-        held_out = validation_source(model, validation, loss, data, groups=groups, in_order=shuffle is False)
-        if isinstance(data, Arrays):
-            full = isinstance(optimizer, FullBatchOptimizer)
-            order: Order | Generators | np.random.Generator | None = generator if shuffle else None
-            if callable(shuffle):
-                draw = shuffle
-                order = Order(lambda rows: ranks.from_first(lambda: draw(rows)))
-            data.cut(batch_size or (data.rows if full else 32), None if full else order)
+    with InUse() as marks:
+        with ranks.agreeing():
+            marks.take("fit", model, "a model")
+            marks.take("fit(optimizer=)", optimizer, "an optimizer")
+            X, y, weight, validation = ranks.given(X, y, weight, validation)
+            check_declared("fit, layer {}", model.layers)
+            model.boundary.check_loss(loss)
+            _check_optimizer(model, optimizer, loss)
+            epochs = check_integer("fit(epochs=)", epochs, low=1)
+            if batch_size is not None:
+                batch_size = check_integer("fit(batch_size=)", batch_size, low=1)
+            hooks = _check_callbacks(callbacks)
+            for callback in hooks:
+                marks.take("fit(callbacks=)", callback, "a callback")
+            chosen = named_metrics(metrics)
+            if not callable(shuffle):
+                shuffle = check_bool("fit(shuffle=)", shuffle)
+            replicas = model.params.replicas
+            generator = model.rng if rng is None else check_rngs("fit(rng=)", rng, replicas=replicas)
+            data = training_source(model, X, y, weight, loss)
+            held_out = validation_source(
+                model, validation, loss, data, groups=groups, in_order=shuffle is False
+            )
+            if isinstance(data, Arrays):
+                full = isinstance(optimizer, FullBatchOptimizer)
+                order: Order | Generators | np.random.Generator | None = generator if shuffle else None
+                if callable(shuffle):
+                    draw = shuffle
+                    order = Order(lambda rows: ranks.from_first(lambda: draw(rows)))
+                data.cut(batch_size or (data.rows if full else 32), None if full else order)
 
-        columns = ["epoch", "loss", *chosen]
-        if held_out is not None:
-            columns += [f"validation_{name}" for name in ("loss", *chosen)]
-        state = TrainingState(
-            model,
-            optimizer,
-            loss,
-            epochs=epochs,
-            columns=(*columns, "learning_rate", "seconds"),
-            metrics=chosen,
-            rng=generator,
-        )
-        state.rank, state.ranks = ranks.rank, ranks.size
-        for callback in hooks:
-            callback.check(state)
-        make = ranks.loop(optimizer)
-        saves = any(isinstance(callback, Checkpoint) for callback in hooks)
-        loop = make(state, data, held_out, chosen, hooks, generator, keep_draws=saves)
-    if distributed is False:
-        _warn_of_others(hooks)
-    ranks.share(loop)
-    _prepare_resume(ranks, loop, shuffle, resume)
-    known = model.feature_names
-    if known is None and model.preprocessing is None:
-        model.feature_names = column_names(X)
-    try:
-        with ranks.running():
-            loop.run()
-    except DivergenceError:
-        raise
-    except (ArgumentError, ArgumentTypeError):
-        if loop.before is not None:
-            loop.before.restore()
-            model.feature_names = known
-        raise
-    return loop.state.history
+            columns = ["epoch", "loss", *chosen]
+            if held_out is not None:
+                columns += [f"validation_{name}" for name in ("loss", *chosen)]
+            state = TrainingState(
+                model,
+                optimizer,
+                loss,
+                epochs=epochs,
+                columns=(*columns, "learning_rate", "seconds"),
+                metrics=chosen,
+                rng=generator,
+            )
+            state.rank, state.ranks = ranks.rank, ranks.size
+            for callback in hooks:
+                callback.check(state)
+            make = ranks.loop(optimizer)
+            saves = any(isinstance(callback, Checkpoint) for callback in hooks)
+            loop = make(state, data, held_out, chosen, hooks, generator, keep_draws=saves)
+        if distributed is False:
+            _warn_of_others(hooks)
+        known = model.feature_names
+        try:
+            ranks.share(loop)
+            _prepare_resume(ranks, loop, shuffle, resume)
+            if known is None and model.preprocessing is None:
+                model.feature_names = column_names(X)
+            with ranks.running():
+                loop.run()
+        except DivergenceError:
+            raise
+        except (ArgumentError, ArgumentTypeError):
+            if loop.before is not None:
+                loop.before.restore()
+                model.feature_names = known
+            raise
+        finally:
+            loop.let_go()
+        return loop.state.history
 
 
 def _prepare_resume(
@@ -163,7 +174,7 @@ def _warn_of_others(callbacks: Sequence[Callback]) -> None:
         warnings.warn(
             f"fit(distributed=): expected True for {shared[0]} in a job of {count} processes, got False: "
             "each trains alone, and they must not write one file. Write distributed=True to train together.",
-            stacklevel=4,
+            stacklevel=calls_to_user(),
         )
 
 

@@ -1,5 +1,6 @@
 """Callbacks: when they are called, and what the built-in ones do."""
 
+import io
 import re
 import sys
 from functools import partial
@@ -227,6 +228,35 @@ def test_progress_bar_is_quiet_when_nobody_looks(capsys):
     fit([nn.ProgressBar(disable=True)])
     captured = capsys.readouterr()
     assert captured.err == captured.out == ""
+
+
+@pytest.mark.parametrize("disable", [None, False, True])
+def test_progress_bar_without_a_console(monkeypatch, disable):
+    """Programs without a console have no standard error, or one that was closed."""
+    closed = io.StringIO()
+    closed.close()
+    for stream in (None, closed):
+        monkeypatch.setattr(sys, "stderr", stream)
+        _, history = fit([nn.ProgressBar(disable=disable)])
+        assert len(history) == 3
+
+
+def test_progress_bar_where_something_else_takes_the_output(monkeypatch):
+    class Log:
+        def __init__(self):
+            self.text = ""
+
+        def write(self, text):
+            self.text += text
+
+        def flush(self):
+            """Do nothing."""
+
+    for disable, shown in ((None, False), (False, True)):
+        log = Log()
+        monkeypatch.setattr(sys, "stderr", log)
+        fit([nn.ProgressBar(disable=disable)])
+        assert ("3/3" in log.text) is shown
 
 
 def test_early_stopping_gives_the_best_weights_back_after_a_divergence():

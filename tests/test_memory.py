@@ -1,4 +1,4 @@
-"""Buffers on huge pages: zeros like any others."""
+"""Buffers on huge pages: zeros like any others. Vectors of ones: as few as are of use."""
 
 import copy
 import pickle
@@ -8,6 +8,7 @@ import pytest
 
 from nnlite import Dense, Sequential
 from nnlite.memory import HUGE_PAGE, zeros
+from nnlite.reductions import MOST_KEPT, _ones, sum_over_batch
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -41,3 +42,15 @@ def test_no_more_is_copied_than_the_numbers():
 def test_what_no_memory_holds_is_still_refused():
     with pytest.raises((MemoryError, ValueError)):
         zeros((2**62,), np.dtype(np.float64))
+
+
+def test_long_vectors_of_ones_are_not_kept():
+    for rows in (*range(100), 10**5, 10**6, 10**6 + 1):
+        x = np.ones((rows, 2), np.float32)
+        out = np.empty(2, np.float32)
+        sum_over_batch(x, out)
+        assert out.tolist() == [rows, rows]
+    kept = list(_ones.values())
+    assert sum(ones.nbytes for ones in kept) <= 2**23
+    assert 0 < len(kept) <= MOST_KEPT
+    assert not any(ones.flags.writeable for ones in kept)

@@ -293,17 +293,22 @@ class World:
         if everyone.index(mine) == self.rank and mine[0] == first[0]:
             same = [number for number, one in enumerate(everyone) if one == mine]
             text = "".join(traceback.format_exception(kind, error, trace))
-            sys.stderr.write(f"On {_numbers(same, self.size)}:\n{text}")  # at once, or lines of two mix
-            sys.stderr.flush()
+            _say(f"On {_numbers(same, self.size)}:\n{text}")
 
     def _abort(self, error: BaseException) -> None:
         text = "".join(traceback.format_exception(error)).rstrip()
         message = f"On rank {self.rank} of {self.size}:\n{text}\nAll ranks are stopped.\n"
-        sys.stderr.write(message)
-        sys.stderr.flush()
+        _say(message)
         if witness := vars(self).get("witness"):  # not to be called now, without the others
             witness.hush()
         self.comm.Abort(1)
+
+
+def _say(message: str) -> None:
+    """Write it at once, or lines of two ranks mix; a process without a console has nowhere to."""
+    if sys.stderr is not None:
+        sys.stderr.write(message)
+        sys.stderr.flush()
 
 
 def _numbers(ranks: list[int], size: int) -> str:

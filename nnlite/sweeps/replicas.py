@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlite.callbacks import Callback, TrainingState
-from nnlite.errors import DivergenceError, ReplicaWarning
+from nnlite.errors import DivergenceError
 from nnlite.history import History
 from nnlite.model import PREDICT_ROWS, Sequential
 from nnlite.optimizers import Optimizer
@@ -65,12 +64,13 @@ def cut(pairs: Sequence[tuple[float, int]], largest: int) -> list[Sequence[tuple
 
 
 class _Keep(Callback):
-    """Holds the history, which an error would lose."""
+    """Holds the history, which an error would lose; of replicas that diverge the result says more."""
 
     state: TrainingState
 
     def on_train_begin(self, state: TrainingState) -> None:
         self.state = state
+        state._warns_of_replicas = False
 
 
 def train(
@@ -90,13 +90,11 @@ def train(
         schedules = [schedule(rate) for rate, _ in pairs]
         optimizer.learning_rate = lambda step: [float(rate(step)) for rate in schedules]
     options = {**options, "callbacks": [keep, *options["callbacks"]]}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ReplicaWarning)  # the result says so
-        try:
-            twin.fit(X, y, optimizer=optimizer, **options)
-        except DivergenceError:  # all of them: the labels will say so
-            keep.state.history.stop_reason = keep.state.stop_reason
-            keep.state.put_back()
+    try:
+        twin.fit(X, y, optimizer=optimizer, **options)
+    except DivergenceError:  # all of them: the labels will say so
+        keep.state.history.stop_reason = keep.state.stop_reason
+        keep.state.put_back()
     return Part(twin, keep.state.history)
 
 

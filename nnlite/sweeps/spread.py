@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import threading
-import warnings
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import closing, nullcontext
@@ -24,7 +23,7 @@ __all__ = ["check_engine", "pack_size", "spread"]
 
 Pack = Sequence[tuple[float, int]]
 NumberedPack = tuple[int, Pack]
-NumberedPart = tuple[int, Part]
+NumberedPart = tuple[int, Part | StopIteration]
 
 #: What each engine needs to be installed.
 ENGINES: dict[str, list[str]] = {"loky": [], "dask": ["distributed"], "ray": ["ray"]}
@@ -36,6 +35,9 @@ PACK_BYTES = 2**22
 #: Packs there are at least, if there are as many nets, so that a few workers have something to do. Those of
 #: small nets must not be small: a step of 20-32-5 took 11 us as one of 24 nets, 19 as one of 12.
 PACKS = 4
+
+#: Bytes that dask sends as they are; it warns of ten million and more.
+PIECE = 2**22
 
 #: How often the work of a worker that died is given to another one.
 RETRIES = 3
@@ -180,6 +182,8 @@ def spread(
                 found = _by_joblib(left, shared, backend, workers)
             with closing(found) if isinstance(found, Generator) else nullcontext():
                 for number, part in found:
+                    if isinstance(part, StopIteration):
+                        raise part
                     if part.history.interrupted:
                         raise KeyboardInterrupt
                     done[number] = part
@@ -229,10 +233,11 @@ def _by_dask(
 
     distributed: Any = import_module("distributed")  # as Any, since it is typed in part
     client = distributed.get_client()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sending large graph")  # once, whatever its size
-        # As the result of a task they are there again if the worker that has them dies.
-        place = client.submit(_same, cloudpickle.dumps(shared), pure=False)
+    content = cloudpickle.dumps(shared)
+    # Dask warns of large tasks, wherever they come from, so it gets the data in pieces. As results of tasks
+    # they are there again if the worker that has them dies.
+    pieces = [content[begin : begin + PIECE] for begin in range(0, len(content), PIECE)]
+    place = client.submit(b"".join, [client.submit(bytes, piece, pure=False) for piece in pieces], pure=False)
     waiting = iter(left)
 
     def begin(count: int | None) -> list[Any]:
@@ -252,10 +257,6 @@ def _by_dask(
             yield found
     finally:  # at an error or Ctrl-C
         client.cancel(list(pending))
-
-
-def _same(thing: bytes) -> bytes:
-    return thing
 
 
 def _train_pickled(number: int, pairs: Pack, shared: bytes) -> NumberedPart:
@@ -347,6 +348,8 @@ def _train_pack(
     try:
         with _one_thread:
             return number, train(model, pairs, template, schedule, X, y, options)
+    except StopIteration as error:  # no generator lets it through, and the engines' are on the way
+        return number, error
     except Exception as error:
         said = format_exc()
         try:

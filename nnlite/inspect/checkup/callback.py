@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 import warnings
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from nnlite._typing import Array
 from nnlite.callbacks import Callback, TrainingState
 from nnlite.checks import check_bool, check_integer
+from nnlite.errors import calls_to_user
 from nnlite.history import History
 from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding
 from nnlite.inspect.checkup.examination import BEGINNING, END, MEANWHILE, admit, check_pair, examine, one_net
@@ -180,7 +180,7 @@ class Doctor(Callback):
             first = self.diagnosis[0]
             others = self.diagnosis.codes[1 : len(self.diagnosis.problems)]
             also = f" Also found: {', '.join(others)}; see the diagnosis of the callback." if others else ""
-            warnings.warn(f"{first}{also}", DoctorWarning, stacklevel=_calls_to_user())
+            warnings.warn(f"{first}{also}", DoctorWarning, stacklevel=calls_to_user())
 
     def _admit(self, state: TrainingState, *, trained: bool | None) -> tuple[Patient, list[Finding]]:
         return admit(
@@ -217,14 +217,3 @@ class Doctor(Callback):
                 self._found[one.code] = one
         self._checked.update(dict.fromkeys(diagnosis.checked))
         self._skipped |= diagnosis.skipped
-
-
-def _calls_to_user() -> int:
-    """Count the calls between a callback and the code that called `fit`, for a warning to point there."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] in {
-        "nnlite",
-        "contextlib",
-    }:
-        level, frame = level + 1, frame.f_back
-    return level
