@@ -1,5 +1,6 @@
 """nnlite: neural networks on NumPy that you can read, watch and trust."""
 
+from nnlite import _ctrl_c as _ctrl_c  # isort: skip  # before what takes time
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -175,4 +176,4 @@ def __getattr__(name: str) -> Any:
         return import_module(f"nnlite.{name}")
     if name in {"SweepResult", "sweep"}:
         return getattr(import_module("nnlite.sweeps"), name)
-    raise AttributeError(f"module 'nnlite' has no attribute {name!r}")
+    raise import_module("nnlite.habits").no_such_name("nnlite", name)

@@ -14,6 +14,7 @@ from typing import NoReturn, TextIO
 
 import numpy as np
 
+from nnlite._ctrl_c import listen
 from nnlite._demo import Options, run
 from nnlite._recipes import RECIPES
 from nnlite._terminal import Screen
@@ -159,11 +160,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:
         names = [f"--{name.replace('_', '-')}" for name in vars(arguments)]
-        fix = _closest(unknown[0], names)
+        fix = f"Write --data {unknown[0]}." if unknown[0] in RECIPES else _closest(unknown[0], names)
         parser.error(f"the command line: expected one of {', '.join(names)}, got {unknown[0]!r}. {fix}")
     options = Options(**vars(arguments))
     out = sys.stdout or io.StringIO()  # there is none if the caller closed it
     try:
+        listen()
         # A wild learning rate ends in numbers that overflow; an error or the report says so.
         with np.errstate(over="ignore", invalid="ignore"):
             trouble = run(options, Screen(out))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import count
@@ -405,10 +406,16 @@ class Boundary:
     def _expected_input(self, x: Array) -> tuple[str, str, str]:
         shape = self.input_shape or ()
         sizes = ", ".join(map(str, shape))
-        if self.replicas != x.shape[0] and x.ndim == len(shape) + 2 and x.shape[2:] == shape:
-            fix = f"For other data for each replica write Sequential(..., replicas={x.shape[0]})."
-        elif x.shape == shape:
+        if x.shape == shape:
             fix = "For one row write x[None]."
+        elif x.ndim == 2 and x.shape[1] == math.prod(shape):  # for one that begins with Flatten
+            fix = f"Write x.reshape(len(x), {sizes}), or leave out the layer {self.layers[0]}."
+        elif len(shape) == 1 and x.ndim == 2 and math.prod(x.shape) == shape[0]:
+            fix = f"For one sample of shape {x.shape} write x.reshape(1, {sizes})."
+        elif len(shape) == 1 and x.ndim > 2:
+            fix = self._flattening(x.shape)
+        elif self.replicas != x.shape[0] and x.ndim == len(shape) + 2 and x.shape[2:] == shape:
+            fix = f"For other data for each replica write Sequential(..., replicas={x.shape[0]})."
         elif shape == (1,) and x.ndim == 1:
             fix = "For one feature write x[:, None]."
         elif x.ndim == 2 and x.shape[:1] == shape:
@@ -416,6 +423,22 @@ class Boundary:
         else:
             fix = f"The first layer, {self.layers[0]}, fixes the shape of a sample."
         return f"shape (batch, {sizes})", f"{x.shape}", fix
+
+    def _flattening(self, found: tuple[int, ...]) -> str:
+        """Say what to do with images, sequences and the like in front of a layer that takes rows."""
+        (features,) = self.input_shape or (1,)
+        sample, first = found[1:], self.layers[0]
+        count = math.prod(sample)
+        fix = f"If these are {found[0]:,} samples of shape {sample}, begin the model with Flatten({sample})"
+        if count == features:
+            fix += f", or write x.reshape(len(x), {count})"
+        else:
+            fix += f", and give the layer behind it {count} inputs; {first} takes {features}"
+        if len(found) == 3 and found[2] == features and self.replicas != found[0]:
+            fix += (
+                f". For other data for each of {found[0]} replicas write Sequential(..., replicas={found[0]})"
+            )
+        return f"{fix}."
 
     def check_loss(self, loss: Any) -> None:
         """Refuse what is no loss, and a logits loss behind a layer that gives probabilities.

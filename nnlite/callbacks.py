@@ -13,6 +13,7 @@ from nnlite._typing import AnyArray, Array
 from nnlite.arguments import Explained
 from nnlite.checks import check_bool, check_integer, check_number
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.habits import missing_names
 from nnlite.history import History
 from nnlite.losses import Loss, Value
 from nnlite.metrics import Metric, is_better_higher
@@ -779,3 +780,6 @@ def _is_watched() -> bool:
 def _can_be_shown() -> bool:
     """Tell whether there is a standard error: programs without a console, and some services, have none."""
     return sys.stderr is not None and not getattr(sys.stderr, "closed", False)
+
+
+__getattr__ = missing_names(__name__)

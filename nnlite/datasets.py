@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from nnlite._typing import RNG, AnyArray, Array
 from nnlite.checks import check_integer, check_number, check_rng
+from nnlite.errors import ArgumentError
+from nnlite.habits import missing_names
 
 __all__ = ["Dataset", "blobs", "circles", "digits", "iris", "moons", "sine", "spirals", "xor"]
 
@@ -66,6 +68,15 @@ class Dataset:
     def __iter__(self) -> Iterator[AnyArray]:
         yield self.X
         yield self.y
+
+    def __getitem__(self, index: int) -> AnyArray:
+        """Return the inputs for 0, the targets for 1."""
+        if index not in (0, 1, -1, -2):
+            fix = "Write X, y = data, and then X[i] and y[i]."
+            raise ArgumentError(
+                f"{self.name}()[{index!r}]", "0 for the inputs or 1 for the targets", "another", fix
+            )
+        return (self.X, self.y)[index]
 
     def __repr__(self) -> str:
         rows, features = self.X.shape
@@ -399,3 +410,6 @@ def _shipped(name: str) -> tuple[AnyArray, AnyArray]:
     path = files("nnlite").joinpath("data_files", f"{name}.npz")
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return arrays["X"], arrays["y"]
+
+
+__getattr__ = missing_names(__name__)

@@ -25,6 +25,7 @@ import numpy as np
 
 from nnlite._typing import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError
+from nnlite.file_kinds import HEAD, recognize
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -58,6 +59,19 @@ _DTYPES = {
     "F32": "<f4",
     "F64": "<f8",
 }
+#: The others that safetensors files can hold.
+_NOT_IN_NUMPY = {
+    "BF16",
+    "C64",
+    "F4",
+    "F6_E2M3",
+    "F6_E3M2",
+    "F8_E4M3",
+    "F8_E4M3FNUZ",
+    "F8_E5M2",
+    "F8_E5M2FNUZ",
+    "F8_E8M0",
+}
 _CODES = {np.dtype(kind).newbyteorder("="): code for code, kind in _DTYPES.items()}
 
 #: Longest header, in bytes, and the most entries of JSON in it. Together they keep what a header can
@@ -71,6 +85,8 @@ _MAX_AXES = 64
 #: The entry of the metadata that tells a damaged file from a whole one.
 _CHECKSUM = "crc32"
 _BLOCK = 1 << 20
+#: What reads our files, by the entry that they have.
+_OURS = {"nnlite": "nnlite.load(path)", "nnlite_checkpoint": "fit(..., resume=path)"}
 
 
 def check_path(where: str, path: Any) -> Path:
@@ -469,13 +485,17 @@ def open_tensors(path: Path, *, key: str, where: str, made_by: str) -> Iterator[
     """
     _refuse_devices(where, path, path)
     with path.open("rb") as file:
+        if known := recognize(file.read(HEAD)):
+            raise ModelFileError(where, "a safetensors file", *known)
+        file.seek(0)
         metadata, entries = _read_header(file, where)
         if key not in metadata:
             found = short(sorted(metadata.keys() - {_CHECKSUM})) if metadata else "no metadata"
-            raise ModelFileError(
-                where, f"an entry {key!r} in the metadata", found, f"Use a file that {made_by} wrote."
-            )
-        _check_checksum(file, where, metadata[key], metadata.get(_CHECKSUM))
+            fix = f"Use a file that {made_by} wrote; weights of other programs come in by nnlite.interop."
+            for other, reader in _OURS.items():
+                fix = f"Write {reader}, which reads such a file." if other in metadata else fix
+            raise ModelFileError(where, f"an entry {key!r} in the metadata", found, fix)
+        _check_checksum(file, where, metadata[key], metadata.get(_CHECKSUM), _are_sorted(entries))
         document = _read_document(where, key, metadata)
         del metadata  # it can be the largest thing here
         yield TensorFile(file, where, document, entries)
@@ -496,6 +516,7 @@ def _read_header(file: BufferedReader, where: str) -> tuple[dict[str, str], dict
         metadata = header.pop("__metadata__", {})
         if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
             raise ValueError("metadata that are not all texts")
+        _refuse_other_numbers(where, header)
         entries = {name: _entry(name, about, 8 + length) for name, about in header.items()}
         stop = 8 + length
         for name, entry in sorted(entries.items(), key=lambda item: (item[1].start, item[1].nbytes)):
@@ -504,9 +525,25 @@ def _read_header(file: BufferedReader, where: str) -> tuple[dict[str, str], dict
             stop += entry.nbytes
         if stop != size:
             raise ValueError(f"{size:,} bytes, where the header speaks of {stop:,}")
+    except ModelFileError:
+        raise
     except ValueError as error:
         raise _no_tensors(where, str(error)) from None
     return metadata, entries
+
+
+def _refuse_other_numbers(where: str, header: dict[str, Any]) -> None:
+    """Say so if a file is whole and holds kinds of numbers that NumPy has not."""
+    for name, about in header.items():
+        code = about.get("dtype") if isinstance(about, dict) else None
+        if isinstance(code, str) and code in _NOT_IN_NUMPY:
+            raise ModelFileError(
+                where,
+                "numbers of a kind that NumPy has",
+                f"{short(name)} of the kind {code}",
+                "Another program has written it. Make float32 of the numbers there, such as by tensor.float()"
+                " in PyTorch, and take them by nnlite.interop.",
+            )
 
 
 def _entry(name: str, about: Any, base: int) -> TensorEntry:
@@ -531,7 +568,15 @@ def _are_sizes(candidate: Any) -> bool:
     return isinstance(candidate, list) and all(type(size) is int and 0 <= size < 2**60 for size in candidate)
 
 
-def _check_checksum(file: BufferedReader, where: str, text: str, expected: str | None) -> None:
+def _are_sorted(entries: Mapping[str, TensorEntry]) -> bool:
+    """Tell whether the tensors lie in the order of their names, as the safetensors package writes them."""
+    by_place = sorted(entries, key=lambda name: entries[name].start)
+    return len(entries) > 2 and by_place == sorted(by_place)
+
+
+def _check_checksum(
+    file: BufferedReader, where: str, text: str, expected: str | None, in_order: bool
+) -> None:
     """Compare the document and the numbers with the checksum, which other writers may leave out."""
     if expected is None:
         return
@@ -543,7 +588,9 @@ def _check_checksum(file: BufferedReader, where: str, text: str, expected: str |
             where,
             f"content with the checksum {short(expected)}",
             f"{found:08x}",
-            "Copy the whole file again.",
+            "Another program has written the tensors in another order; use the file as it was before."
+            if in_order
+            else "Copy the whole file again.",
         )
 
 

@@ -29,6 +29,7 @@ from nnlite._config import Setting
 from nnlite._typing import Array
 from nnlite.checks import check_number
 from nnlite.errors import ShapeError
+from nnlite.habits import missing_names
 
 __all__ = [
     "Constant",
@@ -415,3 +416,6 @@ class Zeros(Initializer):
     def __call__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """Fill an array with zeros."""
         return np.zeros(shape)
+
+
+__getattr__ = missing_names(__name__)

@@ -16,6 +16,7 @@ from nnlite._config import Configured
 from nnlite._typing import AnyArray, Array
 from nnlite.checks import check_finite, check_number, check_rows, settle_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.habits import missing_names
 from nnlite.masks import unmasked
 from nnlite.reductions import row_max, row_sum
 
@@ -790,3 +791,6 @@ class GaussianNLL(Loss):
 def _check_smoothing(loss: Loss, value: float) -> float:
     where = f"{type(loss).__name__}(label_smoothing)"
     return check_number(where, value, low=0, high=1, high_open=True)
+
+
+__getattr__ = missing_names(__name__)

@@ -19,6 +19,7 @@ from nnlite._typing import Array
 from nnlite.arguments import Explained
 from nnlite.checks import check_bool, check_integer, check_number, check_numbers
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.habits import missing_names
 from nnlite.memory import zeros
 from nnlite.parameters import Parameters
 
@@ -800,3 +801,6 @@ class Lion(Optimizer):
         w -= rate * np.sign(mix)
         momentum *= self.beta2
         momentum += (1 - self.beta2) * g
+
+
+__getattr__ = missing_names(__name__)

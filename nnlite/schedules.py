@@ -14,6 +14,7 @@ import numpy as np
 
 from nnlite._config import Setting
 from nnlite.checks import check_integer, check_number
+from nnlite.habits import missing_names
 
 __all__ = [
     "ConstantRate",
@@ -333,3 +334,6 @@ class OneCycle(Schedule):
             return _cosine(first, self.peak, step / peak_step)
         progress = (min(step, last_step) - peak_step) / (last_step - peak_step)
         return _cosine(self.peak, first / self.final_divisor, progress)
+
+
+__getattr__ = missing_names(__name__)

@@ -69,8 +69,10 @@ class Held(NamedTuple):
             return f"the parameters of {layer} to be declared", f"a Parameter as {self.path}, {lost}", fix
         shape = getattr(self.thing, "shape", None)
         what = f"an array of shape {tuple(shape)}" if shape is not None else type(self.thing).__name__
-        fix = f"If it is learned, write {learned}; if not, write self.buffers[{name!r}] = ..., with its shape in "
-        fix += f"buffer_shapes(), or make it an argument, stored as self.{name}. "
+        fix = (
+            f"If it is learned, write {learned}; if not, write self.buffers[{name!r}] = ..., with its shape "
+        )
+        fix += f"in buffer_shapes(), or make it an argument, stored as self.{name}. "
         fix += "What only backward needs goes into ctx.save(...)."
         return f"the arrays of {layer} to be declared", f"{what} as {self.path}, {lost}", fix
 

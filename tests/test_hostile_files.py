@@ -77,7 +77,7 @@ def tensor(start, stop, *shape, dtype="F32"):
 
 
 LIES = {
-    "nothing": (b"", "it ends inside its header"),
+    "nothing": (b"", "an empty file"),
     "half a length": (b"\x02\x00\x00", "it ends inside its header"),
     "a length beyond the end": (raw_file({})[:-1], "it ends inside its header"),
     "a length of 2**64 - 1": (b"\xff" * 8 + b"{}", "it ends inside its header"),

@@ -239,7 +239,7 @@ def test_only_certainty_is_called_certainty(share, text):
         (["--epochs"], "--epochs: expected one argument", "--help."),
         (["--quiet=1"], "--quiet", "--help."),
         (["--epoch", "3"], "the command line: expected one of --data, --epochs", "Did you mean --epochs?"),
-        (["digits"], "the command line: expected one of --data, --epochs", "Choose one of them."),
+        (["digits"], "the command line: expected one of --data, --epochs", "Write --data digits."),
         (["--save", ""], "--save: expected a file in a folder", "Add the name of a file."),
         (["--save", "."], "--save: expected a file in a folder", "Add the name of a file."),
         (["--save", "no/such/net"], "--save: expected a file in a folder", "make it first."),

@@ -1,5 +1,6 @@
 """The layers: what a network is built from."""
 
+from nnlite.habits import missing_names
 from nnlite.layers.activations import (
     ELU,
     GELU,
@@ -42,3 +43,6 @@ __all__ = [
     "Step",
     "Tanh",
 ]
+
+
+__getattr__ = missing_names(__name__)

@@ -6,6 +6,7 @@ A NaN among the predictions is an error too, since it would pass for a guess. A 
 its attribute ``higher_is_better`` which way is up, for what chooses the best epoch or net by it.
 """
 
+from nnlite.habits import missing_names
 from nnlite.metrics.calling import Metric, call_metric, named_metrics
 from nnlite.metrics.classification import accuracy, binary_accuracy, confusion_matrix, top_k_accuracy
 from nnlite.metrics.directions import is_better_higher
@@ -23,3 +24,5 @@ __all__ = [
     "r2",
     "top_k_accuracy",
 ]
+
+__getattr__ = missing_names(__name__)

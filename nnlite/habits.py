@@ -1,0 +1,134 @@
+"""Names that people know from elsewhere, and what they are called here, for an error that helps."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+__all__ = ["missing_names", "no_such_name"]
+
+#: What to write here, and under which names it is known elsewhere: in lower case, without underscores.
+_ELSEWHERE: dict[str, str] = {
+    "nnlite has no convolutions, only nets of Dense layers. Flatten((8, 8)) makes rows of images.": (
+        "conv1d conv2d conv3d convtranspose2d conv2dtranspose separableconv2d maxpool1d maxpool2d "
+        "maxpooling2d avgpool2d averagepooling2d globalaveragepooling2d adaptiveavgpool2d upsample"
+    ),
+    "nnlite has no layers for sequences, only nets of Dense layers on rows of numbers.": (
+        "lstm lstmcell gru rnn simplernn bidirectional timedistributed transformer transformerencoder "
+        "transformerencoderlayer attention multiheadattention"
+    ),
+    "nnlite has no normalization between layers; Standardize(features), as the first, scales the inputs.": (
+        "batchnorm batchnorm1d batchnorm2d batchnormalization layernorm layernormalization groupnorm "
+        "normalization normalize"
+    ),
+    "It is Dense(in_features, out_features).": "linear fullyconnected",
+    "It is Layer, with a forward and a backward of your own.": "module lambda",
+    "It is Sequential, a list of layers.": "model functional sequentialmodel",
+    "Leave it out: the first layer says how many inputs there are.": "input inputlayer",
+    "Activations are layers of their own: ReLU(), Tanh(), Sigmoid(), ...": "activation hardtanh selu relu6",
+    "It is LeakyReLU(negative_slope), whose slope is not learned.": "prelu",
+    "It is SiLU.": "swish",
+    "It is SoftmaxCrossEntropy(), which takes logits.": (
+        "crossentropyloss crossentropy categoricalcrossentropy sparsecategoricalcrossentropy nllloss"
+    ),
+    "It is BinaryCrossEntropy(), which takes logits.": "bceloss bcewithlogitsloss binarycrossentropyloss",
+    "It is MeanSquaredError().": "mse mseloss squarederror",
+    "It is MeanAbsoluteError().": "mae l1loss",
+    "It is Huber().": "smoothl1loss huberloss",
+    "It is PoissonNLL().": "poissonnllloss poisson",
+    "It is GaussianNLL().": "gaussiannllloss",
+    "There are SGD, RMSProp, Adagrad, Adam, AdamW, Lion, LBFGS.": "nadam radam adamax adadelta ftrl",
+    "It is nnlite.optimizers.": "optim",
+    "It is Checkpoint(path).": "modelcheckpoint",
+    "It is ReduceOnPlateau().": "reducelronplateau",
+    "It is CosineDecay.": "cosineannealinglr cosineannealing",
+    "It is StepDecay.": "steplr multisteplr",
+    "It is ExponentialDecay.": "exponentiallr",
+    "It is OneCycle.": "onecyclelr",
+    "It is batches(X, y), or give fit the arrays.": "dataloader tensordataset",
+    "Arrays of NumPy are all that is needed: write np.array(...).": "tensor variable",
+    "Write from nnlite.sklearn import MLPClassifier, MLPRegressor.": "mlpclassifier mlpregressor",
+    "It is in nnlite.inspect.": "doctor explainstep blame findlearningrate",
+    "It is in nnlite.testing.": "checklayer checkloss checkoptimizer",
+    "Write model.save(path).": "save",
+    "There are digits and iris, and generated sets: xor, spirals, moons, circles, blobs, sine.": (
+        "mnist fashionmnist cifar10 loadiris loaddigits makemoons makeblobs makecircles"
+    ),
+}
+
+
+def no_such_name(module: str, name: str) -> AttributeError:
+    """Make the error for a name that a module has not.
+
+    Parameters
+    ----------
+    module : str
+        Such as ``"nnlite"`` or ``"nnlite.layers"``.
+    name : str
+        What was asked for.
+
+    Returns
+    -------
+    AttributeError
+        To be raised. It says what is meant, if that is known from elsewhere or sounds like a name here.
+
+    Examples
+    --------
+    >>> print(no_such_name("nnlite", "Linear"))
+    nnlite.Linear: expected a name of nnlite, got 'Linear'. It is Dense(in_features, out_features).
+    """
+    if name.startswith("__"):  # asked for by Python and its tools, and not by people
+        return AttributeError(f"module {module!r} has no attribute {name!r}", name=name)
+    plain = name.lower().replace("_", "")
+    fix = next((fix for fix, names in _ELSEWHERE.items() if plain in names.split()), "")
+    return AttributeError(
+        f"{module}.{name}: expected a name of {module}, got {name!r}. {fix or _closest(module, name)}"
+    )
+
+
+def missing_names(module: str) -> Callable[[str], NoReturn]:
+    """Make the ``__getattr__`` of a module that has nothing but what it has.
+
+    Parameters
+    ----------
+    module : str
+        Its ``__name__``.
+
+    Returns
+    -------
+    callable (str) -> NoReturn
+
+    Examples
+    --------
+    >>> missing_names("nnlite.layers")("Linear")
+    Traceback (most recent call last):
+    ...
+    AttributeError: nnlite.layers.Linear: expected a name of nnlite.layers, got 'Linear'. It is
+        Dense(in_features, out_features).
+    """
+
+    def give(name: str) -> NoReturn:
+        raise no_such_name(module, name)
+
+    return give
+
+
+def _closest(module: str, name: str) -> str:
+    """Say where the name is, or which one is written nearly so."""
+    import difflib  # a part of the time that `import nnlite` takes
+
+    places: dict[str, str] = {}
+    loaded = sorted(key for key in sys.modules if key == "nnlite" or key.startswith("nnlite."))
+    for place in (module, *(key for key in loaded if not key.rpartition(".")[2].startswith("_"))):
+        for known in getattr(sys.modules[place], "__all__", ()):
+            places.setdefault(known, place)
+    if name in places:
+        return f"It is {places[name]}.{name}."
+    lower = {known.lower(): known for known in places}
+    close = [known for known in lower if len(name) > 2 and known.startswith(name.lower())]
+    close = close or difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.75)
+    if close:
+        known = lower[close[0]]
+        return f"Did you mean {places[known]}.{known}?"
+    return f"dir({module}) lists what there is."

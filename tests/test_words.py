@@ -1,0 +1,243 @@
+"""What people try who come from elsewhere, and the words that they are answered in."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nnlite as nn
+from nnlite.__main__ import main
+from nnlite.errors import ArgumentError, ModelFileError, ShapeError
+from nnlite.files import write_tensors
+
+MSE = nn.MeanSquaredError()
+
+
+def net(features, **options):
+    return nn.Sequential([nn.Dense(features, 1)], rng=0, **options)
+
+
+# Images and sequences in front of Dense.
+
+FLATTEN = r"begin the model with Flatten\(\(8, 8\)\), or write x.reshape\(len\(x\), 64\)\.$"
+IMAGES = np.zeros((6, 8, 8))
+TARGETS = np.zeros((6, 1))
+
+
+def fit(model, X, **options):
+    return model.fit(X, TARGETS[: len(X)], loss=MSE, optimizer=nn.SGD(0.1), epochs=1, **options)
+
+
+DOORS = {
+    "fit": lambda model, X: fit(model, X),
+    "validation": lambda model, X: fit(model, np.zeros((6, 64)), validation=(X, TARGETS)),
+    "a stream": lambda model, X: model.fit([(X, TARGETS)], loss=MSE, optimizer=nn.SGD(0.1), epochs=1),
+    "predict": lambda model, X: model.predict(X),
+    "predict_blocks": lambda model, X: list(model.predict_blocks([X])),
+    "evaluate": lambda model, X: model.evaluate(X, TARGETS, loss=MSE),
+    "forward": lambda model, X: model.forward(X),
+    "adapt": lambda model, X: model.adapt(X),
+    "loss_and_grad": lambda model, X: model.loss_and_grad(X, TARGETS, MSE),
+    "jacobian": lambda model, X: model.jacobian(X),
+    "explain_step": lambda model, X: nn.inspect.explain_step(model, X, TARGETS, MSE, nn.SGD(0.1)),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_images_are_told_to_be_flattened(door):
+    with pytest.raises(ShapeError, match=FLATTEN):
+        DOORS[door](net(64), IMAGES)
+
+
+def test_images_in_a_file_and_with_replicas(tmp_path):
+    np.save(tmp_path / "images.npy", IMAGES)
+    with pytest.raises(ShapeError, match=FLATTEN):
+        fit(net(64), np.load(tmp_path / "images.npy", mmap_mode="r"))
+    with pytest.raises(ShapeError, match=FLATTEN):
+        fit(net(64, replicas=3), IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("features", "X", "words"),
+    [
+        (
+            8,
+            IMAGES,
+            r"Flatten\(\(8, 8\)\), and give .* Dense\(8, 1\) takes 8\. For other data .*replicas=6",
+        ),
+        (5, IMAGES, r"Flatten\(\(8, 8\)\), and give the layer behind it 64 inputs; Dense\(5, 1\) takes 5\.$"),
+        (192, np.zeros((6, 8, 8, 3)), r"Flatten\(\(8, 8, 3\)\), or write x.reshape\(len\(x\), 192\)"),
+        (64, IMAGES[0], r"For one sample of shape \(8, 8\) write x\.reshape\(1, 64\)"),
+        (64, np.zeros(64), r"For one row write x\[None\]"),
+    ],
+)
+def test_other_blocks_of_numbers(features, X, words):
+    with pytest.raises(ShapeError, match=words):
+        net(features).predict(X)
+
+
+def test_rows_in_front_of_flatten():
+    model = nn.Sequential([nn.Flatten((8, 8)), nn.Dense(64, 1)], rng=0)
+    with pytest.raises(
+        ShapeError, match=r"Write x\.reshape\(len\(x\), 8, 8\), or leave out the layer Flatten"
+    ):
+        model.predict(np.zeros((6, 64)))
+
+
+# Names.
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "words"),
+    [
+        ("nnlite", "Conv2D", "no convolutions.*Flatten"),
+        ("nnlite", "LSTM", "no layers for sequences"),
+        ("nnlite", "BatchNorm1d", "no normalization between layers.*Standardize"),
+        ("nnlite", "Linear", r"It is Dense\(in_features, out_features\)"),
+        ("nnlite", "Module", "It is Layer"),
+        ("nnlite", "Relu", r"Did you mean nnlite\.ReLU\?"),
+        ("nnlite", "HeNormal", r"It is nnlite\.initializers\.HeNormal"),
+        ("nnlite", "nothing_like_it", r"dir\(nnlite\) lists"),
+        ("nnlite.layers", "Conv2d", "no convolutions"),
+        ("nnlite.layers", "Adam", r"It is nnlite\.Adam"),
+        ("nnlite.losses", "CrossEntropyLoss", r"It is SoftmaxCrossEntropy\(\), which takes logits"),
+        ("nnlite.optimizers", "Adamm", r"Did you mean nnlite\.optimizers\.Adam\?"),
+        ("nnlite.metrics", "acuracy", r"Did you mean nnlite\.metrics\.accuracy\?"),
+        ("nnlite.schedules", "Cosine", r"Did you mean nnlite\.schedules\.CosineDecay\?"),
+        ("nnlite.callbacks", "ModelCheckpoint", "It is Checkpoint"),
+        ("nnlite.datasets", "mnist", "digits and iris"),
+        ("nnlite.initializers", "Xavier", r"dir\(nnlite\.initializers\)"),
+    ],
+)
+def test_a_name_that_is_not_there_is_answered_by_one_that_is(module, name, words):
+    with pytest.raises(AttributeError, match=rf"^{module}\.{name}: expected a name of .*{words}"):
+        getattr(importlib.import_module(module), name)
+
+
+def test_tools_that_look_for_names_find_none():
+    assert not hasattr(nn, "__wrapped__")
+    assert not hasattr(nn.layers, "Conv2D")
+    assert getattr(nn, "Conv2D", None) is None
+    with pytest.raises(ImportError):
+        importlib.import_module("nnlite.nothing")
+
+
+# Data sets.
+
+
+def test_a_data_set_can_be_taken_for_a_pair():
+    data = nn.datasets.iris()
+    X, y = data
+    assert data[0] is X
+    assert data[1] is data[-1] is y
+    for index in (2, "X", slice(2)):
+        with pytest.raises(ArgumentError, match="Write X, y = data"):
+            data[index]
+
+
+# Files of others.
+
+
+def other_files(folder):
+    """Write files that are no models, and say what the message has to name."""
+    model = net(3)
+    np.savez(folder / "npz", a=np.ones(3))
+    np.save(folder / "npy", np.ones(3))
+    (folder / "npy.npy").rename(folder / "npy")
+    (folder / "npz.npz").rename(folder / "npz")
+    (folder / "pickle").write_bytes(pickle.dumps(model))
+    (folder / "hdf5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(500))
+    (folder / "onnx").write_bytes(b"\x08\x07\x12\x06nnlite\x1a\x050.1.0" + bytes(500))
+    (folder / "empty").write_bytes(b"")
+    (folder / "text").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    (folder / "gzip").write_bytes(b"\x1f\x8b\x08" + bytes(50))
+    fit(net(3), np.zeros((6, 3)), callbacks=[nn.Checkpoint(folder / "checkpoint")])
+    write_tensors(folder / "foreign", {}, {"a": np.ones(2)}, key="about", where="here")
+    return {
+        "npz": "npz file.*np.load",
+        "npy": "an array of NumPy.*np.load",
+        "pickle": "a pickle.*can run code",
+        "hdf5": "HDF5.*from_keras_weights",
+        "onnx": r"ONNX file. Write nnlite\.onnx\.load",
+        "empty": "an empty file. Copy",
+        "text": "a text",
+        "gzip": "gzip.*Unpack",
+        "checkpoint": r"Write fit\(\.\.\., resume=path\)",
+        "foreign": r"Use a file that model\.save wrote; weights of other programs come in by nnlite\.interop",
+    }
+
+
+def test_files_of_others_are_called_what_they_are(tmp_path):
+    for name, words in other_files(tmp_path).items():
+        with pytest.raises(ModelFileError, match=words):
+            nn.load(tmp_path / name)
+
+
+def test_a_model_is_no_checkpoint(tmp_path):
+    net(3).save(tmp_path / "net")
+    with pytest.raises(ModelFileError, match=r"Write nnlite\.load\(path\)"):
+        fit(net(3), np.zeros((6, 3)), resume=tmp_path / "net")
+
+
+def test_files_that_other_programs_have_written(tmp_path):
+    numpy_files = pytest.importorskip("safetensors.numpy")
+    from safetensors import safe_open
+
+    path = tmp_path / "net"
+    nn.Sequential([nn.Dense(3, 4), nn.Dense(4, 2)], rng=0).save(path)
+    with safe_open(path, "np") as file:
+        metadata = file.metadata()
+    numpy_files.save_file(numpy_files.load_file(path), path, metadata=metadata)
+    with pytest.raises(ModelFileError, match="Another program has written the tensors in another order"):
+        nn.load(path)
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.zeros(3, dtype=torch.bfloat16)}, path)
+    with pytest.raises(ModelFileError, match=r"got 'a' of the kind BF16\. .*float\(\) in PyTorch"):
+        nn.load(path)
+    torch.save({"a": torch.zeros(3)}, path)
+    with pytest.raises(ModelFileError, match=r"a file of PyTorch\. .*from_torch_state_dict"):
+        nn.load(path)
+
+
+def test_an_onnx_file_of_ours_is_known(tmp_path):
+    pytest.importorskip("onnx")
+    nn.onnx.export(net(3), tmp_path / "net.onnx")
+    with pytest.raises(ModelFileError, match=r"an ONNX file\. Write nnlite\.onnx\.load\(path\)"):
+        nn.load(tmp_path / "net.onnx")
+
+
+# The command line.
+
+
+def test_the_name_of_a_data_set_alone(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["iris"])
+    assert end.value.code == 2
+    assert "Write --data iris." in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a process cannot send itself Ctrl-C there")
+@pytest.mark.parametrize("command", [["-m", "nnlite"], ["-c", "import nnlite"]])
+def test_ctrl_c_while_it_imports(command, tmp_path):
+    (tmp_path / "numpy.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    root = str(Path(nn.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, *command],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), root))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if command[0] == "-m":
+        assert (done.returncode, done.stderr) == (130, "python -m nnlite: stopped by Ctrl-C\n")
+    else:  # a program of the user's has its own say
+        assert "KeyboardInterrupt" in done.stderr
