@@ -1,27 +1,54 @@
 """Numbers that say how good predictions are; unlike losses, they need no gradient.
 
 Every metric is called as ``metric(pred, target, weight)`` and returns a Python float
-(`confusion_matrix` an array). Nothing is broadcast: shapes that differ are an error.
-A NaN among the predictions is an error too, since it would pass for a guess. A metric says by
-its attribute ``higher_is_better`` which way is up, for what chooses the best epoch or net by it.
+(`confusion_matrix` an array), computed in float64. Predictions are what the model gives, logits for
+instance. Nothing is broadcast: shapes that differ are an error. A NaN among the predictions is
+an error too, since it would pass for a guess. A row of weight 0 is as no row, whatever it holds.
+A metric says by its attribute ``higher_is_better`` which way is up, for what chooses the best
+epoch or net by it.
 """
 
 from nnlite.habits import missing_names
 from nnlite.metrics.calling import Metric, call_metric, named_metrics
-from nnlite.metrics.classification import accuracy, binary_accuracy, confusion_matrix, top_k_accuracy
+from nnlite.metrics.classification import (
+    accuracy,
+    binary_accuracy,
+    confusion_matrix,
+    f1,
+    log_loss,
+    precision,
+    recall,
+    top_k_accuracy,
+)
 from nnlite.metrics.directions import is_better_higher
-from nnlite.metrics.regression import mean_absolute_error, r2
+from nnlite.metrics.ranking import average_precision, roc_auc
+from nnlite.metrics.regression import (
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    median_absolute_error,
+    r2,
+    root_mean_squared_error,
+)
 
 __all__ = [
     "Metric",
     "accuracy",
+    "average_precision",
     "binary_accuracy",
     "call_metric",
     "confusion_matrix",
+    "f1",
     "is_better_higher",
+    "log_loss",
     "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "median_absolute_error",
     "named_metrics",
+    "precision",
     "r2",
+    "recall",
+    "roc_auc",
+    "root_mean_squared_error",
     "top_k_accuracy",
 ]
 

@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from nnlite._typing import AnyArray
-from nnlite.checks import check_ids, check_integer, check_number, check_rows, check_weight
-from nnlite.errors import ArgumentError, ShapeError
-from nnlite.metrics.directions import more_is_better
-from nnlite.metrics.inputs import check_class_ids, check_no_nan, check_same_shape, check_scores, row_mean
+from nnlite.checks import check_bool, check_finite, check_ids, check_integer, check_number
+from nnlite.errors import ArgumentError
+from nnlite.layers.activations import log_softmax
+from nnlite.metrics.directions import less_is_better, more_is_better
+from nnlite.metrics.inputs import (
+    check_binary,
+    check_class_ids,
+    check_one_class,
+    check_same_shape,
+    check_scores,
+    counting,
+    kept,
+    row_mean,
+)
 
-__all__ = ["accuracy", "binary_accuracy", "confusion_matrix", "top_k_accuracy"]
+__all__ = [
+    "accuracy",
+    "binary_accuracy",
+    "confusion_matrix",
+    "f1",
+    "log_loss",
+    "precision",
+    "recall",
+    "top_k_accuracy",
+]
 
 
 @more_is_better
@@ -47,9 +66,10 @@ def accuracy(pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None
     >>> accuracy([[2.0, 1.0], [0.3, 0.4], [5.0, 0.0], [0.0, 9.0]], [0, 1, 1, 1])
     0.75
     """
-    scores = check_scores("accuracy", pred)
-    ids = check_class_ids("accuracy", target, scores)
-    return row_mean("accuracy", scores.argmax(axis=1) == ids, weight)
+    scores, truth, weights = counting("accuracy", pred, target, weight)
+    scores = check_scores("accuracy", scores)
+    ids = check_class_ids("accuracy", truth, scores)
+    return row_mean(scores.argmax(axis=1) == ids, weights)
 
 
 @more_is_better
@@ -90,8 +110,9 @@ def top_k_accuracy(
     >>> top_k_accuracy([[3.0, 2.0, 1.0], [3.0, 2.0, 1.0]], [1, 2], k=2)
     0.5
     """
-    scores = check_scores("top_k_accuracy", pred)
-    ids = check_class_ids("top_k_accuracy", target, scores)
+    scores, truth, weights = counting("top_k_accuracy", pred, target, weight)
+    scores = check_scores("top_k_accuracy", scores)
+    ids = check_class_ids("top_k_accuracy", truth, scores)
     k = check_integer("top_k_accuracy(k=)", k, low=1)
     classes = scores.shape[1]
     if k > classes:
@@ -99,7 +120,7 @@ def top_k_accuracy(
         raise ArgumentError("top_k_accuracy(k=)", f"at most the {classes} classes", f"{k}", fix)
     own = np.take_along_axis(scores, ids[:, None], axis=1)
     ahead = (scores > own) | ((scores == own) & (np.arange(classes) < ids[:, None]))
-    return row_mean("top_k_accuracy", ahead.sum(axis=1) < k, weight)
+    return row_mean(ahead.sum(axis=1) < k, weights)
 
 
 @more_is_better
@@ -142,22 +163,10 @@ def binary_accuracy(
     >>> binary_accuracy([[0.9], [0.2]], [1, 0], threshold=0.5)
     1.0
     """
-    scores, truth = check_rows("binary_accuracy(pred=)", pred), check_rows("binary_accuracy(target=)", target)
+    scores, truth, weights = counting("binary_accuracy", pred, target, weight)
     limit = check_number("binary_accuracy(threshold=)", threshold)
-    if scores.ndim != 2:
-        fix = (
-            "Write pred[:, None] for a single column." if scores.ndim == 1 else "Give one row for each case."
-        )
-        raise ShapeError("binary_accuracy(pred=)", "shape (rows, labels)", f"shape {scores.shape}", fix)
-    if truth.ndim == 1 and scores.shape[1] == 1:
-        truth = truth[:, None]
-    check_same_shape("binary_accuracy", scores, truth)
-    check_no_nan("binary_accuracy(pred=)", scores)
-    if not np.isin(truth, (0, 1)).all():
-        fix = "Write target > 0 for labels of -1 and 1."
-        wrong = truth[~np.isin(truth, (0, 1))][0]
-        raise ArgumentError("binary_accuracy(target=)", "zeros and ones", f"{wrong}", fix)
-    return row_mean("binary_accuracy", ((scores > limit) == truth).mean(axis=1), weight)
+    scores, truth = check_binary("binary_accuracy", scores, truth)
+    return row_mean(((scores > limit) == truth).mean(axis=1), weights)
 
 
 def confusion_matrix(
@@ -203,18 +212,310 @@ def confusion_matrix(
     """
     if classes is not None:
         classes = check_integer("confusion_matrix(classes=)", classes, low=1)
-    if np.ndim(check_rows("confusion_matrix(pred=)", pred)) == 1:
-        guess = check_ids("confusion_matrix(pred=)", pred, classes=classes)
+    scores, target, weights = counting("confusion_matrix", pred, target, weight)
+    if scores.ndim == 1:
+        guess = check_ids("confusion_matrix(pred=)", scores, classes=classes)
         truth = check_ids("confusion_matrix(target=)", target, classes=classes)
         check_same_shape("confusion_matrix", guess, truth)
         size = classes or int(max(guess.max(), truth.max())) + 1
     else:
-        scores = check_scores("confusion_matrix", pred)
+        scores = check_scores("confusion_matrix", scores)
         size = scores.shape[1]
         if classes not in (None, size):
             fix = "Leave classes= out, or give it the number of columns."
             raise ArgumentError("confusion_matrix(classes=)", f"the {size} of the scores", f"{classes}", fix)
         guess, truth = scores.argmax(axis=1), check_class_ids("confusion_matrix", target, scores)
-    if weight is not None:
-        weight = check_weight("confusion_matrix(weight=)", weight, rows=(len(truth),))
-    return np.bincount(truth * size + guess, weights=weight, minlength=size * size).reshape(size, size)
+    return np.bincount(truth * size + guess, weights=weights, minlength=size * size).reshape(size, size)
+
+
+#: What the three have in common.
+_Counts = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+
+
+@more_is_better
+def precision(
+    pred: ArrayLike,
+    target: ArrayLike,
+    weight: ArrayLike | None = None,
+    *,
+    average: str | None = None,
+    threshold: float = 0.0,
+) -> float:
+    """Give the share of the rows taken for a class that are of that class.
+
+    Parameters
+    ----------
+    pred : array_like of shape (rows, classes), (rows, 1) or (rows,)
+        Scores, logits or probabilities, of which the highest decides; one score for each row of a yes-or-no
+        question, whose logits go with the threshold 0; or integers, the ids of the predicted classes.
+    target : array_like of shape (rows,), or of the shape of `pred`
+        Class ids, or one-hot or soft rows, whose highest entry is the class; of one score a row zeros and
+        ones.
+    weight : array_like of shape (rows,) or None
+        How much each row counts; None counts all alike.
+    average : {"binary", "macro", "weighted"}, optional
+        ``"binary"`` is that of class 1 and needs at most two classes; ``"macro"`` the mean over the classes
+        that are there or predicted; ``"weighted"`` the mean by how often they are there. By default
+        binary for one score a row, macro for classes. For fit write
+        ``metrics={"precision": partial(precision, average="weighted")}``.
+    threshold : float
+        What one score a row must be above to be a yes; 0.5 for probabilities.
+
+    Returns
+    -------
+    float
+        From 0 to 1. That of a class which is never predicted is 0.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit each other, or there are no rows.
+    ArgumentTypeError, ArgumentError
+        If ids are no integers or out of range, a score is NaN, a row has several labels, or there is no such
+        average.
+
+    Examples
+    --------
+    >>> from nnlite.metrics import precision
+    >>> precision([[2.0], [0.5], [1.0], [-3.0]], [1, 0, 1, 0])
+    0.6666666666666666
+    """
+    hits, guessed, _ = counts = _count("precision", pred, target, weight, average, threshold)
+    return _average(_ratio(hits, guessed), counts, average)
+
+
+@more_is_better
+def recall(
+    pred: ArrayLike,
+    target: ArrayLike,
+    weight: ArrayLike | None = None,
+    *,
+    average: str | None = None,
+    threshold: float = 0.0,
+) -> float:
+    """Give the share of the rows of a class that are found.
+
+    Parameters
+    ----------
+    pred : array_like of shape (rows, classes), (rows, 1) or (rows,)
+        Scores, logits or probabilities, of which the highest decides; one score for each row of a yes-or-no
+        question, whose logits go with the threshold 0; or integers, the ids of the predicted classes.
+    target : array_like of shape (rows,), or of the shape of `pred`
+        Class ids, or one-hot or soft rows, whose highest entry is the class; of one score a row zeros and
+        ones.
+    weight : array_like of shape (rows,) or None
+        How much each row counts; None counts all alike.
+    average : {"binary", "macro", "weighted"}, optional
+        See `precision`.
+    threshold : float
+        What one score a row must be above to be a yes; 0.5 for probabilities.
+
+    Returns
+    -------
+    float
+        From 0 to 1. That of a class which is not there is 0.
+
+    Raises
+    ------
+    ShapeError, ArgumentTypeError, ArgumentError
+        See `precision`.
+
+    Examples
+    --------
+    >>> from nnlite.metrics import recall
+    >>> recall([0, 1, 1, 2], [0, 1, 2, 2], average="macro")
+    0.8333333333333334
+    """
+    hits, _, there = counts = _count("recall", pred, target, weight, average, threshold)
+    return _average(_ratio(hits, there), counts, average)
+
+
+@more_is_better
+def f1(
+    pred: ArrayLike,
+    target: ArrayLike,
+    weight: ArrayLike | None = None,
+    *,
+    average: str | None = None,
+    threshold: float = 0.0,
+) -> float:
+    """Give the F1 score: the harmonic mean of precision and recall.
+
+    Parameters
+    ----------
+    pred : array_like of shape (rows, classes), (rows, 1) or (rows,)
+        Scores, logits or probabilities, of which the highest decides; one score for each row of a yes-or-no
+        question, whose logits go with the threshold 0; or integers, the ids of the predicted classes.
+    target : array_like of shape (rows,), or of the shape of `pred`
+        Class ids, or one-hot or soft rows, whose highest entry is the class; of one score a row zeros and
+        ones.
+    weight : array_like of shape (rows,) or None
+        How much each row counts; None counts all alike.
+    average : {"binary", "macro", "weighted"}, optional
+        See `precision`; that of F1 itself, not of the two that it is made of.
+    threshold : float
+        What one score a row must be above to be a yes; 0.5 for probabilities.
+
+    Returns
+    -------
+    float
+        From 0 to 1. That of a class which is neither there nor predicted is 0.
+
+    Raises
+    ------
+    ShapeError, ArgumentTypeError, ArgumentError
+        See `precision`.
+
+    Examples
+    --------
+    >>> from nnlite.metrics import f1
+    >>> f1([[2.0], [0.5], [1.0], [-3.0]], [1, 0, 1, 0])
+    0.8
+    >>> f1([[2.0, 0.5], [1.0, 3.0]], [0, 0], average="weighted")
+    0.6666666666666666
+    """
+    hits, guessed, there = counts = _count("f1", pred, target, weight, average, threshold)
+    return _average(_ratio(2 * hits, guessed + there), counts, average)
+
+
+@less_is_better
+def log_loss(
+    pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, *, logits: bool = True
+) -> float:
+    """Give the mean of minus the logarithm of the probability of what is true.
+
+    It is the value of `SoftmaxCrossEntropy` or `BinaryCrossEntropy`, in float64.
+
+    Parameters
+    ----------
+    pred : array_like of shape (rows, classes), or (rows, 1) or (rows,)
+        Logits of at least two classes, or of a single yes-or-no question; the softmax or sigmoid is taken
+        here. Their logarithms are exact at any logit, where scikit-learn clips probabilities.
+    target : array_like of shape (rows,) or (rows, classes)
+        Class ids, or one-hot or soft rows that sum to 1; of a single question zeros and ones.
+    weight : array_like of shape (rows,) or None
+        How much each row counts; None counts all alike.
+    logits : bool
+        False for probabilities, of a model that ends in Softmax or Sigmoid. They are clipped to what is
+        2.2e-16 from 0 and 1.
+
+    Returns
+    -------
+    float
+        At least 0, in nats.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit each other, or there are no rows.
+    ArgumentTypeError, ArgumentError
+        If ids are no integers or out of range, a score is NaN or infinite, rows do not sum to 1, or, with
+        ``logits=False``, numbers are not in [0, 1].
+
+    Examples
+    --------
+    >>> from nnlite.metrics import log_loss
+    >>> round(log_loss([[0.0, 0.0], [9.0, -9.0]], [1, 0]), 6)
+    0.346574
+    >>> round(log_loss([[0.5], [0.8]], [1, 1], logits=False), 6)
+    0.458145
+    """
+    where = "log_loss"
+    logits = check_bool(f"{where}(logits=)", logits)
+    scores, truth, weights = counting(where, pred, target, weight)
+    scores = scores[:, None] if scores.ndim == 1 else scores
+    if single := scores.ndim == 2 and scores.shape[1] == 1:
+        scores, truth = check_binary(where, scores, truth)
+        shares = truth.astype(np.float64)
+    else:
+        scores = check_scores(where, scores)
+        ids = check_one_class(where, truth, scores)
+        soft = truth.shape == scores.shape
+        shares = truth.astype(np.float64) if soft else np.eye(scores.shape[1])[ids]
+    check_finite(f"{where}(pred=)", scores)
+    logarithms = _log_shares(where, scores.astype(np.float64), single=single, logits=logits)
+    if single:
+        shares = np.hstack([1 - shares, shares])
+    paid = np.multiply(
+        shares, -logarithms, out=np.zeros_like(shares), where=shares > 0
+    )  # 0 times infinity too
+    return row_mean(paid.sum(axis=1), weights)
+
+
+def _log_shares(
+    where: str, scores: NDArray[np.float64], *, single: bool, logits: bool
+) -> NDArray[np.float64]:
+    """Give the logarithm of the probability of each class; of a single question those of no and yes."""
+    if logits:
+        if single:
+            no_and_yes: NDArray[np.float64] = -np.logaddexp(0.0, np.hstack([scores, -scores]))
+            return no_and_yes
+        with np.errstate(over="ignore"):
+            found: NDArray[np.float64] = np.asarray(log_softmax(scores), np.float64)
+        return found
+    outside = (scores < 0) | (scores > 1)
+    if outside.any():
+        fix = "Leave logits=False out for logits."
+        raise ArgumentError(f"{where}(pred=)", "probabilities", f"{scores[outside][0]:g}", fix)
+    if single:
+        scores = np.hstack([1 - scores, scores])
+    sums = scores.sum(axis=1)
+    if (wrong := np.abs(sums - 1) > 1e-3).any():
+        row = int(wrong.argmax())
+        what, fix = "rows of probabilities that sum to 1", "Leave logits=False out for logits."
+        raise ArgumentError(f"{where}(pred=)", what, f"a sum of {sums[row]:g} in row {row}", fix)
+    step = np.finfo(np.float64).eps
+    clipped: NDArray[np.float64] = np.log(np.clip(scores, step, 1 - step))
+    return clipped
+
+
+def _count(
+    where: str,
+    pred: ArrayLike,
+    target: ArrayLike,
+    weight: ArrayLike | None,
+    average: str | None,
+    threshold: float,
+) -> _Counts:
+    """Give the weights of the rows of each class that are found, taken for it, and there."""
+    if average not in (None, "binary", "macro", "weighted"):
+        fix = "Leave it out for the usual one."
+        raise ArgumentError(f"{where}(average=)", "'binary', 'macro' or 'weighted'", f"{average!r}", fix)
+    limit = check_number(f"{where}(threshold=)", threshold)
+    scores, truth, weights = counting(where, pred, target, weight)
+    single = scores.ndim == 2 and scores.shape[1] == 1
+    if single or (scores.ndim == 1 and scores.dtype.kind == "f"):
+        scores, truth = check_binary(where, scores if single else scores[:, None], truth)
+        guess, ids = (scores > limit)[:, 0].astype(int), truth[:, 0].astype(int)
+        average, size = average or "binary", 2
+    elif scores.ndim == 1:
+        guess, ids = check_ids(f"{where}(pred=)", scores), check_ids(f"{where}(target=)", truth)
+        check_same_shape(where, guess, ids)
+        size = max(2, int(max(guess.max(), ids.max())) + 1)
+    else:
+        scores = check_scores(where, scores)
+        guess, ids = scores.argmax(axis=1), check_one_class(where, truth, scores)
+        size = scores.shape[1]
+    weights, guess, ids = kept(weights, guess, ids)
+    w = np.ones(len(ids)) if weights is None else weights
+    hits, guessed, there = (
+        np.bincount(of, weights=by, minlength=size).astype(np.float64, copy=False)
+        for of, by in ((ids, w * (guess == ids)), (guess, w), (ids, w))
+    )
+    if average == "binary":
+        if size > 2:
+            fix = "Write average='macro' or 'weighted'."
+            raise ArgumentError(f"{where}(average=)", "at most two classes for 'binary'", f"{size}", fix)
+        return hits[1:], guessed[1:], there[1:]
+    seen = (guessed > 0) | (there > 0)
+    return hits[seen], guessed[seen], there[seen]
+
+
+def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Divide, or give 0 where there is nothing to divide by."""
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+
+
+def _average(values: NDArray[np.float64], counts: _Counts, average: str | None) -> float:
+    """Average over classes; of a single one there is nothing to average."""
+    return float(np.average(values, weights=counts[2] if average == "weighted" else None))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -10,11 +12,36 @@ from nnlite.checks import check_ids, check_rows, check_weight
 from nnlite.errors import ArgumentError, ShapeError
 
 
-def row_mean(where: str, value: AnyArray, weight: ArrayLike | None) -> float:
+def counting(
+    where: str, pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None
+) -> tuple[AnyArray, AnyArray, NDArray[np.float64] | None]:
+    """Give arrays in which a row that counts stands for each of weight 0, whose numbers may be anything."""
+    guess, truth = check_rows(f"{where}(pred=)", pred), check_rows(f"{where}(target=)", target)
+    if weight is None:
+        return guess, truth, None
+    weights = check_weight(f"{where}(weight=)", weight, rows=(len(guess),)).astype(np.float64)
+    counts = weights > 0
+    if counts.all() or len(truth) != len(guess):
+        return guess, truth, weights
+    rows = np.where(counts, np.arange(len(weights)), counts.argmax())  # messages name the right row
+    return guess[rows], truth[rows], weights
+
+
+def kept(weights: NDArray[np.float64] | None, *arrays: Any) -> tuple[Any, ...]:
+    """Give the weights and the rows of those that count; to the same numbers as without the others."""
+    if weights is None:
+        return (None, *arrays)
+    # By a power of two, which changes no digit: no sum of weights overflows or vanishes.
+    weights = np.ldexp(weights, -int(np.frexp(weights.max())[1]))
+    if (counts := weights > 0).all():
+        return (weights, *arrays)
+    return tuple(array[counts] for array in (weights, *arrays))
+
+
+def row_mean(value: AnyArray, weights: NDArray[np.float64] | None) -> float:
     """Average one value for each row."""
-    if weight is not None:
-        weight = check_weight(f"{where}(weight=)", weight, rows=(len(value),)).astype(np.float64)
-    return float(np.average(value, weights=weight))
+    weights, value = kept(weights, value)
+    return float(np.average(value, weights=weights))
 
 
 def check_no_nan(where: str, pred: AnyArray) -> None:
@@ -38,9 +65,8 @@ def check_same_shape(where: str, pred: AnyArray, target: AnyArray) -> None:
     raise ShapeError(where, f"a target of shape {pred.shape}, the shape of pred", f"{target.shape}", fix)
 
 
-def check_scores(where: str, pred: ArrayLike) -> AnyArray:
+def check_scores(where: str, scores: AnyArray) -> AnyArray:
     """Give the scores of at least two classes."""
-    scores = check_rows(f"{where}(pred=)", pred)
     if scores.ndim != 2 or scores.shape[1] < 2:
         fix = "With one score for each row, use binary_accuracy."
         if scores.dtype.kind in "iu" and scores.ndim == 1:
@@ -51,9 +77,8 @@ def check_scores(where: str, pred: ArrayLike) -> AnyArray:
     return scores
 
 
-def check_class_ids(where: str, target: ArrayLike, scores: AnyArray) -> NDArray[np.int64]:
+def check_class_ids(where: str, truth: AnyArray, scores: AnyArray) -> NDArray[np.int64]:
     """Give the true class of each row, from class ids or from one-hot or soft targets."""
-    truth = check_rows(f"{where}(target=)", target)
     rows, classes = scores.shape
     if truth.shape == scores.shape:
         check_no_nan(f"{where}(target=)", truth)
@@ -68,11 +93,41 @@ def check_class_ids(where: str, target: ArrayLike, scores: AnyArray) -> NDArray[
     return ids
 
 
+def check_binary(where: str, scores: AnyArray, truth: AnyArray) -> tuple[AnyArray, AnyArray]:
+    """Give the scores and the zeros and ones of yes-or-no questions, of the same shape."""
+    if scores.ndim != 2:
+        fix = (
+            "Write pred[:, None] for a single column." if scores.ndim == 1 else "Give one row for each case."
+        )
+        raise ShapeError(f"{where}(pred=)", "shape (rows, labels)", f"shape {scores.shape}", fix)
+    if truth.ndim == 1 and scores.shape[1] == 1:
+        truth = truth[:, None]
+    check_same_shape(where, scores, truth)
+    check_no_nan(f"{where}(pred=)", scores)
+    if not (yes_or_no := np.isin(truth, (0, 1))).all():
+        fix = "Write target > 0 for labels of -1 and 1."
+        raise ArgumentError(f"{where}(target=)", "zeros and ones", f"{truth[~yes_or_no][0]}", fix)
+    return scores, truth
+
+
+def check_one_class(where: str, truth: AnyArray, scores: AnyArray) -> NDArray[np.int64]:
+    """Give the true class of each row; a row of several labels has none."""
+    ids = check_class_ids(where, truth, scores)
+    if truth.shape == scores.shape:
+        sums = truth.sum(axis=1, dtype=np.float64)
+        wrong = np.abs(sums - 1) > 1e-3
+        if wrong.any():
+            row = int(wrong.argmax())
+            what, fix = "one class a row, class ids or rows that sum to 1", "Measure one label at a time."
+            raise ArgumentError(f"{where}(target=)", what, f"a sum of {sums[row]:g} in row {row}", fix)
+    return ids
+
+
 def check_pairs(
-    where: str, pred: ArrayLike, target: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give both as float64 of shape (rows, outputs), once their shapes agree."""
-    guess, truth = check_rows(f"{where}(pred=)", pred), check_rows(f"{where}(target=)", target)
+    where: str, pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]:
+    """Give both as float64 of shape (rows, outputs), and the weights, of the rows that count."""
+    guess, truth, weights = counting(where, pred, target, weight)
     check_same_shape(where, guess, truth)
     if guess.ndim > 2:
         fix = "Write .reshape(len(pred), -1) behind both."
@@ -82,4 +137,6 @@ def check_pairs(
             fix = "Find the layer or the data it comes from."
             raise ArgumentError(f"{where}({name}=)", "finite numbers", "NaN or infinity", fix)
     column = (len(guess), -1)
-    return guess.astype(np.float64).reshape(column), truth.astype(np.float64).reshape(column)
+    guess, truth = (array.astype(np.float64).reshape(column) for array in (guess, truth))
+    weights, guess, truth = kept(weights, guess, truth)
+    return guess, truth, weights

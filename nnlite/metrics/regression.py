@@ -5,15 +5,23 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnlite.checks import check_weight
+from nnlite.errors import ArgumentError
 from nnlite.metrics.directions import less_is_better, more_is_better
 from nnlite.metrics.inputs import check_pairs, row_mean
 
-__all__ = ["mean_absolute_error", "r2"]
+__all__ = [
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "median_absolute_error",
+    "r2",
+    "root_mean_squared_error",
+]
 
 
 @more_is_better
-def r2(pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None) -> float:
+def r2(
+    pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, *, average: str = "outputs"
+) -> float:
     """Give the coefficient of determination: the share of the variance that is explained.
 
     It is ``1 - SS_res / SS_tot``: 1 for exact predictions, 0 for predicting the mean of
@@ -27,6 +35,8 @@ def r2(pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None) -> f
         Of the same shape.
     weight : array_like of shape (rows,) or None
         How much each row counts; None counts all alike.
+    average : {"outputs", "variance"}
+        How several outputs are averaged: all alike, or by the variance of their targets.
 
     Returns
     -------
@@ -38,7 +48,7 @@ def r2(pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None) -> f
     ShapeError
         If the shapes differ, or there are no rows.
     ArgumentTypeError, ArgumentError
-        If an entry is not a finite number.
+        If an entry of a row that counts is not a finite number, or there is no such average.
 
     Examples
     --------
@@ -46,19 +56,25 @@ def r2(pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None) -> f
     >>> r2([[1.0], [2.0], [4.0]], [[1.0], [2.0], [3.0]])
     0.5
     """
-    guess, truth = check_pairs("r2", pred, target)
-    if weight is None:
-        w = np.ones(len(truth))
-    else:
-        w = check_weight("r2(weight=)", weight, rows=(len(truth),)).astype(np.float64)
-        guess, truth, w = guess[w > 0], truth[w > 0], w[w > 0]
-    residual = w @ (truth - guess) ** 2
-    total = w @ (truth - np.average(truth, axis=0, weights=w)) ** 2
+    where = "r2"
+    if average not in ("outputs", "variance"):
+        fix = "Leave it out for the mean over outputs."
+        raise ArgumentError(f"{where}(average=)", "'outputs' or 'variance'", f"{average!r}", fix)
+    guess, truth, weights = check_pairs(where, pred, target, weight)
+    w = np.ones(len(truth)) if weights is None else weights
+    gap, spread = truth - guess, truth - np.average(truth, axis=0, weights=w)
+    # By a power of two, which changes no digit: no square overflows or vanishes.
+    scale = -np.frexp(np.maximum(np.abs(gap), np.abs(spread)).max(axis=0))[1]
+    residual, total = (w @ np.ldexp(part, scale) ** 2 for part in (gap, spread))
     # Rounding in the mean can make `total` a little more than 0, so the numbers themselves are asked too.
     constant = (total == 0.0) | (truth == truth[0]).all(axis=0)
     explained = 1.0 - residual / np.where(constant, 1.0, total)
     exact = np.where(residual == 0.0, 1.0, 0.0)
-    return float(np.where(constant, exact, explained).mean())
+    scores = np.where(constant, exact, explained)
+    if average == "variance" and not constant.all():
+        shares = np.where(constant, 0.0, np.ldexp(total, -2 * (scale - scale.min())))
+        return float(np.average(scores, weights=shares))
+    return float(scores.mean())
 
 
 @less_is_better
@@ -90,5 +106,131 @@ def mean_absolute_error(pred: ArrayLike, target: ArrayLike, weight: ArrayLike | 
     >>> mean_absolute_error([[1.0], [2.0]], [[2.0], [4.0]])
     1.5
     """
-    guess, truth = check_pairs("mean_absolute_error", pred, target)
-    return row_mean("mean_absolute_error", np.abs(guess - truth).mean(axis=1), weight)
+    guess, truth, weights = check_pairs("mean_absolute_error", pred, target, weight)
+    return row_mean(np.abs(guess - truth).mean(axis=1), weights)
+
+
+@less_is_better
+def root_mean_squared_error(pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None) -> float:
+    """Give the root of the mean squared gap, in the target's own units: large gaps count for more.
+
+    With more than one output it is the mean over outputs of the root of each, as in scikit-learn.
+
+    Parameters
+    ----------
+    pred, target : array_like of shape (rows,) or (rows, outputs)
+        Of the same shape.
+    weight : array_like of shape (rows,) or None
+        How much each row counts; None counts all alike.
+
+    Returns
+    -------
+    float
+        At least 0.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ, or there are no rows.
+    ArgumentTypeError, ArgumentError
+        If an entry of a row that counts is not a finite number.
+
+    Examples
+    --------
+    >>> from nnlite.metrics import root_mean_squared_error
+    >>> root_mean_squared_error([[1.0], [2.0]], [[2.0], [9.0]])
+    5.0
+    """
+    guess, truth, weights = check_pairs("root_mean_squared_error", pred, target, weight)
+    gap = guess - truth
+    scale = np.frexp(np.abs(gap).max(axis=0))[1]  # no square overflows or vanishes
+    roots = np.sqrt(np.average(np.ldexp(gap, -scale) ** 2, axis=0, weights=weights))
+    return float(np.ldexp(roots, scale).mean())
+
+
+@less_is_better
+def mean_absolute_percentage_error(
+    pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None
+) -> float:
+    """Give the mean distance between prediction and target as a share of the target: 0.1 is 10 %.
+
+    Targets near 0 make it as large as they are small; at 0 the distance is divided by 2.2e-16, the
+    smallest step of a float64 at 1, as in scikit-learn.
+
+    Parameters
+    ----------
+    pred, target : array_like of shape (rows,) or (rows, outputs)
+        Of the same shape.
+    weight : array_like of shape (rows,) or None
+        How much each row counts; None counts all alike.
+
+    Returns
+    -------
+    float
+        At least 0, the mean over rows and outputs.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ, or there are no rows.
+    ArgumentTypeError, ArgumentError
+        If an entry of a row that counts is not a finite number.
+
+    Examples
+    --------
+    >>> from nnlite.metrics import mean_absolute_percentage_error
+    >>> mean_absolute_percentage_error([[1.5], [2.0]], [[1.0], [4.0]])
+    0.5
+    """
+    guess, truth, weights = check_pairs("mean_absolute_percentage_error", pred, target, weight)
+    with np.errstate(over="ignore"):
+        share = np.abs(guess - truth) / np.maximum(np.abs(truth), np.finfo(np.float64).eps)
+    return row_mean(share.mean(axis=1), weights)
+
+
+@less_is_better
+def median_absolute_error(pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None) -> float:
+    """Give the distance that half of the predictions keep: a few that are far off do not matter.
+
+    With more than one output it is the mean over outputs.
+
+    Parameters
+    ----------
+    pred, target : array_like of shape (rows,) or (rows, outputs)
+        Of the same shape.
+    weight : array_like of shape (rows,) or None
+        How much each row counts; None counts all alike. The median is then the distance at which half
+        of the weight is reached, or the middle between two if it is reached exactly.
+
+    Returns
+    -------
+    float
+        At least 0.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ, or there are no rows.
+    ArgumentTypeError, ArgumentError
+        If an entry of a row that counts is not a finite number.
+
+    Examples
+    --------
+    >>> from nnlite.metrics import median_absolute_error
+    >>> median_absolute_error([[1.0], [2.0], [90.0]], [[2.0], [4.0], [3.0]])
+    2.0
+    """
+    guess, truth, weights = check_pairs("median_absolute_error", pred, target, weight)
+    gap = np.abs(guess - truth)
+    if weights is None:
+        return float(np.median(gap, axis=0).mean())
+    order = np.argsort(gap, axis=0)
+    gap = np.take_along_axis(gap, order, axis=0)
+    reached = np.cumsum(weights[order], axis=0)
+    half = reached[-1] / 2
+    rounding = 1e-13 * reached[-1]
+    columns = np.arange(gap.shape[1])
+    first = np.argmax(reached >= half - rounding, axis=0)
+    exactly = reached[first, columns] - half <= rounding
+    second = np.where(exactly, np.minimum(first + 1, len(gap) - 1), first)
+    return float(((gap[first, columns] + gap[second, columns]) / 2).mean())

@@ -1,0 +1,185 @@
+"""Metrics of an order: how well scores tell rows of a class from the others, whatever the threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nnlite._typing import AnyArray
+from nnlite.checks import check_bool
+from nnlite.errors import ArgumentError
+from nnlite.layers.activations import log_softmax
+from nnlite.metrics.directions import more_is_better
+from nnlite.metrics.inputs import check_binary, check_one_class, check_scores, counting, kept
+
+__all__ = ["average_precision", "roc_auc"]
+
+#: A number from the weights of the true and of the false rows above each threshold, from the highest down.
+_Curve = Callable[[NDArray[np.float64], NDArray[np.float64]], float]
+
+
+@more_is_better
+def roc_auc(
+    pred: ArrayLike,
+    target: ArrayLike,
+    weight: ArrayLike | None = None,
+    *,
+    average: str = "macro",
+    logits: bool = True,
+) -> float:
+    """Give the area under the ROC curve: how often a row of a class has a higher score than another row.
+
+    Parameters
+    ----------
+    pred : array_like of shape (rows, classes), (rows, 1) or (rows,)
+        One score for each row of a yes-or-no question, of which only the order counts; or logits of at
+        least two classes, whose softmax is taken here. Of several classes it is the mean over
+        classes of each against the rest.
+    target : array_like of shape (rows,), or of the shape of `pred`
+        Class ids, or one-hot or soft rows, whose highest entry is the class; of one score a row zeros and
+        ones.
+    weight : array_like of shape (rows,) or None
+        How much each row counts; None counts all alike.
+    average : {"macro", "weighted"}
+        How several classes are averaged: all alike, or by how often they are there.
+    logits : bool
+        False for probabilities of several classes, of a model that ends in Softmax.
+
+    Returns
+    -------
+    float
+        From 0 to 1; .5 is what guessing gives, and equal scores count half. NaN if all rows are of one
+        class, or one of several classes has no row: there is nothing to tell apart.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit each other, or there are no rows.
+    ArgumentTypeError, ArgumentError
+        If ids are no integers or out of range, a score is NaN, a row has several labels, or there is no such
+        average.
+
+    References
+    ----------
+    T. Fawcett, "An introduction to ROC analysis", Pattern Recognition Letters 27, 2006.
+
+    Examples
+    --------
+    >>> from nnlite.metrics import roc_auc
+    >>> roc_auc([[0.1], [0.4], [0.35], [0.8]], [0, 0, 1, 1])
+    0.75
+    """
+    return _each_class("roc_auc", _area, pred, target, weight, average, logits)
+
+
+@more_is_better
+def average_precision(
+    pred: ArrayLike,
+    target: ArrayLike,
+    weight: ArrayLike | None = None,
+    *,
+    average: str = "macro",
+    logits: bool = True,
+) -> float:
+    """Give the average precision: the mean of the precision at every row of a class that is found.
+
+    It sums up the curve of precision over recall, without interpolation, and is the number to look at where
+    one class is rare.
+
+    Parameters
+    ----------
+    pred : array_like of shape (rows, classes), (rows, 1) or (rows,)
+        One score for each row of a yes-or-no question, of which only the order counts; or logits of at
+        least two classes, whose softmax is taken here. Of two classes it is that of class 1, of more
+        the mean over classes of each against the rest.
+    target : array_like of shape (rows,), or of the shape of `pred`
+        Class ids, or one-hot or soft rows, whose highest entry is the class; of one score a row zeros and
+        ones.
+    weight : array_like of shape (rows,) or None
+        How much each row counts; None counts all alike.
+    average : {"macro", "weighted"}
+        How several classes are averaged: all alike, or by how often they are there.
+    logits : bool
+        False for probabilities of several classes, of a model that ends in Softmax.
+
+    Returns
+    -------
+    float
+        From 0 to 1. That of a class without a row is 0.
+
+    Raises
+    ------
+    ShapeError, ArgumentTypeError, ArgumentError
+        See `roc_auc`.
+
+    Examples
+    --------
+    >>> from nnlite.metrics import average_precision
+    >>> round(average_precision([[0.1], [0.4], [0.35], [0.8]], [0, 0, 1, 1]), 6)
+    0.833333
+    """
+    return _each_class("average_precision", _precision_sum, pred, target, weight, average, logits)
+
+
+def _each_class(
+    where: str,
+    curve: _Curve,
+    pred: ArrayLike,
+    target: ArrayLike,
+    weight: ArrayLike | None,
+    average: str,
+    logits: bool,
+) -> float:
+    """Measure each class against the rest, or class 1 of two."""
+    if average not in ("macro", "weighted"):
+        fix = "Leave it out for the mean over classes."
+        raise ArgumentError(f"{where}(average=)", "'macro' or 'weighted'", f"{average!r}", fix)
+    logits = check_bool(f"{where}(logits=)", logits)
+    scores, truth, weights = counting(where, pred, target, weight)
+    scores = scores[:, None] if scores.ndim == 1 else scores
+    if scores.ndim == 2 and scores.shape[1] == 1:
+        scores, truth = check_binary(where, scores, truth)
+        weights, scores, truth = kept(weights, scores[:, 0], truth[:, 0])
+        return _along(curve, scores, truth == 1, weights)
+    scores = check_scores(where, scores)
+    ids = check_one_class(where, truth, scores)
+    weights, scores, ids = kept(weights, scores.astype(np.float64), ids)
+    classes = scores.shape[1]
+    if logits:
+        with np.errstate(invalid="ignore"):  # of infinite logits, which have no order then
+            scores = log_softmax(scores)
+        if np.isnan(scores).any():
+            fix = "Find the layer or the data it comes from."
+            raise ArgumentError(f"{where}(pred=)", "finite logits", "infinity", fix)
+    if classes == 2:
+        return _along(curve, scores[:, 1], ids == 1, weights)
+    values = [_along(curve, scores[:, c], ids == c, weights) for c in range(classes)]
+    there = np.bincount(ids, weights=weights, minlength=classes)
+    return float(np.average(values, weights=there if average == "weighted" else None))
+
+
+def _along(
+    curve: _Curve, scores: AnyArray, true: NDArray[np.bool_], weights: NDArray[np.float64] | None
+) -> float:
+    """Add up the weights of true and false rows from the highest score down; equal scores count as one."""
+    order = np.argsort(scores, kind="stable")[::-1]
+    scores, true = scores[order], true[order]
+    w = np.ones(len(order)) if weights is None else weights[order]
+    last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))
+    return curve(np.cumsum(w * true)[last], np.cumsum(w * ~true)[last])
+
+
+def _area(true: NDArray[np.float64], false: NDArray[np.float64]) -> float:
+    if not (true[-1] and false[-1]):
+        return float("nan")
+    steps = np.diff(false, prepend=0.0)
+    heights = true - np.diff(true, prepend=0.0) / 2
+    return float(steps @ heights / (true[-1] * false[-1]))
+
+
+def _precision_sum(true: NDArray[np.float64], false: NDArray[np.float64]) -> float:
+    if not true[-1]:
+        return 0.0
+    return float(np.diff(true, prepend=0.0) @ (true / (true + false)) / true[-1])
