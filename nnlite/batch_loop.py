@@ -72,6 +72,8 @@ class BatchLoop(Loop):
         Return its predictions, its loss, what that is divided by, and its rows or the sum of their weights.
         """
         state, ctx = self.state, self.ctx
+        if weight is not None:
+            x, y = state.model.boundary.in_place_of_others(x, y, weight)
         pred = state.model._forward(x, ctx)
         value, dy = state.loss.value_and_grad(pred, y, weight)
         rows = total = pred.shape[-2]
@@ -80,6 +82,8 @@ class BatchLoop(Loop):
         if not _is_finite(value):
             self.diverged(np.isfinite(value), x, y)
         state.model._backward(dy, ctx)
+        if weight is not None and not np.all(total):  # no row of the batch counts: nothing could stand in
+            state.model.params.grads[np.equal(total, 0)] = 0
         return pred, value, rows, total
 
     def part_of_all(self, value: Value, dy: Array, weight: Array) -> tuple[Value, Array, Value, Value]:

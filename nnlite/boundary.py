@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from nnlite._typing import AnyArray, Array
-from nnlite.checks import check_finite, check_rows, check_weight, is_finite, not_finite
+from nnlite.checks import check_finite, check_rows, check_weight, is_finite, is_own, not_finite
 from nnlite.dask_arrays import is_dask
 from nnlite.data import is_maker
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
@@ -29,6 +29,7 @@ from nnlite.rows import (
     dask_blocks,
     is_in_file,
 )
+from nnlite.weighting import stand_ins, take_rows
 
 __all__ = [
     "Boundary",
@@ -541,6 +542,27 @@ class Boundary:
             fix = "Write y.T, which has a row for each of X." if flipped else "Give one target for each row."
             raise ShapeError("y", f"{rows[-1]} rows, as many as X", f"shape {array.shape}", fix)
         return array
+
+    def in_place_of_others(self, x: Array, y: AnyArray, weight: Array) -> tuple[Array, AnyArray]:
+        """Put rows that count in the place of those of weight 0, whose numbers may overflow in a layer.
+
+        Parameters
+        ----------
+        x, y : ndarray
+            Inputs and targets, checked.
+        weight : ndarray of shape (rows,) or (replicas, rows)
+            The weights.
+
+        Returns
+        -------
+        x, y : ndarray
+            The same arrays if all rows count.
+        """
+        rows = stand_ins(weight)
+        if rows is None or (rows.ndim > 1 and is_sparse(x)):  # replicas share a sparse input
+            return x, y
+        own = int(is_own(y, self.pred_shape(x)))
+        return take_rows(x, rows, self.row_axis(x)), take_rows(y, rows, own)
 
     def check_weight(self, weight: Any, rows: tuple[int, ...], *, part: bool = False) -> Array:
         """Check and cast the weights of rows.

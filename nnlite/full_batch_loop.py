@@ -10,6 +10,7 @@ from nnlite._typing import Array
 from nnlite.loop import Loop
 from nnlite.per_example import outputs_and_jacobian
 from nnlite.second_order import FullBatchOptimizer
+from nnlite.sources import Batch
 
 __all__ = ["FullBatchLoop"]
 
@@ -124,7 +125,7 @@ class _Residuals:
                 y.astype(np.float64),
                 np.ones(x.shape[0]) if weight is None else weight.astype(np.float64),
             )
-            for x, y, weight in loop.data
+            for x, y, weight in map(self._in_place_of_others, loop.data)
             if x.shape[0]
         ]
         # If no row counts, the loss is 0.
@@ -157,6 +158,13 @@ class _Residuals:
         # A single one without a copy, which may be a gigabyte.
         rows = jacobians[0] if len(jacobians) == 1 else self._stack(jacobians)
         return self.loop.join_rows(np.concatenate(residuals)), self.loop.join_rows(rows)
+
+    def _in_place_of_others(self, batch: Batch) -> Batch:
+        """Put rows that count in the place of those of weight 0, where 0 times an overflow is no number."""
+        x, y, weight = batch
+        if weight is not None and x.shape[0]:
+            x, y = self.model.boundary.in_place_of_others(x, y, weight)
+        return x, y, weight
 
     def _stack(self, jacobians: list[Array]) -> Array:
         return np.concatenate([np.zeros((0, self.model.params.size)), *jacobians])

@@ -38,7 +38,7 @@ from nnlite.streams import Generators, get_states, set_states
 from nnlite.undeclared import check_declared
 from nnlite.weighting import MeanWeight, RunningMean, sum_and_rows
 
-__all__ = ["Epoch", "GoOn", "Loop"]
+__all__ = ["Epoch", "GoOn", "Loop", "finite_nets"]
 
 
 class Before:
@@ -218,7 +218,12 @@ class Loop:
 
     def adapt(self) -> None:
         """Show the inputs to the layers that must see some."""
-        self.state.model._adapt(self.data.inputs)
+        model, data = self.state.model, self.data
+        each = data.inputs_of_each() if isinstance(data, Arrays) else None
+        if each is None:
+            model._adapt(data.inputs)
+        elif not all(layer.adapted for layer in model.layers):
+            model._adapt_each(each)
 
     def settle_weights(self) -> None:
         """Find the mean weight of the rows that are trained on."""
@@ -527,7 +532,7 @@ class Loop:
         outputs = []
         for x, y, weight in data.in_order():
             pred = model.predict(x)
-            finite = np.isfinite(pred).all(axis=(-2, -1))
+            finite = finite_nets(pred, weight)
             if not finite.all():
                 self.diverged(finite, x, y, place=place)
             outputs.append((pred, y, weight))
@@ -535,6 +540,14 @@ class Loop:
         if loss is not None and not np.isfinite(found["loss"]).all():
             self.diverged(np.isfinite(found["loss"]), x, y, place=place)
         return found
+
+
+def finite_nets(pred: Array, weight: Array | None) -> AnyArray:
+    """Tell whether all predictions of each net are finite for rows that count."""
+    finite: Any = np.isfinite(pred).all(axis=-1)
+    if weight is not None:
+        finite = finite | (weight == 0)
+    return np.asarray(finite.all(axis=-1))
 
 
 def _drawn_by(source: Source | HeldOut | None) -> list[np.random.Generator | Generators]:

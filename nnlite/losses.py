@@ -19,6 +19,7 @@ from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.habits import missing_names
 from nnlite.masks import unmasked
 from nnlite.reductions import row_max, row_sum
+from nnlite.weighting import stand_ins, take_rows
 
 __all__ = [
     "BinaryCrossEntropy",
@@ -203,6 +204,23 @@ def _row_weights(loss: Loss, weight: Array | None, pred: Array, part: float = 1.
     return shares
 
 
+def _in_place_of_others(
+    pred: Array, target: AnyArray, shares: float | Array, *, ids: bool = False
+) -> tuple[Array, AnyArray]:
+    """Put a row that counts in the place of each of weight 0, whose loss may overflow or be no number."""
+    rows = None if isinstance(shares, float) else stand_ins(shares[..., 0])
+    if rows is None:
+        return pred, target
+    return take_rows(pred, rows, pred.ndim - 2), take_rows(target, rows, target.ndim - (1 if ids else 2))
+
+
+def _clear(array: Array, shares: float | Array) -> Array:
+    """Make 0 of what rows of weight 0 have come to; where none counts, nothing could stand in."""
+    if not isinstance(shares, float) and not shares.all():
+        np.copyto(array, 0, where=shares == 0)
+    return array
+
+
 def _average(values: Array, shares: float | Array) -> Value:
     """Add up what each row, or each output of it, adds to the loss: one number, or one a replica."""
     # Where all shares are equal, one sum and then one product. np.add.reduce is np.sum less 1 us of wrapping.
@@ -210,7 +228,7 @@ def _average(values: Array, shares: float | Array) -> Value:
     if isinstance(shares, float):
         total = np.add.reduce(values, axis=(-2, -1)) * shares
     else:
-        total = np.add.reduce(values * shares, axis=(-2, -1))
+        total = np.add.reduce(_clear(values * shares, shares), axis=(-2, -1))
     return float(total) if values.ndim == 2 else total
 
 
@@ -259,9 +277,11 @@ class PointwiseLoss(Loss):
             target = self._arrange(target, pred.shape)
         if target.dtype != pred.dtype:
             target = target.astype(pred.dtype)
-        values, slopes = self.pointwise(pred, target)
         shares = _row_weights(self, weight, pred, 1 / pred.shape[-1])
-        return _average(values, shares), slopes * shares
+        if weight is not None:
+            pred, target = _in_place_of_others(pred, target, shares)
+        values, slopes = self.pointwise(pred, target)
+        return _average(values, shares), _clear(slopes * shares, shares)
 
     def _arrange(self, target: AnyArray, pred_shape: tuple[int, ...]) -> AnyArray:
         """Bring the targets into the shape of the predictions, or refuse them."""
@@ -634,14 +654,20 @@ class SoftmaxCrossEntropy(Loss):
         # In C order, so that places in the flat arrays made from it are rows and classes.
         pred, target = _given(self, pred, target)
         pred = np.ascontiguousarray(pred)
-        logits = pred - row_max(pred)  # none above 0: exp cannot overflow
-        grad = np.exp(logits)
-        total = row_sum(grad)
         shares = _row_weights(self, weight, pred)
         classes = pred.shape[-1]
         smooth = self.label_smoothing
-        if _is_ids(target, pred.shape):
+        ids = _is_ids(target, pred.shape)
+        if ids:
             self._check_ids(target, classes)
+        else:
+            _check_same_shape(self, target.shape, pred.shape)
+        if weight is not None:
+            pred, target = _in_place_of_others(pred, target, shares, ids=ids)
+        logits = pred - row_max(pred)  # none above 0: exp cannot overflow
+        grad = np.exp(logits)
+        total = row_sum(grad)
+        if ids:
             # Where in the flat arrays the true classes are; ids may be shared by all replicas.
             true = np.arange(0, pred.size, classes).reshape(total.shape[:-1]) + target.astype(
                 np.intp, copy=False
@@ -656,7 +682,6 @@ class SoftmaxCrossEntropy(Loss):
                 rows -= (smooth / classes) * row_sum(logits)
                 grad -= (smooth / classes) * shares
         else:
-            _check_same_shape(self, target.shape, pred.shape)
             target = target.astype(pred.dtype, copy=False)
             if smooth:
                 target = target * (1 - smooth) + smooth / classes
@@ -665,7 +690,7 @@ class SoftmaxCrossEntropy(Loss):
             grad *= sums / total
             grad -= target
             grad *= shares
-        return _average(rows, shares), grad
+        return _average(rows, shares), _clear(grad, shares)
 
     def _check_ids(self, ids: AnyArray, classes: int) -> None:
         # As unsigned numbers negative ids are the largest of all, and one look finds both kinds of error.
@@ -758,6 +783,9 @@ class GaussianNLL(Loss):
         pred, target = _given(self, pred, target)
         _check_same_shape(self, target.shape, self._target_shape(pred.shape))
         columns = pred.shape[-1] // 2
+        shares = _row_weights(self, weight, pred, 1 / columns)
+        if weight is not None:
+            pred, target = _in_place_of_others(pred, target, shares)
         mean, log_variance = pred[..., :columns], pred[..., columns:]
         floor = math.log(self.min_variance)
         s = np.maximum(log_variance, floor)
@@ -767,9 +795,8 @@ class GaussianNLL(Loss):
         grad = np.empty_like(pred)
         np.multiply(gap, precision, out=grad[..., :columns])
         grad[..., columns:] = 0.5 * (1 - surprise) * (log_variance > floor)
-        shares = _row_weights(self, weight, pred, 1 / columns)
         grad *= shares
-        return _average(0.5 * (s + surprise), shares), grad
+        return _average(0.5 * (s + surprise), shares), _clear(grad, shares)
 
     def _target_shape(self, pred_shape: tuple[int, ...]) -> tuple[int, ...]:
         if pred_shape[-1] % 2:

@@ -536,6 +536,8 @@ class Sequential(Explained):
     def _loss_and_grad(
         self, x: Array, y: AnyArray, weight: Array | None, loss: Loss, ctx: ModelContext
     ) -> Value:
+        if weight is not None:
+            x, y = self.boundary.in_place_of_others(x, y, weight)
         value, dy = loss.value_and_grad(self._forward(x, ctx), y, weight)
         self._backward(dy, ctx)
         return value
@@ -1053,6 +1055,16 @@ class Sequential(Explained):
         for index, layer in enumerate(self.layers):
             if not layer.adapted:
                 layer.adapt(self._upto(index, block) for block in blocks())
+
+    def _adapt_each(self, inputs: Sequence[Array]) -> None:
+        """Show each replica rows of its own, of which there may be other numbers for each."""
+        nets = [self.replica(index) for index in range(len(inputs))]
+        for net, x in zip(nets, inputs, strict=True):
+            net._adapt(partial(iter, (x,)))
+        for place, layer in enumerate(self.layers):
+            if not layer.adapted:
+                each = [net.layers[place].buffers for net in nets]
+                layer.buffers = {name: np.stack([one[name] for one in each])[:, None] for name in each[0]}
 
     def _upto(self, index: int, x: Array) -> Array:
         for layer in self.layers[:index]:

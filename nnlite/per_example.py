@@ -35,6 +35,8 @@ def per_example_gradients(model: Sequential, x: Any, y: Any, loss: Loss, *, weig
     # The loss sees its batch as ever, so what it and the weights do to a row is its own affair.
     dy = loss.value_and_grad(pred, y, weight)[1] * pred.shape[-2]
     model._backward(_swap(model, dy)[..., None, :], ctx)
+    if weight is not None and not weight.all():  # 0 times what has overflowed is no number
+        np.copyto(grads, 0, where=(weight == 0)[..., None])
     return grads
 
 

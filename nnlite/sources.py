@@ -30,7 +30,7 @@ from nnlite.model import Sequential
 from nnlite.rows import DaskRows, FileRows, SparseRows, is_in_file, join
 from nnlite.splits import HeldOut, classes_of, encode_labels, held_out_rows
 from nnlite.streams import Generators
-from nnlite.weighting import MeanWeight, RowWeights
+from nnlite.weighting import MeanWeight, RowWeights, counting_rows, take_rows
 
 __all__ = [
     "Arrays",
@@ -140,8 +140,15 @@ class Arrays:
         yield self._whole_x(), self.y, self.weight
 
     def inputs(self) -> Iterator[Array]:
-        """Give the inputs."""
-        yield self._whole_x()
+        """Give the inputs of the rows that count."""
+        for x, _, weight in self.in_order():
+            yield counting_rows(x, weight, int(self.own[0]))
+
+    def inputs_of_each(self) -> list[Array] | None:
+        """Return the inputs that count for each replica, if there are other numbers of them for each."""
+        if self.weight is None or not (self.own[0] and self.own[2]):
+            return None
+        return [x[weight > 0] for x, weight in zip(self.x, self.weight, strict=True)]
 
     def _whole_x(self) -> Any:
         return self.x.matrix if isinstance(self.x, SparseRows) else self.x
@@ -188,9 +195,7 @@ class Arrays:
         def pick(array: Any, mine: bool) -> Any:
             if not isinstance(array, np.ndarray):
                 return array.pick(rows)
-            if not mine:
-                return array[rows]
-            return array[:, rows] if rows.ndim == 1 else array[np.arange(len(array))[:, None], rows]
+            return take_rows(array, rows, int(mine))
 
         parts = [
             None if array is None else pick(array, mine)
@@ -239,11 +244,6 @@ class Files(Arrays):
                 for array, mine in zip((self.x, self.y, self.weight), self.own, strict=True)
             ]
             yield cuts[0], cuts[1], cuts[2]
-
-    def inputs(self) -> Iterator[Array]:
-        """Give the inputs, a block at a time."""
-        for x, _, _ in self.in_order():
-            yield x
 
 
 class Blocks(Arrays):
@@ -342,10 +342,11 @@ class Blocks(Arrays):
                 yield self._read(number, rows)
 
     def inputs(self) -> Iterator[Array]:
-        """Give the inputs, a block at a time."""
+        """Give the inputs of the rows that count, a block at a time."""
         for number, rows in enumerate(self.kept):
             if len(rows):
-                yield self.x.block(number)[rows]
+                weight = None if self.weight is None else self.weight[self.starts[number] + rows]
+                yield counting_rows(self.x.block(number)[rows], weight, 0)
 
     @property
     def row_weights(self) -> AnyArray | None:
@@ -550,8 +551,9 @@ class Stream:
             self.columns = _columns(self.model, x)
 
     def inputs(self) -> Iterator[Array]:
-        """Give the inputs."""
-        return (x for x, _, _ in self.in_order())
+        """Give the inputs of the rows that count."""
+        axis = self.model.boundary.row_axis
+        return (counting_rows(x, weight, axis(x)) for x, _, weight in self.in_order())
 
 
 #: Files and blocks are kinds of `Arrays`.

@@ -1,17 +1,112 @@
-"""Weights of rows: what the loss of a batch is divided by."""
+"""Weights of rows: which rows count, and what the loss of a batch is divided by."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nnlite._typing import AnyArray, Array
 
-__all__ = ["MeanWeight", "PerBatch", "RowWeights", "RunningMean", "share", "sum_and_rows"]
+__all__ = [
+    "MeanWeight",
+    "PerBatch",
+    "RowWeights",
+    "RunningMean",
+    "counting_rows",
+    "share",
+    "stand_ins",
+    "sum_and_rows",
+    "take_rows",
+]
 
 #: Quotients of sums that are nearer to 1 differ from it by rounding.
 ROUNDING = 1e-12
+
+
+def stand_ins(weight: AnyArray) -> AnyArray | None:
+    """Find, for each row of weight 0, one that counts and can stand in its place.
+
+    What such a row brings about may overflow, and nothing times infinity is no number. In its place another
+    one brings about nothing, exactly.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (rows,) or (replicas, rows)
+        The weights.
+
+    Returns
+    -------
+    ndarray of int of the shape of `weight`, or None
+        Numbers of rows, for `take_rows`; None if all count.
+
+    Examples
+    --------
+    >>> stand_ins(np.array([0.0, 0.5, 0.0, 2.0]))
+    array([1, 1, 1, 3])
+    """
+    counts = weight > 0
+    if counts.all():
+        return None
+    first = counts.argmax(axis=-1)
+    return np.where(counts, np.arange(weight.shape[-1]), first[..., None])
+
+
+def take_rows(array: Any, rows: AnyArray, axis: int) -> Any:
+    """Take rows of a batch.
+
+    Parameters
+    ----------
+    array : ndarray, or CSR matrix
+        What has them.
+    rows : ndarray of int of shape (rows,) or (replicas, rows)
+        Which; with two axes, those of each replica.
+    axis : int
+        That of the rows.
+
+    Returns
+    -------
+    ndarray, or CSR matrix
+
+    Examples
+    --------
+    >>> take_rows(np.array([[1.0], [2.0]]), np.array([[0, 0], [1, 1]]), 0)[..., 0]
+    array([[1., 1.],
+           [2., 2.]])
+    """
+    if rows.ndim == 1:
+        return array[(*(slice(None),) * axis, rows)]
+    if axis == 0:
+        return array[rows]
+    ahead, behind = axis + 1 - rows.ndim, array.ndim - axis - 1
+    return np.take_along_axis(array, rows.reshape(*(1,) * ahead, *rows.shape, *(1,) * behind), axis)
+
+
+def counting_rows(x: Any, weight: AnyArray | None, axis: int) -> Any:
+    """Leave out the rows of an input that count for no net.
+
+    Parameters
+    ----------
+    x : ndarray, or CSR matrix
+        The input.
+    weight : ndarray of shape (rows,) or (replicas, rows), or None
+        The weights.
+    axis : int
+        That of the rows of `x`.
+
+    Returns
+    -------
+    ndarray, or CSR matrix
+
+    Examples
+    --------
+    >>> counting_rows(np.array([[1.0], [2.0]]), np.array([0.0, 1.0]), 0)
+    array([[2.]])
+    """
+    if weight is None:
+        return x
+    counts = (weight > 0).reshape(-1, weight.shape[-1]).any(axis=0)
+    return x if counts.all() else take_rows(x, np.flatnonzero(counts), axis)
 
 
 def sum_and_rows(weight: AnyArray) -> tuple[float | Array, int | AnyArray]:

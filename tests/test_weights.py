@@ -1,10 +1,15 @@
 """Weights of rows: a batch gives its part of the weighted average over the data, in every kind of data."""
 
+import warnings
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import nnlite as nn
 from nnlite import checkpoint
+from nnlite.metrics import call_metric
 from nnlite.packing import pack
 
 ROWS = 48
@@ -64,8 +69,8 @@ class Grads(nn.Callback):
 def watch(model, X, y=None, **options):
     """Train with steps that do not move anything, and return what the batches gave."""
     seen = Grads()
-    given = {"loss": nn.MeanSquaredError(), "epochs": 1, "callbacks": [seen], "optimizer": nn.SGD(1e-300)}
-    history = model.fit(X, y, **given | options)
+    usual = {"loss": nn.MeanSquaredError(), "epochs": 1, "callbacks": [seen], "optimizer": nn.SGD(1e-300)}
+    history = model.fit(X, y, **usual | options)
     return seen, history
 
 
@@ -146,8 +151,8 @@ def test_every_kind_of_data(rng, tmp_path):
     model = net()
     model.loss_and_grad(X, y, nn.MeanSquaredError(), weight=weight)
     whole = model.params.grads.copy()
-    for name, *given in kinds(X, y, weight, tmp_path):
-        seen, _ = watch(net(), *given[:2], weight=given[2], batch_size=8)
+    for name, *parts in kinds(X, y, weight, tmp_path):
+        seen, _ = watch(net(), *parts[:2], weight=parts[2], batch_size=8)
         assert len(seen.grads) == 6, name
         check_parts(seen, [8] * 6, whole)
 
@@ -156,8 +161,8 @@ def test_every_kind_of_data(rng, tmp_path):
 def test_the_mean_is_that_of_the_rows_that_are_trained_on(kind, rng, tmp_path):
     X, y = rng.normal(size=(ROWS, 3)), rng.normal(size=(ROWS, 2))
     weight = np.where(np.arange(ROWS) < 6, 50.0, 1.0)
-    given = {name: parts for name, *parts in kinds(X, y, weight, tmp_path)}[kind]
-    seen, _ = watch(net(), *given[:2], weight=given[2], batch_size=1, validation=0.5)
+    data = {name: parts for name, *parts in kinds(X, y, weight, tmp_path)}[kind]
+    seen, _ = watch(net(), *data[:2], weight=data[2], batch_size=1, validation=0.5)
     assert len(seen.rows) == 24
     # Each batch is one row, which is divided by the mean: their sum is the weight that was not held out.
     assert np.ptp(seen.rows) == 0
@@ -207,8 +212,8 @@ def test_a_checkpoint_of_a_stream_without_the_sum_of_its_weights_is_refused(rng,
     path = tmp_path / "run.checkpoint"
 
     def train(model, X, y=None, **options):
-        given = {"loss": nn.MeanSquaredError(), "optimizer": nn.SGD(0.1), "callbacks": [nn.Checkpoint(path)]}
-        return model.fit(X, y, **given | options)
+        usual = {"loss": nn.MeanSquaredError(), "optimizer": nn.SGD(0.1), "callbacks": [nn.Checkpoint(path)]}
+        return model.fit(X, y, **usual | options)
 
     def without(where, state):
         return pack(where, {name: value for name, value in state.items() if name != "weights"})
@@ -275,3 +280,198 @@ def test_classes_count_in_calls_of_partial_fit_with_one_row(rng):
         net.partial_fit(X[row : row + 1], y[row : row + 1], classes=[0, 1])
     means = np.cumsum(np.where(y == 1, 3.0, 1.0)) / np.arange(1, 21)
     np.testing.assert_allclose(seen.rows, means, rtol=1e-12)
+
+
+# The law: a weight of k is the same as k copies of the row, a weight of 0 as no row.
+
+COUNTS = st.lists(st.integers(0, 3), min_size=6, max_size=6).filter(any)
+HUGE = 1e300
+
+
+def few(kind, rng):
+    """Make six rows of targets, and predictions for them."""
+    return rng.normal(size=(6, 2)), targets(kind, rng)[:6]
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@given(counts=COUNTS, seed=st.integers(0, 9))
+@settings(max_examples=20)
+def test_the_law_for_every_loss(name, counts, seed):
+    loss, kind = LOSSES[name]
+    pred, target = few(kind, np.random.default_rng(seed))
+    counts = np.array(counts)
+    expected, slopes = loss.value_and_grad(np.repeat(pred, counts, 0), np.repeat(target, counts, 0))
+    none = counts == 0
+    for filler in (1.0, HUGE, -HUGE, np.inf, np.nan):
+        pred[none] = filler
+        value, grad = loss.value_and_grad(pred, target, counts)
+        assert value == pytest.approx(expected, rel=1e-12)
+        assert not grad[none].any()
+        np.testing.assert_allclose(np.repeat(grad, counts, 0), slopes * np.repeat(counts, counts)[:, None])
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_law_for_replicas_with_weights_of_their_own(name, rng):
+    loss, kind = LOSSES[name]
+    pred, target = rng.normal(size=(3, 6, 2)), targets(kind, rng)[:6]
+    weight = np.array([[1, 0, 2, 0, 1, 1], [0, 0, 0, 0, 0, 3], [0, 0, 0, 0, 0, 0.0]])
+    pred[0, 1] = HUGE
+    pred[1, 2] = np.nan
+    values, grads = loss.value_and_grad(pred, target, weight)
+    for one, pulls, *given_one in zip(values, grads, pred, weight, strict=True):
+        value, grad = loss.value_and_grad(given_one[0], target, given_one[1])
+        assert one == pytest.approx(value, rel=1e-12)
+        np.testing.assert_allclose(pulls, grad, rtol=1e-12)
+    assert values[2] == 0
+    assert not grads[2].any()
+
+
+METRICS = {
+    "accuracy": (nn.accuracy, "ids"),
+    "top_k_accuracy": (lambda *given: nn.top_k_accuracy(*given, k=1), "rows"),
+    "binary_accuracy": (nn.binary_accuracy, "chances"),
+    "r2": (nn.r2, "numbers"),
+    "mean_absolute_error": (nn.mean_absolute_error, "numbers"),
+}
+
+
+@pytest.mark.parametrize("name", METRICS)
+@given(counts=COUNTS.filter(lambda counts: sum(map(bool, counts)) > 1), seed=st.integers(0, 9))
+@settings(max_examples=20)
+def test_the_law_for_metrics_as_fit_and_evaluate_call_them(name, counts, seed):
+    metric, kind = METRICS[name]
+    pred, target = few(kind, np.random.default_rng(seed))
+    counts = np.array(counts)
+    expected = metric(np.repeat(pred, counts, 0), np.repeat(target, counts, 0))
+    assert metric(pred, target, counts) == pytest.approx(expected, rel=1e-12)
+    pred[counts == 0] = np.nan
+    assert call_metric(metric, pred, target, counts) == pytest.approx(expected, rel=1e-12)
+
+
+#: Layers in which an input of 1e300 overflows, and what they save is infinite.
+ACTIVATIONS = [nn.ReLU, nn.GELU, nn.SiLU, nn.Softplus, nn.Tanh]
+COPIES = np.array([1, 2, 0, 3, 1, 0, 1, 2])
+
+
+def overflowing(rng, activation=nn.SiLU, **options):
+    """Make rows of which those of weight 0 overflow in the net, and the same without them."""
+    X, y = rng.normal(size=(8, 3)), rng.normal(size=(8, 2))
+    without = np.repeat(X, COPIES, 0), np.repeat(y, COPIES, 0)
+    X[COPIES == 0], y[COPIES == 0] = HUGE, -HUGE
+    layers = [nn.Dense(3, 4), activation(), nn.Dense(4, 4), activation(), nn.Dense(4, 2)]
+    return X, y, without, lambda: nn.Sequential(layers_of(layers), rng=0, dtype=np.float64, **options)
+
+
+def layers_of(layers):
+    return [
+        type(one)(one.in_features, one.out_features) if isinstance(one, nn.Dense) else type(one)()
+        for one in layers
+    ]
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("optimizer", [lambda: nn.Adam(0.01), nn.LBFGS, nn.LevenbergMarquardt])
+def test_the_law_where_rows_of_weight_0_overflow_inside(activation, optimizer, rng):
+    X, y, without, make = overflowing(rng, activation)
+    options = {"loss": nn.MeanSquaredError(), "epochs": 3, "metrics": [nn.r2]}
+    one, other = make(), make()
+    mine = one.fit(X, y, weight=COPIES, optimizer=optimizer(), validation=(X, y, COPIES), **options)
+    theirs = other.fit(*without, optimizer=optimizer(), validation=without, **options)
+    np.testing.assert_allclose(one.params.values, other.params.values, rtol=1e-6)
+    for column in ("loss", "r2", "validation_loss", "validation_r2"):
+        assert mine[column] == pytest.approx(theirs[column], rel=1e-6)
+    found = one.evaluate(X, y, weight=COPIES, loss=nn.MeanSquaredError(), metrics=[nn.r2])
+    assert found["loss"] == pytest.approx(mine["validation_loss"][-1], rel=1e-6)
+    assert found["r2"] == pytest.approx(mine["validation_r2"][-1], rel=1e-6)
+
+
+def test_the_law_for_every_kind_of_data(rng, tmp_path):
+    X, y, without, make = overflowing(rng)
+    expected = make()
+    options = {"loss": nn.MeanSquaredError(), "epochs": 3}
+    expected.fit(*without, optimizer=nn.Adam(0.01), **options)
+    streams = {
+        "stream": [(X, y, COPIES)],
+        "function": lambda: iter([(X, y, COPIES)]),
+        "batches": nn.batches(X, y, COPIES, batch_size=8),
+    }
+    cases = [(name, parts[:2], {"weight": parts[2]}) for name, *parts in kinds(X, y, COPIES, tmp_path)]
+    cases += [(name, (stream,), {}) for name, stream in streams.items()]
+    for name, given_data, more in cases:
+        model = make()
+        model.fit(*given_data, optimizer=nn.Adam(0.01), **options, **more)
+        np.testing.assert_allclose(model.params.values, expected.params.values, rtol=1e-6, err_msg=name)
+        value = model.evaluate(*given_data, loss=nn.MeanSquaredError(), **more)["loss"]
+        assert value == pytest.approx(
+            expected.evaluate(*without, loss=nn.MeanSquaredError())["loss"], rel=1e-6
+        )
+
+
+def test_the_law_for_replicas_where_a_row_counts_for_some_only(rng):
+    X, y, _, make = overflowing(rng, replicas=2)
+    X[1] = HUGE  # counts for the second one only, which it breaks
+    weight = np.stack([np.where(np.arange(8) == 1, 0, COPIES), COPIES]).astype(float)
+    model = make()
+    with pytest.warns(nn.errors.ReplicaWarning):
+        model.fit(X, y, weight=weight, loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.01), epochs=2)
+    counts = np.where(np.arange(8) == 1, 0, COPIES)
+    alone = make().replica(0)
+    copies = np.repeat(X, counts, 0), np.repeat(y, counts, 0)
+    alone.fit(*copies, loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.01), epochs=2)
+    np.testing.assert_allclose(model.replica(0).params.values, alone.params.values, rtol=1e-9)
+
+
+def test_rows_of_weight_0_are_not_measured(rng, tmp_path):
+    X, y = rng.normal(size=(8, 3)), rng.normal(size=(8, 2))
+    weight = (COPIES > 0) * 1.0
+    cases = [
+        (parts[:2], {"weight": parts[2]})
+        for name, *parts in kinds(X, y, weight, tmp_path)
+        if name != "sparse"
+    ]
+    cases.append((([(X[:3], y[:3], weight[:3]), (X[3:], y[3:], weight[3:])],), {}))
+    cases.append(((X, y), {"weight": np.stack([weight, weight])}))
+    for given_data, more in cases:
+        replicas = 2 if np.ndim(more.get("weight")) > 1 else None
+        model = nn.Sequential([nn.Standardize(3), nn.Dense(3, 2)], dtype=np.float64, rng=0, replicas=replicas)
+        model.fit(*given_data, loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.1), epochs=1, **more)
+        np.testing.assert_allclose(model[0].mean, X[weight > 0].mean(axis=0), rtol=1e-12)
+        np.testing.assert_allclose(model[0].scale, X[weight > 0].std(axis=0), rtol=1e-12)
+
+
+def test_what_looks_at_rows_sees_none_in_those_of_weight_0(rng):
+    X, y, without, make = overflowing(rng)
+    model, loss = make(), nn.MeanSquaredError()
+    value = model.loss_and_grad(X, y, loss, weight=COPIES)
+    whole = model.params.grads.copy()
+    assert value == pytest.approx(model.loss_and_grad(*without, loss), rel=1e-12)
+    np.testing.assert_allclose(whole, model.params.grads, rtol=1e-9)
+    trace = nn.inspect.explain_step(model, X, y, loss, nn.SGD(0.1), weight=COPIES)
+    assert trace.to_dict()["loss"]["value"] == value
+    with np.errstate(all="ignore"):
+        found = nn.inspect.blame(model, X, y, loss, weight=COPIES)
+        assert found.loss == pytest.approx(value, rel=1e-12)
+        np.testing.assert_allclose(found.gradient, whole, rtol=1e-9)
+        each = model.per_example_gradients(X, y, loss, weight=COPIES)
+    np.testing.assert_allclose(each.mean(axis=0), whole, rtol=1e-9)
+    assert not each[COPIES == 0].any()
+
+
+@pytest.mark.parametrize("kind", ["MLPRegressor", "MLPClassifier"])
+def test_the_law_for_estimators(kind, rng):
+    pytest.importorskip("sklearn")
+    from nnlite import sklearn as estimators
+
+    X, y, without, _ = overflowing(rng)
+    labels = (np.arange(8) % 2, np.repeat(np.arange(8) % 2, COPIES))
+    truth = labels if kind == "MLPClassifier" else (y, without[1])
+    X[COPIES == 0] = 1e3  # scikit-learn's checks would refuse what overflows
+    truth[0][COPIES == 0] = truth[0][0]
+    options = {"hidden_layer_sizes": (4,), "max_iter": 20, "random_state": 0, "alpha": 0.1, "tol": 0.0}
+    for solver in ("lbfgs", "sgd", "adam"):
+        one, other = (getattr(estimators, kind)(solver=solver, **options) for _ in range(2))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            one.fit(X, truth[0], COPIES)
+            other.fit(without[0], truth[1])
+        np.testing.assert_allclose(one.model_.params.values, other.model_.params.values, rtol=1e-5, atol=1e-7)

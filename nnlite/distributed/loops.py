@@ -23,7 +23,7 @@ from nnlite.distributed.world import World
 from nnlite.errors import DivergenceError, RankError
 from nnlite.evaluation import Outputs, score
 from nnlite.full_batch_loop import FullBatchLoop
-from nnlite.loop import Epoch, Loop
+from nnlite.loop import Epoch, Loop, finite_nets
 from nnlite.losses import Loss, Value
 from nnlite.memory import zeros
 from nnlite.sources import Arrays, Batch, Source, Stream, share
@@ -99,6 +99,8 @@ class PiecewiseBatchLoop(BatchLoop):
         """Do so for one piece."""
         state = self.state
         params = state.model.params
+        if weight is not None:
+            x, y = state.model.boundary.in_place_of_others(x, y, weight)
         pred = state.model._forward(x, self.ctx)
         count = _count(x, weight)
         if not count:  # no row counts here, of which a loss need not know anything
@@ -272,7 +274,7 @@ class SharedLoop(Loop):
             pred = (
                 model.predict(x) if x.shape[0] else np.zeros(model.boundary.pred_shape(x), model.params.dtype)
             )
-            if bad is None and not np.isfinite(pred).all():
+            if bad is None and not finite_nets(pred, weight):
                 bad = x, y
             outputs.append((pred, y, weight))
         self.compare_batches(data, f"fit, epoch {self.state.epoch}, {place}")

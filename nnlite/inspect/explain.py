@@ -33,6 +33,7 @@ from nnlite.optimizers import Optimizer
 from nnlite.parameters import Parameters
 from nnlite.second_order import FullBatchOptimizer
 from nnlite.testing.differences import STEP
+from nnlite.weighting import counting_rows
 
 __all__ = ["explain_step"]
 
@@ -136,7 +137,7 @@ def explain_step(
     rows, target, shares = data
     # A loss that is not finite is answered by an error that says more than NumPy's warnings.
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        own._adapt(lambda: iter((rows,)))
+        own._adapt(lambda: iter((counting_rows(rows, shares, 0),)))
         before = copy.deepcopy(own)
         began = copy.deepcopy(walker)
         step = make_step(own, rows, target, shares, paid, walker)

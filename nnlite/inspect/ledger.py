@@ -250,7 +250,9 @@ class Blame:
     @property
     def loss(self) -> float:
         """The loss of the batch."""
-        return float(np.average(self.losses, weights=self._shares()))
+        shares = self._shares()
+        counts = shares > 0  # of a row of weight 0 the loss may be no number
+        return float(np.average(self.losses[counts], weights=shares[counts])) if counts.any() else 0.0
 
     @property
     def gradients(self) -> Array:
@@ -567,6 +569,7 @@ class Blame:
             block = self.model.per_example_gradients(self.x[rows], self.y[rows], self.loss_function)
             if self.weight is not None:
                 block *= shares[rows, None]
+                np.copyto(block, 0, where=shares[rows, None] == 0)
             yield rows, block
 
 

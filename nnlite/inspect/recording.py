@@ -188,6 +188,8 @@ def make_step(
     start_size = float(np.abs(before).max(initial=0.0))
     rate = optimizer.rate_at(optimizer.steps)
     # From here on what BatchLoop.train does, in its order.
+    if weight is not None:
+        x, y = model.boundary.in_place_of_others(x, y, weight)
     pred = model._forward(x, ctx)
     value, dy = loss.value_and_grad(pred, y, weight)
     if not np.isfinite(value):

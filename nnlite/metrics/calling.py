@@ -131,6 +131,10 @@ def call_metric(
 def _call(
     order: Order, metric: Metric, pred: AnyArray, target: AnyArray, weight: AnyArray | None, name: str
 ) -> Any:
+    if weight is not None and weight.any() and not weight.all():
+        # A row of weight 0 is none, whatever its numbers are; where none counts, the metric says so.
+        counts = weight > 0
+        pred, target, weight = pred[counts], target[counts], weight[counts]
     try:
         return order.call(metric, pred, target, weight)
     except (ArgumentError, ArgumentTypeError):
