@@ -269,13 +269,18 @@ class Parameters:
     # Copying or pickling an array copies its numbers but not what it is a view of, so the
     # buffers travel alone and the views are made again.
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k not in {"_values", "_grads", "trainable_slices"}}
+        left_out = {"_values", "_grads", "trainable_slices"}
+        if not self._flat_grads.any():
+            left_out.add("_flat_grads")  # as many bytes as the values, which say nothing
+        return {k: v for k, v in self.__dict__.items() if k not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.dtype = np.dtype(
             self.dtype.type
         )  # NumPy's own object again, which it handles faster than its copies
+        if "_flat_grads" not in state:
+            self._flat_grads = self._allocate()
         self._make_views()
 
     def __repr__(self) -> str:

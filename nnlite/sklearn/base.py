@@ -48,7 +48,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 LEAST_GAIN = 2.220446049250313e-09
 
 #: Of so many calls of `partial_fit` the history keeps the rows.
-KEPT_ROWS = 1000
+KEPT_ROWS = 100
 
 Rows = tuple[Any, AnyArray, AnyArray | None]
 #: Gives the weights of rows in training, from their targets and from `sample_weight`.
@@ -289,9 +289,10 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
             self.history_ = History()
             for name in ("best_loss_", "validation_scores_", "best_validation_score_"):
                 self.__dict__.pop(name, None)  # of another solver
+            rows = None if weight is None else weight > 0
             if self.layers is None and not self.scale_inputs:
-                warn_of_inputs(X, where=type(self).__name__, stacklevel=4)
-            self._warn_of_targets(Y)
+                warn_of_inputs(X if rows is None else X[rows], where=type(self).__name__, stacklevel=4)
+            self._warn_of_targets(Y if rows is None else Y[rows])
         weigh = self._weigh(Y)
         if self.solver == "lbfgs":
             self._check_known(Y, weight, training=True)
@@ -655,7 +656,10 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         """Check the input of a fitted estimator."""
         X = unmasked(self._argument("X"), X)
         with self._naming_columns(X):
-            return _as_csr(validate_data(self, X, accept_sparse=["csr", "csc"], reset=False))
+            checked = validate_data(
+                self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False
+            )
+        return _as_csr(checked)
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters of the estimator; all of them, or none if there is no such one.
@@ -683,6 +687,11 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
             self.__dict__.update(before)
             raise
         return changed
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        state.pop("callbacks_", None)  # each may hold the weights of the best epoch, and files
+        return state
 
     def __sklearn_is_fitted__(self) -> bool:
         return "model_" in vars(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
@@ -13,7 +14,6 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
 from nnlite._typing import AnyArray, Array
-from nnlite.layers.activations import log_softmax
 from nnlite.losses import Hinge, Loss
 from nnlite.masks import unmasked
 from nnlite.sklearn.base import BaseMLP, Weigh, only_if
@@ -128,7 +128,7 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
         The net. It gives raw outputs; `predict_proba` makes probabilities of them.
     history_ : nnlite.History
         A row for every epoch, with the loss that training lowered, penalty included, and what was measured
-        on validation data. Of calls of ``partial_fit`` it keeps the last 1,000.
+        on validation data. Of calls of ``partial_fit`` it keeps the last 100.
     callbacks_ : list of Callback
         The copies of `callbacks` that the last training called. A pickle leaves them out.
     loss_, best_loss_ : float
@@ -463,7 +463,8 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
         Returns
         -------
         ndarray of shape (rows, classes)
-            In the order of ``classes_``. With several labels, that of each label.
+            In the order of ``classes_``. With several labels, that of each label. None is exactly 0, and with
+            several labels none is exactly 1.
         """
         return self._chances(self._logits(X))
 
@@ -474,18 +475,38 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
         return np.hstack([-raw, raw]) if self.n_outputs_ == raw.shape[1] == 1 else raw
 
     def _chances(self, logits: Array) -> Array:
-        """Make probabilities."""
+        """Make probabilities of logits."""
         chances = self._objective_.activate(logits)
-        if not self._several:
+        numbers = np.finfo(chances.dtype)
+        if self._several:  # nor is one certain where there may be others
+            chances = np.minimum(chances, 1 - numbers.epsneg)
+        if not (chances < numbers.tiny).any():
             return chances
-        numbers = np.finfo(chances.dtype)  # rounded, but not to 0 or 1: no label is certain
-        return np.clip(chances, numbers.tiny, 1 - numbers.epsneg)
+        # What is too small for the dtype does not become 0, but a smallest number, in the right order.
+        least = math.log(numbers.tiny)
+        with np.errstate(under="ignore"):
+            small = numbers.tiny * (least / np.minimum(self._logs(logits), least))
+        return np.where(chances < numbers.tiny, small, chances)
+
+    def _logs(self, logits: Array) -> Array:
+        """Make logarithms of probabilities of logits, exact where those are near 0 and near 1."""
+        with np.errstate(under="ignore"):
+            logs: Array
+            if self.out_activation_ != "softmax":
+                logs = -np.logaddexp(0, -logits)
+                return logs
+            gaps = logits - logits.max(axis=1, keepdims=True)
+            others = np.exp(gaps)
+            others[np.arange(len(logits)), logits.argmax(axis=1)] = 0  # whose 1 would drown them
+            logs = gaps - np.log1p(others.sum(axis=1, keepdims=True))
+            return logs
 
     @only_if(lambda self: self._check_probabilities())
     def predict_log_proba(self, X: Any) -> Array:
         """Compute the logarithm of the probability of each class.
 
-        It is computed from the raw outputs, and so stays finite where the probability is rounded to 0.
+        It is computed from the raw outputs, and so exact where the probability is rounded, near 0 and near 1.
+        With several labels those near 1 are the logarithms of the rounded ones, so that both have one order.
 
         Parameters
         ----------
@@ -498,9 +519,7 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
             In the order of ``classes_``.
         """
         logits = self._logits(X)
-        if self.out_activation_ == "softmax":
-            return log_softmax(logits)
-        logs: Array = -np.logaddexp(0, -logits)
+        logs = self._logs(logits)
         # Labels whose probabilities are rounded to the same number, next to 1, are equal here too.
         return np.where(logits > 0, np.log(self._chances(logits)), logs) if self._several else logs
 

@@ -10,7 +10,7 @@ import numpy as np
 from nnlite._typing import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError
 
-__all__ = ["check_class_labels", "explain_no_numbers"]
+__all__ = ["check_class_labels", "explain_no_numbers", "is_missing", "with_gaps"]
 
 _ENCODE = (
     "Encode it first: with scikit-learn's OneHotEncoder in a Pipeline, or train a nnlite.Sequential with "
@@ -45,13 +45,21 @@ def explain_no_numbers(where: str, X: Any) -> ArgumentError | None:
     else:
         names = list(names)
         columns = [_objects(X[name]) for name in names] if len(set(names)) == len(names) else []
+    what, absent = "numbers in every column", None
     for name, column in zip(names, columns, strict=False):
+        if column.dtype.kind in "mM":
+            return ArgumentError(where, what, f"{column.dtype} in column {name!r}", _ENCODE)
+        if column.dtype.kind != "O":
+            continue
         for value in column:
-            if not isinstance(value, Number | dict | list | tuple | np.ndarray) and not _is_missing(value):
-                return ArgumentError(
-                    where, "numbers in every column", f"{value!r} in column {name!r}", _ENCODE
-                )
-    return None
+            if is_missing(value):
+                absent = absent or (value, name)
+            elif not isinstance(value, Number | dict | list | tuple | np.ndarray):
+                return ArgumentError(where, what, f"{value!r} in column {name!r}", _ENCODE)
+    if absent is None:
+        return None
+    fix = "Fill or drop what is missing first."
+    return ArgumentError(where, what, f"{absent[0]!r} in column {absent[1]!r}", fix)
 
 
 def _object_columns(X: Any) -> list[AnyArray]:
@@ -67,16 +75,56 @@ def _objects(values: Any) -> AnyArray:
     try:
         array = np.asarray(values)
         # Numbers beside text would become text.
-        return array if array.dtype.kind in "biuf" else np.asarray(values, dtype=object)
+        return array if array.dtype.kind in "biufmM" else np.asarray(values, dtype=object)
     except Exception:
         return np.empty(0, object)
 
 
-def _is_missing(value: Any) -> bool:
-    """Tell whether a value stands for one that is not there: None, NaN, or pandas' NA and NaT."""
+def is_missing(value: Any) -> bool:
+    """Tell whether a value stands for one that is not there: None, NaN, or pandas' NA and NaT.
+
+    Parameters
+    ----------
+    value : object
+        Anything.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_missing(None), is_missing(0)
+    (True, False)
+    """
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, float | np.floating) and bool(np.isnan(value))
+
+
+def with_gaps(y: Any) -> Any:
+    """Put NaN in the place of whatever else says that a target is missing.
+
+    Parameters
+    ----------
+    y : object
+        What the user gave.
+
+    Returns
+    -------
+    object
+        An array of the same shape if it was one of objects, else `y`.
+
+    Examples
+    --------
+    >>> with_gaps([1.0, None])
+    array([1.0, nan], dtype=object)
+    """
+    values = _objects(y)
+    if values.dtype.kind != "O" or values.size == 0:
+        return y
+    filled = np.array([np.nan if is_missing(value) else value for value in values.ravel()], dtype=object)
+    return filled.reshape(values.shape)
 
 
 def check_class_labels(where: str, y: Any) -> None:
@@ -114,9 +162,9 @@ def check_class_labels(where: str, y: Any) -> None:
     if kinds == {str}:
         return
     for place, value in enumerate(flat):
-        if _is_missing(value):
+        if is_missing(value):
             row = place // (labels.size // len(labels))
-            missing = sum(map(_is_missing, flat))
+            missing = sum(map(is_missing, flat))
             more = f", and {missing - 1} more" if missing > 1 else ""
             raise ArgumentError(
                 where, "a label in every row", f"{value} in row {row}{more}", "Drop rows without one."

@@ -7,6 +7,7 @@ from sklearn.model_selection import train_test_split
 
 from nnlite._typing import AnyArray
 from nnlite.errors import ArgumentError
+from nnlite.splits import HeldOut
 
 __all__ = ["by_class", "counting", "cut"]
 
@@ -127,27 +128,14 @@ def by_class(
     Examples
     --------
     >>> ids = np.array([0, 0, 0, 0, 1, 1, 2])
-    >>> _, held_out = by_class(ids, None, 0.5, np.random.RandomState(0), where="here")
-    >>> ids[held_out].tolist()
+    >>> _, held_out = by_class(ids, None, 0.4, np.random.RandomState(0), where="here")
+    >>> sorted(ids[held_out].tolist())
     [0, 0, 1]
     """
     rows = counting(ids[:, None], weight)
-    found, members = np.unique(ids[rows], return_inverse=True)
-    sizes = np.bincount(members)
-    wanted = sizes * fraction
-    parts = np.floor(wanted).astype(int)
-    # What rounding down has left goes to the classes that lost most by it.
-    most = np.argsort(parts - wanted, kind="stable")[: round(len(rows) * fraction) - int(parts.sum())]
-    parts[most] += 1
-    parts = np.minimum(parts, sizes - 1)
-    if not parts.any():
-        raise ArgumentError(
-            where,
-            "enough rows of some class to hold one of them out",
-            f"{fraction} of {len(rows)} rows in {len(found)} classes",
-            "Give more rows, or a larger fraction.",
-        )
-    order = random_state.permutation(len(rows))
-    chosen = [order[members[order] == kind][:part] for kind, part in enumerate(parts.tolist())]
-    held_out = rows[np.concatenate(chosen)]
-    return np.setdiff1d(np.arange(len(ids)), held_out), held_out
+    try:
+        _, drawn = HeldOut(fraction, classes=ids[rows]).split(random_state.permutation(len(rows)))
+    except ArgumentError as error:
+        fix = "Give more rows, or another fraction."
+        raise ArgumentError(where, error.expected, error.got, fix) from None
+    return np.setdiff1d(np.arange(len(ids)), rows[drawn]), rows[drawn]

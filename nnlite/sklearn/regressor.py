@@ -21,6 +21,7 @@ from nnlite.losses import GaussianNLL, Loss
 from nnlite.masks import unmasked
 from nnlite.sklearn.base import BaseMLP, only_if
 from nnlite.sklearn.certainty import Intervals
+from nnlite.sklearn.given import with_gaps
 from nnlite.sklearn.hidden import HiddenFeatures
 from nnlite.sklearn.objectives import Objective, regression
 from nnlite.sklearn.scaling import TargetScale, warn_of_targets
@@ -127,7 +128,7 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, Intervals):  # type: ignore[m
         The net. It gives raw outputs; `predict` makes numbers of them.
     history_ : nnlite.History
         A row for every epoch, with the loss that training lowered, penalty included, and what was measured
-        on validation data. Of calls of ``partial_fit`` it keeps the last 1,000.
+        on validation data. Of calls of ``partial_fit`` it keeps the last 100.
     callbacks_ : list of Callback
         The copies of `callbacks` that the last training called. A pickle leaves them out.
     loss_, best_loss_ : float
@@ -322,7 +323,7 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, Intervals):  # type: ignore[m
     def _check_gaps(y: Any) -> AnyArray:
         """Check targets of which some may be missing."""
         checked: AnyArray = check_array(
-            y, ensure_2d=False, dtype="numeric", ensure_all_finite="allow-nan", input_name="y"
+            with_gaps(y), ensure_2d=False, dtype="numeric", ensure_all_finite="allow-nan", input_name="y"
         )
         return checked
 

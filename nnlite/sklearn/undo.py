@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,8 @@ class Attempt:
         self.estimator = estimator
         self.learned = False
         self.attributes = vars(estimator).copy()
+        if "_mean_weight" in self.attributes:  # which counts the batches
+            self.attributes["_mean_weight"] = copy.copy(self.attributes["_mean_weight"])
         # These lists are continued in place: copies of long ones would make each `partial_fit` slower.
         lists = (self.attributes.get(name) for name in ("loss_curve_", "validation_scores_"))
         self.lists = [(one, len(one)) for one in lists if isinstance(one, list)]

@@ -1,5 +1,6 @@
 """Hidden features, honest probabilities, and intervals: what they are, and what they refuse."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -13,11 +14,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.utils._param_validation import InvalidParameterError
+from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import nnlite as nn
 from nnlite.calibration import conformal_radius, fit_temperature
 from nnlite.errors import ArgumentError
 from nnlite.sklearn import MLPClassifier, MLPRegressor
+from nnlite.sklearn.holdout import by_class
 
 pytestmark = pytest.mark.filterwarnings(f"ignore::{ConvergenceWarning.__module__}.ConvergenceWarning")
 each = pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
@@ -193,3 +196,115 @@ def test_a_part_of_the_rows_is_kept_for_it(kind, rng):
 def test_a_part_must_be_a_fraction(kind, fraction):
     with pytest.raises(InvalidParameterError, match="calibration_fraction"):
         kind(calibration_fraction=fraction).fit([[0.0], [1.0]], [0, 1])
+
+
+# Rows that are kept back.
+
+
+def test_each_class_has_its_part_and_a_rare_one_stays_in_training(rng):
+    X = rng.normal(size=(100, 3))
+    y = np.repeat(["often", "seldom", "once"], [79, 20, 1])
+    for seed in range(20):
+        net = MLPClassifier(max_iter=2, calibration_fraction=0.2, random_state=seed).fit(X, y)
+        assert net.classes_.tolist() == ["often", "once", "seldom"]
+        assert net.t_ == 2 * 80
+    ids = np.repeat([0, 1, 2, 3], [79, 18, 2, 1])
+    for seed in range(20):
+        train, held_out = by_class(ids, None, 0.2, np.random.RandomState(seed), where="here")
+        assert sorted([*train, *held_out]) == list(range(100))
+        assert np.bincount(ids[held_out], minlength=4).tolist() == [16, 4, 0, 0]
+    with pytest.raises(ArgumentError, match=r"MLPClassifier\(calibration_fraction=\): expected .* got"):
+        MLPClassifier(calibration_fraction=0.1, random_state=0).fit(X[-4:], ["a", "b", "c", "d"])
+
+
+@each
+def test_rows_of_weight_0_are_not_kept_back(kind, rng):
+    X, y = noisy_classes(rng, 200)
+    weight = (np.arange(200) < 100).astype(float)
+    X[100:] = 1e3  # would be seen in what is measured
+    net = kind(max_iter=3, calibration_fraction=0.25, random_state=0).fit(X, y, weight)
+    assert net.t_ == 3 * 175
+    if kind is MLPRegressor:
+        assert len(net.calibration_errors_) == 25
+    alone = kind(max_iter=3, random_state=0).fit(X[:100], y[:100])
+    both = copy.deepcopy(alone).calibrate(X, y, weight), alone.calibrate(X[:100], y[:100])
+    for name in ("temperature_", "calibration_errors_"):
+        np.testing.assert_array_equal(*(getattr(one, name, 0) for one in both))
+    with pytest.raises(ValueError, match="at least one non-zero"):
+        alone.calibrate(X, y, np.zeros(200))
+
+
+@pytest.mark.filterwarnings("default")
+def test_rows_that_are_all_right_are_told(rng):
+    X = rng.normal(size=(400, 3))
+    y = np.array(["no", "yes"])[(X[:, 0] > 0).astype(int)]
+    X[:, 0] += np.sign(X[:, 0])
+    net = MLPClassifier(20, max_iter=30, learning_rate_init=0.01, random_state=0).fit(X[:200], y[:200])
+    assert net.score(X, y) == 1.0
+    before = net.predict_proba(X)
+    with pytest.warns(
+        UserWarning, match=r"MLPClassifier\.calibrate: all of the 200 rows are right"
+    ) as caught:
+        net.calibrate(X[200:], y[200:])
+    assert caught[0].filename == __file__
+    assert 0.2 < net.temperature_ <= 1.0
+    assert before.max(axis=1).mean() < net.predict_proba(X[200:]).max(axis=1).mean() <= 201 / 202 + 1e-9
+    with pytest.warns(UserWarning, match="all of the") as caught:
+        MLPClassifier(20, max_iter=300, calibration_fraction=0.5, random_state=0).fit(X, y)
+    assert __file__ in [one.filename for one in caught]
+
+
+# Logarithms.
+
+
+@pytest.mark.parametrize("task", ["two", "three", "labels", "softmax of two"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_logarithms_are_exact_and_those_of_the_probabilities(task, dtype, rng):
+    """By net outputs from 0 to 3,000, of either sign."""
+    X = rng.normal(size=(60, 3)).astype(dtype)
+    loss = nn.SoftmaxCrossEntropy() if task == "softmax of two" else "log_loss"
+    y = {"three": X.argmax(axis=1), "labels": (X > 0).astype(int)}.get(task, (X[:, 0] > 0).astype(int))
+    net = MLPClassifier((), max_iter=1, random_state=0, loss=loss).fit(X, y)
+    net.coefs_[0][...] = rng.normal(size=net.coefs_[0].shape)
+    rows = (X * np.geomspace(1e-3, 1e3, 60)[:, None]).astype(dtype)
+    chances, logs = net.predict_proba(rows), net.predict_log_proba(rows)
+    raw = net.model_.predict(rows).astype(np.longdouble)
+    if task in ("three", "softmax of two"):
+        gaps = raw - raw.max(axis=1, keepdims=True)
+        others = np.where(gaps == 0, 0, np.exp(gaps)).sum(axis=1, keepdims=True)
+        exact = gaps - np.log1p(others)
+    else:
+        exact = -np.log1p(np.exp(-np.hstack([raw] if task == "labels" else [-raw, raw])))
+    assert np.isfinite(logs).all()
+    assert logs.min() < -200
+    digits = np.finfo(dtype).eps
+    np.testing.assert_allclose(logs, exact, rtol=50 * digits, atol=4 * digits)
+    likely = chances > np.finfo(dtype).tiny
+    np.testing.assert_allclose(np.log(chances[likely]), logs[likely], rtol=200 * digits, atol=4 * digits)
+    np.testing.assert_array_equal(chances.argmax(axis=1), logs.argmax(axis=1))
+    if task != "labels":  # also near 1
+        sure = exact > -0.5
+        np.testing.assert_allclose(logs[sure], exact[sure], rtol=1000 * digits, atol=np.finfo(dtype).tiny)
+    if task == "labels":
+        assert 0 < chances.min() < chances.max() < 1
+    else:
+        np.testing.assert_allclose(chances.sum(axis=1), 1, rtol=4 * digits)
+        assert chances.min() > 0
+        if dtype == np.float64:
+            np.testing.assert_array_equal(np.argsort(chances, axis=1), np.argsort(logs, axis=1))
+
+
+@pytest.mark.nonfinite
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "name", ["check_classifiers_train", "check_classifiers_multilabel_output_format_predict_proba"]
+)
+def test_checks_of_scikit_learn_with_lbfgs(name):
+    found = [
+        check
+        for estimator, check in estimator_checks_generator(MLPClassifier(solver="lbfgs"))
+        if check.func.__name__ == name
+    ]
+    assert found
+    for check in found:
+        check(MLPClassifier(solver="lbfgs"))
