@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -122,6 +123,10 @@ class TrainingState:
         # Who says it in his own words sets these to False; filters of warnings are those of all threads.
         self._warns_of_ctrl_c = self._warns_of_replicas = True
         self._interrupted = False  # whether Ctrl-C ends the epoch behind the present batch
+        try:
+            self._folder = os.getcwd()  # noqa: PTH109 - pathlib takes long to import. For paths that are not absolute; a callback may go elsewhere
+        except OSError:  # it is gone
+            self._folder = ""
         self._snapshot: Callable[[], dict[str, Any]] | None = None
         self._left: dict[int, tuple[dict[str, Array], list[Any]]] = {}
         self.history.replicas = [

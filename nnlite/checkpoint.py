@@ -12,7 +12,7 @@ from nnlite._version import __version__
 from nnlite.callbacks import Callback, TrainingState
 from nnlite.checks import check_integer, check_number
 from nnlite.errors import ArgumentError, ModelFileError
-from nnlite.files import check_path, open_tensors, short, write_tensors
+from nnlite.files import check_path, may_replace, open_tensors, real_path, short, write_tensors
 from nnlite.packing import pack, unpack
 from nnlite.second_order import FullBatchOptimizer
 from nnlite.streams import check_state, get_state
@@ -46,7 +46,8 @@ class Checkpoint(Callback):
     Parameters
     ----------
     path : str or path-like
-        The file. Its folder must be there.
+        The file. Its folder must be there. A path that is not absolute is meant from the working
+        directory in which ``fit`` is called, whatever that changes to later.
     every : int, or float with ``unit="seconds"``
         How often.
     unit : {"epochs", "steps", "seconds"}
@@ -114,22 +115,24 @@ class Checkpoint(Callback):
         """Check that there is a folder, and that what is drawn from can be stored."""
         if state.rank:  # the first one writes, and its disk may be another
             return
-        folder = self.path.resolve().parent  # also if the file is a link
+        path = self._file(state)
+        folder = path.parent
         if not folder.is_dir():
             raise ArgumentError(
                 "Checkpoint(path)", "a file in a folder that exists", f"{self.path}", "Make the folder first."
             )
-        if self.path.exists() and not self.path.is_file():
-            kind = "the folder" if self.path.is_dir() else "the device"
+        if path.exists() and not path.is_file():
+            kind = "the folder" if path.is_dir() else "the device"
             raise ArgumentError("Checkpoint(path)", "a file", f"{kind} {self.path}", "Add a name.")
         # Found now, and not when an hour of training is to be saved.
-        if not os.access(folder, os.W_OK):
-            raise ArgumentError(
-                "Checkpoint(path)",
-                "a file in a folder that can be written to",
-                f"{self.path}",
-                "Write to another folder, or ask for the right to.",
-            )
+        if not may_replace(path):
+            expected, got = "a file in a folder that can be written to", f"{self.path}"
+            fix = "Write to another folder, or ask for the right to."
+            if os.access(folder, os.W_OK):
+                expected = "a file that may be replaced"
+                got += ", which is another user's, in a folder where only its owner may do that"
+                fix = "Choose another name."
+            raise ArgumentError("Checkpoint(path)", expected, got, fix)
         if _begins_anew(state) and self.unit == "seconds":
             raise ArgumentError(
                 "Checkpoint(unit=)",
@@ -144,6 +147,12 @@ class Checkpoint(Callback):
                 raise ArgumentError(
                     "Checkpoint", "a generator of NumPy", f"{error}", "Write fit(..., rng=0), for instance."
                 ) from None
+
+    def _file(self, state: TrainingState) -> Path:
+        """Return where to write: a path that is not absolute is meant from where training has begun."""
+        from pathlib import Path
+
+        return real_path("Checkpoint(path)", Path(state._folder, self.path))
 
     def on_train_begin(self, state: TrainingState) -> None:
         """Begin to count."""
@@ -184,7 +193,7 @@ class Checkpoint(Callback):
         about = {"format": FORMAT, "version": __version__, "numpy": np.__version__, "state": document}
         where = f"Checkpoint({str(self.path)!r})"
         fix = "Let a callback remember arrays, or lists of things of one kind."
-        write_tensors(self.path, about, arrays, key=_KEY, where=where, fix=fix)
+        write_tensors(self._file(state), about, arrays, key=_KEY, where=where, fix=fix)
         self._last = time.monotonic()
 
     def __repr__(self) -> str:

@@ -19,7 +19,7 @@ import sys
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -35,8 +35,10 @@ __all__ = [
     "TensorEntry",
     "TensorFile",
     "check_path",
+    "may_replace",
     "open_tensors",
     "parse_json",
+    "real_path",
     "short",
     "write_atomically",
     "write_tensors",
@@ -131,8 +133,8 @@ def write_atomically(path: Path, content: bytes | Sequence[bytes | memoryview], 
     """Replace a file in one step, once the new one is complete on the disk.
 
     A reader sees the old file or the new one, at any moment and after any failure. A link stays
-    a link: what it points to is replaced. Who may read and write the old file may do so with the
-    new one.
+    a link: what it points to is replaced. The new file has the owner, the group and the rights of
+    the old one; where this process may not give it to that group, the group has no rights.
 
     Parameters
     ----------
@@ -159,9 +161,7 @@ def write_atomically(path: Path, content: bytes | Sequence[bytes | memoryview], 
     ...     path.read_bytes()
     b'done'
     """
-    from pathlib import Path
-
-    target = Path(os.path.realpath(path))  # what a link points to, so that the link stays one
+    target = real_path(where, path)
     _refuse_devices(where, target, path)
     if target.is_dir():
         raise _explained(where, OSError(errno.EISDIR, os.strerror(errno.EISDIR)), target)
@@ -173,20 +173,84 @@ def write_atomically(path: Path, content: bytes | Sequence[bytes | memoryview], 
         )
     temporary = target.with_name(f".{os.urandom(8).hex()}.tmp")
     try:
-        file = temporary.open("xb")  # with the rights that the umask leaves, as for any new file
         try:
-            with file:
-                _take_over_rights(target, temporary)
+            with _new_file(temporary, target) as file:
                 file.writelines([content] if isinstance(content, bytes) else content)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(target)
-        except BaseException:
+        except BaseException:  # also Ctrl-C, from before the file is there
             temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise _explained(where, error, target) from error
     _sync_folder(target.parent)
+
+
+def real_path(where: str, path: Path) -> Path:
+    """Return what a link points to, so that it stays one when that is replaced; else the path itself.
+
+    Parameters
+    ----------
+    where : str
+        Names the call in the message.
+    path : pathlib.Path
+        The path.
+
+    Returns
+    -------
+    pathlib.Path
+        An absolute path, at which there need not be a file.
+
+    Raises
+    ------
+    ArgumentError
+        If links lead around in a circle.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     real_path("here", pathlib.Path(folder) / "net").name
+    'net'
+    """
+    from pathlib import Path
+
+    target = Path(os.path.realpath(path))
+    for one in (target, *target.parents):
+        if one.is_symlink():  # which is left only where it leads nowhere else
+            raise ArgumentError(
+                where, "the path of a file", f"{path}, a link that leads back to itself", "Remove the link."
+            )
+    return target
+
+
+def may_replace(path: Path) -> bool:
+    """Tell whether this process may put another file in the place of one, as far as can be told.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A path that is no link, in a folder that exists; there need not be a file.
+
+    Returns
+    -------
+    bool
+        In a sticky folder, such as ``/tmp``, nobody but their owner may replace files.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     may_replace(pathlib.Path(folder) / "net")
+    True
+    """
+    if not os.access(path.parent, os.W_OK):
+        return False
+    folder = path.parent.stat()
+    if not folder.st_mode & stat.S_ISVTX or not path.exists() or not hasattr(os, "geteuid"):
+        return True
+    return os.geteuid() in (0, folder.st_uid, path.stat().st_uid)
 
 
 def _refuse_devices(where: str, target: Path, path: Path) -> None:
@@ -198,11 +262,40 @@ def _refuse_devices(where: str, target: Path, path: Path) -> None:
         )
 
 
-def _take_over_rights(old: Path, new: Path) -> None:
-    """Let nobody read the new file who may not read the old one, if there is one."""
-    with suppress(OSError):
-        # Its owner may write to it, or else Windows could neither rename nor remove it.
-        new.chmod(stat.S_IMODE(old.stat().st_mode) & 0o777 | stat.S_IWUSR)
+def _new_file(new: Path, old: Path) -> BinaryIO:
+    """Make a file that belongs to whom an old one does, and that nobody else may read than that one."""
+    try:
+        before = old.stat()
+    except OSError:
+        return new.open("xb")  # with the rights that the umask leaves, as for any new file
+    # Nobody else may open it before it is known who may.
+    file = open(new, "xb", opener=lambda path, flags: os.open(path, flags, 0o600))  # noqa: SIM115
+    try:
+        rights = stat.S_IMODE(before.st_mode) & 0o777
+        if os.name == "nt":  # which could neither rename nor remove it otherwise
+            rights |= stat.S_IWUSR
+        else:
+            own = os.fstat(file.fileno())
+            if own.st_gid != before.st_gid and not _give(file, gid=before.st_gid):
+                # Other people are the group now, and those who were it are among all others.
+                rights &= 0o700 | (rights >> 3 & 0o007)
+            if own.st_uid != before.st_uid:
+                _give(file, uid=before.st_uid)
+        with suppress(OSError):
+            new.chmod(rights)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _give(file: BinaryIO, *, uid: int = -1, gid: int = -1) -> bool:
+    """Change who or whose group a file belongs to; tell whether this process may."""
+    try:
+        os.fchown(file.fileno(), uid, gid)
+    except OSError:
+        return False
+    return True
 
 
 def _explained(where: str, error: OSError, target: Path) -> OSError:

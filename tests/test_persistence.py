@@ -970,7 +970,7 @@ def test_the_umask_decides_who_may_read(mask, rights, tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="rights are another matter there")
 @pytest.mark.parametrize(
-    ("before", "after"), [(0o600, 0o600), (0o640, 0o640), (0o664, 0o664), (0o444, 0o644)]
+    ("before", "after"), [(0o600, 0o600), (0o640, 0o640), (0o664, 0o664), (0o444, 0o444)]
 )
 def test_who_may_read_the_old_file_may_read_the_new_one_and_nobody_else(before, after, tmp_path):
     path = tmp_path / "net"
