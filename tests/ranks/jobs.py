@@ -119,6 +119,9 @@ def kinds(options: dict[str, Any]) -> Any:
     def count(pred: Any, target: Any) -> float:
         return float(len(pred))
 
+    def backwards(y_true: Any, y_pred: Any) -> float:
+        return nn.r2(y_pred, y_true)
+
     def batches(*more: Any) -> Any:
         return nn.batches(X, y, *more, batch_size=20, rng=np.random.default_rng(3))
 
@@ -140,7 +143,12 @@ def kinds(options: dict[str, Any]) -> Any:
         ),
         "stream": (net(), (batches(),), {**square, "validation": batches(), "metrics": [nn.r2]}),
         "weighted stream": (net(), (batches(weight),), square),
-        "in order": (net(), (X, y), {**square, "shuffle": False}),
+        "in order": (net(), (X, y), {**square, "shuffle": False, "validation": 0.2}),
+        "groups": (
+            net(),
+            (X, y),
+            {**square, "validation": 0.2, "groups": np.arange(len(X)) // 4, "metrics": [backwards]},
+        ),
         "own order": (net(), (X, y), {**square, "shuffle": lambda rows: np.arange(rows)[::-1]}),
         "frozen": (frozen(), (X, y), square),
         "few rows": (net(), (X[:10], y[:10]), {**square, "batch_size": 3, "metrics": [nn.r2]}),
