@@ -15,17 +15,9 @@ from nnlite.errors import ArgumentError, GradientCheckError
 from nnlite.optimizers import CHUNK, Optimizer
 from nnlite.parameters import Parameters, ParameterSpec
 from nnlite.testing.differences import relative_error
-from nnlite.testing.report import Snapshot, guarded
+from nnlite.testing.report import Rule, Snapshot, guarded
 
-__all__ = [
-    "check_blocks",
-    "check_downhill",
-    "check_in_place",
-    "check_ownership",
-    "check_rates",
-    "check_replicas",
-    "check_resuming",
-]
+__all__ = ["BLOCKS", "DECAY", "PICKLE", "RATES", "RULES", "can_be_pickled"]
 
 Make = Callable[[], Optimizer]
 
@@ -38,7 +30,7 @@ ROUNDING = 1e-12
 SPECS = (ParameterSpec("W", (4, 3)), ParameterSpec("b", (3,), decay=False))
 
 
-def check_downhill(make: Make) -> None:
+def check_downhill(make: Make, *_unused: Any) -> None:
     """Check that the loss becomes smaller on a sum of squares."""
     optimizer = make()
     start, end, moved = _descend(optimizer, 1.0)
@@ -76,40 +68,145 @@ def _descend(optimizer: Optimizer, sign: float) -> tuple[float, float, bool]:
         return start, loss(), bool(params.values.any())
 
 
-def check_in_place(optimizer: Optimizer, rng: np.random.Generator) -> None:
-    """Check that values change in place, and nothing else changes."""
-    where = f"{type(optimizer).__name__}.step"
+def check_gradients(make: Make, _: int, rng: np.random.Generator) -> None:
+    """Check that a step leaves the gradients as they are; clipping may change them."""
+    optimizer = make()
+    if optimizer.clip_norm is not None or optimizer.clip_value is not None:
+        return
+    params = _random_parameters(rng, dtype=np.float32)
+    for gradient in _random_gradients(params, rng):
+        params.grads[...] = gradient
+        snapshot = Snapshot({"the gradient": params.grads})
+        _step(optimizer, params)
+        snapshot.check(f"{type(optimizer).__name__}.step")
+
+
+def check_frozen(make: Make, _: int, rng: np.random.Generator) -> None:
+    """Check that frozen values keep every bit."""
+    optimizer = make()
     params = _random_parameters(rng, dtype=np.float32)
     params.frozen = {"b"}
     frozen = params["b"].copy()
-    clips = optimizer.clip_norm is not None or optimizer.clip_value is not None
-    for gradient in _random_gradients(params, rng):
-        params.grads[...] = gradient
-        snapshot = Snapshot({} if clips else {"the gradient": params.grads})
-        _step(optimizer, params)
-        snapshot.check(where)
+    _run(optimizer, params, _random_gradients(params, rng))
     if not np.array_equal(params["b"], frozen):
         raise GradientCheckError(
-            where,
+            f"{type(optimizer).__name__}.step",
             "frozen parameters to keep every bit",
             f"a change of up to {np.abs(params['b'] - frozen).max():.3g}",
             "Change only params.values[..., run] for run in params.trainable_slices, or just write update.",
         )
+
+
+def check_count(make: Make, _: int, rng: np.random.Generator) -> None:
+    """Check that every step is counted once."""
+    optimizer = make()
+    params = _random_parameters(rng, dtype=np.float32)
+    _run(optimizer, params, _random_gradients(params, rng))
     if optimizer.steps != STEPS:
         raise GradientCheckError(
-            where,
+            f"{type(optimizer).__name__}.step",
             f"steps to be {STEPS} after {STEPS} steps",
             f"{optimizer.steps}",
             "step counts them, and update leaves them alone: it is called once for every block.",
         )
+
+
+def check_state_dtype(make: Make, _: int, rng: np.random.Generator) -> None:
+    """Check that what is kept for parameters of float32 is float32."""
+    optimizer = make()
+    params = _random_parameters(rng, dtype=np.float32)
+    _run(optimizer, params, _random_gradients(params, rng))
     for slot, array in optimizer.state.items():
         if array.dtype != np.float32:
             raise GradientCheckError(
-                where,
+                f"{type(optimizer).__name__}.step",
                 f"state[{slot!r}] of float32 for parameters of float32",
                 f"{array.dtype}",
                 "Name it in slots, and change it in place.",
             )
+
+
+def check_decay(make: Make, _: int, rng: np.random.Generator) -> None:
+    """Check that the weight decay is none of the biases' business."""
+    start = _random_parameters(rng)
+    gradients = _random_gradients(start, rng)
+    biases = []
+    for decay in (0.0, 0.1):
+        optimizer, params = make(), copy.deepcopy(start)
+        if optimizer.clip_norm is not None:  # which brings the one into the step of the other
+            optimizer.clip_norm = None
+        optimizer.weight_decay = decay
+        _run(optimizer, params, gradients)
+        biases.append(params["b"].copy())
+    _check_same(
+        make(),
+        biases[1],
+        biases[0],
+        "biases to be trained alike with a weight_decay and without",
+        "Use the decay that update is given, which is 0.0 for biases, and not self.weight_decay.",
+    )
+
+
+def check_schedule(make: Make, _: int, rng: np.random.Generator) -> None:
+    """Check that a schedule gives the rate of every step."""
+
+    def schedule(step: int) -> float:
+        return 0.01 / (1 + step)
+
+    start = _random_parameters(rng)
+    gradients = _random_gradients(start, rng)
+    scheduled, by_hand = make(), make()
+    scheduled.learning_rate = schedule
+    params, right = copy.deepcopy(start), copy.deepcopy(start)
+    _run(scheduled, params, gradients)
+    for step, gradient in enumerate(gradients):
+        by_hand.learning_rate = schedule(step)
+        _run(by_hand, right, [gradient])
+    _check_same(
+        scheduled,
+        params.values,
+        right.values,
+        "a schedule to give the rate of every step",
+        "Use the rate that update is given, or self.rate, in every step anew.",
+    )
+
+
+def check_rate_factor(make: Make, _: int, rng: np.random.Generator) -> None:
+    """Check that ReduceOnPlateau, which sets the factor, is heard."""
+    start = _random_parameters(rng)
+    gradients = _random_gradients(start, rng)
+    halved, right = make(), make()
+    halved.learning_rate, right.learning_rate = 0.01, 0.005
+    halved.rate_factor = 0.5
+    params, others = copy.deepcopy(start), copy.deepcopy(start)
+    _run(halved, params, gradients)
+    _run(right, others, gradients)
+    _check_same(
+        halved,
+        params.values,
+        others.values,
+        "a rate_factor of 0.5 to be half the learning rate",
+        "Use the rate that update is given, or self.rate, and not self.learning_rate.",
+    )
+
+
+def check_reset(make: Make, _: int, rng: np.random.Generator) -> None:
+    """Check that nothing is left after a reset."""
+    start = _random_parameters(rng)
+    gradients = _random_gradients(start, rng)
+    optimizer = make()
+    _run(optimizer, copy.deepcopy(start), gradients)
+    optimizer.reset()
+    params, right = copy.deepcopy(start), copy.deepcopy(start)
+    _run(optimizer, params, gradients)
+    _run(make(), right, gradients)
+    _check_same(
+        optimizer,
+        params.values,
+        right.values,
+        "training after reset() as by a new optimizer",
+        "Keep every array in slots, and every count in steps: that is what reset forgets.",
+    )
 
 
 def check_replicas(make: Make, replicas: int, rng: np.random.Generator) -> None:
@@ -162,7 +259,7 @@ def check_rates(make: Make, replicas: int, rng: np.random.Generator) -> None:
     )
 
 
-def check_blocks(make: Make, rng: np.random.Generator) -> None:
+def check_blocks(make: Make, _: int, rng: np.random.Generator) -> None:
     """Check that it makes no difference how the parameters are cut into blocks."""
     weights, biases = CHUNK + 50, 30
     whole = Parameters(
@@ -188,44 +285,68 @@ def check_blocks(make: Make, rng: np.random.Generator) -> None:
     )
 
 
-def check_resuming(make: Make, rng: np.random.Generator) -> str:
-    """Check that training goes on to the same bits from a copy; return the kinds of copies in words."""
+def check_copy(make: Make, _: int, rng: np.random.Generator) -> None:
+    """Check that training goes on to the same bits from a copy."""
+    _check_going_on(make, rng, "a copy", lambda optimizer, params: copy.deepcopy((optimizer, params)))
+
+
+def check_pickle(make: Make, _: int, rng: np.random.Generator) -> None:
+    """Check that training goes on to the same bits from a pickle."""
+    _check_going_on(
+        make, rng, "a pickle", lambda optimizer, params: pickle.loads(pickle.dumps((optimizer, params)))
+    )
+
+
+def can_be_pickled(optimizer: Optimizer) -> bool:
+    """Tell whether pickle can take it: no class inside a function, and no lambda as schedule."""
+    with suppress(pickle.PicklingError, AttributeError, TypeError):
+        pickle.dumps(optimizer)
+        return True
+    return False
+
+
+def check_state_dict(make: Make, _: int, rng: np.random.Generator) -> None:
+    """Check that training goes on to the same bits from what `state_dict` gave."""
+
+    def restore(optimizer: Optimizer, params: Parameters) -> tuple[Optimizer, Parameters]:
+        restored = make()
+        guarded(
+            f"{type(optimizer).__name__}.load_state_dict",
+            "to take what state_dict returned",
+            lambda _: "Name every array that it keeps in slots.",
+            restored.load_state_dict,
+            optimizer.state_dict(),
+        )
+        return restored, copy.deepcopy(params)
+
+    _check_going_on(make, rng, "state_dict", restore)
+
+
+def _check_going_on(
+    make: Make,
+    rng: np.random.Generator,
+    way: str,
+    take: Callable[[Optimizer, Parameters], tuple[Optimizer, Parameters]],
+) -> None:
     params = _random_parameters(rng)
     gradients = _random_gradients(params, rng)
     optimizer = make()
     _run(optimizer, params, gradients)
-    state = optimizer.state_dict()
-    copies: dict[str, tuple[Optimizer, Parameters]] = {
-        "a copy": (copy.deepcopy(optimizer), copy.deepcopy(params))
-    }
-    # A class inside a function, or a lambda as schedule: the limits of pickle, not of the optimizer.
-    with suppress(pickle.PicklingError, AttributeError, TypeError):
-        copies["a pickle"] = pickle.loads(pickle.dumps((optimizer, params)))
-    restored, restored_params = make(), copy.deepcopy(params)
+    other, others = take(optimizer, params)
     _run(optimizer, params, gradients)
-    guarded(
-        f"{type(optimizer).__name__}.load_state_dict",
-        "to take what state_dict returned",
-        lambda _: "Name every array that it keeps in slots.",
-        restored.load_state_dict,
-        state,
-    )
-    copies["state_dict"] = restored, restored_params
-    for way, (other, others_params) in copies.items():
-        _run(other, others_params, gradients)
-        if not np.array_equal(others_params.values, params.values):
-            gap = np.abs(others_params.values - params.values).max()
-            raise GradientCheckError(
-                f"{type(optimizer).__name__}",
-                f"training to go on to the same bits from {way}",
-                f"values that differ by up to {gap:.3g}",
-                "Keep every array in slots, and every count in steps: that is what is saved.",
-            )
-    return ", ".join(copies)
+    _run(other, others, gradients)
+    if not np.array_equal(others.values, params.values):
+        raise GradientCheckError(
+            f"{type(optimizer).__name__}",
+            f"training to go on to the same bits from {way}",
+            f"values that differ by up to {np.abs(others.values - params.values).max():.3g}",
+            "Keep every array in slots, and every count in steps: that is what is saved.",
+        )
 
 
-def check_ownership(optimizer: Optimizer, rng: np.random.Generator) -> None:
+def check_ownership(make: Make, _: int, rng: np.random.Generator) -> None:
     """Check that the parameters of another model are refused, and left as they are."""
+    optimizer = make()
     own, others = _random_parameters(rng), _random_parameters(rng)
     _run(optimizer, own, _random_gradients(own, rng))
     others.grads[...] = 1.0
@@ -241,6 +362,28 @@ def check_ownership(optimizer: Optimizer, rng: np.random.Generator) -> None:
         "a step",
         "Its state belongs to the first model: call self.check(params) first, or just write update.",
     )
+
+
+#: What is tried for every optimizer; ``{}`` stands for the number of replicas.
+RULES = (
+    Rule(f"the loss is lower after {DOWNHILL_STEPS} steps on a sum of squares", check_downhill),
+    Rule("gradients stay as they are, unless they are clipped", check_gradients),
+    Rule("frozen values keep every bit", check_frozen),
+    Rule("every step is counted once", check_count),
+    Rule("what it keeps for float32 is float32", check_state_dtype),
+    Rule("{} replicas are trained as each would be alone", check_replicas),
+    Rule("a schedule gives the rate of every step", check_schedule),
+    Rule("rate_factor multiplies the learning rate", check_rate_factor),
+    Rule("training goes on to the same bits from a copy", check_copy),
+    Rule("training goes on to the same bits from state_dict", check_state_dict),
+    Rule("reset() forgets all", check_reset),
+    Rule("the parameters of another model are refused", check_ownership),
+)
+#: What can be tried for most.
+PICKLE = Rule("training goes on to the same bits from a pickle", check_pickle)
+RATES = Rule("so are replicas with learning rates of their own", check_rates)
+DECAY = Rule("weight_decay leaves biases alone", check_decay)
+BLOCKS = Rule("it makes no difference how the parameters are cut into blocks", check_blocks)
 
 
 def _random_parameters(
