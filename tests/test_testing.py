@@ -804,7 +804,7 @@ def mixed(self, pred, target, weight=None):
 def test_a_right_loss_passes(replicas):
     report = check_loss(Quartic(), replicas=replicas)
     assert report.largest_error < 1e-8
-    assert "a weight of 2 is the row twice" in report.checked
+    assert "a weight of 2 is the row twice, and one of 0 no row" in report.checked
     assert len(report.errors) == (2 if replicas is None else 4)
 
 

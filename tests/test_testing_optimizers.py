@@ -44,7 +44,7 @@ class MovesTheFrozen(Momentum):
         params.frozen = frozen
 
 
-class DoesNotCountTheSixth(Optimizer):
+class DoesNotCountTheSixth(Momentum):
     def step(self, params):
         super().step(params)
         if self.steps == 6:

@@ -13,16 +13,13 @@ from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.losses import Loss
 from nnlite.testing.diagnosis import compare
 from nnlite.testing.differences import measure_slopes
-from nnlite.testing.loss_rules import (
-    check_no_broadcasting,
-    check_replicas,
-    check_row_weights,
-    evaluate,
-    refuses_weights,
-)
+from nnlite.testing.loss_rules import REPLICAS, RULES, WEIGHTS, Given, evaluate, refuses_weights
 from nnlite.testing.report import CheckReport
 
 __all__ = ["check_loss"]
+
+#: What the report says of a loss that raises an error when it gets weights.
+REFUSED = "weights are refused"
 
 
 def check_loss(
@@ -85,11 +82,8 @@ def check_loss(
 
     Notes
     -----
-    Besides the gradient it is checked that the value is a float, or an array with one number
-    a replica; that the gradient is a new array of the shape and dtype of `pred`; that
-    nothing is changed in place; that a weight of 2 is the same as having the row twice and
-    a weight of 0 as not having it; and that targets of another shape are refused, by
-    ``prepare`` or ``value_and_grad``, and not broadcast.
+    The report lists what was tried, and nothing else is certified: without `replicas` it says
+    nothing of replicas.
 
     Examples
     --------
@@ -122,27 +116,31 @@ def check_loss(
         weights = check_weight("check_loss(weight=)", weight, rows=(len(data),)).astype(np.float64)
 
     usable = weighted and not refuses_weights(loss, data, known, weights)
+    given = Given(loss, data, raw, weights if usable else None)
     cases: dict[str, Array | None] = {"dL/dpred": None}
     if usable:
         cases["dL/dpred with weights"] = weights
-    errors = {name: _compare(loss, data, known, case, name, tolerance) for name, case in cases.items()}
-    single = data.astype(np.float32)
-    evaluate(loss, single, loss.prepare(raw, single.shape, single.dtype))
-    checked = ["the gradient is new and has the shape and dtype of pred", "nothing is changed in place"]
-    check_no_broadcasting(loss, data, raw)
-    checked.append("targets of another shape are refused")
+    errors = {}
+    for rule in RULES[:3]:  # which the comparison takes for granted
+        rule.check(given)
+    for name, case in cases.items():
+        errors[name] = _compare(loss, data, known, case, name, tolerance)
+    for rule in RULES[3:]:
+        rule.check(given)
+    checked = [rule.sentence for rule in RULES]
     if usable:
-        check_row_weights(loss, data, known)
-    if weighted:
-        checked.append("a weight of 2 is the row twice" if usable else "weights are refused")
+        WEIGHTS.check(given)
+        checked.append(WEIGHTS.sentence)
+    elif weighted:
+        checked.append(REFUSED)
     if replicas is not None:
         many = np.stack([np.roll(data, r, axis=0) for r in range(replicas)])
         targets = np.stack([np.roll(known, -r, axis=0) for r in range(replicas)])
         for name, case in cases.items():
-            check_replicas(loss, many, targets, case)
+            REPLICAS.check(loss, many, targets, case)
             label = f"{name} with {replicas} replicas"
             errors[label] = _compare(loss, many, targets, case, label, tolerance)
-        checked.append("replicas do not mix, and may share targets and weights")
+        checked.append(REPLICAS.sentence.format(replicas))
     return CheckReport(f"{loss}", errors, tuple(checked))
 
 
