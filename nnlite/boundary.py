@@ -18,6 +18,7 @@ from nnlite.data import is_maker
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.foreign import is_frame, is_sparse
 from nnlite.layers.base import Layer
+from nnlite.layers.flatten import Flatten
 from nnlite.layers.standardize import Standardize
 from nnlite.losses import Loss
 from nnlite.rows import (
@@ -66,6 +67,9 @@ class Boundary:
     ----------
     output_rank : int
         Number of axes of one output sample.
+    exact : bool
+        Whether inputs of float64, and integers that float32 does not hold, come to the first layer
+        in float64: it is a `Standardize`, which subtracts before it casts.
 
     Examples
     --------
@@ -94,6 +98,9 @@ class Boundary:
         self.dtype = dtype
         self.replicas = replicas
         self.output_rank = len(output_shape or (1,))
+        # What only Standardize will take off is not lost on the way to it.
+        first = next((layer for layer in layers if type(layer) is not Flatten), None)
+        self.exact = dtype == np.float32 and isinstance(first, Standardize)
 
     def row_axis(self, x: Array | Blockwise) -> int:
         """Return which axis of an input counts its rows.
@@ -172,7 +179,7 @@ class Boundary:
             if is_sparse(x):
                 sparse: Array = self._check_sparse(x, where, finite)
                 return sparse
-            array = self._cast(self._from_table(x, where), where)
+            array = self._cast_input(check_rows(where, self._from_table(x, where)))
         self._check_shape(array, where)
         if finite:
             check_finite(where, array)
@@ -334,8 +341,7 @@ class Boundary:
 
     def _check_read(self, where: str, read: AnyArray, rows: Any) -> Array:
         """Cast some rows of a file and refuse NaN and infinity, by the row of the file."""
-        with np.errstate(over="ignore"):
-            cast: Array = np.ascontiguousarray(read, self.dtype)
+        cast = np.ascontiguousarray(self._cast_input(read))
         if not is_finite(cast):
             place = tuple(int(i) for i in np.argwhere(~np.isfinite(cast))[0])
             behind = self.row_axis(cast) + 1
@@ -394,6 +400,17 @@ class Boundary:
             what = "a table that the encoder reads, a pandas or polars frame or a dict of columns"
             raise ArgumentTypeError(where, what, type(x).__name__, "Write X.to_pandas().")
         return x
+
+    def _cast_input(self, array: AnyArray) -> Array:
+        """Cast an input to the dtype of the model, or to float64 if the first layer subtracts in it."""
+        with np.errstate(over="ignore"):  # what is too large for float32 becomes inf, which can be refused
+            if not self.exact or np.can_cast(array.dtype, np.float32):
+                return array.astype(self.dtype, copy=False)
+            cast: Array = array.astype(np.float64, copy=False)
+            # In one pass, as `is_finite`; what does not fit into float32 is too large for the layers behind.
+            largest = float(np.finfo(np.float32).max)
+            fits = cast.flags.c_contiguous and np.vdot(cast, cast) <= largest
+            return cast if fits or np.abs(cast).max() <= largest else cast.astype(np.float32)
 
     def _cast(self, array: Any, where: str) -> Array:
         with np.errstate(over="ignore"):  # what is too large for float32 becomes inf, which can be refused

@@ -12,6 +12,7 @@ from typing import Self
 __all__ = [
     "ArgumentError",
     "ArgumentTypeError",
+    "DataWarning",
     "DivergenceError",
     "GradientCheckError",
     "ModelFileError",
@@ -87,6 +88,10 @@ class GradientCheckError(ArgumentError):
 
 class RankError(ArgumentError):
     """The processes of a distributed training do not go together."""
+
+
+class DataWarning(UserWarning):
+    """The data can be used, and are probably not what is meant; the message has the counts and the fix."""
 
 
 class ReplicaWarning(UserWarning):

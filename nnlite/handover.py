@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
-from nnlite.errors import ArgumentError, ArgumentTypeError
+import numpy as np
+
+from nnlite.errors import ArgumentError, ArgumentTypeError, DataWarning
 from nnlite.model import Sequential
 from nnlite.table import TableEncoder
 
-__all__ = ["check_encoder", "check_single"]
+__all__ = ["check_encoder", "check_single", "warn_of_rounding"]
 
 
 def check_single(where: str, model: Any, *, choose: str = "model.replica(0)") -> Sequential:
@@ -48,6 +51,41 @@ def check_single(where: str, model: Any, *, choose: str = "model.replica(0)") ->
             f"Choose one: {choose}, or model.best(history).",
         )
     return model
+
+
+def warn_of_rounding(where: str, model: Sequential) -> None:
+    """Warn that what the model subtracts in float64 will be subtracted in float32 elsewhere.
+
+    Parameters
+    ----------
+    where : str
+        Names the call in the message.
+    model : Sequential
+        The model.
+
+    Warns
+    -----
+    DataWarning
+        If the mean of a `Standardize` had to stay in float64.
+
+    Examples
+    --------
+    >>> from nnlite.layers import Dense
+    >>> warn_of_rounding("here", Sequential([Dense(2, 1)]))
+    """
+    for index, layer in enumerate(model.layers):
+        exact = [layer.buffers[name] for name in layer.exact_buffers if name in layer.buffers]
+        far = [array for array in exact if array.dtype != model.params.dtype]
+        if far:
+            size = float(np.abs(far[0]).max())
+            apart = np.spacing(model.params.dtype.type(size))
+            warnings.warn(
+                f"{where}: layer {index} {layer} takes a mean of about {size:.3g} off its input, here in "
+                f"float64. There it is {model.params.dtype}, whose numbers of that size are {apart:.3g} apart. "
+                "Count from a number near them, and fit anew.",
+                DataWarning,
+                stacklevel=3,
+            )
 
 
 def check_encoder(where: str, model: Sequential) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from nnlite._typing import Array
 from nnlite.checks import check_bool, check_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError, ShapeError
-from nnlite.handover import check_single
+from nnlite.handover import check_single, warn_of_rounding
 from nnlite.layers import Dense, Embedding, Layer, Standardize
 from nnlite.model import Sequential
 
@@ -346,6 +346,8 @@ def _read(
 def _take(where: str, model: Any, fold_standardize: bool | None) -> dict[str, Array]:
     """Return copies of all parameters, each Standardize that is to be folded in them."""
     folded = _check_model(where, model, fold_standardize)
+    if folded:
+        warn_of_rounding(where, model)
     numbers = {slot.name: model.params[slot.name].copy() for slot in _slots(model)}
     for index, layer in folded.items():
         W, b, mean, scale = _in_float64(numbers[f"{index}.W"], numbers[f"{index}.b"], layer.mean, layer.scale)

@@ -111,7 +111,7 @@ def save(model: Sequential, path: str | os.PathLike[str]) -> None:
     for index, layer in enumerate(model.layers):
         _check_buffers(index, layer, model.params.replicas)
         for name, array in layer.buffers.items():
-            tensors[f"{index}.{name}"] = np.asarray(array, model.params.dtype)
+            tensors[f"{index}.{name}"] = layer._buffer_as(name, np.asarray(array), model.params.dtype)
     write_tensors(target, architecture, tensors, key="nnlite", where="save(path)")
 
 
@@ -243,7 +243,9 @@ def _check_tensors(
         for index, layer in enumerate(layers)
         for spec in layer._specs.values()
     }
+    exact: set[str] = set()
     for index, layer in enumerate(layers):
+        exact.update(f"{index}.{key}" for key in layer.exact_buffers)
         buffers = {f"{index}.{key}": shape for key, shape in layer.buffer_shapes().items()}
         if listed & buffers.keys():  # a layer that has seen no data has none of its buffers
             wanted |= buffers
@@ -257,7 +259,8 @@ def _check_tensors(
         if key not in listed:
             raise ModelFileError(name, expected, "no such tensor", _DAMAGED)
         entry = file.entries[key]
-        if (entry.shape, entry.dtype) != (wanted.get(key), dtype):
+        dtypes = (dtype, np.dtype(np.float64)) if key in exact else (dtype,)
+        if entry.shape != wanted.get(key) or entry.dtype not in dtypes:
             raise ModelFileError(name, expected, f"{entry.code} of shape {entry.shape}", _DAMAGED)
 
 

@@ -263,7 +263,8 @@ def _check_arrays(loop: Loop, saved: dict[str, Any]) -> None:
             _need(isinstance(array, np.ndarray), "buffers that are none")
             if name in declared:
                 shapes = {declared[name], (params.replicas, 1, *declared[name])}
-                _need(array.shape in shapes and array.dtype == dtype, f"{name} of another shape")
+                dtypes = {dtype, np.dtype(np.float64)} if name in layer.exact_buffers else {dtype}
+                _need(array.shape in shapes and array.dtype in dtypes, f"{name} of another shape")
     slots = optimizer.slots if isinstance(optimizer, Optimizer) else ()
     found = saved["optimizer"]
     for name in slots:

@@ -16,6 +16,7 @@ from nnlite.cells import KINDS, Category, Typed, read_categories, read_columns, 
 from nnlite.checks import check_bool, check_integer, check_number
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError
 from nnlite.layers.embedding import Embedding
+from nnlite.moments import Moments
 
 __all__ = ["CategoricalColumn", "NumericColumn", "TableEncoder"]
 
@@ -242,12 +243,12 @@ class TableEncoder(Configured):
         known = values[~np.isnan(values)]
         if not known.size:
             return NumericColumn(name, 0.0, 1.0, True)
-        # Brought to a size of about 1, whose squares neither overflow nor vanish; a power of two is exact.
-        exponent = math.frexp(np.abs(known).max())[1]
-        part = np.ldexp(known, -exponent)
-        mean, scale = math.ldexp(part.mean(), exponent), math.ldexp(part.std(), exponent)
-        # What is left of a constant is rounding noise.
-        if scale <= np.finfo(np.float64).eps * abs(mean):
+        moments = Moments(1)
+        # A power of two, so that the distance of two numbers of other signs can be held too.
+        unit = 4.0 if np.abs(known).max() > 1e307 else 1.0
+        moments.add(known[:, None] / unit)
+        mean, scale = float(moments.mean[0]) * unit, float(moments.spread[0]) * unit
+        if scale < np.finfo(np.float64).tiny:
             scale = 1.0
         return NumericColumn(name, mean, scale, known.size < values.size)
 

@@ -29,6 +29,7 @@ from nnlite.export.source import (
     write_out,
 )
 from nnlite.export.words import WORDS
+from nnlite.handover import warn_of_rounding
 from nnlite.layers import Layer
 from nnlite.model import Sequential
 from nnlite.table import CategoricalColumn, NumericColumn
@@ -322,6 +323,7 @@ def to_c(
     """
     where = "to_c"
     check_model(where, model)
+    warn_of_rounding(where, model)
     source = CSource(where, model.params.dtype, _check_name(f"{where}(name=)", name))
     writers = WRITERS | check_custom(where, custom)
     body = []

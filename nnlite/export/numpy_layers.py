@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nnlite.export.source import Writer
 from nnlite.layers import (
     ELU,
@@ -59,8 +61,9 @@ def _dense(layer: Dense, source: NumpySource) -> list[str]:
 
 
 def _standardize(layer: Standardize, source: NumpySource) -> list[str]:
-    mean, scale = source.constant("mean", layer.mean), source.constant("scale", layer.scale)
-    return [f"x = (x - {mean}) / {scale}"]
+    mean, scale = source.constant("mean", layer.mean, layer.mean.dtype), source.constant("scale", layer.scale)
+    y = f"(x - {mean}) / {scale}"
+    return [f"x = {y}" if source.dtype == np.float64 else f"x = ({y}).astype(np.{source.dtype})"]
 
 
 def _embedding(layer: Embedding, source: NumpySource) -> list[str]:

@@ -80,7 +80,7 @@ class NumpySource(Source):
         self.helpers: dict[str, str] = {}
         self.unpack = ""  # a function that stands before the constants, since they call it
 
-    def constant(self, name: str, values: Any) -> str:
+    def constant(self, name: str, values: Any, dtype: Any = None) -> str:
         """Write numbers down.
 
         Parameters
@@ -89,20 +89,22 @@ class NumpySource(Source):
             What to call them; the place of the layer is put behind it.
         values : array-like
             The numbers.
+        dtype : dtype, optional
+            That of the model by default.
 
         Returns
         -------
         str
-            The name of an array with the dtype of the model.
+            The name of an array of that dtype.
 
         Raises
         ------
         ArgumentError
             If they are not finite, or that is no name.
         """
-        array = np.atleast_1d(self.checked(name, values))
+        array = np.atleast_1d(self.checked(name, values, dtype))
         name = self.name(name)
-        if array.size > MOST_DECIMALS:
+        if array.size > MOST_DECIMALS and array.dtype == self.dtype:
             self.constants += self._packed(name, array)
         else:
             self.constants += _written(name, array)
@@ -287,7 +289,7 @@ def _predict(model: Sequential, body: list[str]) -> str:
         f"Returns {model.params.dtype} of shape {_with_batch(model.output_shape)}.",
         '"""',
         *(["x = table if isinstance(table, np.ndarray) else encode(table)"] if is_table else []),
-        f"x = np.asarray(x, dtype=np.{model.params.dtype})",
+        *_cast(model),
         f"if {wrong}:",
         f'    raise ValueError(f"expected an array of shape {given}, got {{x.shape}}")',
         *body,
@@ -296,6 +298,14 @@ def _predict(model: Sequential, body: list[str]) -> str:
     ]
     head = f"def predict({'table' if is_table else 'x'}):"
     return "\n".join([head, *(f"    {line}" if line else "" for line in lines)])
+
+
+def _cast(model: Sequential) -> list[str]:
+    """Cast the input, but leave what Standardize is to subtract from in float64, as the model does."""
+    if not model.boundary.exact:
+        return [f"x = np.asarray(x, dtype=np.{model.params.dtype})"]
+    exact = "np.float32 if np.can_cast(x.dtype, np.float32) else np.float64"
+    return ["x = np.asarray(x)", f"x = x.astype({exact}, copy=False)"]
 
 
 def _takes(model: Sequential, given: str) -> list[str]:

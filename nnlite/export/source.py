@@ -102,8 +102,8 @@ class Source:
         self._names.add(name)
         return name
 
-    def checked(self, name: str, values: Any) -> AnyArray:
-        """Return numbers in the dtype of the model.
+    def checked(self, name: str, values: Any, dtype: Any = None) -> AnyArray:
+        """Return numbers in the dtype of the model, or in another one.
 
         Parameters
         ----------
@@ -111,6 +111,8 @@ class Source:
             What they are called in the message.
         values : array-like
             The numbers.
+        dtype : dtype, optional
+            The other one.
 
         Returns
         -------
@@ -122,10 +124,10 @@ class Source:
             If they are not finite.
         """
         with np.errstate(over="ignore"):  # refused below
-            array: AnyArray = np.asarray(values).astype(self.dtype)
+            array: AnyArray = np.asarray(values).astype(self.dtype if dtype is None else dtype)
         if not np.isfinite(array).all():
             got = f"NaN or infinity in {name}"
-            raise ArgumentError(self.where, f"finite numbers of {self.dtype}", got, "Train the model again.")
+            raise ArgumentError(self.where, f"finite numbers of {array.dtype}", got, "Train the model again.")
         return array
 
 

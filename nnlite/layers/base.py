@@ -191,6 +191,8 @@ class Layer(Configured):
     takes_sparse : bool
         True if ``forward`` and ``backward`` know what to do with a CSR matrix of SciPy in the
         place of `x`. A sparse input is refused if the first layer does not.
+    exact_buffers : tuple of str
+        Names of buffers that stay in float64, if they are, in a model of float32.
     adapted : bool
         False while the layer has an ``adapt(X)`` that must see data before ``forward``
         can work; the first ``fit`` then calls it.
@@ -213,6 +215,7 @@ class Layer(Configured):
     gives_probabilities: ClassVar[bool] = False
     stochastic: ClassVar[bool] = False
     takes_sparse: ClassVar[bool] = False
+    exact_buffers: ClassVar[tuple[str, ...]] = ()
 
     _specs: dict[str, ParameterSpec]
     _initializers: dict[str, InitializerLike | None]
@@ -538,7 +541,14 @@ class Layer(Configured):
         self._prefix = prefix
         self._views = {name: params[prefix + name] for name in self._specs}
         self._grads = Gradients({name: params.grad(prefix + name) for name in self._specs})
-        self.buffers = {name: array.astype(params.dtype) for name, array in self.buffers.items()}
+        self.buffers = {
+            name: self._buffer_as(name, array, params.dtype) for name, array in self.buffers.items()
+        }
+
+    def _buffer_as(self, name: str, array: AnyArray, dtype: np.dtype[Any]) -> AnyArray:
+        """Copy a buffer into the dtype of a model."""
+        exact = name in self.exact_buffers and array.dtype == np.float64
+        return array.copy() if exact else array.astype(dtype)
 
     def gradients(self, views: Mapping[str, Array]) -> Gradients:
         """Pick this layer's part of a split gradient buffer.

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
+from typing import ClassVar
 
 import numpy as np
 
 from nnlite._typing import AnyArray, Array
 from nnlite.checks import check_integer, check_rows
-from nnlite.errors import ArgumentError, NotFittedError, ShapeError
+from nnlite.errors import ArgumentError, DataWarning, NotFittedError, ShapeError
 from nnlite.layers.base import Context, Layer
+from nnlite.moments import Moments
 
 __all__ = ["Standardize"]
+
+#: The share of the scale by which a mean may be off because it is rounded to the dtype of the model.
+FAR_OFF = 1e-3
 
 
 class Standardize(Layer):
@@ -19,6 +25,10 @@ class Standardize(Layer):
 
     The two are measured on data by `adapt`, or by the first ``fit`` of the model on
     its training data, and are saved with the model. They are not learned.
+
+    They are measured in float64. A model of float32 that begins with this layer leaves float64 and
+    integers as they are until the mean has been subtracted, so that times of about 1.7e9, which
+    float32 rounds to multiples of 128, stay apart.
 
     Parameters
     ----------
@@ -29,8 +39,9 @@ class Standardize(Layer):
     ----------
     mean, scale : ndarray of shape (features,), or (replicas, 1, features)
         What is subtracted and divided by; for replicas with data of their own, that of each.
-        The scale of a feature that is constant, at the precision of the model, is 1: it stays
-        finite.
+        The scale of a feature that is constant is 1, and so is one that is too small to divide
+        by. `mean` is of float64 in a model of float32 if a feature lies so far off that rounding
+        it would matter.
 
     Raises
     ------
@@ -38,6 +49,12 @@ class Standardize(Layer):
         If `features` is no positive integer.
     NotFittedError, ShapeError
         In ``forward``, before the mean and scale are known, or if `x` does not fit.
+
+    Warns
+    -----
+    DataWarning
+        In ``adapt``, if numbers lie as close together as their dtype allows, such as times in
+        seconds that came as float32.
 
     Notes
     -----
@@ -52,6 +69,8 @@ class Standardize(Layer):
     >>> layer.forward(np.array([[4.0, 5.0]], dtype=np.float32))
     array([[3., 0.]], dtype=float32)
     """
+
+    exact_buffers: ClassVar[tuple[str, ...]] = ("mean",)
 
     def __init__(self, features: int) -> None:
         self.features = check_integer("Standardize(features)", features, low=1)
@@ -111,14 +130,12 @@ class Standardize(Layer):
             self.buffers = self._measure(X if isinstance(X, Iterator) else (X,))
 
     def _measure(self, blocks: Iterable[AnyArray]) -> dict[str, AnyArray]:
-        rows = 0
-        mean = np.zeros(self.features)
-        squares = np.zeros(self.features)  # sum of squared distances from the mean so far
+        moments: Moments | None = None
+        own = False
         for block in blocks:
             if isinstance(block, np.ndarray) and not block.size:
                 continue
-            # In the dtype of the model, as it will come in later, and from there on exactly.
-            data = check_rows(f"{self}.adapt", block).astype(self.dtype, copy=False).astype(np.float64)
+            data = check_rows(f"{self}.adapt", block)
             if data.ndim < 2 or data.shape[-1] != self.features:
                 raise ShapeError(
                     f"{self}.adapt",
@@ -126,32 +143,42 @@ class Standardize(Layer):
                     f"{data.shape}",
                     "Give one column for each feature.",
                 )
-            # Data of their own are measured for each replica, all others as one long list of rows.
-            own = data.ndim == 3 and self._params is not None and len(data) == self._params.replicas
-            data = data if own else data.reshape(-1, self.features)
-            # Chan, Golub and LeVeque 1979, eq. 2.1: join the moments of two sets of rows.
-            count = data.shape[-2]
-            block_mean = data.mean(axis=-2, keepdims=own)
-            gap = block_mean - mean
-            total = rows + count
-            squares = squares + np.square(data - block_mean).sum(axis=-2, keepdims=own)
-            squares += gap**2 * (rows * count / total)
-            mean = mean + gap * (count / total)
-            rows = total
-        if not rows:
+            if moments is None:
+                moments = Moments(self.features)
+                # Data of their own are measured for each replica, all others as one long list of rows.
+                own = data.ndim == 3 and self._params is not None and len(data) == self._params.replicas
+            moments.add(data if own else data.reshape(-1, self.features))
+        if moments is None or not moments.rows:
             raise ArgumentError(f"{self}.adapt", "at least one row", "none", "Give it the training data.")
-        if not np.isfinite(squares).all():
-            column = int(np.flatnonzero(~np.isfinite(squares))[0]) % self.features
+        mean, scale = moments.mean, moments.scale(self.dtype)
+        fits = np.isfinite(mean) & np.isfinite(scale) & (np.abs(mean) <= np.finfo(self.dtype).max)
+        if not fits.all():
+            column = int(np.flatnonzero(~fits)[0]) % self.features
             raise ArgumentError(
                 f"{self}.adapt",
                 "finite numbers",
                 f"NaN, infinity or a number too large for {self.dtype} in feature {column}",
                 "Fill or drop such values first.",
             )
-        scale = np.sqrt(squares / rows)
-        # Below the resolution of the dtype, what is left of a constant feature is rounding noise.
-        scale[scale <= np.finfo(self.dtype).eps * np.abs(mean)] = 1.0
-        return {"mean": mean.astype(self.dtype), "scale": scale.astype(self.dtype)}
+        self._warn_of(moments)
+        rounded = mean.astype(self.dtype)
+        near = np.abs(rounded - mean) <= FAR_OFF * scale
+        mean = rounded if near.all() else mean
+        return {"mean": mean[:, None], "scale": scale[:, None]} if own else {"mean": mean, "scale": scale}
+
+    def _warn_of(self, moments: Moments) -> None:
+        """Warn of columns of which the rounding of their dtype has left little."""
+        lost = np.flatnonzero(moments.collapsed()) % self.features
+        if not lost.size:
+            return
+        low, high = (float(end.reshape(-1, self.features)[0, lost[0]]) for end in (moments.low, moments.high))
+        warnings.warn(
+            f"{self}.adapt: the numbers in feature {lost[0]}, from {low:.10g} to {high:.10g}, lie as close "
+            "together as numbers of their dtype can: most of what told rows apart may be gone. Give them in "
+            "float64, or count from a number near them.",
+            DataWarning,
+            stacklevel=2,
+        )
 
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
         """Compute ``(x - mean) / scale``."""
@@ -165,6 +192,8 @@ class Standardize(Layer):
             )
         y: Array = x - known["mean"]
         y /= known["scale"]
+        if y.dtype != known["scale"].dtype and (self._params is not None or x.dtype != y.dtype):
+            y = y.astype(known["scale"].dtype)  # what was given in float64 has been subtracted in it
         return y
 
     def backward(self, dy: Array, ctx: Context) -> Array:

@@ -14,7 +14,7 @@ from nnlite._version import __version__
 from nnlite.checks import check_integer
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError
 from nnlite.files import check_path, write_atomically
-from nnlite.handover import check_encoder, check_single
+from nnlite.handover import check_encoder, check_single, warn_of_rounding
 from nnlite.layers import Layer
 from nnlite.model import Sequential
 from nnlite.onnx.columns import Column, describe, write
@@ -111,6 +111,7 @@ def export(
     """
     where = "nnlite.onnx.export"
     _check_model(where, model)
+    warn_of_rounding(where, model)
     target = check_path(f"{where}(path)", path)
     onnx = import_onnx(where)
     opset = _check_opset(where, opset, onnx)

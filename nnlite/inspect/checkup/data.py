@@ -14,6 +14,7 @@ from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import Patient, Skip, reaching
 from nnlite.layers import Embedding
 from nnlite.losses import GaussianNLL, PoissonNLL
+from nnlite.moments import Moments
 
 __all__ = ["classes", "features", "leaks", "repeats", "targets", "validation"]
 
@@ -61,8 +62,6 @@ SHIFT = 1.0
 #: of iris, which is sorted, come to 0.67.
 CLASS_SHIFT = 0.4
 CHANCES = 3.0
-#: What rounding leaves of the spread of a constant column, as a part of its mean.
-ROUNDING = 1e-6
 #: As many columns or classes are named in a message; the evidence has them all.
 SHOWN = 5
 #: So few rows say nothing of where they lie.
@@ -81,9 +80,8 @@ def features(p: Patient) -> Iterator[Finding]:
     if sparse:
         means = spreads = None
     else:
-        means = x.mean(axis=0, dtype=np.float64)
-        spreads = x.std(axis=0, dtype=np.float64)
-        constant = spreads <= ROUNDING * np.abs(means)
+        means, spreads = _moments(x)
+        constant = spreads == 0
         yield from _constant(p, constant)
         if constant.all():
             return
@@ -338,12 +336,9 @@ def validation(p: Patient) -> Iterator[Finding]:
                 return
     if is_sparse(train):
         return
-    spread = train.std(axis=0, dtype=np.float64)
+    mean, spread = _moments(train)
     usual = spread > 0
-    shift = (
-        np.abs(train.mean(axis=0, dtype=np.float64) - other.mean(axis=0, dtype=np.float64))[usual]
-        / spread[usual]
-    )
+    shift = np.abs(mean - _moments(other)[0])[usual] / spread[usual]
     if not len(shift):
         return
     typical = float(np.median(shift))
@@ -388,6 +383,13 @@ def _ids_like(p: Patient, y: AnyArray) -> AnyArray:
     if p.kind == "labels":
         return (y[:, 0] > 0).astype(np.int64)
     return y if y.ndim == 1 else y.argmax(axis=-1)
+
+
+def _moments(x: AnyArray) -> tuple[Array, Array]:
+    """Return the mean and the standard deviation of each column."""
+    moments = Moments(x.shape[1])
+    moments.add(x)
+    return moments.mean, moments.spread
 
 
 def _sizes(x: Any) -> Array:
