@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import reprlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import count
@@ -30,6 +31,7 @@ from nnlite.rows import (
     dask_blocks,
     is_in_file,
 )
+from nnlite.table import TableEncoder
 from nnlite.weighting import stand_ins, take_rows
 
 __all__ = [
@@ -62,6 +64,9 @@ class Boundary:
         Makes rows of numbers of tables.
     feature_names : tuple of str, optional
         The columns that a table must have if nothing encodes it.
+    takes_encoded : bool
+        Whether arrays are taken for rows that `preprocessing` has made; without it they always are
+        what they are.
 
     Attributes
     ----------
@@ -89,7 +94,9 @@ class Boundary:
         *,
         preprocessing: Any = None,
         feature_names: tuple[str, ...] | None = None,
+        takes_encoded: bool = True,
     ) -> None:
+        self.takes_encoded = takes_encoded or preprocessing is None
         self.layers = layers
         self.preprocessing = preprocessing
         self.feature_names = feature_names
@@ -148,7 +155,7 @@ class Boundary:
         outputs = x.shape[self.row_axis(x) + 1 :] if self.output_shape is None else self.output_shape
         return (*self.rows(x), *outputs)
 
-    def check_input(self, x: Any, *, where: str, finite: bool = False) -> Array:
+    def check_input(self, x: Any, *, where: str, finite: bool = False, told: set[str] | None = None) -> Array:
         """Cast an input and check its shape.
 
         Parameters
@@ -159,6 +166,8 @@ class Boundary:
             Names it in the message.
         finite : bool
             Whether NaN and infinity are refused too.
+        told : set of str, optional
+            For one table of many: the columns of which was said already that no value is known.
 
         Returns
         -------
@@ -175,11 +184,12 @@ class Boundary:
             If it is empty, or not finite.
         """
         array: Array = x
-        if type(x) is not np.ndarray or x.dtype != self.dtype:
+        if type(x) is not np.ndarray or x.dtype != self.dtype or not self.takes_encoded:
+            self._check_is_table(x, where)
             if is_sparse(x):
                 sparse: Array = self._check_sparse(x, where, finite)
                 return sparse
-            array = self._cast_input(check_rows(where, self._from_table(x, where)))
+            array = self._cast_input(check_rows(where, self._from_table(x, where, told)))
         self._check_shape(array, where)
         if finite:
             check_finite(where, array)
@@ -210,6 +220,7 @@ class Boundary:
         ArgumentTypeError, ShapeError, ArgumentError
             If it does not fit.
         """
+        self._check_is_table(x, where)
         in_file = is_in_file(x) or (in_memory and isinstance(x, np.ndarray))
         if not (in_file or is_dask(x)) or self.row_axis(x) > 0:
             return None
@@ -252,6 +263,8 @@ class Boundary:
         >>> [x.shape for x in edge.each_block([[[1, 2]], np.zeros((0, 2))], where="here")]
         [(1, 2), (0, 2)]
         """
+        if isinstance(blocks, np.ndarray) or is_dask(blocks):
+            self._check_is_table(blocks, where)
         if isinstance(blocks, np.ndarray):
             rows = self.in_blocks(blocks, where=where, in_memory=True)
             if rows is not None:
@@ -267,13 +280,15 @@ class Boundary:
         else:
             blocks = iterate_blocks(where, blocks)
         # `map` and not a loop, whose variables would hold a block while the next one is made.
-        return each(partial(self._check_numbered, where), blocks, count())
+        return each(partial(self._check_numbered, where, set()), blocks, count())
 
-    def _check_numbered(self, where: str, block: Any, number: int) -> Array:
+    def _check_numbered(self, where: str, told: set[str], block: Any, number: int) -> Array:
         place = f"{where}, block {number}"
         try:
             empty = self._without_rows(block, place)
-            return self.check_input(block, where=place, finite=True) if empty is None else empty
+            if empty is not None:
+                return empty
+            return self.check_input(block, where=place, finite=True, told=told)
         except (ArgumentError, ArgumentTypeError) as error:
             if isinstance(block, tuple | list) and 2 <= len(block) <= 3:
                 first = getattr(block[0], "shape", ())
@@ -389,17 +404,32 @@ class Boundary:
             check_finite_csr(where, matrix)
         return matrix
 
-    def _from_table(self, x: Any, where: str) -> Any:
+    def _from_table(self, x: Any, where: str, told: set[str] | None) -> Any:
         """Encode a table, or check that it has the columns that the model knows."""
         if self.preprocessing is None:
             check_columns(where, x, self.feature_names)
             return x
         if column_names(x) is not None:
+            if told is not None and type(self.preprocessing) is TableEncoder:
+                return self.preprocessing._encode(x, told)
             return self.preprocessing.transform(x)
-        if hasattr(x, "to_pandas"):  # a table of Arrow, whose numbers would be taken for encoded ones
-            what = "a table that the encoder reads, a pandas or polars frame or a dict of columns"
-            raise ArgumentTypeError(where, what, type(x).__name__, "Write X.to_pandas().")
         return x
+
+    def _check_is_table(self, x: Any, where: str) -> None:
+        """Refuse what is no table, for a model that encodes tables and was not told that it comes encoded."""
+        if self.takes_encoded or column_names(x) is not None:
+            return
+        names = [column.name for column in getattr(self.preprocessing, "columns", ())]
+        shown = f"the columns {reprlib.repr(names)}" if names else "columns"
+        shape = getattr(x, "shape", None)
+        got = type(x).__name__ + (f" of shape {tuple(shape)}" if isinstance(shape, tuple) else "")
+        fix = "Give a frame or a dict of columns, as the encoder was fitted on"
+        method = next((name for name in ("to_pandas", "collect", "compute") if hasattr(type(x), name)), None)
+        if method is not None and not is_dask(x):  # tables of Arrow, and those that are only plans
+            got, fix = type(x).__name__, f"Write X.{method}()"
+        elif isinstance(shape, tuple) and shape[-1:] == (self.preprocessing.features,):
+            fix += "; for rows that encoder.transform made, set model.takes_encoded = True before"
+        raise ArgumentTypeError(where, f"a table with {shown}, which the model encodes", got, f"{fix}.")
 
     def _cast_input(self, array: AnyArray) -> Array:
         """Cast an input to the dtype of the model, or to float64 if the first layer subtracts in it."""

@@ -93,7 +93,7 @@ def explain(
         fix = "Draw new ones with model.initialize()"
     elif harmless:
         cause = "a function that is not defined for what it gets, such as the logarithm of 0"
-        fix = "Look at what it gets with model.activations(x)"
+        fix = "Look at what it gets with model._activations(x)"
     elif stepped and rate is not None:
         cause = f"a learning rate that is too large, {rate:g}"
         fix = f"Try {min(rate / 10, ORDINARY_RATE):g}"
@@ -121,7 +121,7 @@ def explain(
 def _reaches_first_weights(model: Sequential, x: Array) -> Array:
     """Return the numbers that reach the first weights: a Standardize in front of them scales the data."""
     index = model._first_learning
-    seen = model.activations(x)[index - 1] if index else x
+    seen = model._activations(x)[index - 1] if index else x
     first = model.layers[index]
     # Ids have no scale; the numbers beside them go through to the weights behind.
     return seen[..., : first.numeric] if isinstance(first, Embedding) else seen
@@ -129,7 +129,7 @@ def _reaches_first_weights(model: Sequential, x: Array) -> Array:
 
 def _first_not_finite(model: Sequential, x: Array) -> tuple[str, bool]:
     """Name the first layer whose output is not finite, and tell whether all that went in was small."""
-    outputs = model.activations(x)
+    outputs = model._activations(x)
     for index, (layer, output) in enumerate(zip(model.layers, outputs, strict=True)):
         finite = np.isfinite(output)
         if finite.all():

@@ -42,10 +42,12 @@ def evaluate(
             "Sequential.evaluate", "a loss or metrics", "neither", "Write metrics=[nnlite.accuracy]."
         )
 
+    told: set[str] = set()
+
     def predict(x: Any, y: Any, weight: Any, where: str = "x") -> Outputs:
         edge = model.boundary
         blocks = edge.in_blocks(x, where=where)
-        x = edge.check_input(x, where=where, finite=True) if blocks is None else blocks
+        x = edge.check_input(x, where=where, finite=True, told=told) if blocks is None else blocks
         y = model.boundary.check_target_rows(y, x, missing=loss is not None and loss.takes_missing)
         if weight is not None:
             weight = model.boundary.check_weight(weight, model.boundary.rows(x), part=where == "x")

@@ -81,8 +81,8 @@ def warn_of_rounding(where: str, model: Sequential) -> None:
             apart = np.spacing(model.params.dtype.type(size))
             warnings.warn(
                 f"{where}: layer {index} {layer} takes a mean of about {size:.3g} off its input, here in "
-                f"float64. There it is {model.params.dtype}, whose numbers of that size are {apart:.3g} apart. "
-                "Count from a number near them, and fit anew.",
+                f"float64. There it is {model.params.dtype}, whose numbers of that size are {apart:.3g} "
+                "apart. Count from a number near them, and fit anew.",
                 DataWarning,
                 stacklevel=3,
             )

@@ -29,7 +29,7 @@ from nnlite.evaluation import Outputs, score
 from nnlite.losses import Loss, Value
 from nnlite.memory import zeros
 from nnlite.metrics import Metric
-from nnlite.model import Sequential
+from nnlite.model import PREDICT_ROWS, Sequential
 from nnlite.optimizers import Optimizer
 from nnlite.second_order import FullBatchOptimizer
 from nnlite.sources import Arrays, Batch, Source, Stream
@@ -531,7 +531,7 @@ class Loop:
         model = self.state.model
         outputs = []
         for x, y, weight in data.in_order():
-            pred = model.predict(x)
+            pred = model._predict(x, PREDICT_ROWS)
             finite = finite_nets(pred, weight)
             if not finite.all():
                 self.diverged(finite, x, y, place=place)

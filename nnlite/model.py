@@ -16,7 +16,7 @@ from nnlite._typing import AnyArray, Array
 from nnlite.arguments import Explained, explained
 from nnlite.assembly import check_layers, default_initializer, follow_shapes
 from nnlite.boundary import Boundary, check_feature_names, check_preprocessing, each
-from nnlite.checks import check_dtype, check_integer
+from nnlite.checks import check_bool, check_dtype, check_integer
 from nnlite.data import is_maker
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.foreign import is_sparse
@@ -128,7 +128,7 @@ class Sequential(Explained):
         seed for all they start differently and see the same batches.
     preprocessing : TableEncoder, optional
         Fitted. It makes rows of numbers of every table that the model is given, and is saved
-        with the model. An ndarray is taken for rows that are encoded already.
+        with the model. Arrays have no columns to be encoded, and are refused; see `takes_encoded`.
 
     Attributes
     ----------
@@ -138,6 +138,9 @@ class Sequential(Explained):
         What was given.
     params : Parameters
         All parameters and gradients, in two flat buffers.
+    takes_encoded : bool
+        Whether arrays are taken for rows that `preprocessing` has made of a table: False, unless it
+        is set. It is not saved: a model that is loaded takes tables.
     rng : Generator or Generators
         What `fit` draws from if it is given no seed of its own.
     input_shape, output_shape : tuple of int or None
@@ -165,6 +168,8 @@ class Sequential(Explained):
     >>> model.params.size
     33
     """
+
+    _takes_encoded = False
 
     def __init__(
         self,
@@ -228,6 +233,7 @@ class Sequential(Explained):
             params.replicas,
             preprocessing=self.preprocessing,
             feature_names=self._feature_names,
+            takes_encoded=self._takes_encoded,
         )
         frozen: set[str] = set()
         for index, layer in enumerate(self.layers):
@@ -264,6 +270,16 @@ class Sequential(Explained):
     @feature_names.setter
     def feature_names(self, names: Sequence[str] | None) -> None:
         self._feature_names = self.boundary.feature_names = check_feature_names(names, self.input_shape)
+
+    @property
+    def takes_encoded(self) -> bool:
+        """Whether arrays are taken for rows that `preprocessing` has made of a table."""
+        return self.boundary.takes_encoded
+
+    @takes_encoded.setter
+    def takes_encoded(self, value: bool) -> None:
+        self._takes_encoded = check_bool("Sequential.takes_encoded", value)
+        self.boundary.takes_encoded = self._takes_encoded or self.preprocessing is None
 
     def initialize(self, rng: Seeds = None) -> None:
         """Draw all parameters anew.
@@ -830,7 +846,7 @@ class Sequential(Explained):
                 f"other rows for each, {x.shape}",
                 "Write predict(X) for what each replica says of its own.",
             )
-        each = self.predict(x, batch_size=batch_size)[indices]
+        each = self._predict(x, check_integer("Sequential.ensemble(batch_size=)", batch_size, low=1))[indices]
         return Ensemble(each.mean(axis=0), each.std(axis=0), each)
 
     # One of many.
@@ -881,6 +897,7 @@ class Sequential(Explained):
             layers, dtype=self.params.dtype, rng=copy.deepcopy(rng), preprocessing=self.preprocessing
         )
         one.feature_names = self.feature_names
+        one.takes_encoded = self._takes_encoded
         return one
 
     def best(
@@ -1014,7 +1031,9 @@ class Sequential(Explained):
         >>> [a.shape for a in model.activations([[1, 2]])]
         [(1, 3), (1, 3)]
         """
-        x = self.boundary.check_input(x, where="Sequential.activations(x)")
+        return self._activations(self.boundary.check_input(x, where="Sequential.activations(x)"))
+
+    def _activations(self, x: Array) -> list[Array]:
         outputs = []
         for layer in self.layers:
             x = layer.forward(x)

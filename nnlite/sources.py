@@ -51,10 +51,18 @@ Batch = tuple[Array, AnyArray, Array | None]
 
 
 def _checked(
-    model: Sequential, X: Any, y: Any, weight: Any, loss: Loss, *, where: str, part: bool = False
+    model: Sequential,
+    X: Any,
+    y: Any,
+    weight: Any,
+    loss: Loss,
+    *,
+    where: str,
+    part: bool = False,
+    told: set[str] | None = None,
 ) -> Batch:
     """Check and cast what goes into training together."""
-    x = model.boundary.check_input(X, where=where, finite=True)
+    x = model.boundary.check_input(X, where=where, finite=True, told=told)
     return x, *model.boundary.check_targets(y, weight, loss, x, part=part)
 
 
@@ -523,6 +531,7 @@ class Stream:
         where: str,
         columns: tuple[str, ...] | None = None,
     ) -> None:
+        self._told: set[str] = set()
         self.columns = columns
         self.rule = None
         self.model = model
@@ -539,7 +548,7 @@ class Stream:
 
         def check(x: Any, y: Any, weight: Any) -> Batch:
             self._check_columns(x)
-            return _checked(self.model, x, y, weight, self.loss, where="x", part=True)
+            return _checked(self.model, x, y, weight, self.loss, where="x", part=True, told=self._told)
 
         return checked_batches(
             self.batches, check, where=self.where, pred_shape=self.model.boundary.pred_shape

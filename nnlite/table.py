@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import reprlib
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self
@@ -14,11 +16,22 @@ from numpy.typing import NDArray
 from nnlite._config import Configured
 from nnlite.cells import KINDS, Category, Typed, read_categories, read_columns, read_numbers, sees_categories
 from nnlite.checks import check_bool, check_integer, check_number
-from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError
+from nnlite.errors import ArgumentError, ArgumentTypeError, DataWarning, NotFittedError
 from nnlite.layers.embedding import Embedding
 from nnlite.moments import Moments
 
 __all__ = ["CategoricalColumn", "NumericColumn", "TableEncoder"]
+
+#: So many rows in which a column holds nothing but values that `fit` has not seen are no chance.
+UNSEEN_ROWS = 5
+#: Text of so many categories with fewer rows each than this is taken for names of rows, or for dates.
+MANY_CATEGORIES = ((50, 3), (1000, 10))
+#: So many categories, all of which look like dates, are dates.
+DATES = 10
+_DATE = re.compile(
+    r"(\d{4}([-./])\d{1,2}\2\d{1,2}|\d{1,2}([-./])\d{1,2}\3\d{4}|\d{1,2}/\d{1,2}/\d{2})([ T]\d{1,2}:.*)?",
+    re.DOTALL,
+)
 
 
 class NumericColumn(NamedTuple):
@@ -134,6 +147,14 @@ class TableEncoder(Configured):
         If an argument cannot be used.
     NotFittedError
         If anything but `fit` is asked for before it.
+
+    Warns
+    -----
+    DataWarning
+        In `fit`, if text that `categorical` does not name has 50 categories and more with fewer than
+        3 rows each, or 1,000 with fewer than 10, as names of rows have; or 10 and more, all of them
+        dates. In `transform`, and wherever a model encodes a table, if all values of a column, 5 or
+        more, are ones that `fit` has not seen.
 
     Notes
     -----
@@ -261,6 +282,8 @@ class TableEncoder(Configured):
         kept = [typed for typed, count in counts.items() if typed is not None and count >= self.min_count]
         # Truth values, numbers, text; each kind in its order.
         kept.sort(key=lambda typed: (KINDS.index(typed[0]), typed[1]))
+        if name not in (self.categorical or ()):
+            _warn_of_many(where, name, [typed[1] for typed in kept if typed[0] is str], counts)
         return CategoricalColumn(name, tuple(value for _, value in kept), missing)
 
     def transform(self, frame: Any) -> NDArray[np.float64]:
@@ -284,13 +307,17 @@ class TableEncoder(Configured):
         ArgumentError
             If columns are missing, or a number is infinite.
         """
+        return self._encode(frame, set())
+
+    def _encode(self, frame: Any, told: set[str]) -> NDArray[np.float64]:
+        """Do so, and add to `told` the columns of which it says, once, that no value is known."""
         where = "TableEncoder.transform"
         columns = self.columns
         table = read_columns(where, frame, [column.name for column in columns])
         numbers, marks, ids = [], [], []
         for column in columns:
             if isinstance(column, CategoricalColumn):
-                ids.append(_ids(where, column, table[column.name]))
+                ids.append(_ids(where, column, table[column.name], told))
                 continue
             values = self._numbers(where, column.name, table[column.name])
             missing = np.isnan(values)
@@ -446,7 +473,7 @@ class TableEncoder(Configured):
         return encoder
 
 
-def _ids(where: str, column: CategoricalColumn, cells: Any) -> NDArray[np.float64]:
+def _ids(where: str, column: CategoricalColumn, cells: Any, told: set[str]) -> NDArray[np.float64]:
     """Return the id of each cell of a column."""
     ids: dict[Typed | None, int] = {
         (type(category), category): number for number, category in enumerate(column.categories, start=1)
@@ -455,7 +482,49 @@ def _ids(where: str, column: CategoricalColumn, cells: Any) -> NDArray[np.float6
     given, meaning = read_categories(where, column.name, cells)
     _check_kinds(where, column, meaning.values())
     id_of = {cell: ids.get(category, 0) for cell, category in meaning.items()}
+    there = {cell: category[1] for cell, category in meaning.items() if category is not None}
+    if there and column.categories and column.name not in told and not any(id_of[cell] for cell in there):
+        rows = sum(cell in there for cell in given)
+        if rows >= UNSEEN_ROWS:
+            told.add(column.name)
+            _warn_of_unseen(where, column, sorted(set(there.values()), key=str), rows)
     return np.fromiter(map(id_of.__getitem__, given), np.float64, len(given))
+
+
+def _warn_of_unseen(where: str, column: CategoricalColumn, unseen: Sequence[Category], rows: int) -> None:
+    """Warn of a column of which the net knows no value, such as "bern" where `fit` saw "Bern"."""
+    warnings.warn(
+        f"{where}(frame[{column.name!r}]): none of the {rows:,} values is one that fit has seen: they are "
+        f"{_some(unseen)}, and fit saw {_some(column.categories)}. The net has learned nothing about them. "
+        "Write them as they were in fit, or fit encoder and model anew.",
+        DataWarning,
+        stacklevel=4,
+    )
+
+
+def _warn_of_many(where: str, name: str, texts: Sequence[str], counts: Mapping[Typed | None, int]) -> None:
+    """Warn of text of which each value is there once or twice, and of dates."""
+    rows = sum(counts[str, text] for text in texts)
+    place = f"{where}(frame[{name!r}])"
+    if len(texts) >= DATES and all(map(_DATE.fullmatch, texts)):
+        said = f"{place}: {len(texts):,} dates as text in {rows:,} rows, such as {texts[0]!r}, become"
+        day = f"np.asarray(frame[{name!r}], 'datetime64[D]')" if texts[0][:4].isdigit() else "the day"
+        fix = (
+            "categories, of which other dates know nothing. Count days, "
+            f"({day} - np.datetime64('2000-01-01')) / np.timedelta64(1, 'D'), or name"
+        )
+    elif any(len(texts) >= many and rows < each * len(texts) for many, each in MANY_CATEGORIES):
+        said = f"{place}: {len(texts):,} categories in {rows:,} rows, such as {_some(texts)}, are like names"
+        fix = "of single rows, from which nothing is learned for others. Leave the column out, or name"
+    else:
+        return
+    fix += f" it in TableEncoder(categorical=[{name!r}]), with a min_count=, if that is meant."
+    warnings.warn(f"{said} {fix}", DataWarning, stacklevel=4)
+
+
+def _some(values: Sequence[Category]) -> str:
+    shown = ", ".join(map(reprlib.repr, values[:3]))
+    return shown if len(values) <= 3 else f"{shown}, ..."
 
 
 def _check_kinds(where: str, column: CategoricalColumn, found: Iterable[Typed | None]) -> None:

@@ -10,6 +10,7 @@ import pickle
 import re
 import subprocess
 import sys
+import warnings
 from fractions import Fraction
 
 import numpy as np
@@ -18,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nnlite as nn
-from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError, ShapeError
+from nnlite.errors import ArgumentError, ArgumentTypeError, DataWarning, NotFittedError, ShapeError
 from nnlite.layers import Embedding
 from nnlite.table import CategoricalColumn, NumericColumn, TableEncoder
 
@@ -157,7 +158,8 @@ def test_the_order_of_rows_does_not_change_the_ids(rng):
 
 def test_the_width_of_an_embedding_by_default():
     def width(count):
-        return TableEncoder().fit({"x": [f"c{i}" for i in range(count)], "y": ["a"] * count}).width // 2
+        table = {"x": [f"c{i}" for i in range(count)], "y": ["a"] * count}
+        return TableEncoder(categorical=["x"]).fit(table).width // 2
 
     # The fourth root of the ids of the larger column, which has one id for unseen categories.
     assert [width(count) for count in (1, 15, 16, 80, 81, 1295)] == [2, 2, 3, 3, 4, 6]
@@ -318,12 +320,13 @@ def made_table(rng, rows):
     return {"city": city, "kind": kinds, "size": size, "balcony": balcony, "noise": rng.normal(size=rows)}, y
 
 
-def trained(encoder, table, y, **options):
+def trained(encoder, table, y, *, takes_encoded=False, **options):
     model = nn.Sequential(
         [encoder.layer(), nn.Dense(encoder.width, 32), nn.ReLU(), nn.Dense(32, 1)],
         preprocessing=encoder,
         rng=0,
     )
+    model.takes_encoded = takes_encoded
     options = {"loss": nn.MeanSquaredError(), "optimizer": nn.Adam(0.01), "epochs": 30} | options
     model.fit(table, y[:, None], **options)
     return model
@@ -346,8 +349,10 @@ def test_a_mixed_table_is_learned_better_than_its_numbers_alone(pd, rng):
     assert explained(model, test, y_test) > explained(without, test[numbers], y_test) + 0.3
     # A city that was not there, and every value missing: an answer nevertheless, near what is usual.
     unseen = test.assign(city="nowhere", kind=None, size=np.nan)
-    assert np.isfinite(model.predict(unseen)).all()
-    assert np.abs(model.predict(unseen) - y.mean()).max() < 3 * y.std()
+    with pytest.warns(DataWarning, match="none of the 300 values"):
+        pred = model.predict(unseen)
+    assert np.isfinite(pred).all()
+    assert np.abs(pred - y.mean()).max() < 3 * y.std()
 
 
 def test_a_table_is_what_its_rows_are(pd, rng):
@@ -355,12 +360,224 @@ def test_a_table_is_what_its_rows_are(pd, rng):
     encoder = TableEncoder().fit(table)
     options = {"epochs": 3, "validation": 0.2, "batch_size": 7}
     by_table = trained(encoder, pd.DataFrame(table), y, **options)
-    by_rows = trained(encoder, encoder.transform(table), y, **options)
+    by_rows = trained(encoder, encoder.transform(table), y, takes_encoded=True, **options)
+    by_table.takes_encoded = True
     np.testing.assert_array_equal(by_table.params.values, by_rows.params.values)
     np.testing.assert_array_equal(by_table.predict(table), by_rows.predict(encoder.transform(table)))
     scores = by_table.evaluate(table, y[:, None], loss=nn.MeanSquaredError())
     rows = by_table.evaluate(encoder.transform(table), y[:, None], loss=nn.MeanSquaredError())
     assert scores == rows
+
+
+#: Everything that takes rows, by what the error names.
+TAKERS = {
+    "fit": lambda m, X, y: m.fit(X, y, **fitting()),
+    "fit beside a table": lambda m, X, y: m.fit(X, y, validation=(TAKEN, y), **fitting()),
+    "validation": lambda m, X, y: m.fit(TAKEN, y, validation=(X, y), **fitting()),
+    "a batch": lambda m, X, y: m.fit([(X, y)], **fitting()),
+    "a batch of validation": lambda m, X, y: m.fit(TAKEN, y, validation=[(X, y)], **fitting()),
+    "predict": lambda m, X, y: m.predict(X),
+    "predict_blocks": lambda m, X, y: list(m.predict_blocks([TAKEN, X])),
+    "predict_blocks of one": lambda m, X, y: list(m.predict_blocks(X)),
+    "evaluate": lambda m, X, y: m.evaluate(X, y, loss=MSE),
+    "forward": lambda m, X, y: m.forward(X),
+    "activations": lambda m, X, y: m.activations(X),
+    "adapt": lambda m, X, y: m.adapt(X),
+    "loss_and_grad": lambda m, X, y: m.loss_and_grad(X, y, MSE),
+    "per_example_gradients": lambda m, X, y: m.per_example_gradients(X, y, MSE),
+    "jacobian": lambda m, X, y: m.jacobian(X),
+    "explain_step": lambda m, X, y: nn.inspect.explain_step(m, X, y, MSE, nn.SGD(0.1)),
+    "blame": lambda m, X, y: nn.inspect.blame(m, X, y, MSE),
+    "sharpness": lambda m, X, y: nn.curvature.sharpness(m, X, y, MSE),
+}
+MSE = nn.MeanSquaredError()
+
+
+def fitting(epochs=1):
+    return {"loss": MSE, "optimizer": nn.SGD(0.001), "epochs": epochs}
+
+
+TAKEN = {"size": [1.0, 2.0, 4.0, 8.0], "kind": ["a", "b", "a", "b"]}
+
+
+def taker():
+    encoder = TableEncoder().fit(TAKEN)
+    layers = [encoder.layer(), nn.Dense(encoder.width, 3), nn.Tanh(), nn.Dense(3, 1)]
+    return encoder, nn.Sequential(layers, preprocessing=encoder, rng=0), np.ones((4, 1))
+
+
+@pytest.mark.parametrize("name", TAKERS)
+def test_an_array_is_no_table(name):
+    """Once it was taken for encoded rows: R2 fell from .997 to -5.1, without a word."""
+    encoder, model, y = taker()
+    before = model.params.values.copy()
+    encoded = encoder.transform(TAKEN)
+    for X in (np.array([[1.0, 0.0]] * 4), encoded, encoded.astype(np.float32), np.ones((4, 3))):
+        with pytest.raises(
+            ArgumentTypeError, match=r"the columns \['size', 'kind'\], .* Give a frame or a dict"
+        ):
+            TAKERS[name](model, X, y)
+    np.testing.assert_array_equal(model.params.values, before)
+    model.takes_encoded = True
+    TAKERS[name](model, encoded, y)
+    if name != "predict_blocks of one":  # a table would be gone through by columns
+        TAKERS[name](taker()[1], TAKEN, y)
+
+
+def test_nor_is_any_other_thing_without_names(tmp_path):
+    _, model, _ = taker()
+    X = np.ones((4, 2))
+    np.save(tmp_path / "x.npy", X)
+    things = [X.tolist(), tuple(X.tolist()), np.load(tmp_path / "x.npy", mmap_mode="r"), X[0], np.ma.array(X)]
+    things += [np.ones((4, 2), int), X[:0]]
+    for module, make in (
+        ("scipy.sparse", lambda m: m.csr_array(X)),
+        ("dask.array", lambda m: m.from_array(X)),
+        ("torch", lambda m: m.tensor(X)),
+    ):
+        things.append(make(pytest.importorskip(module)))
+    for thing in things:
+        with pytest.raises(ArgumentTypeError, match="a table with the columns"):
+            model.predict(thing)
+
+
+def test_a_model_is_told_that_rows_come_encoded(tmp_path):
+    encoder, model, _ = taker()
+    encoded = encoder.transform(TAKEN)
+    assert not model.takes_encoded
+    with pytest.raises(ArgumentTypeError, match=r"set model\.takes_encoded = True before\."):
+        model.predict(encoded)
+    with pytest.raises(ArgumentTypeError, match=r"got ndarray of shape \(4, 5\)\. .* fitted on\.$"):
+        model.predict(np.ones((4, 5)))
+    with pytest.raises(ArgumentTypeError, match=r"takes_encoded: expected True or False, got 1"):
+        model.takes_encoded = 1
+    model.takes_encoded = True
+    np.testing.assert_array_equal(model.predict(encoded), model.predict(TAKEN))
+    with pytest.raises(ShapeError, match=r"got \(4, 5\)"):
+        model.predict(np.ones((4, 5)))
+    assert pickle.loads(pickle.dumps(model)).takes_encoded
+    model.save(tmp_path / "net.safetensors")
+    assert not nn.load(tmp_path / "net.safetensors").takes_encoded
+    assert nn.Sequential([nn.Dense(2, 1)]).takes_encoded  # nothing else can be meant
+
+
+def test_what_looks_at_a_net_on_tables_still_does(pd, rng):
+    table, y = made_table(rng, 60)
+    encoder = TableEncoder().fit(table)
+    model = trained(encoder, table, y, epochs=2, validation=0.2)
+    text = str(nn.inspect.doctor(model, table, y[:, None], MSE, nn.SGD(0.01)))
+    assert "refuse" not in text
+    assert nn.inspect.blame(model, table, y[:, None], MSE).gradients is not None
+    result = nn.sweep(model, table, y[:, None], learning_rate=[0.01, 0.1], epochs=2)
+    assert not result.model.takes_encoded
+    assert not result.model.replica(0).takes_encoded
+
+
+# What an encoder warns of.
+
+CITIES = {"city": ["Bern", "Genf", "Zug", None] * 20, "zip": [3000, 1200, 6300, 8000] * 20}
+
+
+def cities(city, zips=3000, rows=20):
+    return {"city": [city] * rows, "zip": [zips] * rows}
+
+
+def city_net():
+    encoder = TableEncoder(categorical=["zip"]).fit(CITIES)
+    layers = [encoder.layer(), nn.Dense(encoder.width, 1)]
+    return encoder, nn.Sequential(layers, preprocessing=encoder, rng=0)
+
+
+UNSEEN = (
+    r"'city'\]\): none of the 20 values is one that fit has seen: they are 'bern', and fit saw 'Bern', 'Ge"
+)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda e, m, y: e.transform(cities("bern")),
+        lambda e, m, y: m.predict(cities("bern")),
+        lambda e, m, y: m.evaluate(cities("bern"), y, loss=MSE),
+        lambda e, m, y: m.fit(cities("Bern"), y, validation=(cities("bern"), y), **fitting(3)),
+        lambda e, m, y: m.fit([(cities("bern"), y)] * 4, **fitting(3)),
+        lambda e, m, y: m.evaluate([(cities("bern"), y)] * 4, loss=MSE),
+        lambda e, m, y: list(m.predict_blocks([cities("bern")] * 4)),
+    ],
+)
+def test_a_column_of_unseen_values_is_told_once(call):
+    with pytest.warns(DataWarning, match=UNSEEN) as told:
+        call(*city_net(), np.ones((20, 1)))
+    assert len(told) == 1
+
+
+def test_unseen_whole_numbers_are_told_too():
+    message = r"'zip'\]\): none of the 20 values .* are 99, and fit saw 1200, 3000, 6300"
+    with pytest.warns(DataWarning, match=message):
+        city_net()[0].transform(cities("Bern", 99))
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        cities("bern", rows=1),
+        cities("bern", rows=4),
+        {"city": ["bern"] * 4 + [None] * 90, "zip": [3000] * 94},
+        {"city": ["bern"] * 90 + ["Bern"], "zip": [3000] * 91},
+        cities(None),
+    ],
+)
+def test_of_a_few_rows_and_of_some_known_values_nothing_is_said(table):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        city_net()[0].transform(table)
+
+
+def days(count, rows):
+    return [str(np.datetime64("2020-01-31") + row % count) for row in range(rows)]
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (
+            days(1231, 3000),
+            r"1,231 dates as text in 3,000 rows, such as '2020-01-31'.*np\.asarray\(frame\['x'\]",
+        ),
+        (days(40, 3000), "40 dates as text in 3,000 rows"),
+        ([f"{1 + d}.12.2020" for d in range(28)], r"28 dates as text in 28 rows, .*Count days, \(the day - "),
+        ([f"2020/12/{1 + d} 10:30" for d in range(28)], "28 dates as text"),
+        (
+            [f"user{n}" for n in range(300)],
+            r"300 categories in 300 rows, such as 'user0', .*categorical=\['x'\]",
+        ),
+        ([f"user{n % 120}" for n in range(300)] + [None] * 900, "120 categories in 300 rows"),
+        ([f"street {n % 1500}" for n in range(6000)], "1,500 categories in 6,000 rows"),
+    ],
+)
+def test_text_that_names_rows_or_days_is_told(column, message):
+    with pytest.warns(DataWarning, match=rf"TableEncoder\.fit\(frame\['x'\]\): {message}"):
+        TableEncoder().fit({"x": column})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        TableEncoder(categorical=["x"]).fit({"x": column})  # who names it means it
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        [f"user{n}" for n in range(49)],
+        [f"city{n % 60}" for n in range(600)],
+        [f"3.11.{n}" for n in range(30)],
+        list(range(500)),
+        days(9, 9),
+    ],
+)
+def test_of_ordinary_text_nothing_is_said(column):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        TableEncoder().fit({"x": column})
+        TableEncoder(min_count=5).fit({"x": [f"user{n}" for n in range(300)]})
 
 
 def test_replicas_on_a_table(rng):

@@ -26,6 +26,7 @@ from nnlite.full_batch_loop import FullBatchLoop
 from nnlite.loop import Epoch, Loop, finite_nets
 from nnlite.losses import Loss, Value
 from nnlite.memory import zeros
+from nnlite.model import PREDICT_ROWS
 from nnlite.sources import Arrays, Batch, Source, Stream, share
 from nnlite.streams import get_states
 from nnlite.weighting import MeanWeight, sum_and_rows
@@ -271,9 +272,7 @@ class SharedLoop(Loop):
         for batch in data.in_order():
             x, y, weight = share(batch, data.cutter)
             first = first or (x, y)
-            pred = (
-                model.predict(x) if x.shape[0] else np.zeros(model.boundary.pred_shape(x), model.params.dtype)
-            )
+            pred = model._predict(x, PREDICT_ROWS)
             if bad is None and not finite_nets(pred, weight):
                 bad = x, y
             outputs.append((pred, y, weight))

@@ -634,8 +634,10 @@ def blame(model: Sequential, X: Any, y: Any, loss: Loss, *, weight: Any = None) 
     x = model.boundary.check_input(X, where="blame(X)", finite=True)
     target, checked = model.boundary.check_targets(y, weight, loss, x)
     # What is computed later must not change with what the user writes to.
+    own = copy.deepcopy(model)
+    own.takes_encoded = True  # as `x` is
     return Blame(
-        copy.deepcopy(model),
+        own,
         x.copy(),
         target.copy(),
         None if checked is None else checked.copy(),

@@ -155,7 +155,7 @@ class _Views:
             yield rows, asked[np.argpartition(distances, wanted - 1, axis=1)[:, :wanted]]
 
     def _parts(self, x: Array) -> list[Array]:
-        outputs = [x, *self.model.activations(x)]
+        outputs = [x, *self.model._activations(x)]
         parts = [outputs[place] for place in self.places if not is_sparse(outputs[place])]
         # A net without weights, or whose only weights see a sparse input or ids: what it says.
         parts = parts or [outputs[-1]]

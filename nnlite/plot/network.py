@@ -145,7 +145,7 @@ def columns_of(model: Sequential, row: Array | None = None) -> list[Column]:
         if isinstance(layer, Dense) or (changes and not isinstance(layer, Flatten | Embedding)):
             groups.append([])
         groups[-1].append(index)
-    outputs = [] if row is None else model.activations(row)
+    outputs = [] if row is None else model._activations(row)
     columns = []
     for place, group in enumerate(groups):
         own = shapes[group[-1]] if group else shape

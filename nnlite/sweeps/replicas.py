@@ -42,6 +42,7 @@ def like(model: Sequential, rng: Seeds, replicas: int | None = None) -> Sequenti
         layers, dtype=model.params.dtype, replicas=replicas, rng=rng, preprocessing=model.preprocessing
     )
     twin.feature_names = model.feature_names
+    twin.takes_encoded = model.takes_encoded
     kept = {name: twin.params[name].copy() for name in twin.params.frozen}
     twin.initialize(rng=rng)  # from the same streams as a new model: until now none was used
     for name, values in kept.items():

@@ -186,7 +186,7 @@ def sweep(
         batch_size = check_integer("sweep(batch_size=)", batch_size, low=1)
     batch_size = min(batch_size or 32, len(x))
     for net in nets:
-        net.adapt(x)
+        net._adapt(lambda: iter((x,)))
 
     shuffle: Any = batch_size < len(x)
     if not shuffle and isinstance(validation, Real):  # of which False would hold out the last rows

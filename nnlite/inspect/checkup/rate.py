@@ -223,9 +223,11 @@ def _limit(p: Patient) -> dict[str, Any]:
     if isinstance(p.loss, MeanAbsoluteError | Quantile | Hinge):
         return {}
     seen = measured_rows(p)
+    own = copy.deepcopy(p.model)
+    own.takes_encoded = True  # as the rows are
     try:
         decay = float(optimizer.weight_decay)
-        found = sharpness(p.model, seen.x, seen.y, p.loss, weight=seen.weight, weight_decay=decay)
+        found = sharpness(own, seen.x, seen.y, p.loss, weight=seen.weight, weight_decay=decay)
     except ArgumentError:  # Lanczos has found nothing, or a gradient was not finite
         return {}
     if found.value <= 0 or found.error > UNSURE * found.value:
