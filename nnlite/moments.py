@@ -34,8 +34,8 @@ class Moments:
 
     Attributes
     ----------
-    rows : int
-        How many have been seen.
+    rows : float
+        How many have been seen, or how much they weigh together.
 
     References
     ----------
@@ -52,17 +52,21 @@ class Moments:
 
     def __init__(self, columns: int) -> None:
         self.columns = columns
-        self.rows = 0
+        self.rows = 0.0
         self._coarsest = 0.0  # the largest step of the dtypes that came, relative to a number
 
-    def add(self, block: AnyArray) -> None:
+    def add(self, block: AnyArray, weight: AnyArray | None = None) -> None:
         """Take some more rows into account.
 
         Parameters
         ----------
         block : ndarray of shape (..., rows, columns)
             Real numbers. Axes in front, always the same, are measured each for itself.
+        weight : ndarray of shape (rows,), optional
+            How much each row counts; one of weight 0 is not there.
         """
+        if weight is not None:
+            block, weight = block[..., weight > 0, :], weight[weight > 0]
         count = block.shape[-2]
         if not count:
             return
@@ -72,7 +76,9 @@ class Moments:
         self._coarsest = max(self._coarsest, float(np.finfo(kind).eps))
         step = max(_PART // max(8 * block.size // count, 1), 1)
         for start in range(0, count, step):
-            self._add(block[..., start : start + step, :].astype(np.float64))
+            part = slice(start, start + step)
+            shares = None if weight is None else weight[part, None].astype(np.float64)
+            self._add(block[..., part, :].astype(np.float64), shares)
 
     def _start(self, block: AnyArray) -> None:
         self.origin: Array = block[..., :1, :].astype(np.float64)
@@ -82,7 +88,7 @@ class Moments:
         self._mean = np.zeros_like(self.origin)  # distance of the mean from the origin
         self._squares = np.zeros_like(self.origin)  # sum of squared distances from the mean
 
-    def _add(self, part: Array) -> None:
+    def _add(self, part: Array, shares: Array | None) -> None:
         np.minimum(self.low, part.min(axis=-2, keepdims=True), out=self.low)
         np.maximum(self.high, part.max(axis=-2, keepdims=True), out=self.high)
         part -= self.origin
@@ -92,13 +98,13 @@ class Moments:
         finer = self._exponent - exponent
         self._mean, self._squares = np.ldexp(self._mean, finer), np.ldexp(self._squares, 2 * finer)
         self._exponent = exponent
-        count = part.shape[-2]
+        count = float(part.shape[-2] if shares is None else shares.sum())
         total = self.rows + count
-        part_mean = part.mean(axis=-2, keepdims=True)
+        part_mean = _sum(part, shares) / count
         part -= part_mean
         np.square(part, out=part)
         gap = part_mean - self._mean
-        self._squares += part.sum(axis=-2, keepdims=True) + gap**2 * (self.rows * count / total)
+        self._squares += _sum(part, shares) + gap**2 * (self.rows * count / total)
         self._mean += gap * (count / total)
         self.rows = total
 
@@ -156,3 +162,9 @@ class Moments:
         lost = np.where(width == 0, coarse & beyond & whole, beyond | (coarse & ~whole))
         found: AnyArray = (lost & (width < _STEPS * self._coarsest * largest))[..., 0, :]
         return found
+
+
+def _sum(part: Array, shares: Array | None) -> Array:
+    """Add up rows."""
+    total: Array = (part if shares is None else part * shares).sum(axis=-2, keepdims=True)
+    return total

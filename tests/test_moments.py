@@ -80,6 +80,18 @@ def test_a_scale_has_a_reciprocal(dtype):
     assert model.predict([[1.0]]) == 1
 
 
+def test_a_weight_is_a_number_of_copies(rng):
+    x, weight = rng.normal(1e6, 1, (200, 2)), rng.integers(0, 4, 200)
+    x[weight == 0] = 1e30  # not there
+    moments = Moments(2)
+    for part in (slice(0, 70), slice(70, 200)):
+        moments.add(x[part], weight[part])
+    copies = np.repeat(x, weight, axis=0)
+    assert moments.rows == weight.sum()
+    np.testing.assert_allclose(moments.mean, copies.mean(axis=0), rtol=1e-14)
+    np.testing.assert_allclose(moments.spread, copies.std(axis=0), rtol=1e-9)
+
+
 def test_replicas_with_data_of_their_own_are_measured_each(rng):
     own = rng.normal(size=(3, 50, 2))
     own[1, :, 0] = 14.62

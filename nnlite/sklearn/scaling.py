@@ -9,6 +9,7 @@ import numpy as np
 
 from nnlite._typing import AnyArray
 from nnlite.errors import ArgumentError
+from nnlite.moments import Moments
 
 __all__ = ["ScaleWarning", "TargetScale", "warn_of_inputs", "warn_of_targets"]
 
@@ -145,16 +146,12 @@ class TargetScale:
                 f"none in column {int(count.argmin())}",
                 "Leave that column out.",
             )
-        filled = np.where(shares > 0, Y, 0).astype(np.float64)
-        self.mean = (filled * shares).sum(axis=0) / count
-        spread = np.sqrt(
-            (np.square(np.where(shares > 0, filled - self.mean, 0)) * shares).sum(axis=0) / count
-        )
-        # A column is constant if it says so; what rounding makes of one is no spread.
-        constant = filled.max(axis=0, where=shares > 0, initial=-np.inf) == filled.min(
-            axis=0, where=shares > 0, initial=np.inf
-        )
-        self.scale = np.where(constant | (spread == 0), 1.0, spread)
+        measured = [Moments(1) for _ in count]
+        for moments, column, share in zip(measured, Y.T, shares.T, strict=True):
+            known = share > 0
+            moments.add(column[known, None], None if weight is None else share[known])
+        self.mean = np.concatenate([moments.mean for moments in measured])
+        self.scale = np.concatenate([moments.scale(np.dtype(np.float64)) for moments in measured])
 
     def apply(self, Y: AnyArray) -> AnyArray:
         """Scale targets.
