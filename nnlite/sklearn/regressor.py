@@ -17,7 +17,7 @@ from sklearn.utils.validation import _check_sample_weight
 from nnlite._typing import AnyArray, Array
 from nnlite.checks import check_finite
 from nnlite.errors import ArgumentError
-from nnlite.losses import GaussianNLL, Loss
+from nnlite.losses import GaussianNLL, Loss, PoissonNLL
 from nnlite.masks import unmasked
 from nnlite.sklearn.base import BaseMLP, only_if
 from nnlite.sklearn.certainty import Intervals
@@ -356,9 +356,14 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, Intervals):  # type: ignore[m
         # R^2 of fewer than two targets that are there is no number.
         return super()._judged_by_loss or self.mask_missing_targets
 
+    @property
+    def _scalable(self) -> bool:
+        """Whether the outputs are in the units of the targets."""
+        return self.loss != "poisson" and not isinstance(self.loss, PoissonNLL | GaussianNLL)
+
     def _objective(self, columns: int) -> Objective:
         objective = regression(self.loss, columns, masked=self.mask_missing_targets)
-        if self.scale_targets and (objective.activation == "exp" or isinstance(self.loss, GaussianNLL)):
+        if self.scale_targets and not self._scalable:
             raise ArgumentError(
                 "MLPRegressor(scale_targets=True)",
                 "a loss whose outputs are in the units of the targets",
@@ -368,8 +373,8 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, Intervals):  # type: ignore[m
         return objective
 
     def _warn_of_targets(self, Y: AnyArray) -> None:
-        if not self.scale_targets and self.loss == "squared_error" and self.solver != "lbfgs":
-            warn_of_targets(Y, where="MLPRegressor", stacklevel=5)
+        if not self.scale_targets and self._scalable:
+            warn_of_targets(Y, where="MLPRegressor", steps=self.solver != "lbfgs", stacklevel=5)
 
     def _prepare_targets(self, Y: AnyArray, weight: AnyArray | None, *, reset: bool) -> AnyArray:
         if reset:

@@ -1,5 +1,9 @@
 """What scikit-learn's estimators do not have: each is off by default, and does what it says."""
 
+import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -281,6 +285,34 @@ def test_callbacks_are_called(data):
     assert half == pytest.approx(min(net.history_["validation_loss"]))
 
 
+class Remembers(nn.Callback):
+    def __init__(self):
+        self.losses = []
+
+    def on_epoch_end(self, state):
+        self.losses.append(state.history[-1]["loss"])
+        self.epoch = state.epoch
+
+
+@each
+def test_callbacks_are_copied(data, kind):
+    """One that was given to several estimators keeps no state of theirs apart, and is as it was."""
+    one = Remembers()
+    nets = [quick(kind, callbacks=[one], max_iter=rounds, alpha=rounds) for rounds in (2, 3)]
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda net: net.fit(data.X, data.binary), nets))
+    assert vars(one) == {"losses": []}
+    for net in nets:
+        (own,) = net.callbacks_
+        assert own.losses == net.history_["loss"]
+        assert own.epoch == net.n_iter_
+        assert net.callbacks[0] is one
+        assert not hasattr(pickle.loads(pickle.dumps(net)), "callbacks_")
+    one.lock = threading.Lock()
+    with pytest.raises(ArgumentTypeError, match=r"callbacks that copy\.deepcopy can copy, got TypeError"):
+        nets[0].fit(data.X, data.binary)
+
+
 @each
 @pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
 @pytest.mark.filterwarnings("default")
@@ -349,6 +381,67 @@ def test_and_others_do_not(data):
     quick(MLPRegressor, scale_targets=True).fit(data.X, data.y * 1000)
     quick(MLPRegressor, loss="poisson").fit(data.X, data.counts * 100)
     quick(MLPRegressor, solver="lbfgs").fit(data.X, data.y * 100)
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("size", [1e-3, 1e-6])
+def test_numbers_that_are_too_small_draw_it_too(data, size):
+    from scipy.sparse import csr_array
+
+    for kind in (MLPClassifier, MLPRegressor):
+        for X in (data.X * size, 5 + data.X * size, csr_array(data.X * size)):
+            with pytest.warns(
+                ScaleWarning, match=rf"the rows of X lie only .* Write {kind.__name__}\(scale_inp"
+            ):
+                quick(kind).fit(X, data.binary)
+    for loss in ("squared_error", nn.MeanSquaredError(), nn.Quantile(0.5)):
+        for solver in ("adam", "lbfgs"):
+            with pytest.warns(ScaleWarning, match=r"targets in column 1 lie only .*scale_targets=True"):
+                quick(MLPRegressor, loss=loss, solver=solver).fit(
+                    data.X, np.column_stack([data.y, 7 + size * data.y])
+                )
+    gaps = np.where(data.X[:, :1] > 0, np.nan, size * data.several)
+    with pytest.warns(ScaleWarning, match="the targets in column"):
+        quick(MLPRegressor, mask_missing_targets=True).fit(data.X, gaps)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings(f"ignore::{ConvergenceWarning.__module__}.ConvergenceWarning")
+def test_small_numbers_that_draw_none(data):
+    quick(MLPRegressor, scale_targets=True, scale_inputs=True).fit(data.X * 1e-6, data.y * 1e-6)
+    quick(MLPRegressor).fit(np.ones((120, 3)), np.full(120, 0.1 + 0.2))  # constant, and of no size at all
+    quick(MLPRegressor, loss="poisson").fit(data.X, data.counts * 1e-3)
+    quick(MLPRegressor).fit(data.X * [1, 1, 1, 1, 1e-3], data.y)
+    weight = (np.arange(120) < 60).astype(float)
+    X, y = data.X.copy(), data.y.copy()
+    X[60:], y[60:] = 1e6, 1e9
+    quick(MLPRegressor).fit(X, y, weight)  # rows that do not count have no size
+
+
+def test_float32_rounds_neither_far_off_targets_nor_inputs(data):
+    settings = {"hidden_layer_sizes": 30, "max_iter": 300, "learning_rate_init": 0.01, "random_state": 0}
+    y = 1.7e9 + 30 * data.y  # numbers of float32 lie 128 apart there
+    X = data.X.astype(np.float32)
+    net = MLPRegressor(scale_targets=True, **settings).fit(X, y)
+    assert net.model_.params.dtype == np.float32
+    assert net.predict(X).dtype == np.float64
+    assert net.score(X, y) > 0.9
+    lower, upper = net.calibrate(X, y).predict_interval(X, 0.9)
+    assert 0.85 < ((lower <= y) & (y <= upper)).mean() < 0.97
+    assert net.fit(X[:80], y[:80], validation=(X[80:], y[80:])).history_["validation_loss"][-1] < 0.5
+    early = MLPRegressor(scale_targets=True, early_stopping=True, **settings).fit(X, y)
+    assert early.best_validation_score_ > 0.8
+
+
+def test_the_scale_of_targets_is_that_of_the_rows_that_count(data):
+    weight = np.where(np.arange(120) < 100, 1.0, 0.0)
+    weight[:10] = 3.0
+    y = np.where(weight > 0, data.y, 1e6)
+    net = quick(MLPRegressor, scale_targets=True, solver="lbfgs").fit(data.X, y, weight)
+    copies = np.repeat(np.arange(120), weight.astype(int))
+    same = quick(MLPRegressor, scale_targets=True, solver="lbfgs").fit(data.X[copies], y[copies])
+    assert net._target_scale.scale == pytest.approx(same._target_scale.scale)
+    assert net._target_scale.mean == pytest.approx(same._target_scale.mean)
 
 
 # Missing targets.

@@ -145,6 +145,32 @@ def test_a_loaded_net_goes_on_as_the_one_that_was_saved(data):
     assert (net.coefs_[0] == other.coefs_[0]).all()
 
 
+@each
+@pytest.mark.parametrize(
+    ("settings", "times"),
+    [({"solver": "lbfgs"}, 1), ({"solver": "sgd"}, 2), ({}, 3), ({"early_stopping": True}, 3)],
+    ids=str,
+)
+def test_a_pickle_has_the_weights_and_what_the_solver_keeps(data, kind, settings, times):
+    net = quick(kind, hidden_layer_sizes=(60, 60), **settings).fit(data.X, data.binary)
+    assert len(pickle.dumps(net)) < times * net.model_.params.values.nbytes + 12_000
+
+
+@each
+def test_a_pickle_does_not_grow_by_more_than_the_loss_curve(data, kind):
+    net = quick(kind, hidden_layer_sizes=4)
+    first = {"classes": [0, 1]} if kind is MLPClassifier else {}
+    sizes = []
+    for _ in range(2):
+        for _ in range(150):
+            net.partial_fit(data.X[:5], data.binary[:5], **first)
+        sizes.append(len(pickle.dumps(net)))
+    assert sizes[1] - sizes[0] < 150 * 12
+    assert len(net.loss_curve_) == 300
+    assert net.history_["epoch"] == list(range(201, 301))
+    assert net.history_["loss"][-1] == pytest.approx(net.loss_curve_[-1])
+
+
 def test_another_process_reads_the_pickle(data, tmp_path):
     net = quick(MLPClassifier).fit(data.X, np.array(["no", "yes"])[data.binary])
     (tmp_path / "net.pickle").write_bytes(pickle.dumps(net))
