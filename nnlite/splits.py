@@ -476,9 +476,10 @@ def _shares(counts: AnyArray, held_out: int, room: AnyArray) -> AnyArray:
     whole = int(counts.sum())
     shares: AnyArray = np.minimum(counts * held_out // whole, room)
     # The rows that rounding down leaves over go to the classes that lost the most by it.
-    while shares.sum() < held_out:
-        lost = np.where(shares < room, counts * held_out - shares * whole, np.iinfo(np.int64).min)
-        shares[lost.argmax()] += 1
+    while (left := held_out - int(shares.sum())) > 0:
+        lost = shares * whole - counts * held_out
+        order = np.argsort(lost, kind="stable")
+        shares[order[(shares < room)[order]][:left]] += 1
     return shares
 
 
