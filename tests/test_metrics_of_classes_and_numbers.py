@@ -266,6 +266,17 @@ def test_large_and_small_numbers(size):
     assert nn.median_absolute_error(pred, target) == size
 
 
+def test_the_largest_numbers_overflow_without_a_word():
+    huge = np.array([1e308, -1e308])
+    assert nn.r2(huge, -huge) == -3.0
+    assert nn.r2([1e200, 0.0], [1e-10, 2e-10]) == -np.inf
+    assert nn.r2([1e-10, 2e-10], [1e200, 0.0]) == pytest.approx(-1.0)
+    for metric in (nn.mean_absolute_error, nn.root_mean_squared_error, nn.median_absolute_error):
+        assert metric(huge, -huge) == np.inf
+    assert nn.mean_absolute_percentage_error([1e308], [0.0]) == np.inf
+    assert nn.mean_absolute_percentage_error([0.0], [0.0]) == 0.0
+
+
 def test_infinite_scores_have_an_order():
     assert nn.roc_auc([[-np.inf], [0.0], [np.inf], [np.inf]], [0, 1, 1, 0]) == 0.625
     with pytest.raises(ArgumentError, match="finite logits"):

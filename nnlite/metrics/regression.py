@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from nnlite.errors import ArgumentError
 from nnlite.metrics.directions import less_is_better, more_is_better
@@ -61,20 +61,33 @@ def r2(
         fix = "Leave it out for the mean over outputs."
         raise ArgumentError(f"{where}(average=)", "'outputs' or 'variance'", f"{average!r}", fix)
     guess, truth, weights = check_pairs(where, pred, target, weight)
+    if max(np.abs(guess).max(), np.abs(truth).max()) > 1e280:
+        guess, truth = np.ldexp(guess, -90), np.ldexp(truth, -90)  # the gaps, and their sum, are finite
     w = np.ones(len(truth)) if weights is None else weights
-    gap, spread = truth - guess, truth - np.average(truth, axis=0, weights=w)
-    # By a power of two, which changes no digit: no square overflows or vanishes.
-    scale = -np.frexp(np.maximum(np.abs(gap), np.abs(spread)).max(axis=0))[1]
-    residual, total = (w @ np.ldexp(part, scale) ** 2 for part in (gap, spread))
+    residual, residual_scale = _sum_of_squares(truth - guess, w)
+    total, scale = _sum_of_squares(truth - np.average(truth, axis=0, weights=w), w)
     # Rounding in the mean can make `total` a little more than 0, so the numbers themselves are asked too.
     constant = (total == 0.0) | (truth == truth[0]).all(axis=0)
-    explained = 1.0 - residual / np.where(constant, 1.0, total)
+    with np.errstate(over="ignore"):
+        share = np.ldexp(residual / np.where(constant, 1.0, total), residual_scale - scale)
     exact = np.where(residual == 0.0, 1.0, 0.0)
-    scores = np.where(constant, exact, explained)
+    scores = np.where(constant, exact, 1.0 - share)
     if average == "variance" and not constant.all():
-        shares = np.where(constant, 0.0, np.ldexp(total, -2 * (scale - scale.min())))
-        return float(np.average(scores, weights=shares))
+        variances = np.where(constant, 0.0, np.ldexp(total, scale - scale[~constant].max()))
+        return float(np.average(scores, weights=variances))
     return float(scores.mean())
+
+
+def _sum_of_squares(
+    gap: NDArray[np.float64], w: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Give the weighted sum of each column, over a power of two, whose exponent comes second.
+
+    That changes no digit, and no square overflows or vanishes.
+    """
+    exponents = np.frexp(np.abs(gap).max(axis=0))[1].astype(np.int64)
+    total: NDArray[np.float64] = w @ np.ldexp(gap, -exponents) ** 2
+    return total, 2 * exponents
 
 
 @less_is_better
@@ -107,7 +120,8 @@ def mean_absolute_error(pred: ArrayLike, target: ArrayLike, weight: ArrayLike | 
     1.5
     """
     guess, truth, weights = check_pairs("mean_absolute_error", pred, target, weight)
-    return row_mean(np.abs(guess - truth).mean(axis=1), weights)
+    with np.errstate(over="ignore"):
+        return row_mean(np.abs(guess - truth).mean(axis=1), weights)
 
 
 @less_is_better
@@ -142,10 +156,11 @@ def root_mean_squared_error(pred: ArrayLike, target: ArrayLike, weight: ArrayLik
     5.0
     """
     guess, truth, weights = check_pairs("root_mean_squared_error", pred, target, weight)
-    gap = guess - truth
-    scale = np.frexp(np.abs(gap).max(axis=0))[1]  # no square overflows or vanishes
-    roots = np.sqrt(np.average(np.ldexp(gap, -scale) ** 2, axis=0, weights=weights))
-    return float(np.ldexp(roots, scale).mean())
+    with np.errstate(over="ignore"):
+        gap = guess - truth
+        scale = np.frexp(np.abs(gap).max(axis=0))[1]  # no square overflows or vanishes
+        roots = np.sqrt(np.average(np.ldexp(gap, -scale) ** 2, axis=0, weights=weights))
+        return float(np.ldexp(roots, scale).mean())
 
 
 @less_is_better
@@ -185,7 +200,7 @@ def mean_absolute_percentage_error(
     guess, truth, weights = check_pairs("mean_absolute_percentage_error", pred, target, weight)
     with np.errstate(over="ignore"):
         share = np.abs(guess - truth) / np.maximum(np.abs(truth), np.finfo(np.float64).eps)
-    return row_mean(share.mean(axis=1), weights)
+        return row_mean(share.mean(axis=1), weights)
 
 
 @less_is_better
@@ -221,7 +236,8 @@ def median_absolute_error(pred: ArrayLike, target: ArrayLike, weight: ArrayLike 
     2.0
     """
     guess, truth, weights = check_pairs("median_absolute_error", pred, target, weight)
-    gap = np.abs(guess - truth)
+    with np.errstate(over="ignore"):
+        gap = np.abs(guess - truth)
     if weights is None:
         return float(np.median(gap, axis=0).mean())
     order = np.argsort(gap, axis=0)
