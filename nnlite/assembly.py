@@ -57,8 +57,7 @@ def check_layers(layers: Any, *, replicas: int | None) -> tuple[Layer, ...]:
                 where, "a layer", f"the class {layer.__name__}", f"Write {layer.__name__}(...)."
             )
         if not isinstance(layer, Layer):
-            fix = "Use one of nnlite.layers, or subclass nnlite.Layer for your own."
-            raise ArgumentTypeError(where, "a layer", f"{layer!r}", fix)
+            raise ArgumentTypeError(where, "a layer", f"{layer!r}", _layer_for(layer))
         if id(layer) in seen:
             raise ArgumentError(
                 where,
@@ -83,6 +82,19 @@ def check_layers(layers: Any, *, replicas: int | None) -> tuple[Layer, ...]:
         seen[id(layer)] = index
     check_declared("Sequential(layers[{}])", layers)
     return tuple(layers)
+
+
+def _layer_for(candidate: Any) -> str:
+    """Say what to write in the place of something that is no layer."""
+    if isinstance(getattr(candidate, "layers", None), list | tuple):
+        return "Put its layers into this list, as copies: *copy.deepcopy(inner.layers)."
+    import nnlite.layers as known
+
+    name = candidate if isinstance(candidate, str) else getattr(candidate, "__name__", "")
+    for layer in known.__all__:
+        if layer.lower() == name.lower().replace("_", ""):
+            return f"Write {layer}()."
+    return "Use one of nnlite.layers, or subclass nnlite.Layer for your own."
 
 
 def follow_shapes(layers: tuple[Layer, ...]) -> tuple[Shape, list[Shape]]:

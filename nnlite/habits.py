@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-__all__ = ["missing_names", "no_such_name"]
+__all__ = ["missing_names", "no_such_method", "no_such_name"]
 
 #: What to write here, and under which names it is known elsewhere: in lower case, without underscores.
 _ELSEWHERE: dict[str, str] = {
@@ -56,6 +56,64 @@ _ELSEWHERE: dict[str, str] = {
         "mnist fashionmnist cifar10 loadiris loaddigits makemoons makeblobs makecircles"
     ),
 }
+
+
+#: The parts of nnlite in which a user looks for a name.
+_PARTS = (
+    *("layers", "losses", "optimizers", "metrics", "schedules", "initializers", "datasets", "callbacks"),
+    *("inspect", "plot", "testing", "sklearn", "export", "interop", "onnx", "distributed"),
+)
+
+#: The same for what one does with a model.
+_METHODS: dict[str, str] = {
+    "There is nothing to compile: fit takes the loss and the optimizer.": "compile",
+    "All parameters are in params: model.params.values, model.params['0.W'].": (
+        "parameters namedparameters weights getweights setweights trainablevariables trainableweights "
+        "statedict"
+    ),
+    "Give all layers at once: Sequential([*layers, another]).": "add append extend pop insert",
+    "Nothing needs to be switched: dropout acts in fit, and not in predict.": "train eval",
+    "Write predict(X); Softmax().forward(...) makes probabilities of logits.": "call predictproba",
+    "Write evaluate(X, y, metrics=[...]).": "score",
+    "Gradients are written over, and need no zeroing.": "zerograd",
+    "Everything is computed by NumPy, on the CPU.": "to cuda cpu",
+    "Write model.save(path), and nnlite.load(path).": "load loadweights saveweights loadstatedict",
+    "The loop is fit, or loss_and_grad and optimizer.step.": "trainonbatch fitgenerator partialfit",
+}
+
+
+def no_such_method(kind: type, name: str) -> AttributeError:
+    """Make the error for an attribute that a model has not.
+
+    Parameters
+    ----------
+    kind : type
+        The class of the model.
+    name : str
+        What was asked for.
+
+    Returns
+    -------
+    AttributeError
+        To be raised.
+
+    Examples
+    --------
+    >>> print(no_such_method(object, "compile"))
+    object.compile: expected a name of object, got 'compile'. There is nothing to compile: fit takes the loss
+        and the optimizer.
+    """
+    if name.startswith("_"):  # asked for by Python and its tools, and not by people
+        return AttributeError(f"{kind.__name__!r} object has no attribute {name!r}", name=name)
+    import difflib
+
+    plain = name.lower().replace("_", "")
+    fix = next((fix for fix, names in _METHODS.items() if plain in names.split()), "")
+    known = sorted({"params", "rng", *(key for key in dir(kind) if not key.startswith("_"))})
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    fix = fix or (f"Did you mean {close[0]}?" if close else f"There are {', '.join(known)}.")
+    where = f"{kind.__name__}.{name}"
+    return AttributeError(f"{where}: expected a name of {kind.__name__}, got {name!r}. {fix}")
 
 
 def no_such_name(module: str, name: str) -> AttributeError:
@@ -119,9 +177,8 @@ def _closest(module: str, name: str) -> str:
     import difflib  # a part of the time that `import nnlite` takes
 
     places: dict[str, str] = {}
-    loaded = sorted(key for key in sys.modules if key == "nnlite" or key.startswith("nnlite."))
-    for place in (module, *(key for key in loaded if not key.rpartition(".")[2].startswith("_"))):
-        for known in getattr(sys.modules[place], "__all__", ()):
+    for place in (module, "nnlite", *(f"nnlite.{part}" for part in _PARTS)):
+        for known in getattr(sys.modules.get(place), "__all__", ()):
             places.setdefault(known, place)
     if name in places:
         return f"It is {places[name]}.{name}."

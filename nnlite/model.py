@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from os import PathLike
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -848,6 +848,13 @@ class Sequential(Explained):
             )
         each = self._predict(x, check_integer("Sequential.ensemble(batch_size=)", batch_size, low=1))[indices]
         return Ensemble(each.mean(axis=0), each.std(axis=0), each)
+
+    if not TYPE_CHECKING:  # for which every name would be one of a model
+
+        def __getattr__(self, name: str) -> NoReturn:
+            from nnlite.habits import no_such_method
+
+            raise no_such_method(type(self), name)
 
     # One of many.
 

@@ -401,5 +401,5 @@ def test_a_probability_layer_is_refused_with_the_line_to_write(rng):
 
 def test_testing_is_there_when_asked_for():
     assert nn.testing.check_layer(nn.Dense(2, 2)).largest_error < 1e-7
-    with pytest.raises(AttributeError, match="no attribute 'tests'"):
+    with pytest.raises(AttributeError, match="got 'tests'"):
         nn.__getattr__("tests")

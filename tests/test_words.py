@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import os
 import pickle
@@ -14,7 +15,7 @@ import pytest
 
 import nnlite as nn
 from nnlite.__main__ import main
-from nnlite.errors import ArgumentError, ModelFileError, ShapeError
+from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError, ShapeError
 from nnlite.files import write_tensors
 
 MSE = nn.MeanSquaredError()
@@ -127,6 +128,61 @@ def test_tools_that_look_for_names_find_none():
     assert getattr(nn, "Conv2D", None) is None
     with pytest.raises(ImportError):
         importlib.import_module("nnlite.nothing")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("compile", "nothing to compile: fit takes the loss"),
+        ("parameters", "model.params.values"),
+        ("add", "Give all layers at once"),
+        ("eval", "Nothing needs to be switched"),
+        ("predict_proba", "Softmax"),
+        ("predct", r"Did you mean predict\?"),
+        ("nothing_like_it", "There are activations, adapt, "),
+    ],
+)
+def test_what_a_model_has_not(name, words):
+    model = net(3)
+    with pytest.raises(AttributeError, match=rf"^Sequential\.{name}: expected a name of .*{words}"):
+        getattr(model, name)
+    assert not hasattr(model, name)
+    assert not hasattr(model, "__array__")
+    assert pickle.loads(pickle.dumps(model)).params.size == model.params.size
+
+
+@pytest.mark.parametrize(
+    ("thing", "words"),
+    [
+        ("relu", r"Write ReLU\(\)"),
+        (np.tanh, r"Write Tanh\(\)"),
+        (net(3), r"as copies: \*copy\.deepcopy\(inner\.layers\)"),
+        (7, "Use one of nnlite.layers"),
+    ],
+    ids=["text", "function", "model", "number"],
+)
+def test_what_is_no_layer_in_a_list_of_layers(thing, words):
+    with pytest.raises(ArgumentTypeError, match=words):
+        nn.Sequential([nn.Dense(2, 3), thing])
+    inner = nn.Sequential([nn.Dense(2, 3)], rng=0)
+    assert len(nn.Sequential([*copy.deepcopy(inner.layers), nn.Dense(3, 1)])) == 2
+
+
+def test_a_parameter_takes_no_array():
+    with pytest.raises(ArgumentTypeError, match=r"Parameter\(\): expected no arguments"):
+        nn.Parameter(np.ones(3))
+
+
+def test_estimators_say_what_to_do_with_images():
+    estimators = pytest.importorskip("nnlite.sklearn")
+    rows = np.random.default_rng(0).normal(size=(30, 2, 2))
+    labels = np.arange(30) % 3
+    with pytest.raises(ShapeError, match=r"got \(30, 2, 2\)\. Write X\.reshape\(len\(X\), -1\)"):
+        estimators.MLPClassifier(random_state=0).fit(rows, labels)
+    fitted = estimators.MLPRegressor(random_state=0, max_iter=1, tol=10.0, n_iter_no_change=1)
+    fitted.partial_fit(rows.reshape(30, -1), labels)
+    with pytest.raises(ShapeError, match=r"Write X\.reshape\(len\(X\), -1\)"):
+        fitted.predict(rows)
 
 
 # Data sets.

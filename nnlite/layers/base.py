@@ -14,6 +14,7 @@ import numpy as np
 
 from nnlite._config import Configured
 from nnlite._typing import RNG, AnyArray, Array
+from nnlite.arguments import Explained
 from nnlite.checks import check_bool, check_integer, check_rng
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.initializers import GlorotUniform, InitializerLike, Zeros
@@ -121,7 +122,7 @@ class Context:
         self.saved = values
 
 
-class Parameter:
+class Parameter(Explained):
     """A class attribute that says: instances have a parameter of this name.
 
     Reading it gives a view into the flat buffer, ``layer.W``. Assigning to it would
@@ -138,6 +139,9 @@ class Parameter:
     >>> Gain(3).gain
     array([0., 0., 0.], dtype=float32)
     """
+
+    def __init__(self) -> None:
+        """Take no arguments: the shape is given with `Layer.declare`."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnlite._typing import AnyArray
-from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 
 __all__ = ["check_class_labels", "explain_no_numbers", "is_missing", "with_gaps"]
 
@@ -38,6 +38,10 @@ def explain_no_numbers(where: str, X: Any) -> ArgumentError | None:
     >>> print(explain_no_numbers("fit(X)", [[1.0, "west"]]))  # doctest: +ELLIPSIS
     fit(X): expected numbers in every column, got 'west' in column 1. Encode it first: ...
     """
+    shape = getattr(X, "shape", ())
+    if len(shape) > 2:  # images, sequences
+        fix = "Write X.reshape(len(X), -1), which makes one row of each."
+        return ShapeError(where, "shape (rows, features)", f"{tuple(shape)}", fix)
     names = getattr(X, "columns", None)
     if names is None:
         columns = _object_columns(X)
