@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, overload
 
@@ -150,7 +151,7 @@ class History:
         Returns
         -------
         int
-            Its index. Replicas that diverged do not compete.
+            Its index. Replicas that diverged do not compete, and one with NaN wins only if all have it.
 
         Raises
         ------
@@ -165,7 +166,9 @@ class History:
         if not found:
             fix = "Train with smaller rates." if self.replicas else "Train a model with replicas."
             raise ArgumentError("History.best_replica", "replicas that trained to the end", "none", fix)
-        return max(found, key=found.__getitem__) if higher_is_better else min(found, key=found.__getitem__)
+        # NaN, such as the R^2 of a single row, is worse than any number; as it compares it might win.
+        sign = -1.0 if higher_is_better else 1.0
+        return min(found, key=lambda index: (math.isnan(found[index]), sign * found[index]))
 
     @property
     def columns(self) -> list[str]:

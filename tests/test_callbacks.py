@@ -373,3 +373,58 @@ def test_what_ended_training_early_is_shown(capsys):
     _, history = fit([scripted(3, 2, 2, 1, column="loss"), stopper, bar], epochs=4)
     assert "3/4 epochs, no better loss for 1 epochs" in capsys.readouterr().err
     assert repr(history).endswith("; weights of epoch 2)")
+
+
+class TestNumbersThatAreNone:
+    """NaN, as a metric of a masked target may be, is never better than anything."""
+
+    @staticmethod
+    def columns(*values):
+        given = iter(values)
+
+        def measure(pred, target):
+            return next(given)
+
+        return {"measure": measure}
+
+    @pytest.mark.parametrize("higher_is_better", [True, False])
+    def test_early_stopping(self, rng, higher_is_better):
+        x = rng.normal(size=(8, 2))
+        numbers = [np.nan, 0.5, np.nan, 0.4 if higher_is_better else 0.6, np.nan]
+        model = nn.Sequential([nn.Dense(2, 1)], rng=0)
+        stop = nn.EarlyStopping(monitor="measure", patience=3, higher_is_better=higher_is_better)
+        history = model.fit(
+            x,
+            x[:, :1],
+            loss=nn.MeanSquaredError(),
+            optimizer=nn.SGD(0.1),
+            epochs=5,
+            metrics=self.columns(*numbers),
+            callbacks=[stop],
+        )
+        assert len(history) == 5
+        assert history.best_epoch == 2
+
+    def test_a_rate_is_lowered_as_if_nothing_had_improved(self, rng):
+        x = rng.normal(size=(8, 2))
+        optimizer = nn.SGD(0.1)
+        plateau = nn.ReduceOnPlateau(monitor="measure", patience=2, factor=0.5, higher_is_better=True)
+        nn.Sequential([nn.Dense(2, 1)], rng=0).fit(
+            x,
+            x[:, :1],
+            loss=nn.MeanSquaredError(),
+            optimizer=optimizer,
+            epochs=4,
+            metrics=self.columns(*[np.nan] * 4),
+            callbacks=[plateau],
+        )
+        assert optimizer.rate == pytest.approx(0.025)
+
+    @pytest.mark.parametrize("higher_is_better", [True, False])
+    def test_the_best_replica_is_one_with_a_number(self, higher_is_better):
+        history = nn.History()
+        history.replicas = [{"stop_reason": "", "best_epoch": None, "diverged": False} for _ in range(4)]
+        history.rows += [{"epoch": 1, "loss": [1.0] * 4, "r2": [np.nan, 0.2, np.nan, 0.3]}]
+        assert history.best_replica("r2", higher_is_better=higher_is_better) == (3 if higher_is_better else 1)
+        history.rows[0]["r2"] = [np.nan] * 4
+        assert history.best_replica("r2", higher_is_better=higher_is_better) == 0
