@@ -14,6 +14,10 @@ family      variance of a weight           made for
 
 Weights have the shape ``(in_features, out_features)``, so `fan_in` is the first axis
 and `fan_out` the second.
+
+In a model, a layer that names none gets the one that suits the activation which follows it;
+without any in front of another layer that learns it is Glorot's, and the last layer starts small,
+with a tenth of He's variance (a = 3).
 """
 
 from __future__ import annotations

@@ -312,8 +312,8 @@ def _wrong_numbers(layer: Layer) -> tuple[str, str] | None:
         return None
     if not np.isfinite(layer.mean).all():
         return "means that are finite", "NaN or infinity"
-    if not (np.isfinite(layer.scale) & (layer.scale > 0)).all():
-        return "scales that are finite and above 0", f"{np.min(layer.scale)} to {np.max(layer.scale)}"
+    if not (np.isfinite(layer.scale) & (layer.scale != 0)).all():
+        return "scales that are finite and not 0", f"{np.min(layer.scale)} to {np.max(layer.scale)}"
     return None
 
 

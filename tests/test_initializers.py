@@ -8,6 +8,7 @@ import pickle
 import numpy as np
 import pytest
 
+import nnlite as nn
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.initializers import (
     Constant,
@@ -160,3 +161,40 @@ def test_kinds_and_settings_tell_initializers_apart():
     assert len(set(ALL)) == len(ALL)
     assert HeNormal() != LeCunNormal()
     assert repr(HeNormal(0.1)) == "HeNormal(negative_slope=0.1)"
+
+
+def start_of(*layers, index=-1):
+    return nn.Sequential([nn.Dense(400, 500, weight_initializer=Zeros()), nn.ReLU(), *layers], rng=0)[index].W
+
+
+@pytest.mark.parametrize("behind", [[], [nn.Dropout(0.5)], [nn.Standardize(300)]], ids=repr)
+def test_the_last_layer_starts_with_a_tenth_of_hes_variance(behind):
+    W = start_of(nn.Dense(500, 300), *behind, index=2)
+    assert W.var() == pytest.approx(0.2 / 500, rel=0.02)
+    assert np.abs(W).max() > 4 * W.std()  # normal, not uniform
+    layers = [nn.Dense(500, 300), *(layer.__class__(**layer.config()) for layer in behind)]
+    alone = nn.Sequential(layers, replicas=2, rng=[3, 4])
+    assert alone[0].W.var(axis=(1, 2)) == pytest.approx(0.2 / 500, rel=0.02)
+    before = alone[0].W.copy()
+    alone.initialize(rng=[5, 4])
+    assert not np.array_equal(alone[0].W[0], before[0])
+    np.testing.assert_array_equal(alone[0].W[1], before[1])
+
+
+@pytest.mark.parametrize("end", [nn.Sigmoid(), nn.Softmax(), nn.Tanh()], ids=repr)
+def test_what_feeds_an_activation_at_the_end_starts_as_that_asks(end):
+    assert start_of(nn.Dense(500, 300), end, index=2).var() == pytest.approx(2 / 800, rel=0.02)
+    assert start_of(nn.Dense(500, 300), nn.ReLU(), index=2).var() == pytest.approx(2 / 500, rel=0.02)
+
+
+def test_only_the_last_starts_small_and_only_if_it_names_no_start():
+    model = nn.Sequential([nn.Dense(400, 500), nn.Dense(500, 300), nn.ReLU(), nn.Dense(300, 400)], rng=0)
+    assert model[0].W.var() == pytest.approx(2 / 900, rel=0.02)  # no activation, but more to learn
+    assert model[1].W.var() == pytest.approx(2 / 500, rel=0.02)
+    assert model[3].W.var() == pytest.approx(0.2 / 300, rel=0.02)
+    assert start_of(nn.Dense(500, 300, weight_initializer=HeNormal())).var() == pytest.approx(
+        2 / 500, rel=0.02
+    )
+    layer = nn.Dense(500, 300)
+    read = layer.W.copy()
+    np.testing.assert_array_equal(start_of(layer), read)

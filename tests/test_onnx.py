@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 import warnings
 from pathlib import Path
 
@@ -617,6 +618,159 @@ def test_forms_in_which_others_write_layers(nodes, layers, rng, tmp_path):
         assert repr(model) == f"Sequential([{layers}], dtype=float32)"
 
 
+#: Nodes that do nothing in prediction, from "a" to "z", for rows of three numbers.
+NOTHING = {
+    "Identity": [node("Identity", "a", to="z")],
+    "Cast": [node("Cast", "a", to="z")],
+    "Dropout": [node("Dropout", "a", "third", to="z")],
+    "two": [node("Dropout", "a", "third", to="c"), node("Identity", "c", to="z")],
+    "Reshape": [node("Reshape", "a", "minus1_3", to="z")],
+    "Reshape by 0": [node("Reshape", "a", "zero_minus1", to="z")],
+    "Flatten": [node("Flatten", "a", to="z")],
+    "Unsqueeze": [node("Unsqueeze", "a", "axis", to="c"), node("Squeeze", "c", "axis", to="z")],
+    "there and back": [node("Reshape", "a", "three", to="c"), node("Reshape", "c", "minus1_3", to="z")],
+    "Transpose": [node("Transpose", "a", perm=[1, 0], to="c"), node("Transpose", "c", perm=[1, 0], to="z")],
+    "Mul": [node("Mul", "one", "a", to="z")],
+    "Add": [node("Add", "a", "nought", to="z")],
+    "Sub": [node("Sub", "a", "nought", to="z")],
+    "Div": [node("Div", "a", "one", to="z")],
+    "Pow": [node("Pow", "a", "one", to="z")],
+}
+NOTHING["Cast"][0].attribute.append(helper.make_attribute("to", FLOAT))
+CONSTANTS_OF_NOTHING = {
+    "third": np.float32(0.3), "minus1_3": np.array([-1, 3]), "zero_minus1": np.array([0, -1]),
+    "axis": np.array([1]), "three": np.array([-1, 3, 1, 1]), "one": np.float32(1),
+    "nought": np.zeros((1, 1), np.float32),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NOTHING)
+@pytest.mark.parametrize("product", ["MatMul", "Gemm"])
+def test_the_bias_is_found_behind_nodes_that_do_nothing(kind, product, rng, tmp_path):
+    nodes = [node(product, "x", "W", to="a"), *NOTHING[kind], node("Add", "b", "z")]
+    constants = CONSTANTS_OF_NOTHING | {"W": W, "b": B}
+    x = rng.normal(size=(20, 4)).astype(np.float32)
+    model = both(graph(nodes, constants), tmp_path / "net.onnx", x)
+    dropout = ", Dropout(0.3)" if kind in ("Dropout", "two") else ""
+    assert repr(model) == f"Sequential([Dense(4, 3){dropout}], dtype=float32)"
+    assert model.params.size == 15
+    assert not model.params.frozen
+
+
+@pytest.mark.parametrize("kind", NOTHING)
+@pytest.mark.parametrize("place", range(5))
+def test_formulas_are_found_behind_nodes_that_do_nothing(kind, place, rng, tmp_path):
+    gelu = [("Div", "h", "root2"), ("Erf", "e"), ("Add", "e", "one"), ("Mul", "h", "e"), ("Mul", "e", "half")]
+    nodes = [node("MatMul", "x", "W", to="h")]
+    e = None
+    for step, (op, *names) in enumerate(gelu):
+        nodes.append(node(op, *(e if name == "e" else name for name in names), to=f"g{step}"))
+        e = f"g{step}"
+        if step == place:  # in the chain, so that x itself stays what it is
+            renamed = {"a": e, "c": "middle", "z": "past"}
+            nodes += [
+                helper.make_node(
+                    one.op_type,
+                    [renamed.get(name, name) for name in one.input],
+                    [renamed[one.output[0]]],
+                    **{entry.name: helper.get_attribute_value(entry) for entry in one.attribute},
+                )
+                for one in NOTHING[kind]
+            ]
+            e = "past"
+    nodes.append(node("Identity", e))
+    constants = CONSTANTS_OF_NOTHING | {"W": W, "root2": np.float32(2**0.5), "half": np.float32(0.5)}
+    x = rng.normal(size=(20, 4)).astype(np.float32)
+    model = both(graph(nodes, constants), tmp_path / "net.onnx", x)
+    assert [type(layer) for layer in model][:2] == [Dense, GELU]
+    assert {type(layer) for layer in model[2:]} <= {Dropout}
+
+
+def test_dropout_in_front_of_everything_stays_there(rng, tmp_path):
+    nodes = [node("Dropout", "x", "third", to="a"), node("Sigmoid", "a", to="s"), node("Mul", "a", "s")]
+    model = both(
+        graph(nodes, CONSTANTS_OF_NOTHING), tmp_path / "net.onnx", rng.normal(size=(9, 4)).astype(np.float32)
+    )
+    assert repr(model) == "Sequential([Dropout(0.3), SiLU()], dtype=float32)"
+
+
+def test_the_bias_is_found_behind_a_cast_to_the_type_of_the_net(rng, tmp_path):
+    nodes = [node("MatMul", "x", "W", to="a"), node("Cast", "a", to="z"), node("Add", "z", "b")]
+    nodes[1].attribute.append(helper.make_attribute("to", DOUBLE))
+    path = tmp_path / "net.onnx"
+    made = onnx.ModelProto.FromString(graph(nodes, {"W": W, "b": B.astype(np.float64)}))
+    made.graph.output[0].type.tensor_type.elem_type = DOUBLE
+    x = rng.normal(size=(9, 4)).astype(np.float32)
+    model = both(made.SerializeToString(), path, x)
+    assert repr(model) == "Sequential([Dense(4, 3)], dtype=float64)"
+
+
+def test_zeros_for_each_feature_are_a_bias_and_stay(tmp_path):
+    nodes = [node("MatMul", "x", "W", to="a"), node("Add", "a", "b")]
+    (tmp_path / "net.onnx").write_bytes(graph(nodes, {"W": W, "b": 0 * B}))
+    assert repr(load(tmp_path / "net.onnx")[0]) == "Dense(4, 3)"
+
+
+def test_what_changes_the_shape_is_not_left_out(tmp_path):
+    path = tmp_path / "net.onnx"
+    for nodes, what in (
+        ([node("Transpose", "x", perm=[1, 0], to="t"), node("Relu", "t")], "Transpose"),
+        ([node("Reshape", "x", "two", to="t"), node("Relu", "t")], "Reshape"),
+        ([node("Mul", "x", "square", to="t"), node("Relu", "t")], "floats for 4 features"),
+    ):
+        square = np.ones((1, 1, 1), np.float32)
+        path.write_bytes(graph(nodes, {"two": np.array([-1, 2]), "square": square}))
+        with pytest.raises(ModelFileError, match=what):
+            load(path)
+
+
+# Factors that are negative or 0.
+
+
+GAIN = np.array([-1.5, 0.0, 0.5, 1e-30], np.float32)
+
+
+def saved_and_exported(model, x, tmp_path):
+    """Check that a model that was loaded can be saved, and exported again."""
+    model.save(tmp_path / "net.safetensors")
+    np.testing.assert_array_equal(nnlite.load(tmp_path / "net.safetensors").predict(x), model.predict(x))
+    export(model, tmp_path / "again.onnx")
+    both((tmp_path / "again.onnx").read_bytes(), tmp_path / "again.onnx", x)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "layer"),
+    [
+        ([node("BatchNormalization", "x", "gain", "v", "v", "one4")], Dense),
+        ([node("BatchNormalization", "x", "minus", "v", "v", "one4")], Standardize),
+        ([node("Mul", "x", "gain")], Dense),
+        ([node("Mul", "x", "minus")], Standardize),
+        ([node("Mul", "zero", "x")], Dense),
+        ([node("Sub", "x", "v", to="a"), node("Mul", "a", "gain")], Dense),
+        ([node("Sub", "x", "v", to="a"), node("Div", "a", "minus")], Standardize),
+    ],
+    ids=lambda value: "-".join(one.op_type for one in value) if isinstance(value, list) else value.__name__,
+)
+def test_factors_may_be_negative_or_0(nodes, layer, rng, tmp_path):
+    constants = {
+        "gain": GAIN, "minus": -np.abs(V), "v": V, "one4": np.ones(4, np.float32), "zero": np.float32(0),
+    }  # fmt: skip
+    x = rng.normal(size=(9, 4)).astype(np.float32)
+    model = both(graph(nodes, constants), tmp_path / "net.onnx", x)
+    assert [type(one) for one in model] == [layer]
+    saved_and_exported(model, x, tmp_path)
+    assert model.params.frozen == {
+        f"0.{name}" for name in model[0].parameter_names
+    }  # as Standardize: not learned
+
+
+def test_a_factor_of_0_among_very_many_is_refused_by_name(tmp_path):
+    gain = np.zeros(2000, np.float32)
+    (tmp_path / "net.onnx").write_bytes(graph([node("Mul", "x", "gain")], {"gain": gain}, shape=("n", 2000)))
+    with pytest.raises(ModelFileError, match=r"\(Mul\).*a factor of 0, of more than 1024 features"):
+        load(tmp_path / "net.onnx")
+
+
 def test_double_nets_stay_double(rng, tmp_path):
     nodes = [node("MatMul", "x", "W", to="a"), node("Add", "a", "b")]
     content = graph(nodes, {"W": W.astype(np.float64), "b": B.astype(np.float64)}, kind=DOUBLE)
@@ -724,14 +878,16 @@ def test_nets_of_scikit_learn(rng, tmp_path):
 def random_node(rng, width, opset):
     """Choose an operator, constants of shapes that may fit, and attributes that `load` may know."""
 
-    def numbers(*shape):
-        return rng.normal(size=shape).astype(np.float32)
-
     def one_of(*choices):
         return choices[rng.integers(len(choices))]
 
     def a_number_each():
         return one_of(numbers(width), numbers(1, width), numbers(1), numbers(), numbers(width, width))
+
+    def numbers(*shape):
+        drawn = rng.normal(size=shape).astype(np.float32)
+        keep = one_of(1, 1, 1, 1, 0, rng.random(shape) < 0.5)
+        return np.asarray(drawn * keep, np.float32)
 
     op = one_of(
         *("Relu", "Tanh", "Elu", "LeakyRelu", "Softplus", "Softmax", "LogSoftmax", "Flatten", "Identity"),
@@ -770,7 +926,7 @@ def test_random_nets_are_refused_or_compute_what_onnxruntime_does(tmp_path):
     """Also where products and sums stand the other way round, or a constant has a shape that is unusual."""
     rng = np.random.default_rng(0)
     path = tmp_path / "net.onnx"
-    loaded = refused = 0
+    loaded = refused = called_damaged = 0
     for _ in range(400):
         opset = int(rng.choice([11, 12, 13, 17]))
         x, width, nodes, constants = "x", 3, [], {}
@@ -789,16 +945,21 @@ def test_random_nets_are_refused_or_compute_what_onnxruntime_does(tmp_path):
         given = rng.normal(size=(2, 3)).astype(np.float32)
         try:
             model = load_bytes(content, path)
-        except ModelFileError:
+        except ModelFileError as error:
             refused += 1
+            called_damaged += "damaged" in str(error)
             continue
         loaded += 1
-        session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
         with np.errstate(all="ignore"):
-            wanted = session.run(None, {"x": given})[0]
+            wanted = run(path, {"x": given})
             np.testing.assert_allclose(model.predict(given), wanted, rtol=1e-4, atol=1e-4)
+            if loaded % 5 == 0:
+                export(model, path)
+                np.testing.assert_allclose(run(path, {"input": given}), wanted, rtol=1e-4, atol=1e-4)
+                model.save(tmp_path / "net.safetensors")
     assert loaded > 100
     assert refused > 100
+    assert not called_damaged
 
 
 # What is no such net.
@@ -821,7 +982,7 @@ def test_random_nets_are_refused_or_compute_what_onnxruntime_does(tmp_path):
             r"samples of shape \(3,\), got \(4,\)",
         ),
         ([node("Add", "x", "column")], r"\(Add\): expected floats for 4 features"),
-        ([node("Mul", "x", "zero")], r"\(Mul\): expected finite numbers"),
+        ([node("Div", "x", "zero")], r"\(Div\): expected finite numbers.*division by 0"),
         ([node("Softmax", "x", axis=0)], r"\(Softmax\).*along axis 0"),
         ([node("Flatten", "x", axis=0)], r"\(Flatten\).*axis 0"),
         ([node("Reshape", "x", "two_two")], r"\(Reshape\).*Reshape of samples of shape \(4,\) to \(-1, 2\)"),
@@ -831,7 +992,9 @@ def test_random_nets_are_refused_or_compute_what_onnxruntime_does(tmp_path):
         ([node("Relu", "a"), node("Relu", "x", to="a")], r"\(Relu\): expected what an earlier node gives"),
         ([node("Relu", "x"), node("Tanh", "x")], r"names that differ, got 'y' twice"),
         ([node("Identity", "v")], r"an output that depends on the input, got a constant"),
-        ([node("Identity", "x")], r"at least one layer"),
+        ([node("Identity", "x")], r"at least one layer, got one that gives its input as it is"),
+        ([node("Reshape", "x", "minus1_4")], r"at least one layer, got one that gives its input as it is"),
+        ([node("Mul", "x", "nan")], r"\(Mul\): expected finite numbers"),
         ([helper.make_node("Relu", ["x"], ["y"], domain="my.domain")], r"Relu of my\.domain"),
         ([helper.make_node("Abs", ["x"], ["y"])], r"node that gives 'y' \(Abs\)"),
         ([helper.make_node("Split", ["x"], ["a", "y"])], r"an earlier node gives as its first output"),
@@ -845,6 +1008,7 @@ def test_what_cannot_be_brought_back_is_named(nodes, message, tmp_path):
     constants = {
         "W": W, "v": V, "column": V[:, None], "zero": np.float32(0), "half": np.float32(0.5),
         "yes": np.int64(1), "two_two": np.array([-1, 2]), "half_precision": W.astype(np.float16),
+        "minus1_4": np.array([-1, 4]), "nan": np.float32(np.nan),
     }  # fmt: skip
     path = tmp_path / "net.onnx"
     path.write_bytes(graph(nodes, constants))
@@ -1070,6 +1234,47 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
     )  # fmt: skip
     answer, peak = done.stdout.split()
     return answer, float(peak)
+
+
+def turned(op):
+    """Make a file that turns a constant of 1 MiB and brings it into another shape, again and again."""
+    nodes = [node("Identity", "W", to="w0")]
+    for place in range(300):
+        nodes.append(node("Transpose", f"w{place}", to=f"t{place}"))
+        if op == "Unsqueeze":
+            nodes.append(node("Unsqueeze", f"t{place}", "axis", to=f"u{place}"))
+        nodes.append(node("Reshape", nodes[-1].output[0], "shape", to=f"w{place + 1}"))
+    nodes.append(node("MatMul", "x", "w300"))
+    constants = {"W": np.eye(512, dtype=np.float32), "shape": np.array([256, 1024]), "axis": np.array([0])}
+    return graph(nodes, constants, shape=("n", 512))
+
+
+@pytest.mark.parametrize("op", ["Reshape", "Unsqueeze"])
+def test_every_copy_of_a_constant_pays(op, tmp_path):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(turned(op))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelFileError, match="constants that are used as they are, got many that are"):
+            load(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 16 * 2**20
+
+
+def test_a_net_may_turn_each_of_its_weights(rng, tmp_path):
+    drawn = [rng.normal(size=(64, 64)).astype(np.float32) / 8 for _ in range(3)]
+    nodes, constants = [], {"shape": np.array([64, 64])}
+    for place, weights in enumerate(drawn):
+        constants[f"W{place}"] = weights
+        nodes.append(node("Transpose", f"W{place}", to=f"t{place}"))
+        nodes.append(node("Reshape", f"t{place}", "shape", to=f"w{place}"))
+        nodes.append(node("Cast", f"w{place}", to=f"c{place}"))
+        nodes[-1].attribute.append(helper.make_attribute("to", FLOAT))
+        nodes.append(node("MatMul", f"h{place - 1}" if place else "x", f"c{place}", to=f"h{place}"))
+    content = graph(nodes, constants, shape=("n", 64), outputs=("h2",))
+    both(content, tmp_path / "net.onnx", rng.normal(size=(5, 64)).astype(np.float32))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has other units elsewhere")

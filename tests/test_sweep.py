@@ -280,7 +280,7 @@ class TestTraining:
             [nn.Standardize(3), nn.Dense(3, 4), nn.Tanh(), nn.Dense(4, 1)], dtype=np.float64
         )
         options = {
-            "learning_rate": [0.01, 0.1, 1e3, 1e4], "seeds": 2, "epochs": 30, "batch_size": 8,
+            "learning_rate": [0.05, 0.1, 1e3, 1e4], "seeds": 2, "epochs": 30, "batch_size": 8,
             "validation": validation, "metrics": [nn.r2],
         }  # fmt: skip
         whole = nn.sweep(model, X, y, **options)

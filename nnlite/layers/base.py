@@ -355,8 +355,8 @@ class Layer(Configured):
         shape : tuple of int
             Its shape.
         initializer : callable (rng, shape) -> ndarray, optional
-            How its first values are drawn. By default weights are drawn as suits the
-            activation that follows, and what does not decay starts at zero.
+            How its first values are drawn. By default weights are drawn as suits what
+            follows, an activation or nothing, and what does not decay starts at zero.
         decay : bool
             True for weights, False for biases and gains.
 

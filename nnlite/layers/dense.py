@@ -115,8 +115,10 @@ class Dense(Layer):
     bias : bool
         Whether there is a `b`.
     weight_initializer : callable (rng, shape) -> ndarray, optional
-        How `W` is drawn. By default as suits the activation that follows: He's
-        normal rule in front of the ReLU family, Glorot's uniform rule otherwise.
+        How `W` is drawn. By default as suits what follows in the model: He's normal rule in front of
+        the ReLU family; a tenth of its variance, ``HeNormal(negative_slope=3)``, where the layer is
+        the last that learns and no activation follows, so that the first answers are small beside
+        standardised targets; Glorot's uniform rule otherwise.
     bias_initializer : callable (rng, shape) -> ndarray, optional
         How `b` is drawn; zeros by default.
 

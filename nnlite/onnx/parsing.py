@@ -11,12 +11,14 @@ import numpy as np
 from nnlite._typing import AnyArray
 from nnlite.errors import ModelFileError
 from nnlite.files import short
+from nnlite.onnx.noops import ROWS, left_out, shape_of, type_of
 from nnlite.onnx.patterns import Value
 from nnlite.onnx.wire import count_entries
 
-__all__ = ["DAMAGED", "INPUT", "Parsed", "cannot_bring_back", "cut", "parse"]
+__all__ = ["DAMAGED", "INPUT", "NOT_SUPPORTED", "Parsed", "cannot_bring_back", "cut", "parse"]
 
 DAMAGED = "The file is damaged, or was made by something else."
+NOT_SUPPORTED = "It is not supported: help(nnlite.onnx) lists what is."
 
 #: The operator of the value that is the input of the graph.
 INPUT = "input"
@@ -104,12 +106,25 @@ def parse(where: str, content: bytes, output: str | None, onnx: ModuleType) -> P
             "Only nets that take rows of numbers can be brought back." if inputs else DAMAGED,
         )
     rows, shape, dtype = _read_input(where, inputs[0], onnx)
-    values = _Values(where, constants, inputs[0].name, onnx)
-    for node in _needed(where, graph.node, chosen):
+    values = _Values(where, constants, rows, onnx)
+    values.known[inputs[0].name] = Value(
+        INPUT,
+        (),
+        {},
+        f"{where}: input {short(inputs[0].name)}",
+        shape=None if shape is None else (ROWS, *shape),
+        dtype=dtype,
+    )
+    needed = _needed(where, graph.node, chosen)
+    last_use = {name: place for place, node in enumerate(needed) for name in node.input if name != chosen}
+    for place, node in enumerate(needed):
         values.add(node)
+        for name in node.input:
+            if last_use.get(name) == place:
+                values.known.pop(name, None)  # numbers that nothing needs any more
     value = values.get(where, chosen)
     if not isinstance(value, Value):
-        raise ModelFileError(where, "an output that depends on the input", "a constant", DAMAGED)
+        raise ModelFileError(where, "an output that depends on the input", "a constant", NOT_SUPPORTED)
     metadata = {entry.key: entry.value for entry in proto.metadata_props}
     return Parsed(value, rows, shape, dtype, _read_opset(where, proto, onnx), metadata, size)
 
@@ -197,7 +212,8 @@ class _Constants:
         self.tensors = {tensor.name: tensor for tensor in tensors}
         if len(self.tensors) < len(tensors):
             raise ModelFileError(where, "constants with names that differ", "one twice", DAMAGED)
-        #: A file that asks for more than this by changing types again and again is not a net.
+        #: Bytes that may be copied in computing constants. Each copy pays, whatever makes it, so that the
+        #: length of the file bounds memory and work. A net turns its weights once.
         self.room = 8 * size + 2**20
 
     def __contains__(self, name: object) -> bool:
@@ -250,13 +266,12 @@ class _Constants:
 class _Values:
     """What each name in the graph stands for: a constant, or a formula of the input."""
 
-    def __init__(self, where: str, constants: _Constants, input_name: str, onnx: ModuleType) -> None:
+    def __init__(self, where: str, constants: _Constants, rows: int | None, onnx: ModuleType) -> None:
         self.where = where
         self.constants = constants
+        self.rows = rows
         self.onnx = onnx
-        self.known: dict[str, Value | AnyArray] = {
-            input_name: Value(INPUT, (), {}, f"{where}: input {short(input_name)}")
-        }
+        self.known: dict[str, Value | AnyArray] = {}
 
     def get(self, place: str, name: str) -> Value | AnyArray:
         """Return what a name stands for."""
@@ -281,10 +296,31 @@ class _Values:
         arguments = tuple(self.get(place, name) if name else None for name in node.input)
         result: Value | AnyArray
         if any(isinstance(argument, Value) for argument in arguments):
-            result = Value(node.op_type, arguments, attributes, place)
+            result = self._follow(place, node.op_type, arguments, attributes)
         else:
             result = self._compute(place, node.op_type, list(arguments), attributes)
         self.known[node.output[0]] = result
+
+    def _follow(
+        self, place: str, op: str, arguments: tuple[Value | AnyArray | None, ...], attributes: dict[str, Any]
+    ) -> Value:
+        """Return what a node gives, or what goes into it if it changes nothing."""
+        known = attributes | {"to": self._dtype(attributes["to"])} if "to" in attributes else attributes
+        shape = shape_of(op, arguments, known, self.rows)
+        same = left_out(op, arguments, known, shape)
+        if same is None:
+            return Value(op, arguments, attributes, place, shape=shape, dtype=type_of(op, arguments, known))
+        if op == "Dropout":
+            same.dropout.append(_dropout_rate(place, arguments, attributes))
+        return same
+
+    def _dtype(self, code: Any) -> np.dtype[Any] | None:
+        """Return the dtype of NumPy that a number of ONNX stands for."""
+        try:
+            dtype: np.dtype[Any] = self.onnx.helper.tensor_dtype_to_np_dtype(code)
+        except (KeyError, TypeError):
+            return None
+        return dtype
 
     def _compute(self, place: str, op: str, arguments: list[Any], attributes: dict[str, Any]) -> AnyArray:
         """Compute a constant of constants, as far as exporters leave that to the reader."""
@@ -298,13 +334,15 @@ class _Values:
             return np.transpose(array, attributes.get("perm"))
         if op == "Cast":
             (array,) = arguments
-            dtype = self.onnx.helper.tensor_dtype_to_np_dtype(attributes["to"])
+            dtype = self._dtype(attributes.get("to"))
             if dtype not in (np.float32, np.float64, np.int32, np.int64):
-                raise cannot_bring_back(place, f"Cast to {dtype}")
+                raise cannot_bring_back(place, f"Cast of constants to {dtype}")
+            if dtype == array.dtype:
+                return array  # type: ignore[no-any-return]
             self.constants.spend(place, array.size * dtype.itemsize)
             return array.astype(dtype)  # type: ignore[no-any-return]
         if op in ("Reshape", "Squeeze", "Unsqueeze"):
-            return self._reshape(op, arguments, attributes)
+            return self._reshape(place, op, arguments, attributes)
         raise cannot_bring_back(place, f"{op} of constants")
 
     def _constant(self, place: str, attributes: dict[str, Any]) -> AnyArray:
@@ -318,7 +356,7 @@ class _Values:
                 return np.array(value, np.int64)
         raise cannot_bring_back(place, f"Constant with {', '.join(attributes) or 'nothing'}")
 
-    def _reshape(self, op: str, arguments: list[Any], attributes: dict[str, Any]) -> AnyArray:
+    def _reshape(self, place: str, op: str, arguments: list[Any], attributes: dict[str, Any]) -> AnyArray:
         array: AnyArray = arguments[0]
         # The axes were an attribute before opset 13.
         given: Any = arguments[1] if len(arguments) > 1 else attributes.get("axes")
@@ -329,8 +367,24 @@ class _Values:
             return array.squeeze(sizes)
         if op == "Unsqueeze":
             return np.expand_dims(array, sizes)
-        kept = [array.shape[axis] if size == 0 else size for axis, size in enumerate(sizes)]
-        return array.reshape(kept)
+        zero_is_zero = attributes.get("allowzero", 0)
+        kept = [
+            array.shape[axis] if size == 0 and not zero_is_zero else size for axis, size in enumerate(sizes)
+        ]
+        shaped = array.reshape(kept)
+        if not np.may_share_memory(shaped, array):  # as after Transpose
+            self.constants.spend(place, shaped.nbytes)
+        return shaped
+
+
+def _dropout_rate(place: str, arguments: tuple[Any, ...], attributes: dict[str, Any]) -> float:
+    """Return the rate of a Dropout that does nothing in prediction."""
+    _, rate, training = [*arguments, None, None][:3]  # inputs since opset 12, attributes before
+    if isinstance(training, Value) or (isinstance(training, np.ndarray) and training.any()):
+        raise cannot_bring_back(place, "Dropout in prediction")
+    if isinstance(rate, Value):
+        raise cannot_bring_back(place, "Dropout whose rate depends on the input")
+    return float(attributes.get("ratio", 0.5) if rate is None else np.asarray(rate).reshape(()))
 
 
 def cut(text: str) -> str:

@@ -27,9 +27,18 @@ class Value:
         Of the node.
     place : str
         Names the node in messages.
+    shape : tuple of int or None
+        Of all rows; see `nnlite.onnx.noops`. None if it is not known.
+    dtype : dtype or None
+        None if it is not known.
+
+    Attributes
+    ----------
+    dropout : list of float
+        Rates of the Dropout nodes behind it, which change nothing in prediction.
     """
 
-    __slots__ = ("arguments", "attributes", "op", "place")
+    __slots__ = ("arguments", "attributes", "dropout", "dtype", "op", "place", "shape")
 
     def __init__(
         self,
@@ -37,11 +46,17 @@ class Value:
         arguments: tuple[Value | AnyArray | None, ...],
         attributes: dict[str, Any],
         place: str,
+        *,
+        shape: tuple[int, ...] | None = None,
+        dtype: np.dtype[Any] | None = None,
     ) -> None:
         self.op = op
         self.arguments = arguments
         self.attributes = attributes
         self.place = place
+        self.shape = shape
+        self.dtype = dtype
+        self.dropout: list[float] = []
 
 
 #: A tuple is an operator and its arguments, a list alternatives, a number that number, ``"x"`` what
@@ -131,8 +146,10 @@ GELU_TANH: Pattern = _times_gate(
 )
 _IS_POSITIVE: Pattern = ("Greater", "x", 0.0)
 STEP: Pattern = ("Cast", _IS_POSITIVE)
-LEAKY_RELU: Pattern = ("Where", _IS_POSITIVE, "x", ("Mul", "x", "slope"))
-ELU: Pattern = ("Where", _IS_POSITIVE, "x", ("Mul", ("Sub", ("Exp", ("Min", "x", 0.0)), 1.0), "alpha"))
+# A factor of 1 has been left out.
+LEAKY_RELU: Pattern = ("Where", _IS_POSITIVE, "x", [("Mul", "x", "slope"), "x"])
+_GROWTH: Pattern = ("Sub", ("Exp", ("Min", "x", 0.0)), 1.0)
+ELU: Pattern = ("Where", _IS_POSITIVE, "x", [("Mul", _GROWTH, "alpha"), _GROWTH])
 SOFTPLUS: Pattern = [
     ("Add", ("Max", "x", 0.0), ("Log", ("Add", ("Exp", ("Neg", ("Abs", "x"))), 1.0))),
     ("Where", ("Greater", "x", 20.0), "x", ("Softplus", "x")),  # PyTorch; above 20 both are x

@@ -33,7 +33,7 @@ from nnlite.layers import (
 from nnlite.model import Sequential
 from nnlite.onnx import patterns
 from nnlite.onnx.package import import_onnx
-from nnlite.onnx.parsing import DAMAGED, INPUT, Parsed, cannot_bring_back, cut, parse
+from nnlite.onnx.parsing import DAMAGED, INPUT, NOT_SUPPORTED, Parsed, cannot_bring_back, cut, parse
 from nnlite.onnx.patterns import Value, find
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ __all__ = ["load"]
 
 #: Protocol Buffers hold no more.
 LARGEST = 2**31
+#: A factor of 0 becomes a Dense layer with one weight for each pair of features.
+WIDEST_DIAGONAL = 1024
 #: How many numbers a model may have beyond the bytes of its file: a scalar can stand for many.
 SPARE = 2**20
 
@@ -157,19 +159,25 @@ class Part(NamedTuple):
         What it takes.
     make : callable (shape) -> Made
         Makes it. The numbers are only computed then: a file can name the same ones a thousand times.
+    within : tuple of Value
+        Results between the two, of which dropout may have been asked.
     """
 
     value: Value
     inner: Value
     make: Maker
+    within: tuple[Value, ...] = ()
 
 
 def _build(where: str, parsed: Parsed, onnx: Any) -> Sequential:
     """Make the model, once it is certain that it takes no more memory than its file justifies."""
     parts = list(_take_apart(parsed))[::-1]
     if parsed.dtype.kind == "i" and not (parts and parts[0].value.op == "Cast"):
-        raise ModelFileError(where, "an input of floats, or a Cast behind it", "whole numbers", DAMAGED)
+        raise ModelFileError(where, "an input of floats, or a Cast behind it", "whole numbers", NOT_SUPPORTED)
     made = _make_all(where, parts, parsed.shape, parsed.size + SPARE)
+    if not made:
+        got = "one that gives its input as it is"
+        raise ModelFileError(where, "a net of at least one layer", got, NOT_SUPPORTED)
     arrays = [array for one in made for array in one.numbers.values()]
     dtype = np.result_type(*arrays) if arrays else parsed.dtype
     _check_casts(parts, dtype, onnx)
@@ -195,7 +203,7 @@ def _make_all(where: str, parts: list[Part], shape: Shape, room: int) -> list[Ma
         wanted = one.layer.input_shape
         if shape is not None and wanted is not None and shape != wanted:
             raise ModelFileError(
-                part.value.place, f"a node that takes samples of shape {shape}", f"{wanted}", DAMAGED
+                part.value.place, f"a node that takes samples of shape {shape}", f"{wanted}", NOT_SUPPORTED
             )
         shape = shape or wanted
         shape = None if shape is None else one.layer.output_shape(shape)
@@ -210,8 +218,7 @@ def _make_all(where: str, parts: list[Part], shape: Shape, room: int) -> list[Ma
 def _check_casts(parts: list[Part], dtype: Any, onnx: Any) -> None:
     """Refuse changes of the type inside the net, which computes in one."""
     code = onnx.helper.np_dtype_to_tensor_dtype(dtype)
-    for part in parts:
-        value = part.value
+    for value in (one for part in parts for one in (part.value, *part.within)):
         if value.op == "Cast" and value.attributes.get("to") != code:
             raise cannot_bring_back(value.place, f"Cast to another type than {dtype}, that of the numbers")
 
@@ -219,16 +226,25 @@ def _check_casts(parts: list[Part], dtype: Any, onnx: Any) -> None:
 def _take_apart(parsed: Parsed) -> Iterator[Part]:
     """Give the parts of a formula, from the output to the input."""
     value = parsed.value
-    while value.op != INPUT:
-        try:
+    try:
+        while value.op != INPUT:
             part = _formula(value) or _single(value, parsed)
-        except ModelFileError:
-            raise
-        except ArgumentError as error:  # of a layer, about a number that it cannot use
-            place = f"{value.place}: {error.where}"
-            raise ModelFileError(place, error.expected, error.got, DAMAGED) from error
-        yield part
-        value = part.inner
+            yield from _dropouts(value, *part.within)
+            yield part
+            value = part.inner
+        yield from _dropouts(value)
+    except ModelFileError:
+        raise
+    except ArgumentError as error:  # of a layer, about a number that it cannot use
+        place = f"{value.place}: {error.where}"
+        raise ModelFileError(place, error.expected, error.got, NOT_SUPPORTED) from error
+
+
+def _dropouts(*values: Value) -> Iterator[Part]:
+    """Give the dropout of some results: doing nothing in prediction, it follows the layer of them all."""
+    for value in values:
+        for rate in reversed(value.dropout):
+            yield Part(value, value, _just(Dropout(_shortest(rate))))
 
 
 def _just(layer: Layer | None) -> Maker:
@@ -241,8 +257,8 @@ _FORMULAS: list[tuple[Any, Callable[[dict[str, Any]], Layer]]] = [
     (patterns.GELU, lambda _: GELU()),
     (patterns.GELU_TANH, lambda _: GELU(approximate=True)),
     (patterns.STEP, lambda _: Step()),
-    (patterns.LEAKY_RELU, lambda found: LeakyReLU(found["slope"])),
-    (patterns.ELU, lambda found: ELU(found["alpha"])),
+    (patterns.LEAKY_RELU, lambda found: LeakyReLU(found.get("slope", 1.0))),
+    (patterns.ELU, lambda found: ELU(found.get("alpha", 1.0))),
     (patterns.SOFTPLUS, lambda _: Softplus()),
 ]
 
@@ -261,7 +277,6 @@ _NODES: dict[str, Callable[[dict[str, Any]], Layer | None]] = {
     "Cast": lambda _: None,
     "Elu": lambda attributes: ELU(_shortest(attributes.get("alpha", 1.0))),
     "Gelu": lambda attributes: GELU(approximate=_approximate(attributes)),
-    "Identity": lambda _: None,
     "LeakyRelu": lambda attributes: LeakyReLU(_shortest(attributes.get("alpha", 0.01))),
     "Relu": lambda _: ReLU(),
     "Sigmoid": lambda _: Sigmoid(),
@@ -308,34 +323,38 @@ def _arithmetic(value: Value) -> Part:
     if op == "Add":
         product = _without_bias(left)
         if product is not None:
-            inner, W = product
-            return Part(value, inner, lambda _: _dense(value, W(), number))
+            inner, W, within = product
+            return Part(value, inner, lambda _: _dense(value, W(), number), within)
         return Part(value, left, lambda shape: _standardize(value, shape, -number, np.ones_like(number)))
     if op == "Sub":
         return Part(value, left, lambda shape: _standardize(value, shape, number, np.ones_like(number)))
-    inner, centre = left, np.zeros((), number.dtype)
-    if (
-        left.op == "Sub"
-        and isinstance(left.arguments[0], Value)
-        and isinstance(left.arguments[1], np.ndarray)
-    ):
-        inner, centre = left.arguments[0], left.arguments[1]
+    inner, centre, within = left, np.zeros((), number.dtype), tuple[Value, ...]()
+    if left.op == "Sub":
+        minuend, subtrahend = left.arguments
+        if isinstance(minuend, Value) and isinstance(subtrahend, np.ndarray):
+            inner, centre, within = minuend, subtrahend, (left,)
+    if op == "Div":
+        return Part(value, inner, lambda shape: _standardize(value, shape, centre, number), within)
     return Part(
         value,
         inner,
-        lambda shape: _standardize(value, shape, centre, number if op == "Div" else 1 / number),
+        lambda shape: _scaled(value, shape, centre, 1 / number, lambda: (number, -centre * number)),
+        within,
     )
 
 
-def _without_bias(value: Value) -> tuple[Value, Callable[[], AnyArray]] | None:
-    """Return the input of a product with weights that has no bias yet, and what computes those."""
+def _without_bias(value: Value) -> tuple[Value, Callable[[], AnyArray], tuple[Value, ...]] | None:
+    """Return what goes into a product without bias, what computes its weights, and the results between."""
+    if value.op == "Cast" and isinstance(value.arguments[0], Value):
+        product = _without_bias(value.arguments[0])
+        return product and (*product[:2], (value, *product[2]))
     inner, W = [*value.arguments, None, None][:2]
     if not isinstance(inner, Value) or not isinstance(W, np.ndarray):
         return None
     if value.op == "MatMul":
-        return inner, lambda: W
+        return inner, lambda: W, (value,)
     if value.op == "Gemm" and (len(value.arguments) == 2 or value.arguments[2] is None):
-        return inner, lambda: _gemm_weights(value, W)
+        return inner, lambda: _gemm_weights(value, W), (value,)
     return None
 
 
@@ -351,33 +370,68 @@ def _times(array: AnyArray, factor: float) -> AnyArray:
 
 def _dense(value: Value, W: AnyArray, b: AnyArray | None) -> Made:
     if W.ndim != 2 or not W.size or W.dtype.kind != "f":
-        raise ModelFileError(
-            value.place, "weights of shape (in, out)", f"{W.dtype} of shape {W.shape}", DAMAGED
-        )
+        raise ModelFileError(value.place, "weights of shape (in, out)", _described(W), NOT_SUPPORTED)
     layer = Dense(*W.shape, bias=b is not None)
     return Made(layer, {"W": W} if b is None else {"W": W, "b": _vector(value, b, W.shape[1])})
+
+
+def _described(array: AnyArray) -> str:
+    return f"{array.dtype} of shape {array.shape[:10]}"
 
 
 def _vector(value: Value, array: AnyArray, features: int) -> AnyArray:
     """Return a constant as one number a feature."""
     fits = array.size == 1 or (array.size == features and array.shape[-1] == features)
     if not fits or array.ndim > 2 or array.dtype.kind != "f":
-        got = f"{array.dtype} of shape {array.shape}"
-        raise ModelFileError(value.place, f"floats for {features} features, or one for all", got, DAMAGED)
+        raise ModelFileError(
+            value.place, f"floats for {features} features, or one for all", _described(array), NOT_SUPPORTED
+        )
     return np.broadcast_to(array.reshape(-1), (features,))
 
 
 def _standardize(value: Value, shape: Shape, mean: AnyArray, scale: AnyArray) -> Made:
-    largest = max(mean.size, scale.size)
-    if shape is None and largest == 1:
-        fix = "Give the input of the graph a fixed number of features."
-        raise ModelFileError(value.place, "a known number of features", "an open one", fix)
-    features = largest if shape is None else shape[-1]
+    features = _features(value, shape, max(mean.size, scale.size))
     numbers = {"mean": _vector(value, mean, features), "scale": _vector(value, scale, features)}
     # A single number may stand for a declared shape of any size: looked at as it is in the file.
-    if not (np.isfinite(mean).all() and np.isfinite(scale).all() and scale.all()):
-        raise ModelFileError(value.place, "finite numbers, and factors that are not 0", "others", DAMAGED)
+    if not (_usable(mean) and _usable(scale) and scale.all()):
+        got = f"{value.op} with numbers that are not, or a division by 0"
+        raise ModelFileError(value.place, "finite numbers", got, NOT_SUPPORTED)
     return Made(Standardize(features), numbers)
+
+
+def _scaled(
+    value: Value,
+    shape: Shape,
+    mean: AnyArray,
+    scale: AnyArray,
+    line: Callable[[], tuple[AnyArray, AnyArray]],
+) -> Made:
+    """Make a layer of ``(x - mean) / scale``, or, where a factor is 0, of the factor and what is added."""
+    if _usable(scale) and _usable(mean):
+        return _standardize(value, shape, mean, scale)
+    factor, shift = line()
+    if not (_usable(factor) and _usable(shift)):
+        return _standardize(value, shape, mean, scale)  # which says what is wrong
+    features = _features(value, shape, max(factor.size, shift.size))
+    if features > WIDEST_DIAGONAL:
+        raise cannot_bring_back(
+            value.place, f"{value.op} with a factor of 0, of more than {WIDEST_DIAGONAL} features"
+        )
+    layer = Dense(features, features)
+    layer.freeze()
+    return Made(layer, {"W": np.diag(_vector(value, factor, features)), "b": _vector(value, shift, features)})
+
+
+def _usable(array: AnyArray) -> bool:
+    return bool(np.isfinite(array).all())
+
+
+def _features(value: Value, shape: Shape, constants: int) -> int:
+    """Return how many features a sample has, of which a node has so many constants."""
+    if shape is None and constants == 1:
+        fix = "Give the input of the graph a fixed number of features."
+        raise ModelFileError(value.place, "a known number of features", "an open one", fix)
+    return constants if shape is None else shape[-1]
 
 
 def _read_gemm(value: Value, _parsed: Parsed) -> Maker:
@@ -402,21 +456,20 @@ def _read_batch_normalization(value: Value, _parsed: Parsed) -> Maker:
 
     def make(shape: Shape) -> Made:
         # gain * (x - mean) / sqrt(variance + epsilon) + bias = (x - centre) / scale
-        scale = np.sqrt(variance + variance.dtype.type(value.attributes.get("epsilon", 1e-5))) / gain
-        return _standardize(value, shape, mean - bias * scale, scale)
+        spread = np.sqrt(variance + variance.dtype.type(value.attributes.get("epsilon", 1e-5)))
+        scale = spread / gain
+        return _scaled(
+            value,
+            shape,
+            mean - bias * scale,
+            scale,
+            lambda: (gain / spread, bias - mean * gain / spread),
+        )
 
     return make
 
 
 # Everything else that is one node.
-
-
-def _read_dropout(value: Value, _parsed: Parsed) -> Maker:
-    _, rate, training = [*value.arguments, None, None][:3]  # inputs since opset 12, attributes before
-    if isinstance(training, np.ndarray) and training.any():
-        raise cannot_bring_back(value.place, "Dropout in prediction")
-    found = value.attributes.get("ratio", 0.5) if rate is None else float(np.asarray(rate).reshape(()))
-    return _just(Dropout(_shortest(found)))
 
 
 def _read_softmax(value: Value, parsed: Parsed) -> Maker:
@@ -462,7 +515,6 @@ def _read_reshape(value: Value, parsed: Parsed) -> Maker:
 
 _READERS: dict[str, Callable[[Value, Parsed], Maker]] = {
     "BatchNormalization": _read_batch_normalization,
-    "Dropout": _read_dropout,
     "Flatten": _read_flatten,
     "Gemm": _read_gemm,
     "LogSoftmax": _read_softmax,
