@@ -561,6 +561,8 @@ def works(model, folder):
     """Raise unless a model that was loaded predicts, and can be saved and loaded again."""
     shape = model.input_shape or (3,)
     if np.prod([float(size) for size in shape]) * (model.params.replicas or 1) < 1e6:
+        if model.preprocessing is not None:
+            model.takes_encoded = True  # the zeros below
         try:
             with np.errstate(all="ignore"):
                 preds = [model.predict(X) for X in [np.zeros((4, *shape)), *tables(model.preprocessing)]]

@@ -80,7 +80,8 @@ def load(path: str | PathLike[str], *, output: str | None = None) -> Sequential:
     Notes
     -----
     What is taken for which layer is listed in ``help(nnlite.onnx)``. BatchNormalization becomes
-    `Standardize`, which does what it does in prediction, and is not learned any more.
+    `Standardize`, or a frozen `Dense` if one of its factors is 0; that does what it does in prediction, and
+    is not learned any more.
 
     Examples
     --------
