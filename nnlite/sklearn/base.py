@@ -157,8 +157,8 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         """Return what the parts of a split are to have in equal proportions."""
         return None
 
-    def _weigh(self, Y: AnyArray) -> Weigh:
-        """Return what gives rows their weights in training; `Y` are the targets of the training data."""
+    def _weigh(self, Y: AnyArray, weight: AnyArray | None) -> Weigh:
+        """Return what gives rows their weights in training; given are targets and weights of the training."""
         return lambda _, weight: weight
 
     @property
@@ -293,7 +293,7 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
             if self.layers is None and not self.scale_inputs:
                 warn_of_inputs(X if rows is None else X[rows], where=type(self).__name__, stacklevel=4)
             self._warn_of_targets(Y if rows is None else Y[rows])
-        weigh = self._weigh(Y)
+        weigh = self._weigh(Y, weight)
         if self.solver == "lbfgs":
             self._check_known(Y, weight, training=True)
             targets = self._prepare_targets(Y, weight, reset=not continuing)
@@ -330,7 +330,9 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
     def _check_weight(self, sample_weight: Any, X: Any) -> AnyArray | None:
         if sample_weight is None:
             return None
-        weight: AnyArray = _check_sample_weight(unmasked(self._argument("sample_weight"), sample_weight), X)
+        weight: AnyArray = _check_sample_weight(
+            unmasked(self._argument("sample_weight"), sample_weight), X, ensure_non_negative=True
+        )
         return weight
 
     def _check_X_y(self, X: Any, y: Any, *, reset: bool, **options: Any) -> tuple[Any, Any]:

@@ -29,6 +29,8 @@ class ClassWeights:
         All classes, or the labels if there are several in a row.
     indicator : ndarray of bool of shape (rows, columns)
         Which class the training data have: a column for each, or one for the second of two.
+    weight : ndarray of shape (rows,), optional
+        How much each row counts besides, of which "balanced" takes the sums: 2 is the same as two rows.
     several : bool
         Whether a row may have several labels.
 
@@ -44,21 +46,33 @@ class ClassWeights:
     array([3., 3., 1.])
     """
 
-    def __init__(self, given: Any, classes: AnyArray, indicator: AnyArray, *, several: bool) -> None:
+    def __init__(
+        self,
+        given: Any,
+        classes: AnyArray,
+        indicator: AnyArray,
+        weight: AnyArray | None = None,
+        *,
+        several: bool,
+    ) -> None:
         if several:
-            tables = self._one_for_each(given, classes, indicator)
+            tables = self._one_for_each(given, classes, indicator, weight)
         else:
             if indicator.shape[1] == 1:
                 indicator = np.hstack([~indicator, indicator])[:, : len(classes)]
-            tables = [_balanced(indicator) if isinstance(given, str) else _listed(given, classes, _WHERE)]
+            tables = [
+                _balanced(indicator, weight) if isinstance(given, str) else _listed(given, classes, _WHERE)
+            ]
         self.several = several
         self.tables = tables
 
     @staticmethod
-    def _one_for_each(given: Any, classes: AnyArray, indicator: AnyArray) -> list[Array]:
+    def _one_for_each(
+        given: Any, classes: AnyArray, indicator: AnyArray, weight: AnyArray | None
+    ) -> list[Array]:
         columns = indicator.shape[1]
         if isinstance(given, str):
-            return [_balanced(np.stack([~column, column], axis=1)) for column in indicator.T]
+            return [_balanced(np.stack([~column, column], axis=1), weight) for column in indicator.T]
         if not isinstance(given, list | tuple):
             raise ArgumentTypeError(
                 _WHERE,
@@ -100,12 +114,14 @@ class ClassWeights:
         return chosen
 
 
-def _balanced(indicator: AnyArray) -> Array:
+def _balanced(indicator: AnyArray, weight: AnyArray | None) -> Array:
     """Give all classes the same weight in sum; one that no row has gets 1."""
     ids = indicator.argmax(axis=1)
+    if weight is not None:
+        ids, weight = ids[weight > 0], weight[weight > 0]
     weights = np.ones(indicator.shape[1])
     found = np.unique(ids)
-    weights[found] = compute_class_weight("balanced", classes=found, y=ids)
+    weights[found] = compute_class_weight("balanced", classes=found, y=ids, sample_weight=weight)
     return weights
 
 

@@ -370,10 +370,10 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
         labels: AnyArray = self._label_binarizer.inverse_transform(Y.astype(int))
         return labels
 
-    def _weigh(self, Y: AnyArray) -> Weigh:
+    def _weigh(self, Y: AnyArray, weight: AnyArray | None) -> Weigh:
         if self.class_weight is None:
-            return super()._weigh(Y)
-        weights = ClassWeights(self.class_weight, self.classes_, Y, several=self._several)
+            return super()._weigh(Y, weight)
+        weights = ClassWeights(self.class_weight, self.classes_, Y, weight, several=self._several)
 
         def weigh(Y: AnyArray, weight: AnyArray | None) -> AnyArray:
             by_class = weights.rows(Y)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from sklearn.model_selection import train_test_split
 
@@ -83,10 +85,14 @@ def cut(
             f"{len(rows)} in {len(Y)} rows",
             "Give more.",
         )
+    size: float | int = fraction
+    if len(rows) < len(Y):  # as many as can judge, if so many would be held out of all rows
+        enough = min(2, math.ceil(len(Y) * fraction))
+        size = min(max(enough, math.ceil(len(rows) * fraction)), len(rows) - 1)
     train, held_out = train_test_split(
         rows,
         random_state=random_state,
-        test_size=fraction,
+        test_size=size,
         stratify=None if stratify is None else stratify[rows],
     )
     return np.concatenate([train, np.setdiff1d(np.arange(len(Y)), rows)]), held_out

@@ -247,5 +247,9 @@ def test_bagging_with_few_rows(data):
     bag = BaggingRegressor(net, n_estimators=20, random_state=0).fit(data.X[:24], data.y[:24])
     for one, rows in zip(bag.estimators_, bag.estimators_samples_, strict=True):
         assert np.isfinite(one.validation_scores_).all()
-        held_out = -(-len(set(rows)) // 10)
+        held_out = max(2, -(-len(set(rows)) // 10))
         assert one.t_ == 5 * (24 - held_out)
+    few = BaggingRegressor(net, random_state=0).fit(data.X[:12], data.y[:12])  # two rows of eight or so
+    assert all(one.t_ == 5 * 10 for one in few.estimators_)
+    with pytest.raises(ValueError, match="Increase 'validation_fraction'"):
+        BaggingRegressor(net, random_state=0).fit(data.X[:6], data.y[:6])

@@ -165,6 +165,18 @@ def test_weights_of_classes_are_those_of_scikit_learn(rng):
         np.testing.assert_allclose(rows, compute_sample_weight(given, labels))
 
 
+@pytest.mark.parametrize("task", ["binary", "species", "labels"])
+def test_balanced_takes_a_row_of_weight_2_for_two(data, task):
+    X, y = (data.iris, data.species) if task == "species" else (data.X, getattr(data, task))
+    weight = np.arange(len(X)) % 3
+    copies = np.repeat(np.arange(len(X)), weight)
+    one, same = (
+        quick(MLPClassifier, class_weight="balanced", solver="lbfgs").fit(*given)
+        for given in ((X, y, weight), (X[copies], y[copies]))
+    )
+    np.testing.assert_allclose(one.coefs_[0], same.coefs_[0], rtol=1e-6, atol=1e-8)
+
+
 def test_a_batch_may_lack_a_class_that_has_a_weight(data):
     weights = {"a": 1.0, "b": 4.0}
     net, plain = (quick(MLPClassifier, class_weight=w) for w in (weights, None))
