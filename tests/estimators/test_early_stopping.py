@@ -120,7 +120,7 @@ def test_names_and_functions_of_ones_own(data):
             r"MLPRegressor\(scoring=\): .*'roc_auc', which raises",
         ),
     ],
-    ids=str,
+    ids=["unknown", "a number", "gives text", "takes too little", "for classes"],
 )
 def test_what_cannot_judge_is_refused_and_changes_nothing(data, kind, scoring, error, says):
     net = kind(max_iter=5, **EARLY).fit(data.X, data.binary)
