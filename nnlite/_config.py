@@ -20,7 +20,7 @@ class Configured(Explained):
     """
 
     def __init__(self) -> None:
-        """Take no arguments, unless a subclass says otherwise."""
+        pass  # no docstring: every subclass would inherit it, and `help` show it
 
     def config(self) -> dict[str, Any]:
         """Return the arguments that make this object again, as stored in a model file.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -49,7 +49,7 @@ class Optimizer(Explained):
     clip_value : float, optional
         Cut every single gradient to ``[-clip_value, clip_value]``.
     weight_decay : float or ndarray of shape (replicas,)
-        How strongly weights, not biases, are pulled to zero.
+        How strongly weights, not biases, are pulled to zero; what the rule does with it, it says.
 
     Attributes
     ----------
@@ -425,7 +425,8 @@ class SGD(Optimizer):
     nesterov : bool
         Look ahead along the momentum; needs `momentum`.
     weight_decay : float or ndarray of shape (replicas,)
-        ``weight_decay * w`` is added to the gradient of weights, not of biases.
+        Coupled: ``weight_decay * w`` is added to the gradient of weights, not of biases, before
+        the momentum, as in PyTorch.
     clip_norm, clip_value : float, optional
         See `Optimizer`.
 
@@ -497,6 +498,9 @@ class RMSProp(Optimizer):
         In [0, 1): how much of the last step goes into this one.
     epsilon : float
         Keeps the division finite.
+    weight_decay : float or ndarray of shape (replicas,)
+        Coupled: ``weight_decay * w`` is added to the gradient of weights, not of biases, before
+        anything else, as in PyTorch.
     clip_norm, clip_value : float, optional
         See `Optimizer`.
 
@@ -523,10 +527,11 @@ class RMSProp(Optimizer):
         rho: float = 0.99,
         momentum: float = 0.0,
         epsilon: float = 1e-8,
+        weight_decay: Rate = 0.0,
         clip_norm: float | None = None,
         clip_value: float | None = None,
     ) -> None:
-        super().__init__(learning_rate, clip_norm=clip_norm, clip_value=clip_value)
+        super().__init__(learning_rate, clip_norm=clip_norm, clip_value=clip_value, weight_decay=weight_decay)
         self.rho = _check_fraction("RMSProp(rho=)", rho)
         self.momentum = _check_fraction("RMSProp(momentum=)", momentum)
         self.epsilon = check_number("RMSProp(epsilon=)", epsilon, low=0, low_open=True)
@@ -538,6 +543,8 @@ class RMSProp(Optimizer):
 
     def update(self, w: Array, g: Array, rate: float | Array, decay: float | Array, *state: Array) -> None:
         """Step by the gradient over its root mean square."""
+        if _acts(decay):
+            g = g + decay * w
         mean_square = state[0]
         mean_square *= self.rho
         mean_square += (1 - self.rho) * (g * g)
@@ -563,6 +570,9 @@ class Adagrad(Optimizer):
         The rate, one for each replica, or a schedule from step to rate.
     epsilon : float
         Keeps the division finite.
+    weight_decay : float or ndarray of shape (replicas,)
+        Coupled: ``weight_decay * w`` is added to the gradient of weights, not of biases, before
+        anything else, as in PyTorch.
     clip_norm, clip_value : float, optional
         See `Optimizer`.
 
@@ -587,10 +597,11 @@ class Adagrad(Optimizer):
         learning_rate: Rate | Callable[[int], Rate] = 0.01,
         *,
         epsilon: float = 1e-10,
+        weight_decay: Rate = 0.0,
         clip_norm: float | None = None,
         clip_value: float | None = None,
     ) -> None:
-        super().__init__(learning_rate, clip_norm=clip_norm, clip_value=clip_value)
+        super().__init__(learning_rate, clip_norm=clip_norm, clip_value=clip_value, weight_decay=weight_decay)
         self.epsilon = check_number("Adagrad(epsilon=)", epsilon, low=0, low_open=True)
 
     @property
@@ -601,6 +612,8 @@ class Adagrad(Optimizer):
     def update(self, w: Array, g: Array, rate: float | Array, decay: float | Array, *state: Array) -> None:
         """Step by the gradient over the root of its summed squares."""
         (squares,) = state
+        if _acts(decay):
+            g = g + decay * w
         squares += g * g
         move = np.sqrt(squares)
         move += self.epsilon
@@ -623,6 +636,10 @@ class Adam(Optimizer):
         In [0, 1): how slowly the mean gradient and the mean square are forgotten.
     epsilon : float
         Keeps the division finite.
+    weight_decay : float or ndarray of shape (replicas,)
+        Coupled: ``weight_decay * w`` is added to the gradient of weights, not of biases, before
+        anything else, as in PyTorch's Adam. So it goes through the two means, and acts less where
+        gradients are large; that of `AdamW` is apart from them.
     clip_norm, clip_value : float, optional
         See `Optimizer`.
 
@@ -647,6 +664,9 @@ class Adam(Optimizer):
     Adam(learning_rate=0.001, steps=0)
     """
 
+    #: Whether weight decay is apart from the gradient.
+    _decoupled: ClassVar[bool] = False
+
     def __init__(
         self,
         learning_rate: Rate | Callable[[int], Rate] = 0.001,
@@ -654,10 +674,11 @@ class Adam(Optimizer):
         beta1: float = 0.9,
         beta2: float = 0.999,
         epsilon: float = 1e-8,
+        weight_decay: Rate = 0.0,
         clip_norm: float | None = None,
         clip_value: float | None = None,
     ) -> None:
-        super().__init__(learning_rate, clip_norm=clip_norm, clip_value=clip_value)
+        super().__init__(learning_rate, clip_norm=clip_norm, clip_value=clip_value, weight_decay=weight_decay)
         name = type(self).__name__
         self.beta1 = _check_fraction(f"{name}(beta1=)", beta1)
         self.beta2 = _check_fraction(f"{name}(beta2=)", beta2)
@@ -671,8 +692,12 @@ class Adam(Optimizer):
     def update(self, w: Array, g: Array, rate: float | Array, decay: float | Array, *state: Array) -> None:
         """Step by the first moment over the root of the second."""
         first, second = state
-        if _acts(decay):
+        if not _acts(decay):
+            pass
+        elif self._decoupled:
             w *= 1 - rate * decay
+        else:
+            g = g + decay * w
         first *= self.beta1
         first += g
         second *= self.beta2
@@ -695,7 +720,7 @@ class AdamW(Adam):
     learning_rate : float, ndarray of shape (replicas,), or callable
         The rate, one for each replica, or a schedule from step to rate.
     weight_decay : float or ndarray of shape (replicas,)
-        How strongly weights are pulled to zero.
+        Decoupled: how strongly weights are pulled to zero, apart from the gradient.
     beta1, beta2, epsilon : float
         See `Adam`.
     clip_norm, clip_value : float, optional
@@ -717,6 +742,8 @@ class AdamW(Adam):
     0.1
     """
 
+    _decoupled = True
+
     def __init__(
         self,
         learning_rate: Rate | Callable[[int], Rate] = 0.001,
@@ -733,10 +760,10 @@ class AdamW(Adam):
             beta1=beta1,
             beta2=beta2,
             epsilon=epsilon,
+            weight_decay=weight_decay,
             clip_norm=clip_norm,
             clip_value=clip_value,
         )
-        self.weight_decay = weight_decay
 
 
 class Lion(Optimizer):
@@ -752,7 +779,8 @@ class Lion(Optimizer):
     beta1, beta2 : float
         In [0, 1): the share of the past in the step, and in what is kept.
     weight_decay : float or ndarray of shape (replicas,)
-        How strongly weights, not biases, are pulled to zero.
+        Decoupled: how strongly weights, not biases, are pulled to zero, apart from the gradient, as
+        in the paper.
     clip_norm, clip_value : float, optional
         See `Optimizer`.
 

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import pydoc
 import re
 from importlib.util import find_spec
 
@@ -95,6 +96,20 @@ def test_classes_and_functions(name, thing):
     assert ">>> " in doc, "an example"
     if "__init__" in vars(thing) or not isinstance(thing, type):
         assert set(arguments(thing)) <= set(documented(doc, "Parameters")), "all parameters"
+
+
+@pytest.mark.parametrize(
+    ("name", "thing"),
+    [pair for pair in public_objects() if isinstance(pair[1], type)],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_help_on_a_class_says_nothing_of_another_ones_arguments(name, thing):
+    """What `__init__` inherits as its docstring is about the class it comes from."""
+    own = thing.__init__.__doc__
+    inherited = [base.__init__.__doc__ for base in thing.__mro__[1:] if base is not object]
+    assert own or set(inherited) <= {None, object.__init__.__doc__}, inherited
+    if arguments(thing) and thing.__module__.startswith("nnlite"):
+        assert not re.search(r"[Nn]o arguments", pydoc.plain(pydoc.render_doc(thing)))
 
 
 @pytest.mark.parametrize(

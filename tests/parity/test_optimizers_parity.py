@@ -73,6 +73,15 @@ OPTIMIZERS = {
         torch.optim.RMSprop,
         {"momentum": 0.9, "alpha": 0.9, "eps": 1e-6},
     ),
+    "rmsprop-decay": (0.003, RMSProp, {"weight_decay": 0.1}, torch.optim.RMSprop, {}),
+    "rmsprop-momentum-decay": (
+        0.001,
+        RMSProp,
+        {"momentum": 0.9, "weight_decay": 0.05},
+        torch.optim.RMSprop,
+        {"momentum": 0.9},
+    ),
+    "adagrad-decay": (0.05, Adagrad, {"weight_decay": 0.1}, torch.optim.Adagrad, {}),
     "adagrad": (0.05, Adagrad, {}, torch.optim.Adagrad, {}),
     "adagrad-epsilon": (0.05, Adagrad, {"epsilon": 1e-4}, torch.optim.Adagrad, {"eps": 1e-4}),
     "adam": (0.01, Adam, {}, torch.optim.Adam, {}),
@@ -83,6 +92,7 @@ OPTIMIZERS = {
         torch.optim.Adam,
         {"betas": (0.8, 0.95), "eps": 1e-4},
     ),
+    "adam-decay": (0.01, Adam, {"weight_decay": 0.1}, torch.optim.Adam, {}),
     "adamw": (0.01, AdamW, {}, torch.optim.AdamW, {}),
     "adamw-decay": (0.01, AdamW, {"weight_decay": 0.3}, torch.optim.AdamW, {}),
     "lion": (0.003, Lion, {}, TorchLion, {}),
@@ -183,6 +193,26 @@ def test_hundred_steps(name):
     net = twin(model)
     optimizer = our_optimizer(name)
     assert_same_steps(model, net, optimizer, torch_optimizer(name, net, optimizer.weight_decay))
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name.endswith("decay")])
+def test_weight_decay_that_is_set_later_is_the_same(name):
+    """After the optimizer was made, and also between two steps."""
+    rate, cls, options, _, _ = OPTIMIZERS[name]
+    decay = options["weight_decay"]
+    model = digit_net()
+    net = twin(model)
+    optimizer = cls(rate, **{**options, "weight_decay": 0.0})
+    theirs = torch_optimizer(name, net, 0.0)
+    loss, criterion = SoftmaxCrossEntropy(), torch.nn.CrossEntropyLoss()
+    for step in range(10):
+        if step == 5:
+            optimizer.weight_decay = theirs.param_groups[0]["weight_decay"] = decay
+        x, y = batch(step)
+        model.loss_and_grad(x, y, loss)
+        optimizer.step(model.params)
+        torch_step(net, theirs, criterion, x, y)
+        assert_same_parameters(model, net, f"step {step}")
 
 
 @pytest.mark.parametrize("name", ["sgd-momentum", "adam"])
