@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from nnlite.arguments import Explained
+from nnlite.arguments import Declared
 from nnlite.errors import ArgumentError
 
 __all__ = ["Configured", "Setting", "arguments_of"]
 
 
-class Configured(Explained):
+class Configured(Declared):
     """Base class of what stores each of its arguments under the argument's own name.
 
     That makes a ``repr`` from which the object can be made again, and a `config` for

@@ -9,12 +9,12 @@ more call of a function, and nothing is looked up for it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, TypeVar
 
 from nnlite.errors import ArgumentTypeError
 
-__all__ = ["Explained", "explained"]
+__all__ = ["Declared", "Explained", "explained"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -165,6 +165,57 @@ class Explained:
         super().__init_subclass__(**kwargs)
         if "__init__" in cls.__dict__:
             cls.__init__ = explained(cls.__init__)  # type: ignore[method-assign]
+
+
+class Declared(Explained):
+    """Base class of what is set up by its attributes: one of nnlite's takes none that nobody reads.
+
+    ``optimizer.weight_dacay = 0.1`` would change nothing, and say nothing. An attribute is known if it
+    is an argument of ``__init__`` or named in the class: by an annotation, a property that can be set,
+    or a method. A class of your own takes every name, and so does what begins with ``_``.
+
+    Examples
+    --------
+    >>> from nnlite import SGD
+    >>> SGD(0.1).lr = 0.01
+    Traceback (most recent call last):
+    ...
+    nnlite.errors.ArgumentTypeError: SGD.lr: expected an attribute that it reads, got lr = 0.01. Write
+        learning_rate=0.01.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name[0] != "_" and name not in self.__dict__:
+            cls = type(self)
+            if cls.__module__.partition(".")[0] == "nnlite" and not _is_known(cls, name):
+                raise ArgumentTypeError(
+                    f"{cls.__name__}.{name}",
+                    "an attribute that it reads",
+                    f"{name} = {_short(value)}",
+                    _instead(name, value, sorted(_declared(cls))),  # type: ignore[arg-type]
+                )
+        super().__setattr__(name, value)
+
+
+def _is_known(cls: type, name: str) -> bool:
+    """Tell whether instances may have an attribute of that name."""
+    found = getattr(cls, name, None)
+    if isinstance(found, property):
+        return found.fset is not None
+    return callable(found) or hasattr(found, "__set__") or name in _declared(cls)
+
+
+@lru_cache(maxsize=256)
+def _declared(cls: type) -> frozenset[str]:
+    """Return the arguments, the annotated names, and what can be set by a property."""
+    import inspect
+
+    names = set(inspect.signature(cls.__init__).parameters) - {"self"}  # type: ignore[misc]
+    for base in cls.__mro__:
+        own = vars(base).get("__annotations__", {})
+        names |= {name for name, kind in own.items() if not f"{kind}".startswith(("ClassVar", "typing.Cl"))}
+        names |= {name for name, kind in vars(base).items() if isinstance(kind, property) and kind.fset}
+    return frozenset(name for name in names if not name.startswith("_"))
 
 
 def _explanation(

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nnlite._typing import AnyArray, Array
-from nnlite.arguments import Explained
+from nnlite.arguments import Declared
 from nnlite.checks import check_bool, check_integer, check_number
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.habits import missing_names
@@ -249,7 +249,7 @@ def _directions(columns: Sequence[str], metrics: Mapping[str, Metric]) -> dict[s
     return {name: higher for name, higher in known.items() if higher is not None}
 
 
-class Callback(Explained):
+class Callback(Declared):
     """Base class of callbacks: override the moments that you want to act at.
 
     Before anything else `check` may refuse the training. `on_train_end` is called however
@@ -384,6 +384,10 @@ class _Monitor(Callback):
         None asks the metric, see `nnlite.metrics.is_better_higher`.
     """
 
+    sign: float
+    best: AnyArray
+    waited: AnyArray
+
     def __init__(
         self, *, monitor: str, patience: int, min_delta: float, higher_is_better: bool | None
     ) -> None:
@@ -506,6 +510,8 @@ class EarlyStopping(_Monitor):
     >>> EarlyStopping(patience=5).monitor
     'validation_loss'
     """
+
+    best_values: Array
 
     def __init__(
         self,

@@ -579,7 +579,7 @@ class Masked(PointwiseLoss):
                 "Write Masked(MeanSquaredError()), for instance.",
             )
         self.loss = loss
-        self.from_logits = loss.from_logits  # type: ignore[misc]  # that of the loss it stands for
+        vars(self)["from_logits"] = loss.from_logits  # that of the loss it stands for
 
     def pointwise(self, pred: Array, target: Array) -> tuple[Array, Array]:
         """Compute the loss and its slope, both 0 where the target is missing."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nnlite._typing import Array
-from nnlite.arguments import Explained
+from nnlite.arguments import Declared
 from nnlite.checks import check_bool, check_integer, check_number, check_numbers
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.habits import missing_names
@@ -32,7 +32,7 @@ Rate = float | ArrayLike
 CHUNK = 131_072
 
 
-class Optimizer(Explained):
+class Optimizer(Declared):
     """Base class of the optimizers that make one step a batch.
 
     A subclass writes `update` and names the arrays it keeps in `slots`. The first step
@@ -79,6 +79,10 @@ class Optimizer(Explained):
     >>> params.values
     array([-0.5,  0.5], dtype=float32)
     """
+
+    steps: int
+    rate_factor: float | Array
+    state: dict[str, Array]
 
     def __init__(
         self,
@@ -209,7 +213,7 @@ class Optimizer(Explained):
             self._clip_to_norm(params, self.clip_norm)
         elif self.clip_value is not None:
             np.clip(params.grads, -self.clip_value, self.clip_value, out=params.grads)
-        self.steps += 1
+        self.__dict__["steps"] += 1  # a counter needs no look at whether its name is known
         if isinstance(rate, float):
             for w, g, decay, _, state in self._blocks:
                 self.update(w, g, rate, decay, *state)
@@ -239,8 +243,8 @@ class Optimizer(Explained):
         0
         """
         self.steps = 0
-        self.rate_factor: float | Array = 1.0
-        self.state: dict[str, Array] = {}
+        self.rate_factor = 1.0
+        self.state = {}
         self._owner: weakref.ref[Parameters] | None = None
         self._release()
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nnlite._typing import Array
-from nnlite.arguments import Explained
+from nnlite.arguments import Declared
 from nnlite.checks import check_integer, check_number
 from nnlite.errors import ArgumentError
 from nnlite.parameters import Parameters
@@ -33,7 +33,7 @@ LEAST_DAMPING = 1e-18
 HOPELESS_DAMPING = 1e16
 
 
-class FullBatchOptimizer(Explained):
+class FullBatchOptimizer(Declared):
     """Base class of the optimizers that look at all data before every step.
 
     A subclass writes `minimize`. `fit` takes it like the others; an epoch is then one

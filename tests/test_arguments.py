@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import copy
+import importlib
 import inspect
 import pickle
+import pkgutil
+import textwrap
 
 import numpy as np
 import pytest
 
 import nnlite as nn
-from nnlite.arguments import explained
+from nnlite.arguments import Declared, _is_known, explained
 from nnlite.errors import ArgumentTypeError
 
 X, Y = np.zeros((4, 2)), np.zeros((4, 1))
@@ -145,3 +149,67 @@ def test_estimators_explain_their_arguments():
     estimators = pytest.importorskip("nnlite.sklearn")
     with pytest.raises(ArgumentTypeError, match=r"\(hidden_layers=\).*Did you mean hidden_layer_sizes="):
         estimators.MLPClassifier(hidden_layers=(3,))
+
+
+class TestAttributes:
+    """What nobody reads is not taken, from a class of nnlite."""
+
+    @pytest.mark.parametrize(
+        ("make", "name", "fix"),
+        [
+            (lambda: nn.SGD(0.1), "weight_dacay", r"Did you mean weight_decay=\?"),
+            (lambda: nn.Adam(), "lr", r"Write learning_rate=0\.5\."),
+            (lambda: nn.Adagrad(), "momentum", "Leave it out"),
+            (lambda: nn.LBFGS(), "weight_decay", "Leave it out"),
+            (lambda: nn.LBFGS(), "learning_rate", "Leave it out"),
+            (lambda: nn.Huber(), "detla", r"Did you mean delta=\?"),
+            (lambda: nn.Dropout(0.1), "p", r"Write rate=0\.5\."),
+            (lambda: nn.Dense(2, 2), "weights", ""),
+            (lambda: nn.EarlyStopping(), "patients", r"Did you mean patience=\?"),
+            (lambda: nn.TimeLimit(5), "second", r"Did you mean seconds=\?"),
+            (lambda: nn.CosineDecay(0.1, steps=5), "finale", r"Did you mean final=\?"),
+            (lambda: nn.initializers.HeNormal(), "scale", "Leave it out"),
+        ],
+    )
+    def test_one_that_nobody_reads_is_refused(self, make, name, fix):
+        thing = make()
+        kept = dict(vars(thing))
+        with pytest.raises(ArgumentTypeError, match=rf"\.{name}: expected an attribute that it reads.*{fix}"):
+            setattr(thing, name, 0.5)
+        assert vars(thing) == kept
+
+    def test_those_that_are_read_can_be_set(self):
+        optimizer = nn.RMSProp(0.1)
+        optimizer.weight_decay, optimizer.momentum, optimizer.clip_norm = 0.5, 0.9, 1.0
+        optimizer.learning_rate, optimizer.rate_factor = [0.1, 0.2], 0.5
+        nn.EarlyStopping().patience = 5
+        layer = nn.Dropout(0.1)
+        layer.rate = 0.2
+        layer.forward = lambda x, ctx=None: x  # a method for one layer alone
+
+    def test_a_class_of_ones_own_takes_every_name(self):
+        class Mine(nn.SGD):
+            pass
+
+        mine = Mine(0.1)
+        mine.note = "a name that nnlite does not know"
+        assert mine.note
+
+    def test_every_attribute_that_a_class_of_nnlite_sets_is_declared(self):
+        """Or its own methods would be refused."""
+        pytest.importorskip("matplotlib")
+        pytest.importorskip("sklearn")
+        for module in pkgutil.walk_packages(nn.__path__, "nnlite."):
+            if module.name.startswith(("nnlite.inspect", "nnlite.plot", "nnlite.sklearn", "nnlite.sweeps")):
+                importlib.import_module(module.name)
+        classes, found = [Declared], {}
+        for cls in classes:
+            classes += cls.__subclasses__()
+            if not cls.__module__.startswith("nnlite."):
+                continue
+            for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(cls)))):
+                own = isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "self"
+                if own and isinstance(node.ctx, ast.Store) and not node.attr.startswith("_"):
+                    found[f"{cls.__name__}.{node.attr}"] = _is_known(cls, node.attr)
+        assert len(found) > 50
+        assert [name for name, known in found.items() if not known] == []

@@ -405,9 +405,13 @@ class _Ramp(Schedule):
 class _Watch(Callback):
     """Measures the loss before the first step and some times at the end, and ends the training there."""
 
+    losses: list[float]
+    made: int
+    looks: set[int]
+
     def __init__(self, probe: list[Batch], steps: int) -> None:
         self.probe, self.steps = probe, steps
-        self.losses: list[float] = []
+        self.losses = []
         self.made = 0
         self.looks = {round(steps - LAST_PART * steps * look / LOOKS) for look in range(LOOKS)} | {steps}
 

@@ -92,6 +92,10 @@ class LivePlot(Callback):
     np.True_
     """
 
+    pictures: int
+    seconds: float
+    last_seconds: float
+
     first_rank_only = True
 
     def __init__(

@@ -41,6 +41,8 @@ class Penalty(Callback):
     0.1
     """
 
+    reported: float
+
     def __init__(self, alpha: float, *, share: float = 1.0) -> None:
         self.alpha = float(alpha)
         self.share = share
@@ -158,6 +160,12 @@ class Convergence(Recorder):
     exhausted : bool
         Whether all epochs were done.
     """
+
+    history: History
+    exhausted: bool
+    reason: str
+    seen: int
+    total: float
 
     def __init__(
         self,
@@ -287,6 +295,8 @@ class LossCurve(Recorder):
     penalty : Penalty
         What the loss has in it besides the data.
     """
+
+    history: History
 
     def __init__(self, estimator: Any, penalty: Penalty) -> None:
         super().__init__()

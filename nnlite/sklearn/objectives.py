@@ -81,7 +81,7 @@ class SumOverOutputs(Loss):
 
     def __init__(self, loss: PointwiseLoss) -> None:
         self.loss = loss
-        self.from_logits = loss.from_logits  # type: ignore[misc]  # of the class there, of each instance here
+        vars(self)["from_logits"] = loss.from_logits  # of the class there, of each instance here
 
     def value_and_grad(
         self, pred: Array, target: AnyArray, weight: Array | None = None

@@ -119,6 +119,9 @@ class SklearnLBFGS(LBFGS):
     0
     """
 
+    message: str
+    iterations: int
+
     iterations = 0
     message = ""
 

@@ -86,6 +86,10 @@ class Doctor(Callback):
     (True, 4)
     """
 
+    diagnosis: Diagnosis | None
+    looks: list[dict[str, Any]]
+    seconds: float
+
     def __init__(
         self,
         X: Any,
@@ -103,8 +107,8 @@ class Doctor(Callback):
         check_pair("Doctor(validation=)", validation)
         self.every = check_integer("Doctor(every=)", every, low=1)
         self.warn = check_bool("Doctor(warn=)", warn)
-        self.diagnosis: Diagnosis | None = None
-        self.looks: list[dict[str, Any]] = []
+        self.diagnosis = None
+        self.looks = []
         self.seconds = 0.0
         self._looking = False
 
