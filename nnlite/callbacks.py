@@ -465,10 +465,14 @@ class _Monitor(Callback):
                 )
         return np.array([np.inf if number is None else self.sign * number for number in numbers])
 
+    def margin(self) -> AnyArray | float:
+        """Return by how much the best number of each net must be passed."""
+        return self.min_delta
+
     def overdue(self, state: TrainingState) -> AnyArray:
         """Count the epochs without improvement, and tell which nets have had too many."""
         value = self.value(state)
-        improved = value < self.best - self.min_delta
+        improved = value < self.best - self.margin()
         self.best = np.where(improved, value, self.best)
         self.waited = np.where(improved, 0, self.waited + 1)
         return ~improved & (self.waited >= self.patience) & state.active
@@ -574,7 +578,8 @@ class EarlyStopping(_Monitor):
 class ReduceOnPlateau(_Monitor):
     """Lower the learning rate when a number has not improved for a while.
 
-    Of replicas each has its own rate lowered.
+    Of replicas each has its own rate lowered. A number counts as improved if it is better than the best
+    so far by more than `threshold` times the size of that, and by more than `min_delta`.
 
     Parameters
     ----------
@@ -584,10 +589,14 @@ class ReduceOnPlateau(_Monitor):
         In (0, 1): what the rate is multiplied by.
     patience : int
         Lower it after so many epochs in a row without improvement.
+    threshold : float
+        By how much the number must improve to count, as a part of the best one so far. So it does not
+        matter in what units the targets are.
     min_delta : float
-        By how much the number must improve to count, in its own units.
+        The same in the units of the number.
     min_rate : float
-        The rate is not lowered below this.
+        The rate is not lowered below this. With 0 one that is lowered again and again comes to
+        nothing.
     higher_is_better : bool, optional
         By default the loss and the metrics of nnlite are known, by what they are and not by their
         names, and so is a metric with an attribute ``higher_is_better``; for any other it must be
@@ -599,6 +608,13 @@ class ReduceOnPlateau(_Monitor):
         If an argument cannot be used; in ``fit``, before anything changes, if there will be no
         such column, it is not known whether more is better in it, or the optimizer has no
         learning rate.
+
+    Notes
+    -----
+    It is PyTorch's ``ReduceLROnPlateau`` with ``threshold_mode="rel"`` and ``min_lr=1e-8``, but for two
+    things. `patience` counts the epochs up to the one that lowers the rate, PyTorch's those before it. And
+    a best number b below 0, as of `GaussianNLL`, must be passed by ``threshold * abs(b)``; by PyTorch's
+    ``b * (1 - threshold)`` such a number counts as improved though it has become worse.
 
     Examples
     --------
@@ -612,8 +628,9 @@ class ReduceOnPlateau(_Monitor):
         monitor: str = "validation_loss",
         factor: float = 0.1,
         patience: int = 10,
-        min_delta: float = 1e-4,
-        min_rate: float = 0.0,
+        threshold: float = 1e-4,
+        min_delta: float = 0.0,
+        min_rate: float = 1e-8,
         higher_is_better: bool | None = None,
     ) -> None:
         super().__init__(
@@ -622,7 +639,14 @@ class ReduceOnPlateau(_Monitor):
         self.factor = check_number(
             "ReduceOnPlateau(factor=)", factor, low=0, high=1, low_open=True, high_open=True
         )
+        self.threshold = check_number("ReduceOnPlateau(threshold=)", threshold, low=0)
         self.min_rate = check_number("ReduceOnPlateau(min_rate=)", min_rate, low=0)
+
+    def margin(self) -> AnyArray:
+        """Return by how much the best number of each net must be passed."""
+        # Before the first epoch it is infinite, and anything is better.
+        size = np.where(np.isfinite(self.best), np.abs(self.best), 0.0)
+        return np.maximum(self.threshold * size, self.min_delta)
 
     def check(self, state: TrainingState) -> None:
         """Check also that there is a rate to lower."""

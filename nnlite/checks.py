@@ -74,7 +74,7 @@ def check_number(
     """Return `value` as a Python float, or say what was wrong with it.
 
     A Python float is what the arithmetic needs: a ``np.float64`` scalar would
-    promote a whole float32 array.
+    promote a whole float32 array. An array or a tensor without axes holds a number too.
 
     Parameters
     ----------
@@ -104,10 +104,10 @@ def check_number(
         what += f" {'above' if low_open else 'of at least'} {low:g}"
     elif not anything:
         what += f" in {'(' if low_open else '['}{low:g}, {high:g}{')' if high_open else ']'}"
-    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+    if isinstance(value, bool | np.bool_) or not (isinstance(value, Real) or _holds_a_number(value)):
         raise ArgumentTypeError(where, what, f"{value!r}", "Give a plain number.")
     try:
-        number = float(value)
+        number = float(value.detach() if hasattr(value, "detach") else value)
     except OverflowError:  # an int or a fraction that no float can hold
         number = np.inf
     too_low = number <= low if low_open else number < low
@@ -116,6 +116,17 @@ def check_number(
         fix = "Give an ordinary number." if anything else "Give a number in that range."
         raise ArgumentError(where, what, f"{number:g}", fix)
     return number
+
+
+def _holds_a_number(value: Any) -> bool:
+    """Tell whether it is an array or a tensor without axes, of any library, around one real number."""
+    kind = getattr(getattr(value, "dtype", None), "kind", "f")  # a tensor of PyTorch has no kinds
+    return (
+        hasattr(type(value), "__float__")
+        and getattr(value, "ndim", None) == 0
+        and kind in "iufV"  # V: bfloat16 of JAX
+        and not any(word in str(value.dtype) for word in ("bool", "complex"))
+    )
 
 
 def check_numbers(where: str, value: Any, *, low: float = 0.0, low_open: bool = False) -> float | Array:
@@ -149,7 +160,7 @@ def check_numbers(where: str, value: Any, *, low: float = 0.0, low_open: bool = 
     >>> check_numbers("SGD(learning_rate)", 1), check_numbers("SGD(learning_rate)", [0.1, 1])
     (1.0, array([0.1, 1. ]))
     """
-    if not isinstance(value, list | tuple | np.ndarray) or (isinstance(value, np.ndarray) and not value.ndim):
+    if not isinstance(value, list | tuple) and not getattr(value, "ndim", 0):
         return check_number(where, value, low=low, low_open=low_open)
     array = check_rows(where, value)
     if array.ndim != 1:
@@ -188,9 +199,12 @@ def check_integer(where: str, value: Any, *, low: int = 0) -> int:
         If it is below `low`.
     """
     what = f"an integer of at least {low}"
-    if isinstance(value, bool | np.bool_) or not isinstance(value, Integral):
+    found: Any = value
+    if getattr(value, "ndim", None) == 0 and _holds_a_number(value):
+        found = value.item()
+    if isinstance(found, bool | np.bool_) or not isinstance(found, Integral):
         raise ArgumentTypeError(where, what, f"{value!r}", "Give a whole number.")
-    number = operator.index(value)
+    number = operator.index(found)
     if number < low:
         raise ArgumentError(where, what, f"{number}", f"Give {low} or more.")
     return number

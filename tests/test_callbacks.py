@@ -162,6 +162,35 @@ class TestEarlyStopping:
 
 
 class TestReduceOnPlateau:
+    @pytest.mark.parametrize("size", [1e-3, 0.02, 1.0, 100.0])
+    def test_the_units_of_the_targets_do_not_matter(self, size):
+        """A loss that falls by a tenth each epoch improves, however small it is."""
+        reducer = nn.ReduceOnPlateau(monitor="loss", patience=1)
+        optimizer = nn.SGD(0.1)
+        losses = [size**2 * 0.9**epoch for epoch in range(20)]
+        fit([scripted(*losses, column="loss"), reducer], epochs=20, optimizer=optimizer)
+        assert optimizer.rate == 0.1
+
+    def test_replicas_have_margins_of_their_own(self):
+        X = np.linspace(-1, 1, 8)[:, None]
+        model = nn.Sequential([nn.Dense(1, 1)], replicas=2, rng=0)
+        optimizer = nn.SGD(0.1)
+        columns = [[1e-6 * 0.9**epoch, 1.0 - 1e-6 * epoch] for epoch in range(6)]
+
+        class Script(nn.Callback):
+            def on_epoch_end(self, state):
+                state.history[-1]["loss"] = columns[state.epoch - 1]
+
+        model.fit(
+            X,
+            X,
+            loss=nn.MeanSquaredError(),
+            optimizer=optimizer,
+            epochs=6,
+            callbacks=[Script(), nn.ReduceOnPlateau(monitor="loss", patience=4)],
+        )
+        np.testing.assert_allclose(optimizer.rate, [0.1, 0.01])
+
     def test_it_lowers_the_rate(self):
         optimizer = nn.SGD(0.1)
         reducer = nn.ReduceOnPlateau(monitor="loss", factor=0.5, patience=2)

@@ -1,6 +1,7 @@
 """What optimizers promise beyond their update rules, which the parity tests prove."""
 
 import copy
+import fractions
 import pickle
 
 import numpy as np
@@ -237,3 +238,55 @@ def test_momentum_can_be_switched_on_and_off_between_steps(make):
     assert set(plain.state) == set(plain.slots)
     if make is nn.SGD:
         np.testing.assert_allclose(params.values, before - 0.1 * params.grads)
+
+
+class Foreign:
+    """An array without axes of a library that nnlite does not know."""
+
+    ndim, dtype = 0, np.dtype(np.float32)
+
+    def __init__(self, number):
+        self.number = number
+
+    def __float__(self):
+        return self.number
+
+    def item(self):
+        return self.number
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        np.array,
+        np.float32,
+        np.float16,
+        lambda rate: fractions.Fraction(1, 4),
+        lambda rate: pytest.importorskip("torch").tensor(rate),
+        lambda rate: pytest.importorskip("torch").tensor(rate, requires_grad=True),
+        lambda rate: Foreign(rate),
+    ],
+    ids=["array", "float32", "float16", "Fraction", "tensor", "tensor with gradient", "another library's"],
+)
+def test_a_rate_is_what_float_takes(make):
+    optimizer = nn.Adam(make(0.25), weight_decay=make(0.25), clip_norm=make(0.25), beta1=make(0.25))
+    assert optimizer.learning_rate == optimizer.weight_decay == optimizer.clip_norm == optimizer.beta1 == 0.25
+    assert type(optimizer.learning_rate) is type(optimizer.beta1) is float
+    assert nn.SGD(lambda step: make(0.25)).rate_at(3) == 0.25
+    schedule = nn.WarmUp(make(0.25), steps=np.array(4))
+    assert (schedule.schedule, schedule.steps) == (0.25, 4)
+    assert type(schedule(1)) is float
+
+
+@pytest.mark.parametrize(
+    "rate", [np.array(True), np.array("0.1"), np.array(0.1 + 0j), "0.1", True, None, 0.1 + 0j]
+)
+def test_a_rate_is_a_number(rate):
+    with pytest.raises(ArgumentTypeError, match=r"expected a finite number above 0, got"):
+        nn.SGD(rate)
+
+
+def test_an_array_of_one_rate_is_that_of_one_replica():
+    assert nn.SGD(np.array([0.1])).learning_rate.shape == (1,)
+    with pytest.raises(ArgumentTypeError, match="a finite number"):
+        nn.Dropout(np.array([0.1]))

@@ -325,6 +325,64 @@ PLATEAUS = {
 }
 
 
+def our_rates(losses, *, rate=0.5, column="measured", **options):
+    """Let the callback see these numbers, and return the rate behind each."""
+    optimizer = SGD(rate)
+    callback = ReduceOnPlateau(monitor=column, **options)
+    state = TrainingState(
+        Sequential([Dense(1, 1)]), optimizer, MeanSquaredError(), epochs=len(losses), columns=(column,)
+    )
+    callback.on_train_begin(state)
+    found = []
+    for value in losses:
+        state.history.rows.append({column: value})
+        callback.on_epoch_end(state)
+        found.append(optimizer.rate)
+    return found
+
+
+def torch_rates(losses, *, rate=0.5, **options):
+    theirs = torch.optim.SGD(torch.nn.Linear(1, 1).parameters(), lr=rate)
+    scheduler = lr_scheduler.ReduceLROnPlateau(theirs, **options)
+    found = []
+    for value in losses:
+        scheduler.step(value)
+        found.append(theirs.param_groups[0]["lr"])
+    return found
+
+
+@pytest.mark.parametrize("losses", PLATEAUS.values(), ids=PLATEAUS.keys())
+@pytest.mark.parametrize("size", [1e-8, 0.02, 1.0, 1e6])
+@pytest.mark.parametrize("threshold", [1e-4, 0.1])
+@pytest.mark.parametrize("higher_is_better", [False, True])
+def test_reduce_on_plateau_by_a_part_of_the_best(losses, size, threshold, higher_is_better):
+    """As PyTorch does by default, down to where a rate is left as it is."""
+    losses = [size * value for value in losses + [losses[-1]] * 12]
+    mode = "max" if higher_is_better else "min"
+    expected = torch_rates(losses, mode=mode, patience=1, threshold=threshold, min_lr=1e-8)
+    found = our_rates(losses, patience=2, threshold=threshold, higher_is_better=higher_is_better)
+    assert_close(found, expected, "the rates")
+    assert expected[-1] < 1e-3
+
+
+def test_reduce_on_plateau_has_a_lowest_rate():
+    losses = [1.0] * 200
+    found = our_rates(losses, patience=1, higher_is_better=False)
+    assert_close(found, torch_rates(losses, patience=0, min_lr=1e-8, eps=0.0), "the rates")
+    assert found[-1] == pytest.approx(1e-8)
+
+
+def test_of_losses_below_zero_worse_ones_are_no_improvement():
+    """PyTorch's `best * (1 - threshold)` lies above a best loss below 0."""
+    losses = [-1.5] + [-1.4999] * 5
+    assert torch_rates(losses, patience=1) == [0.5] * 6
+    assert our_rates(losses, patience=2, higher_is_better=False)[-1] == pytest.approx(0.005)
+    falling = [-1.5 - 0.01 * epoch for epoch in range(20)]
+    assert our_rates(falling, patience=1, higher_is_better=False) == [0.5] * 20
+    rising = [-1.5 + 0.01 * epoch for epoch in range(20)]
+    assert our_rates(rising, patience=1, higher_is_better=True) == [0.5] * 20
+
+
 @pytest.mark.parametrize("losses", PLATEAUS.values(), ids=PLATEAUS.keys())
 @pytest.mark.parametrize("patience", [1, 2, 4])
 @pytest.mark.parametrize("min_rate", [0.0, 0.03])
@@ -349,6 +407,7 @@ def test_reduce_on_plateau(losses, patience, min_rate, higher_is_better):
         monitor="measured",
         factor=0.3,
         patience=patience,
+        threshold=0.0,
         min_delta=0.05,
         min_rate=min_rate,
         higher_is_better=higher_is_better,
