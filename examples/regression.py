@@ -7,7 +7,7 @@ import nnlite as nn
 X, X_test, y, y_test = nn.train_test_split(*nn.datasets.sine(500, noise=0.1, rng=0), rng=0)
 
 model = nn.Sequential([nn.Dense(1, 32), nn.Tanh(), nn.Dense(32, 32), nn.Tanh(), nn.Dense(32, 1)], rng=0)
-rate = nn.CosineDecay(0.01, steps=100 * 13)  # 13 steps an epoch; small ones at the end average the noise out
+rate = nn.CosineDecay(0.01)  # down to 0 over the training; small steps at the end average the noise out
 model.fit(X, y, loss=nn.MeanSquaredError(), optimizer=nn.Adam(rate), epochs=100)
 
 pred = model.predict(X_test)

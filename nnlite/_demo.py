@@ -100,7 +100,7 @@ class _Demo:
 
     def fit(self) -> None:
         """Train, with a bar if somebody watches, and predict the test rows."""
-        schedule = OneCycle(self.rate, steps=self.epochs * self.steps_per_epoch)
+        schedule = OneCycle(self.rate)  # as long as the training
         begun = time.perf_counter()
         self.history: History = self.model.fit(
             *self.train,

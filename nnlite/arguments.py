@@ -210,8 +210,10 @@ def _declared(cls: type) -> frozenset[str]:
     """Return the arguments, the annotated names, and what can be set by a property."""
     import inspect
 
-    names = set(inspect.signature(cls.__init__).parameters) - {"self"}  # type: ignore[misc]
-    for base in cls.__mro__:
+    names: set[str] = set()
+    for base in cls.__mro__[:-1]:
+        if "__init__" in vars(base):
+            names |= set(inspect.signature(vars(base)["__init__"]).parameters) - {"self"}
         own = vars(base).get("__annotations__", {})
         names |= {name for name, kind in own.items() if not f"{kind}".startswith(("ClassVar", "typing.Cl"))}
         names |= {name for name, kind in vars(base).items() if isinstance(kind, property) and kind.fset}

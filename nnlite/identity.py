@@ -16,6 +16,7 @@ from nnlite.errors import ArgumentError
 from nnlite.files import short
 from nnlite.loop import Loop
 from nnlite.optimizers import Optimizer
+from nnlite.schedules import Schedule
 from nnlite.second_order import FullBatchOptimizer
 from nnlite.sources import Arrays, Source
 from nnlite.splits import HeldOut
@@ -62,6 +63,7 @@ def describe(loop: Loop, callbacks: Sequence[Callback], *, shuffle: Any) -> dict
         "frozen": sorted(model.params.frozen),
         "optimizer": type(state.optimizer).__name__,
         **{f"optimizer {name}": _plain(value) for name, value in arguments(state.optimizer)},
+        **_length(state),
         "training data": _fingerprint(loop.data),
         "batch_size": batch_size,
         "shuffle": "a function" if callable(shuffle) else shuffle,
@@ -70,6 +72,13 @@ def describe(loop: Loop, callbacks: Sequence[Callback], *, shuffle: Any) -> dict
         "callbacks": [_name(callback) for callback in callbacks],
         "rng": [[type(one.bit_generator).__name__ for one in _each(rng)] for rng in loop.rngs],
     }
+
+
+def _length(state: TrainingState) -> dict[str, int]:
+    """Return the number of epochs, if the learning rate goes by it."""
+    rate = state.optimizer.learning_rate
+    lasts = isinstance(rate, Schedule) and rate.lasts
+    return {f"epochs, as long as which {rate} lasts,": state.epochs} if lasts else {}
 
 
 def texts(state: TrainingState) -> dict[str, Any]:
@@ -218,7 +227,7 @@ def scheduled_rate(optimizer: Optimizer, steps: int) -> Any:
     Returns
     -------
     float, ndarray of shape (replicas,), or None
-        None without a schedule.
+        None without a schedule, and of one whose lengths only `fit` knows.
 
     Examples
     --------
@@ -227,6 +236,8 @@ def scheduled_rate(optimizer: Optimizer, steps: int) -> Any:
     0.25
     """
     schedule = optimizer.learning_rate
+    if isinstance(schedule, Schedule) and schedule.settle(1, 1) is not schedule:
+        return None  # only fit knows its lengths; its arguments say all
     return check_numbers("the schedule", schedule(max(steps - 1, 0))) if callable(schedule) else None
 
 

@@ -40,6 +40,9 @@ from nnlite.weighting import MeanWeight, RunningMean, sum_and_rows
 
 __all__ = ["Epoch", "GoOn", "Loop", "finite_nets"]
 
+#: A warning is given if a schedule is over so much of the training before its end.
+WASTED = 0.05
+
 
 class Before:
     """What training changes, as it was before it."""
@@ -204,6 +207,7 @@ class Loop:
         self.epoch = Epoch(params.replicas)  # one for all, which saves a microsecond in each
         self.nothing = self.epoch.total
         self.keep_draws = keep_draws
+        self.first_step: int | None = None  # how many the optimizer had made before this training
         self.start_draws: list[Any] = []
         self.epoch_draws: list[Any] = []
         self.restore: Callable[[bool], None] | None = None
@@ -230,6 +234,29 @@ class Loop:
         weight = self.data.row_weights if isinstance(self.data, Arrays) else None
         if weight is not None and self.data.rule is None:
             self.mean_weight = MeanWeight(*sum_and_rows(weight))
+
+    def settle_schedule(self) -> None:
+        """Tell the optimizer how long the training is; warn of a schedule that is over long before."""
+        state, optimizer = self.state, self.state.optimizer
+        if not isinstance(optimizer, Optimizer):
+            return
+        if self.first_step is None:
+            self.first_step = optimizer.steps
+        count = self.data.batches_in_epoch
+        steps = None if count is None else state.epochs * count
+        optimizer.take_time(self.first_step, steps, count)
+        over = optimizer.over
+        if steps is None or over is None or state.rank:
+            return
+        wasted = self.first_step + steps - max(over, self.first_step)
+        if wasted > WASTED * steps:
+            warnings.warn(
+                "fit(optimizer=): expected a schedule that lasts as long as the training, "
+                f"{steps} steps, got {optimizer.learning_rate}, which is over after {over} steps: "
+                f"{wasted} have a rate of {np.max(optimizer.rate_at(over)):.2g}. Leave its length out, and "
+                f"it lasts as long as each fit; or write steps={self.first_step + steps}.",
+                stacklevel=6,
+            )
 
     def note_interrupt(self) -> bool:
         """Take note of Ctrl-C; tell whether it is the second one, of a user who does not want to wait."""
@@ -273,6 +300,7 @@ class Loop:
                 if isinstance(self.validation, HeldOut) and isinstance(self.data, Arrays):
                     self.data, self.validation = self.data.split(self.validation, self.rng)
                 self.settle_weights()
+                self.settle_schedule()
                 self.adapt()
                 self.draw_again()
                 self.train(state.optimizer)

@@ -22,6 +22,7 @@ from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.habits import missing_names
 from nnlite.memory import zeros
 from nnlite.parameters import Parameters
+from nnlite.schedules import Schedule
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Lion", "Optimizer", "RMSProp"]
 
@@ -42,7 +43,7 @@ class Optimizer(Declared):
     ----------
     learning_rate : float, ndarray of shape (replicas,), or callable
         The rate, one rate for each replica, or a schedule: a function from the number of
-        steps made so far to either.
+        steps made so far to either. Whatever ``float()`` takes is a rate.
     clip_norm : float, optional
         Scale the gradient down if its Euclidean norm over all trainable parameters (with
         replicas: of each replica) is larger than this.
@@ -93,6 +94,7 @@ class Optimizer(Declared):
         weight_decay: Rate = 0.0,
     ) -> None:
         name = type(self).__name__
+        self._time: tuple[int, int | None, int | None] | None = None
         self.learning_rate = learning_rate
         self.clip_norm = _check_clip(f"{name}(clip_norm=)", clip_norm)
         self.clip_value = _check_clip(f"{name}(clip_value=)", clip_value)
@@ -119,6 +121,49 @@ class Optimizer(Declared):
                 f"Write {value.__name__}(...).",
             )
         self._learning_rate = value if callable(value) else check_numbers(where, value, low_open=True)
+        self._settle()
+
+    def take_time(self, start: int, steps: int | None, steps_per_epoch: int | None) -> None:
+        """Take note of how long the training is, which schedules go by; `fit` calls it.
+
+        Parameters
+        ----------
+        start : int
+            How many steps were made before it. A schedule that lasts as long as the training counts
+            from here, any other one from the first step.
+        steps : int or None
+            How many steps it has; None if that is not known.
+        steps_per_epoch : int or None
+            How many an epoch has.
+
+        Raises
+        ------
+        ArgumentError
+            If the schedule needs what is not known.
+
+        Examples
+        --------
+        >>> from nnlite import CosineDecay
+        >>> optimizer = SGD(CosineDecay(0.5))
+        >>> optimizer.take_time(0, 100, 10)
+        >>> optimizer.rate_at(50)
+        0.25
+        """
+        self._time = start, steps, steps_per_epoch
+        self._settle()
+
+    @property
+    def over(self) -> int | None:
+        """After how many steps the schedule has come down to next to nothing, if that is known."""
+        return self._schedule.over if isinstance(self._schedule, Schedule) else None
+
+    def _settle(self) -> None:
+        """Give the schedule lengths in steps, if it has none and they are known."""
+        self._schedule = self._learning_rate
+        if isinstance(self._learning_rate, Schedule) and self._time is not None:
+            start, *lengths = self._time
+            settled = self._learning_rate.settle(*lengths)
+            self._schedule = _From(settled, start) if self._learning_rate.lasts and start else settled
 
     @property
     def weight_decay(self) -> float | Array:
@@ -157,7 +202,7 @@ class Optimizer(Declared):
         >>> SGD(lambda step: 0.5**step).rate_at(3)
         0.125
         """
-        rate = self._learning_rate
+        rate = self._schedule
         if callable(rate):
             rate = check_numbers(f"the schedule of {type(self).__name__} at step {step}", rate(step))
         return rate * self.rate_factor
@@ -246,6 +291,8 @@ class Optimizer(Declared):
         self.rate_factor = 1.0
         self.state = {}
         self._owner: weakref.ref[Parameters] | None = None
+        self._time = None
+        self._settle()
         self._release()
 
     def _release(self) -> None:
@@ -399,6 +446,21 @@ class Optimizer(Declared):
         rate = self.learning_rate
         shown = f"{len(rate)} rates" if isinstance(rate, np.ndarray) else f"{rate!r}"
         return f"{type(self).__name__}(learning_rate={shown}, steps={self.steps})"
+
+
+class _From(Schedule):
+    """A schedule that counts from the beginning of a training, by an optimizer that has made steps before."""
+
+    def __init__(self, schedule: Schedule, start: int) -> None:
+        self.schedule, self.start = schedule, start
+
+    @property
+    def over(self) -> int | None:
+        """The end of the schedule."""
+        return None if self.schedule.over is None else self.start + self.schedule.over
+
+    def __call__(self, step: int) -> float:
+        return self.schedule(max(step - self.start, 0))
 
 
 def _acts(decay: float | Array) -> bool:

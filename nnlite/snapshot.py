@@ -82,6 +82,7 @@ def capture(
         "buffers": [layer.buffers for layer in state.model.layers],
         "optimizer": _kept_by(optimizer),
         "changed": changed_arguments(optimizer, training),
+        "first_step": loop.first_step,
         "scheduled": scheduled_rate(optimizer, optimizer.steps) if isinstance(optimizer, Optimizer) else None,
         "draws": [loop.start_draws, None if now is None else loop.epoch_draws, get_states(loop.rngs)],
         "epoch": None if now is None else _epoch(loop, now),
@@ -270,6 +271,8 @@ def _check_arrays(loop: Loop, saved: dict[str, Any]) -> None:
     for name in slots:
         _need(name not in found or _is_like(found[name], shape, dtype), f"{name} of another shape")
     if isinstance(optimizer, Optimizer):
+        first = saved.get("first_step", 0)  # missing in older files
+        _need(_is_count(first) and first <= found["steps"], "no beginning")
         _need(_is_count(found["steps"]) and _is_value(found["rate_factor"], params.replicas), "no steps")
     names = {name for name, _ in arguments(optimizer)}
     for name, value in saved["changed"].items():
@@ -373,6 +376,7 @@ def restore(
     state._left = {one["replica"]: (one["slots"], one["draws"]) for one in saved["left"]}
     start, epoch, now = saved["draws"]
     loop.done = saved["done"]
+    loop.first_step = saved.get("first_step", 0)
     loop.stepped, loop.start_size = saved["stepped"], saved["start_size"]
     if saved["backup"] is not None:
         loop.backup[...] = saved["backup"]

@@ -138,6 +138,11 @@ class Arrays:
             arrays, batch_size=batch_size, rng=rng, own=self.own[: len(arrays)], cut=cutter
         )
 
+    @property
+    def batches_in_epoch(self) -> int:
+        """How many batches each pass has."""
+        return len(self.cutter.slices(self.rows, self.batch_size))
+
     def __iter__(self) -> Iterator[Batch]:
         if self.weight is None:
             return ((x, y, None) for x, y in self._batches)
@@ -539,6 +544,14 @@ class Stream:
         self.loss = loss
         self.where = where
         self.cutter = WHOLE
+
+    @property
+    def batches_in_epoch(self) -> int | None:
+        """How many batches each pass has, if their source has a length."""
+        try:
+            return len(self.batches)
+        except (TypeError, NotImplementedError):  # a function, or a DataLoader over what has no length
+            return None
 
     def __iter__(self) -> Iterator[Batch]:
         return (share(batch, self.cutter) for batch in self.in_order())

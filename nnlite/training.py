@@ -28,6 +28,7 @@ from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer
 from nnlite.packing import PackedRows
 from nnlite.ranks import NUMBERS, Alone, launched
+from nnlite.schedules import Schedule
 from nnlite.second_order import FullBatchOptimizer
 from nnlite.snapshot import capture, check, restore
 from nnlite.sources import Arrays, training_source, validation_source
@@ -93,6 +94,9 @@ def fit(
                     draw = shuffle
                     order = Order(lambda rows: ranks.from_first(lambda: draw(rows)))
                 data.cut(batch_size or (data.rows if full else 32), None if full else order)
+            if isinstance(optimizer, Optimizer) and isinstance(optimizer.learning_rate, Schedule):
+                # How long it is depends on the part that is held out; that it can be told does not.
+                optimizer.learning_rate.settle(data.batches_in_epoch, data.batches_in_epoch)
 
             columns = ["epoch", "loss", *chosen]
             if held_out is not None:

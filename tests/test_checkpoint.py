@@ -146,6 +146,10 @@ SCHEDULES = {
     "CosineDecay": lambda: nn.schedules.CosineDecay(0.05, steps=12),
     "WarmUp": lambda: nn.schedules.WarmUp(nn.schedules.ConstantRate(0.05), steps=6),
     "OneCycle": lambda: nn.schedules.OneCycle(0.05, steps=12),
+    "CosineRestarts": lambda: nn.schedules.CosineRestarts(0.05, steps=5),
+    "PiecewiseConstant": lambda: nn.schedules.PiecewiseConstant([0.05, 0.02], boundaries=[1], unit="epochs"),
+    "PolynomialDecay": lambda: nn.schedules.PolynomialDecay(0.05),
+    "as long as the training": lambda: nn.schedules.WarmUp(nn.schedules.CosineDecay(0.05), epochs=1),
     "a function": lambda: lambda step: 0.05 / (1 + step),
 }
 
@@ -158,7 +162,10 @@ def test_every_schedule(job, kind):
 
 
 def test_all_schedules_are_here():
-    assert set(SCHEDULES) - {"a function"} == set(nn.schedules.__all__) - {"Schedule", "ScheduleLike"}
+    assert set(SCHEDULES) - {"as long as the training", "a function"} == set(nn.schedules.__all__) - {
+        "Schedule",
+        "ScheduleLike",
+    }
 
 
 @pytest.mark.parametrize(
@@ -454,7 +461,7 @@ class TestWhatUsersWrite:
                     state.optimizer.momentum = number
 
         def make():
-            return net(), {"callbacks": [Late()], "optimizer": nn.SGD(nn.schedules.CosineDecay(0.1, steps=9))}
+            return net(), {"callbacks": [Late()], "optimizer": nn.SGD(nn.schedules.CosineDecay(0.1))}
 
         job(make).check()
 

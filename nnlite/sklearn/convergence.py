@@ -124,6 +124,8 @@ class Recorder(Callback):
     False
     """
 
+    history: History
+
     def __init__(self) -> None:
         self.history = History()
 

@@ -119,11 +119,8 @@ class SklearnLBFGS(LBFGS):
     0
     """
 
-    message: str
-    iterations: int
-
-    iterations = 0
-    message = ""
+    iterations: int = 0
+    message: str = ""
 
     def minimize(
         self,

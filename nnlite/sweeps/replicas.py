@@ -15,6 +15,7 @@ from nnlite.errors import DivergenceError
 from nnlite.history import History
 from nnlite.model import PREDICT_ROWS, Sequential
 from nnlite.optimizers import Optimizer
+from nnlite.schedules import Schedule, ScheduleLike
 from nnlite.streams import Generators, Seeds
 
 __all__ = ["Part", "ScheduleMaker", "bytes_for_one", "cut", "join", "like", "train"]
@@ -74,6 +75,35 @@ class _Keep(Callback):
         state._warns_of_replicas = False
 
 
+class _Each(Schedule):
+    """Schedules of as many replicas."""
+
+    def __init__(self, schedules: tuple[ScheduleLike, ...]) -> None:
+        self.schedules = schedules
+
+    @property
+    def lasts(self) -> bool:
+        return any(isinstance(one, Schedule) and one.lasts for one in self.schedules)
+
+    @property
+    def over(self) -> int | None:
+        ends = [one.over if isinstance(one, Schedule) else None for one in self.schedules]
+        known = [end for end in ends if end is not None]
+        return max(known) if len(known) == len(ends) else None
+
+    def settle(self, steps: int | None, steps_per_epoch: int | None) -> Schedule:
+        settled = (
+            one.settle(steps, steps_per_epoch) if isinstance(one, Schedule) else one for one in self.schedules
+        )
+        return _Each(tuple(settled))
+
+    def __call__(self, step: int) -> Any:
+        return [float(rate(step)) for rate in self.schedules]
+
+    def __repr__(self) -> str:
+        return f"{self.schedules[0]}"  # they differ in the rate alone
+
+
 def train(
     model: Sequential,
     pairs: Sequence[tuple[float, int]],
@@ -88,8 +118,7 @@ def train(
     optimizer, keep = copy.deepcopy(template), _Keep()
     optimizer.learning_rate = np.array([rate for rate, _ in pairs])
     if schedule is not None:
-        schedules = [schedule(rate) for rate, _ in pairs]
-        optimizer.learning_rate = lambda step: [float(rate(step)) for rate in schedules]
+        optimizer.learning_rate = _Each(tuple(schedule(rate) for rate, _ in pairs))
     options = {**options, "callbacks": [keep, *options["callbacks"]]}
     try:
         twin.fit(X, y, optimizer=optimizer, **options)

@@ -77,7 +77,8 @@ def sweep(
     optimizer : Optimizer, optional
         Is copied, and the copy given the rates in place of its own; `SGD` by default.
     schedule : function from a rate to a schedule, optional
-        For rates that change during training: ``lambda rate: CosineDecay(rate, steps=500)``.
+        For rates that change during training: ``CosineDecay``, which lasts as long as each of them,
+        or ``lambda rate: WarmUp(CosineDecay(rate), epochs=5)``.
     epochs : int
         How many times to go over the data, at least 2.
     batch_size, weight, validation, metrics, callbacks
@@ -294,7 +295,7 @@ def _check_optimizer(optimizer: Any) -> Optimizer:
             where,
             "an optimizer whose rate is a number, in whose place the rates of the sweep are put",
             f"one with the schedule {optimizer.learning_rate!r}",
-            "Write schedule=lambda rate: nnlite.CosineDecay(rate, steps=500), for instance.",
+            "Write schedule=lambda rate: nnlite.CosineDecay(rate), for instance.",
         )
     if isinstance(optimizer.weight_decay, np.ndarray):
         raise ArgumentError(
@@ -318,7 +319,7 @@ def _check_schedule(schedule: Any, rate: float) -> None:
             "sweep(schedule=)",
             "a function from a rate to a schedule",
             f"{schedule!r}" + (f", which gives {made!r}" if callable(schedule) else ""),
-            "Write schedule=lambda rate: nnlite.CosineDecay(rate, steps=500), for instance.",
+            "Write schedule=lambda rate: nnlite.CosineDecay(rate), for instance.",
         )
 
 

@@ -53,8 +53,11 @@ COMPARED = {
     schedules: {
         "ConstantRate": "test_optimizers_parity.py::test_hundred_steps_with_a_schedule",
         "CosineDecay": "test_schedules_parity.py::test_cosine_decay_up_to_its_last_step",
+        "CosineRestarts": "test_schedules_parity.py::test_cosine_restarts",
         "ExponentialDecay": "test_schedules_parity.py::test_exponential_decay",
         "OneCycle": "test_schedules_parity.py::test_one_cycle",
+        "PiecewiseConstant": "test_schedules_parity.py::test_piecewise_constant",
+        "PolynomialDecay": "test_schedules_parity.py::test_polynomial_decay",
         "StepDecay": "test_schedules_parity.py::test_step_decay",
         "WarmUp": "test_schedules_parity.py::test_warm_up_of_a_constant_rate",
     },

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 from parity_tools import assert_close, torch
 
-from nnlite.schedules import CosineDecay, ExponentialDecay, OneCycle, StepDecay, WarmUp
+from nnlite.schedules import (
+    CosineDecay,
+    CosineRestarts,
+    ExponentialDecay,
+    OneCycle,
+    PiecewiseConstant,
+    PolynomialDecay,
+    StepDecay,
+    WarmUp,
+)
 
 lr_scheduler = torch.optim.lr_scheduler
 
@@ -66,6 +75,33 @@ def test_warm_up_in_front_of_an_exponential_decay():
         return lr_scheduler.ChainedScheduler([warm_up, lr_scheduler.ExponentialLR(optimizer, 0.95)])
 
     assert_same(WarmUp(ExponentialDecay(0.1, factor=0.95), steps=12, start=0.1), torch_rates(make))
+
+
+@pytest.mark.parametrize(
+    ("steps", "growth", "final"), [(10, 1, 0.0), (7, 2, 0.02), (1, 3, 0.0), (150, 1, 0.0)]
+)
+def test_cosine_restarts(steps, growth, final):
+    def make(optimizer):
+        return lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=steps, T_mult=growth, eta_min=final)
+
+    assert_same(CosineRestarts(0.1, steps=steps, growth=growth, final=final), torch_rates(make))
+
+
+@pytest.mark.parametrize(("steps", "power"), [(50, 1.0), (99, 2.0), (120, 0.5)])
+def test_polynomial_decay(steps, power):
+    def make(optimizer):
+        return lr_scheduler.PolynomialLR(optimizer, total_iters=steps, power=power)
+
+    assert_same(PolynomialDecay(0.1, steps=steps, power=power), torch_rates(make))
+
+
+@pytest.mark.parametrize("boundaries", [[30, 60], [1], [10, 11, 12, 99]])
+def test_piecewise_constant(boundaries):
+    def make(optimizer):
+        return lr_scheduler.MultiStepLR(optimizer, milestones=boundaries, gamma=0.1)
+
+    rates = [0.1 * 0.1**number for number in range(len(boundaries) + 1)]
+    assert_same(PiecewiseConstant(rates, boundaries=boundaries), torch_rates(make))
 
 
 @pytest.mark.parametrize("steps", [10, 33, 100])
