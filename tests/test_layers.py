@@ -165,10 +165,11 @@ def test_a_copy_of_a_layer_takes_its_numbers_and_leaves_the_model(duplicate, rep
         ([nn.Dense(2, 3), nn.Tanh()], GlorotUniform()),
         ([nn.Dense(2, 3), nn.Sigmoid(), nn.Dense(3, 3), nn.ReLU()], GlorotUniform()),
         ([nn.Dense(2, 3), nn.Dense(3, 3), nn.ReLU()], None),
-        ([nn.Dense(2, 3)], None),
+        ([nn.Dense(2, 3)], HeNormal(negative_slope=3.0)),
+        ([nn.Dense(2, 3), nn.Dropout(0.5)], HeNormal(negative_slope=3.0)),
     ],
 )
-def test_the_activation_that_follows_chooses_the_initializer(layers, expected):
+def test_what_follows_chooses_the_initializer(layers, expected):
     layers = [copy.deepcopy(layer) for layer in layers]
     model = nn.Sequential(layers, rng=0)
     assert default_initializer(model.layers, 0) == expected
