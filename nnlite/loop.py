@@ -285,7 +285,7 @@ class Loop:
         state, history = self.state, self.state.history
         started: list[Callback] = []
         # A loss that is not finite ends training with an error that says more than NumPy's warnings.
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"), self._noting_ctrl_c():
+        with np.errstate(all="ignore"), self._noting_ctrl_c():
             try:
                 if self.restore is not None:
                     self.restore(False)

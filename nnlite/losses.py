@@ -8,6 +8,7 @@ To write your own, subclass `Loss` and write ``value_and_grad``, or subclass
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -268,6 +269,7 @@ class PointwiseLoss(Loss):
         """
         raise NotImplementedError(f"{type(self).__name__}.pointwise is not written yet")
 
+    @np.errstate(under="ignore")
     def value_and_grad(
         self, pred: Array, target: AnyArray, weight: Array | None = None
     ) -> tuple[Value, Array]:
@@ -478,9 +480,9 @@ class Hinge(PointwiseLoss):
 class BinaryCrossEntropy(PointwiseLoss):
     """For yes or no, once or for several labels at a time, from logits.
 
-    With ``p = sigmoid(pred)``: ``-(target * log(p) + (1 - target) * log(1 - p))``. It is
-    computed as ``max(pred, 0) - target * pred + log(1 + exp(-|pred|))``, which loses
-    nothing at any logit. The slope is ``p - target``.
+    With ``p = sigmoid(pred)``: ``-(w * target * log(p) + (1 - target) * log(1 - p))``, where w is
+    `pos_weight`. The slope is ``p - target`` if that is 1. Both are computed as sums of what is
+    wrong, without a difference of large numbers, so that they lose nothing at any logit.
 
     Targets are 0 and 1, or anything between, in the shape of the predictions; or, for a
     model with one output, integers 0 and 1 of shape (batch,).
@@ -489,14 +491,23 @@ class BinaryCrossEntropy(PointwiseLoss):
     ----------
     label_smoothing : float
         In [0, 1): targets become ``target * (1 - s) + s / 2``.
+    pos_weight : float or sequence of float, optional
+        How much a yes counts beside a no, at least 0; with several outputs one number for all, or one
+        for each, such as no's over yes's. It multiplies the loss of the yes, as in PyTorch's
+        BCEWithLogitsLoss; what the average divides by stays the same.
 
     Raises
     ------
     ArgumentTypeError, ArgumentError
-        If `label_smoothing` is no number in [0, 1).
+        If `label_smoothing` is no number in [0, 1), or `pos_weight` is not finite or negative.
+    ShapeError
+        When it is called, if `pos_weight` has not one number for each output.
 
     Examples
     --------
+    >>> BinaryCrossEntropy(pos_weight=3.0).value_and_grad(np.array([[0.0], [0.0]]), np.array([1, 0]))[1]
+    array([[-0.75],
+           [ 0.25]])
     >>> value, grad = BinaryCrossEntropy().value_and_grad(np.array([[0.0], [1e4]]), np.array([1, 1]))
     >>> round(value, 6)
     0.346574
@@ -507,21 +518,50 @@ class BinaryCrossEntropy(PointwiseLoss):
 
     from_logits: ClassVar[bool] = True
 
-    def __init__(self, *, label_smoothing: float = 0.0) -> None:
+    def __init__(
+        self, *, label_smoothing: float = 0.0, pos_weight: float | Sequence[float] | None = None
+    ) -> None:
         self.label_smoothing = _check_smoothing(self, label_smoothing)
+        self.pos_weight = None if pos_weight is None else _check_pos_weight(pos_weight)
 
     def pointwise(self, pred: Array, target: Array) -> tuple[Array, Array]:
-        """Compute the loss and ``sigmoid(pred) - target``."""
-        if self.label_smoothing:
-            target = target * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
+        """Compute the loss and its slope, ``sigmoid(pred) - target`` without `pos_weight`."""
+        yes = ~np.signbit(pred)  # what the logit says
         tail = np.exp(-np.abs(pred))  # never above 1
+        smooth = self.label_smoothing
+        # What the logit is wrong about, with its sign: 1 - target for a yes and -target for a no.
+        gap = yes - target
+        if smooth:
+            gap *= 1 - smooth
+            gap += np.copysign(pred.dtype.type(0.5 * smooth), pred)
         values = np.log1p(tail)
-        values += np.maximum(pred, 0)
-        values -= target * pred
-        slopes = np.where(pred >= 0, 1, tail)
-        slopes /= 1 + tail
-        slopes -= target
-        return values, slopes
+        tail /= 1 + tail  # the chance of the other answer
+        if self.pos_weight is not None:
+            return self._weighted(pred, yes, gap, tail, values)
+        values += pred * gap
+        return values, gap - np.copysign(tail, pred)
+
+    def _weighted(
+        self, pred: Array, yes: AnyArray, gap: Array, other: Array, sure: Array
+    ) -> tuple[Array, Array]:
+        """Let what is paid for a yes in the target count more."""
+        factor = self._factors(pred)
+        wrong = np.abs(gap)
+        right = (1 - wrong) * np.where(yes, factor, 1)
+        wrong *= np.where(yes, 1, factor)
+        slopes = wrong * (1 - other) - right * other
+        return sure * (wrong + right) + np.abs(pred) * wrong, np.where(yes, slopes, -slopes)
+
+    def _factors(self, pred: Array) -> Array:
+        factor = np.asarray(self.pos_weight, pred.dtype)
+        if factor.ndim and factor.shape != pred.shape[-1:]:
+            raise ShapeError(
+                f"{self}",
+                f"one pos_weight, or one for each of {pred.shape[-1]} outputs",
+                f"{len(factor)}",
+                "Give as many numbers as the last layer has outputs.",
+            )
+        return factor
 
     def _arrange(self, target: AnyArray, pred_shape: tuple[int, ...]) -> AnyArray:
         if pred_shape[-1] == 1 and _is_ids(target, pred_shape):
@@ -647,6 +687,7 @@ class SoftmaxCrossEntropy(Loss):
     def __init__(self, *, label_smoothing: float = 0.0) -> None:
         self.label_smoothing = _check_smoothing(self, label_smoothing)
 
+    @np.errstate(under="ignore")
     def value_and_grad(
         self, pred: Array, target: AnyArray, weight: Array | None = None
     ) -> tuple[Value, Array]:
@@ -776,6 +817,7 @@ class GaussianNLL(Loss):
     def __init__(self, *, min_variance: float = 1e-6) -> None:
         self.min_variance = check_number("GaussianNLL(min_variance)", min_variance, low=0, low_open=True)
 
+    @np.errstate(under="ignore")
     def value_and_grad(
         self, pred: Array, target: AnyArray, weight: Array | None = None
     ) -> tuple[Value, Array]:
@@ -789,11 +831,12 @@ class GaussianNLL(Loss):
         mean, log_variance = pred[..., :columns], pred[..., columns:]
         floor = math.log(self.min_variance)
         s = np.maximum(log_variance, floor)
-        precision = np.exp(-s)
+        deviations = np.exp(-0.5 * s)  # by the root of the variance, or the square of the gap could overflow
         gap = mean - target.astype(pred.dtype, copy=False)
-        surprise = gap * gap * precision
+        gap *= deviations
+        surprise = gap * gap
         grad = np.empty_like(pred)
-        np.multiply(gap, precision, out=grad[..., :columns])
+        np.multiply(gap, deviations, out=grad[..., :columns])
         grad[..., columns:] = 0.5 * (1 - surprise) * (log_variance > floor)
         grad *= shares
         return _average(0.5 * (s + surprise), shares), _clear(grad, shares)
@@ -813,6 +856,18 @@ class GaussianNLL(Loss):
         array = check_rows(f"{self} target", target)
         _check_same_shape(self, array.shape, self._target_shape(pred_shape))
         return self._cast(array, dtype)
+
+
+def _check_pos_weight(value: Any) -> float | tuple[float, ...]:
+    """Check one number, or one for each output; what is stored is written into files as it is."""
+    where = "BinaryCrossEntropy(pos_weight=)"
+    if np.ndim(value) == 0:
+        return check_number(where, value, low=0)
+    numbers = check_rows(where, value)
+    if numbers.ndim != 1:
+        fix = "Give one number for each output."
+        raise ShapeError(where, "a number, or a list of numbers", f"shape {numbers.shape}", fix)
+    return tuple(check_number(f"{where}[{place}]", one, low=0) for place, one in enumerate(numbers.tolist()))
 
 
 def _check_smoothing(loss: Loss, value: float) -> float:

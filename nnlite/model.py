@@ -403,6 +403,7 @@ class Sequential(Explained):
             ),
         )
 
+    @np.errstate(under="ignore")
     def forward(self, x: Any, ctx: ModelContext | None = None) -> Array:
         """Run the input through all layers.
 
@@ -443,6 +444,7 @@ class Sequential(Explained):
         ctx.output_shape = x.shape
         return x
 
+    @np.errstate(under="ignore")
     def backward(self, dy: Array, ctx: ModelContext) -> Array | None:
         """Trace the blame from the output back to every parameter.
 
@@ -501,6 +503,7 @@ class Sequential(Explained):
             blame = dx
         return blame
 
+    @np.errstate(under="ignore")
     def loss_and_grad(
         self, x: Any, y: Any, loss: Loss, *, weight: Any = None, ctx: ModelContext | None = None
     ) -> Value:
@@ -642,6 +645,7 @@ class Sequential(Explained):
 
     # Using it.
 
+    @np.errstate(under="ignore")
     def predict(self, X: Any, *, batch_size: int = PREDICT_ROWS, out: Array | None = None) -> Array:
         """Compute the output for any number of rows.
 
@@ -965,6 +969,7 @@ class Sequential(Explained):
         return self.replica(history.best_replica(monitor, higher_is_better=bool(higher_is_better)))
 
     @explained
+    @np.errstate(under="ignore")
     def evaluate(
         self,
         X: Any,

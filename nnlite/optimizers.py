@@ -235,6 +235,7 @@ class Optimizer(Declared):
         """
         raise NotImplementedError(f"{type(self).__name__}.update is not written yet")
 
+    @np.errstate(under="ignore")
     def step(self, params: Parameters) -> None:
         """Move all trainable parameters once.
 

@@ -68,7 +68,7 @@ def clueless(loss: Loss, twin: Twin, pred: Array) -> dict[str, Any]:
 def _even_guess(loss: Loss, outputs: int) -> str | None:
     if type(loss) is SoftmaxCrossEntropy:
         return f"an even guess between {outputs} classes, ln {outputs}"
-    if type(loss) is BinaryCrossEntropy:
+    if type(loss) is BinaryCrossEntropy and loss.pos_weight is None:
         return "an even guess between yes and no, ln 2"
     if type(loss) is Hinge:
         return "an answer of 0, undecided between -1 and +1"

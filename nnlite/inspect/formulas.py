@@ -118,6 +118,8 @@ def formula(loss: Loss) -> str:
     """
     if type(loss) is Masked:
         return f"{formula(loss.loss)}, and 0 where the target is missing"
+    if isinstance(loss, BinaryCrossEntropy) and loss.pos_weight is not None:
+        return "mean of -(pos_weight*target*ln p + (1 - target)*ln(1 - p)), p = sigmoid(answer)"
     if type(loss) in POINTWISE:
         return f"mean of {POINTWISE[type(loss)][0]}"
     if type(loss) is SoftmaxCrossEntropy:
@@ -278,7 +280,7 @@ def _row(loss: Loss, pred: Array, target: Any) -> str:
     if type(loss) is GaussianNLL:
         return f"{_gaussian(pred, target)} ="
     inner = loss.loss if type(loss) is Masked else loss
-    if type(inner) not in POINTWISE:
+    if type(inner) not in POINTWISE or getattr(inner, "pos_weight", None) is not None:
         return f"{loss} says"
     term = POINTWISE[type(inner)][1]
     goals = np.ravel(target).astype(float).tolist()

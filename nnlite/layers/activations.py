@@ -49,13 +49,14 @@ def sigmoid(x: Array) -> Array:
     array([0. , 0.5, 1. ])
     """
     # exp overflows to inf for x below -88 in float32, and 1 / (1 + inf) is the right answer, 0.
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         y: Array = np.exp(-x)
-    y += 1
-    np.reciprocal(y, out=y)
+        y += 1
+        np.reciprocal(y, out=y)
     return y
 
 
+@np.errstate(over="ignore", under="ignore")
 def log_softmax(x: Array) -> Array:
     """Compute the logarithm of the softmax over the last axis.
 
@@ -192,6 +193,7 @@ class ELU(Layer):
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = check_number("ELU(alpha)", alpha, low=0, low_open=True)
 
+    @np.errstate(under="ignore")
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
         """Compute the unit."""
         y = np.expm1(np.minimum(x, 0))  # the minimum keeps large x from overflowing
@@ -201,6 +203,7 @@ class ELU(Layer):
             ctx.save(y)
         return y
 
+    @np.errstate(under="ignore")
     def backward(self, dy: Array, ctx: Context) -> Array:
         """Scale the blame by the slope: 1 above zero, ``y + alpha`` below."""
         (y,) = ctx.saved
@@ -241,6 +244,7 @@ class GELU(Layer):
     def __init__(self, *, approximate: bool = False) -> None:
         self.approximate = check_bool("GELU(approximate=)", approximate)
 
+    @np.errstate(under="ignore")
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
         """Compute x times its gate."""
         gate = self._gate(x)
@@ -248,6 +252,7 @@ class GELU(Layer):
             ctx.save(x, gate)
         return x * gate
 
+    @np.errstate(under="ignore")
     def backward(self, dy: Array, ctx: Context) -> Array:
         """Scale the blame by ``gate + x * slope of the gate``."""
         x, gate = ctx.saved
@@ -259,6 +264,7 @@ class GELU(Layer):
 
     def _gate(self, x: Array) -> Array:
         if self.approximate:
+            x = np.clip(x, -_FLAT, _FLAT)
             gate = np.tanh(_TANH_SCALE * (x + _CUBIC * x * x * x))
             gate += 1
             gate *= 0.5
@@ -269,6 +275,7 @@ class GELU(Layer):
         return phi
 
     def _gate_slope(self, x: Array, gate: Array) -> Array:
+        x = np.clip(x, -_FLAT, _FLAT)
         if self.approximate:  # with t the tanh, 1 - t**2 = 4 * gate * (1 - gate)
             return 2 * _TANH_SCALE * gate * (1 - gate) * (1 + 3 * _CUBIC * x * x)
         slope = np.exp(-0.5 * x * x)
@@ -278,6 +285,8 @@ class GELU(Layer):
 
 _TANH_SCALE = math.sqrt(2 / math.pi)
 _CUBIC = 0.044715
+#: Beyond it the gate is 0 or 1 in float64 too, and its slope 0; but squares and cubes could overflow.
+_FLAT = 40.0
 
 
 class SiLU(Layer):
@@ -298,6 +307,7 @@ class SiLU(Layer):
 
     feeding_initializer: InitializerLike | None = HeNormal()
 
+    @np.errstate(under="ignore")
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
         """Compute ``x * sigmoid(x)``."""
         gate = sigmoid(x)
@@ -306,6 +316,7 @@ class SiLU(Layer):
             ctx.save(y, gate)
         return y
 
+    @np.errstate(under="ignore")
     def backward(self, dy: Array, ctx: Context) -> Array:
         """Scale the blame by the slope ``s + y * (1 - s)``."""
         y, gate = ctx.saved
@@ -339,6 +350,7 @@ class Sigmoid(Layer):
             ctx.save(y)
         return y
 
+    @np.errstate(under="ignore")
     def backward(self, dy: Array, ctx: Context) -> Array:
         """Scale the blame by the slope ``y * (1 - y)``."""
         (y,) = ctx.saved
@@ -395,6 +407,7 @@ class Softplus(Layer):
 
     feeding_initializer: InitializerLike | None = HeNormal()
 
+    @np.errstate(under="ignore")
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
         """Compute ``log(1 + exp(x))`` without overflow."""
         if ctx is not None:
@@ -402,6 +415,7 @@ class Softplus(Layer):
         y: Array = np.logaddexp(x, x.dtype.type(0))
         return y
 
+    @np.errstate(under="ignore")
     def backward(self, dy: Array, ctx: Context) -> Array:
         """Scale the blame by the slope ``sigmoid(x)``."""
         (x,) = ctx.saved
@@ -428,6 +442,7 @@ class Softmax(Layer):
     feeding_initializer: InitializerLike | None = GlorotUniform()
     gives_probabilities = True
 
+    @np.errstate(over="ignore", under="ignore")
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
         """Compute the probabilities."""
         y: Array = x - x.max(axis=-1, keepdims=True)  # the largest exponent is 0: nothing overflows
@@ -437,6 +452,7 @@ class Softmax(Layer):
             ctx.save(y)
         return y
 
+    @np.errstate(under="ignore")
     def backward(self, dy: Array, ctx: Context) -> Array:
         """Multiply by the Jacobian, which is never formed."""
         (y,) = ctx.saved
@@ -467,6 +483,7 @@ class LogSoftmax(Layer):
             ctx.save(y)
         return y
 
+    @np.errstate(under="ignore")
     def backward(self, dy: Array, ctx: Context) -> Array:
         """Multiply by the Jacobian, which is never formed."""
         (y,) = ctx.saved

@@ -239,6 +239,17 @@ def test_binary_cross_entropy_takes_class_ids_for_one_output(rng):
     assert_close(grad, expected_grad, "gradient")
 
 
+@pytest.mark.parametrize("make", [labels, soft_labels, extreme_labels])
+@pytest.mark.parametrize("pos_weight", [3.5, 0.0, [0.5, 2.0, 7.0]], ids=str)
+def test_the_weight_of_a_yes(make, pos_weight, rng):
+    pred, target = make(rng, (20, 3))
+    criterion = torch.nn.BCEWithLogitsLoss(pos_weight=tensor(np.array(pos_weight)))
+    value, grad = BinaryCrossEntropy(pos_weight=pos_weight).value_and_grad(pred, target)
+    expected_value, expected_grad = torch_value_and_grad(criterion, pred, target)
+    assert_close(value, expected_value, "value")
+    assert_close(grad, expected_grad, "gradient")
+
+
 def test_gaussian_nll_at_its_least_variance(rng):
     """Below it the values agree, and the gradients do but for that of the log-variance.
 

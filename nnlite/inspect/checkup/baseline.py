@@ -72,7 +72,9 @@ def least(loss: Loss, y: AnyArray, weight: Array | None, *, outputs: int) -> flo
         rows = _surprises(y * (1 - smooth) + smooth / outputs).sum(axis=-1)
     elif isinstance(loss, BinaryCrossEntropy):
         target = y * (1 - loss.label_smoothing) + 0.5 * loss.label_smoothing
-        rows = (_surprises(target) + _surprises(1 - target)).mean(axis=-1)
+        yes = target if loss.pos_weight is None else target * np.asarray(loss.pos_weight)
+        both = np.maximum(yes + 1 - target, np.finfo(np.float64).tiny)
+        rows = (both * (_surprises(yes / both) + _surprises((1 - target) / both))).mean(axis=-1)
     elif isinstance(loss, PoissonNLL):
         rows = (y + _surprises(y)).mean(axis=-1)
     else:

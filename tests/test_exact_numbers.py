@@ -1,0 +1,141 @@
+"""Losses, activations and optimizers where numbers are tiny or huge: exact, and without a word of NumPy."""
+
+import itertools
+from decimal import Decimal, localcontext
+
+import numpy as np
+import pytest
+
+import nnlite as nn
+from nnlite.layers.base import Context, Gradients
+
+DTYPES = [np.float32, np.float64]
+LOGITS = [-700.0, -80, -20, -5, -1, -0.1, -1e-5, -0.0, 0.0, 1e-5, 0.1, 1, 5, 20, 80, 700]
+
+
+@pytest.fixture(autouse=True)
+def everything_raises():
+    with np.errstate(all="raise"):
+        yield
+
+
+def softplus(x):
+    return (1 + (-abs(x)).exp()).ln() + max(x, Decimal(0))
+
+
+def sigmoid(x):
+    return 1 / (1 + (-x).exp()) if x >= 0 else x.exp() / (1 + x.exp())
+
+
+def off(found, true, dtype):
+    """Say how far a number is from the true one, in units of its last place."""
+    place = max(abs(true), Decimal(float(np.finfo(dtype).tiny))) * Decimal(float(np.finfo(dtype).eps))
+    return abs(Decimal(float(found)) - true) / place
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("smooth", "weight"), [(0.0, None), (0.0, 3.0), (0.1, None), (0.1, 3.0)])
+def test_binary_cross_entropy_is_exact_at_every_logit(dtype, smooth, weight):
+    loss = nn.BinaryCrossEntropy(label_smoothing=smooth, pos_weight=weight)
+    with localcontext() as context:
+        context.prec = 700
+        factor = Decimal(weight or 1)
+        for logit, target in itertools.product(LOGITS, [0, 1]):
+            value, grad = loss.value_and_grad(np.array([[logit]], dtype), np.array([[target]], dtype))
+            x = Decimal(float(dtype(logit)))
+            yes = Decimal(target) * (1 - Decimal(smooth)) + Decimal(smooth) / 2
+            true = factor * yes * softplus(-x) + (1 - yes) * softplus(x)
+            slope = (1 - yes) * sigmoid(x) - factor * yes * sigmoid(-x)
+            assert off(value, true, dtype) < 4, (logit, target)
+            assert off(grad[0, 0], slope, dtype) < 8, (logit, target)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_gaussian_nll_of_large_gaps_with_large_variances(dtype):
+    value, grad = nn.GaussianNLL().value_and_grad(np.array([[1e20, 80]], dtype), np.array([[0]], dtype))
+    share = 1e40 * np.exp(-80.0)
+    assert value == pytest.approx(40 + share / 2, rel=1e-5)
+    assert grad == pytest.approx(np.array([[1e20 * np.exp(-80.0), (1 - share) / 2]]), rel=1e-4)
+
+
+ACTIVATIONS = [
+    nn.ELU(), nn.GELU(), nn.GELU(approximate=True), nn.LeakyReLU(), nn.LogSoftmax(), nn.ReLU(), nn.SiLU(),
+    nn.Sigmoid(), nn.Softmax(), nn.Softplus(),
+]  # fmt: skip
+INPUTS = [[1e20, -1e20, 0.0], [100, -100, 30], [1e-30, -1e-30, 1e-20], [800, -800, 1], [3e38, -3e38, 0]]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("layer", ACTIVATIONS, ids=repr)
+def test_activations_bear_every_input(layer, dtype):
+    for row in INPUTS:
+        x, ctx = np.array([row], dtype), Context(Gradients({}))
+        y = layer.forward(x, ctx)
+        dx = layer.backward(np.full_like(x, 1e-20), ctx)
+        assert not np.isnan(y).any()
+        assert np.isfinite(dx).all()
+        assert y.dtype == dx.dtype == dtype
+
+
+@pytest.mark.parametrize("approximate", [False, True])
+def test_gelu_of_huge_numbers(approximate):
+    model = nn.Sequential([nn.GELU(approximate=approximate)])
+    np.testing.assert_array_equal(model.predict([[1e20, -1e20]]), np.array([[1e20, 0]], np.float32))
+    layer, ctx = nn.GELU(approximate=approximate), Context(Gradients({}))
+    layer.forward(np.array([[1e20, -1e20]]), ctx)
+    np.testing.assert_array_equal(layer.backward(np.ones((1, 2)), ctx), [[1, 0]])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("make", [nn.SGD, nn.RMSProp, nn.Adagrad, nn.Adam, nn.AdamW, nn.Lion])
+def test_optimizers_bear_tiny_gradients(make, dtype):
+    model = nn.Sequential([nn.Dense(2, 2)], dtype=dtype, rng=0)
+    optimizer = make()
+    for size in (1e-30, 1e-38, 0.0):
+        model.params.grads[...] = size
+        optimizer.step(model.params)
+    assert np.isfinite(model.params.values).all()
+
+
+def test_a_whole_training_raises_nothing(rng):
+    X, y = 100 * rng.normal(size=(40, 3)), np.arange(40) % 2
+    for activation in (nn.GELU, nn.SiLU, nn.Sigmoid, nn.Softplus, nn.Tanh, nn.ELU):
+        for loss, outputs in ((nn.SoftmaxCrossEntropy(), 2), (nn.BinaryCrossEntropy(), 1)):
+            model = nn.Sequential([nn.Dense(3, 8), activation(), nn.Dense(8, outputs)], rng=0)
+            model.fit(X, y, loss=loss, optimizer=nn.Adam(0.1), epochs=3, validation=0.2)
+            model.evaluate(X, y, loss=loss)
+            model.loss_and_grad(X, y, loss)
+
+
+# pos_weight.
+
+
+def test_pos_weight_of_one_is_none(rng):
+    pred, target = rng.normal(size=(9, 3)), rng.uniform(0, 1, (9, 3))
+    plain = nn.BinaryCrossEntropy().value_and_grad(pred, target)
+    for one in (1, 1.0, [1, 1, 1]):
+        value, grad = nn.BinaryCrossEntropy(pos_weight=one).value_and_grad(pred, target)
+        assert value == pytest.approx(plain[0], rel=1e-14)
+        np.testing.assert_allclose(grad, plain[1], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (-1.0, r"pos_weight=\): expected .* got -1"),
+        ([1.0, -2.0], r"pos_weight=\)\[1\]: expected .*got -2"),
+        ("3", "pos_weight"),
+        ([[1.0]], "a number, or a list of numbers"),
+        (float("nan"), "pos_weight"),
+    ],
+)
+def test_pos_weight_that_is_none(given, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        nn.BinaryCrossEntropy(pos_weight=given)
+
+
+def test_pos_weight_for_another_number_of_outputs(rng):
+    loss = nn.BinaryCrossEntropy(pos_weight=[1.0, 2.0])
+    with pytest.raises(nn.errors.ShapeError, match="one for each of 3 outputs, got 2"):
+        loss.value_and_grad(rng.normal(size=(4, 3)), np.ones((4, 3)))
+    print(nn.testing.check_loss(loss, rng.normal(size=(5, 2)), (rng.normal(size=(5, 2)) > 0).astype(float)))
