@@ -1113,6 +1113,7 @@ class Sequential(Explained):
         epochs: int = 100,
         batch_size: int | None = None,
         weight: Any = None,
+        class_weight: Any = None,
         validation: Any = None,
         groups: Any = None,
         metrics: Sequence[Metric] | Mapping[str, Metric] = (),
@@ -1146,11 +1147,17 @@ class Sequential(Explained):
             Rows in one step: 32 by default. With those two, which need the whole data for
             every step, the rows that go through the layers at a time, all by default.
         weight : array-like of shape (rows,), optional
-            How much each row counts. For class weights write
-            ``weight=np.array([1.0, 2.0, 5.0])[y]``. The gradient of a batch is its part of the
+            How much each row counts. The gradient of a batch is its part of the
             weighted average over the data: the sum of weight times loss over its rows, divided by
             their number times the mean weight of the rows that are trained on. Rows of weight 0
             are counted in neither. Of batches from an iterator the mean is that of all so far.
+        class_weight : "balanced" or dict, optional
+            How much the rows of each class count, for targets that are class ids, 0 and 1 (-1 and 1 for
+            `Hinge`) for one output, or one-hot rows: a dict from class ids to weights, in which those
+            left out are 1, or "balanced", which is rows / (classes * rows of the class), so that all
+            classes that there are have the same weight in sum. It multiplies `weight`, by which rows
+            are counted here too, and acts on validation data likewise, so that the two losses of the
+            history, and the metrics, measure the same. Batches from an iterator take a dict.
         validation : tuple, float, re-iterable of batches or function that makes them, optional
             Data to measure on after every epoch: ``(X, y)`` or ``(X, y, weight)``, or a part
             of the training rows in (0, 1), which is kept out of training. Of classes it has their
@@ -1238,6 +1245,7 @@ class Sequential(Explained):
             epochs=epochs,
             batch_size=batch_size,
             weight=weight,
+            class_weight=class_weight,
             validation=validation,
             groups=groups,
             metrics=metrics,

@@ -10,7 +10,8 @@ import numpy as np
 
 from nnlite._typing import AnyArray, Array
 from nnlite.boundary import check_columns, column_names
-from nnlite.checks import check_number, is_own
+from nnlite.checks import check_number, check_weight, is_own
+from nnlite.class_weights import ClassWeights
 from nnlite.dask_arrays import is_dask
 from nnlite.data import (
     WHOLE,
@@ -170,6 +171,33 @@ class Arrays:
     def row_weights(self) -> AnyArray | None:
         """The weights of the rows that take part."""
         return self.weight  # type: ignore[no-any-return]
+
+    def weigh(self, classes: ClassWeights, dtype: Any) -> None:
+        """Multiply the weights of the rows by those of their classes.
+
+        Parameters
+        ----------
+        classes : ClassWeights
+            Those of the classes.
+        dtype : dtype
+            That of the model.
+
+        Raises
+        ------
+        ArgumentError
+            If the targets are no classes.
+        """
+        weight = classes.times(self.y, self.weight, own=self.own[1]).astype(dtype)
+        check_weight("fit(class_weight=)", weight, rows=weight.shape)
+        if weight.ndim > 1 and isinstance(self, Blocks):
+            raise ArgumentError(
+                "X",
+                "arrays in memory, for weights of each replica",
+                "a dask array",
+                "Write X.compute(), or give all replicas the same targets.",
+            )
+        self.weight, self.own = weight, (*self.own[:2], weight.ndim > 1)
+        self.cut(self.batch_size, self.rng, self.cutter)
 
     def split(self, part: HeldOut, rng: np.random.Generator | Generators) -> tuple[Arrays, Arrays]:
         """Hold out a part of the rows.
@@ -538,6 +566,7 @@ class Stream:
     ) -> None:
         self._told: set[str] = set()
         self.columns = columns
+        self.class_weights: ClassWeights | None = None
         self.rule = None
         self.model = model
         self.batches = batches
@@ -561,7 +590,13 @@ class Stream:
 
         def check(x: Any, y: Any, weight: Any) -> Batch:
             self._check_columns(x)
-            return _checked(self.model, x, y, weight, self.loss, where="x", part=True, told=self._told)
+            x, y, weight = _checked(
+                self.model, x, y, weight, self.loss, where="x", part=True, told=self._told
+            )
+            if self.class_weights is not None:
+                own = is_own(y, self.model.boundary.pred_shape(x))
+                weight = self.class_weights.times(y, weight, own=own).astype(self.model.params.dtype)
+            return x, y, weight
 
         return checked_batches(
             self.batches, check, where=self.where, pred_shape=self.model.boundary.pred_shape

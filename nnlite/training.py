@@ -15,6 +15,7 @@ from nnlite.boundary import column_names
 from nnlite.callbacks import Callback, ProgressBar, TrainingState
 from nnlite.checkpoint import Checkpoint, read
 from nnlite.checks import check_bool, check_integer
+from nnlite.class_weights import ClassWeights
 from nnlite.data import Order
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError, calls_to_user
 from nnlite.files import check_path
@@ -31,7 +32,7 @@ from nnlite.ranks import NUMBERS, Alone, launched
 from nnlite.schedules import Schedule
 from nnlite.second_order import FullBatchOptimizer
 from nnlite.snapshot import capture, check, restore
-from nnlite.sources import Arrays, training_source, validation_source
+from nnlite.sources import Arrays, Source, Stream, training_source, validation_source
 from nnlite.streams import Generators, Seeds, check_rngs
 from nnlite.undeclared import check_declared
 
@@ -48,6 +49,7 @@ def fit(
     epochs: int,
     batch_size: int | None,
     weight: Any,
+    class_weight: Any,
     validation: Any,
     groups: Any,
     metrics: Sequence[Metric] | Mapping[str, Metric],
@@ -84,6 +86,7 @@ def fit(
             replicas = model.params.replicas
             generator = model.rng if rng is None else check_rngs("fit(rng=)", rng, replicas=replicas)
             data = training_source(model, X, y, weight, loss)
+            classes, sums = _class_weights(model, class_weight, loss, data)
             held_out = validation_source(
                 model, validation, loss, data, groups=groups, in_order=shuffle is False
             )
@@ -116,12 +119,14 @@ def fit(
             make = ranks.loop(optimizer)
             saves = any(isinstance(callback, Checkpoint) for callback in hooks)
             loop = make(state, data, held_out, chosen, hooks, generator, keep_draws=saves)
+        if classes is not None:
+            _weigh(ranks, classes, sums, loop)
         if distributed is False:
             _warn_of_others(hooks)
         known = model.feature_names
         try:
             ranks.share(loop)
-            _prepare_resume(ranks, loop, shuffle, resume)
+            _prepare_resume(ranks, loop, shuffle, resume, classes)
             if known is None and model.preprocessing is None:
                 model.feature_names = column_names(X)
             with ranks.running():
@@ -138,11 +143,47 @@ def fit(
         return loop.state.history
 
 
+def _class_weights(
+    model: Sequential, given: Any, loss: Loss, data: Source
+) -> tuple[ClassWeights | None, Any]:
+    """Check `class_weight`; also return how many rows of each class there are here, if they matter."""
+    if given is None:
+        return None, None
+    outputs = 1 if model.output_shape is None else model.output_shape[-1]
+    if isinstance(data, Arrays) and model.output_shape is None:
+        outputs = model.boundary.pred_shape(data.x)[-1]
+    classes = ClassWeights(given, loss, outputs)
+    if isinstance(data, Arrays):
+        sums = classes.sums(data.y, data.weight, own=data.own[1])
+        return classes, sums if classes.balanced else None
+    if classes.balanced:
+        raise ArgumentError(
+            "fit(class_weight=)",
+            "a dict of weights, for batches that come one by one",
+            "'balanced'",
+            "Count the classes before: nobody knows what the batches to come will hold.",
+        )
+    return classes, None
+
+
+def _weigh(ranks: Alone, classes: ClassWeights, sums: Any, loop: Loop) -> None:
+    """Give rows the weights of their classes, balanced over the rows of all ranks if that is asked for."""
+    if classes.balanced:
+        classes.balance(ranks.add(sums))
+    with ranks.agreeing():
+        for source in (loop.data, loop.validation):
+            if isinstance(source, Arrays):
+                source.weigh(classes, loop.state.model.params.dtype)
+            elif isinstance(source, Stream):
+                source.class_weights = classes
+
+
 def _prepare_resume(
     ranks: Alone,
     loop: Loop,
     shuffle: bool | Callable[[int], ArrayLike],
     resume: str | os.PathLike[str] | None,
+    classes: ClassWeights | None,
 ) -> None:
     """Let checkpoints be taken; check the one to go on from, and let the loop begin there."""
     checkpoints = [callback for callback in loop.callbacks if isinstance(callback, Checkpoint)]
@@ -150,6 +191,8 @@ def _prepare_resume(
         return
     others = [callback for callback in loop.callbacks if not isinstance(callback, Checkpoint | ProgressBar)]
     training = describe(loop, others, shuffle=shuffle)
+    if classes is not None:  # batches from an iterator are not looked at, and arrays by some rows only
+        training["class_weight"] = repr(classes)
     ranks.start(loop, training)
     given = resume
     resume = ranks.from_first(lambda: given)  # the first one reads the file; the disk of another may lack it

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import nnlite as nn
 from nnlite import LBFGS, Adam, LevenbergMarquardt, MeanSquaredError
 from nnlite.distributed import Shard, shard
 from nnlite.errors import ArgumentError, ArgumentTypeError
@@ -85,6 +86,19 @@ def test_the_batches_of_shards_are_those_of_one_process_in_that_order(folder: Pa
     found, _ = run(3, "uneven_steps", folder)
     for one in found:
         np.testing.assert_allclose(one["values"], one["again"], rtol=1e-12, atol=1e-14)
+
+
+@needs_mpi
+def test_weights_of_classes_are_balanced_over_all_shards(tmp_path: Path) -> None:
+    found, _ = run(2, "class_weights", tmp_path)
+    _, X, ids = found[0]
+    model = nn.Sequential([nn.Dense(5, 3)], rng=0, dtype=np.float64)
+    weight = (len(ids) / (3 * np.bincount(ids)))[ids]
+    model.fit(
+        X, ids, weight=weight, loss=nn.SoftmaxCrossEntropy(), optimizer=nn.SGD(0.1), epochs=5, batch_size=103
+    )
+    for values, *_ in found:
+        np.testing.assert_allclose(values, model.params.values, rtol=1e-10)
 
 
 def test_alone_a_shard_is_all_rows(tmp_path: Path) -> None:

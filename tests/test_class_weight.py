@@ -1,0 +1,161 @@
+"""Weights of classes in fit: the same bits as the weights of rows that they stand for."""
+
+import numpy as np
+import pytest
+
+import nnlite as nn
+from nnlite.errors import ArgumentError, ArgumentTypeError
+
+ROWS = 90
+
+
+@pytest.fixture
+def data(rng):
+    X = rng.normal(size=(ROWS, 3))
+    return X, (X[:, 0] > 1).astype(int)
+
+
+def train(outputs, X, y=None, *, replicas=None, **options):
+    model = nn.Sequential([nn.Dense(3, outputs)], rng=0, replicas=replicas)
+    usual = {"optimizer": nn.Adam(0.01), "epochs": 2, "batch_size": 16} | options
+    history = model.fit(X, y, **usual)
+    return model.params.values, [{k: v for k, v in row.items() if k != "seconds"} for row in history]
+
+
+def same(mine, theirs):
+    np.testing.assert_array_equal(mine[0], theirs[0])
+    assert mine[1] == theirs[1]
+
+
+def balanced(ids):
+    return (len(ids) / (2 * np.bincount(ids)))[ids]
+
+
+#: Loss, outputs, and what makes its targets of class ids.
+TARGETS = {
+    "ids": (nn.SoftmaxCrossEntropy(), 2, lambda ids: ids),
+    "one-hot": (nn.SoftmaxCrossEntropy(), 2, lambda ids: np.eye(2)[ids]),
+    "column": (nn.BinaryCrossEntropy(), 1, lambda ids: ids[:, None].astype(float)),
+    "ids for one output": (nn.BinaryCrossEntropy(), 1, lambda ids: ids),
+    "signs": (nn.Hinge(), 1, lambda ids: 2.0 * ids[:, None] - 1),
+}
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+def test_they_are_the_weights_of_rows(kind, data):
+    loss, outputs, make = TARGETS[kind]
+    X, ids = data
+    y = make(ids)
+    keys = (-1, 1) if kind == "signs" else (0, 1)
+    same(
+        train(outputs, X, y, loss=loss, class_weight="balanced"),
+        train(outputs, X, y, loss=loss, weight=balanced(ids)),
+    )
+    own = np.linspace(0.5, 2, ROWS).astype(np.float32)
+    same(
+        train(outputs, X, y, loss=loss, weight=own, class_weight={keys[1]: 4.0}),
+        train(outputs, X, y, loss=loss, weight=own * np.where(ids == 1, 4, 1)),
+    )
+
+
+def test_balanced_counts_rows_by_their_weights(data):
+    X, ids = data
+    counts = np.arange(ROWS) % 3
+    options = {"loss": nn.SoftmaxCrossEntropy(), "batch_size": ROWS * 3, "class_weight": "balanced"}
+    mine, _ = train(2, X, ids, weight=counts, **options)
+    theirs, _ = train(2, np.repeat(X, counts, 0), np.repeat(ids, counts), **options)
+    np.testing.assert_allclose(mine, theirs, rtol=1e-4)
+
+
+def test_validation_is_weighted_likewise(data):
+    X, ids = data
+    options = {"loss": nn.SoftmaxCrossEntropy(), "metrics": [nn.accuracy]}
+    more = {"validation": (X, ids, balanced(ids)), "weight": balanced(ids)}
+    same(
+        train(2, X, ids, class_weight="balanced", validation=(X, ids), **options),
+        train(2, X, ids, **more, **options),
+    )
+    more = {"validation": 0.3, "weight": balanced(ids)}
+    same(
+        train(2, X, ids, class_weight="balanced", validation=0.3, **options),
+        train(2, X, ids, **more, **options),
+    )
+
+
+def test_every_kind_of_data(data, tmp_path):
+    X, ids = data
+    rows = np.eye(2)[ids]
+    expected = train(2, X, rows, loss=nn.SoftmaxCrossEntropy(), class_weight="balanced", shuffle=False)
+    for name, array in (("X", X), ("y", rows)):
+        np.save(tmp_path / f"{name}.npy", array)
+    mapped = [np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in ("X", "y")]
+    kinds = [mapped]
+    da = pytest.importorskip("dask.array")
+    kinds.append([da.from_array(X, chunks=(32, 3)), da.from_array(rows, chunks=(32, 2))])
+    pd = pytest.importorskip("pandas")
+    kinds.append([pd.DataFrame(X), pd.DataFrame(rows)])
+    scipy = pytest.importorskip("scipy.sparse")
+    kinds.append([scipy.csr_array(X), rows])
+    for given in kinds:
+        found = train(2, *given, loss=nn.SoftmaxCrossEntropy(), class_weight="balanced", shuffle=False)
+        np.testing.assert_allclose(found[0], expected[0], rtol=1e-5)
+        assert found[1][-1]["loss"] == pytest.approx(expected[1][-1]["loss"], rel=1e-5)
+
+
+def test_batches_take_a_dict(data):
+    X, ids = data
+    parts = [slice(0, 40), slice(40, ROWS)]
+    options = {"loss": nn.SoftmaxCrossEntropy(), "batch_size": None}
+    plain = [(X[p], ids[p]) for p in parts]
+    weighted = [(X[p], ids[p], np.where(ids[p] == 1, 5.0, 1.0)) for p in parts]
+    same(train(2, plain, class_weight={1: 5.0}, **options), train(2, weighted, **options))
+    with pytest.raises(ArgumentError, match="Count the classes before"):
+        train(2, plain, class_weight="balanced", **options)
+
+
+def test_replicas_with_targets_of_their_own(data):
+    X, ids = data
+    both = np.stack([ids, 1 - ids])
+    options = {"loss": nn.SoftmaxCrossEntropy(), "replicas": 2}
+    weight = np.stack([balanced(one) for one in both])
+    same(train(2, X, both, class_weight="balanced", **options), train(2, X, both, weight=weight, **options))
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({2: 1.0}, ArgumentError, "class ids from 0 to 1, got 2"),
+        ({"1": 1.0}, ArgumentError, "class ids from 0 to 1, got '1'"),
+        ({1: -1.0}, ArgumentError, "class 1: expected a finite number of at least 0"),
+        ({0: 0.0, 1: 0.0}, ArgumentError, "a weight above 0"),
+        ([1.0, 2.0], ArgumentTypeError, "'balanced' or a dict"),
+        ("balance", ArgumentTypeError, "'balanced' or a dict"),
+    ],
+)
+def test_what_is_refused_has_changed_nothing(given, error, message, data):
+    model = nn.Sequential([nn.Dense(3, 2)], rng=0)
+    before = model.params.values.copy(), model.rng.bit_generator.state
+    options = {"loss": nn.SoftmaxCrossEntropy(), "optimizer": nn.SGD(0.1)}
+    with pytest.raises(error, match=message):
+        model.fit(*data, class_weight=given, **options)
+    np.testing.assert_array_equal(model.params.values, before[0])
+    assert model.rng.bit_generator.state == before[1]
+
+
+@pytest.mark.parametrize("loss", [nn.MeanSquaredError(), nn.BinaryCrossEntropy()])
+def test_targets_that_are_no_classes(loss, rng):
+    X, y = rng.normal(size=(20, 3)), rng.uniform(0, 1, (20, 1))
+    for given in ("balanced", {1: 2.0}):
+        with pytest.raises(ArgumentError, match=r"targets that are classes: .*Give each row a weight"):
+            train(1, X, y, loss=loss, class_weight=given)
+
+
+def test_resume_compares_them(data, tmp_path):
+    X, ids = data
+    path = tmp_path / "run.checkpoint"
+    options = {"loss": nn.SoftmaxCrossEntropy(), "callbacks": [nn.Checkpoint(path)]}
+    expected = train(2, X, ids, class_weight="balanced", **options | {"epochs": 4})
+    train(2, X, ids, class_weight="balanced", **options)
+    with pytest.raises(ArgumentError, match="weight"):
+        train(2, X, ids, class_weight={1: 2.0}, resume=path, **options | {"epochs": 4})
+    same(train(2, X, ids, class_weight="balanced", resume=path, **options | {"epochs": 4}), expected)
