@@ -831,3 +831,30 @@ def test_histories_with_gaps(rows):
     history.best_epoch = rows[-1]["epoch"]
     found = doctor(small_net(), X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01), history=history)
     assert found.trained
+
+
+@pytest.mark.parametrize("kind", ["classes", "numbers", "rare"])
+@pytest.mark.parametrize("given", ["rows", "history"])
+def test_shuffled_targets_are_not_called_healthy(kind, given):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(700, 8))
+    outputs, loss, y = 1, nn.MeanSquaredError(), rng.normal(size=(700, 1))  # nothing to do with X
+    if kind == "classes":
+        outputs, loss, y = 5, nn.SoftmaxCrossEntropy(), rng.integers(0, 5, 700)
+    elif kind == "rare":
+        loss, y = nn.BinaryCrossEntropy(), (y > 1.3).astype(float)
+    model = nn.Sequential([nn.Dense(8, 24), nn.ReLU(), nn.Dense(24, outputs)], rng=0)
+    optimizer, validation = nn.Adam(0.005), (X[500:], y[500:])
+    history = model.fit(
+        X[:500], y[:500], loss=loss, optimizer=optimizer, epochs=40, validation=validation, rng=0
+    )
+    if given == "history":
+        validation = None
+    found = doctor(model, X[:500], y[:500], loss, optimizer, validation=validation, history=history)
+    assert {"NN401", "NN402"} & set(found.codes), found
+    assert not found.healthy
+    if validation is not None:
+        (one,) = [one for one in found if one.code == "NN401"]
+        assert one.evidence["worse_than_constant"]
+        assert "worse than a constant answer" in str(one)
+        assert "rows of X and y still belong together" in str(one)

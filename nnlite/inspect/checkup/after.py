@@ -9,6 +9,7 @@ import numpy as np
 
 from nnlite._typing import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.inspect.checkup.baseline import best_constant
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import Patient, Skip, measured_loss
 from nnlite.layers import Dense, Embedding, Flatten, Layer, Standardize
@@ -27,6 +28,12 @@ NOTHING_LEARNED = 0.95
 SAME = 1e-3
 #: Validation above training: up to 0.23.
 GAP = 0.3
+#: Validation worse than the best constant answer asks for less: training must have come below it by so much.
+LEARNED = 0.05
+#: Of validation rows that only the history knows, the best constant answer is that of the training rows: by
+#: so much the loss must lie above it, and may at its lowest have lain below.
+SURELY_WORSE = 0.05
+HARDLY_BELOW = 0.01
 #: A rise above the lowest validation loss that is worth naming.
 RISEN = 0.1
 #: The fall of the loss in the last third of the epochs: 0.016 as a rule, below 0.085 in 95 of 100.
@@ -130,8 +137,10 @@ def gap(p: Patient) -> Iterator[Finding]:
     if p.history is not None and "validation_loss" in p.history.columns and not p.history.replicas:
         curve = np.array(p.history["validation_loss"], dtype=np.float64).tolist()
     train, constant = p.start, p.constant
+    theirs, margin = constant, SURELY_WORSE * p.way
     if p.held_out is not None and p.held_out.y is not None:
         held_out = measured_loss(p.model, p.held_out, p.loss)
+        theirs, margin = best_constant(p.model, p.held_out, p.loss), 0.0
     elif curve:  # a part of the training rows, which `fit` has drawn
         kept = p.history.best_epoch if p.history is not None else None
         held_out = curve[kept - 1 if kept and kept <= len(curve) else -1]
@@ -140,7 +149,9 @@ def gap(p: Patient) -> Iterator[Finding]:
     lowest = min((value for value in curve if np.isfinite(value)), default=held_out)
     if not np.isfinite(held_out):
         raise Skip("the validation loss is not finite")
-    if held_out - train < GAP * p.way:
+    # Rows at hand say it themselves; of a curve, it must never have been better than such an answer.
+    useless = held_out > theirs + margin and (not margin or lowest > theirs - HARDLY_BELOW * p.way)
+    if held_out - train < (LEARNED if useless else GAP) * p.way:
         return
     when = ""
     if curve and held_out - lowest > RISEN * p.way:
@@ -149,12 +160,15 @@ def gap(p: Patient) -> Iterator[Finding]:
         "NN401",
         "warning",
         f"The loss is {train:.3g} on training rows and {held_out:.3g} on validation rows, where the best "
-        f"constant answer has {constant:.3g}: the net has learned rows by heart.{when}",
-        "Add rows, Dropout or weight_decay, take fewer neurons, and stop with EarlyStopping().",
+        f"constant answer has {theirs:.3g}: the net has learned rows by heart.{when}"
+        + (" On other rows it is worse than a constant answer." if useless else ""),
+        ("See whether the rows of X and y still belong together. If they do: add" if useless else "Add")
+        + " rows, Dropout or weight_decay, take fewer neurons, and stop with EarlyStopping().",
         training_loss=train,
         validation_loss=held_out,
-        constant=constant,
+        constant=theirs,
         lowest_validation_loss=lowest,
+        worse_than_constant=useless,
     )
 
 
