@@ -268,6 +268,9 @@ class Callback(Declared):
         Whether, of several such processes, only the first one calls it: for callbacks that print,
         draw or write files. Set it in the subclass, which then must not call `TrainingState.decide` or
         `TrainingState.snapshot`.
+    may_change : frozenset of str
+        Arguments of ``__init__`` that may be others when a training goes on from a checkpoint. All
+        others that are stored under their own name, or with an underscore in front, must be the same.
 
     Examples
     --------
@@ -284,6 +287,7 @@ class Callback(Declared):
     """
 
     first_rank_only: ClassVar[bool] = False
+    may_change: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Refuse a method that nobody would call."""
@@ -383,6 +387,8 @@ class _Monitor(Callback):
     higher_is_better : bool or None
         None asks the metric, see `nnlite.metrics.is_better_higher`.
     """
+
+    may_change = frozenset({"patience"})
 
     sign: float
     best: AnyArray
@@ -491,7 +497,9 @@ class EarlyStopping(_Monitor):
     monitor : str
         Column of the history that is watched.
     patience : int
-        Stop after so many epochs in a row without improvement.
+        Stop after so many epochs in a row without improvement. A training that it has ended, and that
+        goes on from a checkpoint with more patience, goes on until that is over too; of replicas,
+        those that have ended stay as they are.
     min_delta : float
         By how much the number must improve to count, in its own units.
     higher_is_better : bool, optional
@@ -535,16 +543,21 @@ class EarlyStopping(_Monitor):
         self.best_values = self._rows(state).copy()
         self._lowest = np.full(len(state.active), np.inf)
         self._best_epoch = np.zeros(len(state.active), int)
+        self._said = ""
 
     def state_dict(self) -> dict[str, Any]:
         """Return also the best weights and their epochs."""
-        own = {"values": self.best_values, "lowest": self._lowest, "epoch": self._best_epoch}
+        own: dict[str, Any] = {"values": self.best_values, "lowest": self._lowest, "epoch": self._best_epoch}
+        own["said"] = self._said
         return super().state_dict() | own
 
     def load_state_dict(self, saved: dict[str, Any], state: TrainingState) -> None:
-        """Take them over."""
+        """Take them over, and take back a stop if there is patience left now."""
         super().load_state_dict(saved, state)
         self._load(saved, {"values": "best_values", "lowest": "_lowest", "epoch": "_best_epoch"})
+        self._said = f"{saved.get('said', '')}"
+        if self._said and state.stop_reason == self._said and (self.waited < self.patience).all():
+            state.stop_reason = self._said = ""
 
     @staticmethod
     def _rows(state: TrainingState) -> Array:
@@ -562,6 +575,8 @@ class EarlyStopping(_Monitor):
         overdue = self.overdue(state)
         if overdue.any():
             reason = f"no better {self.monitor} for {self.patience} epochs"
+            if not state.history.replicas and not state.stop_reason:
+                self._said = reason
             state.stop(reason, replicas=overdue if state.history.replicas else None)
 
     def on_train_end(self, state: TrainingState) -> None:
@@ -695,6 +710,8 @@ class TimeLimit(Callback):
     >>> TimeLimit(60).seconds
     60.0
     """
+
+    may_change = frozenset({"seconds"})
 
     def __init__(self, seconds: float) -> None:
         self.seconds = check_number("TimeLimit(seconds)", seconds, low=0, low_open=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from nnlite.callbacks import Callback, TrainingState
 from nnlite.checks import check_numbers
 from nnlite.errors import ArgumentError
 from nnlite.files import short
+from nnlite.likeness import function_of, settings, without_code
 from nnlite.loop import Loop
 from nnlite.optimizers import Optimizer
 from nnlite.schedules import Schedule
@@ -25,12 +27,23 @@ from nnlite.streams import Generators
 __all__ = [
     "arguments",
     "changed_arguments",
+    "check_going_on",
     "check_same",
+    "common",
     "describe",
     "difference",
     "scheduled_rate",
     "texts",
 ]
+
+#: What is compared by the first rank only, and not at all with files of the first format.
+_NEWER = (
+    "the arguments of the callbacks",
+    "the metrics",
+    "the functions of the optimizer",
+    "the function of shuffle",
+    "python",
+)
 
 #: How many rows of each array are looked at to tell whether data are the same.
 SAMPLED_ROWS = 16
@@ -71,6 +84,14 @@ def describe(loop: Loop, callbacks: Sequence[Callback], *, shuffle: Any) -> dict
         "columns of the history": list(state.columns),
         "callbacks": [_name(callback) for callback in callbacks],
         "rng": [[type(one.bit_generator).__name__ for one in _each(rng)] for rng in loop.rngs],
+        # What older files do not have.
+        "the arguments of the callbacks": settings(callbacks),
+        "the metrics": {name: function_of(metric) for name, metric in state.metrics.items()},
+        "the functions of the optimizer": {
+            name: function_of(value) for name, value in arguments(state.optimizer) if callable(value)
+        },
+        "the function of shuffle": function_of(shuffle) if callable(shuffle) else None,
+        "python": sys.implementation.cache_tag,
     }
 
 
@@ -239,6 +260,55 @@ def scheduled_rate(optimizer: Optimizer, steps: int) -> Any:
     if isinstance(schedule, Schedule) and schedule.settle(1, 1) is not schedule:
         return None  # only fit knows its lengths; its arguments say all
     return check_numbers("the schedule", schedule(max(steps - 1, 0))) if callable(schedule) else None
+
+
+def common(training: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what may differ from rank to rank, such as where a callback of one's own writes to.
+
+    Parameters
+    ----------
+    training : dict
+        What `describe` returned.
+
+    Returns
+    -------
+    dict
+
+    Examples
+    --------
+    >>> common({"batch_size": 32, "the metrics": {}})
+    {'batch_size': 32}
+    """
+    return {name: value for name, value in training.items() if name not in _NEWER}
+
+
+def check_going_on(where: str, then: dict[str, Any], now: dict[str, Any], *, rank: int) -> None:
+    """Refuse to go on from another training, as far as can be told.
+
+    Parameters
+    ----------
+    where : str
+        Names the checkpoint in the message.
+    then, now : dict
+        What `describe` returned for the two. An older nnlite has described less; another Python makes
+        other code of the same functions.
+    rank : int
+        Number of this process.
+
+    Raises
+    ------
+    ArgumentError
+        If they differ; it names the first difference.
+
+    Examples
+    --------
+    >>> check_going_on("here", {"batch_size": 32}, {"batch_size": 32, "the metrics": {}}, rank=0)
+    """
+    if rank or "python" not in then:
+        then, now = common(then), common(now)
+    elif then["python"] != now["python"]:
+        then, now = without_code({**then, "python": None}), without_code({**now, "python": None})
+    check_same(where, then, now)
 
 
 def check_same(where: str, then: dict[str, Any], now: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from nnlite.callbacks import CTRL_C, Callback
 from nnlite.errors import ArgumentError, ModelFileError
 from nnlite.files import short
 from nnlite.full_batch_loop import FullBatchLoop
-from nnlite.identity import arguments, changed_arguments, check_same, scheduled_rate, texts
+from nnlite.identity import arguments, changed_arguments, check_going_on, check_same, scheduled_rate, texts
 from nnlite.loop import Epoch, GoOn, Loop
 from nnlite.optimizers import Optimizer
 from nnlite.packing import PackedRows, unpack_rows
@@ -147,7 +147,7 @@ def check(loop: Loop, training: dict[str, Any], saved: dict[str, Any], *, where:
     then = saved.get("training")
     if not isinstance(then, dict) or not all(isinstance(name, str) for name in then):
         raise ModelFileError(where, "a checkpoint of a training", "something else", _DAMAGED)
-    check_same(where, then, training)
+    check_going_on(where, then, training, rank=loop.state.rank)
     if _is_stream(loop) and "weights" not in saved:
         raise ModelFileError(
             where,

@@ -20,7 +20,7 @@ from nnlite.data import Order
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError, calls_to_user
 from nnlite.files import check_path
 from nnlite.history import History
-from nnlite.identity import arguments, describe
+from nnlite.identity import arguments, common, describe
 from nnlite.in_use import InUse
 from nnlite.loop import Loop
 from nnlite.losses import Loss, MeanSquaredError
@@ -193,7 +193,7 @@ def _prepare_resume(
     training = describe(loop, others, shuffle=shuffle)
     if classes is not None:  # batches from an iterator are not looked at, and arrays by some rows only
         training["class_weight"] = repr(classes)
-    ranks.start(loop, training)
+    ranks.start(loop, common(training))
     given = resume
     resume = ranks.from_first(lambda: given)  # the first one reads the file; the disk of another may lack it
     optimizer = loop.state.optimizer

@@ -35,6 +35,8 @@ class Crash(Exception):
 class CrashAt(nn.Callback):
     """Raise at one of the moments at which a batch or an epoch begins."""
 
+    may_change = frozenset({"moment"})
+
     def __init__(self, moment=None):
         self.moment = moment
         self.moments = 0
@@ -504,9 +506,11 @@ class TestWhatUsersWrite:
 
     def test_a_schedule_for_just_as_many_steps(self, job):
         rates = [0.1, 0.08, 0.06, 0.04, 0.03, 0.02, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01]
-        job(lambda: (net(), {"optimizer": nn.SGD(lambda step: rates[step])})).check()
+        one = job(lambda: (net(), {"optimizer": nn.SGD(lambda step: rates[step])}))
+        one.check()
+        del rates[5:]  # a list that a function has taken along may change, and is not compared
         with pytest.raises(ArgumentError, match=r"the same rate of the last step .*, 0.01, got 'IndexError"):
-            job(lambda: (net(), {"optimizer": nn.SGD(lambda step: rates[:5][step])})).run(resume=True)
+            one.run(resume=True)
 
     def test_a_schedule_given_by_a_callback_is_refused(self, job):
         class Late(nn.Callback):
@@ -611,6 +615,8 @@ class TestEnds:
                 state.stop("Ctrl-C")
 
         class Interrupt(nn.Callback):
+            may_change = frozenset({"armed"})
+
             def __init__(self, armed):
                 self.armed = armed
 
@@ -951,10 +957,12 @@ def test_files_of_every_format_go_on(number):
     finally:
         sys.path.pop(0)
     model, history = train(resume=DATA / f"checkpoint_{number}.safetensors")
-    expected, whole = train()
-    np.testing.assert_allclose(model.params.values, expected.params.values, rtol=1e-4, atol=1e-5)
-    assert [one["best_epoch"] for one in history.replicas] == [one["best_epoch"] for one in whole.replicas]
-    np.testing.assert_allclose(history["loss"][0], whole["loss"][0], rtol=1e-4)
+    # As it was trained then: a fresh training may start from other weights today.
+    then = [0.22206888645887374, 1.1852964162826538, 0.27268106788396834]
+    np.testing.assert_allclose(history["loss"][0], then, rtol=1e-6)
+    assert [one["best_epoch"] for one in history.replicas] == [3, 1, 3]
+    first, _ = train(resume=DATA / "checkpoint_1.safetensors")
+    np.testing.assert_array_equal(model.params.values, first.params.values)
 
 
 def test_a_model_that_is_used_on(tmp_path):
@@ -1023,7 +1031,7 @@ class TestRefused:
 
     def test_another_function_as_schedule(self, job):
         job(lambda: (net(), {"optimizer": nn.Adam(lambda step: 0.01)})).run()
-        with pytest.raises(ArgumentError, match=r"the same rate of the last step .*, 0.01, got 0.02"):
+        with pytest.raises(ArgumentError, match=r"the same learning_rate of the functions of the opt"):
             job(lambda: (net(), {"optimizer": nn.Adam(lambda step: 0.02)})).run(resume=True)
 
     def test_nothing_changes(self, job):
