@@ -93,7 +93,7 @@ def explain(
         fix = "Draw new ones with model.initialize()"
     elif harmless:
         cause = "a function that is not defined for what it gets, such as the logarithm of 0"
-        fix = "Look at what it gets with model._activations(x)"
+        fix = "Look at what it gets with model.activations(x)"
     elif stepped and rate is not None:
         cause = f"a learning rate that is too large, {rate:g}"
         fix = f"Try {min(rate / 10, ORDINARY_RATE):g}"

@@ -200,7 +200,7 @@ def test_early_stopping_acts_on_each(rng):
         return [nn.EarlyStopping(patience=2)]
 
     _, history = train(
-        nn.Tanh, "numbers", nn.MeanSquaredError(), lambda rate, decay: nn.Adam(10 * rate), own=True, rng=rng,
+        nn.Tanh, "numbers", nn.MeanSquaredError(), lambda rate, decay: nn.Adam(20 * rate), own=True, rng=rng,
         callbacks=callbacks, epochs=60,
     )  # fmt: skip
     lengths = [len(history.replica(index)) for index in range(REPLICAS)]
@@ -624,7 +624,7 @@ class TestOneOfMany:
             X,
             loss=nn.MeanSquaredError(),
             optimizer=nn.SGD([1e-4, 0.1, 1e-3]),
-            epochs=5,
+            epochs=50,
             validation=(X, X),
             metrics={"share": nn.r2, "score": lambda pred, target: 0.0},
         )
