@@ -427,10 +427,19 @@ class Optimizer(Declared):
         where = f"{type(self).__name__}.load_state_dict"
         steps = check_integer(where, state["steps"])
         rate_factor = check_numbers(where, state["rate_factor"])
+        kept = {slot: np.array(array) for slot, array in arrays.items()}
+        kinds = {(array.dtype.kind, array.shape) for array in kept.values()}
+        if len(kinds) > 1 or any(kind != "f" for kind, _ in kinds):
+            raise ArgumentError(
+                where,
+                "floats in all arrays, which are of one shape",
+                ", ".join(f"{slot} of {array.dtype} and shape {array.shape}" for slot, array in kept.items()),
+                "Give what state_dict() of the same kind of optimizer returned.",
+            )
         self.reset()
         self.steps = steps
         self.rate_factor = rate_factor
-        self.state = {slot: np.array(array) for slot, array in arrays.items()}
+        self.state = kept
 
     # The tie to the parameters is one to an object, not to its copy: a copy ties itself anew.
     def __getstate__(self) -> dict[str, Any]:

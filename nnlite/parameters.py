@@ -15,7 +15,7 @@ import numpy as np
 
 from nnlite._typing import Array
 from nnlite.checks import check_dtype, check_integer
-from nnlite.errors import ArgumentError
+from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.memory import zeros
 
 __all__ = ["ParameterSpec", "Parameters"]
@@ -249,6 +249,9 @@ class Parameters:
 
     @frozen.setter
     def frozen(self, names: Iterable[str]) -> None:
+        if isinstance(names, str) or not isinstance(names, Iterable):
+            fix = "Write {'0.W'}, for instance."
+            raise ArgumentTypeError("Parameters.frozen", "names of parameters", f"{names!r}", fix)
         self._frozen = frozenset(self._known(name) for name in names)
         self.trainable_slices = self._trainable_slices()
 
