@@ -1220,6 +1220,10 @@ class Sequential(Explained):
 
         Notes
         -----
+        While it trains, model, optimizer and callbacks belong to this training: a second ``fit`` with
+        one of them, in another thread or inside a callback, is refused with an ArgumentError. Copies
+        may train, and any thread may predict.
+
         The training loss and metrics of an epoch are gathered from its batches, while the
         weights change and with dropout on; those of validation are measured at its end.
 
