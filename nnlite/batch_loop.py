@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from nnlite.callbacks import CTRL_C
 from nnlite.loop import Loop
 from nnlite.losses import Value
 from nnlite.optimizers import Optimizer
+from nnlite.quiet import bare
 from nnlite.weighting import share, sum_and_rows
 
 __all__ = ["BatchLoop"]
@@ -28,8 +30,10 @@ class BatchLoop(Loop):
             self.hooks, ("on_batch_begin", "on_grad_computed", "on_batch_end")
         )
         keep_outputs = bool(self.metrics)
+        step = bare(optimizer.step)
         for epoch in self.epochs():
             now = self.begin_epoch(epoch)
+            self.value_and_grad = bare(state.loss.value_and_grad)  # a callback may have changed the loss
             for number, (x, y, weight) in self.batches():
                 state.batch = number
                 for hook in batch_begin:
@@ -40,7 +44,7 @@ class BatchLoop(Loop):
                     hook(state)
                 value = state.batch_loss  # a penalty adds to it
                 backup[...] = values  # to come back to, should the next loss not be finite
-                optimizer.step(params)
+                step(params)
                 if state.ended is not None:
                     values[state.ended] = backup[state.ended]
                 self.stepped = True
@@ -66,6 +70,8 @@ class BatchLoop(Loop):
             if state.stop_reason:
                 return
 
+    value_and_grad: Callable[..., tuple[Value, Array]]
+
     def gradient(self, x: Array, y: AnyArray, weight: Array | None) -> tuple[Array, Value, Value, Value]:
         """Fill ``params.grads`` for a batch.
 
@@ -75,7 +81,7 @@ class BatchLoop(Loop):
         if weight is not None:
             x, y = state.model.boundary.in_place_of_others(x, y, weight)
         pred = state.model._forward(x, ctx)
-        value, dy = state.loss.value_and_grad(pred, y, weight)
+        value, dy = self.value_and_grad(pred, y, weight)
         rows = total = pred.shape[-2]
         if weight is not None:
             value, dy, rows, total = self.part_of_all(value, dy, weight)

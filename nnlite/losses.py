@@ -19,6 +19,7 @@ from nnlite.checks import check_finite, check_number, check_rows, settle_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.habits import missing_names
 from nnlite.masks import unmasked
+from nnlite.quiet import quiet
 from nnlite.reductions import row_max, row_sum
 from nnlite.weighting import stand_ins, take_rows
 
@@ -269,7 +270,7 @@ class PointwiseLoss(Loss):
         """
         raise NotImplementedError(f"{type(self).__name__}.pointwise is not written yet")
 
-    @np.errstate(under="ignore")
+    @quiet
     def value_and_grad(
         self, pred: Array, target: AnyArray, weight: Array | None = None
     ) -> tuple[Value, Array]:
@@ -280,9 +281,10 @@ class PointwiseLoss(Loss):
         if target.dtype != pred.dtype:
             target = target.astype(pred.dtype)
         shares = _row_weights(self, weight, pred, 1 / pred.shape[-1])
-        if weight is not None:
-            pred, target = _in_place_of_others(pred, target, shares)
-        values, slopes = self.pointwise(pred, target)
+        if weight is None:
+            values, slopes = self.pointwise(pred, target)
+            return _average(values, shares), slopes * shares
+        values, slopes = self.pointwise(*_in_place_of_others(pred, target, shares))
         return _average(values, shares), _clear(slopes * shares, shares)
 
     def _arrange(self, target: AnyArray, pred_shape: tuple[int, ...]) -> AnyArray:
@@ -687,7 +689,7 @@ class SoftmaxCrossEntropy(Loss):
     def __init__(self, *, label_smoothing: float = 0.0) -> None:
         self.label_smoothing = _check_smoothing(self, label_smoothing)
 
-    @np.errstate(under="ignore")
+    @quiet
     def value_and_grad(
         self, pred: Array, target: AnyArray, weight: Array | None = None
     ) -> tuple[Value, Array]:
@@ -817,7 +819,7 @@ class GaussianNLL(Loss):
     def __init__(self, *, min_variance: float = 1e-6) -> None:
         self.min_variance = check_number("GaussianNLL(min_variance)", min_variance, low=0, low_open=True)
 
-    @np.errstate(under="ignore")
+    @quiet
     def value_and_grad(
         self, pred: Array, target: AnyArray, weight: Array | None = None
     ) -> tuple[Value, Array]:

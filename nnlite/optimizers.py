@@ -22,6 +22,7 @@ from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.habits import missing_names
 from nnlite.memory import zeros
 from nnlite.parameters import Parameters
+from nnlite.quiet import quiet
 from nnlite.schedules import Schedule
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Lion", "Optimizer", "RMSProp"]
@@ -235,7 +236,7 @@ class Optimizer(Declared):
         """
         raise NotImplementedError(f"{type(self).__name__}.update is not written yet")
 
-    @np.errstate(under="ignore")
+    @quiet
     def step(self, params: Parameters) -> None:
         """Move all trainable parameters once.
 
