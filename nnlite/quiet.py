@@ -59,4 +59,4 @@ def bare(method: _Function) -> _Function:
     'ABC'
     """
     inner = getattr(method, "bare", None)
-    return method if inner is None else MethodType(inner, method.__self__)  # type: ignore[attr-defined]
+    return method if inner is None else MethodType(inner, method.__self__)  # type: ignore[attr-defined,return-value]
