@@ -968,8 +968,8 @@ class Sequential(Explained):
             higher_is_better = history.direction(where, monitor, higher_is_better=higher_is_better)
         return self.replica(history.best_replica(monitor, higher_is_better=bool(higher_is_better)))
 
-    @explained
     @np.errstate(under="ignore")
+    @explained
     def evaluate(
         self,
         X: Any,

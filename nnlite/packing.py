@@ -314,6 +314,8 @@ class PackedRows:
         done = len(self._packed)
         if rows[:done] != self._packed:  # a callback has changed one
             done = 0
+        if done and done == len(rows):
+            return self._columns
         columns = _pack_rows(self._where, rows[done:])
         if done:
             columns = _join(self._columns, columns) or _pack_rows(self._where, rows)
@@ -329,8 +331,6 @@ def _pack_rows(where: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any
 
 def _join(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
     """Join columns of some rows and of those behind them; None if they are of another form."""
-    if not new:
-        return old
 
     def form(column: dict[str, Any]) -> Any:
         kinds = column.get("kinds", ...)

@@ -421,7 +421,7 @@ class LevenbergMarquardt(FullBatchOptimizer):
     --------
     >>> from nnlite import Dense, MeanSquaredError, Sequential, Tanh
     >>> X = np.linspace(-1, 1, 50)[:, None]
-    >>> model = Sequential([Dense(1, 8), Tanh(), Dense(8, 1)], rng=0, dtype=np.float64)
+    >>> model = Sequential([Dense(1, 8), Tanh(), Dense(8, 1)], rng=1, dtype=np.float64)
     >>> history = model.fit(
     ...     X, np.sin(3 * X), loss=MeanSquaredError(), optimizer=LevenbergMarquardt(), epochs=100
     ... )

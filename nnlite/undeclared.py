@@ -99,9 +99,9 @@ def check_declared(where: str, layers: Iterable[Layer], *, kind: type[ArgumentEr
     >>> from nnlite.layers import Dense
     >>> check_declared("here", [Dense(2, 3)])
     >>> layer = Dense(2, 3)
-    >>> layer.more = [np.zeros(3)]
+    >>> layer._more = [np.zeros(3)]
     >>> find_undeclared(layer).path
-    'self.more[0]'
+    'self._more[0]'
     """
     for index, layer in enumerate(layers):
         held = find_undeclared(layer)

@@ -146,7 +146,9 @@ def test_signatures_and_documentation_are_kept():
 
 
 def test_estimators_explain_their_arguments():
-    estimators = pytest.importorskip("nnlite.sklearn")
+    pytest.importorskip("sklearn")
+    from nnlite import sklearn as estimators
+
     with pytest.raises(ArgumentTypeError, match=r"\(hidden_layers=\).*Did you mean hidden_layer_sizes="):
         estimators.MLPClassifier(hidden_layers=(3,))
 

@@ -6,13 +6,13 @@ import stat
 import subprocess
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import nnlite as nn
-import nnlite.onnx
 from nnlite.errors import ArgumentError
 from nnlite.files import may_replace
 
@@ -32,7 +32,9 @@ def save(path):
 
 
 def save_onnx(path):
-    nn.onnx.export(net(), path)
+    from nnlite.onnx import export
+
+    export(net(), path)
 
 
 def checkpoint(path, **options):
@@ -42,7 +44,9 @@ def checkpoint(path, **options):
     net().fit(X, X[:, :1], callbacks=[*hooks, nn.Checkpoint(path)], **options)
 
 
-WRITERS = {"save": save, "onnx": save_onnx, "checkpoint": checkpoint}
+WRITERS = {"save": save, "checkpoint": checkpoint}
+if find_spec("onnx"):
+    WRITERS["onnx"] = save_onnx
 #: Done once as the superuser, who may read all that is to be imported, then by a child for each user.
 CHILDREN = """
 import json, os, sys, tempfile

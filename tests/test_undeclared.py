@@ -145,11 +145,11 @@ def test_in_the_class_body_in_a_method_and_in_the_buffers():
 
 def test_a_layer_of_ours_with_something_put_on_it():
     layer = nn.Dense(2, 2)
-    layer.mask = np.ones(2)
-    with pytest.raises(ArgumentError, match=r"as self\.mask"):
+    layer._mask = np.ones(2)
+    with pytest.raises(ArgumentError, match=r"as self\._mask"):
         nn.Sequential([layer])
     for extra in (np.zeros(0), np.zeros(3), {}):  # an empty array is one too
-        layer.mask = extra
+        layer._mask = extra
         assert (find_undeclared(layer) is None) == isinstance(extra, dict)
 
 
@@ -262,7 +262,9 @@ def test_the_skip_connection_of_elsewhere_is_refused_everywhere():
         nn.Sequential([nn.Dense(2, 4), Residual(4), nn.Dense(4, 1)])
     with pytest.raises(GradientCheckError, match=r"Residual\(4\) to hold no other layer"):
         check_layer(Residual(4), np.ones((5, 4)))
-    estimators = pytest.importorskip("nnlite.sklearn")
+    pytest.importorskip("sklearn")
+    from nnlite import sklearn as estimators
+
     net = estimators.MLPRegressor(layers=[nn.Dense(2, 4), Residual(4), nn.Dense(4, 1)], random_state=0)
     with pytest.raises(ArgumentError, match=r"Residual\(4\) to hold no other layer"):
         net.fit(np.ones((30, 2)), np.arange(30.0))

@@ -174,7 +174,9 @@ def test_a_parameter_takes_no_array():
 
 
 def test_estimators_say_what_to_do_with_images():
-    estimators = pytest.importorskip("nnlite.sklearn")
+    pytest.importorskip("sklearn")
+    from nnlite import sklearn as estimators
+
     rows = np.random.default_rng(0).normal(size=(30, 2, 2))
     labels = np.arange(30) % 3
     with pytest.raises(ShapeError, match=r"got \(30, 2, 2\)\. Write X\.reshape\(len\(X\), -1\)"):
