@@ -1,5 +1,6 @@
-"""Which modules pytest may import: not those that need a package which is not installed."""
+"""Which modules pytest may import: not those that need a package which is not installed; and how many threads."""
 
+import os
 from importlib.util import find_spec
 
 NEEDED = {
@@ -12,3 +13,7 @@ NEEDED = {
 }
 
 collect_ignore = [folder for folder, package in NEEDED.items() if not find_spec(package)]
+
+# Where `-n` gives each core a process, more threads in each would only wait for one another.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
