@@ -1,8 +1,9 @@
-"""Which modules pytest may import: not those that need a package which is not installed; and how many threads."""
+"""Which modules pytest may import, and how many threads it computes with."""
 
 import os
 from importlib.util import find_spec
 
+#: Those that need a package are left out where it is not installed.
 NEEDED = {
     "nnlite/onnx": "onnx",
     "nnlite/plot": "matplotlib",
