@@ -222,12 +222,7 @@ class Loop:
 
     def adapt(self) -> None:
         """Show the inputs to the layers that must see some."""
-        model, data = self.state.model, self.data
-        each = data.inputs_of_each() if isinstance(data, Arrays) else None
-        if each is None:
-            model._adapt(data.inputs)
-        elif not all(layer.adapted for layer in model.layers):
-            model._adapt_each(each)
+        self.state.model._adapt(self.data.inputs)
 
     def settle_weights(self) -> None:
         """Find the mean weight of the rows that are trained on."""

@@ -29,6 +29,7 @@ from nnlite.parameters import Parameters, join_specs
 from nnlite.rows import Blockwise
 from nnlite.streams import Generators, Seeds, check_rngs
 from nnlite.summary import LayerSummary, Summary
+from nnlite.weighting import side_by_side
 
 if TYPE_CHECKING:
     from nnlite.callbacks import Callback
@@ -1079,23 +1080,16 @@ class Sequential(Explained):
         blocks: Iterable[Array] | None = self.boundary.in_blocks(X, where=where)
         if blocks is None:
             blocks = (self.boundary.check_input(X, where=where, finite=True),)
-        self._adapt(lambda: iter(blocks))
+        self._adapt(lambda: ((block, None) for block in blocks))
 
-    def _adapt(self, blocks: Callable[[], Iterator[Array]]) -> None:
-        """Do so block by block; `blocks` gives the data again at each call."""
+    def _adapt(self, blocks: Callable[[], Iterator[tuple[Array, AnyArray | None]]]) -> None:
+        """Do so block by block; `blocks` gives the data, and the weights of the rows, again at each call."""
         for index, layer in enumerate(self.layers):
             if not layer.adapted:
-                layer.adapt(self._upto(index, block) for block in blocks())
-
-    def _adapt_each(self, inputs: Sequence[Array]) -> None:
-        """Show each replica rows of its own, of which there may be other numbers for each."""
-        nets = [self.replica(index) for index in range(len(inputs))]
-        for net, x in zip(nets, inputs, strict=True):
-            net._adapt(partial(iter, (x,)))
-        for place, layer in enumerate(self.layers):
-            if not layer.adapted:
-                each = [net.layers[place].buffers for net in nets]
-                layer.buffers = {name: np.stack([one[name] for one in each])[:, None] for name in each[0]}
+                inputs, weights = side_by_side(blocks())
+                reaching = (self._upto(index, block) for block in inputs)
+                adapt: Any = layer.adapt
+                adapt(reaching, **{"weight": weights} if _takes_weight(adapt) else {})
 
     def _upto(self, index: int, x: Array) -> Array:
         for layer in self.layers[:index]:
@@ -1371,3 +1365,11 @@ class Sequential(Explained):
     def __copy__(self) -> Sequential:
         """Copy the layers too: two models that share them would each cut them off from the other."""
         return copy.deepcopy(self)
+
+
+def _takes_weight(adapt: Callable[..., None]) -> bool:
+    """Tell whether a layer's `adapt` takes the weights of the rows."""
+    import inspect  # slow to import, and asked for by layers that must see data only
+
+    parameters = inspect.signature(adapt).parameters.values()
+    return any(one.name == "weight" or one.kind is one.VAR_KEYWORD for one in parameters)

@@ -49,6 +49,8 @@ __all__ = [
 _SAME_COLUMNS = "Give the same columns in the same order everywhere."
 #: Input, targets and weights of one batch.
 Batch = tuple[Array, AnyArray, Array | None]
+#: Input and weights.
+Rows = tuple[Array, AnyArray | None]
 
 
 def _checked(
@@ -153,16 +155,10 @@ class Arrays:
         """Give all rows at once, in the order they came in."""
         yield self._whole_x(), self.y, self.weight
 
-    def inputs(self) -> Iterator[Array]:
-        """Give the inputs of the rows that count."""
+    def inputs(self) -> Iterator[Rows]:
+        """Give the inputs of the rows that count, and how much they do."""
         for x, _, weight in self.in_order():
             yield counting_rows(x, weight, int(self.own[0]))
-
-    def inputs_of_each(self) -> list[Array] | None:
-        """Return the inputs that count for each replica, if there are other numbers of them for each."""
-        if self.weight is None or not (self.own[0] and self.own[2]):
-            return None
-        return [x[weight > 0] for x, weight in zip(self.x, self.weight, strict=True)]
 
     def _whole_x(self) -> Any:
         return self.x.matrix if isinstance(self.x, SparseRows) else self.x
@@ -382,8 +378,8 @@ class Blocks(Arrays):
             if len(rows):
                 yield self._read(number, rows)
 
-    def inputs(self) -> Iterator[Array]:
-        """Give the inputs of the rows that count, a block at a time."""
+    def inputs(self) -> Iterator[Rows]:
+        """Give the inputs of the rows that count, and how much they do, a block at a time."""
         for number, rows in enumerate(self.kept):
             if len(rows):
                 weight = None if self.weight is None else self.weight[self.starts[number] + rows]
@@ -607,8 +603,8 @@ class Stream:
         if self.columns is None:
             self.columns = _columns(self.model, x)
 
-    def inputs(self) -> Iterator[Array]:
-        """Give the inputs of the rows that count."""
+    def inputs(self) -> Iterator[Rows]:
+        """Give the inputs of the rows that count, and how much they do."""
         axis = self.model.boundary.row_axis
         return (counting_rows(x, weight, axis(x)) for x, _, weight in self.in_order())
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -15,11 +17,14 @@ __all__ = [
     "RunningMean",
     "counting_rows",
     "share",
+    "side_by_side",
     "stand_ins",
     "sum_and_rows",
     "take_rows",
 ]
 
+A = TypeVar("A")
+B = TypeVar("B")
 #: Quotients of sums that are nearer to 1 differ from it by rounding.
 ROUNDING = 1e-12
 
@@ -82,7 +87,7 @@ def take_rows(array: Any, rows: AnyArray, axis: int) -> Any:
     return np.take_along_axis(array, rows.reshape(*(1,) * ahead, *rows.shape, *(1,) * behind), axis)
 
 
-def counting_rows(x: Any, weight: AnyArray | None, axis: int) -> Any:
+def counting_rows(x: Any, weight: AnyArray | None, axis: int) -> tuple[Any, AnyArray | None]:
     """Leave out the rows of an input that count for no net.
 
     Parameters
@@ -96,17 +101,51 @@ def counting_rows(x: Any, weight: AnyArray | None, axis: int) -> Any:
 
     Returns
     -------
-    ndarray, or CSR matrix
+    x : ndarray, or CSR matrix
+    weight : ndarray or None
+        The weights of the rows that are left.
 
     Examples
     --------
-    >>> counting_rows(np.array([[1.0], [2.0]]), np.array([0.0, 1.0]), 0)
-    array([[2.]])
+    >>> counting_rows(np.array([[1.0], [2.0]]), np.array([0.0, 3.0]), 0)
+    (array([[2.]]), array([3.]))
     """
     if weight is None:
-        return x
+        return x, None
     counts = (weight > 0).reshape(-1, weight.shape[-1]).any(axis=0)
-    return x if counts.all() else take_rows(x, np.flatnonzero(counts), axis)
+    return (x, weight) if counts.all() else (take_rows(x, np.flatnonzero(counts), axis), weight[..., counts])
+
+
+def side_by_side(pairs: Iterable[tuple[A, B]]) -> tuple[Iterator[A], Iterator[B]]:
+    """Part blocks from their weights; what comes first is not kept for the sake of the other.
+
+    Parameters
+    ----------
+    pairs : iterable of pairs
+        Of which only one is asked for at a time.
+
+    Returns
+    -------
+    first, second : iterator
+        The second gives what belongs to those that the first has given.
+
+    Examples
+    --------
+    >>> list(zip(*side_by_side([("a", 1), ("b", 2)]), strict=True))
+    [('a', 1), ('b', 2)]
+    """
+    waiting: deque[B] = deque()
+
+    def firsts() -> Iterator[A]:
+        for first, second in pairs:
+            waiting.append(second)
+            yield first
+
+    def seconds() -> Iterator[B]:
+        while waiting:
+            yield waiting.popleft()
+
+    return firsts(), seconds()
 
 
 def sum_and_rows(weight: AnyArray) -> tuple[float | Array, int | AnyArray]:

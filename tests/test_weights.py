@@ -1,5 +1,6 @@
 """Weights of rows: a batch gives its part of the weighted average over the data, in every kind of data."""
 
+import copy
 import warnings
 
 import numpy as np
@@ -435,8 +436,125 @@ def test_rows_of_weight_0_are_not_measured(rng, tmp_path):
         replicas = 2 if np.ndim(more.get("weight")) > 1 else None
         model = nn.Sequential([nn.Standardize(3), nn.Dense(3, 2)], dtype=np.float64, rng=0, replicas=replicas)
         model.fit(*given_data, loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.1), epochs=1, **more)
-        np.testing.assert_allclose(model[0].mean, X[weight > 0].mean(axis=0), rtol=1e-12)
-        np.testing.assert_allclose(model[0].scale, X[weight > 0].std(axis=0), rtol=1e-12)
+        for alone in [model] if replicas is None else [model.replica(0), model.replica(1)]:
+            np.testing.assert_allclose(alone[0].mean, X[weight > 0].mean(axis=0), rtol=1e-12)
+            np.testing.assert_allclose(alone[0].scale, X[weight > 0].std(axis=0), rtol=1e-12)
+
+
+def standardized(**options):
+    layers = [nn.Standardize(3), nn.Dense(3, 4), nn.Tanh(), nn.Standardize(4), nn.Dense(4, 2)]
+    return nn.Sequential(layers, **{"rng": 0, "dtype": np.float64} | options)
+
+
+@pytest.mark.parametrize("optimizer", [nn.Adam(0.01), nn.LBFGS()], ids=lambda one: type(one).__name__)
+def test_the_law_behind_standardize(optimizer, rng, tmp_path):
+    X, y = 1e4 + rng.normal(size=(8, 3)), rng.normal(size=(8, 2))
+    X[COPIES == 0] = 1e9
+    options = {"loss": nn.MeanSquaredError(), "epochs": 3}
+    expected = standardized()
+    copies = np.repeat(X, COPIES, 0), np.repeat(y, COPIES, 0)
+    expected.fit(*copies, optimizer=copy.deepcopy(optimizer), **options)
+    cases = [
+        (name, parts[:2], {"weight": parts[2]})
+        for name, *parts in kinds(X, y, COPIES, tmp_path)
+        if name != "sparse"
+    ]
+    if isinstance(optimizer, nn.Adam):
+        cases += [("stream", ([(X, y, COPIES)],), {}), ("function", (lambda: iter([(X, y, COPIES)]),), {})]
+    for name, given_data, more in cases:
+        model = standardized()
+        model.fit(*given_data, optimizer=copy.deepcopy(optimizer), **options, **more)
+        np.testing.assert_allclose(model[0].scale, copies[0].std(axis=0), rtol=1e-9, err_msg=name)
+        np.testing.assert_allclose(model.predict(X), expected.predict(X), rtol=1e-7, err_msg=name)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_the_law_behind_standardize_for_replicas_with_weights_of_their_own(own, rng):
+    X, y = rng.normal(size=(3, 8, 3) if own else (8, 3)), rng.normal(size=(8, 2))
+    weight = np.stack([COPIES, np.ones(8, int), COPIES[::-1]])
+    options = {"loss": nn.MeanSquaredError(), "epochs": 3}
+    for stream in (False, True):
+        model = standardized(replicas=3)
+        nets = [model.replica(index) for index in range(3)]
+        given_data = ([(X, y, weight)],) if stream else (X, y)
+        more = {} if stream else {"weight": weight}
+        model.fit(*given_data, optimizer=nn.Adam(0.01), **options, **more)
+        for index, (net, counts) in enumerate(zip(nets, weight, strict=True)):
+            copies = np.repeat(X[index] if own else X, counts, 0), np.repeat(y, counts, 0)
+            net.fit(*copies, optimizer=nn.Adam(0.01), **options)
+            found = model.replica(index)
+            np.testing.assert_allclose(found[0].mean, net[0].mean, rtol=1e-9)
+            np.testing.assert_allclose(found[3].scale, net[3].scale, rtol=1e-9)
+            np.testing.assert_allclose(found.params.values, net.params.values, rtol=1e-9)
+
+
+def test_class_weights_count_behind_standardize(rng):
+    X, ids = rng.normal(size=(30, 3)), np.arange(30) % 3 // 2
+    options = {"loss": nn.SoftmaxCrossEntropy(), "epochs": 3}
+    one, other = standardized(), standardized()
+    one.fit(X, ids, class_weight={1: 2.0}, optimizer=nn.Adam(0.01), **options)
+    counts = 1 + ids
+    other.fit(
+        np.repeat(X, counts, 0), np.repeat(ids, counts, 0), optimizer=nn.Adam(0.01), batch_size=40, **options
+    )
+    np.testing.assert_allclose(one[0].mean, other[0].mean, rtol=1e-9)
+    np.testing.assert_allclose(one.params.values, other.params.values, rtol=1e-9)
+
+
+def test_layers_are_shown_weights_if_they_ask_for_them(rng):
+    seen = {}
+
+    class Plain(nn.Standardize):
+        def adapt(self, X):
+            blocks = list(X)
+            seen["plain"] = [len(block) for block in blocks]
+            super().adapt(iter(blocks))
+
+    class Through(nn.Standardize):
+        def adapt(self, *blocks, **more):
+            seen["through"] = list(more)
+            super().adapt(*blocks, **more)
+
+    class Weighing(nn.Standardize):
+        def adapt(self, X, weight=None):
+            blocks = list(X)
+            seen["weighing"] = weights = list(weight)
+            super().adapt(iter(blocks), iter(weights))
+
+    X, y = rng.normal(size=(8, 3)), rng.normal(size=(8, 3))
+    model = nn.Sequential([Plain(3), Through(3), Weighing(3)], dtype=np.float64)
+    model.adapt(X)
+    assert seen == {"plain": [8], "through": ["weight"], "weighing": [None]}
+    model = nn.Sequential([Plain(3), Through(3), Weighing(3), nn.Dense(3, 3)], dtype=np.float64)
+    model.fit(X, y, weight=COPIES, loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.01), epochs=1)
+    count = np.count_nonzero(COPIES)
+    assert seen["plain"] == [count]
+    np.testing.assert_array_equal(seen["weighing"], [COPIES[COPIES > 0]])
+    np.testing.assert_allclose(model[0].mean, X[COPIES > 0].mean(axis=0))  # it asked for no weights
+    reached = np.repeat(model[0].forward(X), COPIES, axis=0)
+    np.testing.assert_allclose(model[1].mean, reached.mean(axis=0), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (
+            [1.0, 2.0],
+            r"Standardize\(2\).adapt\(weight=\): expected weights of shape \(3,\), got shape \(2,\)",
+        ),
+        ([1.0, -1.0, 1.0], "finite weights of at least 0, got -1.0 in row 1"),
+        ([0, 0, 0], "at least one row, got none"),
+    ],
+)
+def test_standardize_refuses_what_are_no_weights(weight, message):
+    layer = nn.Standardize(2)
+    layer.adapt(np.eye(2))
+    kept = layer.mean
+    with pytest.raises(nn.errors.ArgumentError, match=message):
+        layer.adapt(np.ones((3, 2)), weight=weight)
+    with pytest.raises(nn.errors.ArgumentTypeError, match="the weights of each block, got list"):
+        layer.adapt(iter([np.ones((3, 2))]), weight=weight)
+    assert layer.mean is kept
 
 
 def test_what_looks_at_rows_sees_none_in_those_of_weight_0(rng):
@@ -457,8 +575,9 @@ def test_what_looks_at_rows_sees_none_in_those_of_weight_0(rng):
     assert not each[COPIES == 0].any()
 
 
+@pytest.mark.parametrize("scaled", [False, True])
 @pytest.mark.parametrize("kind", ["MLPRegressor", "MLPClassifier"])
-def test_the_law_for_estimators(kind, rng):
+def test_the_law_for_estimators(kind, scaled, rng):
     pytest.importorskip("sklearn")
     from nnlite import sklearn as estimators
 
@@ -468,6 +587,7 @@ def test_the_law_for_estimators(kind, rng):
     X[COPIES == 0] = 1e3  # scikit-learn's checks would refuse what overflows
     truth[0][COPIES == 0] = truth[0][0]
     options = {"hidden_layer_sizes": (4,), "max_iter": 20, "random_state": 0, "alpha": 0.1, "tol": 0.0}
+    options["scale_inputs"] = scaled
     for solver in ("lbfgs", "sgd", "adam"):
         one, other = (getattr(estimators, kind)(solver=solver, **options) for _ in range(2))
         with warnings.catch_warnings():
@@ -475,3 +595,5 @@ def test_the_law_for_estimators(kind, rng):
             one.fit(X, truth[0], COPIES)
             other.fit(without[0], truth[1])
         np.testing.assert_allclose(one.model_.params.values, other.model_.params.values, rtol=1e-5, atol=1e-7)
+        if scaled:
+            np.testing.assert_allclose(one.model_[0].scale, other.model_[0].scale, rtol=1e-9)

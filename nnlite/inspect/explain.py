@@ -137,7 +137,7 @@ def explain_step(
     rows, target, shares = data
     # A loss that is not finite is answered by an error that says more than NumPy's warnings.
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        own._adapt(lambda: iter((counting_rows(rows, shares, 0),)))
+        own._adapt(lambda: iter([counting_rows(rows, shares, 0)]))
         before = copy.deepcopy(own)
         began = copy.deepcopy(walker)
         step = make_step(own, rows, target, shares, paid, walker)

@@ -323,7 +323,13 @@ class Layer(Configured):
         Parameters
         ----------
         X : ndarray of shape (..., rows, features), or an iterator of such blocks
-            What would reach the layer.
+            What would reach the layer. Rows of weight 0 are left out.
+
+        Notes
+        -----
+        If a subclass has another parameter, ``adapt(X, weight=None)``, it is given the weights of the
+        rows too: for an iterator of blocks an iterator of their weights, of shape (rows,) or
+        (replicas, rows), or None for a block without.
         """
 
     def buffer_shapes(self) -> dict[str, tuple[int, ...]]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
-from typing import ClassVar
+from collections.abc import Iterator
+from itertools import repeat
+from typing import Any, ClassVar
 
 import numpy as np
 
 from nnlite._typing import AnyArray, Array
-from nnlite.checks import check_integer, check_rows
-from nnlite.errors import ArgumentError, DataWarning, NotFittedError, ShapeError
+from nnlite.checks import check_integer, check_rows, check_weight
+from nnlite.errors import ArgumentError, ArgumentTypeError, DataWarning, NotFittedError, ShapeError
 from nnlite.layers.base import Context, Layer
 from nnlite.moments import Moments
 
@@ -24,7 +25,8 @@ class Standardize(Layer):
     """Subtract each feature's mean and divide by its standard deviation.
 
     The two are measured on data by `adapt`, or by the first ``fit`` of the model on
-    its training data, and are saved with the model. They are not learned.
+    its training data, and are saved with the model. They are not learned. A row of weight 2
+    counts as two rows.
 
     They are measured in float64. A model of float32 that begins with this layer leaves float64 and
     integers as they are until the mean has been subtracted, so that times of about 1.7e9, which
@@ -38,7 +40,7 @@ class Standardize(Layer):
     Attributes
     ----------
     mean, scale : ndarray of shape (features,), or (replicas, 1, features)
-        What is subtracted and divided by; for replicas with data of their own, that of each.
+        What is subtracted and divided by; for replicas with data or weights of their own, that of each.
         The scale of a feature that is constant is 1, and so is one that is too small to divide
         by. `mean` is of float64 in a model of float32 if a feature lies so far off that rounding
         it would matter.
@@ -58,7 +60,7 @@ class Standardize(Layer):
 
     Notes
     -----
-    The standard deviation divides by the number of rows.
+    The standard deviation divides by the number of rows, or the sum of their weights.
 
     Examples
     --------
@@ -109,48 +111,48 @@ class Standardize(Layer):
             )
         return self.buffers
 
-    def adapt(self, X: AnyArray | Iterator[AnyArray]) -> None:
+    def adapt(self, X: AnyArray | Iterator[AnyArray], weight: Any = None) -> None:
         """Measure the mean and scale, replacing what was there.
 
         Parameters
         ----------
         X : ndarray of shape (..., rows, features), or an iterator of such blocks
             The data. Axes before the last are all rows.
+        weight : array-like of shape (rows,) or (replicas, rows), or an iterator of such, optional
+            How much each row counts. For an iterator of blocks it gives the weights of each, or None
+            for 1. Replicas with weights of their own are measured one by one.
 
         Raises
         ------
         ArgumentTypeError
             If they are no numbers.
         ShapeError
-            If they have another number of features.
+            If they have another number of features, or `weight` another number of rows.
         ArgumentError
-            If there are no rows, or a value is not finite.
-        """
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
-            self.buffers = self._measure(X if isinstance(X, Iterator) else (X,))
+            If there are no rows, or a value or weight is not finite.
 
-    def _measure(self, blocks: Iterable[AnyArray]) -> dict[str, AnyArray]:
-        moments: Moments | None = None
-        own = False
-        for block in blocks:
-            if isinstance(block, np.ndarray) and not block.size:
-                continue
-            data = check_rows(f"{self}.adapt", block)
-            if data.ndim < 2 or data.shape[-1] != self.features:
-                raise ShapeError(
-                    f"{self}.adapt",
-                    f"data of shape (rows, {self.features})",
-                    f"{data.shape}",
-                    "Give one column for each feature.",
-                )
-            if moments is None:
-                moments = Moments(self.features)
-                # Data of their own are measured for each replica, all others as one long list of rows.
-                own = data.ndim == 3 and self._params is not None and len(data) == self._params.replicas
-            moments.add(data if own else data.reshape(-1, self.features))
-        if moments is None or not moments.rows:
-            raise ArgumentError(f"{self}.adapt", "at least one row", "none", "Give it the training data.")
-        mean, scale = moments.mean, moments.scale(self.dtype)
+        Examples
+        --------
+        >>> layer = Standardize(1)
+        >>> layer.adapt(np.array([[0.0], [4.0]]), weight=[3, 1])
+        >>> layer.mean
+        array([1.], dtype=float32)
+        """
+        if not isinstance(X, Iterator):
+            X, weight = iter((X,)), iter((weight,))
+        elif not isinstance(weight, Iterator | None):
+            fix = "Give an iterator too, of an array for each block."
+            got = type(weight).__name__
+            raise ArgumentTypeError(f"{self}.adapt(weight=)", "the weights of each block", got, fix)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
+            self.buffers = self._measure(X, repeat(None) if weight is None else weight)
+
+    def _measure(self, blocks: Iterator[AnyArray], weights: Iterator[Any]) -> dict[str, AnyArray]:
+        moments, own = self._moments(blocks, weights)
+        mean, scale = (
+            found[0] if len(moments) == 1 else np.stack(found)
+            for found in ([one.mean for one in moments], [one.scale(self.dtype) for one in moments])
+        )
         fits = np.isfinite(mean) & np.isfinite(scale) & (np.abs(mean) <= np.finfo(self.dtype).max)
         if not fits.all():
             column = int(np.flatnonzero(~fits)[0]) % self.features
@@ -166,12 +168,58 @@ class Standardize(Layer):
         mean = rounded if near.all() else mean
         return {"mean": mean[:, None], "scale": scale[:, None]} if own else {"mean": mean, "scale": scale}
 
-    def _warn_of(self, moments: Moments) -> None:
+    def _moments(self, blocks: Iterator[AnyArray], weights: Iterator[Any]) -> tuple[list[Moments], bool]:
+        """Measure all rows together, or those of each replica; also tell whether it is each."""
+        moments: list[Moments] = []
+        own = each = False  # whether replicas have data, and weights, of their own
+        replicas = None if self._params is None else self._params.replicas
+        for block in blocks:
+            weight = next(weights, None)
+            if isinstance(block, np.ndarray) and not block.size:
+                continue
+            data = check_rows(f"{self}.adapt", block)
+            if data.ndim < 2 or data.shape[-1] != self.features:
+                raise ShapeError(
+                    f"{self}.adapt",
+                    f"data of shape (rows, {self.features})",
+                    f"{data.shape}",
+                    "Give one column for each feature.",
+                )
+            where = f"{self}.adapt(weight=)"
+            if weight is not None:
+                rows = data.shape[:-1] if replicas is None else (replicas, data.shape[-2])
+                weight = check_weight(where, weight, rows=rows, part=True)
+            several = weight is not None and weight.ndim > 1 and replicas is not None
+            if not moments:
+                # Data of their own are measured for each replica, all others as one long list of rows.
+                own, each = data.ndim == 3 and len(data) == replicas, several
+                moments = [Moments(self.features) for _ in range(replicas or 1 if each else 1)]
+            elif several != each:
+                fix = "Give weights for each replica in all blocks or in none."
+                raise ShapeError(where, "weights of one shape", "both of shape (rows,) and of one more", fix)
+            if each and weight is not None:
+                every = np.broadcast_to(data, (len(moments), *data.shape[-2:]))
+                for one, its_rows, its_weight in zip(moments, every, weight, strict=True):
+                    one.add(its_rows, its_weight)
+            elif own:
+                moments[0].add(data, weight)
+            else:
+                if weight is not None:
+                    weight = np.broadcast_to(weight, data.shape[:-1]).reshape(-1)
+                moments[0].add(data.reshape(-1, self.features), weight)
+        if not moments or not all(one.rows for one in moments):
+            raise ArgumentError(f"{self}.adapt", "at least one row", "none", "Give it the training data.")
+        return moments, own or each
+
+    def _warn_of(self, moments: list[Moments]) -> None:
         """Warn of columns of which the rounding of their dtype has left little."""
-        lost = np.flatnonzero(moments.collapsed()) % self.features
-        if not lost.size:
+        for one in moments:
+            lost = np.flatnonzero(one.collapsed()) % self.features
+            if lost.size:
+                break
+        else:
             return
-        low, high = (float(end.reshape(-1, self.features)[0, lost[0]]) for end in (moments.low, moments.high))
+        low, high = (float(end.reshape(-1, self.features)[0, lost[0]]) for end in (one.low, one.high))
         warnings.warn(
             f"{self}.adapt: the numbers in feature {lost[0]}, from {low:.10g} to {high:.10g}, lie as close "
             "together as numbers of their dtype can: most of what told rows apart may be gone. Give them in "

@@ -25,6 +25,7 @@ from nnlite.sweeps.limit import stability_limit, why_no_limit
 from nnlite.sweeps.replicas import Part, ScheduleMaker, bytes_for_one, cut, join, like, train
 from nnlite.sweeps.result import StabilityLimit, SweepResult
 from nnlite.sweeps.spread import check_engine, pack_size, spread
+from nnlite.weighting import counting_rows
 
 __all__ = ["sweep"]
 
@@ -181,13 +182,13 @@ def sweep(
     if not isinstance(x, np.ndarray):  # each seed has an order of its own, which such rows cannot be drawn in
         fix = "Write X.toarray() of a sparse matrix, X.compute() of a dask array, or take a part of the rows."
         raise ArgumentTypeError("sweep(X)", "rows in memory, as an array or a table", type(X).__name__, fix)
-    edge.check_targets(y, weight, loss, x)
+    shares = edge.check_targets(y, weight, loss, x)[1]
     epochs = check_integer("sweep(epochs=)", epochs, low=2)  # after one, the rates have not met the data
     if batch_size is not None:
         batch_size = check_integer("sweep(batch_size=)", batch_size, low=1)
     batch_size = min(batch_size or 32, len(x))
     for net in nets:
-        net._adapt(lambda: iter((x,)))
+        net._adapt(lambda: iter([counting_rows(x, shares, 0)]))
 
     shuffle: Any = batch_size < len(x)
     if not shuffle and isinstance(validation, Real):  # of which False would hold out the last rows

@@ -269,7 +269,7 @@ def class_weights(options: dict[str, Any]) -> Any:
     """Train on shards with balanced weights of classes, whose rows are not spread evenly; in one batch."""
     X, y = data()
     ids = np.sort((y[:, 0] > 0).astype(int) + (y[:, 0] > 1.2))
-    model = nn.Sequential([nn.Dense(5, 3)], rng=0, dtype=np.float64)
+    model = nn.Sequential([nn.Standardize(5), nn.Dense(5, 3)], rng=0, dtype=np.float64)
     model.fit(
         shard(X), shard(ids), loss=nn.SoftmaxCrossEntropy(), optimizer=nn.SGD(0.1), epochs=5, batch_size=103,
         class_weight="balanced", distributed=True,

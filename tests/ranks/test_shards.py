@@ -92,7 +92,7 @@ def test_the_batches_of_shards_are_those_of_one_process_in_that_order(folder: Pa
 def test_weights_of_classes_are_balanced_over_all_shards(tmp_path: Path) -> None:
     found, _ = run(2, "class_weights", tmp_path)
     _, X, ids = found[0]
-    model = nn.Sequential([nn.Dense(5, 3)], rng=0, dtype=np.float64)
+    model = nn.Sequential([nn.Standardize(5), nn.Dense(5, 3)], rng=0, dtype=np.float64)
     weight = (len(ids) / (3 * np.bincount(ids)))[ids]
     model.fit(
         X, ids, weight=weight, loss=nn.SoftmaxCrossEntropy(), optimizer=nn.SGD(0.1), epochs=5, batch_size=103

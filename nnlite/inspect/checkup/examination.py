@@ -246,7 +246,7 @@ def admit(
         if y is None and _is_batches(X):
             X, y, weight = _gathered(patient.model, X, loss, "doctor(X)")
         x, kept = _input(patient.model, X, "X")
-        patient.model._adapt(lambda: iter((x,)))
+        patient.model._adapt(lambda: iter([(x, None)]))
         patient.data = Data(x, None, None)
     except (ArgumentError, ArgumentTypeError) as error:
         return patient, [start.refused(error, "NN103")]
