@@ -41,6 +41,9 @@ __all__ = [
 #: One number, or one number a replica.
 Value = float | Array
 
+#: Rows are nearly certain of a class where the sum of exp(logit - largest logit) is below this.
+_CERTAIN = 1.125
+
 
 class Loss(Configured):
     """Base class of all losses.
@@ -653,7 +656,8 @@ class SoftmaxCrossEntropy(Loss):
     """For one of several classes, from logits.
 
     With ``p = softmax(pred)``: minus the logarithm of the probability that the model gives
-    to the true class. The gradient of a row is ``p - target``.
+    to the true class. The gradient of a row is ``p - target``. Of a row that is nearly certain both
+    are computed from the sum of the other classes, so that they lose nothing where p is 1.
 
     Targets are integers of shape (batch,), the class ids; or rows of shape
     (batch, classes) that sum to 1, one-hot or soft.
@@ -710,28 +714,57 @@ class SoftmaxCrossEntropy(Loss):
         logits = pred - row_max(pred)  # none above 0: exp cannot overflow
         grad = np.exp(logits)
         total = row_sum(grad)
+        # In a row that is nearly certain, log(total) and 1 - p are differences in which few digits are left:
+        # both come from the sum of all the other classes.
+        certain = total < _CERTAIN
+        some = np.count_nonzero(certain)
         if ids:
             # Where in the flat arrays the true classes are; ids may be shared by all replicas.
             true = np.arange(0, pred.size, classes).reshape(total.shape[:-1]) + target.astype(
                 np.intp, copy=False
             )
             rows = np.log(total)
-            rows -= (1 - smooth) * logits.take(true)[..., None]
-            grad *= shares / total  # the probabilities, times the share of the row
-            at_true = grad.take(true)
-            at_true -= (1 - smooth) * (shares if isinstance(shares, float) else shares[..., 0])
-            grad.put(true, at_true)
+            scale = shares / total
+            if some:
+                at_true = grad.take(true)[..., None]
+                grad.put(true, 0)
+                others = row_sum(grad)
+                right = others < _CERTAIN - 1  # so the likely class, whose exp is 1, is the true one
+                np.copyto(rows, np.log1p(others), where=right)
+            at_logits = logits.take(true)[..., None]
+            rows -= (1 - smooth) * at_logits if smooth else at_logits
+            grad *= scale  # the probabilities, times the share of the row
+            if some:
+                at_true *= scale
+            else:
+                at_true = grad.take(true)[..., None]
+            at_true -= (1 - smooth) * shares
             if smooth:
                 rows -= (smooth / classes) * row_sum(logits)
                 grad -= (smooth / classes) * shares
+                at_true -= (smooth / classes) * shares
+            if some:
+                rest = smooth * (classes - 1) / classes  # of the target
+                exact = rest - (1 - rest) * others if smooth else -others
+                np.copyto(at_true, exact * scale, where=right)
+            grad.put(true, at_true)
         else:
             target = target.astype(pred.dtype, copy=False)
             if smooth:
                 target = target * (1 - smooth) + smooth / classes
             sums = row_sum(target)
-            rows = sums * np.log(total) - row_sum(target * logits)
+            logs = np.log(total)
+            if some:
+                likely = certain & (logits == 0)
+                others = row_sum(np.where(likely, 0, grad))
+                rest = row_sum(np.where(likely, 0, target))
+                exact = (rest - target * others) / total
+                np.copyto(logs, np.log1p(others), where=certain)
+            rows = sums * logs - row_sum(target * logits)
             grad *= sums / total
             grad -= target
+            if some:
+                np.copyto(grad, exact, where=likely)
             grad *= shares
         return _average(rows, shares), _clear(grad, shares)
 

@@ -139,3 +139,53 @@ def test_pos_weight_for_another_number_of_outputs(rng):
     with pytest.raises(nn.errors.ShapeError, match="one for each of 3 outputs, got 2"):
         loss.value_and_grad(rng.normal(size=(4, 3)), np.ones((4, 3)))
     print(nn.testing.check_loss(loss, rng.normal(size=(5, 2)), (rng.normal(size=(5, 2)) > 0).astype(float)))
+
+
+# Softmax.
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("smooth", [0.0, 1e-4, 0.1])
+@pytest.mark.parametrize("kind", ["ids", "rows", "weights", "replicas"])
+def test_softmax_cross_entropy_is_exact_at_every_logit(dtype, smooth, kind):
+    loss = nn.SoftmaxCrossEntropy(label_smoothing=smooth)
+    share = Decimal(smooth) / 3
+    with localcontext() as context:
+        context.prec = 60
+        for top, true in itertools.product([0, 0.5, 2, 2.5, 5, 8, 20, 64], range(3)):
+            # Differences of the logits are exact: what is lost is lost by the loss. The second row is unsure.
+            pred = np.array([[[top, 0, -1], [0.5, 0, 0.25]]], dtype)
+            ids, weight = np.array([true, 0]), None
+            if kind == "weights":
+                weight = np.array([1, 0], dtype)
+            if kind == "replicas":
+                pred = np.concatenate([pred, pred[..., ::-1]])
+            target = np.eye(3, dtype=dtype)[ids] if kind == "rows" else ids
+            if kind != "replicas":
+                pred = pred[0]
+            _, grad = loss.value_and_grad(pred, target, weight)
+            value, _ = loss.value_and_grad(pred[..., :1, :], target[:1])
+            exps = [Decimal(float(x)).exp() for x in pred.reshape(-1, 3)[0]]
+            chances = [e / sum(exps) for e in exps]
+            wanted = [share + (1 - 3 * share if i == true else 0) for i in range(3)]
+            cost = -sum(w * p.ln() for w, p in zip(wanted, chances, strict=True))
+            assert off(np.ravel(value)[0], cost, dtype) < 8, (top, true)
+            rows = 1 if kind == "weights" else 2
+            for found, chance, part in zip(grad.reshape(-1, 3)[0], chances, wanted, strict=True):
+                # Chance and wanted part are rounded numbers: where they are close, so is their difference.
+                close = max(chance, part) if smooth and abs(chance - part) < part / 2 < Decimal("0.4") else 0
+                size = max(abs(chance - part), close) / rows
+                room = 16 * size * Decimal(float(np.finfo(dtype).eps)) + Decimal(float(np.finfo(dtype).tiny))
+                assert abs(Decimal(float(found)) - (chance - part) / rows) < room, (top, true)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_soft_targets_that_are_nearly_certain(dtype):
+    part = dtype(2.0**-20)
+    target = np.array([[1 - part, part, 0]], dtype)
+    value, grad = nn.SoftmaxCrossEntropy().value_and_grad(np.array([[20, 0, 0]], dtype), target)
+    other = np.exp(np.longdouble(-20))
+    total = 1 + 2 * other
+    true = [(part - (1 - part) * 2 * other) / total, other / total - part, other / total]
+    np.testing.assert_allclose(grad[0], np.array(true, float), rtol=4 * np.finfo(dtype).eps)
+    assert value == pytest.approx(float(np.log1p(2 * other) + 20 * part), rel=4 * float(np.finfo(dtype).eps))
