@@ -104,7 +104,7 @@ def score(
     Raises
     ------
     ShapeError, ArgumentError, ArgumentTypeError
-        If the targets do not fit.
+        If the targets do not fit, or all that count are missing.
 
     Examples
     --------
@@ -116,12 +116,24 @@ def score(
     pred, target, weight = parts[0] if len(parts) == 1 else _join(model, parts)
     found: dict[str, Any] = {}
     if loss is not None:
+        if loss.takes_missing:
+            _check_some_there(loss, target, weight, own=is_own(target, pred.shape))
         prepared = _prepare(loss, target, pred.shape, model.params.dtype)
         value, _ = loss.value_and_grad(pred, prepared, weight)
         found["loss"] = np.asarray(value).tolist()  # a loss of one's own may give any kind of number
     for name, metric in metrics.items():
         found[name] = call_metric(metric, pred, target, weight, name=name, active=active)
     return found
+
+
+def _check_some_there(loss: Loss, target: AnyArray, weight: AnyArray | None, *, own: bool) -> None:
+    """Refuse targets that are all missing, for a replica too: its loss of 0 would be taken for the best."""
+    there = ~np.isnan(target).reshape(*target.shape[: 1 + own], -1).all(axis=-1)
+    if weight is not None:
+        there = there & (weight > 0)
+    if not there.any(axis=-1).all():
+        what = "a target that is there, in a row that counts"
+        raise ArgumentError(f"{loss} target", what, "missing ones only", "Give rows of which some are known.")
 
 
 def _prepare(loss: Loss, target: AnyArray, pred_shape: tuple[int, ...], dtype: Any) -> AnyArray:

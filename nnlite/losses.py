@@ -593,7 +593,8 @@ class Masked(PointwiseLoss):
     A masked entry, and what frames and series of pandas and polars have for a missing one, is NaN too.
     A row of three targets of which one is missing so counts as if that one were predicted without
     error. What the average divides by stays the same: rows times outputs, or the sum of the weights
-    times outputs.
+    times outputs. A batch may have no target at all; what ``evaluate`` measures, and ``validation=``,
+    may not.
 
     Parameters
     ----------

@@ -884,3 +884,31 @@ def test_what_dask_blocks_cannot_do_is_refused(dask):
     own = np.zeros((2, ROWS, 1))
     refused(lambda: train(blocks, own, model=net(replicas=2)), ArgumentError, r"Write X\.compute\(\)")
     train(blocks, y, model=net(replicas=2))
+
+
+@pytest.mark.parametrize("replicas", [None, 2])
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_is_measured_needs_a_target_that_is_there(replicas, stream, rng):
+    # Its loss would be 0, and the first epoch the best.
+    X, y = rng.normal(size=(20, 3)), rng.normal(size=(20, 2))
+    missing = np.full((4, 2), np.nan)
+    known, weight = missing.copy(), np.ones(4)
+    known[2, 1] = 1.0
+    weight[2] = 0
+    loss = nn.Masked(nn.MeanSquaredError())
+    model = nn.Sequential([nn.Dense(3, 2)], rng=0, replicas=replicas)
+    start = model.params.values.copy()
+    options = {"loss": loss, "optimizer": nn.SGD(0.01), "epochs": 2}
+    for held_out in ((X[:4], missing), (X[:4], known, weight)):
+        with pytest.raises(
+            nn.errors.ArgumentError, match="a target that is there, in a row that counts, got missing"
+        ):
+            model.fit(X, y, validation=[held_out] if stream else held_out, **options)
+    np.testing.assert_array_equal(model.params.values, start)
+    with pytest.raises(nn.errors.ArgumentError, match="got missing ones only"):
+        model.evaluate(X[:4], missing, loss=loss)
+    if replicas:
+        with pytest.raises(nn.errors.ArgumentError, match="got missing ones only"):
+            model.evaluate(X[:4], np.stack([known, missing]), loss=loss)
+    assert np.isfinite(model.evaluate([(X[:4], missing), (X[:4], known)], loss=loss)["loss"]).all()
+    model.fit(X, y, validation=[(X[:4], missing), (X[:4], known)] if stream else (X[:4], known), **options)
