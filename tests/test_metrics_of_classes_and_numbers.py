@@ -367,3 +367,23 @@ SINGLE = np.array([[0.5], [-1.0]])
 def test_wrong_arguments_are_refused(call, kind, message):
     with pytest.raises(kind, match=message):
         call()
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_scores_whose_probabilities_are_rounded_to_1_have_an_order(classes):
+    # Those of class 1 are 1, all; its logits tell the rows apart.
+    gaps = np.array([40.0, 60.0, 50.0, -60.0, 70.0])
+    logits = np.zeros((5, classes))
+    logits[:, 1] = gaps
+    ids = np.array([0, 1, 0, 0, 1])
+    one = gaps[:, None]
+    if classes == 2:
+        assert nn.metrics.roc_auc(logits, ids) == nn.metrics.roc_auc(one, ids) == 1
+        assert nn.metrics.average_precision(logits, ids) == nn.metrics.average_precision(one, ids) == 1
+    else:
+        ids[3], ids[2] = 2, 3
+        others = [np.where(np.arange(4) == c, -np.inf, logits) for c in range(4)]
+        odds = [logits[:, c] - np.logaddexp.reduce(others[c], axis=1) for c in range(4)]
+        expected = [nn.metrics.roc_auc(odds[c][:, None], ids == c) for c in range(4)]
+        assert nn.metrics.roc_auc(logits, ids) == pytest.approx(np.mean(expected), rel=1e-12)
+        assert expected[1] == 1

@@ -149,7 +149,7 @@ def _each_class(
     classes = scores.shape[1]
     if logits:
         with np.errstate(invalid="ignore"):  # of infinite logits, which have no order then
-            scores = log_softmax(scores)
+            scores = _log_odds(scores)
         if np.isnan(scores).any():
             fix = "Find the layer or the data it comes from."
             raise ArgumentError(f"{where}(pred=)", "finite logits", "infinity", fix)
@@ -158,6 +158,18 @@ def _each_class(
     values = [_along(curve, scores[:, c], ids == c, weights) for c in range(classes)]
     there = np.bincount(ids, weights=weights, minlength=classes)
     return float(np.average(values, weights=there if average == "weighted" else None))
+
+
+def _log_odds(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give log(p / (1 - p)) of each class, in the order of p where that is rounded to 1 too."""
+    logarithms = log_softmax(logits)
+    rest, top = logits.copy(), logits.argmax(axis=1)[:, None]
+    np.put_along_axis(rest, top, -np.inf, axis=1)
+    others = np.logaddexp.reduce(rest, axis=1, keepdims=True)
+    with np.errstate(divide="ignore", under="ignore"):  # at the highest, whose place is taken
+        found = (logarithms - np.log1p(-np.exp(logarithms))).astype(np.float64, copy=False)
+    np.put_along_axis(found, top, np.take_along_axis(logits, top, axis=1) - others, axis=1)
+    return found
 
 
 def _along(
