@@ -223,7 +223,7 @@ def test_nothing_waits_for_the_garbage_collector(end, optimizer, checkpoint, tmp
         if optimizer == "SGD":  # the others bear targets of any size
             goes_on = end == "the end of one that goes on" and checkpoint
             assert ended_well == (
-                goes_on or end in ("the end", "Ctrl-C") or "resume" in ENDS[end] and not resume
+                goes_on or end in ("the end", "Ctrl-C") or ("resume" in ENDS[end] and not resume)
             )
         return [weakref.ref(thing) for thing in things]
 
