@@ -575,6 +575,8 @@ class EarlyStopping(_Monitor):
         overdue = self.overdue(state)
         if overdue.any():
             reason = f"no better {self.monitor} for {self.patience} epochs"
+            if not state.history.replicas and not self._best_epoch.any():
+                reason += ", and none that was a number"
             if not state.history.replicas and not state.stop_reason:
                 self._said = reason
             state.stop(reason, replicas=overdue if state.history.replicas else None)

@@ -141,6 +141,37 @@ class ClassWeights:
             )
         return found if weight is None else found * weight
 
+    def without(self, y: AnyArray, weight: AnyArray, *, own: bool = False) -> AnyArray | None:
+        """Take the weights of the classes out of those of rows: metrics count rows as they are.
+
+        Parameters
+        ----------
+        y : ndarray
+            Targets, as the loss prepared them.
+        weight : ndarray of shape (rows,) or (replicas, rows)
+            What `times` gave.
+        own : bool
+            Whether the targets have an axis of replicas.
+
+        Returns
+        -------
+        ndarray of the shape of `weight`, or None
+            None if all rows count the same.
+
+        Examples
+        --------
+        >>> from nnlite import SoftmaxCrossEntropy
+        >>> weights = ClassWeights({1: 3.0}, SoftmaxCrossEntropy(), 2)
+        >>> weights.without(np.array([1, 0]), np.array([3.0, 2.0]))
+        array([1., 2.])
+        >>> weights.without(np.array([1, 0]), np.array([3.0, 1.0])) is None
+        True
+        """
+        factor = self.times(y, None, own=own)
+        # What a row of a class of weight 0 counts by itself is not known any more.
+        found: AnyArray = np.where(factor > 0, weight / np.where(factor > 0, factor, 1), 1)
+        return None if np.allclose(found, 1, rtol=0, atol=1e-6) else found
+
     def _places(self, y: Any, *, own: bool) -> AnyArray:
         """Find the class of each row, by its place in `classes`."""
         ids = classes_of(y, logits=self.loss.from_logits, own=own) if self.loss.from_logits else None

@@ -10,6 +10,7 @@ import numpy as np
 
 from nnlite._typing import AnyArray, Array
 from nnlite.checks import check_integer, is_own, settle_rows
+from nnlite.class_weights import ClassWeights
 from nnlite.data import check_reiterable, checked_batches
 from nnlite.errors import ArgumentError
 from nnlite.losses import Loss
@@ -55,7 +56,10 @@ def evaluate(
         quiet = weight is not None and not weight.all()
         with np.errstate(over="ignore", invalid="ignore") if quiet else nullcontext():
             pred = model._predict(x, size)
-        return pred, settle_rows(y, pred.shape, model.params.dtype), weight
+        y = settle_rows(y, pred.shape, model.params.dtype)
+        if pred.shape[-1] == 1 and y.shape == pred.shape[:-1][-y.ndim :]:
+            y = y[..., None]  # ids of two classes: a metric gets them in the shape of `pred`, as in `fit`
+        return pred, y, weight
 
     if y is not None:
         return score(model, [predict(X, y, weight, "Sequential.evaluate(X)")], loss=loss, metrics=chosen)
@@ -78,6 +82,7 @@ def score(
     loss: Loss | None,
     metrics: Mapping[str, Metric],
     active: AnyArray | None = None,
+    classes: ClassWeights | None = None,
 ) -> dict[str, Any]:
     """Compute loss and metrics from predictions that were made already.
 
@@ -96,6 +101,8 @@ def score(
         Adds an entry for each.
     active : ndarray of bool of shape (replicas,), optional
         Which replicas have metrics; those of the others are None.
+    classes : ClassWeights, optional
+        Are in the weights, and count in the loss only.
 
     Returns
     -------
@@ -121,6 +128,8 @@ def score(
         prepared = _prepare(loss, target, pred.shape, model.params.dtype)
         value, _ = loss.value_and_grad(pred, prepared, weight)
         found["loss"] = np.asarray(value).tolist()  # a loss of one's own may give any kind of number
+    if metrics and classes is not None and weight is not None:
+        weight = classes.without(target, weight, own=is_own(target, pred.shape))
     for name, metric in metrics.items():
         found[name] = call_metric(metric, pred, target, weight, name=name, active=active)
     return found

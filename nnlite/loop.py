@@ -16,6 +16,7 @@ import numpy as np
 from nnlite._typing import AnyArray, Array
 from nnlite.callbacks import CTRL_C, Callback, TrainingState
 from nnlite.checks import is_own
+from nnlite.class_weights import ClassWeights
 from nnlite.data import Batches, Order
 from nnlite.divergence import explain
 from nnlite.errors import (
@@ -167,6 +168,8 @@ class Loop:
         The present epoch; None between two.
     mean_weight : MeanWeight
         What the loss of a batch is divided by, if rows have weights.
+    class_weights : ClassWeights or None
+        What is in the weights of the rows for their classes.
     """
 
     def __init__(
@@ -182,6 +185,7 @@ class Loop:
     ) -> None:
         self.state = state
         self.data = data
+        self.class_weights: ClassWeights | None = None
         self.mean_weight = data.rule or RunningMean()  # of a stream; that of arrays is settled in `run`
         self.validation = validation
         self.metrics = metrics
@@ -229,6 +233,14 @@ class Loop:
         weight = self.data.row_weights if isinstance(self.data, Arrays) else None
         if weight is not None and self.data.rule is None:
             self.mean_weight = MeanWeight(*sum_and_rows(weight))
+        held_out = self.validation.row_weights if isinstance(self.validation, Arrays) else None
+        if held_out is not None and len(held_out) and not held_out.any(axis=-1).all():
+            raise ArgumentError(
+                "fit(validation=)",
+                "rows to measure on, of which some count",
+                "only rows of weight 0 in the part that is held out",
+                "Give validation data of their own, or another rng=.",
+            )
 
     def settle_schedule(self) -> None:
         """Tell the optimizer how long the training is; warn of a schedule that is over long before."""
@@ -547,7 +559,9 @@ class Loop:
         if not outputs:
             return {}
         model = self.state.model
-        return score(model, outputs, loss=None, metrics=self.metrics, active=self.listed)
+        return score(
+            model, outputs, loss=None, metrics=self.metrics, active=self.listed, classes=self.class_weights
+        )
 
     def measure(self, data: Source, place: str, *, loss: Loss | None) -> dict[str, Any]:
         """Compute loss and metrics without dropout."""
@@ -559,7 +573,9 @@ class Loop:
             if not finite.all():
                 self.diverged(finite, x, y, place=place)
             outputs.append((pred, y, weight))
-        found = score(model, outputs, loss=loss, metrics=self.metrics, active=self.listed)
+        found = score(
+            model, outputs, loss=loss, metrics=self.metrics, active=self.listed, classes=self.class_weights
+        )
         if loss is not None and not np.isfinite(found["loss"]).all():
             self.diverged(np.isfinite(found["loss"]), x, y, place=place)
         return found

@@ -67,12 +67,14 @@ class Loss(Configured):
 
     Examples
     --------
-    A loss of one's own. It takes no weights; a `PointwiseLoss` would, for less work.
+    A loss of one's own; a `PointwiseLoss` would have been less work.
 
     >>> class FourthPower(Loss):
     ...     def value_and_grad(self, pred, target, weight=None):
     ...         gap = pred - target
-    ...         return float(np.mean(gap**4)), 4 * gap**3 / gap.size
+    ...         weight = np.ones(len(pred)) if weight is None else weight
+    ...         shares = weight[:, None] / (weight.sum() * pred.shape[1])
+    ...         return float(np.sum(shares * gap**4)), 4 * shares * gap**3
     >>> value, grad = FourthPower().value_and_grad(np.array([[2.0]]), np.array([[1.0]]))
     >>> value, grad
     (1.0, array([[4.]]))

@@ -170,6 +170,7 @@ def _weigh(ranks: Alone, classes: ClassWeights, sums: Any, loop: Loop) -> None:
     """Give rows the weights of their classes, balanced over the rows of all ranks if that is asked for."""
     if classes.balanced:
         classes.balance(ranks.add(sums))
+    loop.class_weights = classes
     with ranks.agreeing():
         for source in (loop.data, loop.validation):
             if isinstance(source, Arrays):

@@ -47,7 +47,7 @@ WRONG = {
     "lr": (lambda: nn.Adam(lr=0.1), r"Adam\(lr=\).*Write learning_rate=0.1"),
     "lr of SGD": (lambda: nn.SGD(lr=0.1), r"SGD\(lr=\).*Write learning_rate=0.1"),
     "lr of a schedule": (lambda: nn.OneCycle(lr=0.1), "Write peak=0.1"),
-    "betas": (lambda: nn.AdamW(betas=(0.9, 0.99)), "Write beta1=0.9, beta2=0.999"),
+    "betas": (lambda: nn.AdamW(betas=(0.9, 0.99)), "beta1=0.9, beta2=0.999"),
     "params": (lambda: nn.Lion(params=model().params), "leave them out"),
     "p": (lambda: nn.Dropout(p=0.5), r"Dropout\(p=\).*Write rate=0.5"),
     "dim": (lambda: nn.Softmax(dim=1), r"Softmax\(dim=\): expected no arguments.*last axis"),

@@ -69,7 +69,7 @@ def test_balanced_counts_rows_by_their_weights(data):
 
 def test_validation_is_weighted_likewise(data):
     X, ids = data
-    options = {"loss": nn.SoftmaxCrossEntropy(), "metrics": [nn.accuracy]}
+    options = {"loss": nn.SoftmaxCrossEntropy()}
     more = {"validation": (X, ids, balanced(ids)), "weight": balanced(ids)}
     same(
         train(2, X, ids, class_weight="balanced", validation=(X, ids), **options),
@@ -80,6 +80,43 @@ def test_validation_is_weighted_likewise(data):
         train(2, X, ids, class_weight="balanced", validation=0.3, **options),
         train(2, X, ids, **more, **options),
     )
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_metrics_count_rows_as_they_are(kind, weighted, data):
+    X, ids = data
+    loss, outputs, make = TARGETS[kind]
+    y = make(ids)
+    metrics = [nn.f1] if kind != "one-hot" and kind != "signs" else [nn.mean_absolute_error]
+    weight = np.where(X[:, 1] > 0, 2.0, 0.5) if weighted else None
+    held_out = (X, y) if weight is None else (X, y, weight)
+    model = nn.Sequential([nn.Dense(3, outputs)], rng=0)
+    history = model.fit(
+        X,
+        y,
+        weight=weight,
+        class_weight="balanced",
+        validation=held_out,
+        loss=loss,
+        metrics=metrics,
+        optimizer=nn.SGD(0.1),
+        epochs=3,
+    )
+    asked = model.evaluate(X, y, weight=weight, metrics=metrics)
+    for name, value in asked.items():
+        assert history[f"validation_{name}"][-1] == pytest.approx(value, abs=1e-6)
+
+
+def test_metrics_of_training_too(data):
+    X, ids = data
+    model = nn.Sequential([nn.Dense(3, 2)], rng=0)
+    before = model.evaluate(X, ids, metrics=[nn.accuracy])
+    history = model.fit(
+        X, ids, class_weight={1: 9.0}, loss=nn.SoftmaxCrossEntropy(), metrics=[nn.accuracy],
+        optimizer=nn.SGD(1e-30), epochs=1,
+    )  # fmt: skip
+    assert history["accuracy"] == [before["accuracy"]]
 
 
 def test_every_kind_of_data(data, tmp_path):

@@ -238,3 +238,20 @@ def test_scikit_learns_scorers_and_class_metrics_are_refused_with_what_to_write(
     single = nn.Sequential([nn.Dense(4, 1)], rng=0)
     with pytest.raises(ArgumentError, match=r"y_pred\[:, 0\] > 0"):
         single.evaluate(X, ids, metrics=[theirs.accuracy_score])
+
+
+@pytest.mark.parametrize("ids", [np.array([0, 1, 1, 0]), np.array([[0.0], [1.0], [1.0], [0.0]])])
+def test_targets_have_one_shape_in_fit_and_in_evaluate(ids):
+    seen = []
+
+    def mine(pred, target):
+        seen.append((pred.shape, target.shape))
+        return float(((pred > 0) == target).mean())
+
+    X = np.linspace(-1, 1, 8).reshape(4, 2)
+    model = nn.Sequential([nn.Dense(2, 1)], rng=0)
+    options = {"loss": nn.BinaryCrossEntropy(), "metrics": [mine]}
+    history = model.fit(X, ids, validation=(X, ids), optimizer=nn.SGD(0.1), epochs=1, **options)
+    assert model.evaluate(X, ids, **options)["mine"] == history["validation_mine"][0]
+    model.evaluate(X, ids, metrics=[mine])
+    assert set(seen) == {((4, 1), (4, 1))}

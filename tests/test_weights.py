@@ -597,3 +597,18 @@ def test_the_law_for_estimators(kind, scaled, rng):
         np.testing.assert_allclose(one.model_.params.values, other.model_.params.values, rtol=1e-5, atol=1e-7)
         if scaled:
             np.testing.assert_allclose(one.model_[0].scale, other.model_[0].scale, rtol=1e-9)
+
+
+@pytest.mark.parametrize("replicas", [None, 2])
+def test_rows_of_weight_0_are_nothing_to_measure_on(replicas, rng):
+    X, y = rng.normal(size=(20, 2)), rng.normal(size=(20, 1))
+    weight = np.ones(20)
+    weight[16:] = 0
+    model = nn.Sequential([nn.Dense(2, 1)], rng=0, replicas=replicas)
+    before = model.params.values.copy()
+    with pytest.raises(nn.errors.ArgumentError, match="only rows of weight 0 in the part that is held out"):
+        model.fit(
+            X, y, weight=weight, validation=0.2, shuffle=False,
+            loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.1), epochs=2,
+        )  # fmt: skip
+    np.testing.assert_array_equal(model.params.values, before)

@@ -304,7 +304,14 @@ class SharedLoop(Loop):
         def compute() -> dict[str, Any]:
             # Of validation data in files, a longer shard has more blocks.
             parts = [part for batch in zip_longest(*everyone) for part in batch if part and len(part[0])]
-            return score(self.state.model, parts, loss=loss, metrics=self.metrics, active=self.listed)
+            return score(
+                self.state.model,
+                parts,
+                loss=loss,
+                metrics=self.metrics,
+                active=self.listed,
+                classes=self.class_weights,
+            )
 
         return self.world.from_first(compute)
 

@@ -154,9 +154,12 @@ def _remedy(metric: Metric, pred: AnyArray, target: AnyArray) -> str:
         return "Write a function around it that gives it what it takes."
     function = getattr(getattr(metric, "func", metric), "__name__", "metric")
     many = pred.ndim > 1 and pred.shape[-1] > 1
+    chances = f"nnlite.{'Softmax' if many else 'Sigmoid'}().forward(y_pred)"
+    if pred.ndim > 1 and pred.shape[-1] < 3:
+        chances += f"[:, {pred.shape[-1] - 1}]"
     chosen = "y_pred.argmax(axis=1)" if many else "y_pred[:, 0] > 0"
-    return (
-        f"The model gives scores. For class ids write {{{function!r}: lambda y_true, y_pred: "
-        f"{function}(y_true, {chosen})}}, for probabilities nnlite.{'Softmax' if many else 'Sigmoid'}()"
-        ".forward(y_pred)."
+    ways = {"class ids": chosen, "probabilities": chances}
+    return "The model gives scores. " + " ".join(
+        f"For {what} write {{{function!r}: lambda y_true, y_pred: {function}(y_true, {way})}}."
+        for what, way in ways.items()
     )
