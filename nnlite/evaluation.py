@@ -16,6 +16,7 @@ from nnlite.errors import ArgumentError
 from nnlite.losses import Loss
 from nnlite.metrics import Metric, call_metric, named_metrics
 from nnlite.model import Sequential
+from nnlite.weighting import stand_ins, take_rows
 
 __all__ = ["Outputs", "evaluate", "score"]
 
@@ -126,7 +127,7 @@ def score(
         if loss.takes_missing:
             _check_some_there(loss, target, weight, own=is_own(target, pred.shape))
         prepared = _prepare(loss, target, pred.shape, model.params.dtype)
-        value, _ = loss.value_and_grad(pred, prepared, weight)
+        value, _ = loss.value_and_grad(*_in_place_of_others(model, pred, prepared, weight), weight)
         found["loss"] = np.asarray(value).tolist()  # a loss of one's own may give any kind of number
     if metrics and classes is not None and weight is not None:
         weight = classes.without(target, weight, own=is_own(target, pred.shape))
@@ -150,6 +151,17 @@ def _prepare(loss: Loss, target: AnyArray, pred_shape: tuple[int, ...], dtype: A
     if is_own(target, pred_shape) and target.ndim == 2:
         return np.stack([loss.prepare(ids, pred_shape[1:], dtype) for ids in target])
     return loss.prepare(target, pred_shape, dtype)
+
+
+def _in_place_of_others(
+    model: Sequential, pred: Array, target: AnyArray, weight: Array | None
+) -> tuple[Array, AnyArray]:
+    """Put rows that count in the place of those of weight 0, as in training: a loss of one's own may not."""
+    rows = None if weight is None else stand_ins(weight)
+    if rows is None:
+        return pred, target
+    axis = pred.ndim - 1 - model.boundary.output_rank
+    return take_rows(pred, rows, axis), take_rows(target, rows, int(is_own(target, pred.shape)))
 
 
 def _join(model: Sequential, parts: Sequence[Outputs]) -> Outputs:

@@ -370,6 +370,30 @@ def layers_of(layers):
     ]
 
 
+class OwnSquares(nn.Loss):
+    """What anyone writes, without a thought of rows that overflow."""
+
+    def value_and_grad(self, pred, target, weight=None):
+        share = np.ones(pred.shape[-2]) if weight is None else weight
+        share = (share / share.sum(axis=-1, keepdims=True))[..., None]
+        gap = pred - target
+        value = (share * gap**2).sum(axis=(-2, -1))
+        return value if pred.ndim > 2 else float(value), 2 * share * gap
+
+
+@pytest.mark.parametrize("replicas", [None, 2])
+def test_the_law_for_a_loss_of_ones_own_in_an_evaluation(replicas, rng):
+    X, y = rng.normal(size=(6, 2)), rng.normal(size=(6, 1))
+    far, weight = y.copy(), np.array([0.0, 1, 2, 0, 1, 1])
+    far[weight == 0] = 1e30
+    model = nn.Sequential([nn.Dense(2, 1)], rng=0, replicas=replicas)
+    without = model.evaluate(X[weight > 0], y[weight > 0], weight=weight[weight > 0], loss=OwnSquares())
+    weights = [weight] if replicas is None else [weight, np.stack([weight, weight])]
+    for one in weights:
+        with_them = model.evaluate(X, far, weight=one, loss=OwnSquares())
+        np.testing.assert_allclose(with_them["loss"], without["loss"], rtol=1e-6)
+
+
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("optimizer", [lambda: nn.Adam(0.01), nn.LBFGS, nn.LevenbergMarquardt])
 def test_the_law_where_rows_of_weight_0_overflow_inside(activation, optimizer, rng):
