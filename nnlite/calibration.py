@@ -82,6 +82,7 @@ def fit_temperature(logits: Any, y: Any, *, weight: Any = None) -> float:
     return temperature
 
 
+@np.errstate(under="ignore")
 def find_temperature(logits: Any, y: Any, *, weight: Any, where: str) -> tuple[float, str]:
     """Find the temperature, and say what is doubtful about it; see `fit_temperature`.
 

@@ -180,6 +180,24 @@ def test_softmax_cross_entropy_is_exact_at_every_logit(dtype, smooth, kind):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_log_softmax_is_exact_at_every_logit(dtype):
+    layer, rtol = nn.LogSoftmax(), 8 * float(np.finfo(dtype).eps)
+    for top in (0.5, 2, 2.5, 5, 20, 64):
+        ctx = Context(Gradients({}))
+        found = layer.forward(np.array([[top, 0, -1], [0.5, 0, 0.25]], dtype), ctx)[0]
+        others = np.exp(-float(top)) * (1 + np.exp(-1))
+        np.testing.assert_allclose(found, np.array([0, -top, -top - 1]) - np.log1p(others), rtol=rtol)
+        dx = layer.backward(np.array([[1, 0, 0], [0, 1, 0]], dtype), ctx)[0]
+        parts = np.array([others, -np.exp(-float(top)), -np.exp(-top - 1.0)])
+        np.testing.assert_allclose(dx, parts / (1 + others), rtol=32 * rtol)  # through exp of large numbers
+
+
+def test_a_temperature_is_found_without_a_word():
+    logits, y = np.array([[900.0, -900], [-400, 300], [0.5, 0], [0, 2]]), [0, 1, 1, 1]
+    assert nn.calibration.fit_temperature(logits, y) > 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_soft_targets_that_are_nearly_certain(dtype):
     part = dtype(2.0**-20)
     target = np.array([[1 - part, part, 0]], dtype)

@@ -76,7 +76,15 @@ def log_softmax(x: Array) -> Array:
     array([[-10000.,      0.]])
     """
     y: Array = x - x.max(axis=-1, keepdims=True)
-    y -= np.log(np.exp(y).sum(axis=-1, keepdims=True))
+    exps = np.exp(y)
+    total = exps.sum(axis=-1, keepdims=True)
+    logs: Array = np.log(total)
+    # Where one class is nearly certain, the sum with its 1 has lost the digits of all the others.
+    certain = total < 1.125
+    if np.count_nonzero(certain):
+        others = np.where(y == 0, 0, exps).sum(axis=-1, keepdims=True)
+        np.copyto(logs, np.log1p(others), where=certain)
+    y -= logs
     return y
 
 
@@ -490,6 +498,10 @@ class LogSoftmax(Layer):
         dx: Array = np.exp(y)
         dx *= dy.sum(axis=-1, keepdims=True)
         np.subtract(dy, dx, out=dx)
+        certain = y > -0.125
+        if np.count_nonzero(certain):  # 1 - exp(y) is a difference in which few digits are left
+            rest = np.where(certain, 0, dy).sum(axis=-1, keepdims=True)
+            np.copyto(dx, -dy * np.expm1(y) - np.exp(y) * rest, where=certain)
         return dx
 
 
