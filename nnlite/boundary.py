@@ -630,10 +630,15 @@ class Boundary:
         Raises
         ------
         ShapeError, ArgumentError, ArgumentTypeError
-            If they do not fit, or are negative or not finite.
+            If they do not fit, or are negative, or they or their sum are not finite.
         """
         cast = self._cast(weight, "weight")
         check_weight("weight", cast, rows=rows, part=part)
+        with np.errstate(over="ignore"):
+            total = cast.sum(axis=-1)
+        if not np.isfinite(total).all():
+            what, fix = f"weights whose sum is a number of {self.dtype}", "Divide them by their largest."
+            raise ArgumentError("weight", what, f"weights up to {cast.max():g}", fix)
         return cast
 
 

@@ -112,7 +112,7 @@ def score(
     Raises
     ------
     ShapeError, ArgumentError, ArgumentTypeError
-        If the targets do not fit, or all that count are missing.
+        If the targets do not fit, no row counts, or all targets of those that do are missing.
 
     Examples
     --------
@@ -124,8 +124,8 @@ def score(
     pred, target, weight = parts[0] if len(parts) == 1 else _join(model, parts)
     found: dict[str, Any] = {}
     if loss is not None:
-        if loss.takes_missing:
-            _check_some_there(loss, target, weight, own=is_own(target, pred.shape))
+        if loss.takes_missing or weight is not None:
+            _check_some_count(loss, target, weight, own=is_own(target, pred.shape))
         prepared = _prepare(loss, target, pred.shape, model.params.dtype)
         value, _ = loss.value_and_grad(*_in_place_of_others(model, pred, prepared, weight), weight)
         found["loss"] = np.asarray(value).tolist()  # a loss of one's own may give any kind of number
@@ -136,8 +136,13 @@ def score(
     return found
 
 
-def _check_some_there(loss: Loss, target: AnyArray, weight: AnyArray | None, *, own: bool) -> None:
-    """Refuse targets that are all missing, for a replica too: its loss of 0 would be taken for the best."""
+def _check_some_count(loss: Loss, target: AnyArray, weight: AnyArray | None, *, own: bool) -> None:
+    """Refuse rows of which none counts, for a replica too: its loss of 0 would be taken for the best."""
+    if weight is not None and not weight.any(axis=-1).all():
+        what, fix = "a weight above 0 in what is measured", "Measure rows that count."
+        raise ArgumentError("weight", what, "only zeros", fix)
+    if not loss.takes_missing:
+        return
     there = ~np.isnan(target).reshape(*target.shape[: 1 + own], -1).all(axis=-1)
     if weight is not None:
         there = there & (weight > 0)

@@ -233,14 +233,14 @@ class Loop:
         weight = self.data.row_weights if isinstance(self.data, Arrays) else None
         if weight is not None and self.data.rule is None:
             self.mean_weight = MeanWeight(*sum_and_rows(weight))
-        held_out = self.validation.row_weights if isinstance(self.validation, Arrays) else None
-        if held_out is not None and len(held_out) and not held_out.any(axis=-1).all():
-            raise ArgumentError(
-                "fit(validation=)",
-                "rows to measure on, of which some count",
-                "only rows of weight 0 in the part that is held out",
-                "Give validation data of their own, or another rng=.",
-            )
+
+    def check_weights(self) -> None:
+        """Refuse rows that all weigh 0, as those may that are left when others are held out."""
+        data = self.data
+        weighted = isinstance(data, Arrays) and data.weight is not None and data.rule is None
+        if weighted and not np.all(self.mean_weight.rows):
+            what = "a weight above 0 in what is trained on"
+            raise ArgumentError("fit(weight=)", what, "only zeros", "Hold out other rows.")
 
     def settle_schedule(self) -> None:
         """Tell the optimizer how long the training is; warn of a schedule that is over long before."""
@@ -307,6 +307,7 @@ class Loop:
                 if isinstance(self.validation, HeldOut) and isinstance(self.data, Arrays):
                     self.data, self.validation = self.data.split(self.validation, self.rng)
                 self.settle_weights()
+                self.check_weights()
                 self.settle_schedule()
                 self.adapt()
                 self.draw_again()

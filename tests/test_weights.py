@@ -623,16 +623,33 @@ def test_the_law_for_estimators(kind, scaled, rng):
             np.testing.assert_allclose(one.model_[0].scale, other.model_[0].scale, rtol=1e-9)
 
 
-@pytest.mark.parametrize("replicas", [None, 2])
-def test_rows_of_weight_0_are_nothing_to_measure_on(replicas, rng):
-    X, y = rng.normal(size=(20, 2)), rng.normal(size=(20, 1))
-    weight = np.ones(20)
-    weight[16:] = 0
-    model = nn.Sequential([nn.Dense(2, 1)], rng=0, replicas=replicas)
-    before = model.params.values.copy()
-    with pytest.raises(nn.errors.ArgumentError, match="only rows of weight 0 in the part that is held out"):
-        model.fit(
-            X, y, weight=weight, validation=0.2, shuffle=False,
-            loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.1), epochs=2,
-        )  # fmt: skip
-    np.testing.assert_array_equal(model.params.values, before)
+def test_weights_whose_sum_overflows_are_refused(rng):
+    X, y, weight = rng.normal(size=(8, 3)), rng.normal(size=(8, 2)), np.full(8, 1e38)
+    model = net(dtype=np.float32)
+    options = {"loss": nn.MeanSquaredError()}
+    message = r"expected weights whose sum is a number of float32, got weights up to 1e\+38\. Divide them"
+    with pytest.raises(nn.errors.ArgumentError, match=message):
+        model.fit(X, y, weight=weight, optimizer=nn.SGD(0.1), epochs=1, **options)
+    with pytest.raises(nn.errors.ArgumentError, match=message):
+        model.evaluate([(X, y, weight)], **options)
+    model.fit(X, y, weight=weight / 100, optimizer=nn.SGD(0.1), epochs=1, **options)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_some_row_counts_on_both_sides_of_a_cut(own, rng):
+    # A loss of 0, of no row at all, would be the best of all epochs.
+    X, y, first = rng.normal(size=(20, 3)), rng.normal(size=(20, 2)), np.arange(20) < 16
+    model = net(replicas=2 if own else None)
+    start = model.params.values.copy()
+    options = {"loss": nn.MeanSquaredError(), "optimizer": nn.SGD(0.1), "epochs": 2}
+    for counts, message in (
+        (first, "in what is measured, got only zeros"),
+        (~first, "in what is trained on"),
+    ):
+        weight = np.stack([np.ones(20), counts]) if own else counts
+        with pytest.raises(nn.errors.ArgumentError, match=message):
+            model.fit(X, y, weight=weight * 1.0, validation=0.2, shuffle=False, **options)
+    held_out = [(X, y, np.zeros(20))]
+    with pytest.raises(nn.errors.ArgumentError, match="in what is measured, got only zeros"):
+        model.fit(X, y, validation=held_out, **options)
+    np.testing.assert_array_equal(model.params.values, start)
