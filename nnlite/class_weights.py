@@ -144,6 +144,8 @@ class ClassWeights:
     def without(self, y: AnyArray, weight: AnyArray, *, own: bool = False) -> AnyArray | None:
         """Take the weights of the classes out of those of rows: metrics count rows as they are.
 
+        Rows of a class of weight 0 count for nothing there either.
+
         Parameters
         ----------
         y : ndarray
@@ -168,8 +170,8 @@ class ClassWeights:
         True
         """
         factor = self.times(y, None, own=own)
-        # What a row of a class of weight 0 counts by itself is not known any more.
-        found: AnyArray = np.where(factor > 0, weight / np.where(factor > 0, factor, 1), 1)
+        # In the place of a row of a class of weight 0 another one may stand.
+        found: AnyArray = np.where(factor > 0, weight / np.where(factor > 0, factor, 1), 0)
         return None if np.allclose(found, 1, rtol=0, atol=1e-6) else found
 
     def _places(self, y: Any, *, own: bool) -> AnyArray:

@@ -196,3 +196,16 @@ def test_resume_compares_them(data, tmp_path):
     with pytest.raises(ArgumentError, match="weight"):
         train(2, X, ids, class_weight={1: 2.0}, resume=path, **options | {"epochs": 4})
     same(train(2, X, ids, class_weight="balanced", resume=path, **options | {"epochs": 4}), expected)
+
+
+def test_metrics_leave_out_the_rows_of_a_class_of_weight_0(rng):
+    X = rng.normal(size=(40, 3))
+    ids = (X[:, 0] > 0).astype(int)
+    model = nn.Sequential([nn.Dense(3, 2)], rng=0)
+    history = model.fit(
+        X, ids, class_weight={0: 0.0}, validation=(X, ids), metrics=[nn.accuracy], batch_size=40, epochs=1,
+        loss=nn.SoftmaxCrossEntropy(), optimizer=nn.SGD(1e-12),
+    )  # fmt: skip
+    found = model.evaluate(X[ids == 1], ids[ids == 1], metrics=[nn.accuracy])["accuracy"]
+    assert history["accuracy"][-1] == pytest.approx(found)
+    assert history["validation_accuracy"][-1] == pytest.approx(found)
