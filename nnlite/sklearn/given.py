@@ -71,7 +71,7 @@ def _object_columns(X: Any) -> list[AnyArray]:
     if hasattr(X, "tocsr"):
         return []
     array = _objects(X)
-    return list(array.T) if array.ndim == 2 else []
+    return [array] if array.ndim == 1 else list(array.T) if array.ndim == 2 else []  # a series is one column
 
 
 def _objects(values: Any) -> AnyArray:

@@ -59,6 +59,8 @@ def test_other_columns_that_hold_no_numbers(data, kind):
             quick(kind).fit(frame.assign(c=column), data.binary)
     with pytest.raises(ArgumentError, match="'west' in column 1"):
         quick(kind).fit([[1.0, "west"], [2.0, "east"]], [0, 1])
+    with pytest.raises(ArgumentError, match="'west' in column 0"):
+        quick(kind).fit(["west", "east"], [0, 1])  # as a series is
     quick(kind).fit(
         frame.assign(c=["1.5"] * 120), data.binary
     )  # text that says a number is one for scikit-learn
