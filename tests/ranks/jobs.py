@@ -203,7 +203,7 @@ def callbacks(options: dict[str, Any]) -> Any:
         epochs=60,
         batch_size=32,
         validation=data(41, seed=1),
-        callbacks=[nn.EarlyStopping(patience=6), nn.ReduceOnPlateau(patience=2, factor=0.5), Say()],
+        callbacks=[nn.EarlyStopping(patience=3), nn.ReduceOnPlateau(patience=2, factor=0.5), Say()],
         distributed=bool(options["distributed"]),
     )
     found = {"early": outcome(model, history, optimizer), "calls": calls}
