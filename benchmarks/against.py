@@ -1,0 +1,128 @@
+"""Is `fit` slower than in another checkout? Both in turns, net by net, and the ratio round by round.
+
+    git worktree add ../before <commit>
+    python -m benchmarks.against ../before
+
+Each checkout has a process of its own, on one core and one thread; what is compared is processor time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.environment import ROOT, environment
+from benchmarks.nets import NETS
+from benchmarks.stats import ratios, spread
+
+#: About how long one of the two trains in a round, in seconds.
+TURN = 0.5
+#: Starts a process that takes ``nnlite`` from one checkout and the nets from this one.
+CHILD = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import nnlite
+assert nnlite.__file__.startswith(sys.argv[1]), nnlite.__file__
+sys.path.insert(0, sys.argv[2])
+from benchmarks.against import serve
+serve()
+"""
+
+
+def serve() -> None:
+    """Answer lines of "net count" by the processor time of so many steps of `fit`."""
+    from benchmarks.libraries.nnlite import Fit
+
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    jobs: dict[str, Fit] = {}
+    for line in sys.stdin:
+        case, count = line.split()
+        if case not in jobs:
+            jobs[case] = Fit(case, 1)
+        job = jobs[case]
+        job.reset()
+        begun = time.process_time()
+        job.run(int(count))
+        print(time.process_time() - begun, flush=True)
+
+
+class Checkout:
+    """A process that trains with the nnlite of one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(folder), str(ROOT)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=folder,
+            env={key: value for key, value in environment(1).items() if key != "PYTHONPATH"},
+        )
+
+    def __enter__(self) -> Checkout:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.process.communicate()  # closes its input, at whose end it stops
+
+    def time(self, case: str, count: int) -> float:
+        """Train for so many steps, and return the seconds."""
+        pipe: Any = self.process
+        print(case, count, file=pipe.stdin, flush=True)
+        answer = pipe.stdout.readline()
+        if not answer:
+            raise SystemExit(f"against: the process of {self.process.args[3]} has ended; see above")  # type: ignore[index]
+        return float(answer)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print a line for each net.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Those of the command line, by default.
+
+    Returns
+    -------
+    int
+        1 if a median is above what `--limit` allows.
+    """
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.against", description=__doc__.splitlines()[0])
+    parser.add_argument("other", type=Path, help="another checkout of nnlite")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--limit", type=float, default=1.03)
+    parser.add_argument("--nets", nargs="*", default=list(NETS), choices=list(NETS))
+    chosen = parser.parse_args(arguments)
+    print(f"{'net':48}{'us a step':>12}{'before':>12}{'ratio':>8}   tenths")
+    worst = 0.0
+    with Checkout(ROOT) as ours, Checkout(chosen.other.resolve()) as theirs:
+        for case in chosen.nets:
+            net = NETS[case]
+            count = 2 * net.batches
+            for checkout in (ours, theirs):  # the first one warms up
+                seconds = checkout.time(case, count)
+            count *= max(1, round(TURN / seconds))
+            turns = [(ours.time(case, count), theirs.time(case, count)) for _ in range(chosen.rounds)]
+            mine, before = zip(*turns, strict=True)
+            found = ratios(mine, before)
+            worst = max(worst, found.median)
+            print(
+                f"{net.describe():48}{spread(mine).median / count * 1e6:12,.1f}"
+                f"{spread(before).median / count * 1e6:12,.1f}{found.median:8.3f}"
+                f"   {found.low:.3f} to {found.high:.3f}",
+                flush=True,
+            )
+    print(f"\nthe largest ratio is {worst:.3f}, allowed are {chosen.limit:g}")
+    return int(worst > chosen.limit)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

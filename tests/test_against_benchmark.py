@@ -1,0 +1,26 @@
+"""`python -m benchmarks.against`: two processes train in turns, each with the nnlite of its folder."""
+
+import re
+
+import pytest
+
+from benchmarks import against
+
+
+@pytest.mark.parametrize("limit", ["1000", "0"])
+def test_it_prints_a_ratio(limit, monkeypatch, capsys):
+    monkeypatch.setattr(against, "TURN", 0.01)
+    code = against.main([str(against.ROOT), "--rounds", "2", "--nets", "2-8-1", "--limit", limit])
+    text = capsys.readouterr().out
+    line = re.search(
+        r"^2-8-1 tanh MSE, batch 4, SGD +([\d.]+) +([\d.]+) +([\d.]+) ", text, flags=re.MULTILINE
+    )
+    mine, before, ratio = map(float, line.groups())
+    assert min(mine, before, ratio) > 0
+    assert code == (limit == "0")
+
+
+def test_a_folder_without_nnlite_is_told(tmp_path, capfd):
+    with pytest.raises(SystemExit, match="has ended; see above"):
+        against.main([str(tmp_path), "--nets", "2-8-1"])
+    assert "AssertionError" in capfd.readouterr().err
