@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,8 @@ class Checkout:
     def time(self, case: str, count: int) -> float:
         """Train for so many steps, and return the seconds."""
         pipe: Any = self.process
-        print(case, count, file=pipe.stdin, flush=True)
+        with suppress(BrokenPipeError):  # it has ended, and answers nothing
+            print(case, count, file=pipe.stdin, flush=True)
         answer = pipe.stdout.readline()
         if not answer:
             raise SystemExit(f"against: the process of {self.process.args[3]} has ended; see above")  # type: ignore[index]
