@@ -21,7 +21,7 @@ def there_and_back(data):
 
 
 @given(DATA, st.lists(DATA, max_size=4), st.integers(0, 3 * LONG))
-@settings(max_examples=200)
+@settings(max_examples=80)
 def test_it_comes_back(alone, few, times):
     data = {
         "one": alone,
@@ -116,7 +116,7 @@ ROW = st.dictionaries(KEYS, NUMBER | st.lists(NUMBER, max_size=3), max_size=3)
 
 
 @given(st.lists(ROW, max_size=8), st.lists(st.integers(0, 8), max_size=4))
-@settings(max_examples=200)
+@settings(max_examples=80)
 def test_rows_come_back_however_often_they_are_packed(rows, stops):
     pack_history = PackedRows("here")
     for stop in [*stops, len(rows)]:
