@@ -23,7 +23,7 @@ from benchmarks.nets import NETS
 from benchmarks.stats import ratios, spread
 
 #: About how long one of the two trains in a round, in seconds.
-TURN = 0.5
+TURN = 0.2
 #: Starts a process that takes ``nnlite`` from one checkout and the nets from this one.
 CHILD = """
 import sys
