@@ -1151,8 +1151,8 @@ class Sequential(Explained):
             left out are 1, or "balanced", which is rows / (classes * rows of the class), so that all
             classes that there are have the same weight in sum. It multiplies `weight`, by which rows
             are counted here too, and acts on validation data likewise, so that the two losses of the
-            history measure the same. Metrics count rows by `weight` alone. Batches from an iterator
-            take a dict.
+            history measure the same. Metrics count rows by `weight` alone, and leave out those of a
+            class of weight 0. Batches from an iterator take a dict.
         validation : tuple, float, re-iterable of batches or function that makes them, optional
             Data to measure on after every epoch: ``(X, y)`` or ``(X, y, weight)``, or a part
             of the training rows in (0, 1), which is kept out of training. Of classes it has their
