@@ -176,7 +176,8 @@ def test_weighted_regression_with_momentum_behind_standardize():
     model = Sequential(
         [Standardize(3), Dense(3, 12), Tanh(), Dense(12, 8), Sigmoid(), Dense(8, 1)], dtype=np.float64, rng=0
     )
-    std, mean = torch.std_mean(tensor(X), dim=0, correction=0)
+    mean = tensor(np.average(X, axis=0, weights=weight))  # a row of weight 2 is two rows here too
+    std = tensor(np.sqrt(np.average((X - mean.numpy()) ** 2, axis=0, weights=weight)))
     net = twin(model[1:])
     net.register_forward_pre_hook(lambda module, inputs: (inputs[0] - mean) / std)
     theirs = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9, nesterov=True)
