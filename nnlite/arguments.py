@@ -193,20 +193,21 @@ class Declared(Explained):
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name[0] != "_" and name not in self.__dict__:
-            cls = type(self)
-            if cls.__module__.partition(".")[0] == "nnlite" and not _is_known(cls, name):
-                raise ArgumentTypeError(
-                    f"{cls.__name__}.{name}",
-                    "an attribute that it reads",
-                    f"{name} = {_short(value)}",
-                    _instead(name, value, sorted(_declared(cls))),  # type: ignore[arg-type]
-                )
+        # No look into __dict__: with a dict that was asked for, CPython finds attributes more slowly.
+        cls = type(self)
+        if name[0] != "_" and cls.__module__.startswith("nnlite.") and not _takes(cls, name):  # type: ignore[arg-type]
+            raise ArgumentTypeError(
+                f"{cls.__name__}.{name}",
+                "an attribute that it reads",
+                f"{name} = {_short(value)}",
+                _instead(name, value, sorted(_declared(cls))),  # type: ignore[arg-type]
+            )
         super().__setattr__(name, value)
 
 
-def _is_known(cls: type, name: str) -> bool:
-    """Tell whether instances may have an attribute of that name."""
+@lru_cache(maxsize=4096)
+def _takes(cls: type, name: str) -> bool:
+    """Tell whether instances of one of our classes may have an attribute of that name."""
     found = getattr(cls, name, None)
     if isinstance(found, property):
         return found.fset is not None

@@ -31,6 +31,7 @@ class BatchLoop(Loop):
         )
         keep_outputs = bool(self.metrics)
         step = bare(optimizer.step)
+        self.forward, self.backward = state.model._forward, state.model._backward
         for epoch in self.epochs():
             now = self.begin_epoch(epoch)
             self.value_and_grad = bare(state.loss.value_and_grad)  # a callback may have changed the loss
@@ -70,6 +71,9 @@ class BatchLoop(Loop):
             if state.stop_reason:
                 return
 
+    # Looked up once: a class with words for names that it does not have answers for all names slowly.
+    forward: Callable[..., Array]
+    backward: Callable[..., Array | None]
     value_and_grad: Callable[..., tuple[Value, Array]]
 
     def gradient(self, x: Array, y: AnyArray, weight: Array | None) -> tuple[Array, Value, Value, Value]:
@@ -80,14 +84,14 @@ class BatchLoop(Loop):
         state, ctx = self.state, self.ctx
         if weight is not None:
             x, y = state.model.boundary.in_place_of_others(x, y, weight)
-        pred = state.model._forward(x, ctx)
+        pred = self.forward(x, ctx)
         value, dy = self.value_and_grad(pred, y, weight)
         rows = total = pred.shape[-2]
         if weight is not None:
             value, dy, rows, total = self.part_of_all(value, dy, weight)
         if not _is_finite(value):
             self.diverged(np.isfinite(value), x, y)
-        state.model._backward(dy, ctx)
+        self.backward(dy, ctx)
         if weight is not None and not np.all(total):  # no row of the batch counts: nothing could stand in
             state.model.params.grads[np.equal(total, 0)] = 0
         return pred, value, rows, total

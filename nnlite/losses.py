@@ -41,9 +41,6 @@ __all__ = [
 #: One number, or one number a replica.
 Value = float | Array
 
-#: Rows are nearly certain of a class where the sum of exp(logit - largest logit) is below this.
-_CERTAIN = 1.125
-
 
 class Loss(Configured):
     """Base class of all losses.
@@ -701,79 +698,76 @@ class SoftmaxCrossEntropy(Loss):
         self, pred: Array, target: AnyArray, weight: Array | None = None
     ) -> tuple[Value, Array]:
         """Average the cross-entropy: divide by the rows, or by the sum of the weights."""
-        # In C order, so that places in the flat arrays made from it are rows and classes.
         pred, target = _given(self, pred, target)
-        pred = np.ascontiguousarray(pred)
         shares = _row_weights(self, weight, pred)
-        classes = pred.shape[-1]
-        smooth = self.label_smoothing
         ids = _is_ids(target, pred.shape)
         if ids:
-            self._check_ids(target, classes)
+            self._check_ids(target, pred.shape[-1])
         else:
             _check_same_shape(self, target.shape, pred.shape)
         if weight is not None:
             pred, target = _in_place_of_others(pred, target, shares, ids=ids)
-        logits = pred - row_max(pred)  # none above 0: exp cannot overflow
+        pred = np.ascontiguousarray(pred)  # so that places in the flat array are rows and classes
+        highest = row_max(pred)
+        logits = pred - highest  # none above 0: exp cannot overflow
+        starts = np.arange(0, pred.size, pred.shape[-1]).reshape(highest.shape)  # where each row begins
+        rows, grad = (self._of_ids if ids else self._of_rows)(logits, starts, target, shares)
+        return _average(rows, shares), grad if weight is None else _clear(grad, shares)
+
+    # Both set one class of each row aside, and add up the others without it: where that class is nearly
+    # certain, log(total) and p - 1 would be differences of numbers near 1, in which few digits are left.
+
+    def _of_ids(
+        self, logits: Array, starts: AnyArray, ids: AnyArray, shares: float | Array
+    ) -> tuple[Array, Array]:
+        true = starts + ids.astype(np.intp, copy=False)[..., None]  # ids may be shared by all replicas
+        at_true = logits.take(true)
         grad = np.exp(logits)
-        total = row_sum(grad)
-        # In a row that is nearly certain, log(total) and 1 - p are differences in which few digits are left:
-        # both come from the sum of all the other classes.
-        certain = total < _CERTAIN
-        some = np.count_nonzero(certain)
-        if ids:
-            # Where in the flat arrays the true classes are; ids may be shared by all replicas.
-            true = np.arange(0, pred.size, classes).reshape(total.shape[:-1]) + target.astype(
-                np.intp, copy=False
-            )
-            rows = np.log(total)
-            scale = shares / total
-            if some:
-                at_true = grad.take(true)[..., None]
-                grad.put(true, 0)
-                others = row_sum(grad)
-                right = others < _CERTAIN - 1  # so the likely class, whose exp is 1, is the true one
-                np.copyto(rows, np.log1p(others), where=right)
-            at_logits = logits.take(true)[..., None]
-            rows -= (1 - smooth) * at_logits if smooth else at_logits
-            grad *= scale  # the probabilities, times the share of the row
-            if some:
-                at_true *= scale
-            else:
-                at_true = grad.take(true)[..., None]
-            at_true -= (1 - smooth) * shares
-            if smooth:
-                rows -= (smooth / classes) * row_sum(logits)
-                grad -= (smooth / classes) * shares
-                at_true -= (smooth / classes) * shares
-            if some:
-                rest = smooth * (classes - 1) / classes  # of the target
-                exact = rest - (1 - rest) * others if smooth else -others
-                np.copyto(at_true, exact * scale, where=right)
-            grad.put(true, at_true)
+        grad.put(true, 0)
+        others = row_sum(grad)
+        rows = np.expm1(at_true)
+        rows += others  # total - 1
+        total = rows + 1
+        np.log1p(rows, out=rows)
+        smooth = self.label_smoothing
+        if smooth:
+            each = smooth / logits.shape[-1]
+            rows -= (1 - smooth) * at_true + each * row_sum(logits)
+            grad.put(true, smooth * total - others)
+            grad *= shares / total  # the probabilities, times the share of the row
+            grad -= each * shares
         else:
-            target = target.astype(pred.dtype, copy=False)
-            if smooth:
-                target = target * (1 - smooth) + smooth / classes
-            sums = row_sum(target)
-            logs = np.log(total)
-            if some:
-                likely = certain & (logits == 0)
-                others = row_sum(np.where(likely, 0, grad))
-                rest = row_sum(np.where(likely, 0, target))
-                exact = (rest - target * others) / total
-                np.copyto(logs, np.log1p(others), where=certain)
-            rows = sums * logs - row_sum(target * logits)
-            grad *= sums / total
-            grad -= target
-            if some:
-                np.copyto(grad, exact, where=likely)
-            grad *= shares
-        return _average(rows, shares), _clear(grad, shares)
+            rows -= at_true
+            grad.put(true, np.negative(others, out=others))  # (p - 1) * total
+            grad *= shares / total
+        return rows, grad
+
+    def _of_rows(
+        self, logits: Array, starts: AnyArray, target: AnyArray, shares: float | Array
+    ) -> tuple[Array, Array]:
+        given, target = target, np.empty_like(logits)
+        target[...] = given  # of another dtype, or one for all replicas
+        if self.label_smoothing:
+            target *= 1 - self.label_smoothing
+            target += self.label_smoothing / logits.shape[-1]
+        likely = starts + logits.argmax(axis=-1)[..., None]
+        grad = np.exp(logits)
+        grad.put(likely, 0)
+        others = row_sum(grad)
+        total = others + 1
+        sums = row_sum(target)
+        rows = sums * np.log1p(others) - row_sum(target * logits)
+        at_target = target.take(likely)
+        grad *= sums / total
+        grad -= target
+        target.put(likely, 0)
+        grad.put(likely, (row_sum(target) - at_target * others) / total)
+        grad *= shares
+        return rows, grad
 
     def _check_ids(self, ids: AnyArray, classes: int) -> None:
         # As unsigned numbers negative ids are the largest of all, and one look finds both kinds of error.
-        if ids.dtype.kind == "b" or ids.astype(np.uintp).max(initial=0) < classes:
+        if ids.dtype.kind == "b" or np.maximum.reduce(ids.astype(np.uintp), axis=None, initial=0) < classes:
             return
         low, high = int(ids.min(initial=0)), int(ids.max(initial=0))
         if low < 0 or high >= classes:

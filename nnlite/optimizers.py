@@ -260,7 +260,7 @@ class Optimizer(Declared):
             self._clip_to_norm(params, self.clip_norm)
         elif self.clip_value is not None:
             np.clip(params.grads, -self.clip_value, self.clip_value, out=params.grads)
-        self.__dict__["steps"] += 1  # a counter needs no look at whether its name is known
+        object.__setattr__(self, "steps", self.steps + 1)  # no look at whether the name is known
         if isinstance(rate, float):
             for w, g, decay, _, state in self._blocks:
                 self.update(w, g, rate, decay, *state)

@@ -56,11 +56,12 @@ def sum_over_batch(x: Array, out: Array) -> None:
     >>> out
     array([4., 6.])
     """
-    # 0.5 us against 1.5 for np.add.reduce on (32, 64), and 10 against 43 on 64 of those.
+    # 0.5 us against 1.5 for np.add.reduce on (32, 64), and 10 against 43 on 64 of those. The method: the
+    # function np.dot first asks whether another library has one.
     if x.dtype != out.dtype:  # not `is`: copies and pickles have equal dtypes that are other objects
         np.add.reduce(x, axis=-2, out=out)
     elif x.ndim == 2 and out.flags.c_contiguous:
-        np.dot(_ones[x.shape[0], x.dtype.char], x, out)
+        _ones[x.shape[0], x.dtype.char].dot(x, out)
     else:
         np.matmul(_ones[x.shape[-2], x.dtype.char], x, out=out)
 

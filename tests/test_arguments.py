@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import nnlite as nn
-from nnlite.arguments import Declared, _is_known, explained
+from nnlite.arguments import Declared, _takes, explained
 from nnlite.errors import ArgumentTypeError
 
 X, Y = np.zeros((4, 2)), np.zeros((4, 1))
@@ -212,6 +212,6 @@ class TestAttributes:
             for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(cls)))):
                 own = isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "self"
                 if own and isinstance(node.ctx, ast.Store) and not node.attr.startswith("_"):
-                    found[f"{cls.__name__}.{node.attr}"] = _is_known(cls, node.attr)
+                    found[f"{cls.__name__}.{node.attr}"] = _takes(cls, node.attr)
         assert len(found) > 50
         assert [name for name, known in found.items() if not known] == []

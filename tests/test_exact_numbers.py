@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import nnlite as nn
+from nnlite.calibration import fit_temperature
 from nnlite.layers.base import Context, Gradients
 
 DTYPES = [np.float32, np.float64]
@@ -194,7 +195,7 @@ def test_log_softmax_is_exact_at_every_logit(dtype):
 
 def test_a_temperature_is_found_without_a_word():
     logits, y = np.array([[900.0, -900], [-400, 300], [0.5, 0], [0, 2]]), [0, 1, 1, 1]
-    assert nn.calibration.fit_temperature(logits, y) > 0
+    assert fit_temperature(logits, y) > 0
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -75,16 +75,12 @@ def log_softmax(x: Array) -> Array:
     >>> log_softmax(np.array([[0.0, 1e4]]))
     array([[-10000.,      0.]])
     """
-    y: Array = x - x.max(axis=-1, keepdims=True)
-    exps = np.exp(y)
-    total = exps.sum(axis=-1, keepdims=True)
-    logs: Array = np.log(total)
-    # Where one class is nearly certain, the sum with its 1 has lost the digits of all the others.
-    certain = total < 1.125
-    if np.count_nonzero(certain):
-        others = np.where(y == 0, 0, exps).sum(axis=-1, keepdims=True)
-        np.copyto(logs, np.log1p(others), where=certain)
-    y -= logs
+    # The others are added up without the likeliest class, beside whose 1 they would lose their digits.
+    likely = x.argmax(axis=-1, keepdims=True)
+    y: Array = x - np.take_along_axis(x, likely, axis=-1)
+    others = np.exp(y)
+    np.put_along_axis(others, likely, 0, axis=-1)
+    y -= np.log1p(others.sum(axis=-1, keepdims=True))
     return y
 
 

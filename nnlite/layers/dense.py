@@ -35,14 +35,16 @@ def product(a: Array, b: Array, out: Array | None = None) -> Array:
     >>> product(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
     array([[11.]])
     """
-    # On small matrices np.dot takes half the time of np.matmul, 0.5 against 1.2 us for 4 x 8, but it
+    # On small matrices `dot` takes half the time of np.matmul, 0.5 against 1.2 us for 4 x 8, but it
     # knows no stacks, and writes only into a contiguous array of the factors' own dtype.
+    y: Array
     if a.ndim == b.ndim == 2:
         if out is None:
-            y: Array = a.dot(b)
+            y = a.dot(b)
             return y
         if a.dtype is b.dtype is out.dtype and out.flags.c_contiguous:
-            return np.dot(a, b, out)
+            y = a.dot(b, out)
+            return y
     return np.matmul(a, b, out=out)
 
 
