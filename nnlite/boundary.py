@@ -14,10 +14,9 @@ import numpy as np
 
 from nnlite._typing import AnyArray, Array
 from nnlite.checks import check_finite, check_rows, check_weight, is_finite, is_own, not_finite
-from nnlite.dask_arrays import is_dask
 from nnlite.data import is_maker
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
-from nnlite.foreign import is_frame, is_sparse
+from nnlite.foreign import is_dask, is_frame, is_sparse
 from nnlite.layers.base import Layer
 from nnlite.layers.flatten import Flatten
 from nnlite.layers.standardize import Standardize

@@ -302,15 +302,6 @@ def check_finite(where: str, array: Array) -> None:
 def is_finite(array: Array) -> bool:
     """Tell whether an array holds neither NaN nor infinity.
 
-    Parameters
-    ----------
-    array : ndarray
-        The candidate.
-
-    Returns
-    -------
-    bool
-
     Examples
     --------
     >>> is_finite(np.array([1.0, np.inf]))

@@ -9,8 +9,8 @@ import numpy as np
 
 from nnlite._typing import AnyArray
 from nnlite.checks import not_finite
-from nnlite.dask_arrays import with_checked_blocks
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.foreign import with_checked_blocks
 from nnlite.masks import unmasked
 
 __all__ = [
@@ -420,15 +420,6 @@ def dask_blocks(where: str, array: Any) -> Iterator[Any]:
 
 def is_in_file(x: Any) -> bool:
     """Tell whether an array is a view of a memory-mapped file.
-
-    Parameters
-    ----------
-    x : object
-        The candidate.
-
-    Returns
-    -------
-    bool
 
     Examples
     --------

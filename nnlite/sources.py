@@ -12,7 +12,6 @@ from nnlite._typing import AnyArray, Array
 from nnlite.boundary import check_columns, column_names
 from nnlite.checks import check_number, check_weight, is_own
 from nnlite.class_weights import ClassWeights
-from nnlite.dask_arrays import is_dask
 from nnlite.data import (
     WHOLE,
     Batches,
@@ -25,7 +24,7 @@ from nnlite.data import (
     split_batch,
 )
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.foreign import is_frame, is_sparse
+from nnlite.foreign import is_dask, is_frame, is_sparse
 from nnlite.losses import Loss
 from nnlite.model import Sequential
 from nnlite.rows import DaskRows, FileRows, SparseRows, is_in_file, join

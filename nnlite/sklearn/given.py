@@ -9,6 +9,7 @@ import numpy as np
 
 from nnlite._typing import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.foreign import is_sparse
 
 __all__ = ["check_class_labels", "explain_no_numbers", "is_missing", "with_gaps"]
 
@@ -68,7 +69,7 @@ def explain_no_numbers(where: str, X: Any) -> ArgumentError | None:
 
 def _object_columns(X: Any) -> list[AnyArray]:
     """Return the columns of a table without names; none if it is no such table."""
-    if hasattr(X, "tocsr"):
+    if is_sparse(X):
         return []
     array = _objects(X)
     return [array] if array.ndim == 1 else list(array.T) if array.ndim == 2 else []  # a series is one column
@@ -86,15 +87,6 @@ def _objects(values: Any) -> AnyArray:
 
 def is_missing(value: Any) -> bool:
     """Tell whether a value stands for one that is not there: None, NaN, or pandas' NA and NaT.
-
-    Parameters
-    ----------
-    value : object
-        Anything.
-
-    Returns
-    -------
-    bool
 
     Examples
     --------
@@ -156,7 +148,7 @@ def check_class_labels(where: str, y: Any) -> None:
     ...
     nnlite.errors.ArgumentError: y: expected a label in every row, got None in row 1. Drop rows without one.
     """
-    if hasattr(y, "tocsr") or getattr(getattr(y, "dtype", None), "kind", "O") in "biufSU":
+    if is_sparse(y) or getattr(getattr(y, "dtype", None), "kind", "O") in "biufSU":
         return
     labels = _objects(y)
     if labels.dtype.kind != "O" or labels.ndim == 0 or labels.size == 0:

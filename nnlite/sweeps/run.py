@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 from nnlite.arguments import explained
 from nnlite.callbacks import Callback
 from nnlite.checks import check_integer, check_numbers, check_rows
-from nnlite.dask_arrays import is_dask
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.foreign import is_dask
 from nnlite.losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from nnlite.metrics import Metric
 from nnlite.model import Sequential
