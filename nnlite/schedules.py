@@ -4,7 +4,8 @@ A schedule is called with the step, an integer that counts from 0, and returns t
 learning rate of that update. Any function of this form is a schedule too.
 
 What has a length takes it in ``steps``, of one batch each, or in ``epochs``. Without either it lasts as
-long as the training: `fit` knows how many steps that is, and tells the optimizer. A second `fit` with
+long as the training: ``epochs * math.ceil(rows / batch_size)`` steps, of the rows that are left for it.
+`fit` knows how many that is, and tells the optimizer. A second `fit` with
 the same optimizer begins such a schedule anew. Outside of `fit` nobody knows, so there a schedule needs its
 ``steps``.
 """
@@ -16,7 +17,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -131,7 +132,7 @@ class Schedule(Setting, ABC):
             raise ArgumentError(where, "'steps' or 'epochs'", f"{unit!r}", "Write one of them.")
         return unit
 
-    def _with(self, **changes: Any) -> Any:
+    def _with(self, **changes: Any) -> Self:
         """Return a copy with other arguments, which are known to be right."""
         other = copy.copy(self)
         vars(other).update(changes)
@@ -188,8 +189,7 @@ class _Long(Schedule):
             steps = self._in_steps(self.epochs, steps_per_epoch)
         if steps is None:
             raise self._unknown()
-        settled: Schedule = self._with(steps=steps, epochs=None)
-        return settled
+        return self._with(steps=steps, epochs=None)
 
     @property
     def _length(self) -> int:
@@ -212,8 +212,7 @@ class _Every(Schedule):
         """Return it with `every` in steps; see `Schedule.settle`."""
         if self.unit == "steps":
             return self
-        settled: Schedule = self._with(every=self._in_steps(self.every, steps_per_epoch), unit="steps")
-        return settled
+        return self._with(every=self._in_steps(self.every, steps_per_epoch), unit="steps")
 
     def _part(self, step: int) -> float:
         """Return how often it was done."""
@@ -344,8 +343,7 @@ class CosineDecay(_Long):
     rate : float
         The first learning rate, greater than 0.
     steps : int, optional
-        The step at which `final` is reached, at least 1. A step is one batch: a whole ``fit`` has
-        ``epochs * math.ceil(rows / batch_size)``, of the rows that are left for training.
+        The step at which `final` is reached, at least 1. A step is one batch.
     epochs : float, optional
         The same in epochs of the training. Without either it is the whole training.
     final : float
@@ -397,8 +395,7 @@ class CosineRestarts(_Long):
     rate : float
         The rate at which each wave begins, greater than 0.
     steps : int, optional
-        How long the first wave is, at least 1. A step is one batch: a whole ``fit`` has
-        ``epochs * math.ceil(rows / batch_size)``, of the rows that are left for training.
+        How long the first wave is, at least 1. A step is one batch.
     epochs : float, optional
         The same in epochs of the training. Without either it is the whole training,
         and there is one wave.
@@ -460,8 +457,7 @@ class PolynomialDecay(_Long):
     rate : float
         The first learning rate, greater than 0.
     steps : int, optional
-        The step at which `final` is reached, at least 1. A step is one batch: a whole ``fit`` has
-        ``epochs * math.ceil(rows / batch_size)``, of the rows that are left for training.
+        The step at which `final` is reached, at least 1. A step is one batch.
     epochs : float, optional
         The same in epochs of the training. Without either it is the whole training.
     power : float
@@ -557,8 +553,7 @@ class PiecewiseConstant(Schedule):
         if self.unit == "steps":
             return self
         found = tuple(self._in_steps(one, steps_per_epoch) for one in self.boundaries)
-        settled: Schedule = self._with(boundaries=found, unit="steps")
-        return settled
+        return self._with(boundaries=found, unit="steps")
 
     def __call__(self, step: int) -> float:
         """Return the rate of the piece."""
@@ -579,7 +574,7 @@ class WarmUp(_Long):
     schedule : Schedule, function or float
         The schedule to wrap, or a constant learning rate greater than 0.
     steps : int, optional
-        The length of the warm-up, at least 1. A step is one batch, not one epoch.
+        The length of the warm-up, at least 1. A step is one batch.
     epochs : float, optional
         The same in epochs of the training. Without either it is the whole training.
     start : float
@@ -630,12 +625,11 @@ class WarmUp(_Long):
 
     def settle(self, steps: int | None, steps_per_epoch: int | None) -> Schedule:
         """Return it, and what it wraps, with lengths in steps; see `Schedule.settle`."""
-        settled: Any = super().settle(steps, steps_per_epoch)
+        settled = super().settle(steps, steps_per_epoch)
         if isinstance(self.schedule, Schedule):
             inner = self.schedule.settle(steps, steps_per_epoch)
-            settled = settled if inner is self.schedule else settled._with(schedule=inner)
-        found: Schedule = settled
-        return found
+            return settled if inner is self.schedule else settled._with(schedule=inner)
+        return settled
 
     def __call__(self, step: int) -> float:
         """Return the rate of the wrapped schedule times the warm-up factor."""
@@ -656,8 +650,7 @@ class OneCycle(_Long):
     peak : float
         The highest learning rate, greater than 0.
     steps : int, optional
-        The number of updates in the whole cycle, at least 1. A step is one batch: a whole ``fit`` has
-        ``epochs * math.ceil(rows / batch_size)``, of the rows that are left for training.
+        The number of updates in the whole cycle, at least 1. A step is one batch.
     epochs : float, optional
         The same in epochs of the training. Without either it is the whole training.
     warm_up : float
