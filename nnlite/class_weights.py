@@ -14,9 +14,32 @@ from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.losses import Hinge, Loss
 from nnlite.splits import classes_of
 
-__all__ = ["ClassWeights"]
+__all__ = ["ClassWeights", "balanced"]
 
 _WHERE = "fit(class_weight=)"
+
+
+def balanced(sums: AnyArray) -> Array:
+    """Give all classes that there are the same weight in sum, and keep the sum over all.
+
+    Parameters
+    ----------
+    sums : ndarray of shape (classes,) or (replicas, classes)
+        Over all rows of each class: how many, or how much they weigh.
+
+    Returns
+    -------
+    ndarray of the shape of `sums`
+        The weight of each class, as scikit-learn has it; that of a class without rows is 1.
+
+    Examples
+    --------
+    >>> balanced(np.array([4, 1, 0]))
+    array([0.625, 2.5  , 1.   ])
+    """
+    there = sums > 0
+    total, count = sums.sum(axis=-1, keepdims=True), there.sum(axis=-1, keepdims=True)
+    return np.where(there, total / np.where(there, count * sums, 1), 1.0)
 
 
 class ClassWeights:
@@ -34,7 +57,7 @@ class ClassWeights:
     Attributes
     ----------
     balanced : bool
-        Whether the weights are those of `balance`.
+        Whether `table` is still to come, by the function `balanced`.
     table : ndarray of shape (classes,) or (replicas, classes)
         The weights.
 
@@ -99,29 +122,13 @@ class ClassWeights:
         found: Array = np.bincount(places, weight, minlength=len(self.classes)).astype(np.float64)
         return found
 
-    def balance(self, sums: Array) -> None:
-        """Give all classes that there are the same weight in sum, and keep the sum over all.
-
-        Parameters
-        ----------
-        sums : ndarray of shape (classes,) or (replicas, classes)
-            What `sums` gives, over all rows.
-        """
-        there = sums > 0
-        even = sums.sum(axis=-1, keepdims=True) / np.maximum(there.sum(axis=-1, keepdims=True), 1)
-        self.table = np.where(there, even / np.where(there, sums, 1), 1.0)
-
     def times(self, y: Any, weight: AnyArray | None, *, own: bool = False) -> AnyArray:
         """Multiply the weights of rows by those of their classes.
 
         Parameters
         ----------
-        y : ndarray, or rows that are read block by block
-            Targets, as the loss prepared them.
-        weight : ndarray of shape (rows,) or (replicas, rows), or None
-            The weights of the rows.
-        own : bool
-            Whether the targets have an axis of replicas.
+        y, weight, own : object
+            See `sums`.
 
         Returns
         -------
@@ -148,12 +155,10 @@ class ClassWeights:
 
         Parameters
         ----------
-        y : ndarray
-            Targets, as the loss prepared them.
         weight : ndarray of shape (rows,) or (replicas, rows)
             What `times` gave.
-        own : bool
-            Whether the targets have an axis of replicas.
+        y, own : object
+            See `sums`.
 
         Returns
         -------

@@ -15,7 +15,7 @@ from nnlite.boundary import column_names
 from nnlite.callbacks import Callback, ProgressBar, TrainingState
 from nnlite.checkpoint import Checkpoint, read
 from nnlite.checks import check_bool, check_integer
-from nnlite.class_weights import ClassWeights
+from nnlite.class_weights import ClassWeights, balanced
 from nnlite.data import Order
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError, calls_to_user
 from nnlite.files import check_path
@@ -169,7 +169,7 @@ def _class_weights(
 def _weigh(ranks: Alone, classes: ClassWeights, sums: Any, loop: Loop) -> None:
     """Give rows the weights of their classes, balanced over the rows of all ranks if that is asked for."""
     if classes.balanced:
-        classes.balance(ranks.add(sums))
+        classes.table = balanced(ranks.add(sums))
     loop.class_weights = classes
     with ranks.agreeing():
         for source in (loop.data, loop.validation):

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.utils.class_weight import compute_class_weight
 
 from nnlite._typing import AnyArray, Array
 from nnlite.checks import check_number
+from nnlite.class_weights import balanced
 from nnlite.errors import ArgumentError, ArgumentTypeError
 
 __all__ = ["ClassWeights"]
@@ -115,14 +115,7 @@ class ClassWeights:
 
 
 def _balanced(indicator: AnyArray, weight: AnyArray | None) -> Array:
-    """Give all classes the same weight in sum; one that no row has gets 1."""
-    ids = indicator.argmax(axis=1)
-    if weight is not None:
-        ids, weight = ids[weight > 0], weight[weight > 0]
-    weights = np.ones(indicator.shape[1])
-    found = np.unique(ids)
-    weights[found] = compute_class_weight("balanced", classes=found, y=ids, sample_weight=weight)
-    return weights
+    return balanced(np.bincount(indicator.argmax(axis=1), weight, minlength=indicator.shape[1]))
 
 
 def _listed(given: Any, classes: AnyArray, where: str) -> Array:
