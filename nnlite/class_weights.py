@@ -192,4 +192,4 @@ class ClassWeights:
         return (ids + 1) // 2 if self.classes[0] < 0 else ids
 
     def __repr__(self) -> str:
-        return f"{'balanced: ' if self.balanced else ''}{self.table.tolist()}"
+        return "balanced" if self.balanced else f"{self.table.tolist()}"

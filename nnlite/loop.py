@@ -16,7 +16,7 @@ import numpy as np
 from nnlite._typing import AnyArray, Array
 from nnlite.callbacks import CTRL_C, Callback, TrainingState
 from nnlite.checks import is_own
-from nnlite.class_weights import ClassWeights
+from nnlite.class_weights import ClassWeights, balanced
 from nnlite.data import Batches, Order
 from nnlite.divergence import explain
 from nnlite.errors import (
@@ -228,11 +228,27 @@ class Loop:
         """Show the inputs to the layers that must see some."""
         self.state.model._adapt(self.data.inputs)
 
+    def add(self, numbers: Any) -> Any:
+        """Add up what each process has found in its rows, if they are others than those of the rest."""
+        return numbers
+
+    def weigh(self) -> None:
+        """Give rows the weights of their classes."""
+        for source in (self.data, self.validation):
+            if isinstance(source, Arrays) and self.class_weights is not None:
+                source.weigh(self.class_weights, self.state.model.params.dtype)
+            elif isinstance(source, Stream):
+                source.class_weights = self.class_weights
+
     def settle_weights(self) -> None:
-        """Find the mean weight of the rows that are trained on."""
-        weight = self.data.row_weights if isinstance(self.data, Arrays) else None
-        if weight is not None and self.data.rule is None:
-            self.mean_weight = MeanWeight(*sum_and_rows(weight))
+        """Balance the classes of the rows that are trained on, and find the mean weight of these."""
+        data, classes = self.data, self.class_weights
+        if isinstance(data, Arrays) and classes is not None and classes.balanced:
+            classes.table = balanced(self.add(data.class_sums(classes)))
+            self.weigh()
+        weight = data.row_weights if isinstance(data, Arrays) else None  # with those of the classes
+        if weight is not None and data.rule is None:
+            self.mean_weight = MeanWeight(*map(self.add, sum_and_rows(weight)))
 
     def check_weights(self) -> None:
         """Refuse rows that all weigh 0, as those may that are left when others are held out."""

@@ -1148,11 +1148,11 @@ class Sequential(Explained):
         class_weight : "balanced" or dict, optional
             How much the rows of each class count, for targets that are class ids, 0 and 1 (-1 and 1 for
             `Hinge`) for one output, or one-hot rows: a dict from class ids to weights, in which those
-            left out are 1, or "balanced", which is rows / (classes * rows of the class), so that all
-            classes that there are have the same weight in sum. It multiplies `weight`, by which rows
-            are counted here too, and acts on validation data likewise, so that the two losses of the
-            history measure the same. Metrics count rows by `weight` alone, and leave out those of a
-            class of weight 0. Batches from an iterator take a dict.
+            left out are 1, or "balanced", which is rows / (classes * rows of the class), of the rows that
+            are trained on, so that all classes that there are have the same weight in sum. It multiplies
+            `weight`, by which rows are counted here too, and acts with the same numbers on validation
+            data, so that the two losses of the history measure the same. Metrics count rows by `weight`
+            alone, and leave out those of a class of weight 0. Batches from an iterator take a dict.
         validation : tuple, float, re-iterable of batches or function that makes them, optional
             Data to measure on after every epoch: ``(X, y)`` or ``(X, y, weight)``, or a part
             of the training rows in (0, 1), which is kept out of training. Of classes it has their

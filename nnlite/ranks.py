@@ -115,20 +115,6 @@ class Alone:
         """
         return make()
 
-    def add(self, numbers: Any) -> Any:
-        """Add up what each rank has found in its rows, if they are others than those of the rest.
-
-        Parameters
-        ----------
-        numbers : ndarray
-            Of this rank.
-
-        Returns
-        -------
-        ndarray
-        """
-        return numbers
-
     def running(self) -> AbstractContextManager[None]:
         """Let no rank wait for one that has failed.
 

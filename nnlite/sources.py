@@ -167,6 +167,20 @@ class Arrays:
         """The weights of the rows that take part."""
         return self.weight  # type: ignore[no-any-return]
 
+    def class_sums(self, classes: ClassWeights) -> Array:
+        """Add up the weights of the rows of each class that take part.
+
+        Parameters
+        ----------
+        classes : ClassWeights
+            Knows the classes.
+
+        Returns
+        -------
+        ndarray of shape (classes,) or (replicas, classes)
+        """
+        return classes.sums(self.y, self.weight, own=self.own[1])
+
     def weigh(self, classes: ClassWeights, dtype: Any) -> None:
         """Multiply the weights of the rows by those of their classes.
 
@@ -183,14 +197,7 @@ class Arrays:
             If the targets are no classes.
         """
         weight = classes.times(self.y, self.weight, own=self.own[1]).astype(dtype)
-        check_weight("fit(class_weight=)", weight, rows=weight.shape)
-        if weight.ndim > 1 and isinstance(self, Blocks):
-            raise ArgumentError(
-                "X",
-                "arrays in memory, for weights of each replica",
-                "a dask array",
-                "Write X.compute(), or give all replicas the same targets.",
-            )
+        check_weight("fit(class_weight=)", weight, rows=weight.shape, part=classes.balanced)
         self.weight, self.own = weight, (*self.own[:2], weight.ndim > 1)
         self.cut(self.batch_size, self.rng, self.cutter)
 
@@ -385,14 +392,22 @@ class Blocks(Arrays):
                 yield counting_rows(self.x.block(number)[rows], weight, 0)
 
     @property
+    def _taking_part(self) -> AnyArray:
+        """The numbers of the rows that take part."""
+        starts = self.starts[:-1].tolist()
+        return np.concatenate([start + kept for start, kept in zip(starts, self.kept, strict=True)])
+
+    @property
     def row_weights(self) -> AnyArray | None:
         """The weights of the rows that take part."""
-        if self.weight is None:
-            return None
-        starts = self.starts[:-1].tolist()
-        rows = [start + kept for start, kept in zip(starts, self.kept, strict=True)]
-        found: AnyArray = self.weight[np.concatenate(rows)]
-        return found
+        return None if self.weight is None else self.weight[self._taking_part]
+
+    def class_sums(self, classes: ClassWeights) -> Array:
+        """Add up the weights of the rows of each class that take part; see `Arrays.class_sums`."""
+        weight = np.zeros(self.starts[-1])
+        rows = self._taking_part
+        weight[rows] = 1 if self.weight is None else self.weight[rows]
+        return classes.sums(self.y, weight)
 
     def split(self, part: HeldOut, rng: np.random.Generator | Generators) -> tuple[Arrays, Arrays]:
         """Hold out a part of the rows; see `Arrays.split`."""

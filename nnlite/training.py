@@ -15,7 +15,7 @@ from nnlite.boundary import column_names
 from nnlite.callbacks import Callback, ProgressBar, TrainingState
 from nnlite.checkpoint import Checkpoint, read
 from nnlite.checks import check_bool, check_integer
-from nnlite.class_weights import ClassWeights, balanced
+from nnlite.class_weights import ClassWeights
 from nnlite.data import Order
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError, calls_to_user
 from nnlite.files import check_path
@@ -32,7 +32,8 @@ from nnlite.ranks import NUMBERS, Alone, launched
 from nnlite.schedules import Schedule
 from nnlite.second_order import FullBatchOptimizer
 from nnlite.snapshot import capture, check, restore
-from nnlite.sources import Arrays, Source, Stream, training_source, validation_source
+from nnlite.sources import Arrays, Source, training_source, validation_source
+from nnlite.splits import HeldOut
 from nnlite.streams import Generators, Seeds, check_rngs
 from nnlite.undeclared import check_declared
 
@@ -86,10 +87,10 @@ def fit(
             replicas = model.params.replicas
             generator = model.rng if rng is None else check_rngs("fit(rng=)", rng, replicas=replicas)
             data = training_source(model, X, y, weight, loss)
-            classes, sums = _class_weights(model, class_weight, loss, data)
             held_out = validation_source(
                 model, validation, loss, data, groups=groups, in_order=shuffle is False
             )
+            classes = _class_weights(model, class_weight, loss, data, held_out)
             if isinstance(data, Arrays):
                 full = isinstance(optimizer, FullBatchOptimizer)
                 order: Order | Generators | np.random.Generator | None = generator if shuffle else None
@@ -119,8 +120,10 @@ def fit(
             make = ranks.loop(optimizer)
             saves = any(isinstance(callback, Checkpoint) for callback in hooks)
             loop = make(state, data, held_out, chosen, hooks, generator, keep_draws=saves)
-        if classes is not None:
-            _weigh(ranks, classes, sums, loop)
+            if classes is not None:
+                loop.class_weights = classes
+                if not classes.balanced:  # those wait for the rows that are trained on
+                    loop.weigh()
         if distributed is False:
             _warn_of_others(hooks)
         known = model.feature_names
@@ -144,39 +147,26 @@ def fit(
 
 
 def _class_weights(
-    model: Sequential, given: Any, loss: Loss, data: Source
-) -> tuple[ClassWeights | None, Any]:
-    """Check `class_weight`; also return how many rows of each class there are here, if they matter."""
+    model: Sequential, given: Any, loss: Loss, data: Source, validation: Source | HeldOut | None
+) -> ClassWeights | None:
+    """Check `class_weight`, and that the targets are classes."""
     if given is None:
-        return None, None
+        return None
     outputs = 1 if model.output_shape is None else model.output_shape[-1]
     if isinstance(data, Arrays) and model.output_shape is None:
         outputs = model.boundary.pred_shape(data.x)[-1]
     classes = ClassWeights(given, loss, outputs)
-    if isinstance(data, Arrays):
-        sums = classes.sums(data.y, data.weight, own=data.own[1])
-        return classes, sums if classes.balanced else None
-    if classes.balanced:
+    if classes.balanced and not isinstance(data, Arrays):
         raise ArgumentError(
             "fit(class_weight=)",
             "a dict of weights, for batches that come one by one",
             "'balanced'",
             "Count the classes before: nobody knows what the batches to come will hold.",
         )
-    return classes, None
-
-
-def _weigh(ranks: Alone, classes: ClassWeights, sums: Any, loop: Loop) -> None:
-    """Give rows the weights of their classes, balanced over the rows of all ranks if that is asked for."""
-    if classes.balanced:
-        classes.table = balanced(ranks.add(sums))
-    loop.class_weights = classes
-    with ranks.agreeing():
-        for source in (loop.data, loop.validation):
-            if isinstance(source, Arrays):
-                source.weigh(classes, loop.state.model.params.dtype)
-            elif isinstance(source, Stream):
-                source.class_weights = classes
+    for source in (data, validation):
+        if isinstance(source, Arrays):
+            classes.times(source.y, None, own=source.own[1])
+    return classes
 
 
 def _prepare_resume(

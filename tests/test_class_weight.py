@@ -75,11 +75,51 @@ def test_validation_is_weighted_likewise(data):
         train(2, X, ids, class_weight="balanced", validation=(X, ids), **options),
         train(2, X, ids, **more, **options),
     )
-    more = {"validation": 0.3, "weight": balanced(ids)}
-    same(
-        train(2, X, ids, class_weight="balanced", validation=0.3, **options),
-        train(2, X, ids, **more, **options),
-    )
+
+
+class Sums(nn.SoftmaxCrossEntropy):
+    """Adds up the weights of each class that a batch has, net by net."""
+
+    def __init__(self):
+        super().__init__()
+        self.sums = []
+
+    def value_and_grad(self, pred, target, weight=None):
+        ids = target if target.dtype.kind in "iu" else target.argmax(axis=-1)
+        nets = zip(*np.broadcast_arrays(np.atleast_2d(ids), np.atleast_2d(weight)), strict=True)
+        self.sums.append([np.bincount(i, w, minlength=2) for i, w in nets])
+        return super().value_and_grad(pred, target, weight)
+
+
+def test_what_is_held_out_is_not_counted(data, tmp_path):
+    X, ids = data
+    order = np.argsort(ids, kind="stable")  # most of the rare class is held out
+    X, ids = X[order], ids[order]
+    cut = ROWS - round(0.1 * ROWS)
+    table = balanced(ids[:cut])[[0, cut - 1]]
+    options = {"validation": 0.1, "shuffle": False, "loss": nn.SoftmaxCrossEntropy()}
+    expected = train(2, X, ids, weight=table[ids], **options)
+    same(train(2, X, ids, class_weight="balanced", **options), expected)
+    rows = np.eye(2)[ids]
+    for name, array in (("X", X), ("y", rows)):
+        np.save(tmp_path / f"{name}.npy", array)
+    kinds = [[np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in ("X", "y")]]
+    da = pytest.importorskip("dask.array")
+    kinds.append([da.from_array(X, chunks=(32, 3)), da.from_array(rows, chunks=(32, 2))])
+    kinds.append([da.from_array(X, chunks=(32, 3)), ids])
+    for given in kinds:
+        found = train(2, *given, class_weight="balanced", **options)
+        np.testing.assert_allclose(found[0], expected[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("given", [{"rng": [0, 1, 2]}, {"rng": 0, "groups": np.arange(ROWS) // 4}])
+def test_what_each_replica_holds_out_is_not_counted(given, data):
+    X, ids = data
+    loss = Sums()
+    train(2, X, ids, replicas=3, loss=loss, class_weight="balanced", validation=0.2,
+          weight=np.linspace(0, 2, ROWS), epochs=1, **given)  # fmt: skip
+    found = np.sum(loss.sums[:-1], axis=0)  # the last ones are those of the part that is held out
+    np.testing.assert_allclose(found[:, 0], found[:, 1], rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", TARGETS)

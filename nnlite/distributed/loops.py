@@ -29,7 +29,7 @@ from nnlite.memory import zeros
 from nnlite.model import PREDICT_ROWS
 from nnlite.sources import Arrays, Batch, Source, Stream, share
 from nnlite.streams import get_states
-from nnlite.weighting import MeanWeight, sum_and_rows
+from nnlite.weighting import sum_and_rows
 
 if TYPE_CHECKING:
     from nnlite.distributed.parallel import DataParallel
@@ -218,13 +218,10 @@ class SharedLoop(Loop):
         else:
             super().adapt()
 
-    def settle_weights(self) -> None:
-        """Find the mean weight of the rows that are trained on: those of all shards."""
-        super().settle_weights()
-        if isinstance(self.data, Arrays) and self.data.cutter.total is not None:
-            mean = self.mean_weight  # of no rows, if they have no weights
-            total, rows = zip(*self.comm.allgather((mean.total, mean.rows)), strict=True)
-            self.mean_weight = MeanWeight(sum(total), sum(rows))
+    def add(self, numbers: Any) -> Any:
+        """Add up what each rank has found in its shard."""
+        in_shards = isinstance(self.data, Arrays) and self.data.cutter.total is not None
+        return sum(self.comm.allgather(numbers)) if in_shards else numbers
 
     def everyones(self, blocks: Iterator[Any]) -> Iterator[Any]:
         """Give the blocks of each rank to all."""

@@ -373,10 +373,6 @@ class Together(Alone):
         """Return what rank 0 has made, to all."""
         return self.world.from_first(make)
 
-    def add(self, numbers: Any) -> Any:
-        """Add up what each rank has found in its shard."""
-        return self.world.comm.allreduce(numbers) if self._in_shards["training"] else numbers
-
     @contextmanager
     def running(self) -> Iterator[None]:
         """Let no rank wait for one that has failed, and no two ranks fight for a core."""

@@ -293,8 +293,8 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
             if self.layers is None and not self.scale_inputs:
                 warn_of_inputs(X if rows is None else X[rows], where=type(self).__name__, stacklevel=4)
             self._warn_of_targets(Y if rows is None else Y[rows])
-        weigh = self._weigh(Y, weight)
         if self.solver == "lbfgs":
+            weigh = self._weigh(Y, weight)
             self._check_known(Y, weight, training=True)
             targets = self._prepare_targets(Y, weight, reset=not continuing)
             data = X, targets, weigh(Y, weight)
@@ -303,7 +303,6 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
             self._fit_stochastic(
                 (X, Y, weight),
                 given,
-                weigh,
                 random_state,
                 attempt,
                 incremental=incremental,
@@ -448,7 +447,6 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         self,
         data: Rows,
         given: Rows | None,
-        weigh: Weigh,
         random_state: np.random.RandomState,
         attempt: Attempt,
         *,
@@ -457,16 +455,12 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
     ) -> None:
         """Train by SGD or Adam."""
         X, Y, weight = data
-        training_weight = weigh(Y, weight)
         early = bool(self.early_stopping)
         held_out = given
         if early and given is None:
             rows, others = cut(Y, weight, self.validation_fraction, random_state, stratify=self._stratify(Y))
             held_out = X[others], Y[others], None if weight is None else weight[others]
-            X, Y = X[rows], Y[rows]
-            weight, training_weight = (
-                None if one is None else one[rows] for one in (weight, training_weight)
-            )
+            X, Y, weight = X[rows], Y[rows], None if weight is None else weight[rows]
         if early and held_out is not None and held_out[0].shape[0] < 2:
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
@@ -480,6 +474,8 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         if not incremental or "_optimizer" not in vars(self):
             self._optimizer = self._make_optimizer()
         size = self._batch_size(len(Y))
+        weigh = self._weigh(Y, weight)
+        training_weight = weigh(Y, weight)
         if training_weight is not None and (rule := self._weight_rule(incremental=incremental)) is not None:
             training_weight = RowWeights(training_weight, rule)  # type: ignore[assignment]
         penalty = Penalty(self.alpha, share=self._objective_.share)

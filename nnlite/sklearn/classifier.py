@@ -91,9 +91,9 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
         or ``nn.Hinge()``, after which there are no probabilities.
     class_weight : dict, list of dict, "balanced" or None, default=None
         How much the rows of each class count in training, and in the validation loss, besides
-        `sample_weight`. "balanced" gives all classes the same weight in sum; in a dict the classes that are
-        left out have weight 1. With several labels a list has a dict ``{0: ..., 1: ...}`` for each, and a row
-        the product, as in scikit-learn's forests.
+        `sample_weight`. "balanced" gives all classes the same weight in sum, over the rows that are not held
+        out; in a dict the classes that are left out have weight 1. With several labels a list has a dict
+        ``{0: ..., 1: ...}`` for each, and a row the product, as in scikit-learn's forests.
     dropout : float or None, or a list of them, default=None
         Part of each hidden layer's outputs that is dropped in training; a list has one for each.
     layers : list of Layer or None, default=None

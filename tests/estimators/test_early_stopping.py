@@ -66,6 +66,24 @@ def test_balanced_is_measured_on_the_training_data(data):
     assert net.history_["validation_loss"][-1] == pytest.approx(expected)
 
 
+def test_balanced_does_not_count_what_is_held_out(data):
+    sums = np.zeros(2)
+
+    class Look(nn.SoftmaxCrossEntropy):
+        def value_and_grad(self, pred, target, weight=None):
+            if len(pred) == 90:  # the batch of all that train
+                sums[:] = np.bincount(target, weight, minlength=2)
+            return super().value_and_grad(pred, target, weight)
+
+    y = (np.arange(120) % 7 == 0).astype(int)
+    net = MLPClassifier(
+        8, class_weight="balanced", loss=Look(), max_iter=2, batch_size=90, early_stopping=True,
+        validation_fraction=0.25, random_state=0,
+    )  # fmt: skip
+    net.fit(data.X, y, data.weight)
+    assert sums[0] == pytest.approx(sums[1])
+
+
 def test_none_is_what_scikit_learn_does(data):
     nets = [
         MLPClassifier(max_iter=30, scoring=s, **EARLY).fit(data.X, data.binary) for s in (None, "accuracy")

@@ -274,7 +274,19 @@ def class_weights(options: dict[str, Any]) -> Any:
         shard(X), shard(ids), loss=nn.SoftmaxCrossEntropy(), optimizer=nn.SGD(0.1), epochs=5, batch_size=103,
         class_weight="balanced", distributed=True,
     )  # fmt: skip
-    return model.params.values.copy(), X, ids
+    sums: list[Any] = []
+
+    class Look(nn.SoftmaxCrossEntropy):
+        def value_and_grad(self, pred: Any, target: Any, weight: Any = None) -> Any:
+            sums.append(np.bincount(target, weight, minlength=3))
+            return super().value_and_grad(pred, target, weight)
+
+    again = nn.Sequential([nn.Dense(5, 3)], rng=0, dtype=np.float64)
+    again.fit(
+        shard(X), shard(ids), loss=Look(), optimizer=nn.SGD(0.1), epochs=1, batch_size=103, validation=0.25,
+        weight=shard(np.linspace(0.5, 2, 103)), class_weight="balanced", distributed=True,
+    )  # fmt: skip
+    return model.params.values.copy(), X, ids, sums[0]
 
 
 def uneven_steps(options: dict[str, Any]) -> Any:

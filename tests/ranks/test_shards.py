@@ -91,7 +91,7 @@ def test_the_batches_of_shards_are_those_of_one_process_in_that_order(folder: Pa
 @needs_mpi
 def test_weights_of_classes_are_balanced_over_all_shards(tmp_path: Path) -> None:
     found, _ = run(2, "class_weights", tmp_path)
-    _, X, ids = found[0]
+    _, X, ids, _ = found[0]
     model = nn.Sequential([nn.Standardize(5), nn.Dense(5, 3)], rng=0, dtype=np.float64)
     weight = (len(ids) / (3 * np.bincount(ids)))[ids]
     model.fit(
@@ -99,6 +99,9 @@ def test_weights_of_classes_are_balanced_over_all_shards(tmp_path: Path) -> None
     )
     for values, *_ in found:
         np.testing.assert_allclose(values, model.params.values, rtol=1e-10)
+    # Rows that are held out do not count.
+    sums = sum(one[-1] for one in found)
+    np.testing.assert_allclose(sums, sums[0], rtol=1e-10)
 
 
 def test_alone_a_shard_is_all_rows(tmp_path: Path) -> None:
