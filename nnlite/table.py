@@ -154,7 +154,8 @@ class TableEncoder(Configured):
         In `fit`, if text that `categorical` does not name has 50 categories and more with fewer than
         3 rows each, or 1,000 with fewer than 10, as names of rows have; or 10 and more, all of them
         dates. In `transform`, and wherever a model encodes a table, if all values of a column, 5 or
-        more, are ones that `fit` has not seen.
+        more, are ones that `fit` has not seen; of fewer rows nothing is said, since a row may well
+        have a new category.
 
     Notes
     -----

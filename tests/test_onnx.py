@@ -566,6 +566,8 @@ V = np.array([1.5, -2.0, 0.5, 3.0], np.float32)
         ([node("Gemm", "x", "W", "b")], "Dense(4, 3)"),
         ([node("Gemm", "x", "W")], "Dense(4, 3, bias=False)"),
         ([node("Gemm", "x", "W", to="a"), node("Add", "a", "b")], "Dense(4, 3)"),
+        ([node("MatMul", "x", "W", to="a"), node("Sub", "a", "b")], "Dense(4, 3)"),
+        ([node("Gemm", "x", "W", to="a"), node("Sub", "a", "one")], "Dense(4, 3)"),
         ([node("Gemm", "x", "W", "b", alpha=0.5, beta=-2.0)], "Dense(4, 3)"),
         ([node("Gemm", "x", "W", "one")], "Dense(4, 3)"),
         ([node("Transpose", "W", to="t"), node("Gemm", "x", "t", "b", transB=1)], "Dense(4, 3)"),

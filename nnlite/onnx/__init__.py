@@ -12,7 +12,7 @@ Notes
 What a layer becomes, and what `load` takes for it:
 
 =========================  ===============================================================
-Dense                      Gemm; also MatMul, and MatMul and Add
+Dense                      Gemm; also MatMul, and MatMul and Add or Sub
 Standardize                Sub and Div; also BatchNormalization, and any of Add, Sub, Mul,
                            Div with a constant
 Flatten                    Reshape; also Flatten

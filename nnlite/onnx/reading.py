@@ -321,14 +321,15 @@ def _arithmetic(value: Value) -> Part:
     if not isinstance(left, Value) or not isinstance(right, np.ndarray):
         raise cannot_bring_back(value.place, f"{op} of other things than one result and a constant")
     number = right
-    if op == "Add":
+    if op in ("Add", "Sub"):
+        sign = 1 if op == "Add" else -1
         product = _without_bias(left)
         if product is not None:
             inner, W, within = product
-            return Part(value, inner, lambda _: _dense(value, W(), number), within)
-        return Part(value, left, lambda shape: _standardize(value, shape, -number, np.ones_like(number)))
-    if op == "Sub":
-        return Part(value, left, lambda shape: _standardize(value, shape, number, np.ones_like(number)))
+            return Part(value, inner, lambda _: _dense(value, W(), sign * number), within)
+        return Part(
+            value, left, lambda shape: _standardize(value, shape, -sign * number, np.ones_like(number))
+        )
     inner, centre, within = left, np.zeros((), number.dtype), tuple[Value, ...]()
     if left.op == "Sub":
         minuend, subtrahend = left.arguments
