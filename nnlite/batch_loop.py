@@ -30,7 +30,10 @@ class BatchLoop(Loop):
             self.hooks, ("on_batch_begin", "on_grad_computed", "on_batch_end")
         )
         keep_outputs = bool(self.metrics)
-        step = bare(optimizer.step)
+        # Without guards against words of NumPy: there is one around all of this.
+        step, ctx = bare(optimizer.step), self.ctx
+        ctx.steps = tuple((bare(forward), kept) for forward, kept in ctx.steps)
+        ctx.steps_back = tuple((bare(backward), kept) for backward, kept in ctx.steps_back)
         self.forward, self.backward = state.model._forward, state.model._backward
         for epoch in self.epochs():
             now = self.begin_epoch(epoch)

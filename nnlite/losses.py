@@ -272,7 +272,7 @@ class PointwiseLoss(Loss):
         """
         raise NotImplementedError(f"{type(self).__name__}.pointwise is not written yet")
 
-    @quiet
+    @quiet("under")
     def value_and_grad(
         self, pred: Array, target: AnyArray, weight: Array | None = None
     ) -> tuple[Value, Array]:
@@ -693,7 +693,7 @@ class SoftmaxCrossEntropy(Loss):
     def __init__(self, *, label_smoothing: float = 0.0) -> None:
         self.label_smoothing = _check_smoothing(self, label_smoothing)
 
-    @quiet
+    @quiet("under")
     def value_and_grad(
         self, pred: Array, target: AnyArray, weight: Array | None = None
     ) -> tuple[Value, Array]:
@@ -849,7 +849,7 @@ class GaussianNLL(Loss):
     def __init__(self, *, min_variance: float = 1e-6) -> None:
         self.min_variance = check_number("GaussianNLL(min_variance)", min_variance, low=0, low_open=True)
 
-    @quiet
+    @quiet("under")
     def value_and_grad(
         self, pred: Array, target: AnyArray, weight: Array | None = None
     ) -> tuple[Value, Array]:

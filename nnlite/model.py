@@ -44,6 +44,9 @@ __all__ = ["Ensemble", "ModelContext", "Sequential"]
 #: small enough for the allocator to keep: with 4,096 rows, 64-128-10 took twice as long, in page faults.
 PREDICT_ROWS = 512
 
+#: What the layers do in a pass, one after the other, each with what it keeps of it.
+Steps = tuple[tuple[Callable[[Any, Context], Any], Context], ...]
+
 
 class ModelContext:
     """What a model keeps from one forward pass: one `Context` for each layer.
@@ -81,8 +84,9 @@ class ModelContext:
         self.owner = owner
         self.spread = spread
         # Paired once and not in every pass, which for three small layers takes a tenth of it.
-        self.steps = tuple(zip(owner, self.layers, strict=True))
-        self.steps_back = self.steps[::-1]
+        pairs = list(zip(owner, self.layers, strict=True))
+        self.steps: Steps = tuple((layer.forward, kept) for layer, kept in pairs)
+        self.steps_back: Steps = tuple((layer.backward, kept) for layer, kept in reversed(pairs))
         self.output_shape: tuple[int, ...] | None = None  # None until a forward pass has been made
 
 
@@ -439,9 +443,9 @@ class Sequential(Explained):
                 x = x.toarray()  # type: ignore[attr-defined]
             if isinstance(x, np.ndarray):  # of a sparse input, Dense gives each replica an output of its own
                 x = np.broadcast_to(x, (self.params.replicas, *x.shape))  # type: ignore[arg-type]
-        for layer, kept in ctx.steps:
+        for forward, kept in ctx.steps:
             kept.x_shape = x.shape
-            x = layer.forward(x, kept)
+            x = forward(x, kept)
         ctx.output_shape = x.shape
         return x
 
@@ -488,13 +492,14 @@ class Sequential(Explained):
                 "Give what the loss returned; a loss of your own must not broadcast (n, 1) against (n,).",
             )
         blame = dy
-        for layer, kept in ctx.steps_back:
-            dx = layer.backward(blame, kept)
+        for backward, kept in ctx.steps_back:
+            dx = backward(blame, kept)
             if not kept.needs_dx:
                 return None
             if dx is None or dx.shape != kept.x_shape:
+                index = ctx.layers.index(kept)
                 raise ArgumentTypeError(
-                    f"layer {self.layers.index(layer)} {layer}.backward",
+                    f"layer {index} {self.layers[index]}.backward",
                     f"dL/dx of shape {kept.x_shape}, that of its input",
                     "None" if dx is None else f"{dx.shape}",
                     "End it with `return dx`."

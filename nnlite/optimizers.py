@@ -236,7 +236,7 @@ class Optimizer(Declared):
         """
         raise NotImplementedError(f"{type(self).__name__}.update is not written yet")
 
-    @quiet
+    @quiet("under")
     def step(self, params: Parameters) -> None:
         """Move all trainable parameters once.
 

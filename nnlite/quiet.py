@@ -1,4 +1,7 @@
-"""Underflow is no error: what is smaller than a float can hold is 0, as it should be."""
+"""Underflow is no error: what is smaller than a float can hold is 0, as it should be.
+
+Nor is an overflow to infinity on the way to the right number, as in 1 / (1 + exp(100)).
+"""
 
 from __future__ import annotations
 
@@ -13,32 +16,37 @@ __all__ = ["bare", "quiet"]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def quiet(method: _Function) -> _Function:
-    """Let a method compute without a word of underflow, whatever `numpy.seterr` says.
+def quiet(*kinds: str) -> Callable[[_Function], _Function]:
+    """Let a method compute without a word of such errors, whatever `numpy.seterr` says.
 
     Parameters
     ----------
-    method : function
-        A method, in the class body.
+    *kinds : str
+        What `numpy.errstate` calls them: ``"under"``, ``"over"``.
 
     Returns
     -------
-    function
-        The same with a guard around it, which costs a microsecond a call; see `bare`.
+    callable
+        For a method in the class body: makes the same with a guard around it, which costs a third of a
+        microsecond a call; see `bare`.
 
     Examples
     --------
     >>> class Tiny:
-    ...     @quiet
+    ...     @quiet("under")
     ...     def square(self, x):
     ...         return x * x
     >>> with np.errstate(all="raise"):
     ...     Tiny().square(np.float32(1e-30)).item()
     0.0
     """
-    guarded: Any = np.errstate(under="ignore")(method)
-    guarded.bare = method
-    return guarded  # type: ignore[no-any-return]
+
+    def guard(method: _Function) -> _Function:
+        guarded: Any = np.errstate(**dict.fromkeys(kinds, "ignore"))(method)  # type: ignore[arg-type]
+        guarded.bare = method
+        return guarded  # type: ignore[no-any-return]
+
+    return guard
 
 
 def bare(method: _Function) -> _Function:

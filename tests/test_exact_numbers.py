@@ -61,7 +61,7 @@ def test_gaussian_nll_of_large_gaps_with_large_variances(dtype):
 
 ACTIVATIONS = [
     nn.ELU(), nn.GELU(), nn.GELU(approximate=True), nn.LeakyReLU(), nn.LogSoftmax(), nn.ReLU(), nn.SiLU(),
-    nn.Sigmoid(), nn.Softmax(), nn.Softplus(),
+    nn.Sigmoid(), nn.Softmax(), nn.Softplus(), nn.Tanh(),
 ]  # fmt: skip
 INPUTS = [[1e20, -1e20, 0.0], [100, -100, 30], [1e-30, -1e-30, 1e-20], [800, -800, 1], [3e38, -3e38, 0]]
 
@@ -69,10 +69,11 @@ INPUTS = [[1e20, -1e20, 0.0], [100, -100, 30], [1e-30, -1e-30, 1e-20], [800, -80
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("layer", ACTIVATIONS, ids=repr)
 def test_activations_bear_every_input(layer, dtype):
-    for row in INPUTS:
+    tiny = float(np.finfo(dtype).tiny)
+    for row, blame in itertools.product([*INPUTS, [tiny / 3, -tiny / 7, tiny]], [1e-20, tiny / 3, 1.0]):
         x, ctx = np.array([row], dtype), Context(Gradients({}))
         y = layer.forward(x, ctx)
-        dx = layer.backward(np.full_like(x, 1e-20), ctx)
+        dx = layer.backward(np.full_like(x, blame), ctx)
         assert not np.isnan(y).any()
         assert np.isfinite(dx).all()
         assert y.dtype == dx.dtype == dtype

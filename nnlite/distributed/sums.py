@@ -92,10 +92,10 @@ class LayerwiseSum(Sum):
         self.requests: list[Any] = []
         self.bad: list[str] = []
         steps = [
-            (_Told(layer, index, self), kept)
+            (_Told(layer, index, self).backward, kept)
             for index, (layer, kept) in enumerate(zip(model.layers, ctx.layers, strict=True))
         ]
-        ctx.steps_back = tuple(steps[::-1])  # type: ignore[arg-type]  # they act as layers
+        ctx.steps_back = tuple(steps[::-1])
 
     def begin(self, index: int) -> None:
         """Begin the sums of a layer, whose gradients are complete.
@@ -158,15 +158,6 @@ class _Told:
         dx = self.layer.backward(dy, ctx)
         self.whom.begin(self.index)
         return dx
-
-    def __eq__(self, other: object) -> bool:
-        return other is self.layer or other is self
-
-    def __hash__(self) -> int:
-        return hash(self.layer)
-
-    def __repr__(self) -> str:
-        return f"{self.layer}"
 
 
 def _is_finite(numbers: Array) -> bool:

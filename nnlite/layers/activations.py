@@ -14,6 +14,7 @@ from nnlite._typing import Array
 from nnlite.checks import check_bool, check_number
 from nnlite.initializers import GlorotUniform, HeNormal, InitializerLike
 from nnlite.layers.base import Context, Layer
+from nnlite.quiet import quiet
 
 __all__ = [
     "ELU",
@@ -48,11 +49,16 @@ def sigmoid(x: Array) -> Array:
     >>> sigmoid(np.array([-1e4, 0.0, 1e4]))
     array([0. , 0.5, 1. ])
     """
-    # exp overflows to inf for x below -88 in float32, and 1 / (1 + inf) is the right answer, 0.
     with np.errstate(over="ignore", under="ignore"):
-        y: Array = np.exp(-x)
-        y += 1
-        np.reciprocal(y, out=y)
+        return _sigmoid(x)
+
+
+def _sigmoid(x: Array) -> Array:
+    """Compute it without a guard, for layers that have one around all that they do."""
+    # exp overflows to inf for x below -88 in float32, and 1 / (1 + inf) is the right answer, 0.
+    y: Array = np.exp(-x)
+    y += 1
+    np.reciprocal(y, out=y)
     return y
 
 
@@ -149,6 +155,7 @@ class LeakyReLU(Layer):
         self.negative_slope = check_number("LeakyReLU(negative_slope)", negative_slope)
         self.feeding_initializer = HeNormal(negative_slope=self.negative_slope)
 
+    @quiet("under")
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
         """Compute x where positive, ``negative_slope * x`` elsewhere."""
         fired = x > 0
@@ -158,6 +165,7 @@ class LeakyReLU(Layer):
         np.copyto(y, x, where=fired)
         return y
 
+    @quiet("under")
     def backward(self, dy: Array, ctx: Context) -> Array:
         """Scale the blame by the slope of each side."""
         (fired,) = ctx.saved
@@ -197,7 +205,7 @@ class ELU(Layer):
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = check_number("ELU(alpha)", alpha, low=0, low_open=True)
 
-    @np.errstate(under="ignore")
+    @quiet("under")
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
         """Compute the unit."""
         y = np.expm1(np.minimum(x, 0))  # the minimum keeps large x from overflowing
@@ -207,7 +215,7 @@ class ELU(Layer):
             ctx.save(y)
         return y
 
-    @np.errstate(under="ignore")
+    @quiet("under")
     def backward(self, dy: Array, ctx: Context) -> Array:
         """Scale the blame by the slope: 1 above zero, ``y + alpha`` below."""
         (y,) = ctx.saved
@@ -248,7 +256,7 @@ class GELU(Layer):
     def __init__(self, *, approximate: bool = False) -> None:
         self.approximate = check_bool("GELU(approximate=)", approximate)
 
-    @np.errstate(under="ignore")
+    @quiet("under")
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
         """Compute x times its gate."""
         gate = self._gate(x)
@@ -256,7 +264,7 @@ class GELU(Layer):
             ctx.save(x, gate)
         return x * gate
 
-    @np.errstate(under="ignore")
+    @quiet("under")
     def backward(self, dy: Array, ctx: Context) -> Array:
         """Scale the blame by ``gate + x * slope of the gate``."""
         x, gate = ctx.saved
@@ -311,16 +319,16 @@ class SiLU(Layer):
 
     feeding_initializer: InitializerLike | None = HeNormal()
 
-    @np.errstate(under="ignore")
+    @quiet("over", "under")
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
         """Compute ``x * sigmoid(x)``."""
-        gate = sigmoid(x)
+        gate = _sigmoid(x)
         y = x * gate
         if ctx is not None:
             ctx.save(y, gate)
         return y
 
-    @np.errstate(under="ignore")
+    @quiet("under")
     def backward(self, dy: Array, ctx: Context) -> Array:
         """Scale the blame by the slope ``s + y * (1 - s)``."""
         y, gate = ctx.saved
@@ -347,14 +355,15 @@ class Sigmoid(Layer):
     feeding_initializer: InitializerLike | None = GlorotUniform()
     gives_probabilities = True
 
+    @quiet("over", "under")
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
         """Compute ``1 / (1 + exp(-x))``."""
-        y = sigmoid(x)
+        y = _sigmoid(x)
         if ctx is not None:
             ctx.save(y)
         return y
 
-    @np.errstate(under="ignore")
+    @quiet("under")
     def backward(self, dy: Array, ctx: Context) -> Array:
         """Scale the blame by the slope ``y * (1 - y)``."""
         (y,) = ctx.saved
@@ -384,6 +393,7 @@ class Tanh(Layer):
             ctx.save(y)
         return y
 
+    @quiet("under")
     def backward(self, dy: Array, ctx: Context) -> Array:
         """Scale the blame by the slope ``1 - y**2``."""
         (y,) = ctx.saved
@@ -411,7 +421,7 @@ class Softplus(Layer):
 
     feeding_initializer: InitializerLike | None = HeNormal()
 
-    @np.errstate(under="ignore")
+    @quiet("under")
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
         """Compute ``log(1 + exp(x))`` without overflow."""
         if ctx is not None:
@@ -419,11 +429,11 @@ class Softplus(Layer):
         y: Array = np.logaddexp(x, x.dtype.type(0))
         return y
 
-    @np.errstate(under="ignore")
+    @quiet("over", "under")
     def backward(self, dy: Array, ctx: Context) -> Array:
         """Scale the blame by the slope ``sigmoid(x)``."""
         (x,) = ctx.saved
-        dx = sigmoid(x)
+        dx = _sigmoid(x)
         dx *= dy
         return dx
 
@@ -446,7 +456,7 @@ class Softmax(Layer):
     feeding_initializer: InitializerLike | None = GlorotUniform()
     gives_probabilities = True
 
-    @np.errstate(over="ignore", under="ignore")
+    @quiet("over", "under")
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
         """Compute the probabilities."""
         y: Array = x - x.max(axis=-1, keepdims=True)  # the largest exponent is 0: nothing overflows
@@ -456,7 +466,7 @@ class Softmax(Layer):
             ctx.save(y)
         return y
 
-    @np.errstate(under="ignore")
+    @quiet("under")
     def backward(self, dy: Array, ctx: Context) -> Array:
         """Multiply by the Jacobian, which is never formed."""
         (y,) = ctx.saved
@@ -487,7 +497,7 @@ class LogSoftmax(Layer):
             ctx.save(y)
         return y
 
-    @np.errstate(under="ignore")
+    @quiet("under")
     def backward(self, dy: Array, ctx: Context) -> Array:
         """Multiply by the Jacobian, which is never formed."""
         (y,) = ctx.saved

@@ -194,14 +194,15 @@ class Patient:
         blames: dict[int, Array] = {}
         slopes: dict[int, Array] = {}
         weight = None if part.weight is None else part.weight.astype(np.float64)
-        for layer, kept in ctx.steps:
+        pairs = list(zip(twin.layers, ctx.layers, strict=True))
+        for layer, kept in pairs:
             kept.x_shape = x.shape
             x = layer.forward(x, kept)
             outputs.append(x)
         y = part.y.astype(np.float64) if part.y.dtype.kind == "f" else part.y
         value, blame = self.loss.value_and_grad(x, y, weight)
         last = len(outputs) - 1
-        for index, (layer, kept) in reversed(list(enumerate(ctx.steps))):
+        for index, (layer, kept) in reversed(list(enumerate(pairs))):
             blames[index] = blame
             if not kept.needs_dx:
                 layer.backward(blame, kept)
