@@ -13,7 +13,7 @@ from nnlite.metrics.directions import less_is_better, more_is_better
 from nnlite.metrics.inputs import (
     check_binary,
     check_class_ids,
-    check_one_class,
+    check_question,
     check_same_shape,
     check_scores,
     counting,
@@ -297,18 +297,10 @@ def recall(
 
     Parameters
     ----------
-    pred : array_like of shape (rows, classes), (rows, 1) or (rows,)
-        Scores, logits or probabilities, of which the highest decides; one score for each row of a yes-or-no
-        question, whose logits go with the threshold 0; or integers, the ids of the predicted classes.
-    target : array_like of shape (rows,), or of the shape of `pred`
-        Class ids, or one-hot or soft rows, whose highest entry is the class; of one score a row zeros and
-        ones.
-    weight : array_like of shape (rows,) or None
-        How much each row counts; None counts all alike.
+    pred, target, weight, threshold
+        See `precision`.
     average : {"binary", "macro", "weighted"}, optional
         See `precision`.
-    threshold : float
-        What one score a row must be above to be a yes; 0.5 for probabilities.
 
     Returns
     -------
@@ -343,18 +335,10 @@ def f1(
 
     Parameters
     ----------
-    pred : array_like of shape (rows, classes), (rows, 1) or (rows,)
-        Scores, logits or probabilities, of which the highest decides; one score for each row of a yes-or-no
-        question, whose logits go with the threshold 0; or integers, the ids of the predicted classes.
-    target : array_like of shape (rows,), or of the shape of `pred`
-        Class ids, or one-hot or soft rows, whose highest entry is the class; of one score a row zeros and
-        ones.
-    weight : array_like of shape (rows,) or None
-        How much each row counts; None counts all alike.
+    pred, target, weight, threshold
+        See `precision`.
     average : {"binary", "macro", "weighted"}, optional
         See `precision`; that of F1 itself, not of the two that it is made of.
-    threshold : float
-        What one score a row must be above to be a yes; 0.5 for probabilities.
 
     Returns
     -------
@@ -423,19 +407,12 @@ def log_loss(
     where = "log_loss"
     logits = check_bool(f"{where}(logits=)", logits)
     scores, truth, weights = counting(where, pred, target, weight)
-    scores = scores[:, None] if scores.ndim == 1 else scores
-    if single := scores.ndim == 2 and scores.shape[1] == 1:
-        scores, truth = check_binary(where, scores, truth)
-        shares = truth.astype(np.float64)
-    else:
-        scores = check_scores(where, scores)
-        ids = check_one_class(where, truth, scores)
-        soft = truth.shape == scores.shape
-        shares = truth.astype(np.float64) if soft else np.eye(scores.shape[1])[ids]
+    scores, ids = check_question(where, scores, truth)
+    single = scores.shape[1] == 1
+    soft = truth.shape == scores.shape and not single
+    shares = truth.astype(np.float64) if soft else np.eye(max(2, scores.shape[1]))[ids]
     check_finite(f"{where}(pred=)", scores)
     logarithms = _log_shares(where, scores.astype(np.float64), single=single, logits=logits)
-    if single:
-        shares = np.hstack([1 - shares, shares])
     paid = np.multiply(
         shares, -logarithms, out=np.zeros_like(shares), where=shares > 0
     )  # 0 times infinity too
@@ -483,19 +460,17 @@ def _count(
         raise ArgumentError(f"{where}(average=)", "'binary', 'macro' or 'weighted'", f"{average!r}", fix)
     limit = check_number(f"{where}(threshold=)", threshold)
     scores, truth, weights = counting(where, pred, target, weight)
-    single = scores.ndim == 2 and scores.shape[1] == 1
-    if single or (scores.ndim == 1 and scores.dtype.kind == "f"):
-        scores, truth = check_binary(where, scores if single else scores[:, None], truth)
-        guess, ids = (scores > limit)[:, 0].astype(int), truth[:, 0].astype(int)
-        average, size = average or "binary", 2
-    elif scores.ndim == 1:
+    if scores.ndim == 1 and scores.dtype.kind != "f":
         guess, ids = check_ids(f"{where}(pred=)", scores), check_ids(f"{where}(target=)", truth)
         check_same_shape(where, guess, ids)
         size = max(2, int(max(guess.max(), ids.max())) + 1)
     else:
-        scores = check_scores(where, scores)
-        guess, ids = scores.argmax(axis=1), check_one_class(where, truth, scores)
-        size = scores.shape[1]
+        scores, ids = check_question(where, scores, truth)
+        size = max(2, scores.shape[1])
+        if scores.shape[1] == 1:
+            guess, average = (scores > limit)[:, 0].astype(int), average or "binary"
+        else:
+            guess = scores.argmax(axis=1)
     weights, guess, ids = kept(weights, guess, ids)
     w = np.ones(len(ids)) if weights is None else weights
     hits, guessed, there = (

@@ -14,35 +14,13 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def more_is_better(metric: _Function) -> _Function:
-    """Mark a metric that grows as predictions get better.
-
-    Parameters
-    ----------
-    metric : function
-        Is given the attribute ``higher_is_better``.
-
-    Returns
-    -------
-    function
-        The same.
-    """
+    """Mark a metric that grows as predictions get better, by its attribute ``higher_is_better``."""
     metric.higher_is_better = True  # type: ignore[attr-defined]
     return metric
 
 
 def less_is_better(metric: _Function) -> _Function:
-    """Mark a metric that shrinks as predictions get better.
-
-    Parameters
-    ----------
-    metric : function
-        Is given the attribute ``higher_is_better``.
-
-    Returns
-    -------
-    function
-        The same.
-    """
+    """Mark a metric that shrinks as predictions get better, by its attribute ``higher_is_better``."""
     metric.higher_is_better = False  # type: ignore[attr-defined]
     return metric
 

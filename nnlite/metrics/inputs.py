@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from nnlite._typing import AnyArray
 from nnlite.checks import check_ids, check_rows, check_weight
 from nnlite.errors import ArgumentError, ShapeError
+from nnlite.weighting import stand_ins
 
 
 def counting(
@@ -20,10 +21,9 @@ def counting(
     if weight is None:
         return guess, truth, None
     weights = check_weight(f"{where}(weight=)", weight, rows=(len(guess),)).astype(np.float64)
-    counts = weights > 0
-    if counts.all() or len(truth) != len(guess):
+    rows = stand_ins(weights)  # so that messages name the right row
+    if rows is None or len(truth) != len(guess):
         return guess, truth, weights
-    rows = np.where(counts, np.arange(len(weights)), counts.argmax())  # messages name the right row
     return guess[rows], truth[rows], weights
 
 
@@ -121,6 +121,16 @@ def check_one_class(where: str, truth: AnyArray, scores: AnyArray) -> NDArray[np
             what, fix = "one class a row, class ids or rows that sum to 1", "Measure one label at a time."
             raise ArgumentError(f"{where}(target=)", what, f"a sum of {sums[row]:g} in row {row}", fix)
     return ids
+
+
+def check_question(where: str, scores: AnyArray, truth: AnyArray) -> tuple[AnyArray, NDArray[np.int64]]:
+    """Give the scores in columns, a single one of a yes-or-no question, and the true class of each row."""
+    scores = scores[:, None] if scores.ndim == 1 else scores
+    if scores.ndim == 2 and scores.shape[1] == 1:
+        scores, truth = check_binary(where, scores, truth)
+        return scores, truth[:, 0].astype(np.int64)
+    scores = check_scores(where, scores)
+    return scores, check_one_class(where, truth, scores)
 
 
 def check_pairs(

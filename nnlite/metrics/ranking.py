@@ -12,7 +12,7 @@ from nnlite.checks import check_bool
 from nnlite.errors import ArgumentError
 from nnlite.layers.activations import log_softmax
 from nnlite.metrics.directions import more_is_better
-from nnlite.metrics.inputs import check_binary, check_one_class, check_scores, counting, kept
+from nnlite.metrics.inputs import check_question, counting, kept
 
 __all__ = ["average_precision", "roc_auc"]
 
@@ -94,15 +94,8 @@ def average_precision(
         One score for each row of a yes-or-no question, of which only the order counts; or logits of at
         least two classes, whose softmax is taken here. Of two classes it is that of class 1, of more
         the mean over classes of each against the rest.
-    target : array_like of shape (rows,), or of the shape of `pred`
-        Class ids, or one-hot or soft rows, whose highest entry is the class; of one score a row zeros and
-        ones.
-    weight : array_like of shape (rows,) or None
-        How much each row counts; None counts all alike.
-    average : {"macro", "weighted"}
-        How several classes are averaged: all alike, or by how often they are there.
-    logits : bool
-        False for probabilities of several classes, of a model that ends in Softmax.
+    target, weight, average, logits
+        See `roc_auc`.
 
     Returns
     -------
@@ -138,23 +131,17 @@ def _each_class(
         raise ArgumentError(f"{where}(average=)", "'macro' or 'weighted'", f"{average!r}", fix)
     logits = check_bool(f"{where}(logits=)", logits)
     scores, truth, weights = counting(where, pred, target, weight)
-    scores = scores[:, None] if scores.ndim == 1 else scores
-    if scores.ndim == 2 and scores.shape[1] == 1:
-        scores, truth = check_binary(where, scores, truth)
-        weights, scores, truth = kept(weights, scores[:, 0], truth[:, 0])
-        return _along(curve, scores, truth == 1, weights)
-    scores = check_scores(where, scores)
-    ids = check_one_class(where, truth, scores)
-    weights, scores, ids = kept(weights, scores.astype(np.float64), ids)
+    scores, ids = check_question(where, scores, truth)
+    weights, scores, ids = kept(weights, scores, ids)
     classes = scores.shape[1]
-    if logits:
-        with np.errstate(invalid="ignore"):  # of infinite logits, which have no order then
-            scores = _log_odds(scores)
-        if np.isnan(scores).any():
+    if classes > 1:
+        scores = scores.astype(np.float64)
+        if logits and np.isinf(scores.max(axis=1)).any():
             fix = "Find the layer or the data it comes from."
             raise ArgumentError(f"{where}(pred=)", "finite logits", "infinity", fix)
-    if classes == 2:
-        return _along(curve, scores[:, 1], ids == 1, weights)
+        scores = _log_odds(scores) if logits else scores
+    if classes <= 2:
+        return _along(curve, scores[:, -1], ids == 1, weights)
     values = [_along(curve, scores[:, c], ids == c, weights) for c in range(classes)]
     there = np.bincount(ids, weights=weights, minlength=classes)
     return float(np.average(values, weights=there if average == "weighted" else None))

@@ -108,10 +108,8 @@ def mean_absolute_error(pred: ArrayLike, target: ArrayLike, weight: ArrayLike | 
 
     Raises
     ------
-    ShapeError
-        If the shapes differ, or there are no rows.
-    ArgumentTypeError, ArgumentError
-        If an entry is not a finite number.
+    ShapeError, ArgumentTypeError, ArgumentError
+        See `r2`.
 
     Examples
     --------
@@ -144,10 +142,8 @@ def root_mean_squared_error(pred: ArrayLike, target: ArrayLike, weight: ArrayLik
 
     Raises
     ------
-    ShapeError
-        If the shapes differ, or there are no rows.
-    ArgumentTypeError, ArgumentError
-        If an entry of a row that counts is not a finite number.
+    ShapeError, ArgumentTypeError, ArgumentError
+        See `r2`.
 
     Examples
     --------
@@ -186,10 +182,8 @@ def mean_absolute_percentage_error(
 
     Raises
     ------
-    ShapeError
-        If the shapes differ, or there are no rows.
-    ArgumentTypeError, ArgumentError
-        If an entry of a row that counts is not a finite number.
+    ShapeError, ArgumentTypeError, ArgumentError
+        See `r2`.
 
     Examples
     --------
@@ -224,10 +218,8 @@ def median_absolute_error(pred: ArrayLike, target: ArrayLike, weight: ArrayLike 
 
     Raises
     ------
-    ShapeError
-        If the shapes differ, or there are no rows.
-    ArgumentTypeError, ArgumentError
-        If an entry of a row that counts is not a finite number.
+    ShapeError, ArgumentTypeError, ArgumentError
+        See `r2`.
 
     Examples
     --------
