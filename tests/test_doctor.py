@@ -526,6 +526,11 @@ def test_rows_that_weigh_and_float64():
     model = small_net(dtype=np.float64)
     weight = np.ones(len(y))
     assert doctor(model, X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01), weight=weight).healthy
+    # Rows of weight 0 are none, however large.
+    more = np.vstack([X, 1e5 * X[:30]]), np.r_[y, y[:30]]
+    alone = np.r_[weight, np.zeros(30)]
+    model = small_net(first=[nn.Standardize(4)])
+    assert doctor(model, *more, nn.SoftmaxCrossEntropy(), nn.Adam(0.01), weight=alone).healthy
     weight[0] = -1
     assert doctor(model, X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01), weight=weight).codes[0] == "NN104"
 

@@ -246,28 +246,37 @@ def admit(
         if y is None and _is_batches(X):
             X, y, weight = _gathered(patient.model, X, loss, "doctor(X)")
         x, kept = _input(patient.model, X, "X")
-        patient.model._adapt(lambda: iter([(x, None)]))
-        patient.data = Data(x, None, None)
     except (ArgumentError, ArgumentTypeError) as error:
         return patient, [start.refused(error, "NN103")]
     findings += _refusals(patient, model, optimizer)
     refused = bool(findings)
+    target = shares = None
     try:
-        target, weights = _targets(patient, y, weight, x, kept)
-        patient.data = Data(x, None if refused else target, weights)
+        target, shares = _targets(patient, y, weight, x, kept)
     except (ArgumentError, ArgumentTypeError) as error:
         findings.append(start.refused(error, "NN104"))
+    rows = _counting(Data(x, None if refused else target, shares))
+    try:
+        patient.model._adapt(lambda: iter([(rows.x, rows.weight)]))
+    except (ArgumentError, ArgumentTypeError) as error:
+        return patient, [start.refused(error, "NN103")]
+    patient.data = rows
     if held_out is not None:
         try:
             if held_out[1] is None:
                 held_out = _gathered(patient.model, held_out[0], loss, "X")
-            other, rows = _input(patient.model, held_out[0], "validation X")
+            other, kept = _input(patient.model, held_out[0], "validation X")
             patient.held_out = Data(other, None, None)
-            target, weights = _targets(patient, held_out[1], held_out[2], other, rows)
-            patient.held_out = Data(other, None if refused else target, weights)
+            target, shares = _targets(patient, held_out[1], held_out[2], other, kept)
+            patient.held_out = _counting(Data(other, None if refused else target, shares))
         except (ArgumentError, ArgumentTypeError) as error:
             findings.append(start.refused(error.within("validation"), "NN104"))
     return patient, findings
+
+
+def _counting(data: Data) -> Data:
+    """Leave out the rows of weight 0, which count as no rows."""
+    return data if data.weight is None or data.weight.all() else take(data, np.flatnonzero(data.weight))
 
 
 def _is_batches(candidate: Any) -> bool:
