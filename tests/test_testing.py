@@ -8,6 +8,27 @@ import math
 
 import numpy as np
 import pytest
+from workpieces import (
+    AddsRates,
+    Affine,
+    Broadcasts,
+    ChangesDy,
+    ChangesGradients,
+    ChangesParameters,
+    ChangesPred,
+    ChangesTarget,
+    ChangesX,
+    ChangesY,
+    DrawsSecretly,
+    LearnsOnlyForDx,
+    Momentum,
+    PredictsSomethingElse,
+    Quartic,
+    RefusesWeights,
+    Square,
+    Uphill,
+    UsesUp,
+)
 
 from nnlite import optimizers
 from nnlite.errors import ArgumentError, ArgumentTypeError, GradientCheckError, ShapeError
@@ -17,56 +38,6 @@ from nnlite.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Optimizer, RMSPro
 from nnlite.second_order import LBFGS
 from nnlite.testing import CheckReport, check_layer, check_loss, check_optimizer
 from nnlite.testing.differences import measure_slopes, relative_error
-
-
-class Affine(Layer):
-    """Right. The broken ones below each change one thing."""
-
-    W = Parameter()
-    b = Parameter()
-
-    def __init__(self, in_features=4, out_features=3):
-        self.in_features = in_features
-        self.out_features = out_features
-        self.declare("W", (in_features, out_features))
-        self.declare("b", (out_features,), decay=False)
-
-    @property
-    def input_shape(self):
-        return (self.in_features,)
-
-    def output_shape(self, input_shape):
-        return (self.out_features,)
-
-    def forward(self, x, ctx=None):
-        if ctx is not None:
-            ctx.save(x)
-        return x @ self.W + self.b
-
-    def backward(self, dy, ctx):
-        (x,) = ctx.saved
-        self.weight_gradient(x, dy, ctx)
-        self.bias_gradient(dy, ctx)
-        return dy @ self.W.mT
-
-    def weight_gradient(self, x, dy, ctx):
-        ctx.grads.W[...] = x.mT @ dy
-
-    def bias_gradient(self, dy, ctx):
-        ctx.grads.b[...] = dy.sum(axis=-2)
-
-
-class Square(Layer):
-    """Right."""
-
-    def forward(self, x, ctx=None):
-        if ctx is not None:
-            ctx.save(x)
-        return x * x
-
-    def backward(self, dy, ctx):
-        (x,) = ctx.saved
-        return 2 * x * dy
 
 
 class ScaleAndShift(Layer):
@@ -175,10 +146,6 @@ def forget_the_transpose(self, dy, ctx):
     return dy @ self.W
 
 
-def no_gradients_without_dx(self, dy, ctx):
-    return Affine.backward(self, dy, ctx) if ctx.needs_dx else None
-
-
 def swap_gain_and_shift(self, dy, ctx):
     (x,) = ctx.saved
     np.sum(dy, axis=-2, out=ctx.grads.gain)
@@ -227,7 +194,7 @@ WRONG_GRADIENTS = {
         "It is dL/dshift: the two are swapped",
     ),
     "no gradients without dx": (
-        changed(Affine, backward=no_gradients_without_dx)(),
+        LearnsOnlyForDx(),
         "dL/dW",
         "the parameters still get their gradients",
     ),
@@ -325,53 +292,6 @@ class KeepsStateInAList(Square):
         return 2 * self.last[0] * dy
 
 
-class ChangesX(Square):
-    def forward(self, x, ctx=None):
-        if ctx is not None:
-            ctx.save(x.copy())
-        x *= x
-        return x
-
-
-class ChangesDy(Square):
-    def backward(self, dy, ctx):
-        (x,) = ctx.saved
-        dy *= 2 * x
-        return dy
-
-
-class ChangesParameters(Affine):
-    def backward(self, dy, ctx):
-        dx = super().backward(dy, ctx)
-        self.b[...] -= 0.1 * ctx.grads.b
-        return dx
-
-
-class ChangesY(OwnSoftmax):
-    def backward(self, dy, ctx):
-        (y,) = ctx.saved
-        dx = y * (dy - np.sum(y * dy, axis=-1, keepdims=True))
-        y *= 2
-        return dx
-
-
-class ChangesWhatItSaved(Square):
-    def forward(self, x, ctx=None):
-        if ctx is not None:
-            ctx.save(2 * x)
-        return x * x
-
-    def backward(self, dy, ctx):
-        (twice,) = ctx.saved
-        twice *= dy
-        return twice.copy()
-
-
-class DisagreesWithItself(Square):
-    def forward(self, x, ctx=None):
-        return super().forward(x, ctx) if ctx is not None else x * x + 1
-
-
 class DrawsElsewhere(Square):
     stochastic = True
     rng = np.random.default_rng(0)
@@ -379,12 +299,6 @@ class DrawsElsewhere(Square):
     def forward(self, x, ctx=None):
         y = super().forward(x, ctx)
         return y * self.rng.uniform(size=x.shape) if ctx is not None and ctx.training else y
-
-
-class DrawsSecretly(Square):
-    def forward(self, x, ctx=None):
-        y = super().forward(x, ctx)
-        return y * ctx.rng.uniform(size=x.shape) if ctx is not None and ctx.training else y
 
 
 class NoBackward(Layer):
@@ -400,8 +314,8 @@ BROKEN_RULES = {
     "dy changed": (ChangesDy(), "backward: expected dy to be unchanged", "Make a new array"),
     "parameters changed": (ChangesParameters(), "its parameters to be unchanged", "another number"),
     "y changed": (ChangesY(), "the output y to be unchanged", "another number"),
-    "saved changed": (ChangesWhatItSaved(), "called again with the same context", "what forward saved"),
-    "two forwards": (DisagreesWithItself(), "the same output with a context", "a gap of 1"),
+    "saved changed": (UsesUp(), "called again with the same context", "what forward saved"),
+    "two forwards": (PredictsSomethingElse(), "the same output with a context", "a gap of 1"),
     "own chance": (DrawsElsewhere(), "nothing to be kept on the layer", r"DrawsElsewhere\.rng written"),
     "secret chance": (DrawsSecretly(), "no chance in the output", "stochastic = True"),
     "no backward": (NoBackward(), "NotImplementedError: NoBackward.backward is not", "traceback above"),
@@ -614,18 +528,6 @@ def test_bad_arguments_are_refused(call, kind, words):
 # Losses.
 
 
-class Quartic(Loss):
-    """Right. The broken ones below each change one thing."""
-
-    def value_and_grad(self, pred, target, weight=None):
-        gap = pred - target
-        shares = np.ones(gap.shape[-2]) if weight is None else weight
-        shares = (shares / shares.sum(axis=-1, keepdims=True))[..., None].astype(gap.dtype)
-        shares = shares / gap.shape[-1]
-        value = np.sum(shares * gap**4, axis=(-2, -1))
-        return float(value) if value.ndim == 0 else value, 4 * shares * gap**3
-
-
 def graded(rule):
     """Make a quartic loss whose gradient is changed by a rule."""
 
@@ -663,30 +565,9 @@ class DividesByTheRows(Quartic):
         return value * factor, grad * factor
 
 
-class RefusesWeights(Quartic):
-    def value_and_grad(self, pred, target, weight=None):
-        if weight is not None:
-            raise ArgumentError(f"{self}", "no weights", "some", "Leave them out.")
-        return super().value_and_grad(pred, target)
-
-
 class TakesNoWeight(Quartic):
     def value_and_grad(self, pred, target):
         return super().value_and_grad(pred, target)
-
-
-class ChangesPred(Quartic):
-    def value_and_grad(self, pred, target, weight=None):
-        found = super().value_and_grad(pred, target, weight)
-        pred -= target
-        return found
-
-
-class ChangesTarget(Quartic):
-    def value_and_grad(self, pred, target, weight=None):
-        found = super().value_and_grad(pred, target, weight)
-        target += 1
-        return found
 
 
 class GradientIsPred(Loss):
@@ -694,11 +575,6 @@ class GradientIsPred(Loss):
 
     def value_and_grad(self, pred, target, weight=None):
         return 0.5 * float(np.sum(pred * pred)), pred
-
-
-class Broadcasts(Quartic):
-    def prepare(self, target, pred_shape, dtype):
-        return np.asarray(target, dtype)
 
 
 class TakesNothing(Quartic):
@@ -837,35 +713,13 @@ def test_a_loss_is_right_at_its_kink():
 # Optimizers.
 
 
-class Momentum(Optimizer):
-    """Right. The broken ones below each change one thing."""
-
-    @property
-    def slots(self):
-        return ("velocity",)
-
-    def update(self, w, g, rate, decay, velocity):
-        velocity *= 0.5
-        velocity += g
-        w -= rate * velocity
-
-
 def updating(rule):
     """Make an optimizer without slots that updates by a rule."""
     return changed(Optimizer, update=lambda self, w, g, rate, decay: rule(self, w, g, rate))
 
 
-def uphill(self, w, g, rate):
-    w += rate * g
-
-
 def not_in_place(self, w, g, rate):
     w = w - rate * g
-
-
-def change_the_gradient(self, w, g, rate):
-    g *= rate
-    w -= g
 
 
 def by_the_norm_of_everything(self, w, g, rate):
@@ -943,10 +797,6 @@ def by_the_root_of_the_rate(self, w, g, rate):
     w -= math.sqrt(rate) * g
 
 
-def by_all_rates(self, w, g, rate):
-    w -= np.sum(rate) * g
-
-
 class KeepsStateInFloat64(Momentum):
     def step(self, params):
         super().step(params)
@@ -959,9 +809,9 @@ class LosesItsStateWhenCopied(Momentum):
 
 
 WRONG_OPTIMIZERS = {
-    "uphill": (updating(uphill), "a lower loss", "The sign is wrong"),
+    "uphill": (Uphill, "a lower loss", "The sign is wrong"),
     "not in place": (updating(not_in_place), "a lower loss", "have not moved"),
-    "gradient changed": (updating(change_the_gradient), "the gradient to be unchanged", "Make a new array"),
+    "gradient changed": (ChangesGradients, "the gradient to be unchanged", "Make a new array"),
     "values replaced": (MakesNewValues, "params.values", "expected to be written in place"),
     "frozen values moved": (MovesTheFrozen, "frozen parameters to keep every bit", "trainable_slices"),
     "steps counted twice": (updating(count_calls), "steps to be 6 after 6 steps", "once for every block"),
@@ -977,7 +827,7 @@ WRONG_OPTIMIZERS = {
         "a step, got TypeError",
         "not those of math",
     ),
-    "rates added up": (updating(by_all_rates), "with rates of their own", "not those of math"),
+    "rates added up": (AddsRates, "with rates of their own", "not those of math"),
     "block by block": (updating(by_the_norm_of_the_block), "cut into blocks", "depend on no other"),
     "calls counted": (updating(count_calls_elsewhere), "from state_dict", "every count in steps"),
     "state outside slots": (KeepsItsVelocityOutsideSlots, "from state_dict", "Keep every array in slots"),

@@ -6,6 +6,18 @@ from functools import partial
 
 import numpy as np
 import pytest
+from workpieces import (
+    Affine,
+    ChangesDy,
+    ChangesParameters,
+    ChangesX,
+    ChangesY,
+    DrawsSecretly,
+    LearnsOnlyForDx,
+    PredictsSomethingElse,
+    Square,
+    UsesUp,
+)
 
 from nnlite.errors import GradientCheckError
 from nnlite.layers import Dense, Dropout, Flatten, Layer, Parameter, Standardize
@@ -16,50 +28,6 @@ from nnlite.testing.layer_rules import RULES
 
 #: What layers that break a rule keep, where `check_layer` cannot look.
 ELSEWHERE = {"predictions": 0}
-
-
-class Affine(Layer):
-    """Right. The broken ones below each change one thing."""
-
-    W = Parameter()
-    b = Parameter()
-
-    def __init__(self, in_features=4, out_features=3):
-        self.in_features = in_features
-        self.out_features = out_features
-        self.declare("W", (in_features, out_features))
-        self.declare("b", (out_features,), decay=False)
-
-    @property
-    def input_shape(self):
-        return (self.in_features,)
-
-    def output_shape(self, input_shape):
-        return (self.out_features,)
-
-    def forward(self, x, ctx=None):
-        if ctx is not None:
-            ctx.save(x)
-        return x @ self.W + self.b
-
-    def backward(self, dy, ctx):
-        (x,) = ctx.saved
-        ctx.grads.W[...] = x.mT @ dy
-        ctx.grads.b[...] = dy.sum(axis=-2)
-        return dy @ self.W.mT
-
-
-class Square(Layer):
-    """Right too."""
-
-    def forward(self, x, ctx=None):
-        if ctx is not None:
-            ctx.save(x)
-        return x * x
-
-    def backward(self, dy, ctx):
-        (x,) = ctx.saved
-        return 2 * x * dy
 
 
 class HoldsAnArray(Square):
@@ -91,46 +59,6 @@ class GivesFloat64(Square):
 class GivesDxInFloat64(Square):
     def backward(self, dy, ctx):
         return super().backward(dy, ctx) * np.float64(1)
-
-
-class ChangesX(Square):
-    def forward(self, x, ctx=None):
-        y = super().forward(x.copy(), ctx)
-        x[...] = 0
-        return y
-
-
-class ChangesDy(Square):
-    def backward(self, dy, ctx):
-        dx = super().backward(dy, ctx)
-        dy[...] = 0
-        return dx
-
-
-class ChangesY(Square):
-    def forward(self, x, ctx=None):
-        y = super().forward(x)
-        if ctx is not None:
-            ctx.save(x, y)
-        return y
-
-    def backward(self, dy, ctx):
-        x, y = ctx.saved
-        y[...] = 0
-        return 2 * x * dy
-
-
-class ChangesParameters(Affine):
-    spare = Parameter()
-
-    def __init__(self):
-        super().__init__()
-        self.declare("spare", (2,), decay=False)
-
-    def backward(self, dy, ctx):
-        ctx.grads.spare[...] = 0
-        self.spare[...] += 1
-        return super().backward(dy, ctx)
 
 
 class Counts(Square):
@@ -181,11 +109,6 @@ class MeasuresInPrediction(Square):
         return super().forward(x, ctx)
 
 
-class PredictsSomethingElse(Square):
-    def forward(self, x, ctx=None):
-        return super().forward(x, ctx) + (ctx is None)
-
-
 class RemembersPredictions(Square):
     """Adds to each output of training how many predictions there were of other rows than were trained on."""
 
@@ -196,18 +119,6 @@ class RemembersPredictions(Square):
             ELSEWHERE["trained"] = x
             return super().forward(x, ctx) + ELSEWHERE["predictions"]
         return super().forward(x, ctx)
-
-
-class DrawsSecretly(Square):
-    def forward(self, x, ctx=None):
-        factor = ctx.rng.random(x.shape).astype(x.dtype) if ctx is not None and ctx.training else 1
-        if ctx is not None:
-            ctx.save(x, factor)
-        return x * x * factor
-
-    def backward(self, dy, ctx):
-        x, factor = ctx.saved
-        return 2 * x * dy * factor
 
 
 class CentersTheBatch(Layer):
@@ -262,18 +173,6 @@ class Adds(Affine):
         return dy @ self.W.mT
 
 
-class UsesUp(Square):
-    def forward(self, x, ctx=None):
-        if ctx is not None:
-            ctx.save(2 * x)
-        return x * x
-
-    def backward(self, dy, ctx):
-        (twice,) = ctx.saved
-        twice *= dy
-        return twice.copy()
-
-
 class KeepsTheLastX(Square):
     def forward(self, x, ctx=None):
         if ctx is not None and ctx.training:
@@ -284,11 +183,6 @@ class KeepsTheLastX(Square):
 
     def backward(self, dy, ctx):
         return 2 * (ELSEWHERE["x"] if ctx.training else ctx.saved[0]) * dy
-
-
-class LearnsOnlyForDx(Affine):
-    def backward(self, dy, ctx):
-        return super().backward(dy, ctx) if ctx.needs_dx else None
 
 
 class LearnsInTrainingOnly(Square):

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from workpieces import Broadcasts, ChangesPred, ChangesTarget, Quartic, RefusesWeights
 
-from nnlite.errors import ArgumentError, GradientCheckError
-from nnlite.losses import Loss, MeanSquaredError
+from nnlite.errors import GradientCheckError
+from nnlite.losses import MeanSquaredError
 from nnlite.testing import check_loss
 from nnlite.testing.loss import REFUSED
 from nnlite.testing.loss_rules import REPLICAS, RULES, WEIGHTS, Given
 
 #: What losses that break a rule keep, where `check_loss` cannot look.
 ELSEWHERE = {}
-
-
-class Quartic(Loss):
-    """Right. The broken ones below each change one thing."""
-
-    def value_and_grad(self, pred, target, weight=None):
-        gap = pred - target
-        shares = np.ones(gap.shape[-2]) if weight is None else weight
-        shares = (shares / shares.sum(axis=-1, keepdims=True))[..., None].astype(gap.dtype)
-        shares = shares / gap.shape[-1]
-        value = np.sum(shares * gap**4, axis=(-2, -1))
-        return float(value) if value.ndim == 0 else value, 4 * shares * gap**3
 
 
 class GivesANumberOfNumPy(Quartic):
@@ -45,20 +34,6 @@ class GivesFloat64(Quartic):
     def value_and_grad(self, pred, target, weight=None):
         value, grad = super().value_and_grad(pred, target, weight)
         return value, grad.astype(np.float64)
-
-
-class ChangesPred(Quartic):
-    def value_and_grad(self, pred, target, weight=None):
-        result = super().value_and_grad(pred, target, weight)
-        pred[...] = 0
-        return result
-
-
-class ChangesTarget(Quartic):
-    def value_and_grad(self, pred, target, weight=None):
-        result = super().value_and_grad(pred, target, weight)
-        target[...] = 0
-        return result
 
 
 class ChangesWeights(Quartic):
@@ -96,11 +71,6 @@ class IsWrongInFloat32(Quartic):
     def value_and_grad(self, pred, target, weight=None):
         value, grad = super().value_and_grad(pred, target, weight)
         return value, grad + 1 if pred.dtype == np.float32 else grad
-
-
-class Broadcasts(Quartic):
-    def prepare(self, target, pred_shape, dtype):
-        return np.asarray(target, dtype)
 
 
 class AddsWeights(Quartic):
@@ -185,13 +155,6 @@ def test_a_loss_that_gives_something_else_each_time_is_found():
     assert "the same pred and target give the same" in sentences_that_fail(IsChance())
     with pytest.raises(GradientCheckError):
         check_loss(IsChance())
-
-
-class RefusesWeights(Quartic):
-    def value_and_grad(self, pred, target, weight=None):
-        if weight is not None:
-            raise ArgumentError(f"{self}", "no weights", "some", "Leave them out.")
-        return super().value_and_grad(pred, target, weight)
 
 
 class TakesSome(RefusesWeights):

@@ -6,35 +6,12 @@ import weakref
 
 import numpy as np
 import pytest
+from workpieces import AddsRates, ChangesGradients, Momentum, Uphill
 
 from nnlite.errors import GradientCheckError
 from nnlite.optimizers import Optimizer
 from nnlite.testing import check_optimizer
 from nnlite.testing.optimizer_rules import BLOCKS, DECAY, PICKLE, RATES, RULES
-
-
-class Momentum(Optimizer):
-    """Right. The broken ones below each change one thing."""
-
-    @property
-    def slots(self):
-        return ("velocity",)
-
-    def update(self, w, g, rate, decay, velocity):
-        velocity *= 0.5
-        velocity += g
-        w -= rate * velocity
-
-
-class Uphill(Optimizer):
-    def update(self, w, g, rate, decay):
-        w += rate * g
-
-
-class ChangesGradients(Optimizer):
-    def update(self, w, g, rate, decay):
-        g *= rate
-        w -= g
 
 
 class MovesTheFrozen(Momentum):
@@ -67,11 +44,6 @@ class AveragesReplicas(Optimizer):
         if g.ndim > 1 and isinstance(rate, float):
             g = g.mean(axis=0)
         w -= rate * g
-
-
-class AddsRates(Optimizer):
-    def update(self, w, g, rate, decay):
-        w -= np.sum(rate) * g
 
 
 class DependsOnTheBlock(Optimizer):
