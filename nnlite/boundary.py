@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 import reprlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -41,6 +42,7 @@ __all__ = [
     "column_names",
     "each",
     "iterate_blocks",
+    "prepare",
 ]
 
 T = TypeVar("T")
@@ -557,7 +559,7 @@ class Boundary:
             If they do not fit.
         """
         rows = self.check_target_rows(y, x, missing=loss.takes_missing)
-        target = loss.prepare(rows, self.pred_shape(x), self.dtype)
+        target = prepare(loss, rows, self.pred_shape(x), self.dtype, given=y)
         return target, None if weight is None else self.check_weight(weight, self.rows(x), part=part)
 
     def check_target_rows(self, y: Any, x: Array, *, missing: bool = False) -> AnyArray:
@@ -639,6 +641,51 @@ class Boundary:
             what, fix = f"weights whose sum is a number of {self.dtype}", "Divide them by their largest."
             raise ArgumentError("weight", what, f"weights up to {cast.max():g}", fix)
         return cast
+
+
+def prepare(
+    loss: Loss, rows: AnyArray, pred_shape: tuple[int, ...], dtype: np.dtype[Any], *, given: Any
+) -> AnyArray:
+    """Let a loss check and cast targets; what it says of its `target` is said of `y`, as users call it.
+
+    Parameters
+    ----------
+    loss : Loss
+        Knows what targets it takes.
+    rows : ndarray
+        The targets as an array.
+    pred_shape, dtype
+        As for `Loss.prepare`.
+    given : object
+        The targets as they came from the user: what can be written behind an array cannot be
+        written behind a list or a series.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    ShapeError, ArgumentError, ArgumentTypeError
+        If the targets cannot be used with this loss.
+
+    Examples
+    --------
+    >>> from nnlite import MeanSquaredError
+    >>> prepare(MeanSquaredError(), np.ones(5), (5, 1), np.dtype("float32"), given=[1] * 5)
+    Traceback (most recent call last):
+    ...
+    nnlite.errors.ShapeError: y for MeanSquaredError(): expected shape (5, 1), got (5,). Write
+        np.asarray(y)[:, None].
+    """
+    try:
+        return loss.prepare(rows, pred_shape, dtype)
+    except (ArgumentError, ArgumentTypeError) as error:
+        who, is_target, _ = error.where.partition(" target")
+        name = "y" if isinstance(given, np.ndarray) else "np.asarray(y)"
+        fix = re.sub(r"\btarget(?=\[|\.\w| - )", name, error.fix)
+        where = f"y for {who}" if is_target else who
+        raise type(error)(where, error.expected, error.got, fix) from None
 
 
 def _check_kind(where: str, dtype: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnlite._typing import AnyArray, Array
+from nnlite.boundary import prepare
 from nnlite.checks import check_integer, is_own, settle_rows
 from nnlite.class_weights import ClassWeights
 from nnlite.data import check_reiterable, checked_batches
@@ -154,8 +155,8 @@ def _check_some_count(loss: Loss, target: AnyArray, weight: AnyArray | None, *, 
 def _prepare(loss: Loss, target: AnyArray, pred_shape: tuple[int, ...], dtype: Any) -> AnyArray:
     """Let the loss prepare settled targets: class ids of each replica one by one, or it asks again."""
     if is_own(target, pred_shape) and target.ndim == 2:
-        return np.stack([loss.prepare(ids, pred_shape[1:], dtype) for ids in target])
-    return loss.prepare(target, pred_shape, dtype)
+        return np.stack([prepare(loss, ids, pred_shape[1:], dtype, given=ids) for ids in target])
+    return prepare(loss, target, pred_shape, dtype, given=target)
 
 
 def _in_place_of_others(

@@ -184,7 +184,7 @@ def _check_same_shape(loss: Loss, target_shape: tuple[int, ...], pred_shape: tup
         fix = "Give the last layer as many outputs as the targets have columns."
     else:
         fix = "Give one target for each row and output."
-    raise ShapeError(f"{loss} target", f"target of shape {pred_shape}", f"{target_shape}", fix)
+    raise ShapeError(f"{loss} target", f"shape {pred_shape}", f"{target_shape}", fix)
 
 
 def _row_weights(loss: Loss, weight: Array | None, pred: Array, part: float = 1.0) -> float | Array:

@@ -421,7 +421,7 @@ def test_targets_in_a_file(tmp_path, monkeypatch):
     np.testing.assert_array_equal(mine[0].params.values, theirs[0].params.values)
     refused(lambda: train(x, targets[:-1]), ShapeError, "y: expected 50 rows, as many as X")
     narrow = nn.Sequential([nn.Dense(3, 2)], rng=0)
-    message = r"^SoftmaxCrossEntropy\(\) target: expected .*"
+    message = r"^y for SoftmaxCrossEntropy\(\): expected .*"
     refused(lambda: train(x, ids, model=narrow, loss=nn.SoftmaxCrossEntropy()), ArgumentError, message)
     y[30] = np.nan
     np.save(tmp_path / "bad.npy", y)

@@ -508,7 +508,7 @@ ONE_FOR_ALL = SGD(0.1)
         (lambda: check_loss(Huber), ArgumentTypeError, "Give an instance"),
         (lambda: check_loss(Huber(), [[1.0]]), ArgumentError, "both of them or none"),
         (lambda: check_loss(Huber(), [1.0], [1.0]), ShapeError, r"shape \(batch, outputs\)"),
-        (lambda: check_loss(Huber(), [[1.0]], [[1.0, 2.0]]), ShapeError, "target of shape"),
+        (lambda: check_loss(Huber(), [[1.0]], [[1.0, 2.0]]), ShapeError, "target: expected shape"),
         (lambda: check_loss(Huber(), [[np.inf]], [[1.0]]), ArgumentError, "finite numbers"),
         (lambda: check_loss(Huber(), weight=[1.0]), ShapeError, "weights of shape"),
         (lambda: check_loss(Huber(), outputs=0), ArgumentError, "at least 1"),

@@ -6,6 +6,7 @@ import copy
 import importlib
 import os
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,46 @@ def test_rows_in_front_of_flatten():
         ShapeError, match=r"Write x\.reshape\(len\(x\), 8, 8\), or leave out the layer Flatten"
     ):
         model.predict(np.zeros((6, 64)))
+
+
+# Targets.
+
+
+def kinds_of(y):
+    pandas, polars, torch = map(pytest.importorskip, ("pandas", "polars", "torch"))
+    return [y.tolist(), pandas.Series(y), polars.Series(y), torch.tensor(y)]
+
+
+def test_flat_targets_are_told_what_can_be_written_behind_them():
+    flat, X = np.arange(6.0), np.zeros((6, 3))
+    for y in (flat, *kinds_of(flat)):
+        written = "y" if y is flat else "np.asarray(y)"
+        words = f"y for MeanSquaredError(): expected shape (6, 1), got (6,). Write {written}[:, None]."
+        for call in (
+            lambda y=y: net(3).fit(X, y, loss=MSE, optimizer=nn.SGD(0.1)),
+            lambda y=y: net(3).fit(X, TARGETS, loss=MSE, optimizer=nn.SGD(0.1), validation=(X, y)),
+            lambda y=y: net(3).fit([(X, y)], loss=MSE, optimizer=nn.SGD(0.1)),
+            lambda y=y: net(3).loss_and_grad(X, y, MSE),
+        ):
+            with pytest.raises(ShapeError, match=rf"(^|: ){re.escape(words)}$"):
+                call()
+        assert eval(written, {"np": np, "y": y})[:, None].shape == (6, 1)
+
+
+def test_what_a_loss_says_of_its_target_is_said_of_y():
+    for y, loss, words in (
+        (np.arange(6) % 2.0, nn.Hinge(), r"^y for Hinge\(\): expected shape"),
+        (
+            np.arange(6)[:, None] % 2.0,
+            nn.Hinge(),
+            r"^y for Hinge\(\): .* Write 2 \* y - 1 for targets 0 and 1\.$",
+        ),
+        (TARGETS - 1, nn.PoissonNLL(), r"^y for PoissonNLL\(\): expected counts of at least 0, got -1"),
+    ):
+        with pytest.raises(ArgumentError, match=words):
+            net(3).fit(np.zeros((6, 3)), y, loss=loss, optimizer=nn.SGD(0.1))
+    with pytest.raises(ArgumentError, match=r"^y for Hinge\(\): expected targets -1 and \+1"):
+        net(3).evaluate(np.zeros((6, 3)), TARGETS, loss=nn.Hinge())
 
 
 # Names.
