@@ -73,8 +73,8 @@ def check_gradients(make: Make, _: int, rng: np.random.Generator) -> None:
     optimizer = make()
     if optimizer.clip_norm is not None or optimizer.clip_value is not None:
         return
-    params = _random_parameters(rng, dtype=np.float32)
-    for gradient in _random_gradients(params, rng):
+    params, gradients = _task(rng, dtype=np.float32)
+    for gradient in gradients:
         params.grads[...] = gradient
         snapshot = Snapshot({"the gradient": params.grads})
         _step(optimizer, params)
@@ -84,10 +84,10 @@ def check_gradients(make: Make, _: int, rng: np.random.Generator) -> None:
 def check_frozen(make: Make, _: int, rng: np.random.Generator) -> None:
     """Check that frozen values keep every bit."""
     optimizer = make()
-    params = _random_parameters(rng, dtype=np.float32)
+    params, gradients = _task(rng, dtype=np.float32)
     params.frozen = {"b"}
     frozen = params["b"].copy()
-    _run(optimizer, params, _random_gradients(params, rng))
+    _run(optimizer, params, gradients)
     if not np.array_equal(params["b"], frozen):
         raise GradientCheckError(
             f"{type(optimizer).__name__}.step",
@@ -100,8 +100,7 @@ def check_frozen(make: Make, _: int, rng: np.random.Generator) -> None:
 def check_count(make: Make, _: int, rng: np.random.Generator) -> None:
     """Check that every step is counted once."""
     optimizer = make()
-    params = _random_parameters(rng, dtype=np.float32)
-    _run(optimizer, params, _random_gradients(params, rng))
+    _run(optimizer, *_task(rng, dtype=np.float32))
     if optimizer.steps != STEPS:
         raise GradientCheckError(
             f"{type(optimizer).__name__}.step",
@@ -114,8 +113,7 @@ def check_count(make: Make, _: int, rng: np.random.Generator) -> None:
 def check_state_dtype(make: Make, _: int, rng: np.random.Generator) -> None:
     """Check that what is kept for parameters of float32 is float32."""
     optimizer = make()
-    params = _random_parameters(rng, dtype=np.float32)
-    _run(optimizer, params, _random_gradients(params, rng))
+    _run(optimizer, *_task(rng, dtype=np.float32))
     for slot, array in optimizer.state.items():
         if array.dtype != np.float32:
             raise GradientCheckError(
@@ -128,16 +126,13 @@ def check_state_dtype(make: Make, _: int, rng: np.random.Generator) -> None:
 
 def check_decay(make: Make, _: int, rng: np.random.Generator) -> None:
     """Check that the weight decay is none of the biases' business."""
-    start = _random_parameters(rng)
-    gradients = _random_gradients(start, rng)
+    start, gradients = _task(rng)
     biases = []
     for decay in (0.0, 0.1):
-        optimizer, params = make(), copy.deepcopy(start)
-        if optimizer.clip_norm is not None:  # which brings the one into the step of the other
-            optimizer.clip_norm = None
+        optimizer = make()
+        optimizer.clip_norm = None  # which would bring the one into the step of the other
         optimizer.weight_decay = decay
-        _run(optimizer, params, gradients)
-        biases.append(params["b"].copy())
+        biases.append(_trained(optimizer, start, gradients)["b"])
     _check_same(
         make(),
         biases[1],
@@ -153,18 +148,16 @@ def check_schedule(make: Make, _: int, rng: np.random.Generator) -> None:
     def schedule(step: int) -> float:
         return 0.01 / (1 + step)
 
-    start = _random_parameters(rng)
-    gradients = _random_gradients(start, rng)
+    start, gradients = _task(rng)
     scheduled, by_hand = make(), make()
     scheduled.learning_rate = schedule
-    params, right = copy.deepcopy(start), copy.deepcopy(start)
-    _run(scheduled, params, gradients)
+    right = copy.deepcopy(start)
     for step, gradient in enumerate(gradients):
         by_hand.learning_rate = schedule(step)
         _run(by_hand, right, [gradient])
     _check_same(
         scheduled,
-        params.values,
+        _trained(scheduled, start, gradients).values,
         right.values,
         "a schedule to give the rate of every step",
         "Use the rate that update is given, or self.rate, in every step anew.",
@@ -173,18 +166,14 @@ def check_schedule(make: Make, _: int, rng: np.random.Generator) -> None:
 
 def check_rate_factor(make: Make, _: int, rng: np.random.Generator) -> None:
     """Check that ReduceOnPlateau, which sets the factor, is heard."""
-    start = _random_parameters(rng)
-    gradients = _random_gradients(start, rng)
+    start, gradients = _task(rng)
     halved, right = make(), make()
     halved.learning_rate, right.learning_rate = 0.01, 0.005
     halved.rate_factor = 0.5
-    params, others = copy.deepcopy(start), copy.deepcopy(start)
-    _run(halved, params, gradients)
-    _run(right, others, gradients)
     _check_same(
         halved,
-        params.values,
-        others.values,
+        _trained(halved, start, gradients).values,
+        _trained(right, start, gradients).values,
         "a rate_factor of 0.5 to be half the learning rate",
         "Use the rate that update is given, or self.rate, and not self.learning_rate.",
     )
@@ -192,18 +181,14 @@ def check_rate_factor(make: Make, _: int, rng: np.random.Generator) -> None:
 
 def check_reset(make: Make, _: int, rng: np.random.Generator) -> None:
     """Check that nothing is left after a reset."""
-    start = _random_parameters(rng)
-    gradients = _random_gradients(start, rng)
+    start, gradients = _task(rng)
     optimizer = make()
-    _run(optimizer, copy.deepcopy(start), gradients)
+    _trained(optimizer, start, gradients)
     optimizer.reset()
-    params, right = copy.deepcopy(start), copy.deepcopy(start)
-    _run(optimizer, params, gradients)
-    _run(make(), right, gradients)
     _check_same(
         optimizer,
-        params.values,
-        right.values,
+        _trained(optimizer, start, gradients).values,
+        _trained(make(), start, gradients).values,
         "training after reset() as by a new optimizer",
         "Keep every array in slots, and every count in steps: that is what reset forgets.",
     )
@@ -211,51 +196,41 @@ def check_reset(make: Make, _: int, rng: np.random.Generator) -> None:
 
 def check_replicas(make: Make, replicas: int, rng: np.random.Generator) -> None:
     """Check that each replica is trained as it would be alone."""
-    together = _random_parameters(rng, replicas=replicas)
-    gradients = _random_gradients(together, rng)
-    apart = []
-    for r in range(replicas):
-        params = Parameters(SPECS, dtype=np.float64)
-        params.values[...] = together.values[r]
-        _run(make(), params, [gradient[r] for gradient in gradients])
-        apart.append(params.values)
-    optimizer = make()
-    _run(optimizer, together, gradients)
-    _check_same(
-        optimizer,
-        together.values,
-        np.stack(apart),
-        f"{replicas} replicas to be trained as each would be alone",
-        "A sum or norm over a whole array mixes them: use axis=-1 with keepdims=True.",
-    )
+    fix = "A sum or norm over a whole array mixes them: use axis=-1 with keepdims=True."
+    _check_apart(make(), [make() for _ in range(replicas)], rng, "replicas", fix)
 
 
 def check_rates(make: Make, replicas: int, rng: np.random.Generator) -> None:
     """Check that replicas with learning rates of their own are trained as each would be alone."""
-    rates = np.linspace(0.01, 0.1, replicas)
 
     def make_with(rate: float | Array) -> Optimizer:
         optimizer = make()
         optimizer.learning_rate = rate
         return optimizer
 
-    together = _random_parameters(rng, replicas=replicas)
-    gradients = _random_gradients(together, rng)
+    rates = np.linspace(0.01, 0.1, replicas)
+    hint = "The rate may be an array of shape (replicas, 1): use NumPy's functions on it, not those of math."
+    alone = [make_with(rate) for rate in rates.tolist()]
+    _check_apart(make_with(rates), alone, rng, "replicas with rates of their own", hint, hint=hint)
+
+
+def _check_apart(
+    optimizer: Optimizer, alone: list[Optimizer], rng: np.random.Generator, who: str, fix: str, hint: str = ""
+) -> None:
+    together, gradients = _task(rng, replicas=len(alone))
     apart = []
-    for r, rate in enumerate(rates.tolist()):
+    for r, one in enumerate(alone):
         params = Parameters(SPECS, dtype=np.float64)
         params.values[...] = together.values[r]
-        _run(make_with(rate), params, [gradient[r] for gradient in gradients])
+        _run(one, params, [gradient[r] for gradient in gradients])
         apart.append(params.values)
-    optimizer = make_with(rates)
-    hint = "The rate may be an array of shape (replicas, 1): use NumPy's functions on it, not those of math."
     _run(optimizer, together, gradients, hint=hint)
     _check_same(
         optimizer,
         together.values,
         np.stack(apart),
-        f"{replicas} replicas with rates of their own to be trained as each would be alone",
-        hint,
+        f"{len(alone)} {who} to be trained as each would be alone",
+        fix,
     )
 
 
@@ -328,8 +303,7 @@ def _check_going_on(
     way: str,
     take: Callable[[Optimizer, Parameters], tuple[Optimizer, Parameters]],
 ) -> None:
-    params = _random_parameters(rng)
-    gradients = _random_gradients(params, rng)
+    params, gradients = _task(rng)
     optimizer = make()
     _run(optimizer, params, gradients)
     other, others = take(optimizer, params)
@@ -396,6 +370,17 @@ def _random_parameters(
 
 def _random_gradients(params: Parameters, rng: np.random.Generator) -> Sequence[Array]:
     return [rng.normal(size=params.grads.shape) for _ in range(STEPS)]
+
+
+def _task(rng: np.random.Generator, **options: Any) -> tuple[Parameters, Sequence[Array]]:
+    params = _random_parameters(rng, **options)
+    return params, _random_gradients(params, rng)
+
+
+def _trained(optimizer: Optimizer, start: Parameters, gradients: Iterable[Array]) -> Parameters:
+    params = copy.deepcopy(start)
+    _run(optimizer, params, gradients)
+    return params
 
 
 def _run(optimizer: Optimizer, params: Parameters, gradients: Iterable[Array], *, hint: str = "") -> None:
