@@ -514,6 +514,21 @@ def test_every_loss_can_be_examined(loss):
     doctor(model, X, y, loss, nn.Adam(0.01), trained=True)
 
 
+@pytest.mark.parametrize("size", [1.0, 0.05], ids=["losses above 0", "losses below 0"])
+def test_losses_without_a_lower_end_are_held_against_what_was_learned(size, rng):
+    X = rng.normal(size=(1060, 6))
+    y = size * (np.sin(2 * X[:, :1]) + 0.2 * rng.normal(size=(1060, 1)))
+    validation, loss = (X[:500], y[:500]), nn.GaussianNLL()
+    codes = []
+    for rows, epochs in ((slice(500, 1060), 30), (slice(500, 560), 400)):
+        model, adam = small_net(6, 2), nn.Adam(0.005)
+        history = model.fit(X[rows], y[rows], loss=loss, optimizer=adam, epochs=epochs, validation=validation)
+        found = doctor(model, X[rows], y[rows], loss, adam, validation=validation, history=history)
+        codes.append({one.code for one in found if one.severity != "note"})
+    assert codes[0] == set()
+    assert "NN401" in codes[1]
+
+
 def test_full_batch_optimizers_have_no_rate():
     X, y = nn.datasets.sine(100, rng=0)
     diagnosis = doctor(small_net(1, 1), X, y, nn.MeanSquaredError(), nn.LBFGS())

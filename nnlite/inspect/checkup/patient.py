@@ -26,6 +26,8 @@ __all__ = ["NO_WAY", "Passage", "Patient", "Skip", "measured_loss", "reaching"]
 SAMPLE = 2000
 #: Less than this is what rounding leaves.
 NO_WAY = 1e-9
+#: Of logarithms of densities: standard deviations that are e times smaller than those of a constant answer.
+NAT = 1.0
 
 
 class Skip(Exception):
@@ -231,19 +233,26 @@ class Patient:
         return found
 
     @cached_property
+    def _least(self) -> float | None:
+        part = self.sample
+        y = self.targets if part.y is None else part.y
+        return least(self.loss, y, part.weight, outputs=self.outputs)
+
+    @property
     def least(self) -> float:
         """The loss of answers that are as right as can be."""
-        part = self.sample
-        found = least(
-            self.loss, self.targets if part.y is None else part.y, part.weight, outputs=self.outputs
-        )
-        if found is None:
+        if self._least is None:
             raise Skip(f"{self.loss} has no lower end to measure by")
-        return found
+        return self._least
 
     @property
     def way(self) -> float:
-        """From the loss of the best constant answer to the least one: what other losses are measured in."""
+        """From the loss of the best constant answer to the least one: what other losses are measured in.
+
+        To what was learned if there is no least one, which goes for logarithms of densities only.
+        """
+        if self._least is None:
+            return max(self.constant - self.start, NAT)
         way = self.constant - self.least
         if way <= NO_WAY * max(1.0, abs(self.constant)):
             raise Skip("the best constant answer is right")
