@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from nnlite._typing import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.foreign import is_missing
 from nnlite.masks import has_masked
 
 __all__ = ["KINDS", "Category", "Typed", "read_categories", "read_columns", "read_numbers", "sees_categories"]
@@ -220,19 +221,12 @@ def _cells(column: Any) -> list[Any]:
     return [None if has_masked(cell) else cell for cell in cells] if has_masked(cells) else cells
 
 
-def _is_missing(cell: Any) -> bool:
-    # By name, since nnlite does not import pandas: its NA and NaT.
-    if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
-        return True
-    return isinstance(cell, Real) and bool(cell != cell)  # which only NaN is
-
-
 def _reader(where: str, name: str, *, reads_text: bool) -> Callable[[int, Any], float]:
     """Make the function that turns the row and the value of a cell into a number."""
     place = f"{where}(frame[{name!r}])"
 
     def as_number(row: int, cell: Any) -> float:
-        if _is_missing(cell):
+        if is_missing(cell):
             return math.nan
         if isinstance(cell, str) and not reads_text:
             fix = f"For text that is to be read as numbers write TableEncoder(numeric=[{name!r}])."
@@ -292,7 +286,7 @@ def read_categories(where: str, name: str, column: Any) -> tuple[list[Typed], di
 
 
 def _category(where: str, name: str, cell: Any) -> Typed | None:
-    if _is_missing(cell):
+    if is_missing(cell):
         return None
     if isinstance(cell, str):
         return str, str(cell)

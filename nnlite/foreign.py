@@ -10,7 +10,7 @@ import numpy as np
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.masks import unmasked
 
-__all__ = ["is_dask", "is_frame", "is_sparse", "take_rows", "to_numpy", "with_checked_blocks"]
+__all__ = ["is_dask", "is_frame", "is_missing", "is_sparse", "take_rows", "to_numpy", "with_checked_blocks"]
 
 
 def is_sparse(x: object) -> bool:
@@ -46,6 +46,22 @@ def is_dask(x: Any) -> bool:
     False
     """
     return all(hasattr(type(x), name) for name in ("__dask_graph__", "blocks", "chunks"))
+
+
+def is_missing(value: Any) -> bool:
+    """Tell whether a value stands for one that is not there: None, NaN, NaT, or what pandas calls NA.
+
+    Examples
+    --------
+    >>> is_missing(None), is_missing(float("nan")), is_missing(0)
+    (True, True, False)
+    """
+    if value is None or type(value).__name__ == "NAType":
+        return True
+    try:
+        return bool(value != value)
+    except Exception:  # an array, which is no single value
+        return False
 
 
 def take_rows(x: Any, rows: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import zlib
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,7 @@ from nnlite.callbacks import Callback, TrainingState
 from nnlite.checks import check_numbers
 from nnlite.errors import ArgumentError
 from nnlite.files import short
-from nnlite.likeness import function_of, settings, without_code
+from nnlite.likeness import function_of, settings, text_of, without_code
 from nnlite.loop import Loop
 from nnlite.optimizers import Optimizer
 from nnlite.schedules import Schedule
@@ -115,7 +114,7 @@ def texts(state: TrainingState) -> dict[str, Any]:
     dict
         What JSON can hold.
     """
-    return {"layers": [_text(layer) for layer in state.model.layers], "loss": _text(state.loss)}
+    return {"layers": [text_of(layer) for layer in state.model.layers], "loss": text_of(state.loss)}
 
 
 def _name(callback: Callback) -> str:
@@ -158,13 +157,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, Configured) or not callable(value):
-        return _text(value)
+        return text_of(value)
     return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__qualname__)}"
-
-
-def _text(thing: Any) -> str:
-    """Return the repr, without places in memory."""
-    return re.sub(r" at 0x[0-9A-Fa-f]+", "", repr(thing))
 
 
 def _validation(source: Source | HeldOut | None) -> Any:
@@ -227,7 +221,7 @@ def changed_arguments(optimizer: Optimizer | FullBatchOptimizer, training: dict[
             raise ArgumentError(
                 "Checkpoint",
                 f"a number as the optimizer's {name}, which has changed since training began",
-                _text(value),
+                text_of(value),
                 "Give a schedule from the beginning. What a rule of your own remembers goes into its slots, "
                 "or into state_dict() and a name that begins with _.",
             )

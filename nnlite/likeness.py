@@ -16,7 +16,7 @@ import numpy as np
 from nnlite._config import Configured
 from nnlite.callbacks import Callback
 
-__all__ = ["function_of", "settings", "without_code"]
+__all__ = ["function_of", "settings", "text_of", "without_code"]
 
 #: Longer lists are told apart by a checksum.
 LONGEST = 100
@@ -106,7 +106,7 @@ def without_code(described: Any) -> Any:
 
 def _function(function: Any, depth: int) -> Any:
     if isinstance(function, Configured):
-        return _text(function)
+        return text_of(function)
     if isinstance(function, partial):
         own = _function(function.func, depth)
         given = [_described(one, depth) for one in function.args]
@@ -148,16 +148,16 @@ def _described(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list | tuple) and len(value) <= LONGEST:
         return [_described(one, depth) for one in value]
     if isinstance(value, Mapping) and len(value) <= LONGEST:
-        return [[_text(key), _described(one, depth)] for key, one in value.items()]
+        return [[text_of(key), _described(one, depth)] for key, one in value.items()]
     if callable(value) and not isinstance(value, Configured):
         return _function(value, depth + 1) if depth < DEEPEST else None
-    text = _text(value)
+    text = text_of(value)
     return (
         text if len(text) <= 10 * LONGEST else f"{type(value).__qualname__} {zlib.crc32(text.encode()):08x}"
     )
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
     """Return the repr, without places in memory."""
     return re.sub(r" at 0x[0-9A-Fa-f]+", "", repr(value))
 

@@ -14,7 +14,7 @@ from nnlite._typing import RNG, AnyArray
 from nnlite.arguments import explained
 from nnlite.checks import check_integer, check_labels, check_number, check_rng, check_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
-from nnlite.foreign import is_frame, is_sparse, take_rows
+from nnlite.foreign import is_frame, is_missing, is_sparse, take_rows
 from nnlite.rows import as_csr
 
 __all__ = [
@@ -211,16 +211,14 @@ def encode_labels(where: str, labels: Any, rows: int) -> NDArray[np.int64]:
         raise ShapeError(where, what, f"shape {tuple(shape)}", fix)
     if isinstance(labels, np.ndarray) and labels.dtype.kind in "iubUSMm" and type(labels) is np.ndarray:
         if len(labels) == rows and not (labels.dtype.kind in "Mm" and np.isnat(labels).any()):
-            # Numbers in the order in which they come, whatever sorts them.
-            _, first, codes = np.unique(labels, return_index=True, return_inverse=True)
-            return np.argsort(np.argsort(first))[codes].astype(np.int64)
+            return _by_appearance(labels).astype(np.int64)
         labels = labels.tolist() if labels.dtype.kind not in "Mm" else list(labels)
     elif hasattr(labels, "tolist"):  # Python's own numbers: as many hashes for less
         labels = labels.tolist()
     known: dict[Any, int] = {}
     codes_found = []
     for row, label in enumerate(labels):
-        if _is_missing(label):
+        if is_missing(label):
             fix = "Give that row a group or class of its own, or leave it out."
             raise ArgumentError(where, what, f"a missing one in row {row}", fix)
         try:
@@ -233,15 +231,6 @@ def encode_labels(where: str, labels: Any, rows: int) -> NDArray[np.int64]:
     if len(codes_found) != rows:
         raise ShapeError(where, what, f"{len(codes_found)}", "Take them from the rows of the data.")
     return np.array(codes_found, np.int64)
-
-
-def _is_missing(label: Any) -> bool:
-    if label is None:
-        return True
-    try:
-        return bool(label != label)
-    except (TypeError, ValueError):  # what pandas calls NA has no truth; an array is refused as a label
-        return type(label).__name__ == "NAType"
 
 
 @explained
@@ -527,9 +516,9 @@ def _count(groups: AnyArray, classes: AnyArray | None) -> AnyArray:
     return counts
 
 
-def _by_appearance(groups: AnyArray) -> AnyArray:
-    """Give groups numbers in the order in which they come."""
-    _, first, codes = np.unique(groups, return_index=True, return_inverse=True)
+def _by_appearance(labels: AnyArray) -> AnyArray:
+    """Give labels numbers in the order in which they come, whatever sorts them."""
+    _, first, codes = np.unique(labels, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[codes]
 
 

@@ -32,7 +32,7 @@ from nnlite.optimizers import Optimizer
 from nnlite.sklearn.convergence import Convergence, LossCurve, Penalty, Recorder, RunningOrder
 from nnlite.sklearn.given import explain_no_numbers
 from nnlite.sklearn.holdout import cut
-from nnlite.sklearn.judges import Judge, Scorer, by_loss, by_score
+from nnlite.sklearn.judges import Judge, Scorer
 from nnlite.sklearn.networks import NumberViews, build, check_sizes, dense_layers, draw, hidden_sizes
 from nnlite.sklearn.objectives import Objective
 from nnlite.sklearn.scaling import warn_of_inputs
@@ -150,7 +150,7 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         """Choose what is lowered, for targets of so many columns."""
 
     @abstractmethod
-    def _scorer(self, X: Any, Y: AnyArray, weight: AnyArray | None) -> Callable[[], float]:
+    def _scorer(self, X: Any, Y: AnyArray, weight: AnyArray | None) -> Judge:
         """Return a function that measures the present net on validation data."""
 
     def _stratify(self, Y: AnyArray) -> AnyArray | None:
@@ -533,9 +533,10 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
     def _judge(self, X: Any, Y: AnyArray, weight: AnyArray | None) -> Judge:
         """Return what decides, from these validation data, when to stop and which weights are the best."""
         if self.scoring == "loss" or (self.scoring is None and self._judged_by_loss):
-            return by_loss(self._objective_.share)
+            share = self._objective_.share
+            return lambda state: -share * float(state.history[-1]["validation_loss"])
         if self.scoring is None:
-            return by_score(self._scorer(X, Y, weight))
+            return self._scorer(X, Y, weight)
         return Scorer(self, self.scoring, X, self._labels(Y), weight)
 
     def _begin_curves(self, early: bool) -> None:

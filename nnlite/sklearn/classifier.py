@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -14,6 +13,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
 from nnlite._typing import AnyArray, Array
+from nnlite.callbacks import TrainingState
 from nnlite.losses import Hinge, Loss
 from nnlite.masks import unmasked
 from nnlite.sklearn.base import BaseMLP, Weigh, only_if
@@ -21,6 +21,7 @@ from nnlite.sklearn.certainty import Temperature
 from nnlite.sklearn.class_weights import ClassWeights
 from nnlite.sklearn.given import check_class_labels
 from nnlite.sklearn.hidden import HiddenFeatures
+from nnlite.sklearn.judges import Judge
 from nnlite.sklearn.objectives import Objective, classification
 from nnlite.weighting import MeanWeight, RunningMean
 
@@ -391,11 +392,11 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
         known: MeanWeight = self.__dict__.setdefault("_mean_weight", RunningMean())
         return known
 
-    def _scorer(self, X: Any, Y: AnyArray, weight: AnyArray | None) -> Callable[[], float]:
+    def _scorer(self, X: Any, Y: AnyArray, weight: AnyArray | None) -> Judge:
         one_of_many = self.out_activation_ == "softmax"
         classes = Y.argmax(axis=1) if Y.shape[1] > 1 else Y[:, 0]
 
-        def score() -> float:
+        def score(_: TrainingState) -> float:
             raw = self.model_.predict(X)
             if not np.isfinite(raw).all():
                 return float("nan")

@@ -9,9 +9,9 @@ import numpy as np
 
 from nnlite._typing import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
-from nnlite.foreign import is_sparse
+from nnlite.foreign import is_missing, is_sparse
 
-__all__ = ["check_class_labels", "explain_no_numbers", "is_missing", "with_gaps"]
+__all__ = ["check_class_labels", "explain_no_numbers", "with_gaps"]
 
 _ENCODE = (
     "Encode it first: with scikit-learn's OneHotEncoder in a Pipeline, or train a nnlite.Sequential with "
@@ -83,19 +83,6 @@ def _objects(values: Any) -> AnyArray:
         return array if array.dtype.kind in "biufmM" else np.asarray(values, dtype=object)
     except Exception:
         return np.empty(0, object)
-
-
-def is_missing(value: Any) -> bool:
-    """Tell whether a value stands for one that is not there: None, NaN, or pandas' NA and NaT.
-
-    Examples
-    --------
-    >>> is_missing(None), is_missing(0)
-    (True, False)
-    """
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
-        return True
-    return isinstance(value, float | np.floating) and bool(np.isnan(value))
 
 
 def with_gaps(y: Any) -> Any:

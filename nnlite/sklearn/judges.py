@@ -14,52 +14,10 @@ from nnlite._typing import AnyArray
 from nnlite.callbacks import TrainingState
 from nnlite.errors import ArgumentError, ArgumentTypeError
 
-__all__ = ["Judge", "Scorer", "by_loss", "by_score"]
+__all__ = ["Judge", "Scorer"]
 
 #: Gives a number after an epoch; the higher, the better.
 Judge = Callable[[TrainingState], float]
-
-
-def by_loss(share: float) -> Judge:
-    """Judge by the loss on the validation data, which the history of the training has.
-
-    Parameters
-    ----------
-    share : float
-        See `Objective`.
-
-    Returns
-    -------
-    callable (TrainingState) -> float
-        The negative loss.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> by_loss(1.0)(SimpleNamespace(history=[{"validation_loss": 0.25}]))
-    -0.25
-    """
-    return lambda state: -share * float(state.history[-1]["validation_loss"])
-
-
-def by_score(score: Callable[[], float]) -> Judge:
-    """Judge by a function of no arguments.
-
-    Parameters
-    ----------
-    score : callable () -> float
-        Measures the present net.
-
-    Returns
-    -------
-    callable (TrainingState) -> float
-
-    Examples
-    --------
-    >>> by_score(lambda: 0.5)(None)
-    0.5
-    """
-    return lambda _: score()
 
 
 class Scorer:

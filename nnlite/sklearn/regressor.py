@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,6 +14,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _check_sample_weight
 
 from nnlite._typing import AnyArray, Array
+from nnlite.callbacks import TrainingState
 from nnlite.checks import check_finite
 from nnlite.errors import ArgumentError
 from nnlite.losses import GaussianNLL, Loss, PoissonNLL
@@ -23,6 +23,7 @@ from nnlite.sklearn.base import BaseMLP, only_if
 from nnlite.sklearn.certainty import Intervals
 from nnlite.sklearn.given import with_gaps
 from nnlite.sklearn.hidden import HiddenFeatures
+from nnlite.sklearn.judges import Judge
 from nnlite.sklearn.objectives import Objective, regression
 from nnlite.sklearn.scaling import TargetScale, warn_of_targets
 
@@ -381,8 +382,8 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, Intervals):  # type: ignore[m
             self._target_scale = TargetScale(Y, weight) if self.scale_targets else None
         return Y if self._target_scale is None else self._target_scale.apply(Y)
 
-    def _scorer(self, X: Any, Y: AnyArray, weight: AnyArray | None) -> Callable[[], float]:
-        def score() -> float:
+    def _scorer(self, X: Any, Y: AnyArray, weight: AnyArray | None) -> Judge:
+        def score(_: TrainingState) -> float:
             pred = self._predictions(self.model_.predict(X))
             return r2(Y, pred, weight) if np.isfinite(pred).all() else float("nan")
 
