@@ -259,7 +259,7 @@ class Loop:
             raise ArgumentError("fit(weight=)", what, "only zeros", "Hold out other rows.")
 
     def settle_schedule(self) -> None:
-        """Tell the optimizer how long the training is; warn of a schedule that is over long before."""
+        """Tell the optimizer how long the training is, if that is known before the first epoch is over."""
         state, optimizer = self.state, self.state.optimizer
         if not isinstance(optimizer, Optimizer):
             return
@@ -268,17 +268,23 @@ class Loop:
         count = self.data.batches_in_epoch
         steps = None if count is None else state.epochs * count
         optimizer.take_time(self.first_step, steps, count)
-        over = optimizer.over
-        if steps is None or over is None or state.rank:
+        if count is not None:
+            self.warn_of_schedule(optimizer, count)
+
+    def warn_of_schedule(self, optimizer: Optimizer, batches: int) -> None:
+        """Warn of a schedule that is over long before the training, which has so many batches an epoch."""
+        steps, first, over = self.state.epochs * batches, self.first_step or 0, optimizer.over
+        if over is None or self.state.rank:
             return
-        wasted = self.first_step + steps - max(over, self.first_step)
+        wasted = first + steps - max(over, first)
         if wasted > WASTED * steps:
             warnings.warn(
                 "fit(optimizer=): expected a schedule that lasts as long as the training, "
                 f"{steps} steps, got {optimizer.learning_rate}, which is over after {over} steps: "
-                f"{wasted} have a rate of {np.max(optimizer.rate_at(over)):.2g}. Leave its length out, and "
-                f"it lasts as long as each fit; or write steps={self.first_step + steps}.",
-                stacklevel=6,
+                f"{wasted} have a rate of {np.max(optimizer.rate_at(over)):.2g} at most. Leave its length "
+                f"out, and it lasts as long as each fit, or write steps={first + steps}; of a decay by a "
+                "factor count in epochs, or take a factor nearer to 1.",
+                stacklevel=calls_to_user(),
             )
 
     def note_interrupt(self) -> bool:
@@ -546,6 +552,8 @@ class Loop:
         """Write the row of the epoch and call the callbacks."""
         if self.before is not None:  # what a layer made in its first forward pass is seen now
             check_declared("fit, layer {}", self.state.model.layers)
+            if self.data.batches_in_epoch is None and isinstance(self.state.optimizer, Optimizer):
+                self.warn_of_schedule(self.state.optimizer, self.state.batch)
         state = self.state
         row: dict[str, Any] = {"loss": loss, **metrics}
         if isinstance(self.validation, Arrays | Stream):

@@ -45,6 +45,8 @@ ScheduleLike = Callable[[int], float]
 
 #: A schedule is over where its rate has come down to less than this part of the highest, and stays there.
 NEXT_TO_NOTHING = 0.01
+#: The same for one that decays by a factor and has no end: it goes down to a hundredth and less on purpose.
+VANISHED = 1e-6
 
 
 class Schedule(Setting, ABC):
@@ -199,10 +201,18 @@ class _Long(Schedule):
 
 
 class _Every(Schedule):
-    """A schedule that does something every so many steps or epochs."""
+    """A schedule that multiplies the rate by a factor every so many steps or epochs."""
 
     every: int
     unit: str
+    factor: float
+
+    @property
+    def over(self) -> int | None:
+        """The first drop below what moves weights, if it was told in steps."""
+        if self.unit != "steps" or self.factor == 1:
+            return None
+        return self.every * (math.floor(math.log(VANISHED) / math.log(self.factor)) + 1)
 
     def _set_every(self, every: int, unit: str) -> None:
         self.every = check_integer(f"{type(self).__name__}(every=)", every, low=1)

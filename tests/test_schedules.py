@@ -198,7 +198,12 @@ def test_epochs_become_steps(schedule, settled):
         (WarmUp(0.1, steps=5), None),
         (WarmUp(lambda step: 0.0, steps=5), None),
         (CosineRestarts(0.1, steps=20), None),
-        (StepDecay(0.1, every=2), None),
+        (StepDecay(0.1, every=2, factor=0.25), 20),
+        (ExponentialDecay(0.1, every=2, factor=0.25), 20),
+        (ExponentialDecay(0.1, factor=0.9), 132),
+        (WarmUp(ExponentialDecay(0.1, factor=0.9), steps=5), 132),
+        (ExponentialDecay(0.1, factor=1.0), None),
+        (StepDecay(0.1, every=2, unit="epochs"), None),
         (ConstantRate(0.1), None),
         (CosineDecay(0.1), None),
     ],
@@ -208,6 +213,8 @@ def test_when_it_is_over(schedule, over):
     assert schedule.over == over
     if over is not None:
         assert all(schedule(step) < 0.01 * 0.1 for step in (over, over + 1, 10**6))
+    if over is not None and "factor" in repr(schedule):
+        assert schedule(over) < 1e-6 * 0.1 <= 4 * schedule(over - 2)
 
 
 class TestInFit:
@@ -334,6 +341,8 @@ class TestInFit:
             (OneCycle(0.1, steps=5), 5, 15),
             (PolynomialDecay(0.1, steps=18), 18, 2),
             (WarmUp(CosineDecay(0.1, steps=4), steps=2), 4, 16),
+            (StepDecay(0.1, every=1), 7, 13),
+            (ExponentialDecay(0.1, factor=1e-3, every=5), 15, 5),
         ],
         ids=repr,
     )
@@ -364,6 +373,20 @@ class TestInFit:
     )
     def test_others_are_not(self, schedule):
         self.fit(nn.SGD(schedule))  # a warning is an error
+
+    def test_batches_without_a_length_tell_behind_the_first_epoch(self):
+        def make():
+            return ((self.X[start : start + 8], self.X[start : start + 8]) for start in range(0, 40, 8))
+
+        with pytest.warns(UserWarning, match="20 steps, got .* over after 2 steps: 18 have") as found:
+            self.net().fit(
+                make, loss=nn.MeanSquaredError(), optimizer=nn.SGD(CosineDecay(0.1, steps=2)), epochs=4
+            )
+        assert len(found) == 1
+        assert found[0].filename == __file__
+        self.net().fit(
+            make, loss=nn.MeanSquaredError(), optimizer=nn.SGD(CosineDecay(0.1, steps=20)), epochs=4
+        )
 
     def test_one_that_is_over_before_a_second_training_is_warned_of(self):
         model, optimizer = self.net(), nn.SGD(CosineDecay(0.1, steps=20))
