@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from nnlite.errors import ArgumentTypeError
 
-__all__ = ["Declared", "Explained", "explained"]
+__all__ = ["Declared", "Explained", "check_method", "explained"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -227,6 +227,53 @@ def _declared(cls: type) -> frozenset[str]:
         names |= {name for name, kind in own.items() if not f"{kind}".startswith(("ClassVar", "typing.Cl"))}
         names |= {name for name, kind in vars(base).items() if isinstance(kind, property) and kind.fset}
     return frozenset(name for name in names if not name.startswith("_"))
+
+
+def check_method(thing: Any, name: str, base: type, *, kind: type[Exception] = ArgumentTypeError) -> None:
+    """Refuse a method of a user's own that cannot be called as that of the base class is.
+
+    Parameters
+    ----------
+    thing : object
+        A layer, or a loss.
+    name : str
+        That of the method.
+    base : type
+        The class whose method says with which arguments it will be called: all, or those without a default.
+    kind : type of error
+        What is raised.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If it takes fewer arguments, or needs more.
+
+    Examples
+    --------
+    >>> from nnlite import Dense, Layer
+    >>> check_method(Dense(2, 3), "forward", Layer)
+    """
+    method = getattr(thing, name)
+    if getattr(method, "__module__", "").startswith("nnlite."):
+        return
+    import inspect  # 5 ms, and only what is a user's own asks for it
+
+    try:
+        found = inspect.signature(method)
+    except (TypeError, ValueError):  # a built-in function that does not tell
+        return
+    wanted = list(inspect.signature(getattr(base, name)).parameters.values())[1:]
+    for call in (wanted, [one for one in wanted if one.default is one.empty]):
+        try:
+            found.bind(*call)
+        except TypeError:
+            shown, got = (
+                ", ".join(str(one.replace(annotation=one.empty)) for one in some)
+                for some in (wanted, found.parameters.values())
+            )
+            fix = f"Write def {name}(self, {shown})."
+            where = f"{type(thing).__name__}.{name}"
+            raise kind(where, f"the arguments ({shown})", f"({got})", fix) from None
 
 
 def _explanation(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nnlite.arguments import check_method
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.initializers import HeNormal, InitializerLike
 from nnlite.layers.base import Layer
@@ -38,7 +39,7 @@ def check_layers(layers: Any, *, replicas: int | None) -> tuple[Layer, ...]:
     Raises
     ------
     ArgumentTypeError
-        If it is no list of layers.
+        If it is no list of layers, or a method of one does not take what a model gives it.
     ArgumentError
         If it is empty, or a layer is in it twice, is in another model, brings the
         numbers of another count of replicas, or holds layers or arrays that it has not declared.
@@ -85,6 +86,8 @@ def check_layers(layers: Any, *, replicas: int | None) -> tuple[Layer, ...]:
                 f"{layer} with those of {layer._params.replicas} replicas",
                 f"Write replicas={layer._params.replicas}, or make a new layer.",
             )
+        for name in ("forward", "backward"):
+            check_method(layer, name, Layer)
         seen[id(layer)] = index
     check_declared("Sequential(layers[{}])", layers)
     return tuple(layers)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nnlite.arguments import check_method
 from nnlite.boundary import column_names
 from nnlite.callbacks import Callback, ProgressBar, TrainingState
 from nnlite.checkpoint import Checkpoint, read
@@ -74,6 +75,7 @@ def fit(
             X, y, weight, validation = ranks.given(X, y, weight, validation)
             check_declared("fit, layer {}", model.layers)
             model.boundary.check_loss(loss)
+            check_method(loss, "value_and_grad", Loss)
             _check_optimizer(model, optimizer, loss)
             epochs = check_integer("fit(epochs=)", epochs, low=1)
             if batch_size is not None:

@@ -602,7 +602,11 @@ WRONG_LOSSES = {
     ),
     "weights ignored": (IgnoresWeights(), "a weight of 2", "a value that ignores the weights"),
     "weights not normalized": (DividesByTheRows(), "a weight of 2", "instead of"),
-    "no argument for weights": (TakesNoWeight(), "TypeError", "value_and_grad.pred, target, weight."),
+    "no argument for weights": (
+        TakesNoWeight(),
+        "weight=None",
+        "value_and_grad.self, pred, target, weight=None.",
+    ),
     "pred changed": (ChangesPred(), "pred to be unchanged", "Make a new array"),
     "target changed": (ChangesTarget(), "target to be unchanged", "Make a new array"),
     "grad is pred": (GradientIsPred(), "a new array for the gradient", "shares memory with pred"),

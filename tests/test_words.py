@@ -93,6 +93,78 @@ def test_rows_in_front_of_flatten():
         model.predict(np.zeros((6, 64)))
 
 
+# Methods of a user's own.
+
+
+class NoContext(nn.Layer):
+    def forward(self, x):
+        return 1 * x
+
+    def backward(self, dy, ctx):
+        return 1 * dy
+
+
+class NeedsContext(NoContext):
+    def forward(self, x, ctx):
+        return 1 * x
+
+
+class BackwardAlone(NoContext):
+    def forward(self, x, *args):
+        return 1 * x
+
+    def backward(self, dy):
+        return 1 * dy
+
+
+class NoWeight(nn.Loss):
+    def value_and_grad(self, pred, target):
+        return 0.0, 0 * pred
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (
+            NoContext(),
+            r"^NoContext\.forward: .*\(x, ctx=None\), got \(x\)\. Write def forward\(self, x, ctx=None\)",
+        ),
+        (
+            NeedsContext(),
+            r"^NeedsContext\.forward: .* got \(x, ctx\)\. Write def forward\(self, x, ctx=None\)",
+        ),
+        (BackwardAlone(), r"^BackwardAlone\.backward: .* got \(dy\)\. Write def backward\(self, dy, ctx\)"),
+    ],
+)
+def test_a_layer_that_cannot_be_called_as_a_model_calls_it(layer, words):
+    with pytest.raises(ArgumentTypeError, match=words):
+        nn.Sequential([nn.Dense(2, 3), layer])
+    with pytest.raises(nn.errors.GradientCheckError, match=words):
+        nn.testing.check_layer(layer)
+
+
+def test_a_loss_that_takes_no_weight_is_told_so_before_training():
+    model = net(3)
+    words = r"^NoWeight\.value_and_grad: .* got \(pred, target\)\. Write def value_and_grad"
+    with pytest.raises(ArgumentTypeError, match=words):
+        model.fit(np.zeros((6, 3)), TARGETS, loss=NoWeight(), optimizer=nn.SGD(0.1))
+    with pytest.raises(nn.errors.GradientCheckError, match=words):
+        nn.testing.check_loss(NoWeight())
+
+
+def test_methods_that_take_more_than_they_are_given_are_left_alone():
+    class Open(nn.Layer):
+        def forward(self, *args, **kwargs):
+            return 1 * args[0]
+
+        def backward(self, dy, ctx, scale=1):
+            return scale * dy
+
+    layer = Open()
+    layer.forward = lambda x, ctx=None, scale=1: scale * x
+    assert nn.Sequential([layer]).predict([[1.0]]) == 1
+
+
 # Targets.
 
 

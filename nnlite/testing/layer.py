@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nnlite._typing import RNG, Array
+from nnlite.arguments import check_method
 from nnlite.checks import check_finite, check_integer, check_number, check_rng, check_rows
 from nnlite.errors import ArgumentTypeError, GradientCheckError, ShapeError
 from nnlite.layers.base import Layer
@@ -102,6 +103,8 @@ def check_layer(
         got = f"the class {layer.__name__}" if is_class else f"{layer!r}"
         fix = f"Write {layer.__name__}(...)." if is_class else "Give an instance of a Layer."
         raise ArgumentTypeError("check_layer(layer)", "a layer", got, fix)
+    for name in ("forward", "backward"):
+        check_method(layer, name, Layer, kind=GradientCheckError)
     batch = check_integer("check_layer(batch=)", batch, low=1)
     tolerance = check_number("check_layer(tolerance=)", tolerance, low=0, low_open=True)
     generator = check_rng("check_layer(rng=)", rng)

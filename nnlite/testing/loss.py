@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nnlite._typing import RNG, AnyArray, Array
+from nnlite.arguments import check_method
 from nnlite.checks import check_finite, check_integer, check_number, check_rng, check_rows, check_weight
-from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.errors import ArgumentError, ArgumentTypeError, GradientCheckError, ShapeError
 from nnlite.losses import Loss
 from nnlite.testing.diagnosis import compare
 from nnlite.testing.differences import measure_slopes
@@ -103,6 +104,7 @@ def check_loss(
     """
     if not isinstance(loss, Loss):
         raise ArgumentTypeError("check_loss(loss)", "a loss", f"{loss!r}", "Give an instance of a Loss.")
+    check_method(loss, "value_and_grad", Loss, kind=GradientCheckError)
     outputs = check_integer("check_loss(outputs=)", outputs, low=1)
     batch = check_integer("check_loss(batch=)", batch, low=1)
     if replicas is not None:

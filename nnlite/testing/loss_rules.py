@@ -86,7 +86,7 @@ def _call(loss: Loss, pred: Array, target: AnyArray, weight: Array | None) -> tu
     result = guarded(
         where,
         f"a result for pred of shape {pred.shape}, target of shape {target.shape}{with_weight}",
-        _explain_exception,
+        lambda _: "The traceback above shows the line.",
         loss.value_and_grad,
         pred,
         target,
@@ -195,12 +195,6 @@ def _check_layout(given: Given) -> None:
                 _gap(found, value),
                 "Reshape with reshape, which follows the axes, and not by the order in memory.",
             )
-
-
-def _explain_exception(message: str) -> str:
-    if "positional argument" in message:
-        return "A model calls it as value_and_grad(pred, target, weight); weight may be None."
-    return "The traceback above shows the line."
 
 
 def _check_value(where: str, value: Any, pred: Array) -> None:
