@@ -324,7 +324,8 @@ def check_same(where: str, then: dict[str, Any], now: dict[str, Any]) -> None:
     --------
     >>> check_same("here", {"batch_size": 32}, {"batch_size": 32})
     """
-    for name in dict.fromkeys((*now, *then)):
+    # The weights of classes first, since those of the rows, which are among the data, follow from them.
+    for name in dict.fromkeys(("class_weight", *now, *then)):
         if then.get(name, ...) != now.get(name, ...):
             what, old, new = difference(name, then.get(name), now.get(name))
             raise ArgumentError(

@@ -559,7 +559,7 @@ class Loop:
         if isinstance(self.validation, Arrays | Stream):
             for name, value in self.measure(self.validation, "validation", loss=state.loss).items():
                 row[f"validation_{name}"] = value
-        row = {name: self.plain(name, value) for name, value in row.items()}
+        row = {name: self.plain(value) for name, value in row.items()}
         rate = self.rate.tolist() if isinstance(self.rate, np.ndarray) else self.rate
         row = {"epoch": state.epoch, **row, "learning_rate": rate}
         row["seconds"] = time.perf_counter() - epoch.begun
@@ -572,12 +572,12 @@ class Loop:
         if state.history.interrupted:
             state.stop(CTRL_C)
 
-    def plain(self, name: str, value: Any) -> Any:
+    def plain(self, value: Any) -> Any:
         """Make numbers that JSON can hold; those of replicas whose training was over before are None."""
-        if self.state.ended is None or not isinstance(value, list | np.ndarray):
-            return _plain(name, value)
-        pairs = zip(value, self.listed, strict=True)
-        return [_plain(name, one) if active else None for one, active in pairs]
+        value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+        if self.state.ended is None or not isinstance(value, list):
+            return value
+        return [one if active else None for one, active in zip(value, self.listed, strict=True)]
 
     def train_metrics(self, outputs: list[Outputs]) -> dict[str, Any]:
         """Compute the metrics from what the batches of the epoch gave."""
@@ -619,15 +619,3 @@ def _drawn_by(source: Source | HeldOut | None) -> list[np.random.Generator | Gen
     made = source.batches if isinstance(source, Stream) else None
     rng = made._rng if isinstance(made, Batches) else None
     return [rng] if isinstance(rng, np.random.Generator) else []
-
-
-def _plain(name: str, value: Any) -> Any:
-    """Return what JSON can hold: a number, or a list of numbers."""
-    if isinstance(value, np.ndarray | np.generic):
-        value = value.tolist()
-    if isinstance(value, list):
-        return [_plain(name, item) for item in value]
-    if isinstance(value, int | float):
-        return value
-    fix = "Return a float."
-    raise ArgumentTypeError(f"metric {name!r}", "a function that returns a number", f"{value!r}", fix)

@@ -44,7 +44,8 @@ class Optimizer(Declared):
     ----------
     learning_rate : float, ndarray of shape (replicas,), or callable
         The rate, one rate for each replica, or a schedule: a function from the number of
-        steps made so far to either. Whatever ``float()`` takes is a rate.
+        steps made so far to either. A fraction, and an array or a tensor
+        without axes, is a number too.
     clip_norm : float, optional
         Scale the gradient down if its Euclidean norm over all trainable parameters (with
         replicas: of each replica) is larger than this.

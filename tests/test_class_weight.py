@@ -233,9 +233,14 @@ def test_resume_compares_them(data, tmp_path):
     options = {"loss": nn.SoftmaxCrossEntropy(), "callbacks": [nn.Checkpoint(path)]}
     expected = train(2, X, ids, class_weight="balanced", **options | {"epochs": 4})
     train(2, X, ids, class_weight="balanced", **options)
-    with pytest.raises(ArgumentError, match="weight"):
-        train(2, X, ids, class_weight={1: 2.0}, resume=path, **options | {"epochs": 4})
+    for given, got in (({1: 2.0}, r"'\[1\.0, 2\.0\]'"), (None, "None")):
+        with pytest.raises(ArgumentError, match=rf"the same class_weight .*, 'balanced', got {got}"):
+            train(2, X, ids, class_weight=given, resume=path, **options | {"epochs": 4})
     same(train(2, X, ids, class_weight="balanced", resume=path, **options | {"epochs": 4}), expected)
+    for given in ({1: 2.0}, None):
+        train(2, X, ids, class_weight=given, **options)
+        with pytest.raises(ArgumentError, match=r"the same class_weight .*, got '\[1\.0, 3\.0\]'"):
+            train(2, X, ids, class_weight={1: 3.0}, resume=path, **options | {"epochs": 4})
 
 
 def test_metrics_leave_out_the_rows_of_a_class_of_weight_0(rng):

@@ -165,6 +165,37 @@ def test_methods_that_take_more_than_they_are_given_are_left_alone():
     assert nn.Sequential([layer]).predict([[1.0]]) == 1
 
 
+@pytest.mark.parametrize("replicas", [None, 3])
+@pytest.mark.parametrize(
+    ("metric", "got"),
+    [
+        (lambda pred, target: (pred - target) ** 2, r"an array of shape \(6, 1\)"),
+        (lambda pred, target: np.array([0.5]), r"an array of shape \(1,\)"),
+        (lambda pred, target: [0.5], r"\[0\.5\]"),
+        (lambda pred, target: None, "None"),
+    ],
+)
+def test_a_metric_that_returns_anything_but_one_number(metric, got, replicas):
+    words = rf"^metric 'mine': expected a function that returns one number, got {got}\. Return a float"
+    model = net(3, replicas=replicas)
+    before = model.params.values.copy()
+    for call in (
+        lambda: fit(model, np.zeros((6, 3)), metrics={"mine": metric}),
+        lambda: model.evaluate(np.zeros((6, 3)), TARGETS, metrics={"mine": metric}),
+    ):
+        with pytest.raises(ArgumentTypeError, match=words):
+            call()
+    np.testing.assert_array_equal(model.params.values, before)
+
+
+@pytest.mark.parametrize("number", [np.float32(0.5), np.array(0.5), 0.5])
+def test_a_metric_may_return_a_number_of_numpy(number):
+    metrics = {"mine": lambda pred, target: number}
+    assert fit(net(3), np.zeros((6, 3)), metrics=metrics)["mine"] == [0.5]
+    found = net(3, replicas=2).evaluate(np.zeros((6, 3)), TARGETS, metrics=metrics)
+    assert repr(found) == "{'mine': [0.5, 0.5]}"
+
+
 # Targets.
 
 

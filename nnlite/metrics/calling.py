@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from nnlite._typing import AnyArray
 from nnlite.checks import is_own
@@ -100,13 +103,12 @@ def call_metric(
     Raises
     ------
     ArgumentTypeError
-        If there are weights, and the function takes none.
+        If there are weights, and the function takes none, or it returns anything but one number.
     ArgumentError, ArgumentTypeError
         If the function refuses what it is given by a ValueError or a TypeError.
 
     Examples
     --------
-    >>> import numpy as np
     >>> from nnlite.metrics import accuracy, call_metric
     >>> call_metric(accuracy, np.array([[0.0, 1.0]]), np.array([1]), None)
     1.0
@@ -136,7 +138,7 @@ def _call(
         counts = weight > 0
         pred, target, weight = pred[counts], target[counts], weight[counts]
     try:
-        return order.call(metric, pred, target, weight)
+        found = order.call(metric, pred, target, weight)
     except (ArgumentError, ArgumentTypeError):
         raise
     except (TypeError, ValueError) as error:
@@ -146,6 +148,13 @@ def _call(
         said = str(error).rstrip(".")
         fix = _remedy(metric, pred, target)
         raise kind(f"metric {name!r}", what, f"one that says: {said}", fix) from error
+    if isinstance(found, np.ndarray | np.generic):
+        found = found.item() if found.ndim == 0 else found
+    if isinstance(found, int | float):
+        return found
+    got = f"an array of shape {found.shape}" if isinstance(found, np.ndarray) else reprlib.repr(found)
+    fix = "Return a float, such as the mean over the rows."
+    raise ArgumentTypeError(f"metric {name!r}", "a function that returns one number", got, fix)
 
 
 def _remedy(metric: Metric, pred: AnyArray, target: AnyArray) -> str:
