@@ -1,17 +1,56 @@
-"""What a model must be to be handed over to another runtime, another framework, or as source code."""
+"""What a model must be: one net to be looked into, and more to be handed over to another runtime."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from nnlite.errors import ArgumentError, ArgumentTypeError, DataWarning
+from nnlite.layers.base import Layer
 from nnlite.model import Sequential
 from nnlite.table import TableEncoder
 
-__all__ = ["check_encoder", "check_single", "warn_of_rounding"]
+__all__ = ["check_custom", "check_encoder", "check_net", "check_single", "warn_of_rounding"]
+
+
+def check_net(
+    where: str, model: Any, *, what: str = "one net", fix: str = "Write model.replica(0)."
+) -> Sequential:
+    """Return the model if it is one net.
+
+    Parameters
+    ----------
+    where : str
+        Names the function in the message.
+    model : object
+        The candidate.
+    what, fix : str
+        What is expected, and what to do, if it is several nets.
+
+    Returns
+    -------
+    Sequential
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If it is no model, or several nets.
+
+    Examples
+    --------
+    >>> from nnlite.layers import Dense
+    >>> check_net("plot.network", Sequential([Dense(2, 1)], rng=0))
+    Sequential([Dense(2, 1)], dtype=float32)
+    """
+    if not isinstance(model, Sequential):
+        got = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
+        raise ArgumentTypeError(f"{where}(model)", "a Sequential", got, "Write Sequential([...]).")
+    if model.params.replicas is not None:
+        raise ArgumentError(f"{where}(model)", what, f"{model.params.replicas} replicas", fix)
+    return model
 
 
 def check_single(where: str, model: Any, *, choose: str = "model.replica(0)") -> Sequential:
@@ -51,6 +90,44 @@ def check_single(where: str, model: Any, *, choose: str = "model.replica(0)") ->
             f"Choose one: {choose}, or model.best(history).",
         )
     return model
+
+
+def check_custom(where: str, custom: Any) -> dict[type[Layer], Any]:
+    """Return the functions that a user gives for layers of their own.
+
+    Parameters
+    ----------
+    where : str
+        Names the function in messages.
+    custom : object
+        The candidate.
+
+    Returns
+    -------
+    dict of class to function
+
+    Raises
+    ------
+    ArgumentTypeError
+        If it is something else.
+
+    Examples
+    --------
+    >>> check_custom("here", None)
+    {}
+    """
+    given = {} if custom is None else custom
+    if not isinstance(given, Mapping) or not all(
+        isinstance(cls, type) and issubclass(cls, Layer) and callable(function)
+        for cls, function in given.items()
+    ):
+        raise ArgumentTypeError(
+            f"{where}(custom=)",
+            "a dict from subclasses of Layer to functions",
+            f"{custom!r}",
+            "Write {MyLayer: write_my_layer}.",
+        )
+    return dict(given)
 
 
 def warn_of_rounding(where: str, model: Sequential) -> None:

@@ -19,7 +19,6 @@ from nnlite.export.source import (
     Source,
     Step,
     Writer,
-    check_custom,
     check_model,
     decimal,
     on_one_line,
@@ -29,7 +28,7 @@ from nnlite.export.source import (
     write_out,
 )
 from nnlite.export.words import WORDS
-from nnlite.handover import warn_of_rounding
+from nnlite.handover import check_custom, warn_of_rounding
 from nnlite.layers import Layer
 from nnlite.model import Sequential
 from nnlite.table import CategoricalColumn, NumericColumn

@@ -20,7 +20,6 @@ from nnlite.export.source import (
     Source,
     Step,
     Writer,
-    check_custom,
     check_model,
     decimal,
     on_one_line,
@@ -30,6 +29,7 @@ from nnlite.export.source import (
     write_out,
 )
 from nnlite.export.words import WORDS
+from nnlite.handover import check_custom
 from nnlite.layers import Layer
 from nnlite.model import Sequential
 

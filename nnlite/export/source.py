@@ -20,7 +20,6 @@ __all__ = [
     "Source",
     "Step",
     "Writer",
-    "check_custom",
     "check_model",
     "decimal",
     "on_one_line",
@@ -153,39 +152,6 @@ def check_model(where: str, model: Any) -> Sequential:
     single = check_single(where, model, choose=f"{where}(model.replica(0))")
     check_encoder(where, single)
     return single
-
-
-def check_custom(where: str, custom: Any) -> dict[type[Layer], Writer]:
-    """Return the functions that a user gives for layers of their own.
-
-    Parameters
-    ----------
-    where : str
-        Names the function in messages.
-    custom : object
-        The candidate.
-
-    Returns
-    -------
-    dict of class to function
-
-    Raises
-    ------
-    ArgumentTypeError
-        If it is something else.
-    """
-    given = {} if custom is None else custom
-    if not isinstance(given, Mapping) or not all(
-        isinstance(cls, type) and issubclass(cls, Layer) and callable(function)
-        for cls, function in given.items()
-    ):
-        raise ArgumentTypeError(
-            f"{where}(custom=)",
-            "a dict from subclasses of Layer to functions",
-            f"{custom!r}",
-            "Write {MyLayer: write_my_layer}.",
-        )
-    return dict(given)
 
 
 def steps(model: Sequential) -> list[Step]:

@@ -13,6 +13,7 @@ from nnlite._typing import AnyArray, Array
 from nnlite.boundary import column_names
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.foreign import is_sparse
+from nnlite.handover import check_net
 from nnlite.identity import arguments
 from nnlite.inspect.clueless import clueless
 from nnlite.inspect.fog import look_ahead
@@ -153,10 +154,7 @@ def _check(model: Any, optimizer: Any, y: Any) -> None:
         raise ArgumentTypeError(
             "explain_step(model)", "a Sequential", f"{model!r}", "Write Sequential([...layers...])."
         )
-    if model.params.replicas is not None:
-        raise ArgumentError(
-            "explain_step(model)", "one net", f"{model.params.replicas} replicas", "Write model.replica(0)."
-        )
+    check_net("explain_step", model)
     where = "explain_step(optimizer)"
     if isinstance(optimizer, FullBatchOptimizer):
         raise ArgumentTypeError(

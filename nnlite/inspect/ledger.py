@@ -10,7 +10,8 @@ import numpy as np
 
 from nnlite._typing import AnyArray, Array
 from nnlite.checks import check_integer
-from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.errors import ArgumentError
+from nnlite.handover import check_net
 from nnlite.inspect.neighbours import TOO_FEW, Opinion, ask_neighbours
 from nnlite.losses import Loss
 from nnlite.model import Sequential
@@ -624,12 +625,7 @@ def blame(model: Sequential, X: Any, y: Any, loss: Loss, *, weight: Any = None) 
     >>> sorted(suspect.row for suspect in found.suspects(2))
     [10, 30]
     """
-    where = "blame(model)"
-    if not isinstance(model, Sequential):
-        got = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
-        raise ArgumentTypeError(where, "a Sequential", got, "Write Sequential([...]).")
-    if model.params.replicas is not None:
-        raise ArgumentError(where, "one net", f"{model.params.replicas} replicas", "Write model.replica(0).")
+    check_net("blame", model)
     model.boundary.check_loss(loss)
     x = model.boundary.check_input(X, where="blame(X)", finite=True)
     target, checked = model.boundary.check_targets(y, weight, loss, x)

@@ -11,8 +11,9 @@ import numpy as np
 from nnlite._typing import AnyArray, Array
 from nnlite.callbacks import Callback, TrainingState
 from nnlite.checks import check_integer, check_number, check_rng
-from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
+from nnlite.errors import ArgumentError, DivergenceError
 from nnlite.evaluation import score
+from nnlite.handover import check_net
 from nnlite.loop import _drawn_by
 from nnlite.losses import Loss
 from nnlite.model import PREDICT_ROWS, Sequential
@@ -20,6 +21,7 @@ from nnlite.optimizers import SGD, Optimizer
 from nnlite.schedules import Schedule
 from nnlite.sources import Arrays, Batch, training_source
 from nnlite.streams import get_states, set_states
+from nnlite.sweeps.run import check_optimizer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -286,8 +288,11 @@ def find_learning_rate(
     True
     """
     where = "find_learning_rate"
-    _check_model(model)
-    chosen = _check_optimizer(SGD() if optimizer is None else optimizer)
+    fix = "Give model.replica(0), or use nnlite.sweep, which makes replicas of one net."
+    check_net(where, model, fix=fix)
+    fix = "Leave the schedule out, and give the rate that is found to it, as the highest one."
+    chosen = SGD() if optimizer is None else optimizer
+    check_optimizer(f"{where}(optimizer)", chosen, others="others are put", fix=fix)
     low = check_number(f"{where}(low=)", low, low=0, low_open=True)
     high = check_number(f"{where}(high=)", high, low=low, low_open=True)
     steps = check_integer(f"{where}(steps=)", steps, low=10)
@@ -531,39 +536,6 @@ def _falls_nowhere(low: float, high: float, start: float) -> ArgumentError:
         "Give a smaller low= if even the smallest rate is too large, or more trials=; "
         "nnlite.inspect.doctor says what else may be wrong.",
     )
-
-
-# What can be searched for.
-
-
-def _check_model(model: Any) -> None:
-    where = "find_learning_rate(model)"
-    if not isinstance(model, Sequential):
-        got = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
-        raise ArgumentTypeError(where, "a Sequential", got, "Write Sequential([...]).")
-    if model.params.replicas is not None:
-        fix = "Give model.replica(0), or use nnlite.sweep, which makes replicas of one net."
-        raise ArgumentError(where, "one net", f"{model.params.replicas} replicas", fix)
-
-
-def _check_optimizer(optimizer: Any) -> Optimizer:
-    where = "find_learning_rate(optimizer)"
-    if not isinstance(optimizer, Optimizer):
-        is_class = isinstance(optimizer, type)
-        raise ArgumentTypeError(
-            where,
-            "an optimizer with a learning rate, such as SGD() or Adam()",
-            f"the class {optimizer.__name__}" if is_class else f"{optimizer!r}",
-            f"Write {optimizer.__name__}()." if is_class else "Use one of nnlite.optimizers.",
-        )
-    if callable(optimizer.learning_rate):
-        raise ArgumentError(
-            where,
-            "an optimizer whose rate is a number, in whose place others are put",
-            f"one with the schedule {optimizer.learning_rate!r}",
-            "Leave the schedule out, and give the rate that is found to it, as the highest one.",
-        )
-    return optimizer
 
 
 def _plain(value: Any) -> Any:

@@ -14,7 +14,7 @@ from nnlite._version import __version__
 from nnlite.checks import check_integer
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError
 from nnlite.files import check_path, write_atomically
-from nnlite.handover import check_encoder, check_single, warn_of_rounding
+from nnlite.handover import check_custom, check_encoder, check_single, warn_of_rounding
 from nnlite.layers import Layer
 from nnlite.model import Sequential
 from nnlite.onnx.columns import Column, describe, write
@@ -116,7 +116,7 @@ def export(
     onnx = import_onnx(where)
     opset = _check_opset(where, opset, onnx)
     metadata = {"nnlite_version": __version__, **_notes(where, model, classes)}
-    writers = WRITERS | _check_custom(where, custom)
+    writers = WRITERS | check_custom(where, custom)
     content = _make(where, model, opset, metadata, writers, onnx).SerializeToString()
     write_atomically(target, content, where=where)
 
@@ -260,21 +260,6 @@ def _check_opset(where: str, opset: Any, onnx: ModuleType) -> int:
             "Leave it out: all that run newer ones run the default.",
         )
     return checked
-
-
-def _check_custom(where: str, custom: Any) -> dict[type[Layer], Writer]:
-    given = {} if custom is None else custom
-    if not isinstance(given, Mapping) or not all(
-        isinstance(cls, type) and issubclass(cls, Layer) and callable(function)
-        for cls, function in given.items()
-    ):
-        raise ArgumentTypeError(
-            f"{where}(custom=)",
-            "a dict from subclasses of Layer to functions",
-            f"{custom!r}",
-            "Write {MyLayer: write_my_layer}.",
-        )
-    return dict(given)
 
 
 def _notes(where: str, model: Sequential, classes: Any) -> dict[str, Any]:

@@ -13,41 +13,7 @@ from nnlite.foreign import is_sparse
 from nnlite.layers.dense import Dense
 from nnlite.model import Sequential
 
-__all__ = ["check_dense", "check_names", "check_net", "check_place", "check_row", "input_names"]
-
-
-def check_net(where: str, model: Any) -> Sequential:
-    """Return the model if it is one net.
-
-    Parameters
-    ----------
-    where : str
-        Names the function in the message.
-    model : object
-        The candidate.
-
-    Returns
-    -------
-    Sequential
-
-    Raises
-    ------
-    ArgumentTypeError, ArgumentError
-        If it is no model, or several nets.
-
-    Examples
-    --------
-    >>> check_net("plot.network", Sequential([Dense(2, 1)], rng=0))
-    Sequential([Dense(2, 1)], dtype=float32)
-    """
-    if not isinstance(model, Sequential):
-        got = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
-        raise ArgumentTypeError(f"{where}(model)", "a Sequential", got, "Write Sequential([...]).")
-    if model.params.replicas is not None:
-        raise ArgumentError(
-            f"{where}(model)", "one net", f"{model.params.replicas} replicas", "Write model.replica(0)."
-        )
-    return model
+__all__ = ["check_dense", "check_names", "check_place", "check_row", "input_names"]
 
 
 def check_place(where: str, index: Any, count: int, what: str) -> int:

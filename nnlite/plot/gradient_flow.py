@@ -10,10 +10,10 @@ import numpy as np
 
 from nnlite._typing import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.handover import check_net
 from nnlite.losses import Loss
 from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer
-from nnlite.plot.given import check_net
 from nnlite.plot.style import NEGATIVE, POSITIVE, SMALL, legend, new_axes, open_frame, size_of, text_width
 
 if TYPE_CHECKING:

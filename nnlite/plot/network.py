@@ -10,13 +10,14 @@ from nnlite._typing import Array
 from nnlite.assembly import follow_shapes
 from nnlite.checks import check_integer
 from nnlite.errors import ArgumentError
+from nnlite.handover import check_net
 from nnlite.layers.base import Layer
 from nnlite.layers.dense import Dense
 from nnlite.layers.embedding import Embedding
 from nnlite.layers.flatten import Flatten
 from nnlite.model import Sequential
 from nnlite.plot.diagram import Column, draw_columns, figure_size
-from nnlite.plot.given import check_names, check_net, check_row, input_names
+from nnlite.plot.given import check_names, check_row, input_names
 from nnlite.plot.style import new_axes
 
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnlite.errors import ArgumentError
+from nnlite.handover import check_net
 from nnlite.layers.base import Layer
 from nnlite.layers.dense import Dense
 from nnlite.model import Sequential
 from nnlite.plot.activations import responses
-from nnlite.plot.given import check_dense, check_net, check_place
+from nnlite.plot.given import check_dense, check_place
 from nnlite.plot.style import GREY, LIGHT, POSITIVE, VALIDATION, legend, new_axes, open_frame, short
 
 if TYPE_CHECKING:

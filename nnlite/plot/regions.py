@@ -11,10 +11,11 @@ from nnlite._typing import AnyArray, Array
 from nnlite.boundary import column_names
 from nnlite.checks import check_bool, check_ids, check_integer, check_rows
 from nnlite.errors import ArgumentError, ShapeError
+from nnlite.handover import check_net
 from nnlite.layers import Dense
 from nnlite.losses import Loss
 from nnlite.model import Sequential
-from nnlite.plot.given import check_names, check_net, check_place
+from nnlite.plot.given import check_names, check_place
 from nnlite.plot.style import (
     GREY,
     SMALL,

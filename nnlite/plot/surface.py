@@ -12,10 +12,10 @@ import numpy as np
 from nnlite._typing import RNG, AnyArray, Array
 from nnlite.checks import check_bool, check_integer, check_number, check_rng
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.handover import check_net
 from nnlite.losses import Loss
 from nnlite.model import PREDICT_ROWS, Sequential
 from nnlite.parameters import Parameters
-from nnlite.plot.given import check_net
 from nnlite.plot.style import BLACK, GREEN, PURPLE, VERMILION, new_axes, short
 from nnlite.plot.weight_path import WeightPath, check_path
 

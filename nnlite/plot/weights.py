@@ -11,10 +11,11 @@ import numpy as np
 from nnlite._typing import Array
 from nnlite.checks import check_integer
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.handover import check_net
 from nnlite.layers.dense import Dense
 from nnlite.layers.flatten import Flatten
 from nnlite.model import Sequential
-from nnlite.plot.given import check_dense, check_names, check_net, input_names
+from nnlite.plot.given import check_dense, check_names, input_names
 from nnlite.plot.style import LIGHT, SMALL, around_zero, diverging, new_axes, size_of, text_width
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from nnlite.callbacks import Callback
 from nnlite.checks import check_integer, check_numbers, check_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.foreign import is_dask
+from nnlite.handover import check_net
 from nnlite.losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from nnlite.metrics import Metric
 from nnlite.model import Sequential
@@ -27,7 +28,7 @@ from nnlite.sweeps.result import StabilityLimit, SweepResult
 from nnlite.sweeps.spread import check_engine, pack_size, spread
 from nnlite.weighting import counting_rows
 
-__all__ = ["sweep"]
+__all__ = ["check_optimizer", "sweep"]
 
 #: Nets that would need more bytes than this together are trained in several fits.
 LARGEST_FIT = 2**30
@@ -166,10 +167,11 @@ def sweep(
     >>> result.labels
     ['crawls', 'learns', 'diverges']
     """
-    _check_model(model)
+    one = "one net, which the sweep multiplies"
+    check_net("sweep", model, what=one, fix="Leave replicas= out, or give model.replica(0).")
     rates = _check_rates(learning_rate)
     chosen_seeds = _check_seeds(seeds)
-    template = _check_optimizer(SGD() if optimizer is None else optimizer)
+    template = _template(SGD() if optimizer is None else optimizer)
     _check_schedule(schedule, rates[0])
     check_engine(backend, workers)
     # One net for each seed, as it is before training. The data are checked on the first of them.
@@ -239,20 +241,6 @@ def sweep(
 # What may be swept.
 
 
-def _check_model(model: Any) -> None:
-    if not isinstance(model, Sequential):
-        is_class = isinstance(model, type)
-        got = f"the class {model.__name__}" if is_class else type(model).__name__
-        raise ArgumentTypeError("sweep(model)", "a Sequential", got, "Write Sequential([...]).")
-    if model.params.replicas is not None:
-        raise ArgumentError(
-            "sweep(model)",
-            "one net, which the sweep multiplies",
-            f"{model.params.replicas} replicas",
-            "Leave replicas= out, or give model.replica(0).",
-        )
-
-
 def _check_rates(value: ArrayLike | None) -> list[float]:
     where = "sweep(learning_rate=)"
     checked = check_numbers(where, np.geomspace(1e-4, 10, 32) if value is None else value, low_open=True)
@@ -280,9 +268,8 @@ def _check_seeds(value: Any) -> list[int]:
     return seeds
 
 
-def _check_optimizer(optimizer: Any) -> Optimizer:
-    """Copy an optimizer, as new."""
-    where = "sweep(optimizer=)"
+def check_optimizer(where: str, optimizer: Any, *, others: str, fix: str) -> Optimizer:
+    """Return an optimizer whose learning rate is a number; `others` says what is put in its place."""
     if not isinstance(optimizer, Optimizer):
         is_class = isinstance(optimizer, type)
         raise ArgumentTypeError(
@@ -294,10 +281,17 @@ def _check_optimizer(optimizer: Any) -> Optimizer:
     if callable(optimizer.learning_rate):
         raise ArgumentError(
             where,
-            "an optimizer whose rate is a number, in whose place the rates of the sweep are put",
+            f"an optimizer whose rate is a number, in whose place {others}",
             f"one with the schedule {optimizer.learning_rate!r}",
-            "Write schedule=lambda rate: nnlite.CosineDecay(rate), for instance.",
+            fix,
         )
+    return optimizer
+
+
+def _template(optimizer: Any) -> Optimizer:
+    """Copy an optimizer, as new."""
+    where, fix = "sweep(optimizer=)", "Write schedule=lambda rate: nnlite.CosineDecay(rate), for instance."
+    optimizer = check_optimizer(where, optimizer, others="the rates of the sweep are put", fix=fix)
     if isinstance(optimizer.weight_decay, np.ndarray):
         raise ArgumentError(
             where,
@@ -305,7 +299,7 @@ def _check_optimizer(optimizer: Any) -> Optimizer:
             f"{len(optimizer.weight_decay)}",
             "Make a sweep for each weight decay.",
         )
-    template = copy.deepcopy(optimizer)
+    template: Optimizer = copy.deepcopy(optimizer)
     template.reset()
     template.rate_factor = 1.0
     return template

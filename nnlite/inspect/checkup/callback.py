@@ -12,9 +12,10 @@ from nnlite._typing import Array
 from nnlite.callbacks import Callback, TrainingState
 from nnlite.checks import check_bool, check_integer
 from nnlite.errors import calls_to_user
+from nnlite.handover import check_net
 from nnlite.history import History
 from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding
-from nnlite.inspect.checkup.examination import BEGINNING, END, MEANWHILE, admit, check_pair, examine, one_net
+from nnlite.inspect.checkup.examination import BEGINNING, END, MEANWHILE, admit, check_pair, examine
 from nnlite.inspect.checkup.given import take
 from nnlite.inspect.checkup.patient import Patient
 from nnlite.inspect.checkup.rate import judge_updates, ratios_of
@@ -114,7 +115,7 @@ class Doctor(Callback):
 
     def check(self, state: TrainingState) -> None:
         """Check that there is one net."""
-        one_net("Doctor", state.model)
+        check_net("Doctor", state.model)
 
     def on_train_begin(self, state: TrainingState) -> None:
         """Look at data and first weights."""

@@ -13,6 +13,7 @@ from nnlite.checks import check_bool, check_integer
 from nnlite.data import check_reiterable, is_maker, is_reiterable
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.foreign import is_frame, is_sparse
+from nnlite.handover import check_net
 from nnlite.history import History
 from nnlite.inspect.checkup import after, data, proof, rate, start, units
 from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding
@@ -36,7 +37,6 @@ __all__ = [
     "check_pair",
     "doctor",
     "examine",
-    "one_net",
 ]
 
 
@@ -220,7 +220,7 @@ def admit(
     where = "doctor"
     if not isinstance(model, Sequential):
         raise ArgumentTypeError(f"{where}(model)", "a Sequential", _kind(model), "Give the model itself.")
-    one_net(where, model)
+    check_net(where, model)
     if not isinstance(loss, Loss):
         model.boundary.check_loss(loss)
     if not isinstance(optimizer, Optimizer | FullBatchOptimizer):
@@ -333,21 +333,6 @@ def _input(model: Sequential, X: Any, where: str) -> tuple[Any, int | None]:
         return model.boundary.check_input(X, where=where, finite=True), None
     first = next(iter(blocks))
     return first, len(first)
-
-
-def one_net(where: str, model: Sequential) -> None:
-    """Refuse a model with replicas.
-
-    Parameters
-    ----------
-    where : str
-        Names the caller in the message.
-    model : Sequential
-        The candidate.
-    """
-    if model.params.replicas is not None:
-        fix = "Write model.replica(0)."
-        raise ArgumentError(f"{where}(model)", "one net", f"{model.params.replicas} replicas", fix)
 
 
 def check_pair(where: str, validation: Any) -> tuple[Any, Any, Any] | None:
