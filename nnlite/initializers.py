@@ -97,17 +97,28 @@ class Initializer(Setting, ABC):
         return fan_in, fan_out
 
 
-def _normal(rng: np.random.Generator, shape: tuple[int, ...], variance: float) -> NDArray[np.float64]:
-    return rng.normal(0.0, math.sqrt(variance), shape)
+class _Around(Initializer):
+    """Draws around zero, with a variance that goes by the shape."""
+
+    @abstractmethod
+    def _variance(self, shape: tuple[int, ...]) -> float: ...
 
 
-def _uniform(rng: np.random.Generator, shape: tuple[int, ...], variance: float) -> NDArray[np.float64]:
-    # A uniform variable on [-limit, limit] has the variance limit**2 / 3.
-    limit = math.sqrt(3.0 * variance)
-    return rng.uniform(-limit, limit, shape)
+class _Normal(_Around):
+    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Draw from a normal distribution around zero."""
+        return rng.normal(0.0, math.sqrt(self._variance(shape)), shape)
 
 
-class _He(Initializer):
+class _Uniform(_Around):
+    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Draw from an interval around zero."""
+        # A uniform variable on [-limit, limit] has the variance limit**2 / 3.
+        limit = math.sqrt(3.0 * self._variance(shape))
+        return rng.uniform(-limit, limit, shape)
+
+
+class _He(_Around):
     def __init__(self, negative_slope: float = 0.0) -> None:
         where = f"{type(self).__name__}(negative_slope=)"
         self.negative_slope = check_number(where, negative_slope)
@@ -117,7 +128,7 @@ class _He(Initializer):
         return 2.0 / ((1.0 + self.negative_slope**2) * fan_in)
 
 
-class HeNormal(_He):
+class HeNormal(_Normal, _He):
     """Normal weights for layers that feed a ReLU or a LeakyReLU.
 
     The variance is ``2 / ((1 + negative_slope**2) * fan_in)``: a ReLU drops half of
@@ -151,12 +162,8 @@ class HeNormal(_He):
     ((200, 300), np.float64(0.1))
     """
 
-    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        """Draw from a normal distribution around zero."""
-        return _normal(rng, shape, self._variance(shape))
 
-
-class HeUniform(_He):
+class HeUniform(_Uniform, _He):
     """Uniform weights for layers that feed a ReLU or a LeakyReLU.
 
     The variance is that of `HeNormal`, so the limits are plus and minus
@@ -188,17 +195,13 @@ class HeUniform(_He):
     True
     """
 
-    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        """Draw from an interval around zero."""
-        return _uniform(rng, shape, self._variance(shape))
 
-
-class _Glorot(Initializer):
+class _Glorot(_Around):
     def _variance(self, shape: tuple[int, ...]) -> float:
         return 2.0 / sum(self._fans(shape))
 
 
-class GlorotNormal(_Glorot):
+class GlorotNormal(_Normal, _Glorot):
     """Normal weights for layers that feed a Tanh, a Sigmoid or a Softmax.
 
     The variance is ``2 / (fan_in + fan_out)``, between what the forward pass asks for,
@@ -225,12 +228,8 @@ class GlorotNormal(_Glorot):
     np.float64(0.1)
     """
 
-    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        """Draw from a normal distribution around zero."""
-        return _normal(rng, shape, self._variance(shape))
 
-
-class GlorotUniform(_Glorot):
+class GlorotUniform(_Uniform, _Glorot):
     """Uniform weights for layers that feed a Tanh, a Sigmoid or a Softmax.
 
     The variance is that of `GlorotNormal`, so the limits are plus and minus
@@ -256,18 +255,14 @@ class GlorotUniform(_Glorot):
     True
     """
 
-    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        """Draw from an interval around zero."""
-        return _uniform(rng, shape, self._variance(shape))
 
-
-class _LeCun(Initializer):
+class _LeCun(_Around):
     def _variance(self, shape: tuple[int, ...]) -> float:
         fan_in, _ = self._fans(shape)
         return 1.0 / fan_in
 
 
-class LeCunNormal(_LeCun):
+class LeCunNormal(_Normal, _LeCun):
     """Normal weights that keep the variance of the signal where no activation changes it.
 
     The variance is ``1 / fan_in``. The distribution is not truncated.
@@ -291,12 +286,8 @@ class LeCunNormal(_LeCun):
     np.float64(0.1)
     """
 
-    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        """Draw from a normal distribution around zero."""
-        return _normal(rng, shape, self._variance(shape))
 
-
-class LeCunUniform(_LeCun):
+class LeCunUniform(_Uniform, _LeCun):
     """Uniform weights that keep the variance of the signal where no activation changes it.
 
     The variance is ``1 / fan_in``, so the limits are plus and minus ``sqrt(3 / fan_in)``.
@@ -319,10 +310,6 @@ class LeCunUniform(_LeCun):
     >>> bool(abs(W).max() <= 1.0)  # the square root of 3 / 3 is 1
     True
     """
-
-    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        """Draw from an interval around zero."""
-        return _uniform(rng, shape, self._variance(shape))
 
 
 class Orthogonal(Initializer):
