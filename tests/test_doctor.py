@@ -15,6 +15,7 @@ import pytest
 import nnlite as nn
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.inspect.checkup import Diagnosis, Doctor, DoctorWarning, doctor
+from nnlite.inspect.checkup.baseline import least
 from nnlite.inspect.checkup.codes import CODES, SEVERITIES, page_of, rank
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -878,3 +879,13 @@ def test_shuffled_targets_are_not_called_healthy(kind, given):
         assert one.evidence["worse_than_constant"]
         assert "worse than a constant answer" in str(one)
         assert "rows of X and y still belong together" in str(one)
+
+
+def test_the_least_loss_of_targets_that_are_missing_in_part(rng):
+    y = (rng.random((200, 2)) < 0.5).astype(float)
+    y[rng.random((200, 2)) < 0.6] = np.nan
+    weight = rng.random(200)
+    loss = nn.Masked(nn.BinaryCrossEntropy(label_smoothing=0.2))
+    chance = np.where(np.isnan(y), 0, y) * 0.8 + 0.1
+    value, _ = loss.value_and_grad(np.log(chance / (1 - chance)), y, weight)
+    assert least(loss, y, weight, outputs=2) == pytest.approx(value)

@@ -61,7 +61,7 @@ def least(loss: Loss, y: AnyArray, weight: Array | None, *, outputs: int) -> flo
     0.5623
     """
     if isinstance(loss, Masked):
-        loss, y = loss.loss, np.where(np.isnan(y), 0, y)
+        loss = loss.loss
     if isinstance(loss, GaussianNLL):
         return None
     if isinstance(loss, SoftmaxCrossEntropy):
@@ -69,17 +69,18 @@ def least(loss: Loss, y: AnyArray, weight: Array | None, *, outputs: int) -> flo
         if y.ndim == 1:
             true, other = 1 - smooth + smooth / outputs, smooth / outputs
             return _surprise(true) + (outputs - 1) * _surprise(other)
-        rows = _surprises(y * (1 - smooth) + smooth / outputs).sum(axis=-1)
+        each = outputs * _surprises(y * (1 - smooth) + smooth / outputs)
     elif isinstance(loss, BinaryCrossEntropy):
         target = y * (1 - loss.label_smoothing) + 0.5 * loss.label_smoothing
         yes = target if loss.pos_weight is None else target * np.asarray(loss.pos_weight)
         both = np.maximum(yes + 1 - target, np.finfo(np.float64).tiny)
-        rows = (both * (_surprises(yes / both) + _surprises((1 - target) / both))).mean(axis=-1)
+        each = both * (_surprises(yes / both) + _surprises((1 - target) / both))
     elif isinstance(loss, PoissonNLL):
-        rows = (y + _surprises(y)).mean(axis=-1)
+        each = y + _surprises(y)
     else:
         return 0.0
-    return float(np.average(rows, weights=weight))
+    # A target that is missing adds nothing.
+    return float(np.average(np.where(np.isnan(each), 0, each).mean(axis=-1), weights=weight))
 
 
 def _surprise(chance: float) -> float:
