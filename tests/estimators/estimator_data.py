@@ -1,4 +1,4 @@
-"""Small data of every kind of task, for the tests of the estimators."""
+"""Small data of every kind of task, and quick estimators, for the tests of the estimators."""
 
 from functools import cache
 from types import SimpleNamespace
@@ -29,3 +29,8 @@ def estimator_data():
         iris=iris,
         species=species,
     )
+
+
+def quick(kind, **settings):
+    """Make an estimator that trains for a moment."""
+    return kind(**{"hidden_layer_sizes": 8, "max_iter": 5, "random_state": 0} | settings)

@@ -5,7 +5,6 @@ import pytest
 
 pytest.importorskip("sklearn", minversion="1.9")
 
-from estimator_data import estimator_data
 from sklearn.ensemble import BaggingRegressor
 from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 from sklearn.metrics import f1_score, log_loss, make_scorer, recall_score
@@ -16,11 +15,6 @@ from nnlite.sklearn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings(f"ignore::{ConvergenceWarning.__module__}.ConvergenceWarning")
 EARLY = {"early_stopping": True, "random_state": 0, "hidden_layer_sizes": 20}
-
-
-@pytest.fixture(scope="module")
-def data():
-    return estimator_data()
 
 
 @pytest.fixture(scope="module")

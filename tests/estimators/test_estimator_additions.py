@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("sklearn", minversion="1.9")
 
-from estimator_data import estimator_data
+from estimator_data import quick
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss, recall_score
 
@@ -24,15 +24,6 @@ from nnlite.testing import check_loss, check_optimizer
 
 pytestmark = pytest.mark.filterwarnings(f"ignore::{ConvergenceWarning.__module__}.ConvergenceWarning")
 each = pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
-
-
-@pytest.fixture(scope="module")
-def data():
-    return estimator_data()
-
-
-def quick(kind, **settings):
-    return kind(**{"hidden_layer_sizes": 8, "max_iter": 5, "random_state": 0} | settings)
 
 
 def kinds_of_layers(net):

@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("sklearn", minversion="1.9")
 
 import joblib
-from estimator_data import estimator_data
+from estimator_data import quick
 from sklearn import config_context
 from sklearn import neural_network as theirs
 from sklearn.base import clone
@@ -33,15 +33,6 @@ NOT_CONVERGED = f"{ConvergenceWarning.__module__}.ConvergenceWarning"
 ignore_convergence = pytest.mark.filterwarnings(f"ignore::{NOT_CONVERGED}")
 each = pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
 pytestmark = ignore_convergence
-
-
-@pytest.fixture(scope="module")
-def data():
-    return estimator_data()
-
-
-def quick(kind, **settings):
-    return kind(**{"hidden_layer_sizes": 8, "max_iter": 5, "random_state": 0} | settings)
 
 
 # The interface.

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("sklearn", minversion="1.9")
 
-from estimator_data import estimator_data
+from estimator_data import quick
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.class_weight import compute_sample_weight
 
@@ -15,15 +15,6 @@ from nnlite.sklearn.class_weights import ClassWeights
 
 pytestmark = pytest.mark.filterwarnings(f"ignore::{ConvergenceWarning.__module__}.ConvergenceWarning")
 each = pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
-
-
-@pytest.fixture(scope="module")
-def data():
-    return estimator_data()
-
-
-def quick(kind, **settings):
-    return kind(**{"hidden_layer_sizes": 8, "max_iter": 3, "random_state": 0} | settings)
 
 
 # Inputs.

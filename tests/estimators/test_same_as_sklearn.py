@@ -5,7 +5,6 @@ import pytest
 
 pytest.importorskip("sklearn", minversion="1.9")
 
-from estimator_data import estimator_data
 from sklearn import neural_network as theirs
 from sklearn.exceptions import ConvergenceWarning
 
@@ -51,11 +50,6 @@ SETTINGS = {
     "lbfgs": {"solver": "lbfgs"},
     "lbfgs, tanh": {"solver": "lbfgs", "activation": "tanh"},
 }
-
-
-@pytest.fixture(scope="module")
-def data():
-    return estimator_data()
 
 
 def tasks(data):
