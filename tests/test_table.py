@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import warnings
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -117,6 +118,14 @@ def test_a_column_without_any_number():
         encoder = TableEncoder().fit({"x": column})
         assert encoder.columns == (NumericColumn("x", 0.0, 1.0, missing=True),)
         np.testing.assert_array_equal(encoder.transform({"x": [None, 3]}), [[0, 1], [3, 0]])
+
+
+@pytest.mark.parametrize("gap", [math.nan, Decimal("NaN"), np.datetime64("NaT")], ids=repr)
+@pytest.mark.parametrize("column", [[1.0, None, 3.0], ["a", None, "b"]], ids=["numbers", "words"])
+def test_whatever_says_that_there_is_nothing_is_a_missing_cell(column, gap):
+    first, _, last = column
+    right = TableEncoder().fit({"x": np.array(column, object)})
+    assert TableEncoder().fit({"x": np.array([first, gap, last], object)}).columns == right.columns
 
 
 def test_numbers_missing_only_later_become_the_mean():
