@@ -15,8 +15,8 @@ import pytest
 import nnlite as nn
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.inspect.checkup import Diagnosis, Doctor, DoctorWarning, doctor
-from nnlite.inspect.checkup.baseline import least
 from nnlite.inspect.checkup.codes import CODES, SEVERITIES, page_of, rank
+from nnlite.sweeps.evidence import least
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "nnlite" / "inspect" / "checkup"

@@ -147,9 +147,9 @@ def curves_of(*runs):
     return np.array(runs, dtype=float).T[..., None]
 
 
-def labels_of(*runs, average=1.0):
+def labels_of(*runs, average=1.0, least=0.0):
     curves = curves_of(*runs)
-    return [LABELS[label] for label in judge(curves, curves[-1], average=average).labels[:, 0]]
+    return [LABELS[label] for label in judge(curves, curves[-1], average=average, least=least).labels[:, 0]]
 
 
 class TestRules:
@@ -193,6 +193,28 @@ class TestRules:
 
     def test_losses_below_zero(self):
         assert labels_of((-1.0, -1.0, -1.1), (-1.0, -2.0, -3.0), average=-1.0) == ["crawls", "learns"]
+
+    @pytest.mark.parametrize("level", [-5000.0, 0.0, 5000.0])
+    def test_where_losses_lie_does_not_matter(self, level):
+        plateau, learns = ([level + loss for loss in np.geomspace(5, end, 21)] for end in (1.0, 0.1))
+        assert labels_of(plateau, learns, average=level + 1, least=level) == ["crawls", "learns"]
+        assert labels_of(plateau, learns, average=level + 1, least=None) == ["crawls", "learns"]
+
+    def test_counts_that_are_large(self, rng):
+        X = rng.normal(size=(200, 2))
+        y = rng.poisson(1000 * np.exp(0.1 * X[:, :1])).astype(float)
+        net = nn.Sequential([nn.Dense(2, 8), nn.Tanh(), nn.Dense(8, 1)], rng=0)
+        found = nn.sweep(
+            net,
+            X,
+            y,
+            learning_rate=[1e-3, 1e-2],
+            seeds=1,
+            optimizer=nn.Adam(0.1),
+            epochs=100,
+            loss=nn.PoissonNLL(),
+        )
+        assert [row["label"] for row in found.rows] == ["crawls", "learns"]
 
     def test_an_average_that_is_not_finite_is_left_out(self):
         assert labels_of((1.0, 1.0, 1.0), (1.0, 0.5, 0.1), average=-np.inf) == ["crawls", "learns"]

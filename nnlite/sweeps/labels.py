@@ -16,8 +16,11 @@ CRAWLS, LEARNS, OVERSHOOTS, DIVERGES = range(4)
 
 #: A run that has gone less than this part of the way down has not learned.
 HALF = 0.5
-#: A way shorter than this part of the loss at its top is none: nothing was learned by anyone.
+#: A way shorter than this part of that from its top to the least loss is none: nothing was learned by anyone.
 SLIGHT = 0.01
+#: Taken for what can be learned of the logarithm of a density, which has no least value: deviations that are
+#: e times smaller.
+NAT = 1.0
 #: A loss rises in an epoch if it does so by more than this part of the way; less is noise.
 RISE = 0.01
 #: A run goes to and fro between the slopes if it rises in more than this part of its epochs, and climbs more
@@ -86,7 +89,7 @@ def upper_median(values: AnyArray) -> AnyArray:
     return middle
 
 
-def judge(curves: Array, finals: Array, *, average: float) -> Judgement:
+def judge(curves: Array, finals: Array, *, average: float, least: float | None = 0.0) -> Judgement:
     """Label every run of a sweep.
 
     The rules stand in the notes of `nnlite.sweep`.
@@ -99,6 +102,8 @@ def judge(curves: Array, finals: Array, *, average: float) -> Judgement:
         The loss at the end; infinite if it stopped being finite.
     average : float
         The loss of the best constant answer.
+    least : float or None
+        The loss of answers that are as right as can be; None if there is none.
 
     Returns
     -------
@@ -120,10 +125,14 @@ def judge(curves: Array, finals: Array, *, average: float) -> Judgement:
     start = float(upper_median(curves[0]).min())
     if not np.isfinite(average):  # some losses have no lower end
         average = start
+
+    def slight(top: float) -> float:
+        return SLIGHT * (NAT if least is None else abs(top - least))
+
     top, goal = min(start, average), float(middle.min() if finite.any() else finals.min())
-    if not top - goal > SLIGHT * abs(top):
+    if not top - goal > slight(top):
         top, goal = start, min(goal, average)
-    way = max(top - goal, SLIGHT * abs(top), float(np.finfo(float).tiny))
+    way = max(top - goal, slight(top), float(np.finfo(float).tiny))
     with np.errstate(over="ignore", invalid="ignore"):  # losses on their way to infinity; NaN marks the end
         progress = np.where(np.isfinite(finals), (top - finals) / way, -np.inf)
         moves = np.diff(curves, axis=0) / way

@@ -20,7 +20,7 @@ from nnlite.losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCro
 from nnlite.metrics import Metric
 from nnlite.model import Sequential
 from nnlite.optimizers import SGD, Optimizer
-from nnlite.sweeps.evidence import Runs, average_loss, best_run, table
+from nnlite.sweeps.evidence import Runs, average_loss, best_run, least, table
 from nnlite.sweeps.labels import judge, upper_median
 from nnlite.sweeps.limit import stability_limit, why_no_limit
 from nnlite.sweeps.replicas import Part, ScheduleMaker, bytes_for_one, cut, join, like, train
@@ -113,8 +113,9 @@ def sweep(
     -----
     The *way* is what there is to learn: from the top, which is the loss of the best answer that
     ignores the input (or that of the start, if it is lower), down to the lowest loss at which a
-    rate ended. If that is less than 1 % below the top, nobody has learned, and the way is from
-    the start to the top. A run
+    rate ended. If that is less than 1 % of what can be learned below the top (which is from the top to
+    the loss of answers that are right, and 1 for `GaussianNLL`), nobody has learned, and the way is
+    from the start to the top. A run
 
     - *diverges* if its loss stops being finite, or ends more than 1000 ways above the top;
     - *overshoots* if it goes to and fro: its loss rises, by more than 1 % of the way, in more than
@@ -184,7 +185,7 @@ def sweep(
     if not isinstance(x, np.ndarray):  # each seed has an order of its own, which such rows cannot be drawn in
         fix = "Write X.toarray() of a sparse matrix, X.compute() of a dask array, or take a part of the rows."
         raise ArgumentTypeError("sweep(X)", "rows in memory, as an array or a table", type(X).__name__, fix)
-    shares = edge.check_targets(y, weight, loss, x)[1]
+    target, shares = edge.check_targets(y, weight, loss, x)
     epochs = check_integer("sweep(epochs=)", epochs, low=2)  # after one, the rates have not met the data
     if batch_size is not None:
         batch_size = check_integer("sweep(batch_size=)", batch_size, low=1)
@@ -218,7 +219,12 @@ def sweep(
         starts = [net.evaluate(X, y, loss=loss, weight=weight)["loss"] for net in nets]
     runs = Runs(history, starts, rates=len(rates))
     finals = runs.finals("loss")
-    judged = judge(runs.curves, finals, average=average_loss(nets[0], x, y, weight, loss))
+    judged = judge(
+        runs.curves,
+        finals,
+        average=average_loss(nets[0], x, y, weight, loss),
+        least=least(loss, target, shares, outputs=edge.pred_shape(x)[-1]),
+    )
     decisive = runs.finals("validation_loss") if "validation_loss" in history.columns else finals
     best_replica = best_run(decisive, upper_median(judged.labels))
 

@@ -11,13 +11,15 @@ import numpy as np
 from nnlite._typing import AnyArray, Array
 from nnlite.foreign import is_sparse
 from nnlite.history import History
-from nnlite.inspect.checkup.baseline import best_constant, least
+from nnlite.inspect.checkup.baseline import best_constant
 from nnlite.inspect.checkup.given import Data, take
 from nnlite.layers import Embedding
 from nnlite.losses import BinaryCrossEntropy, Hinge, Loss, Masked, SoftmaxCrossEntropy
 from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer
 from nnlite.second_order import FullBatchOptimizer
+from nnlite.sweeps.evidence import least
+from nnlite.sweeps.labels import NAT
 
 __all__ = ["NO_WAY", "Passage", "Patient", "Skip", "measured_loss", "reaching"]
 
@@ -26,8 +28,6 @@ __all__ = ["NO_WAY", "Passage", "Patient", "Skip", "measured_loss", "reaching"]
 SAMPLE = 2000
 #: Less than this is what rounding leaves.
 NO_WAY = 1e-9
-#: Of logarithms of densities: standard deviations that are e times smaller than those of a constant answer.
-NAT = 1.0
 
 
 class Skip(Exception):

@@ -11,7 +11,7 @@ import numpy as np
 
 from nnlite._typing import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.inspect.checkup.baseline import best_constant, least
+from nnlite.inspect.checkup.baseline import best_constant
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.given import Data, take
 from nnlite.inspect.checkup.patient import NO_WAY, Patient, Skip, measured_loss
@@ -39,6 +39,7 @@ from nnlite.losses import (
     Quantile,
 )
 from nnlite.optimizers import Adam
+from nnlite.sweeps.evidence import least
 
 __all__ = ["failed", "finite", "last_layer", "one_batch", "start_loss", "symmetry"]
 
