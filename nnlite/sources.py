@@ -409,17 +409,11 @@ class Blocks(Arrays):
         weight[rows] = 1 if self.weight is None else self.weight[rows]
         return classes.sums(self.y, weight)
 
-    def split(self, part: HeldOut, rng: np.random.Generator | Generators) -> tuple[Arrays, Arrays]:
-        """Hold out a part of the rows; see `Arrays.split`."""
-        held_out = np.zeros(self.rows, bool)
-        held_out[part.split(self._draw(part, rng))[1]] = True
-        marks = np.split(held_out, self.starts[1:-1])
-        train = Blocks(self.x, self.y, self.weight, kept=[np.flatnonzero(~mark) for mark in marks])
-        train.cut(self.batch_size, self.rng, self.cutter)
-        train.rule = self.rule
-        test = Blocks(self.x, self.y, self.weight, kept=list(map(np.flatnonzero, marks)))
-        test.cutter = self.cutter
-        return train, test
+    def _take(self, rows: AnyArray) -> Arrays:
+        taken = np.zeros(self.rows, bool)
+        taken[rows] = True
+        marks = np.split(taken, self.starts[1:-1])
+        return Blocks(self.x, self.y, self.weight, kept=list(map(np.flatnonzero, marks)))
 
     def _draw(self, part: HeldOut, rng: np.random.Generator | Generators) -> AnyArray:
         if isinstance(rng, Generators) and not part.in_order:
