@@ -56,8 +56,13 @@ def average_loss(model: Sequential, x: Array, y: Any, weight: Any, loss: Loss) -
         value, grad = loss.value_and_grad(np.broadcast_to(answer, (len(x), *shape)).copy(), target, weight)
         return float(value), grad.sum(axis=0)
 
+    start = np.zeros(shape)
+    if isinstance(loss, GaussianNLL):  # whose slopes vanish with the variance, far from the end
+        mean = np.average(target, axis=0, weights=weight)
+        variance = np.average((target - mean) ** 2, axis=0, weights=weight)
+        start = np.concatenate([mean, np.log(np.maximum(variance, loss.min_variance))]).astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
-        return float(minimize(value_and_slope, np.zeros(shape), jac=True, method="L-BFGS-B").fun)
+        return float(minimize(value_and_slope, start, jac=True, method="L-BFGS-B").fun)
 
 
 def least(loss: Loss, y: AnyArray, weight: Array | None, *, outputs: int) -> float | None:
