@@ -14,7 +14,15 @@ from typing import Any, TypeVar
 import numpy as np
 
 from nnlite._typing import AnyArray, Array
-from nnlite.checks import check_finite, check_rows, check_weight, is_finite, is_own, not_finite
+from nnlite.checks import (
+    check_finite,
+    check_instance,
+    check_rows,
+    check_weight,
+    is_finite,
+    is_own,
+    not_finite,
+)
 from nnlite.data import is_maker
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.foreign import is_dask, is_frame, is_sparse
@@ -506,13 +514,8 @@ class Boundary:
         ShapeError
             If an output sample is no row of numbers.
         """
-        if isinstance(loss, type):
-            raise ArgumentTypeError(
-                "loss", "a Loss instance", f"the class {loss.__name__}", f"Write {loss.__name__}()."
-            )
-        if not isinstance(loss, Loss):
-            fix = "Use one of nnlite.losses, or subclass nnlite.Loss."
-            raise ArgumentTypeError("loss", "a Loss instance", f"{loss!r}", fix)
+        fix = "Use one of nnlite.losses, or subclass nnlite.Loss."
+        check_instance("loss", loss, Loss, "a Loss instance", fix=fix)
         last = self.layers[-1]
         if self.output_rank > 1:  # a loss would take the first of these axes for the batch
             raise ShapeError(

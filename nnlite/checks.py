@@ -19,6 +19,7 @@ __all__ = [
     "check_dtype",
     "check_finite",
     "check_ids",
+    "check_instance",
     "check_integer",
     "check_labels",
     "check_number",
@@ -31,6 +32,20 @@ __all__ = [
     "not_finite",
     "settle_rows",
 ]
+
+
+def check_instance(where: str, value: Any, kind: Any, what: str, *, fix: str, arguments: str = "") -> None:
+    """Refuse what is no object of a kind; for a class itself, write the call that makes one.
+
+    Examples
+    --------
+    >>> check_instance("here", 0.5, float, "a number", fix="Write one.")
+    """
+    if not isinstance(value, kind):
+        got = f"{value!r}"
+        if isinstance(value, type):
+            got, fix = f"the class {value.__name__}", f"Write {value.__name__}({arguments})."
+        raise ArgumentTypeError(where, what, got, fix)
 
 
 def check_bool(where: str, value: Any) -> bool:

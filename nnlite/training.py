@@ -15,7 +15,7 @@ from nnlite.arguments import check_method
 from nnlite.boundary import column_names
 from nnlite.callbacks import Callback, ProgressBar, TrainingState
 from nnlite.checkpoint import Checkpoint, read
-from nnlite.checks import check_bool, check_integer
+from nnlite.checks import check_bool, check_instance, check_integer
 from nnlite.class_weights import ClassWeights
 from nnlite.data import Order
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError, calls_to_user
@@ -219,14 +219,8 @@ def _warn_of_others(callbacks: Sequence[Callback]) -> None:
 
 
 def _check_optimizer(model: Sequential, optimizer: Any, loss: Loss) -> None:
-    if not isinstance(optimizer, Optimizer | FullBatchOptimizer):
-        is_class = isinstance(optimizer, type)
-        raise ArgumentTypeError(
-            "fit(optimizer=)",
-            "an Optimizer instance",
-            f"the class {optimizer.__name__}" if is_class else f"{optimizer!r}",
-            f"Write {optimizer.__name__}()." if is_class else "Use one of nnlite.optimizers.",
-        )
+    kinds, fix = (Optimizer, FullBatchOptimizer), "Use one of nnlite.optimizers."
+    check_instance("fit(optimizer=)", optimizer, kinds, "an Optimizer instance", fix=fix)
     if not model.params.trainable_slices:
         fix = "Call unfreeze() on a layer." if model.params.size else "Add a Dense layer."
         raise ArgumentError("fit", "a model with something to train", "no trainable parameters", fix)
@@ -262,14 +256,7 @@ def _check_optimizer(model: Sequential, optimizer: Any, loss: Loss) -> None:
 def _check_callbacks(callbacks: Any) -> list[Callback]:
     """Return them with checkpoints last, or what the others make of a batch would be missing in the file."""
     items = tuple(callbacks) if isinstance(callbacks, list | tuple) else (callbacks,)
+    fix = "Write callbacks=[EarlyStopping()], for instance, or subclass nnlite.Callback."
     for item in items:
-        if not isinstance(item, Callback):
-            raise ArgumentTypeError(
-                "fit(callbacks=)",
-                "a list of Callback instances",
-                f"the class {item.__name__}" if isinstance(item, type) else f"{item!r}",
-                f"Write {item.__name__}()."
-                if isinstance(item, type)
-                else "Write callbacks=[EarlyStopping()], for instance, or subclass nnlite.Callback.",
-            )
+        check_instance("fit(callbacks=)", item, Callback, "a list of Callback instances", fix=fix)
     return sorted(items, key=lambda item: isinstance(item, Checkpoint))

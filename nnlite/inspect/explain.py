@@ -11,6 +11,7 @@ import numpy as np
 
 from nnlite._typing import AnyArray, Array
 from nnlite.boundary import column_names
+from nnlite.checks import check_instance
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.foreign import is_sparse
 from nnlite.handover import check_net
@@ -160,14 +161,7 @@ def _check(model: Any, optimizer: Any, y: Any) -> None:
         raise ArgumentTypeError(
             where, "an optimizer that makes one step a batch", f"{optimizer!r}", "Use SGD or Adam."
         )
-    if not isinstance(optimizer, Optimizer):
-        is_class = isinstance(optimizer, type)
-        raise ArgumentTypeError(
-            where,
-            "an Optimizer instance",
-            f"the class {optimizer.__name__}" if is_class else f"{optimizer!r}",
-            f"Write {optimizer.__name__}()." if is_class else "Use one of nnlite.optimizers.",
-        )
+    check_instance(where, optimizer, Optimizer, "an Optimizer instance", fix="Use one of nnlite.optimizers.")
     optimizer.check(model.params)
     if not model.params.trainable_slices:
         fix = "Call unfreeze() on a layer." if model.params.size else "Add a Dense layer."

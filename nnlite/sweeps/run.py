@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from nnlite.arguments import explained
 from nnlite.callbacks import Callback
-from nnlite.checks import check_integer, check_numbers, check_rows
+from nnlite.checks import check_instance, check_integer, check_numbers, check_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.foreign import is_dask
 from nnlite.handover import check_net
@@ -274,16 +274,10 @@ def _check_seeds(value: Any) -> list[int]:
     return seeds
 
 
-def check_optimizer(where: str, optimizer: Any, *, others: str, fix: str) -> Optimizer:
-    """Return an optimizer whose learning rate is a number; `others` says what is put in its place."""
-    if not isinstance(optimizer, Optimizer):
-        is_class = isinstance(optimizer, type)
-        raise ArgumentTypeError(
-            where,
-            "an optimizer with a learning rate, such as SGD() or Adam()",
-            f"the class {optimizer.__name__}" if is_class else f"{optimizer!r}",
-            f"Write {optimizer.__name__}()." if is_class else "Use one of nnlite.optimizers.",
-        )
+def check_optimizer(where: str, optimizer: Any, *, others: str, fix: str) -> None:
+    """Refuse all but an optimizer whose learning rate is a number; `others` says what is put in its place."""
+    what = "an optimizer with a learning rate, such as SGD() or Adam()"
+    check_instance(where, optimizer, Optimizer, what, fix="Use one of nnlite.optimizers.")
     if callable(optimizer.learning_rate):
         raise ArgumentError(
             where,
@@ -291,13 +285,12 @@ def check_optimizer(where: str, optimizer: Any, *, others: str, fix: str) -> Opt
             f"one with the schedule {optimizer.learning_rate!r}",
             fix,
         )
-    return optimizer
 
 
 def _template(optimizer: Any) -> Optimizer:
     """Copy an optimizer, as new."""
     where, fix = "sweep(optimizer=)", "Write schedule=lambda rate: nnlite.CosineDecay(rate), for instance."
-    optimizer = check_optimizer(where, optimizer, others="the rates of the sweep are put", fix=fix)
+    check_optimizer(where, optimizer, others="the rates of the sweep are put", fix=fix)
     if isinstance(optimizer.weight_decay, np.ndarray):
         raise ArgumentError(
             where,

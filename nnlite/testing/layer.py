@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from nnlite._typing import RNG, Array
 from nnlite.arguments import check_method
-from nnlite.checks import check_finite, check_integer, check_number, check_rng, check_rows
-from nnlite.errors import ArgumentTypeError, GradientCheckError, ShapeError
+from nnlite.checks import check_finite, check_instance, check_integer, check_number, check_rng, check_rows
+from nnlite.errors import GradientCheckError, ShapeError
 from nnlite.layers.base import Layer
 from nnlite.testing.bench import Bench
 from nnlite.testing.diagnosis import compare
@@ -98,11 +98,8 @@ def check_layer(
         as central differences say, got 2.01932, off by 0.5 of the largest entry (2 of 2 entries are wrong).
         It is half the slope: a missing factor of 2, as in the derivative 2 * x of x**2.
     """
-    if not isinstance(layer, Layer):
-        is_class = isinstance(layer, type)
-        got = f"the class {layer.__name__}" if is_class else f"{layer!r}"
-        fix = f"Write {layer.__name__}(...)." if is_class else "Give an instance of a Layer."
-        raise ArgumentTypeError("check_layer(layer)", "a layer", got, fix)
+    fix = "Give an instance of a Layer."
+    check_instance("check_layer(layer)", layer, Layer, "a layer", fix=fix, arguments="...")
     for name in ("forward", "backward"):
         check_method(layer, name, Layer, kind=GradientCheckError)
     batch = check_integer("check_layer(batch=)", batch, low=1)
