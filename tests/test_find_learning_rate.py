@@ -289,7 +289,7 @@ def call(**changes):
         ({"batch_size": 0}, ArgumentError, r"find_learning_rate\(batch_size=\)"),
         ({"rng": "x"}, TypeError, r"find_learning_rate\(rng=\)"),
         ({"X": np.ones((4, 3))}, ShapeError, "expected shape"),
-        ({"y": np.ones(4)}, ShapeError, r"target\[:, None\]"),
+        ({"y": np.ones(4)}, ShapeError, r"y\[:, None\]"),
         ({"weight": [1.0]}, ShapeError, "weight"),
     ],
 )
