@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -136,7 +137,7 @@ def _check_buffers(bench: Bench) -> None:
     kept = bench.copy_of_buffers()
     for ctx in (None, bench.context(training=False)):
         bench.forward(ctx)
-        moved = changed(look(_Named(kept)), look(_Named(bench.layer.buffers)))
+        moved = changed(look(SimpleNamespace(**kept)), look(SimpleNamespace(**bench.layer.buffers)))
         if moved:
             raise GradientCheckError(
                 f"{bench.layer}.forward",
@@ -144,13 +145,6 @@ def _check_buffers(bench: Bench) -> None:
                 f"another self.buffers[{moved[0].removeprefix('self.')!r}]",
                 "Write `if ctx is not None and ctx.training:` before it.",
             )
-
-
-class _Named:
-    """Something with these attributes."""
-
-    def __init__(self, attributes: dict[str, Any]) -> None:
-        self.__dict__.update(attributes)
 
 
 def _check_rows(bench: Bench) -> None:
@@ -174,7 +168,7 @@ def _check_layout(bench: Bench) -> None:
     dx, grads = bench.gradients()
     dx = None if dx is None else dx.copy()
     fix = "Reshape with reshape, which follows the axes, and not by the order in memory."
-    for arrange in (_by_columns, _every_other):
+    for arrange in (np.asfortranarray, _every_other):
         _check_agreement(
             f"{bench.layer}.forward",
             y,
@@ -188,10 +182,6 @@ def _check_layout(bench: Bench) -> None:
         again = bench.backward(ctx, arrange(bench.dy), copied=False)
         what = "to be the same for x and dy in another order in memory"
         _check_gradients_agree(bench, (dx, grads), again, what, fix)
-
-
-def _by_columns(array: Array) -> Array:
-    return np.asfortranarray(array)
 
 
 def _every_other(array: Array) -> Array:
