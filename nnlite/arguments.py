@@ -78,7 +78,8 @@ _ALIASES: dict[str, tuple[str, ...]] = {
 #: What to do in the place of an argument that nothing here is the same as.
 _INSTEAD: dict[str, str] = {
     "activation": "Activations are layers of their own: write Dense(...), ReLU(), one after the other.",
-    "verbose": "Write callbacks=[nnlite.ProgressBar()] to see how far it is.",
+    "verbose": "Leave it out; fit(callbacks=[nnlite.ProgressBar()]) shows how far it is.",
+    "training": "Give model.context() for a pass as in training; without it, it is one as in prediction.",
     "kernel_regularizer": "Weight decay is the optimizer's: write AdamW(weight_decay=0.01).",
     "activity_regularizer": "Weight decay is the optimizer's: write AdamW(weight_decay=0.01).",
     "betas": "Write them one by one: beta1=0.9, beta2=0.999, for instance.",

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar
 
-__all__ = ["missing_names", "no_such_method", "no_such_name"]
+from nnlite.errors import ArgumentTypeError
+
+__all__ = ["answering", "missing_names", "no_such_method", "no_such_name"]
+
+Class = TypeVar("Class", bound=type)
 
 #: What to write here, and under which names it is known elsewhere: in lower case, without underscores.
 _ELSEWHERE: dict[str, str] = {
@@ -78,8 +82,91 @@ _METHODS: dict[str, str] = {
     "Gradients are written over, and need no zeroing.": "zerograd",
     "Everything is computed by NumPy, on the CPU.": "to cuda cpu",
     "Write model.save(path), and nnlite.load(path).": "load loadweights saveweights loadstatedict",
+    "fit returns it: history = model.fit(...).": "history",
+    "Layers go by number: model[0] is the first.": "getlayer children modules",
     "The loop is fit, or loss_and_grad and optimizer.step.": "trainonbatch fitgenerator partialfit",
 }
+
+
+#: The same for what is asked of a class, and of an object as a function, by the name of the class.
+_ASKED: dict[str, dict[str, str]] = {
+    "Sequential": {"Write model.predict(X), or model.forward(x, ctx) before blame.": "__call__"},
+    "Layer": {
+        "Write layer.forward(x).": "__call__",
+        "Parameters go by their names, layer.W and layer.b; parameter_names lists them.": (
+            "weight kernel parameters get_weights"
+        ),
+        "Write layer.W[...] = a.": "set_weights",
+    },
+    "Loss": {
+        "Write value, grad = loss.value_and_grad(pred, target).": "__call__ forward",
+        "Write model.loss_and_grad(x, y, loss), which fills params.grads.": "backward",
+    },
+    "Optimizer": {
+        "Gradients are written over, and need no zeroing.": "zero_grad",
+        "Write optimizer.learning_rate.": "lr param_groups",
+        "Write optimizer.step(model.params).": "minimize apply_gradients",
+    },
+    "History": {
+        "It is the history itself: history['loss'] is a column, history.columns names all.": "history keys",
+        "Write history['epoch'].": "epoch",
+        "Write nnlite.plot.history(history).": "plot",
+    },
+}
+
+
+class _Elsewhere:
+    """An attribute that raises an error which says what there is in its place.
+
+    It costs nothing until it is asked for, where a ``__getattr__`` would slow down all attributes. One of
+    a subclass, or of the object itself, goes before it.
+    """
+
+    def __init__(self, name: str, fix: str) -> None:
+        self.name, self.fix = name, fix
+
+    def __get__(self, thing: object, kind: type) -> NoReturn:
+        where, name = kind.__name__, self.name
+        raise AttributeError(f"{where}.{name}: expected a name of {where}, got {name!r}. {self.fix}")
+
+
+def answering(kind: Class) -> Class:
+    """Let a class, and all that inherit from it, answer what it is asked for by habit.
+
+    Parameters
+    ----------
+    kind : type
+        One of those whose names are in the table.
+
+    Returns
+    -------
+    type
+        The same. ``hasattr`` and ``dir`` know nothing of the names.
+
+    Examples
+    --------
+    >>> from nnlite import Adam
+    >>> Adam().zero_grad()
+    Traceback (most recent call last):
+    ...
+    AttributeError: Adam.zero_grad: expected a name of Adam, got 'zero_grad'. Gradients are written over, and
+        need no zeroing.
+    """
+    names = {name: fix for fix, names in _ASKED[kind.__name__].items() for name in names.split()}
+    call = names.pop("__call__", None)
+
+    def refuse(self: object, *_args: Any, **_kwargs: Any) -> NoReturn:
+        what, got = "one of its methods to be called", "a call of the object itself"
+        raise ArgumentTypeError(type(self).__name__, what, got, f"{call}")
+
+    def listed(self: object) -> list[str]:
+        return [name for name in object.__dir__(self) if name not in names or hasattr(self, name)]
+
+    members: dict[str, Any] = {name: _Elsewhere(name, fix) for name, fix in names.items()}
+    members |= {"__dir__": listed} | ({} if call is None else {"__call__": refuse})
+    for name, member in members.items():
+        setattr(kind, name, member)
+    return kind
 
 
 def no_such_method(kind: type, name: str) -> AttributeError:

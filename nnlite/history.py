@@ -8,10 +8,12 @@ from typing import Any, overload
 
 from nnlite.checks import check_bool
 from nnlite.errors import ArgumentError
+from nnlite.habits import answering
 
 __all__ = ["History"]
 
 
+@answering
 class History:
     """The record of one ``fit``.
 

@@ -17,7 +17,7 @@ from nnlite._config import Configured
 from nnlite._typing import AnyArray, Array
 from nnlite.checks import check_finite, check_number, check_rows, settle_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
-from nnlite.habits import missing_names
+from nnlite.habits import answering, missing_names
 from nnlite.masks import unmasked
 from nnlite.quiet import quiet
 from nnlite.reductions import row_max, row_sum
@@ -42,6 +42,7 @@ __all__ = [
 Value = float | Array
 
 
+@answering
 class Loss(Configured):
     """Base class of all losses.
 

@@ -20,6 +20,7 @@ from nnlite.checks import check_bool, check_dtype, check_integer
 from nnlite.data import is_maker
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.foreign import is_sparse
+from nnlite.habits import answering
 from nnlite.history import History
 from nnlite.layers.base import Context, Layer
 from nnlite.losses import Loss, Value
@@ -113,6 +114,7 @@ class Ensemble(NamedTuple):
     members: Array
 
 
+@answering
 class Sequential(Explained):
     """A network: a list of layers, each fed by the one before.
 
@@ -286,6 +288,7 @@ class Sequential(Explained):
         self._takes_encoded = check_bool("Sequential.takes_encoded", value)
         self.boundary.takes_encoded = self._takes_encoded or self.preprocessing is None
 
+    @explained
     def initialize(self, rng: Seeds = None) -> None:
         """Draw all parameters anew.
 
@@ -337,6 +340,7 @@ class Sequential(Explained):
 
     # Forward and backward.
 
+    @explained
     def context(
         self,
         *,
@@ -409,6 +413,7 @@ class Sequential(Explained):
         )
 
     @np.errstate(under="ignore")
+    @explained
     def forward(self, x: Any, ctx: ModelContext | None = None) -> Array:
         """Run the input through all layers.
 
@@ -510,6 +515,7 @@ class Sequential(Explained):
         return blame
 
     @np.errstate(under="ignore")
+    @explained
     def loss_and_grad(
         self, x: Any, y: Any, loss: Loss, *, weight: Any = None, ctx: ModelContext | None = None
     ) -> Value:
@@ -652,6 +658,7 @@ class Sequential(Explained):
     # Using it.
 
     @np.errstate(under="ignore")
+    @explained
     def predict(self, X: Any, *, batch_size: int = PREDICT_ROWS, out: Array | None = None) -> Array:
         """Compute the output for any number of rows.
 
@@ -711,6 +718,7 @@ class Sequential(Explained):
             self.boundary.check_out(out, x, where="Sequential.predict(out=)")
         return self._predict(x, batch_size, out)
 
+    @explained
     def predict_blocks(self, blocks: Any, *, batch_size: int = PREDICT_ROWS) -> Iterator[Array]:
         """Predict block by block, for more rows than memory holds.
 
@@ -800,6 +808,7 @@ class Sequential(Explained):
         for start in range(0, x.shape[axis], batch_size):
             yield self._forward(x[(*ahead, slice(start, start + batch_size))])
 
+    @explained
     def ensemble(
         self, X: Any, *, members: Sequence[int] | None = None, batch_size: int = PREDICT_ROWS
     ) -> Ensemble:

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nnlite._typing import Array
-from nnlite.arguments import Declared
+from nnlite.arguments import Declared, explained
 from nnlite.checks import check_bool, check_integer, check_number, check_numbers
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
-from nnlite.habits import missing_names
+from nnlite.habits import answering, missing_names
 from nnlite.memory import zeros
 from nnlite.parameters import Parameters
 from nnlite.quiet import quiet
@@ -34,6 +34,7 @@ Rate = float | ArrayLike
 CHUNK = 131_072
 
 
+@answering
 class Optimizer(Declared):
     """Base class of the optimizers that make one step a batch.
 
@@ -238,6 +239,7 @@ class Optimizer(Declared):
         raise NotImplementedError(f"{type(self).__name__}.update is not written yet")
 
     @quiet("under")
+    @explained
     def step(self, params: Parameters) -> None:
         """Move all trainable parameters once.
 

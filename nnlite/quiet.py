@@ -43,7 +43,7 @@ def quiet(*kinds: str) -> Callable[[_Function], _Function]:
 
     def guard(method: _Function) -> _Function:
         guarded: Any = np.errstate(**dict.fromkeys(kinds, "ignore"))(method)  # type: ignore[arg-type]
-        guarded.bare = method
+        guarded.bare = getattr(method, "__wrapped__", method)  # nor words for wrong arguments, if it has them
         return guarded  # type: ignore[no-any-return]
 
     return guard

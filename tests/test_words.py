@@ -295,6 +295,79 @@ def test_what_a_model_has_not(name, words):
     assert pickle.loads(pickle.dumps(model)).params.size == model.params.size
 
 
+HABITS = {
+    "model(x)": (lambda: net(3)(np.zeros((1, 3))), TypeError, r"^Sequential: .* Write model\.predict\(X\)"),
+    "layer(x)": (lambda: nn.Tanh()(np.zeros((1, 3))), TypeError, r"^Tanh: .* Write layer\.forward\(x\)"),
+    "loss(pred, target)": (
+        lambda: MSE(1, 2),
+        TypeError,
+        r"^MeanSquaredError: .*value_and_grad\(pred, target\)",
+    ),
+    "layer.weight": (lambda: nn.Dense(2, 3).weight, AttributeError, r"^Dense\.weight: .* layer\.W"),
+    "loss.backward": (
+        lambda: MSE.backward(),
+        AttributeError,
+        r"^MeanSquaredError\.backward: .*loss_and_grad",
+    ),
+    "zero_grad": (lambda: nn.SGD().zero_grad(), AttributeError, r"^SGD\.zero_grad: .* need no zeroing"),
+    "optimizer.lr": (lambda: nn.Adam().lr, AttributeError, r"^Adam\.lr: .* optimizer\.learning_rate"),
+    "optimizer.step()": (lambda: nn.SGD().step(), TypeError, r"^SGD\.step\(\): expected the argument params"),
+    "history.history": (
+        lambda: nn.History().history,
+        AttributeError,
+        r"^History\.history: .* history\['loss'\]",
+    ),
+    "history.plot": (lambda: nn.History().plot(), AttributeError, r"nnlite\.plot\.history\(history\)"),
+    "model.history": (lambda: net(3).history, AttributeError, r"history = model\.fit"),
+    "verbose": (
+        lambda: net(3).predict([[0] * 3], verbose=0),
+        TypeError,
+        r"^Sequential\.predict\(verbose=\): ",
+    ),
+    "training": (lambda: net(3).forward([[0] * 3], training=True), TypeError, r"Give model\.context\(\)"),
+    "seed": (lambda: net(3).initialize(seed=0), TypeError, r"Write rng=0"),
+    "sample_weight": (lambda: net(3).loss_and_grad(1, 2, MSE, sample_weight=3), TypeError, r"Write weight=3"),
+    "batch size": (lambda: net(3).predict([[0] * 3], 8), TypeError, r"Name the rest: batch_size=, out="),
+}
+
+
+@pytest.mark.parametrize("habit", HABITS)
+def test_habits_from_elsewhere(habit):
+    call, kind, words = HABITS[habit]
+    with pytest.raises(kind, match=words):
+        call()
+
+
+def test_names_that_are_answered_are_not_there():
+    for thing, name in (
+        (nn.Dense(2, 3), "weight"), (MSE, "forward"), (nn.SGD(), "zero_grad"), (nn.History(), "history")
+    ):  # fmt: skip
+        assert not hasattr(thing, name)
+        assert not hasattr(type(thing), name)
+        assert name not in dir(thing)
+        assert "__class__" in dir(thing)
+
+
+def test_a_class_of_ones_own_may_have_such_names():
+    class Scaled(nn.Layer):
+        weight = nn.Parameter()
+
+        def __init__(self):
+            self.kernel = 3
+            self.declare("weight", (2,), decay=False)
+
+        def __call__(self, x):
+            return self.forward(x)
+
+        def forward(self, x, ctx=None):
+            return x * self.weight * self.kernel
+
+    layer = Scaled()
+    assert "weight" in dir(layer)
+    assert "kernel" in dir(layer)
+    assert layer(np.ones((1, 2))).shape == (1, 2)
+
+
 @pytest.mark.parametrize(
     ("thing", "words"),
     [

@@ -17,6 +17,7 @@ from nnlite._typing import RNG, AnyArray, Array
 from nnlite.arguments import Explained
 from nnlite.checks import check_bool, check_integer, check_rng
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.habits import answering
 from nnlite.initializers import GlorotUniform, InitializerLike, Zeros
 from nnlite.parameters import Parameters, ParameterSpec
 from nnlite.streams import Generators
@@ -164,6 +165,7 @@ class Parameter(Explained):
             )
 
 
+@answering
 class Layer(Configured):
     """Base class of all layers.
 
