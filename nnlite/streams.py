@@ -16,7 +16,6 @@ __all__ = [
     "Seeds",
     "check_rngs",
     "check_state",
-    "each_of",
     "get_state",
     "get_states",
     "set_state",
@@ -185,7 +184,7 @@ def get_state(rng: np.random.Generator | Generators) -> list[Any]:
     >>> bool(rng.random() == first)
     True
     """
-    return [one.bit_generator.state for one in each_of(rng)]
+    return [one.bit_generator.state for one in _each(rng)]
 
 
 def set_state(rng: np.random.Generator | Generators, state: list[Any]) -> None:
@@ -205,7 +204,7 @@ def set_state(rng: np.random.Generator | Generators, state: list[Any]) -> None:
     >>> bool(rng.random() == np.random.default_rng(1).random())
     True
     """
-    for one, kept in zip(each_of(rng), state, strict=True):
+    for one, kept in zip(_each(rng), state, strict=True):
         one.bit_generator.state = kept
 
 
@@ -270,9 +269,9 @@ def check_state(rng: np.random.Generator | Generators, state: Any) -> None:
     --------
     >>> check_state(np.random.default_rng(0), get_state(np.random.default_rng(1)))
     """
-    if not isinstance(state, list) or len(state) != len(each_of(rng)):
-        raise ValueError(f"not one state for each of {len(each_of(rng))} generators")
-    for one, kept in zip(each_of(rng), state, strict=True):
+    if not isinstance(state, list) or len(state) != len(_each(rng)):
+        raise ValueError(f"not one state for each of {len(_each(rng))} generators")
+    for one, kept in zip(_each(rng), state, strict=True):
         kind = type(one.bit_generator)
         if getattr(np.random, kind.__name__, None) is not kind:
             raise ValueError(f"a state for {kind.__name__}, which is none of NumPy's")
@@ -288,6 +287,6 @@ def check_state(rng: np.random.Generator | Generators, state: Any) -> None:
             raise ValueError(f"no state of {kind.__name__} ({error})") from None
 
 
-def each_of(rng: np.random.Generator | Generators) -> tuple[np.random.Generator, ...]:
+def _each(rng: np.random.Generator | Generators) -> tuple[np.random.Generator, ...]:
     """Return the generators, of which there is one for each replica if there are several."""
     return rng.each if isinstance(rng, Generators) else (rng,)
