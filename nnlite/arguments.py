@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from nnlite.errors import ArgumentTypeError
 
-__all__ = ["Declared", "Explained", "check_method", "explained"]
+__all__ = ["Declared", "Explained", "check_method", "explained", "is_ours"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -255,7 +255,7 @@ def check_method(thing: Any, name: str, base: type, *, kind: type[Exception] = A
     >>> check_method(Dense(2, 3), "forward", Layer)
     """
     method = getattr(thing, name)
-    if getattr(method, "__module__", "").startswith("nnlite."):
+    if is_ours(method):
         return
     import inspect  # 5 ms, and only what is a user's own asks for it
 
@@ -275,6 +275,27 @@ def check_method(thing: Any, name: str, base: type, *, kind: type[Exception] = A
             fix = f"Write def {name}(self, {shown})."
             where = f"{type(thing).__name__}.{name}"
             raise kind(where, f"the arguments ({shown})", f"({got})", fix) from None
+
+
+def is_ours(method: Any) -> bool:
+    """Tell whether a method is one of nnlite, and none of a user's own.
+
+    Parameters
+    ----------
+    method : callable
+        Any.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> from nnlite import Dense
+    >>> is_ours(Dense(2, 3).forward), is_ours(print)
+    (True, False)
+    """
+    return f"{getattr(method, '__module__', '')}".startswith("nnlite.")
 
 
 def _explanation(

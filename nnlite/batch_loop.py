@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 
 import numpy as np
 
 from nnlite._typing import AnyArray, Array
+from nnlite.arguments import is_ours
 from nnlite.callbacks import CTRL_C
+from nnlite.errors import calls_to_user
 from nnlite.loop import Loop
 from nnlite.losses import Value
 from nnlite.optimizers import Optimizer
 from nnlite.quiet import bare
-from nnlite.weighting import share, sum_and_rows
+from nnlite.weighting import is_ignored, share, sum_and_rows
 
 __all__ = ["BatchLoop"]
 
@@ -23,7 +26,7 @@ class BatchLoop(Loop):
 
     def train(self, optimizer: Optimizer) -> None:
         """Make one step a batch."""
-        state, backup, gradient = self.state, self.backup, self.gradient
+        state, backup = self.state, self.backup
         params = state.model.params
         values = params.values
         batch_begin, grad_computed, batch_end = map(
@@ -38,6 +41,8 @@ class BatchLoop(Loop):
         for epoch in self.epochs():
             now = self.begin_epoch(epoch)
             self.value_and_grad = bare(state.loss.value_and_grad)  # a callback may have changed the loss
+            first = self.before is not None and not is_ours(self.value_and_grad)
+            gradient = self.watched_gradient if first else self.gradient
             for number, (x, y, weight) in self.batches():
                 state.batch = number
                 for hook in batch_begin:
@@ -78,6 +83,8 @@ class BatchLoop(Loop):
     forward: Callable[..., Array]
     backward: Callable[..., Array | None]
     value_and_grad: Callable[..., tuple[Value, Array]]
+    #: Whether it is known of a loss of a user's own that it takes note of weights, or does not.
+    watched = False
 
     def gradient(self, x: Array, y: AnyArray, weight: Array | None) -> tuple[Array, Value, Value, Value]:
         """Fill ``params.grads`` for a batch.
@@ -98,6 +105,28 @@ class BatchLoop(Loop):
         if weight is not None and not np.all(total):  # no row of the batch counts: nothing could stand in
             state.model.params.grads[np.equal(total, 0)] = 0
         return pred, value, rows, total
+
+    def watched_gradient(
+        self, x: Array, y: AnyArray, weight: Array | None
+    ) -> tuple[Array, Value, Value, Value]:
+        """Do the same in the first epoch; warn of a loss of a user's own that takes no note of weights."""
+        found = self.gradient(x, y, weight)
+        if weight is None or self.watched:
+            return found
+        _, y = self.state.model.boundary.in_place_of_others(x, y, weight)
+        plain = np.array(self.value_and_grad(found[0], y, np.ones_like(weight))[1])
+        told = is_ignored(weight, plain, self.value_and_grad(found[0], y, weight)[1])
+        self.watched = told is not None
+        if told:
+            given = "weight" if self.class_weights is None else "class_weight"
+            warnings.warn(
+                f"fit({given}=): expected a loss that weighs the rows, got {self.state.loss}, whose gradient "
+                "is the same with other weights. Multiply loss and gradient of each row by weight / "
+                "weight.sum() in place of 1 / rows, as nnlite.testing.check_loss tests; a PointwiseLoss "
+                "does it by itself.",
+                stacklevel=calls_to_user(),
+            )
+        return found
 
     def part_of_all(self, value: Value, dy: Array, weight: Array) -> tuple[Value, Array, Value, Value]:
         """Make of the average over a batch its part of the average over the data, and say what divides it."""

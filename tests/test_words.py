@@ -9,6 +9,7 @@ import pickle
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +151,61 @@ def test_a_loss_that_takes_no_weight_is_told_so_before_training():
         model.fit(np.zeros((6, 3)), TARGETS, loss=NoWeight(), optimizer=nn.SGD(0.1))
     with pytest.raises(nn.errors.GradientCheckError, match=words):
         nn.testing.check_loss(NoWeight())
+
+
+class Careless(nn.Loss):
+    def value_and_grad(self, pred, target, weight=None):
+        gap = pred - target
+        return (gap * gap).mean(axis=(-2, -1)), 2 * gap / gap.shape[-2]
+
+
+class Careful(Careless):
+    def value_and_grad(self, pred, target, weight=None):
+        gap = pred - target
+        share = (np.ones(gap.shape[:-1], gap.dtype) if weight is None else weight + 0 * gap[..., 0])[
+            ..., None
+        ]
+        share /= share.sum(axis=-2, keepdims=True)
+        return (share * gap * gap).sum(axis=(-2, -1)), 2 * share * gap
+
+
+@pytest.mark.parametrize("replicas", [None, 3])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            {"weight": np.arange(6.0)},
+            r"^fit\(weight=\): expected a loss that weighs the rows, got Careless\(\)",
+        ),
+        ({"weight": np.arange(6) % 2}, r"^fit\(weight=\): "),
+        ({"weight": [1, 1, 1, 1, 1, 2], "batch_size": 1}, None),
+        ({"weight": np.full(6, 2.0)}, None),
+        ({}, None),
+    ],
+)
+def test_a_loss_that_takes_no_note_of_weights_is_told_so_once(options, words, replicas, rng):
+    X, y = rng.normal(size=(6, 3)), rng.normal(size=(6, 1))
+    options = {"optimizer": nn.SGD(0.01), "epochs": 3, "batch_size": 6} | options
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        net(3, replicas=replicas).fit(X, y, loss=Careful(), **options)
+    options["optimizer"] = nn.SGD(0.01)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        net(3, replicas=replicas).fit(X, y, loss=Careless(), **options)
+    assert len(told) == (words is not None)
+    for one in told:
+        assert re.search(words, str(one.message))
+        assert one.filename == __file__
+
+
+def test_a_loss_that_takes_no_note_of_weights_of_classes(rng):
+    class Blind(Careless):
+        from_logits = True
+
+    ids = (np.arange(6) % 2)[:, None]
+    with pytest.warns(UserWarning, match=r"^fit\(class_weight=\): expected a loss that weighs"):
+        net(3).fit(rng.normal(size=(6, 3)), ids, loss=Blind(), optimizer=nn.SGD(0.1), class_weight={1: 3.0})
 
 
 def test_methods_that_take_more_than_they_are_given_are_left_alone():
