@@ -1040,3 +1040,26 @@ def test_the_settings_in_a_file_are_understood(number):
         "LeakyReLU(negative_slope=0.1), Dropout(0.25), Dense(6, 4, bias=False), GELU(approximate=True), "
         "Dense(4, 2, bias_initializer=Constant(0.5))], dtype=float32)"
     )
+
+
+def test_what_was_pickled_by_an_earlier_version_is_read_and_goes_on() -> None:
+    kept = pickle.loads((DATA / "pickle_1.pkl").read_bytes())
+    model, X = kept["model"], kept["X"]
+    np.testing.assert_allclose(model.predict(X), kept["predictions"], rtol=1e-5)
+    np.testing.assert_allclose(kept["many"].predict(X[:, :2]), kept["predictions of many"], rtol=1e-5)
+    assert len(kept["history"].rows) == 2
+    assert kept["history"]["accuracy"][-1] <= 1
+    steps = kept["optimizer"].steps
+    history = model.fit(
+        X, kept["ids"], optimizer=kept["optimizer"], callbacks=[kept["callback"]], **kept["options"]
+    )
+    assert kept["optimizer"].steps == 2 * steps
+    assert np.isfinite(history["loss"]).all()
+    for loss in kept["losses"]:
+        target = -np.ones((2, 2)) if isinstance(loss, nn.Hinge) else np.ones((2, 2))
+        if not isinstance(loss, nn.GaussianNLL):
+            assert np.isfinite(loss.value_and_grad(np.ones((2, 2)), target)[0]), loss
+    for other in kept["optimizers"]:
+        net = nn.Sequential([nn.Dense(1, 1)], rng=0)
+        net.fit([[0.0], [1.0]], [[1.0], [3.0]], loss=nn.MeanSquaredError(), optimizer=other, epochs=2)
+    assert kept["metrics"][0] is nn.accuracy
