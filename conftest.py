@@ -5,6 +5,7 @@ from importlib.util import find_spec
 
 #: Those that need a package are left out where it is not installed.
 NEEDED = {
+    "nnlite/exchange/onnx": "onnx",
     "nnlite/onnx": "onnx",
     "nnlite/plot": "matplotlib",
     "nnlite/sklearn": "sklearn",

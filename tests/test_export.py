@@ -11,66 +11,28 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from samples import LAYERS, again, draw
 
 import nnlite as nn
 from nnlite import layers
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError
+from nnlite.exchange.source.text import decimal
+from nnlite.exchange.source.to_numpy import MOST_DECIMALS
 from nnlite.export import to_c, to_numpy
-from nnlite.export.numpy_source import MOST_DECIMALS
-from nnlite.export.source import decimal
-from nnlite.export.words import WORDS
 from nnlite.table import TableEncoder
-
-#: Layers of each class, each of which makes 6 numbers of 6; the completeness test wants all classes.
-LAYERS = [
-    layers.Dense(6, 6),
-    layers.Dense(6, 6, bias=False),
-    layers.Dropout(0.5),
-    layers.ELU(1.5),
-    layers.Embedding((5, 3), 2, numeric=2),
-    layers.Embedding([], 2, numeric=6),
-    layers.Flatten((6,)),
-    layers.GELU(),
-    layers.GELU(approximate=True),
-    layers.LeakyReLU(0.1),
-    layers.LeakyReLU(-0.5),
-    layers.LogSoftmax(),
-    layers.ReLU(),
-    layers.SiLU(),
-    layers.Sigmoid(),
-    layers.Softmax(),
-    layers.Softplus(),
-    layers.Standardize(6),
-    layers.Step(),
-    layers.Tanh(),
-]
 
 each_layer = pytest.mark.parametrize("layer", LAYERS, ids=repr)
 both = pytest.mark.parametrize("export", [to_numpy, to_c])
 each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
 
 
-def test_every_layer_is_among_them_and_has_words():
-    found = {
-        getattr(layers, name)
-        for name in layers.__all__
-        if isinstance(getattr(layers, name), type) and issubclass(getattr(layers, name), nn.Layer)
-    } - {nn.Layer}
-    assert {type(layer) for layer in LAYERS} == found
-    assert set(WORDS) == found
-
-
-def again(layer):
-    return type(layer)(**layer.config())
-
-
 def data_for(layer, rng):
     """Draw rows that a layer takes: ordinary numbers, corners, and large ones."""
-    if isinstance(layer, layers.Embedding) and layer.categories:
-        return layer.draw_input(rng, (40, 4))
-    x = rng.normal(size=(40, 6)) * 3
-    x[0] = [0, -0.0, 1, -1, 60, -60]
-    x[1] = [1e-6, -1e-6, 500, -500, 1e4, -1e4]
+    x = draw(layer, rng, 40, width=6)
+    if not isinstance(layer, layers.Embedding):
+        x *= 3
+        x[0].flat = [0, -0.0, 1, -1, 60, -60]
+        x[1].flat = [1e-6, -1e-6, 500, -500, 1e4, -1e4]
     return x
 
 
@@ -80,7 +42,8 @@ def net_of(layer, dtype, rng):
     model = nn.Sequential([*sized, again(layer)], dtype=dtype, rng=0)
     model.params.values[...] = rng.normal(size=model.params.size)
     if isinstance(layer, layers.Standardize):
-        model.adapt(rng.normal(size=(50, 6)) * [1, 10, 100, 1e-3, 1, 1] + [0, 5, -50, 1, 0, 0])
+        scales = np.array([1, 10, 100, 1e-3])[: layer.features]
+        model.adapt((rng.normal(size=(50, layer.features)) + [0, 0.5, -5, 1e3][: layer.features]) * scales)
     return model
 
 
@@ -414,7 +377,8 @@ def test_nan_in_nan_out(compiler, tmp_path, rng):
     models, inputs = {}, {}
     for place, layer in enumerate(chosen):
         model = net_of(layer, np.float32, rng)
-        models[f"net{place}"], inputs[f"net{place}"] = model, np.full((1, 6), np.nan)
+        models[f"net{place}"] = model
+        inputs[f"net{place}"] = np.full((1, *(layer.input_shape or (6,))), np.nan)
     for name, found in run_c(compiler, tmp_path, models, inputs).items():
         assert np.isnan(found).all(), models[name]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from samples import LAYERS, PUBLIC, again, draw
 
-from nnlite import layers, losses
+from nnlite import losses
 from nnlite.errors import ShapeError
-from nnlite.initializers import Constant, HeNormal
+from nnlite.exchange.table import DESCRIPTIONS
 from nnlite.layers import (
     ELU,
     GELU,
@@ -17,10 +18,8 @@ from nnlite.layers import (
     Embedding,
     Flatten,
     Gradients,
-    Layer,
     LeakyReLU,
     LogSoftmax,
-    Parameter,
     ReLU,
     Sigmoid,
     SiLU,
@@ -52,55 +51,12 @@ from nnlite.testing.differences import measure_slopes, relative_error
 #: What the project promises for every gradient.
 TOLERANCE = 1e-7
 
-LAYERS = [
-    Dense(4, 3),
-    Dense(1, 1),
-    Dense(5, 5),
-    Dense(3, 4, bias=False),
-    Dense(4, 3, weight_initializer=HeNormal(), bias_initializer=Constant(0.5)),
-    Dropout(0.0),
-    Dropout(0.5),
-    Embedding(3, 2),
-    Embedding((4, 1, 3), 1, numeric=2),
-    Embedding((), 1, numeric=3),
-    Flatten((4,)),
-    Flatten((2, 3)),
-    Standardize(3),
-    ReLU(),
-    LeakyReLU(),
-    LeakyReLU(0.3),
-    LeakyReLU(-0.5),
-    LeakyReLU(1.5),
-    ELU(),
-    ELU(0.3),
-    ELU(2.0),
-    GELU(),
-    GELU(approximate=True),
-    SiLU(),
-    Sigmoid(),
-    Tanh(),
-    Softplus(),
-    Softmax(),
-    LogSoftmax(),
-    Step(),
-]
-
-#: Names in `nnlite.layers` that are no layers.
-NOT_LAYERS = {Context, Gradients, Layer, Parameter}
 NOT_LOSSES = {Loss, PointwiseLoss}
 
 
-def random_input(layer, rng, scale=1.0):
-    x = scale * rng.normal(size=(5, *(layer.input_shape or (4,))))
-    if isinstance(layer, Embedding):  # it takes numbers, and then ids
-        x[:, layer.numeric :] = layer.draw_input(rng, x.shape)[:, layer.numeric :]
-    return x
-
-
 def test_no_layer_is_forgotten():
-    public = {getattr(layers, name) for name in layers.__all__} - NOT_LAYERS
-    assert {type(layer) for layer in LAYERS} == public
-    assert all(issubclass(kind, Layer) for kind in public)
+    assert set(DESCRIPTIONS) == PUBLIC
+    assert all(type(make()) is cls for cls, known in DESCRIPTIONS.items() for make in known.samples)
 
 
 @pytest.mark.parametrize("replicas", [None, 3])
@@ -121,7 +77,9 @@ def test_layer_at_its_kink(layer):
 @pytest.mark.parametrize("scale", [0.01, 10.0])
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)
 def test_layer_on_small_and_large_inputs(layer, scale, rng):
-    x = random_input(layer, rng, scale)
+    x = draw(layer, rng)
+    if not isinstance(layer, Embedding):
+        x *= scale
     assert check_layer(layer, x, tolerance=TOLERANCE).largest_error <= TOLERANCE
 
 
@@ -335,8 +293,8 @@ def test_model_gradients_of_single_examples(problem):
 
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)
 def test_layer_gradients_of_single_examples(layer, rng):
-    model = Sequential([_copy_of(layer)], dtype=np.float64, rng=0)
-    x = random_input(layer, rng)
+    model = Sequential([again(layer)], dtype=np.float64, rng=0)
+    x = draw(layer, rng)
     model.adapt(x)
     ctx = model.context(rng=0, input_gradient=True)
     dy = rng.normal(size=model.forward(x, ctx).shape)
@@ -346,10 +304,6 @@ def test_layer_gradients_of_single_examples(layer, rng):
     model._forward(x[:, None], ctx)
     np.testing.assert_allclose(model._backward(dy[:, None], ctx)[:, 0], dx, rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(each.sum(axis=0), model.params.grads, rtol=1e-12, atol=1e-14)
-
-
-def _copy_of(layer):
-    return type(layer)(**layer.config())
 
 
 # What float32 must stand.
@@ -379,9 +333,9 @@ def test_activations_stay_finite_and_right_up_to_ten_thousand_in_float32(layer):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)
 def test_layer_keeps_the_dtype(layer, dtype, rng):
-    layer = _copy_of(layer)
+    layer = again(layer)
     layer._bind(Parameters(layer._specs.values(), dtype=dtype))
-    x = random_input(layer, rng).astype(dtype)
+    x = draw(layer, rng).astype(dtype)
     layer.adapt(x)
     ctx = Context(layer._grads, rng=rng)
     y = layer.forward(x, ctx)

@@ -8,10 +8,12 @@ import sys
 
 import numpy as np
 import pytest
+from samples import LAYERS, again
 
 import nnlite as nn
 from nnlite import layers
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError, ShapeError
+from nnlite.exchange.table import described
 from nnlite.interop import (
     from_keras_weights,
     from_torch_state_dict,
@@ -19,36 +21,13 @@ from nnlite.interop import (
     to_torch_state_dict,
 )
 
-#: For each layer the source of its twin, `t` being torch.nn and `k` keras.layers; None if there is none.
-TWINS = {
-    "Dense": (layers.Dense(4, 3), "t.Linear(4, 3)", "k.Dense(3)"),
-    "Dropout": (layers.Dropout(0.5), "t.Dropout(0.5)", "k.Dropout(0.5)"),
-    "ELU": (layers.ELU(1.5), "t.ELU(1.5)", "k.ELU(1.5)"),
-    "Embedding": (layers.Embedding(5, 3), "t.Embedding(5, 3)", "k.Embedding(5, 3)"),
-    "Flatten": (layers.Flatten((4,)), "t.Flatten()", "k.Flatten()"),
-    "GELU": (layers.GELU(), "t.GELU()", "k.Activation(keras.activations.gelu)"),
-    "LeakyReLU": (layers.LeakyReLU(0.1), "t.LeakyReLU(0.1)", "k.LeakyReLU(0.1)"),
-    "LogSoftmax": (layers.LogSoftmax(), "t.LogSoftmax(-1)", "k.Activation('log_softmax')"),
-    "ReLU": (layers.ReLU(), "t.ReLU()", "k.ReLU()"),
-    "SiLU": (layers.SiLU(), "t.SiLU()", "k.Activation('silu')"),
-    "Sigmoid": (layers.Sigmoid(), "t.Sigmoid()", "k.Activation('sigmoid')"),
-    "Softmax": (layers.Softmax(), "t.Softmax(-1)", "k.Softmax()"),
-    "Softplus": (layers.Softplus(), "t.Softplus()", "k.Activation('softplus')"),
-    "Standardize": (layers.Standardize(4), None, None),  # test_standardize_in_the_weights
-    "Step": (layers.Step(), None, None),  # neither library has it
-    "Tanh": (layers.Tanh(), "t.Tanh()", "k.Activation('tanh')"),
-}
-
-WITH_TWIN = [name for name, (_, theirs, _) in TWINS.items() if theirs]
-
-
-def test_every_layer_has_a_line():
-    found = {
-        name
-        for name in layers.__all__
-        if isinstance(getattr(layers, name), type) and issubclass(getattr(layers, name), nn.Layer)
-    }
-    assert found - {"Layer"} == set(TWINS)
+#: Layers that PyTorch and Keras have, and that take rows of 4 numbers, or ids.
+WITH_TWIN = [
+    layer
+    for layer in LAYERS
+    if described(layer).torch
+    and layer.input_shape in (None, (1,) if isinstance(layer, layers.Embedding) else (4,))
+]
 
 
 @pytest.fixture
@@ -62,18 +41,22 @@ def keras():
     return pytest.importorskip("keras")
 
 
-def net(name, dtype=np.float32):
+def net(layer, dtype=np.float32):
     """Make a net around a layer, with biases that are not zero."""
-    layer = TWINS[name][0].__class__(**TWINS[name][0].config())
-    first = [layer] if name == "Embedding" else [layers.Dense(4, 4), layer]
-    width = 3 if name in ("Embedding", "Dense") else 4
-    model = nn.Sequential([*first, layers.Dense(width, 2)], dtype=dtype, rng=0)
+    first = [] if isinstance(layer, layers.Embedding) else [layers.Dense(4, 4)]
+    width = layer.output_shape(layer.input_shape or (4,))[0]
+    model = nn.Sequential([*first, again(layer), layers.Dense(width, 2)], dtype=dtype, rng=0)
     model.params.values[...] = np.random.default_rng(1).normal(size=model.params.size)
     return model
 
 
-def rows_for(name, rng):
-    return rng.integers(0, 5, (20, 1)) if name == "Embedding" else rng.normal(size=(20, 4)).astype(np.float32)
+def rows_for(layer, rng):
+    """Draw what the net takes, and the same as the twin takes it."""
+    if isinstance(layer, layers.Embedding):
+        ids = rng.integers(0, 5, (20, 1))
+        return ids, ids[:, 0]
+    x = rng.normal(size=(20, 4)).astype(np.float32)
+    return x, x
 
 
 def assert_same(found, expected):
@@ -81,50 +64,50 @@ def assert_same(found, expected):
     assert np.abs(np.asarray(found) - expected).max() <= 1e-6 * scale
 
 
-def torch_net(torch, name, model):
+def torch_net(torch, layer, model):
     t = torch.nn
-    theirs = eval(TWINS[name][1], {"t": t})
-    first = [theirs] if name == "Embedding" else [t.Linear(4, 4), theirs]
-    return t.Sequential(*first, t.Linear(model[-1].in_features, 2)).eval()
+    theirs = eval(described(layer).torch(layer), {"t": t})
+    first = [] if isinstance(layer, layers.Embedding) else [t.Linear(4, 4)]
+    return t.Sequential(*first, theirs, t.Linear(model[-1].in_features, 2)).eval()
 
 
-@pytest.mark.parametrize("name", WITH_TWIN)
-def test_a_torch_net_of_the_same_shape_says_the_same(name, torch, rng):
-    model, x = net(name), rows_for(name, rng)
-    twin = torch_net(torch, name, model)
+@pytest.mark.parametrize("layer", WITH_TWIN, ids=repr)
+def test_a_torch_net_of_the_same_shape_says_the_same(layer, torch, rng):
+    model, (x, theirs) = net(layer), rows_for(layer, rng)
+    twin = torch_net(torch, layer, model)
     twin.load_state_dict(to_torch_state_dict(model))
     with torch.no_grad():
-        found = twin(torch.from_numpy(x[:, 0] if name == "Embedding" else x)).numpy()
+        found = twin(torch.from_numpy(theirs)).numpy()
     assert_same(found, model.predict(x))
 
 
-@pytest.mark.parametrize("name", WITH_TWIN)
-def test_the_weights_of_a_torch_net(name, torch, rng):
-    model, x = net(name), rows_for(name, rng)
+@pytest.mark.parametrize("layer", WITH_TWIN, ids=repr)
+def test_the_weights_of_a_torch_net(layer, torch, rng):
+    model, (x, theirs) = net(layer), rows_for(layer, rng)
     torch.manual_seed(0)
-    twin = torch_net(torch, name, model)
+    twin = torch_net(torch, layer, model)
     from_torch_state_dict(model, twin.state_dict())
     with torch.no_grad():
-        expected = twin(torch.from_numpy(x[:, 0] if name == "Embedding" else x)).numpy()
+        expected = twin(torch.from_numpy(theirs)).numpy()
     assert_same(model.predict(x), expected)
 
 
-def keras_net(keras, name, model):
+def keras_net(keras, layer, model):
     k = keras.layers
-    theirs = eval(TWINS[name][2], {"k": k, "keras": keras})
-    first = [keras.Input(()), theirs] if name == "Embedding" else [keras.Input((4,)), k.Dense(4), theirs]
-    return keras.Sequential([*first, k.Dense(2)])
+    theirs = eval(described(layer).keras(layer), {"k": k, "keras": keras})
+    is_table = isinstance(layer, layers.Embedding)
+    first = [keras.Input(())] if is_table else [keras.Input((4,)), k.Dense(4)]
+    return keras.Sequential([*first, theirs, k.Dense(2)])
 
 
 @pytest.mark.filterwarnings("ignore")  # what Keras warns of is its own affair
-@pytest.mark.parametrize("name", WITH_TWIN)
-def test_a_keras_net_of_the_same_shape_says_the_same(name, keras, rng):
-    model, x = net(name), rows_for(name, rng)
-    twin = keras_net(keras, name, model)
-    inputs = x[:, 0] if name == "Embedding" else x
+@pytest.mark.parametrize("layer", WITH_TWIN, ids=repr)
+def test_a_keras_net_of_the_same_shape_says_the_same(layer, keras, rng):
+    model, (x, theirs) = net(layer), rows_for(layer, rng)
+    twin = keras_net(keras, layer, model)
     twin.set_weights(to_keras_weights(model))
-    assert_same(keras.ops.convert_to_numpy(twin(inputs)), model.predict(x))
-    back = net(name)
+    assert_same(keras.ops.convert_to_numpy(twin(theirs)), model.predict(x))
+    back = net(layer)
     back.params.values[...] = 0
     from_keras_weights(back, twin.get_weights())
     assert (back.params.values == model.params.values).all()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from samples import LAYERS, again, draw
 
 import nnlite as nn
 
@@ -17,21 +18,6 @@ LOSSES = {
     "gaussian": (nn.GaussianNLL(), 4, lambda rng: rng.normal(size=(6, 2))),
     "hinge": (nn.Hinge(), 4, lambda rng: rng.choice([-1.0, 1.0], (6, 4))),
 }
-LAYERS = [
-    nn.Dense(4, 3),
-    nn.ReLU(),
-    nn.LeakyReLU(),
-    nn.ELU(),
-    nn.GELU(),
-    nn.GELU(approximate=True),
-    nn.SiLU(),
-    nn.Sigmoid(),
-    nn.Tanh(),
-    nn.Softplus(),
-    nn.Softmax(),
-    nn.LogSoftmax(),
-    nn.Step(),
-]
 
 
 def layouts(array):
@@ -58,12 +44,13 @@ def test_losses(case, rng):
 
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)
 def test_layers(layer, rng):
-    x = rng.normal(size=(6, 4))
-    model = nn.Sequential([type(layer)(**layer.config()), nn.Dense(*layer_widths(layer))], rng=0, dtype=float)
+    x = draw(layer, rng, 6)
+    model = nn.Sequential([again(layer)], rng=0, dtype=float)
+    model.adapt(x)
     results = []
     for array in (x, *layouts(x)):
         kept = array.copy()
-        ctx = model.context(input_gradient=True)
+        ctx = model.context(input_gradient=True, rng=0)
         y = model.forward(array, ctx)
         dx = model.backward(np.asfortranarray(np.cos(y)), ctx)
         results.append((y, dx, model.params.grads.copy()))
@@ -71,7 +58,3 @@ def test_layers(layer, rng):
     for other in results[1:]:
         for a, b in zip(results[0], other, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
-
-
-def layer_widths(layer):
-    return layer.output_shape((4,))[0], 2

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from samples import OF_FOUR
 
 import nnlite as nn
-from nnlite import layers, losses, per_example
+from nnlite import losses, per_example
 from nnlite.errors import ArgumentError, ShapeError
 from nnlite.testing.differences import measure_slopes, relative_error
-
-SHAPED = {
-    "Dense": lambda: nn.Dense(4, 4),
-    "Dropout": lambda: nn.Dropout(0.5),
-    "Embedding": lambda: layers.Embedding((), 1, numeric=4),  # ids come first: see test_embedding.py
-    "Flatten": lambda: nn.Flatten((4,)),
-    "Standardize": lambda: nn.Standardize(4),
-}
-LAYERS = sorted(
-    name for name in layers.__all__ if issubclass(getattr(layers, name), nn.Layer) and name != "Layer"
-)
 
 IDS = np.array([0, 2, 1, 1, 0])
 TARGETS = {
@@ -58,9 +48,9 @@ def batch_gradient(model, x, y, loss, weight=None):
 
 
 @each_count
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", OF_FOUR)
 def test_every_layer_against_a_loop(name, replicas, rng):
-    model = net(SHAPED.get(name, getattr(layers, name))(), replicas=replicas)
+    model = net(OF_FOUR[name](), replicas=replicas)
     x, y = rng.normal(size=(5, 3)), rng.normal(size=(5, 3))
     model.adapt(x)
     loss = nn.MeanSquaredError()
@@ -121,9 +111,9 @@ def test_images(replicas, rng):
 
 
 @each_count
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", OF_FOUR)
 def test_jacobian_against_central_differences(name, replicas, rng):
-    model = net(SHAPED.get(name, getattr(layers, name))(), replicas=replicas)
+    model = net(OF_FOUR[name](), replicas=replicas)
     x = rng.normal(size=(4, 3))
     model.adapt(x)
     found = model.jacobian(x)

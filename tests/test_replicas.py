@@ -7,30 +7,15 @@ import inspect
 
 import numpy as np
 import pytest
+from samples import OF_FOUR
 
 import nnlite as nn
-from nnlite import layers, losses, optimizers
+from nnlite import losses, optimizers
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.streams import Generators
 
 ROWS, FEATURES, OUTPUTS, REPLICAS = 22, 4, 3, 3
 SEEDS = [5, 6, 7]
-
-#: One way to make each public layer, behind a Dense layer of four outputs.
-LAYERS = {
-    "Dense": lambda: nn.Dense(4, 4),
-    "Dropout": lambda: nn.Dropout(0.3),
-    "Embedding": lambda: layers.Embedding((), 1, numeric=4),  # ids come first: see test_embedding.py
-    "Flatten": lambda: nn.Flatten((4,)),
-    "Standardize": lambda: nn.Standardize(4),
-    **{
-        name: getattr(layers, name)
-        for name in (
-            "ReLU", "LeakyReLU", "ELU", "GELU", "SiLU", "Sigmoid", "Tanh",
-            "Softplus", "Softmax", "LogSoftmax", "Step",
-        )
-    },
-}  # fmt: skip
 
 #: Each public loss, with targets for it.
 LOSSES = {
@@ -71,7 +56,6 @@ def public(module, base):
 
 
 def test_the_tables_are_complete():
-    assert set(LAYERS) == public(layers, nn.Layer)
     assert set(LOSSES) == public(losses, nn.Loss)
     assert set(OPTIMIZERS) == public(optimizers, nn.Optimizer)
 
@@ -147,9 +131,9 @@ def train(middle, kind, loss, optimizer, *, own, rng, metrics=(), callbacks=lamb
 
 
 @pytest.mark.parametrize("own", [False, True], ids=["shared", "own"])
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", OF_FOUR)
 def test_every_layer(name, own, rng):
-    train(LAYERS[name], "numbers", nn.MeanSquaredError(), OPTIMIZERS["SGD"], own=own, rng=rng)
+    train(OF_FOUR[name], "numbers", nn.MeanSquaredError(), OPTIMIZERS["SGD"], own=own, rng=rng)
 
 
 @pytest.mark.parametrize("own", [False, True], ids=["shared", "own"])
@@ -271,7 +255,13 @@ def test_one_seed_means_the_same_batches_for_all(rng):
 @pytest.mark.parametrize("own", [False, True], ids=["shared", "own"])
 def test_rows_in_order_and_a_noise_for_each(own, rng):
     train(
-        LAYERS["Dropout"], "ids", nn.SoftmaxCrossEntropy(), OPTIMIZERS["SGD"], own=own, rng=rng, shuffle=False
+        OF_FOUR["Dropout"],
+        "ids",
+        nn.SoftmaxCrossEntropy(),
+        OPTIMIZERS["SGD"],
+        own=own,
+        rng=rng,
+        shuffle=False,
     )
 
 

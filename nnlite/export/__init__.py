@@ -5,7 +5,7 @@
 them.
 """
 
-from nnlite.export.c_source import CSource, to_c
-from nnlite.export.numpy_source import NumpySource, to_numpy
+from nnlite.exchange.source.to_c import CSource, to_c
+from nnlite.exchange.source.to_numpy import NumpySource, to_numpy
 
 __all__ = ["CSource", "NumpySource", "to_c", "to_numpy"]

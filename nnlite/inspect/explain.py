@@ -13,8 +13,9 @@ from nnlite._typing import AnyArray, Array
 from nnlite.boundary import column_names
 from nnlite.checks import check_instance
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.exchange.checks import check_net
+from nnlite.exchange.table import described
 from nnlite.foreign import is_sparse
-from nnlite.handover import check_net
 from nnlite.identity import arguments
 from nnlite.inspect.clueless import clueless
 from nnlite.inspect.fog import look_ahead
@@ -24,7 +25,6 @@ from nnlite.inspect.recording import Step, make_step
 from nnlite.inspect.trace import StepTrace
 from nnlite.inspect.twin import Twin
 from nnlite.inspect.words import BEATS, describe_fog, describe_proof, describe_update
-from nnlite.layers.activations import __all__ as ACTIVATIONS
 from nnlite.layers.base import Layer
 from nnlite.layers.dense import Dense
 from nnlite.layers.embedding import Embedding
@@ -340,8 +340,9 @@ def _layer_step(step: Step, index: int, values: dict[str, list[Any]]) -> dict[st
 def _kind(layer: Layer, slope: Array | None) -> str:
     if isinstance(layer, Dense):
         return "dense"
-    if type(layer).__module__.startswith("nnlite.layers."):
-        return "activation" if type(layer).__name__ in ACTIVATIONS else "other"
+    known = described(layer)
+    if known is not None:
+        return "activation" if known.slope or known.bounds else "other"
     return (
         "activation" if slope is not None and not layer.parameter_names and not layer.stochastic else "other"
     )

@@ -11,7 +11,7 @@ import numpy as np
 from nnlite._typing import AnyArray, Array
 from nnlite.checks import check_integer
 from nnlite.errors import ArgumentError
-from nnlite.handover import check_net
+from nnlite.exchange.checks import check_net
 from nnlite.inspect.neighbours import TOO_FEW, Opinion, ask_neighbours
 from nnlite.losses import Loss
 from nnlite.model import Sequential

@@ -13,7 +13,7 @@ from nnlite.callbacks import Callback, TrainingState
 from nnlite.checks import check_integer, check_number, check_rng
 from nnlite.errors import ArgumentError, DivergenceError
 from nnlite.evaluation import score
-from nnlite.handover import check_net
+from nnlite.exchange.checks import check_net
 from nnlite.loop import _drawn_by
 from nnlite.losses import Loss
 from nnlite.model import PREDICT_ROWS, Sequential

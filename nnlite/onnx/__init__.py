@@ -36,8 +36,8 @@ Programs that run ONNX files have no Elu, Softplus and Erf for float64. The form
 the first two; Erf is computed in float32, so that GELU is exact to 7 digits there.
 """
 
-from nnlite.onnx.graph import Graph
-from nnlite.onnx.reading import load
-from nnlite.onnx.writing import export
+from nnlite.exchange.onnx.graph import Graph
+from nnlite.exchange.onnx.reading import load
+from nnlite.exchange.onnx.writing import export
 
 __all__ = ["Graph", "export", "load"]

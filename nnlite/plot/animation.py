@@ -14,8 +14,8 @@ import numpy as np
 from nnlite._typing import RNG, AnyArray, Array
 from nnlite.checks import check_integer, check_number
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.exchange.checks import check_net
 from nnlite.files import check_path, write_atomically
-from nnlite.handover import check_net
 from nnlite.losses import Loss
 from nnlite.model import Sequential
 from nnlite.plot.regions import Grid, Question, draw_answers, draw_points, make_grid, name_classes, settle

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnlite._typing import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.handover import check_net
+from nnlite.exchange.checks import check_net
 from nnlite.losses import Loss
 from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer

@@ -10,7 +10,7 @@ from nnlite._typing import Array
 from nnlite.assembly import follow_shapes
 from nnlite.checks import check_integer
 from nnlite.errors import ArgumentError
-from nnlite.handover import check_net
+from nnlite.exchange.checks import check_net
 from nnlite.layers.base import Layer
 from nnlite.layers.dense import Dense
 from nnlite.layers.embedding import Embedding

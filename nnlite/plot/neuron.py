@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnlite.errors import ArgumentError
-from nnlite.handover import check_net
+from nnlite.exchange.checks import check_net
 from nnlite.layers.base import Layer
 from nnlite.layers.dense import Dense
 from nnlite.model import Sequential

@@ -11,7 +11,7 @@ from nnlite._typing import AnyArray, Array
 from nnlite.boundary import column_names
 from nnlite.checks import check_bool, check_ids, check_integer, check_rows
 from nnlite.errors import ArgumentError, ShapeError
-from nnlite.handover import check_net
+from nnlite.exchange.checks import check_net
 from nnlite.layers import Dense
 from nnlite.losses import Loss
 from nnlite.model import Sequential

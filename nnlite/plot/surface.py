@@ -12,7 +12,8 @@ import numpy as np
 from nnlite._typing import RNG, AnyArray, Array
 from nnlite.checks import check_bool, check_integer, check_number, check_rng
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.handover import check_net
+from nnlite.exchange.checks import check_net
+from nnlite.exchange.table import described
 from nnlite.losses import Loss
 from nnlite.model import PREDICT_ROWS, Sequential
 from nnlite.parameters import Parameters
@@ -203,7 +204,7 @@ def losses_at(
 
 def _keeps_leading_axes(model: Sequential) -> bool:
     """Tell whether all layers are the package's, which tests hold to leaving replicas alone."""
-    return all(type(layer).__module__.startswith("nnlite.layers.") for layer in model.layers)
+    return all(described(layer) for layer in model.layers)
 
 
 def _at_once(model: Sequential, rows: int, points: int) -> int:

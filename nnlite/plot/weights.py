@@ -11,7 +11,7 @@ import numpy as np
 from nnlite._typing import Array
 from nnlite.checks import check_integer
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.handover import check_net
+from nnlite.exchange.checks import check_net
 from nnlite.layers.dense import Dense
 from nnlite.layers.flatten import Flatten
 from nnlite.model import Sequential

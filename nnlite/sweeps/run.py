@@ -14,8 +14,8 @@ from nnlite.arguments import explained
 from nnlite.callbacks import Callback
 from nnlite.checks import check_instance, check_integer, check_numbers, check_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.exchange.checks import check_net
 from nnlite.foreign import is_dask
-from nnlite.handover import check_net
 from nnlite.losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from nnlite.metrics import Metric
 from nnlite.model import Sequential

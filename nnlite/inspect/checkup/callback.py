@@ -12,7 +12,7 @@ from nnlite._typing import Array
 from nnlite.callbacks import Callback, TrainingState
 from nnlite.checks import check_bool, check_integer
 from nnlite.errors import calls_to_user
-from nnlite.handover import check_net
+from nnlite.exchange.checks import check_net
 from nnlite.history import History
 from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding
 from nnlite.inspect.checkup.examination import BEGINNING, END, MEANWHILE, admit, check_pair, examine

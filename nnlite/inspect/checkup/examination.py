@@ -12,8 +12,8 @@ from nnlite.boundary import column_names
 from nnlite.checks import check_bool, check_integer
 from nnlite.data import check_reiterable, is_maker, is_reiterable
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.exchange.checks import check_net
 from nnlite.foreign import is_frame, is_sparse
-from nnlite.handover import check_net
 from nnlite.history import History
 from nnlite.inspect.checkup import after, data, proof, rate, start, units
 from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlite._typing import Array
+from nnlite.exchange.table import described
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.given import take
 from nnlite.inspect.checkup.patient import Patient, Skip
@@ -137,5 +138,5 @@ def _suspects(model: Sequential, index: int) -> str:
     learning = (i for i in range(index + 1, len(model)) if model.layers[i].parameter_names)
     behind = next(learning, len(model) - 1)
     between = [(i, model.layers[i]) for i in range(index, behind + 1)]
-    own = [(i, layer) for i, layer in between if not type(layer).__module__.startswith("nnlite.layers.")]
+    own = [(i, layer) for i, layer in between if described(layer) is None]
     return " or ".join(f"layer {i} {layer}" for i, layer in own or between)

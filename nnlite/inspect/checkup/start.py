@@ -11,23 +11,13 @@ import numpy as np
 
 from nnlite._typing import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.exchange.table import described
 from nnlite.inspect.checkup.baseline import best_constant
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.given import Data, take
 from nnlite.inspect.checkup.patient import NO_WAY, Patient, Skip, measured_loss
 from nnlite.layers import (
-    ELU,
-    GELU,
     Dense,
-    Layer,
-    LogSoftmax,
-    ReLU,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Step,
-    Tanh,
 )
 from nnlite.losses import (
     GaussianNLL,
@@ -73,46 +63,14 @@ BY_HEART = 0.95
 HALF_LEARNED = 0.5
 HARDLY_LEARNED = 0.1
 
-#: Layers whose answers have limits, whatever they are given.
-_LIMITED = (ELU, GELU, ReLU, Sigmoid, SiLU, Softplus, Step, Tanh)
-
-
-def output_range(layer: Layer) -> tuple[float, float]:
-    """Return the lowest and the highest answer of a layer, measured.
-
-    Parameters
-    ----------
-    layer : Layer
-        The last of a model.
-
-    Returns
-    -------
-    low, high : float
-        Infinite where there is no limit.
-
-    Examples
-    --------
-    >>> output_range(Tanh()), output_range(Dense(2, 1))
-    ((-1.0, 1.0), (-inf, inf))
-    """
-    if isinstance(layer, Softmax):
-        return 0.0, 1.0
-    if isinstance(layer, LogSoftmax):
-        return -math.inf, 0.0
-    if type(layer) not in _LIMITED:
-        return -math.inf, math.inf
-    reach = 40.0  # where exp(-reach) is below the accuracy of float64
-    answers = layer.forward(np.linspace(-reach, reach, 4001)[:, None])
-    low, high = float(answers.min()), float(answers.max())
-    return low, math.inf if high > reach / 2 else high
-
 
 def last_layer(p: Patient) -> Iterator[Finding]:
     """Compare what the last layer can answer with what the loss wants."""
     y = p.targets
     last = p.model.layers[-1]
     place = f"layer {len(p.model) - 1} {last}"
-    low, high = output_range(last)
+    known = described(last)
+    low, high = known.bounds(last) if known and known.bounds else (-math.inf, math.inf)
     if p.loss.from_logits:
         yield from _bounded_logits(p, place, low, high)
         return

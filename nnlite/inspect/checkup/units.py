@@ -8,16 +8,11 @@ from typing import Any
 import numpy as np
 
 from nnlite._typing import Array
+from nnlite.exchange.table import described
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import Patient, Skip
-from nnlite.layers import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 
 __all__ = ["gradients", "units"]
-
-#: Activations that work on each number alone, whose slope so can be read off `backward`, with their largest
-#: slope.
-_SLOPES = {ReLU: 1.0, LeakyReLU: 1.0, ELU: 1.0, GELU: 1.0, SiLU: 1.0, Softplus: 1.0, Tanh: 1.0, Sigmoid: 0.25}
-_TWO_SIDED = (Tanh, Sigmoid)
 
 #: A slope below this part of the largest one passes nothing on. ReLU's is 0, that of ELU or GELU nearly.
 DEAD = 1e-6
@@ -52,11 +47,12 @@ def units(p: Patient) -> Iterator[Finding]:
     stuck: list[dict[str, Any]] = []
     for index, slopes in sorted(p.passage.slopes.items()):
         layer = p.model.layers[index]
-        if type(layer) not in _SLOPES:
+        known = described(layer)
+        if known is None or known.slope is None:
             continue
-        flat = np.abs(slopes).reshape(-1, slopes.shape[-1]) / _SLOPES[type(layer)]
+        flat = np.abs(slopes).reshape(-1, slopes.shape[-1]) / known.slope
         width = flat.shape[1]
-        if isinstance(layer, _TWO_SIDED):
+        if known.flat_on_both_sides:
             counts = int(((flat < FLAT).mean(axis=0) >= STUCK_ROWS).sum())
             share = float((flat < FLAT).mean())
             stuck.append(

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlite.errors import ArgumentError
+from nnlite.exchange.onnx.graph import Graph
 from nnlite.files import short
-from nnlite.onnx.graph import Graph
 from nnlite.table import CategoricalColumn, NumericColumn, TableEncoder
 
 __all__ = ["Column", "describe", "write"]

@@ -13,13 +13,13 @@ import numpy as np
 from nnlite._typing import AnyArray
 from nnlite._version import __version__
 from nnlite.errors import ArgumentError
-from nnlite.export.numpy_layers import HELPERS, WRITERS
-from nnlite.export.numpy_table import write_encoder
-from nnlite.export.source import (
+from nnlite.exchange.checks import check_custom
+from nnlite.exchange.description import SourceWriter
+from nnlite.exchange.source.table import write_encoder
+from nnlite.exchange.source.text import (
     WIDTH,
     Source,
     Step,
-    Writer,
     check_model,
     decimal,
     on_one_line,
@@ -28,12 +28,27 @@ from nnlite.export.source import (
     write_layer,
     write_out,
 )
-from nnlite.export.words import WORDS
-from nnlite.handover import check_custom
+from nnlite.exchange.table import DESCRIPTIONS, described
 from nnlite.layers import Layer
 from nnlite.model import Sequential
 
 __all__ = ["NumpySource", "to_numpy"]
+
+#: Functions that some layers need: what goes into the source, by name.
+HELPERS = {
+    "sigmoid": '''\
+def sigmoid(x):
+    """Squash numbers into (0, 1): 1 / (1 + exp(-x)), written so that exp never overflows."""
+    e = np.exp(-np.abs(x))
+    return np.where(x < 0, e, 1) / (1 + e)
+''',
+    "chance_below": '''\
+def chance_below(x):
+    """Return the chance that a standard normal number is below x."""
+    chance = np.vectorize(lambda number: 0.5 * math.erfc(-number * math.sqrt(0.5)), otypes=[float])
+    return chance(x).astype(x.dtype)
+''',
+}
 
 #: Arrays with more numbers than this are no reading: they are packed.
 MOST_DECIMALS = 1000
@@ -160,7 +175,7 @@ def to_numpy(
     model: Sequential,
     path: str | PathLike[str] | None = None,
     *,
-    custom: Mapping[type[Layer], Writer] | None = None,
+    custom: Mapping[type[Layer], SourceWriter] | None = None,
 ) -> str:
     """Write a model as Python source with a function ``predict(x)`` that needs only NumPy.
 
@@ -220,7 +235,7 @@ def to_numpy(
     """
     where = "to_numpy"
     check_model(where, model)
-    writers = WRITERS | check_custom(where, custom)
+    writers = {cls: one.numpy for cls, one in DESCRIPTIONS.items()} | check_custom(where, custom)
     source = NumpySource(where, model.params.dtype)
     body = []
     for step in steps(model):
@@ -244,9 +259,9 @@ def to_numpy(
 
 
 def _comment(step: Step) -> list[str]:
-    words = WORDS.get(type(step.layer))
+    known = described(step.layer)
     shape = "" if step.behind is None else f" -> {_with_batch(step.behind)}"
-    text = f"layer {step.place}, {on_one_line(step.layer)}{f': {words}' if words else ''}{shape}"
+    text = f"layer {step.place}, {on_one_line(step.layer)}{f': {known.words}' if known else ''}{shape}"
     return textwrap.wrap(
         text,
         WIDTH - 4,

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nnlite._typing import AnyArray
 from nnlite.assembly import follow_shapes
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError
+from nnlite.exchange.checks import check_encoder, check_single
+from nnlite.exchange.description import SourceWriter
 from nnlite.files import check_path, write_atomically
-from nnlite.handover import check_encoder, check_single
 from nnlite.layers import Layer
 from nnlite.model import Sequential
 
 __all__ = [
     "Source",
     "Step",
-    "Writer",
     "check_model",
     "decimal",
     "on_one_line",
@@ -28,9 +28,6 @@ __all__ = [
     "write_layer",
     "write_out",
 ]
-
-#: Takes a layer and the source that is being written; returns the lines that compute the layer.
-Writer: TypeAlias = Callable[[Any, Any], "str | list[str]"]
 
 #: Longest line that is written, where it can be broken.
 WIDTH = 100
@@ -177,7 +174,7 @@ def steps(model: Sequential) -> list[Step]:
     return [Step(*each) for each in zip(range(len(before)), model.layers, before, behind, strict=True)]
 
 
-def write_layer(step: Step, source: Source, writers: Mapping[type[Layer], Writer]) -> list[str]:
+def write_layer(step: Step, source: Source, writers: Mapping[type[Layer], SourceWriter]) -> list[str]:
     """Let the function for a layer write its lines.
 
     Parameters

@@ -15,14 +15,13 @@ import numpy as np
 from nnlite._typing import Array
 from nnlite.checks import check_bool, check_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError, ShapeError
-from nnlite.handover import check_single, warn_of_rounding
-from nnlite.layers import Dense, Embedding, Layer, Standardize
+from nnlite.exchange.checks import check_single, warn_of_rounding
+from nnlite.exchange.description import Description
+from nnlite.exchange.table import DESCRIPTIONS
+from nnlite.layers import Dense, Layer, Standardize
 from nnlite.model import Sequential
 
 __all__ = ["from_keras_weights", "from_torch_state_dict", "to_keras_weights", "to_torch_state_dict"]
-
-#: What PyTorch calls the parameters of a layer. Those of a layer of the user's own keep their names.
-_TORCH_NAMES = {"W": "weight", "b": "bias"}
 
 
 def to_torch_state_dict(
@@ -248,13 +247,19 @@ class _Slot(NamedTuple):
         return f"{self.place}.{self.parameter}"
 
     @property
+    def known(self) -> Description | None:
+        """What the layer is, or what it inherits from; of one of the user's own nothing is known."""
+        kinds = type(self.layer).__mro__
+        return next((DESCRIPTIONS[kind] for kind in kinds if kind in DESCRIPTIONS), None)
+
+    @property
     def torch_key(self) -> str:
-        names = _TORCH_NAMES if isinstance(self.layer, Dense | Embedding) else {}
+        names = self.known.torch_names if self.known else {}
         return f"{self.place}.{names.get(self.parameter, self.parameter)}"
 
     def turned(self, array: Array) -> Array:
         """Change between nnlite's layout and PyTorch's, either way."""
-        return array.T if isinstance(self.layer, Dense) and self.parameter == "W" else array
+        return array.T if self.known and self.parameter in self.known.torch_transposed else array
 
 
 def _slots(model: Sequential) -> Iterator[_Slot]:

@@ -13,12 +13,12 @@ import numpy as np
 
 from nnlite._version import __version__
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.export.c_layers import WRITERS
-from nnlite.export.source import (
+from nnlite.exchange.checks import check_custom, warn_of_rounding
+from nnlite.exchange.description import SourceWriter
+from nnlite.exchange.source.text import (
     WIDTH,
     Source,
     Step,
-    Writer,
     check_model,
     decimal,
     on_one_line,
@@ -27,8 +27,7 @@ from nnlite.export.source import (
     write_layer,
     write_out,
 )
-from nnlite.export.words import WORDS
-from nnlite.handover import check_custom, warn_of_rounding
+from nnlite.exchange.table import DESCRIPTIONS, described
 from nnlite.layers import Layer
 from nnlite.model import Sequential
 from nnlite.table import CategoricalColumn, NumericColumn
@@ -256,7 +255,7 @@ def to_c(
     path: str | PathLike[str] | None = None,
     *,
     name: str = "net",
-    custom: Mapping[type[Layer], Writer] | None = None,
+    custom: Mapping[type[Layer], SourceWriter] | None = None,
 ) -> str:
     """Write a model as a C99 header with a function that computes one row.
 
@@ -324,7 +323,7 @@ def to_c(
     check_model(where, model)
     warn_of_rounding(where, model)
     source = CSource(where, model.params.dtype, _check_name(f"{where}(name=)", name))
-    writers = WRITERS | check_custom(where, custom)
+    writers = {cls: one.c for cls, one in DESCRIPTIONS.items()} | check_custom(where, custom)
     body = []
     layers = steps(model)
     for step in layers:
@@ -395,8 +394,8 @@ def _head(model: Sequential, layers: Sequence[Step], source: CSource) -> list[st
 def _table_of_layers(layers: Sequence[Step]) -> list[str]:
     lines = []
     for step in layers:
-        words = WORDS.get(type(step.layer))
-        text = f"{on_one_line(step.layer)}{f': {words}' if words else ''}"
+        known = described(step.layer)
+        text = f"{on_one_line(step.layer)}{f': {known.words}' if known else ''}"
         lines += _wrapped(f"{step.place:3}  ", f"{_comment(text)} -> {math.prod(step.behind or ())}")
     return lines
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnlite.onnx.package import import_onnx
+from nnlite.exchange.onnx.package import import_onnx
 
 __all__ = ["Graph"]
 

@@ -11,30 +11,13 @@ import numpy as np
 
 from nnlite._typing import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError
+from nnlite.exchange.onnx.package import import_onnx
+from nnlite.exchange.onnx.parsing import DAMAGED, INPUT, NOT_SUPPORTED, Parsed, cannot_bring_back, cut, parse
+from nnlite.exchange.onnx.patterns import Value, find, shortest
+from nnlite.exchange.table import DESCRIPTIONS
 from nnlite.files import check_path, parse_json
-from nnlite.layers import (
-    ELU,
-    GELU,
-    Dense,
-    Dropout,
-    Flatten,
-    Layer,
-    LeakyReLU,
-    LogSoftmax,
-    ReLU,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Standardize,
-    Step,
-    Tanh,
-)
+from nnlite.layers import Dense, Dropout, Flatten, Layer, LogSoftmax, Softmax, Standardize
 from nnlite.model import Sequential
-from nnlite.onnx import patterns
-from nnlite.onnx.package import import_onnx
-from nnlite.onnx.parsing import DAMAGED, INPUT, NOT_SUPPORTED, Parsed, cannot_bring_back, cut, parse
-from nnlite.onnx.patterns import Value, find
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -245,54 +228,28 @@ def _dropouts(*values: Value) -> Iterator[Part]:
     """Give the dropout of some results: doing nothing in prediction, it follows the layer of them all."""
     for value in values:
         for rate in reversed(value.dropout):
-            yield Part(value, value, _just(Dropout(_shortest(rate))))
+            yield Part(value, value, _just(Dropout(shortest(rate))))
 
 
 def _just(layer: Layer | None) -> Maker:
     return lambda _: Made(layer, {})
 
 
-#: Layers that are written as several nodes, and how they are made of the numbers that were found.
-_FORMULAS: list[tuple[Any, Callable[[dict[str, Any]], Layer]]] = [
-    (patterns.SILU, lambda _: SiLU()),
-    (patterns.GELU, lambda _: GELU()),
-    (patterns.GELU_TANH, lambda _: GELU(approximate=True)),
-    (patterns.STEP, lambda _: Step()),
-    (patterns.LEAKY_RELU, lambda found: LeakyReLU(found.get("slope", 1.0))),
-    (patterns.ELU, lambda found: ELU(found.get("alpha", 1.0))),
-    (patterns.SOFTPLUS, lambda _: Softplus()),
-]
-
-
 def _formula(value: Value) -> Part | None:
     """Recognize a layer that is written as several nodes."""
-    for pattern, layer in _FORMULAS:
-        found = find(pattern, value)
-        if found is not None:
-            return Part(value, found["x"], _just(layer(found)))
+    for known in DESCRIPTIONS.values():
+        for pattern, layer in known.onnx_formulas:
+            found = find(pattern, value)
+            if found is not None:
+                return Part(value, found["x"], _just(layer(found)))
     return None
 
 
 #: Layers that are one node, and how they are made of its attributes.
 _NODES: dict[str, Callable[[dict[str, Any]], Layer | None]] = {
     "Cast": lambda _: None,
-    "Elu": lambda attributes: ELU(_shortest(attributes.get("alpha", 1.0))),
-    "Gelu": lambda attributes: GELU(approximate=_approximate(attributes)),
-    "LeakyRelu": lambda attributes: LeakyReLU(_shortest(attributes.get("alpha", 0.01))),
-    "Relu": lambda _: ReLU(),
-    "Sigmoid": lambda _: Sigmoid(),
-    "Softplus": lambda _: Softplus(),
-    "Tanh": lambda _: Tanh(),
+    **{op: make for known in DESCRIPTIONS.values() for op, make in known.onnx_nodes.items()},
 }
-
-
-def _shortest(number: float) -> float:
-    """Return a number that is kept as float32 as it was written: 0.01 for 0.009999999776."""
-    return float(str(np.float32(number)))
-
-
-def _approximate(attributes: dict[str, Any]) -> bool:
-    return {b"none": False, b"tanh": True}[attributes.get("approximate", b"none")]
 
 
 def _single(value: Value, parsed: Parsed) -> Part:

@@ -10,10 +10,10 @@ import numpy as np
 
 from nnlite._typing import AnyArray
 from nnlite.errors import ModelFileError
+from nnlite.exchange.onnx.noops import ROWS, left_out, shape_of, type_of
+from nnlite.exchange.onnx.patterns import Value
+from nnlite.exchange.onnx.wire import count_entries
 from nnlite.files import short
-from nnlite.onnx.noops import ROWS, left_out, shape_of, type_of
-from nnlite.onnx.patterns import Value
-from nnlite.onnx.wire import count_entries
 
 __all__ = ["DAMAGED", "INPUT", "NOT_SUPPORTED", "Parsed", "cannot_bring_back", "cut", "parse"]
 

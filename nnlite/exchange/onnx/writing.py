@@ -13,14 +13,15 @@ import numpy as np
 from nnlite._version import __version__
 from nnlite.checks import check_integer
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError
+from nnlite.exchange.checks import check_custom, check_encoder, check_single, warn_of_rounding
+from nnlite.exchange.description import OnnxWriter
+from nnlite.exchange.onnx.columns import Column, describe, write
+from nnlite.exchange.onnx.graph import Graph
+from nnlite.exchange.onnx.package import import_onnx
+from nnlite.exchange.table import DESCRIPTIONS
 from nnlite.files import check_path, write_atomically
-from nnlite.handover import check_custom, check_encoder, check_single, warn_of_rounding
 from nnlite.layers import Layer
 from nnlite.model import Sequential
-from nnlite.onnx.columns import Column, describe, write
-from nnlite.onnx.graph import Graph
-from nnlite.onnx.nodes import WRITERS, Writer
-from nnlite.onnx.package import import_onnx
 
 __all__ = ["export"]
 
@@ -38,7 +39,7 @@ def export(
     *,
     opset: int = OPSET,
     classes: Sequence[str | int] | None = None,
-    custom: Mapping[type[Layer], Writer] | None = None,
+    custom: Mapping[type[Layer], OnnxWriter] | None = None,
 ) -> None:
     """Write a model as an ONNX file, which other programs run.
 
@@ -116,7 +117,7 @@ def export(
     onnx = import_onnx(where)
     opset = _check_opset(where, opset, onnx)
     metadata = {"nnlite_version": __version__, **_notes(where, model, classes)}
-    writers = WRITERS | check_custom(where, custom)
+    writers = {cls: one.onnx for cls, one in DESCRIPTIONS.items()} | check_custom(where, custom)
     content = _make(where, model, opset, metadata, writers, onnx).SerializeToString()
     write_atomically(target, content, where=where)
 
@@ -126,7 +127,7 @@ def _make(
     model: Sequential,
     opset: int,
     metadata: dict[str, Any],
-    writers: Mapping[type[Layer], Writer],
+    writers: Mapping[type[Layer], OnnxWriter],
     onnx: ModuleType,
 ) -> Any:
     """Build the file in memory, and have it checked."""
@@ -178,7 +179,7 @@ def _make(
 
 
 def _write_layer(
-    where: str, layer: Layer, x: str, graph: Graph, writers: Mapping[type[Layer], Writer]
+    where: str, layer: Layer, x: str, graph: Graph, writers: Mapping[type[Layer], OnnxWriter]
 ) -> str:
     writer = writers.get(type(layer))  # of that very class: a subclass computes something else
     name = type(layer).__name__

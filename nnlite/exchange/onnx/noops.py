@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from nnlite.onnx.patterns import Value
+from nnlite.exchange.onnx.patterns import Value
 
 __all__ = ["ROWS", "TensorShape", "left_out", "shape_of", "type_of"]
 

@@ -9,9 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from nnlite._typing import AnyArray
-from nnlite.onnx.nodes import CUBIC, TANH_SCALE
 
-__all__ = ["ELU", "GELU", "GELU_TANH", "LEAKY_RELU", "SILU", "SOFTPLUS", "STEP", "Value", "find"]
+__all__ = ["Pattern", "Value", "find", "shortest"]
 
 
 class Value:
@@ -28,7 +27,7 @@ class Value:
     place : str
         Names the node in messages.
     shape : tuple of int or None
-        Of all rows; see `nnlite.onnx.noops`. None if it is not known.
+        Of all rows; see `nnlite.exchange.onnx.noops`. None if it is not known.
     dtype : dtype or None
         None if it is not known.
 
@@ -126,31 +125,21 @@ def _match_all(
         yield from _match_all(patterns[1:], values[1:], first)
 
 
-def _times_gate(gate: Pattern) -> list[Any]:
-    """Return the three ways to multiply x, the gate and 1/2."""
-    return [
-        ("Mul", "x", ("Mul", 0.5, gate)),
-        ("Mul", 0.5, ("Mul", "x", gate)),
-        ("Mul", gate, ("Mul", 0.5, "x")),
-    ]
+def shortest(number: float) -> float:
+    """Return a number that is kept as float32 as it was written.
 
+    Parameters
+    ----------
+    number : float
+        That of a node.
 
-_CUBE = [("Pow", "x", 3.0), ("Mul", "x", ("Mul", "x", "x"))]
+    Returns
+    -------
+    float
 
-SILU: Pattern = ("Mul", "x", ("Sigmoid", "x"))
-_SCALED = [("Mul", "x", math.sqrt(0.5)), ("Div", "x", math.sqrt(2.0))]
-_ERF = ("Erf", [*_SCALED, ("Cast", _SCALED)])  # which has no float64 form, so it may stand between casts
-GELU: Pattern = _times_gate(("Add", 1.0, [_ERF, ("Cast", _ERF)]))
-GELU_TANH: Pattern = _times_gate(
-    ("Add", 1.0, ("Tanh", ("Mul", TANH_SCALE, ("Add", "x", ("Mul", CUBIC, _CUBE)))))
-)
-_IS_POSITIVE: Pattern = ("Greater", "x", 0.0)
-STEP: Pattern = ("Cast", _IS_POSITIVE)
-# A factor of 1 has been left out.
-LEAKY_RELU: Pattern = ("Where", _IS_POSITIVE, "x", [("Mul", "x", "slope"), "x"])
-_GROWTH: Pattern = ("Sub", ("Exp", ("Min", "x", 0.0)), 1.0)
-ELU: Pattern = ("Where", _IS_POSITIVE, "x", [("Mul", _GROWTH, "alpha"), _GROWTH])
-SOFTPLUS: Pattern = [
-    ("Add", ("Max", "x", 0.0), ("Log", ("Add", ("Exp", ("Neg", ("Abs", "x"))), 1.0))),
-    ("Where", ("Greater", "x", 20.0), "x", ("Softplus", "x")),  # PyTorch; above 20 both are x
-]
+    Examples
+    --------
+    >>> shortest(0.009999999776482582)
+    0.01
+    """
+    return float(str(np.float32(number)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from nnlite.export.source import WIDTH, wrap
+from nnlite.exchange.source.text import WIDTH, wrap
 from nnlite.table import CategoricalColumn, NumericColumn, TableEncoder
 
 __all__ = ["write_encoder"]

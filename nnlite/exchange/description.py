@@ -1,0 +1,163 @@
+"""What a layer is elsewhere: all that other formats, and those who explain, need to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from nnlite.exchange.onnx.graph import Graph
+from nnlite.exchange.onnx.patterns import Pattern
+from nnlite.layers import Layer
+
+__all__ = ["Description", "OnnxWriter", "SourceWriter", "each", "lines", "measured", "node", "nothing"]
+
+#: Takes a layer, the name of its input and the graph; returns the name of its output.
+OnnxWriter: TypeAlias = Callable[[Any, str, Graph], str]
+#: Takes a layer and the source that is being written; returns the lines that compute the layer.
+SourceWriter: TypeAlias = Callable[[Any, Any], "str | list[str]"]
+
+
+class Description(NamedTuple):
+    """One layer, as it is in other formats and libraries; `nnlite.exchange.table` has those of all layers.
+
+    Parameters
+    ----------
+    layer : type
+        The class. What is said here is true of it alone, not of its subclasses.
+    words : str
+        What it does: the part of a sentence that stands beside it in exported source.
+    samples : tuple of callable () -> Layer
+        Make one of each kind that is worth a test: with each argument that changes what is computed
+        or written. Those that take any width are made for rows of 4.
+    onnx : callable (layer, x, graph) -> str
+        Adds its nodes to a graph, and returns the name of its output.
+    numpy, c : callable (layer, source) -> list of str
+        Write the lines that compute it.
+    onnx_nodes : dict of str to callable (attributes) -> Layer or None
+        Operators that are this layer, by what makes it of the attributes of the node.
+    onnx_formulas : tuple of (pattern, callable (found) -> Layer)
+        Several nodes that are this layer, and what makes it of the numbers that were found in them.
+    torch, keras : callable (layer) -> str, optional
+        Python source of its twin, ``t`` being ``torch.nn`` and ``k`` ``keras.layers``. None if the
+        library has none that does the same.
+    torch_names : dict of str to str
+        What PyTorch calls its parameters.
+    torch_transposed : frozenset of str
+        Parameters of which PyTorch has the transpose.
+    slope : float, optional
+        Of an activation that works on each number alone: its largest slope.
+    flat_on_both_sides : bool
+        True if its slope comes down to 0 for large numbers of either sign.
+    bounds : callable (layer) -> (float, float), optional
+        Say the lowest and the highest answer, whatever it is given; None if there is neither.
+    """
+
+    layer: type[Layer]
+    words: str
+    samples: tuple[Callable[[], Layer], ...]
+    onnx: OnnxWriter
+    numpy: SourceWriter
+    c: SourceWriter
+    onnx_nodes: Mapping[str, Callable[[dict[str, Any]], Layer | None]] = {}
+    onnx_formulas: tuple[tuple[Pattern, Callable[[dict[str, Any]], Layer]], ...] = ()
+    torch: Callable[[Any], str] | None = None
+    keras: Callable[[Any], str] | None = None
+    torch_names: Mapping[str, str] = {}
+    torch_transposed: frozenset[str] = frozenset()
+    slope: float | None = None
+    flat_on_both_sides: bool = False
+    bounds: Callable[[Any], tuple[float, float]] | None = None
+
+
+# Ways to say the simple things.
+
+
+def node(op: str, **attributes: Any) -> OnnxWriter:
+    """Say that one node of ONNX, without arguments of the layer, does what the layer does.
+
+    Parameters
+    ----------
+    op : str
+        Its operator.
+    **attributes : object
+        Of the node.
+
+    Returns
+    -------
+    callable (layer, x, graph) -> str
+    """
+    return lambda _layer, x, graph: graph.node(op, x, **attributes)
+
+
+def lines(*code: str) -> SourceWriter:
+    """Say that the same lines of NumPy compute every layer of the class; they make of ``x`` the next ``x``.
+
+    Parameters
+    ----------
+    *code : str
+        The lines.
+
+    Returns
+    -------
+    callable (layer, source) -> list of str
+    """
+    return lambda _layer, _source: list(code)
+
+
+def each(expression: str) -> SourceWriter:
+    """Say that an expression of C computes every number alone, which is called ``v`` in it.
+
+    Parameters
+    ----------
+    expression : str
+        ``[0.5]`` is a number and ``<exp>`` a function of ``math.h``, each to be written as the
+        dtype has it. Comparisons are to be such that NaN stays NaN.
+
+    Returns
+    -------
+    callable (layer, source) -> list of str
+    """
+    return lambda _layer, source: source.each(expression)
+
+
+def nothing(_layer: Layer, x: str, _graph: Graph) -> str:
+    """Add no node: the output is the input.
+
+    Parameters
+    ----------
+    x : str
+        Name of the input.
+
+    Returns
+    -------
+    str
+        The same.
+    """
+    return x
+
+
+def measured(layer: Layer) -> tuple[float, float]:
+    """Measure the lowest and the highest answer of an activation that works on each number alone.
+
+    Parameters
+    ----------
+    layer : Layer
+        One with a limit on one side at least.
+
+    Returns
+    -------
+    low, high : float
+        `high` is infinite where large numbers pass.
+
+    Examples
+    --------
+    >>> from nnlite.layers import ELU
+    >>> measured(ELU(0.5))
+    (-0.5, inf)
+    """
+    reach = 40.0  # where exp(-reach) is below the accuracy of float64
+    answers = layer.forward(np.linspace(-reach, reach, 4001)[:, None])
+    low, high = float(answers.min()), float(answers.max())
+    return low, float("inf") if high > reach / 2 else high

@@ -1,0 +1,1 @@
+"""What each layer is elsewhere: a file for each file of layers."""

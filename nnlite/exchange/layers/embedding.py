@@ -1,0 +1,113 @@
+"""Embedding, elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nnlite.exchange.description import Description
+from nnlite.exchange.onnx.graph import Graph
+from nnlite.layers import Embedding
+
+__all__ = ["DESCRIPTIONS"]
+
+
+def _onnx(layer: Embedding, x: str, graph: Graph) -> str:
+    if not layer.categories:
+        return x
+    columns = len(layer.categories)
+    width = graph.constant([layer.numeric], name="numeric")
+    end = graph.constant([layer.numeric + columns], name="columns")
+    axis = graph.constant([1], name="axis")
+    ids = graph.node("Round", graph.node("Slice", x, width, end, axis))
+    # An id that is none must not reach the rows of another column: it becomes a row that is not there,
+    # which Gather refuses.
+    low = graph.node("GreaterOrEqual", ids, graph.constant(0.0, name="first"))
+    high = graph.node("LessOrEqual", ids, graph.constant(np.subtract(layer.categories, 1.0), name="last"))
+    offsets = np.cumsum((0, *layer.categories))
+    rows = graph.node("Add", graph.cast(ids, np.int64), graph.constant(offsets[:-1], name="offsets"))
+    fits = graph.node("And", low, high)
+    rows = graph.node("Where", fits, rows, graph.constant(offsets[-1], name="no_row"))
+    found = graph.node("Gather", graph.constant(layer.W, name="W"), rows, axis=0)
+    found = graph.node("Reshape", found, graph.constant([-1, columns * layer.features], name="shape"))
+    if not layer.numeric:
+        return found
+    numbers = graph.node("Slice", x, graph.constant([0], name="start"), width, axis)
+    return graph.node("Concat", numbers, found, axis=1)
+
+
+def _numpy(layer: Embedding, source: Any) -> list[str]:
+    if not layer.categories:
+        return []
+    counts = list(layer.categories)
+    first = [sum(counts[:column]) for column in range(len(counts))]
+    W = source.constant("W", layer.W)
+    ids = "x" if not layer.numeric else f"x[:, {layer.numeric}:]"
+    rows = f"{W}[ids.astype(int) + {first}].reshape(len(x), {len(counts) * layer.features})"
+    return [
+        f"ids = np.rint({ids})",
+        f"if not ((ids >= 0) & (ids < {counts})).all():",
+        f'    raise ValueError("expected ids of at least 0 and below {counts}")',
+        f"x = np.concatenate([x[:, :{layer.numeric}], {rows}], axis=1)" if layer.numeric else f"x = {rows}",
+    ]
+
+
+def _c(layer: Embedding, source: Any) -> list[str]:
+    if not layer.categories:
+        return []
+    x, y = source.x, source.into()
+    W = source.constant("W", layer.W)
+    counts = source.constant("count", layer.categories, integers=True)
+    offsets = [sum(layer.categories[:column]) for column in range(len(layer.categories))]
+    first = source.constant("first", offsets, integers=True)
+    numbers = [
+        f"for (long i = 0; i < {layer.numeric}; i++) {{",
+        f"    {y}[i] = {x}[i];",
+        "}",
+    ]
+    place = f"{layer.numeric} + c" if layer.numeric else "c"
+    start = f"{layer.numeric} + c * {layer.features}" if layer.numeric else f"c * {layer.features}"
+    return [
+        *(numbers if layer.numeric else []),
+        f"for (long c = 0; c < {len(layer.categories)}; c++) {{",
+        f"    const {source.real} id = {source.call('rint')}({x}[{place}]);",
+        f"    if (!(id >= 0 && id < ({source.real}){counts}[c])) {{  /* no such id: no answer */",
+        f"        for (long k = 0; k < {source.macro('OUTPUTS')}; k++) {{",
+        "            y[k] = NAN;",
+        "        }",
+        "        return;",
+        "    }",
+        f"    for (long j = 0; j < {layer.features}; j++) {{",
+        f"        {y}[{start} + j] = {W}[{first}[c] + (long)id][j];",
+        "    }",
+        "}",
+    ]
+
+
+def _torch(layer: Embedding) -> str:
+    return f"t.Embedding({sum(layer.categories)}, {layer.features})"
+
+
+def _keras(layer: Embedding) -> str:
+    return f"k.Embedding({sum(layer.categories)}, {layer.features})"
+
+
+DESCRIPTIONS = [
+    Description(
+        Embedding,
+        words="a learned row of numbers in the place of each id",
+        samples=(
+            lambda: Embedding(5, 3),
+            lambda: Embedding((4, 1, 3), 1, numeric=2),
+            lambda: Embedding([5, 3], 2, numeric=2),
+            lambda: Embedding((), 1, numeric=4),
+        ),
+        onnx=_onnx,
+        numpy=_numpy,
+        c=_c,
+        torch=_torch,
+        keras=_keras,
+        torch_names={"W": "weight"},
+    )
+]

@@ -1,0 +1,1 @@
+"""ONNX files: graphs that are written, and formulas found in them; `nnlite.onnx` is the door."""
