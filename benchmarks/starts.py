@@ -31,7 +31,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import nnlite as nn
-from nnlite.initializers import GlorotUniform, HeNormal, InitializerLike, LeCunNormal, LeCunUniform, Zeros
+from nnlite.core.initializers import (
+    GlorotUniform,
+    HeNormal,
+    InitializerLike,
+    LeCunNormal,
+    LeCunUniform,
+    Zeros,
+)
 
 Array = NDArray[Any]
 

@@ -4,6 +4,7 @@ from nnlite import _ctrl_c as _ctrl_c  # isort: skip  # before what takes time
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from nnlite import _moved as _moved
 from nnlite import datasets, initializers, layers, losses, metrics, optimizers, schedules
 from nnlite._version import __version__
 from nnlite.callbacks import (
@@ -15,6 +16,7 @@ from nnlite.callbacks import (
     TrainingState,
 )
 from nnlite.checkpoint import Checkpoint
+from nnlite.core.parameters import Parameters
 from nnlite.data import batches, k_folds, one_hot, train_test_split
 from nnlite.errors import ReplicaWarning
 from nnlite.history import History
@@ -72,7 +74,6 @@ from nnlite.metrics import (
 )
 from nnlite.model import Ensemble, ModelContext, Sequential
 from nnlite.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Optimizer, RMSProp
-from nnlite.parameters import Parameters
 from nnlite.persistence import load
 from nnlite.schedules import (
     ConstantRate,
@@ -200,4 +201,4 @@ def __getattr__(name: str) -> Any:
         return import_module(f"nnlite.{name}")
     if name in {"SweepResult", "sweep"}:
         return getattr(import_module("nnlite.sweeps"), name)
-    raise import_module("nnlite.habits").no_such_name("nnlite", name)
+    raise import_module("nnlite.errors.habits").no_such_name("nnlite", name)

@@ -12,9 +12,9 @@ import numpy as np
 
 from nnlite._recipes import RECIPES
 from nnlite._terminal import Canvas, Screen, bar, image, loss_curves, side_by_side
-from nnlite._typing import AnyArray, Array
 from nnlite._version import __version__
 from nnlite.callbacks import Callback, ProgressBar, TrainingState
+from nnlite.core.types import AnyArray, Array
 from nnlite.data import train_test_split
 from nnlite.history import History
 from nnlite.layers import Softmax

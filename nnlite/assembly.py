@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from nnlite.arguments import check_method
+from nnlite.core.initializers import HeNormal, InitializerLike
+from nnlite.core.layer import Layer
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
-from nnlite.initializers import HeNormal, InitializerLike
-from nnlite.layers.base import Layer
+from nnlite.errors.arguments import check_method
 from nnlite.undeclared import check_declared
 
 __all__ = ["check_layers", "default_initializer", "follow_shapes"]

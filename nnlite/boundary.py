@@ -13,20 +13,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from nnlite._typing import AnyArray, Array
-from nnlite.checks import (
-    check_finite,
-    check_instance,
-    check_rows,
-    check_weight,
-    is_finite,
-    is_own,
-    not_finite,
-)
+from nnlite.checks import check_rows, check_weight, is_own
+from nnlite.core.layer import Layer
+from nnlite.core.types import AnyArray, Array
 from nnlite.data import is_maker
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.errors.checks import check_finite, check_instance, is_finite, not_finite
 from nnlite.foreign import is_dask, is_frame, is_sparse
-from nnlite.layers.base import Layer
 from nnlite.layers.flatten import Flatten
 from nnlite.layers.standardize import Standardize
 from nnlite.losses import Loss

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from nnlite._typing import AnyArray
-from nnlite.checks import check_finite, check_number, check_rows, check_weight
+from nnlite.checks import check_rows, check_weight
+from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError, ShapeError
+from nnlite.errors.checks import check_finite, check_number
 
 __all__ = ["conformal_radius", "find_temperature", "fit_temperature"]
 

@@ -10,18 +10,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nnlite._typing import AnyArray, Array
-from nnlite.arguments import Declared
-from nnlite.checks import check_bool, check_integer, check_number
+from nnlite.core.random import Generators
+from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.habits import missing_names
+from nnlite.errors.arguments import Declared
+from nnlite.errors.checks import check_bool, check_integer, check_number
+from nnlite.errors.habits import missing_names
 from nnlite.history import History
 from nnlite.losses import Loss, Value
 from nnlite.metrics import Metric, is_better_higher
 from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer
 from nnlite.second_order import FullBatchOptimizer
-from nnlite.streams import Generators, get_state, set_state
+from nnlite.streams import get_state, set_state
 
 __all__ = [
     "CTRL_C",

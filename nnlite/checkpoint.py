@@ -10,8 +10,8 @@ import numpy as np
 
 from nnlite._version import __version__
 from nnlite.callbacks import Callback, TrainingState
-from nnlite.checks import check_integer, check_number
 from nnlite.errors import ArgumentError, ModelFileError
+from nnlite.errors.checks import check_integer, check_number
 from nnlite.files import check_path, may_replace, open_tensors, real_path, short, write_tensors
 from nnlite.packing import pack, unpack
 from nnlite.second_order import FullBatchOptimizer
@@ -20,7 +20,7 @@ from nnlite.streams import check_state, get_state
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nnlite._typing import AnyArray
+    from nnlite.core.types import AnyArray
 
 __all__ = ["Checkpoint", "read"]
 

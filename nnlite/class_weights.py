@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from nnlite._typing import AnyArray, Array
-from nnlite.checks import check_number
+from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.errors.checks import check_number
 from nnlite.losses import Hinge, Loss
 from nnlite.splits import classes_of
 

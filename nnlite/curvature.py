@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnlite._typing import Array
-from nnlite.checks import check_number
+from nnlite.core.types import Array
 from nnlite.errors import ArgumentError
+from nnlite.errors.checks import check_number
 from nnlite.losses import Loss
 from nnlite.model import Sequential
 

@@ -8,22 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from nnlite._typing import RNG, AnyArray
-from nnlite.arguments import explained
-from nnlite.checks import (
-    check_bool,
-    check_ids,
-    check_integer,
-    check_rng,
-    check_rows,
-    check_weight,
-    is_own,
-)
+from nnlite.checks import check_ids, check_rows, check_weight, is_own
+from nnlite.core.random import Generators
+from nnlite.core.types import RNG, AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.errors.arguments import explained
+from nnlite.errors.checks import check_bool, check_integer, check_rng
 from nnlite.foreign import is_frame, is_sparse
 from nnlite.rows import SparseRows, as_csr
 from nnlite.splits import check_same_rows, held_out_rows, k_folds, train_test_split
-from nnlite.streams import Generators
 
 __all__ = [
     "WHOLE",

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from nnlite._typing import RNG, AnyArray, Array
-from nnlite.checks import check_integer, check_number, check_rng
+from nnlite.core.types import RNG, AnyArray, Array
 from nnlite.errors import ArgumentError
-from nnlite.habits import missing_names
+from nnlite.errors.checks import check_integer, check_number, check_rng
+from nnlite.errors.habits import missing_names
 
 __all__ = ["Dataset", "blobs", "circles", "digits", "iris", "moons", "sine", "spirals", "xor"]
 

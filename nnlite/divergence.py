@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnlite._typing import AnyArray, Array
+from nnlite.core.types import AnyArray, Array
 from nnlite.errors import DivergenceError
 from nnlite.foreign import is_sparse
 from nnlite.layers.embedding import Embedding

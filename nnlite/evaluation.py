@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from nnlite._typing import AnyArray, Array
 from nnlite.boundary import prepare
-from nnlite.checks import check_integer, is_own, settle_rows
+from nnlite.checks import is_own, settle_rows
 from nnlite.class_weights import ClassWeights
+from nnlite.core.types import AnyArray, Array
 from nnlite.data import check_reiterable, checked_batches
 from nnlite.errors import ArgumentError
+from nnlite.errors.checks import check_integer
 from nnlite.losses import Loss
 from nnlite.metrics import Metric, call_metric, named_metrics
 from nnlite.model import Sequential

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from nnlite._typing import Array
+from nnlite.core.types import Array
 from nnlite.loop import Loop
 from nnlite.per_example import outputs_and_jacobian
 from nnlite.second_order import FullBatchOptimizer

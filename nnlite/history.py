@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator
 from typing import Any, overload
 
-from nnlite.checks import check_bool
 from nnlite.errors import ArgumentError
-from nnlite.habits import answering
+from nnlite.errors.checks import check_bool
+from nnlite.errors.habits import answering
 
 __all__ = ["History"]
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from nnlite._config import Configured
 from nnlite.callbacks import Callback, TrainingState
-from nnlite.checks import check_numbers
+from nnlite.core.config import Configured
+from nnlite.core.random import generators_of
 from nnlite.errors import ArgumentError
+from nnlite.errors.checks import check_numbers
 from nnlite.files import short
 from nnlite.likeness import function_of, settings, text_of, without_code
 from nnlite.loop import Loop
@@ -21,7 +22,6 @@ from nnlite.schedules import Schedule
 from nnlite.second_order import FullBatchOptimizer
 from nnlite.sources import Arrays, Source
 from nnlite.splits import HeldOut
-from nnlite.streams import _each
 
 __all__ = [
     "arguments",
@@ -82,7 +82,7 @@ def describe(loop: Loop, callbacks: Sequence[Callback], *, shuffle: Any) -> dict
         "validation": _validation(loop.validation),
         "columns of the history": list(state.columns),
         "callbacks": [_name(callback) for callback in callbacks],
-        "rng": [[type(one.bit_generator).__name__ for one in _each(rng)] for rng in loop.rngs],
+        "rng": [[type(one.bit_generator).__name__ for one in generators_of(rng)] for rng in loop.rngs],
         # What older files do not have.
         "the arguments of the callbacks": settings(callbacks),
         "the metrics": {name: function_of(metric) for name, metric in state.metrics.items()},

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from nnlite._config import Configured
 from nnlite.callbacks import Callback
+from nnlite.core.config import Configured
 
 __all__ = ["function_of", "settings", "text_of", "without_code"]
 

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnlite._typing import AnyArray, Array
 from nnlite.callbacks import CTRL_C, Callback, TrainingState
 from nnlite.checks import is_own
 from nnlite.class_weights import ClassWeights, balanced
+from nnlite.core.random import Generators
+from nnlite.core.types import AnyArray, Array
 from nnlite.data import Batches, Order
 from nnlite.divergence import explain
 from nnlite.errors import (
@@ -28,14 +29,13 @@ from nnlite.errors import (
 )
 from nnlite.evaluation import Outputs, score
 from nnlite.losses import Loss, Value
-from nnlite.memory import zeros
 from nnlite.metrics import Metric
 from nnlite.model import PREDICT_ROWS, Sequential
 from nnlite.optimizers import Optimizer
 from nnlite.second_order import FullBatchOptimizer
 from nnlite.sources import Arrays, Batch, Source, Stream
 from nnlite.splits import HeldOut
-from nnlite.streams import Generators, get_states, set_states
+from nnlite.streams import get_states, set_states
 from nnlite.undeclared import check_declared
 from nnlite.weighting import MeanWeight, RunningMean, sum_and_rows
 
@@ -205,7 +205,7 @@ class Loop:
         self.rate: float | Array | None = None  # of the first step of the epoch
         self.stepped = False
         # The weights before the last step, which a finite loss led to.
-        self.backup = zeros(params.values.shape, params.dtype)
+        self.backup = np.zeros(params.values.shape, params.dtype)
         self.done = 0
         self.now: Epoch | None = None
         self.epoch = Epoch(params.replicas)  # one for all, which saves a microsecond in each

@@ -13,14 +13,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nnlite._config import Configured
-from nnlite._typing import AnyArray, Array
-from nnlite.checks import check_finite, check_number, check_rows, settle_rows
+from nnlite.checks import check_rows, settle_rows
+from nnlite.core.config import Configured
+from nnlite.core.quiet import quiet
+from nnlite.core.sums import row_max, row_sum
+from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
-from nnlite.habits import answering, missing_names
+from nnlite.errors.checks import check_finite, check_number
+from nnlite.errors.habits import answering, missing_names
 from nnlite.masks import unmasked
-from nnlite.quiet import quiet
-from nnlite.reductions import row_max, row_sum
 from nnlite.weighting import stand_ins, take_rows
 
 __all__ = [

@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnlite._typing import AnyArray, Array
-from nnlite.arguments import Explained, explained
 from nnlite.assembly import check_layers, default_initializer, follow_shapes
 from nnlite.boundary import Boundary, check_feature_names, check_preprocessing, each
-from nnlite.checks import check_bool, check_dtype, check_integer
+from nnlite.core.layer import Context, Layer
+from nnlite.core.parameters import Parameters, join_specs
+from nnlite.core.random import Generators, Seeds, check_rngs
+from nnlite.core.types import AnyArray, Array
 from nnlite.data import is_maker
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.errors.arguments import Explained, explained
+from nnlite.errors.checks import check_bool, check_dtype, check_integer
+from nnlite.errors.habits import answering
 from nnlite.foreign import is_sparse
-from nnlite.habits import answering
 from nnlite.history import History
-from nnlite.layers.base import Context, Layer
 from nnlite.losses import Loss, Value
 from nnlite.masks import unmasked
 from nnlite.metrics import Metric
-from nnlite.parameters import Parameters, join_specs
 from nnlite.rows import Blockwise
-from nnlite.streams import Generators, Seeds, check_rngs
 from nnlite.summary import LayerSummary, Summary
 from nnlite.weighting import side_by_side
 
@@ -871,7 +871,7 @@ class Sequential(Explained):
     if not TYPE_CHECKING:  # for which every name would be one of a model
 
         def __getattr__(self, name: str) -> NoReturn:
-            from nnlite.habits import no_such_method
+            from nnlite.errors.habits import no_such_method
 
             raise no_such_method(type(self), name)
 

@@ -15,14 +15,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnlite._typing import Array
-from nnlite.arguments import Declared, explained
-from nnlite.checks import check_bool, check_integer, check_number, check_numbers
+from nnlite.core.parameters import Parameters
+from nnlite.core.quiet import quiet
+from nnlite.core.types import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
-from nnlite.habits import answering, missing_names
-from nnlite.memory import zeros
-from nnlite.parameters import Parameters
-from nnlite.quiet import quiet
+from nnlite.errors.arguments import Declared, explained
+from nnlite.errors.checks import check_bool, check_integer, check_number, check_numbers
+from nnlite.errors.habits import answering, missing_names
 from nnlite.schedules import Schedule
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Lion", "Optimizer", "RMSProp"]
@@ -76,7 +75,7 @@ class Optimizer(Declared):
     >>> class SignSGD(Optimizer):
     ...     def update(self, w, g, rate, decay):
     ...         w -= rate * np.sign(g)
-    >>> from nnlite.parameters import ParameterSpec
+    >>> from nnlite.core.parameters import ParameterSpec
     >>> params = Parameters([ParameterSpec("W", (2,))])
     >>> params.grads[...] = [3.0, -0.1]
     >>> SignSGD(0.5).step(params)
@@ -356,7 +355,7 @@ class Optimizer(Declared):
         self.check(params)
         kept = self.state  # less what a slot that is no longer used has left behind
         shape, dtype = params.values.shape, params.dtype
-        self.state = {slot: kept[slot] if slot in kept else zeros(shape, dtype) for slot in self.slots}
+        self.state = {slot: kept[slot] if slot in kept else np.zeros(shape, dtype) for slot in self.slots}
         self._owner = weakref.ref(params)
         self._slices = params.trainable_slices
         self._attached = self.slots  # another one, as when momentum is switched on, needs other blocks
@@ -522,7 +521,7 @@ class SGD(Optimizer):
 
     Examples
     --------
-    >>> from nnlite.parameters import Parameters, ParameterSpec
+    >>> from nnlite.core.parameters import Parameters, ParameterSpec
     >>> params = Parameters([ParameterSpec("W", (2,))])
     >>> params.grads[...] = [1.0, -2.0]
     >>> SGD(0.5).step(params)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite._typing import Array
+from nnlite.core.types import Array
 from nnlite.errors import ArgumentError, ShapeError
 from nnlite.foreign import is_sparse
 from nnlite.losses import Loss

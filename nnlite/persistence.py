@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-import nnlite.initializers
+import nnlite.core.initializers
 import nnlite.layers
-from nnlite._typing import AnyArray
 from nnlite._version import __version__
-from nnlite.arguments import explained
-from nnlite.checks import check_dtype, check_integer
+from nnlite.core.initializers import Initializer
+from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError
+from nnlite.errors.arguments import explained
+from nnlite.errors.checks import check_dtype, check_integer
 from nnlite.files import TensorFile, check_path, open_tensors, parse_json, short, write_tensors
-from nnlite.initializers import Initializer
 from nnlite.layers import Embedding, Layer, Standardize
 from nnlite.model import Sequential
 from nnlite.undeclared import check_declared
@@ -51,7 +51,7 @@ _LAYERS = {
 }
 _INITIALIZERS = {
     cls.__name__: cls
-    for cls in vars(nnlite.initializers).values()
+    for cls in vars(nnlite.core.initializers).values()
     if isinstance(cls, type) and issubclass(cls, Initializer)
     if cls is not Initializer and not cls.__name__.startswith("_")
 }

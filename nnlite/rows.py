@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from nnlite._typing import AnyArray
-from nnlite.checks import not_finite
+from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.errors.checks import not_finite
 from nnlite.foreign import with_checked_blocks
 from nnlite.masks import unmasked
 

@@ -21,10 +21,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from nnlite._config import Setting
-from nnlite.checks import check_integer, check_number
+from nnlite.core.config import Setting
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.habits import missing_names
+from nnlite.errors.checks import check_integer, check_number
+from nnlite.errors.habits import missing_names
 
 __all__ = [
     "ConstantRate",

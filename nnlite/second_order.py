@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nnlite._typing import Array
-from nnlite.arguments import Declared
-from nnlite.checks import check_integer, check_number
+from nnlite.core.parameters import Parameters
+from nnlite.core.types import Array
 from nnlite.errors import ArgumentError
-from nnlite.parameters import Parameters
+from nnlite.errors.arguments import Declared
+from nnlite.errors.checks import check_integer, check_number
 
 __all__ = ["LBFGS", "FullBatchOptimizer", "LevenbergMarquardt"]
 
@@ -223,7 +223,7 @@ class LBFGS(FullBatchOptimizer):
 
     On a function of one's own:
 
-    >>> from nnlite.parameters import Parameters, ParameterSpec
+    >>> from nnlite.core.parameters import Parameters, ParameterSpec
     >>> params = Parameters([ParameterSpec("W", (2,))], dtype=np.float64)
     >>> def bowl():
     ...     params.grads[...] = 2 * (params.values - 3)
@@ -430,7 +430,7 @@ class LevenbergMarquardt(FullBatchOptimizer):
 
     On residuals of one's own, here those of Rosenbrock's valley:
 
-    >>> from nnlite.parameters import Parameters, ParameterSpec
+    >>> from nnlite.core.parameters import Parameters, ParameterSpec
     >>> params = Parameters([ParameterSpec("W", (2,))], dtype=np.float64)
     >>> def valley(values, with_jacobian):
     ...     a, b = values

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.callbacks import CTRL_C, Callback
+from nnlite.core.random import Generators
 from nnlite.errors import ArgumentError, ModelFileError
 from nnlite.files import short
 from nnlite.full_batch_loop import FullBatchLoop
@@ -18,7 +19,7 @@ from nnlite.optimizers import Optimizer
 from nnlite.packing import PackedRows, unpack_rows
 from nnlite.second_order import FullBatchOptimizer
 from nnlite.sources import Arrays, Stream
-from nnlite.streams import Generators, check_state, get_states, set_states
+from nnlite.streams import check_state, get_states, set_states
 
 __all__ = ["capture", "check", "restore"]
 

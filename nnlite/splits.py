@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnlite._typing import RNG, AnyArray
-from nnlite.arguments import explained
-from nnlite.checks import check_integer, check_labels, check_number, check_rng, check_rows
+from nnlite.checks import check_labels, check_rows
+from nnlite.core.types import RNG, AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.errors.arguments import explained
+from nnlite.errors.checks import check_integer, check_number, check_rng
 from nnlite.foreign import is_frame, is_missing, is_sparse, take_rows
 from nnlite.rows import as_csr
 

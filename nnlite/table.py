@@ -13,10 +13,10 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from nnlite._config import Configured
 from nnlite.cells import KINDS, Category, Typed, read_categories, read_columns, read_numbers, sees_categories
-from nnlite.checks import check_bool, check_integer, check_number
+from nnlite.core.config import Configured
 from nnlite.errors import ArgumentError, ArgumentTypeError, DataWarning, NotFittedError
+from nnlite.errors.checks import check_bool, check_integer, check_number
 from nnlite.layers.embedding import Embedding
 from nnlite.moments import Moments
 

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnlite.arguments import check_method
 from nnlite.boundary import column_names
 from nnlite.callbacks import Callback, ProgressBar, TrainingState
 from nnlite.checkpoint import Checkpoint, read
-from nnlite.checks import check_bool, check_instance, check_integer
 from nnlite.class_weights import ClassWeights
+from nnlite.core.random import Generators, Seeds, check_rngs
 from nnlite.data import Order
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError, calls_to_user
+from nnlite.errors.arguments import check_method
+from nnlite.errors.checks import check_bool, check_instance, check_integer
 from nnlite.files import check_path
 from nnlite.history import History
 from nnlite.identity import arguments, common, describe
@@ -35,7 +36,6 @@ from nnlite.second_order import FullBatchOptimizer
 from nnlite.snapshot import capture, check, restore
 from nnlite.sources import Arrays, Source, training_source, validation_source
 from nnlite.splits import HeldOut
-from nnlite.streams import Generators, Seeds, check_rngs
 from nnlite.undeclared import check_declared
 
 __all__ = ["fit"]

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnlite._config import arguments_of
+from nnlite.core.config import arguments_of
+from nnlite.core.layer import Layer, Parameter
 from nnlite.errors import ArgumentError
-from nnlite.layers.base import Layer, Parameter
 
 __all__ = ["Held", "check_declared", "find_undeclared"]
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from nnlite._typing import AnyArray, Array
+from nnlite.core.types import AnyArray, Array
 
 __all__ = [
     "MeanWeight",

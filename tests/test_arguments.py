@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import nnlite as nn
-from nnlite.arguments import Declared, _takes, explained
 from nnlite.errors import ArgumentTypeError
+from nnlite.errors.arguments import Declared, _takes, explained
 
 X, Y = np.zeros((4, 2)), np.zeros((4, 1))
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnlite.checks import check_finite, check_ids, check_rows, check_weight
+from nnlite.checks import check_ids, check_rows, check_weight
 from nnlite.data import Batches, batches, one_hot, train_test_split
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.errors.checks import check_finite
 
 X10 = np.arange(20.0, dtype=np.float32).reshape(10, 2)
 Y10 = np.arange(10)

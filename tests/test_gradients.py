@@ -7,6 +7,7 @@ import pytest
 from samples import LAYERS, PUBLIC, again, draw
 
 from nnlite import losses
+from nnlite.core.parameters import Parameters
 from nnlite.errors import ShapeError
 from nnlite.exchange.table import DESCRIPTIONS
 from nnlite.layers import (
@@ -44,7 +45,6 @@ from nnlite.losses import (
     SoftmaxCrossEntropy,
 )
 from nnlite.model import Sequential
-from nnlite.parameters import Parameters
 from nnlite.testing import check_layer, check_loss
 from nnlite.testing.differences import measure_slopes, relative_error
 

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 import nnlite as nn
-from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
-from nnlite.initializers import (
+from nnlite.core.initializers import (
     Constant,
     GlorotNormal,
     GlorotUniform,
@@ -22,6 +21,7 @@ from nnlite.initializers import (
     Orthogonal,
     Zeros,
 )
+from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 
 SHAPE = (300, 500)
 

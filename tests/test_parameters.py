@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nnlite.core.parameters import Parameters, ParameterSpec
 from nnlite.errors import ArgumentError
-from nnlite.parameters import Parameters, ParameterSpec
 
 SPECS = [
     ParameterSpec("0.W", (3, 4)),

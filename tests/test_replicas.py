@@ -11,8 +11,8 @@ from samples import OF_FOUR
 
 import nnlite as nn
 from nnlite import losses, optimizers
+from nnlite.core.random import Generators
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.streams import Generators
 
 ROWS, FEATURES, OUTPUTS, REPLICAS = 22, 4, 3, 3
 SEEDS = [5, 6, 7]
@@ -152,7 +152,7 @@ def test_every_optimizer_with_rates_and_decays_of_their_own(name, own, rng):
 
 @pytest.mark.parametrize("size", [70, 40_000], ids=["several replicas a block", "several blocks a replica"])
 def test_blocks_of_the_optimizer_are_whole_at_every_size(size, rng):
-    from nnlite.parameters import Parameters, ParameterSpec
+    from nnlite.core.parameters import Parameters, ParameterSpec
 
     specs = [ParameterSpec("W", (size,)), ParameterSpec("b", (7,), decay=False)]
     together = Parameters(specs, dtype=np.float64, replicas=300 if size < 100 else 3)
@@ -493,7 +493,7 @@ class Blow(nn.Callback):
 
 
 def test_a_failing_step_changes_nothing():
-    from nnlite.parameters import Parameters, ParameterSpec
+    from nnlite.core.parameters import Parameters, ParameterSpec
 
     params = Parameters([ParameterSpec("W", (2,))], replicas=3)
     params.grads[...] = 9.0

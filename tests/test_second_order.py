@@ -13,8 +13,8 @@ from scipy.optimize import least_squares
 
 import nnlite as nn
 from nnlite import second_order
+from nnlite.core.parameters import Parameters, ParameterSpec
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
-from nnlite.parameters import Parameters, ParameterSpec
 from nnlite.second_order import FullBatchOptimizer
 
 

@@ -64,8 +64,8 @@ def rewrite(markdown: str, path: str) -> str:
 
     Examples
     --------
-    >>> rewrite("[Dense](../nnlite/layers/dense.py)", "docs/design.md")
-    '[Dense](source/nnlite/layers/dense.py.md)'
+    >>> rewrite("[Dense](../nnlite/core/dense.py)", "docs/design.md")
+    '[Dense](source/nnlite/core/dense.py.md)'
     """
     here = posixpath.dirname(site_path(path))
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnlite._typing import AnyArray, Array
 from nnlite.batch_loop import BatchLoop
 from nnlite.callbacks import Callback, TrainingState
 from nnlite.checkpoint import Checkpoint
+from nnlite.core.types import AnyArray, Array
 from nnlite.distributed.cuts import PartOfSame
 from nnlite.distributed.sums import LayerwiseSum, Sum
 from nnlite.distributed.world import World
@@ -25,7 +25,6 @@ from nnlite.evaluation import Outputs, score
 from nnlite.full_batch_loop import FullBatchLoop
 from nnlite.loop import Epoch, Loop, finite_nets
 from nnlite.losses import Loss, Value
-from nnlite.memory import zeros
 from nnlite.model import PREDICT_ROWS
 from nnlite.sources import Arrays, Batch, Source, Stream, share
 from nnlite.streams import get_states
@@ -61,7 +60,7 @@ class PiecewiseBatchLoop(BatchLoop):
         super().__init__(*given, **options)
         self.accumulate = accumulate
         params = self.state.model.params
-        self.pieces = zeros(params.grads.shape, params.dtype) if accumulate > 1 else None
+        self.pieces = np.zeros(params.grads.shape, params.dtype) if accumulate > 1 else None
 
     def gradient(self, x: Array, y: AnyArray, weight: Array | None) -> tuple[Array, Value, Value, Value]:
         """Fill ``params.grads``; see `BatchLoop.gradient`."""

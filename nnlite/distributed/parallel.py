@@ -13,13 +13,13 @@ import numpy as np
 
 from nnlite._version import __version__
 from nnlite.checkpoint import Checkpoint
-from nnlite.checks import check_bool, check_integer
 from nnlite.data import Order
 from nnlite.distributed.cuts import AllShards, OwnRows, PartOfEach, PartOfSame
 from nnlite.distributed.loops import PiecewiseBatchLoop, SharedBatchLoop, SharedFullBatchLoop, SharedLoop
 from nnlite.distributed.shards import Shard
 from nnlite.distributed.world import World, world
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.errors.checks import check_bool, check_integer
 from nnlite.files import short
 from nnlite.full_batch_loop import FullBatchLoop
 from nnlite.loop import Loop

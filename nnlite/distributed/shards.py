@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnlite._typing import AnyArray
 from nnlite.checks import check_rows
+from nnlite.core.types import AnyArray
 from nnlite.distributed.world import rank, size
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.files import check_path

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from nnlite._typing import Array
-from nnlite.layers.base import Context, Layer
+from nnlite.core.layer import Context, Layer
+from nnlite.core.types import Array
 from nnlite.model import ModelContext, Sequential
 
 __all__ = ["LayerwiseSum", "Sum"]

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.layer import Layer
 from nnlite.errors import ArgumentError, ArgumentTypeError, DataWarning
-from nnlite.layers.base import Layer
 from nnlite.model import Sequential
 from nnlite.table import TableEncoder
 

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnlite._typing import Array
-from nnlite.checks import check_bool, check_rows
+from nnlite.checks import check_rows
+from nnlite.core.types import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError, ShapeError
+from nnlite.errors.checks import check_bool
 from nnlite.exchange.checks import check_single, warn_of_rounding
 from nnlite.exchange.description import Description
 from nnlite.exchange.table import DESCRIPTIONS

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite._typing import AnyArray, Array
+from nnlite.core.types import AnyArray, Array
 from nnlite.inspect.numbers import number
 from nnlite.inspect.twin import Twin
 from nnlite.losses import BinaryCrossEntropy, Hinge, Loss, Masked, PointwiseLoss, SoftmaxCrossEntropy

@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from nnlite._typing import AnyArray, Array
 from nnlite.boundary import column_names
-from nnlite.checks import check_instance
+from nnlite.core.dense import Dense
+from nnlite.core.layer import Layer
+from nnlite.core.parameters import Parameters
+from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.errors.checks import check_instance
 from nnlite.exchange.checks import check_net
 from nnlite.exchange.table import described
 from nnlite.foreign import is_sparse
@@ -25,14 +28,11 @@ from nnlite.inspect.recording import Step, make_step
 from nnlite.inspect.trace import StepTrace
 from nnlite.inspect.twin import Twin
 from nnlite.inspect.words import BEATS, describe_fog, describe_proof, describe_update
-from nnlite.layers.base import Layer
-from nnlite.layers.dense import Dense
 from nnlite.layers.embedding import Embedding
 from nnlite.layers.flatten import Flatten
 from nnlite.losses import Loss
 from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer
-from nnlite.parameters import Parameters
 from nnlite.second_order import FullBatchOptimizer
 from nnlite.testing.differences import STEP
 from nnlite.weighting import counting_rows

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite._typing import Array
+from nnlite.core.types import Array
 from nnlite.curvature import STEP
 from nnlite.inspect.twin import Twin
 from nnlite.optimizers import SGD, Optimizer

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from nnlite._typing import AnyArray, Array
+from nnlite.core.activations import log_softmax, sigmoid
+from nnlite.core.types import AnyArray, Array
 from nnlite.inspect.numbers import number, result
-from nnlite.layers.activations import log_softmax, sigmoid
 from nnlite.losses import (
     BinaryCrossEntropy,
     GaussianNLL,

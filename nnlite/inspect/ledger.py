@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nnlite._typing import AnyArray, Array
-from nnlite.checks import check_integer
+from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError
+from nnlite.errors.checks import check_integer
 from nnlite.exchange.checks import check_net
 from nnlite.inspect.neighbours import TOO_FEW, Opinion, ask_neighbours
 from nnlite.losses import Loss

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnlite._typing import AnyArray, Array
+from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError
 from nnlite.foreign import is_sparse
 from nnlite.layers.embedding import Embedding

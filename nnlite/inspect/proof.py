@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnlite._typing import Array
+from nnlite.core.types import Array
 from nnlite.inspect.twin import Twin
 from nnlite.testing.differences import KINK, STEP
 

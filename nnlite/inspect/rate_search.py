@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnlite._typing import AnyArray, Array
 from nnlite.callbacks import Callback, TrainingState
-from nnlite.checks import check_integer, check_number, check_rng
+from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, DivergenceError
+from nnlite.errors.checks import check_integer, check_number, check_rng
 from nnlite.evaluation import score
 from nnlite.exchange.checks import check_net
 from nnlite.loop import _drawn_by

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from nnlite._typing import AnyArray, Array
+from nnlite.core.activations import LogSoftmax, Softmax
+from nnlite.core.dense import Dense
+from nnlite.core.layer import Context, Gradients, Layer
+from nnlite.core.types import AnyArray, Array
 from nnlite.divergence import explain
-from nnlite.layers.activations import LogSoftmax, Softmax
-from nnlite.layers.base import Context, Gradients, Layer
-from nnlite.layers.dense import Dense
 from nnlite.losses import Loss
 from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer

@@ -7,8 +7,8 @@ import math
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from nnlite.checks import check_integer
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.errors.checks import check_integer
 from nnlite.files import check_path, write_atomically
 from nnlite.inspect.numbers import number, result, spoken
 from nnlite.model import Sequential

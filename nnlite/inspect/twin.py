@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnlite._typing import AnyArray, Array
+from nnlite.core.types import AnyArray, Array
 from nnlite.losses import Loss
 from nnlite.model import Sequential
 

@@ -1,7 +1,6 @@
 """The layers: what a network is built from."""
 
-from nnlite.habits import missing_names
-from nnlite.layers.activations import (
+from nnlite.core.activations import (
     ELU,
     GELU,
     LeakyReLU,
@@ -14,9 +13,10 @@ from nnlite.layers.activations import (
     Step,
     Tanh,
 )
-from nnlite.layers.base import Context, Gradients, Layer, Parameter
-from nnlite.layers.dense import Dense
-from nnlite.layers.dropout import Dropout
+from nnlite.core.dense import Dense
+from nnlite.core.dropout import Dropout
+from nnlite.core.layer import Context, Gradients, Layer, Parameter
+from nnlite.errors.habits import missing_names
 from nnlite.layers.embedding import Embedding
 from nnlite.layers.flatten import Flatten
 from nnlite.layers.standardize import Standardize

@@ -9,11 +9,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from nnlite._typing import AnyArray, Array
-from nnlite.checks import check_integer
+from nnlite.core.initializers import InitializerLike
+from nnlite.core.layer import Context, Layer, Parameter
+from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
-from nnlite.initializers import InitializerLike
-from nnlite.layers.base import Context, Layer, Parameter
+from nnlite.errors.checks import check_integer
 
 __all__ = ["Embedding"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from nnlite._typing import Array
-from nnlite.checks import check_integer
+from nnlite.core.layer import Context, Layer
+from nnlite.core.types import Array
 from nnlite.errors import ArgumentError, ShapeError
-from nnlite.layers.base import Context, Layer
+from nnlite.errors.checks import check_integer
 
 __all__ = ["Flatten"]
 

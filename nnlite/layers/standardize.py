@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nnlite._typing import AnyArray, Array
-from nnlite.checks import check_integer, check_rows, check_weight
+from nnlite.checks import check_rows, check_weight
+from nnlite.core.layer import Context, Layer
+from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError, DataWarning, NotFittedError, ShapeError
-from nnlite.layers.base import Context, Layer
+from nnlite.errors.checks import check_integer
 from nnlite.moments import Moments
 
 __all__ = ["Standardize"]

@@ -8,7 +8,7 @@ A metric says by its attribute ``higher_is_better`` which way is up, for what ch
 epoch or net by it.
 """
 
-from nnlite.habits import missing_names
+from nnlite.errors.habits import missing_names
 from nnlite.metrics.calling import Metric, call_metric, named_metrics
 from nnlite.metrics.classification import (
     accuracy,

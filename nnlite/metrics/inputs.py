@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnlite._typing import AnyArray
 from nnlite.checks import check_ids, check_rows, check_weight
+from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError, ShapeError
 from nnlite.weighting import stand_ins
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnlite._typing import Array
-from nnlite.checks import check_number
+from nnlite.core.layer import Layer
+from nnlite.core.types import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.layers.base import Layer
+from nnlite.errors.checks import check_number
 from nnlite.model import Sequential
 from nnlite.plot.style import GREY, LIGHT, class_colour, legend, new_axes, open_frame
 

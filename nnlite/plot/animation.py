@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnlite._typing import RNG, AnyArray, Array
-from nnlite.checks import check_integer, check_number
+from nnlite.core.types import RNG, AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.errors.checks import check_integer, check_number
 from nnlite.exchange.checks import check_net
 from nnlite.files import check_path, write_atomically
 from nnlite.losses import Loss

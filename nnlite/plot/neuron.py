@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnlite.core.dense import Dense
+from nnlite.core.layer import Layer
 from nnlite.errors import ArgumentError
 from nnlite.exchange.checks import check_net
-from nnlite.layers.base import Layer
-from nnlite.layers.dense import Dense
 from nnlite.model import Sequential
 from nnlite.plot.activations import responses
 from nnlite.plot.given import check_dense, check_place

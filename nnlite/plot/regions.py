@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nnlite._typing import AnyArray, Array
 from nnlite.boundary import column_names
-from nnlite.checks import check_bool, check_ids, check_integer, check_rows
+from nnlite.checks import check_ids, check_rows
+from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, ShapeError
+from nnlite.errors.checks import check_bool, check_integer
 from nnlite.exchange.checks import check_net
 from nnlite.layers import Dense
 from nnlite.losses import Loss

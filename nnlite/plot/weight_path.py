@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnlite._typing import Array
 from nnlite.callbacks import Callback, TrainingState
-from nnlite.checks import check_integer, check_rows
+from nnlite.checks import check_rows
+from nnlite.core.types import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.errors.checks import check_integer
 from nnlite.second_order import FullBatchOptimizer
 
 __all__ = ["WeightPath"]

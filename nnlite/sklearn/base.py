@@ -20,10 +20,10 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from nnlite._typing import AnyArray, Array
-from nnlite.arguments import Explained
 from nnlite.callbacks import Callback, TimeLimit
+from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
+from nnlite.errors.arguments import Explained
 from nnlite.history import History
 from nnlite.layers import Layer
 from nnlite.masks import unmasked

@@ -12,8 +12,8 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
-from nnlite._typing import AnyArray, Array
 from nnlite.callbacks import TrainingState
+from nnlite.core.types import AnyArray, Array
 from nnlite.losses import Hinge, Loss
 from nnlite.masks import unmasked
 from nnlite.sklearn.base import BaseMLP, Weigh, only_if

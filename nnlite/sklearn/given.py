@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite._typing import AnyArray
+from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.foreign import is_missing, is_sparse
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from nnlite._typing import AnyArray
+from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError
 from nnlite.splits import HeldOut
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import check_scoring
 
-from nnlite._typing import AnyArray
 from nnlite.callbacks import TrainingState
+from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError
 
 __all__ = ["Judge", "Scorer"]

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.checks import check_integer, check_number
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.errors.checks import check_integer, check_number
 from nnlite.layers import (
     ELU,
     GELU,

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from nnlite._typing import AnyArray, Array
+from nnlite.core.activations import log_softmax, sigmoid
+from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError
-from nnlite.layers.activations import log_softmax, sigmoid
 from nnlite.losses import (
     BinaryCrossEntropy,
     GaussianNLL,

@@ -13,10 +13,10 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _check_sample_weight
 
-from nnlite._typing import AnyArray, Array
 from nnlite.callbacks import TrainingState
-from nnlite.checks import check_finite
+from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError
+from nnlite.errors.checks import check_finite
 from nnlite.losses import GaussianNLL, Loss, PoissonNLL
 from nnlite.masks import unmasked
 from nnlite.sklearn.base import BaseMLP, only_if

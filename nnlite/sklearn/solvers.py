@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nnlite._typing import Array
+from nnlite.core.parameters import Parameters
+from nnlite.core.types import Array
 from nnlite.optimizers import Adam, Optimizer
-from nnlite.parameters import Parameters
 from nnlite.second_order import LBFGS
 
 __all__ = ["SklearnAdam", "SklearnLBFGS", "SklearnSGD"]
@@ -33,7 +33,7 @@ class SklearnSGD(Optimizer):
 
     Examples
     --------
-    >>> from nnlite.parameters import ParameterSpec
+    >>> from nnlite.core.parameters import ParameterSpec
     >>> params = Parameters([ParameterSpec("W", (2,))])
     >>> params.grads[...] = [1.0, -2.0]
     >>> SklearnSGD(0.5, momentum=0.0).step(params)

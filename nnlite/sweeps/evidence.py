@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite._typing import AnyArray, Array
+from nnlite.core.types import AnyArray, Array
 from nnlite.history import History
 from nnlite.losses import BinaryCrossEntropy, GaussianNLL, Loss, Masked, PoissonNLL, SoftmaxCrossEntropy
 from nnlite.model import Sequential

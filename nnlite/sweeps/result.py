@@ -6,7 +6,7 @@ import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nnlite._typing import Array
+from nnlite.core.types import Array
 from nnlite.errors import ArgumentError
 from nnlite.history import History
 from nnlite.model import Sequential

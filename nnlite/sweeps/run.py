@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnlite.arguments import explained
 from nnlite.callbacks import Callback
-from nnlite.checks import check_instance, check_integer, check_numbers, check_rows
+from nnlite.checks import check_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.errors.arguments import explained
+from nnlite.errors.checks import check_instance, check_integer, check_numbers
 from nnlite.exchange.checks import check_net
 from nnlite.foreign import is_dask
 from nnlite.losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy

@@ -13,8 +13,8 @@ from traceback import format_exc
 from typing import Any
 
 from nnlite.checkpoint import Checkpoint
-from nnlite.checks import check_integer
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.errors.checks import check_integer
 from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer
 from nnlite.sweeps.replicas import Part, ScheduleMaker, train

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from nnlite._typing import AnyArray, Array
-from nnlite.layers.base import Context, Layer
-from nnlite.parameters import Parameters
+from nnlite.core.layer import Context, Layer
+from nnlite.core.parameters import Parameters
+from nnlite.core.types import AnyArray, Array
 from nnlite.testing.diagnosis import shape_hint
 from nnlite.testing.report import guarded
 

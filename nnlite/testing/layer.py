@@ -8,11 +8,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnlite._typing import RNG, Array
-from nnlite.arguments import check_method
-from nnlite.checks import check_finite, check_instance, check_integer, check_number, check_rng, check_rows
+from nnlite.checks import check_rows
+from nnlite.core.layer import Layer
+from nnlite.core.types import RNG, Array
 from nnlite.errors import GradientCheckError, ShapeError
-from nnlite.layers.base import Layer
+from nnlite.errors.arguments import check_method
+from nnlite.errors.checks import check_finite, check_instance, check_integer, check_number, check_rng
 from nnlite.testing.bench import Bench
 from nnlite.testing.diagnosis import compare
 from nnlite.testing.differences import STEP, Slopes, measure_slopes

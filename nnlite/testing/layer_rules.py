@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from nnlite._typing import AnyArray, Array
+from nnlite.core.layer import Context, Layer
+from nnlite.core.random import Generators
+from nnlite.core.types import AnyArray, Array
 from nnlite.errors import GradientCheckError
-from nnlite.layers.base import Context, Layer
-from nnlite.streams import Generators
 from nnlite.testing.bench import Bench
 from nnlite.testing.diagnosis import explain_shape
 from nnlite.testing.differences import relative_error

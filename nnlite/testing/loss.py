@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnlite._typing import RNG, AnyArray, Array
-from nnlite.arguments import check_method
-from nnlite.checks import check_finite, check_integer, check_number, check_rng, check_rows, check_weight
+from nnlite.checks import check_rows, check_weight
+from nnlite.core.types import RNG, AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError, GradientCheckError, ShapeError
+from nnlite.errors.arguments import check_method
+from nnlite.errors.checks import check_finite, check_integer, check_number, check_rng
 from nnlite.losses import Loss
 from nnlite.testing.diagnosis import compare
 from nnlite.testing.differences import measure_slopes

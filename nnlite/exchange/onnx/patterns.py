@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from nnlite._typing import AnyArray
+from nnlite.core.types import AnyArray
 
 __all__ = ["Pattern", "Value", "find", "shortest"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from nnlite._typing import AnyArray
+from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError
 from nnlite.exchange.onnx.package import import_onnx
 from nnlite.exchange.onnx.parsing import DAMAGED, INPUT, NOT_SUPPORTED, Parsed, cannot_bring_back, cut, parse

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from nnlite._version import __version__
-from nnlite.checks import check_integer
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError
+from nnlite.errors.checks import check_integer
 from nnlite.exchange.checks import check_custom, check_encoder, check_single, warn_of_rounding
 from nnlite.exchange.description import OnnxWriter
 from nnlite.exchange.onnx.columns import Column, describe, write

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from nnlite._typing import AnyArray
 from nnlite._version import __version__
+from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError
 from nnlite.exchange.checks import check_custom
 from nnlite.exchange.description import SourceWriter

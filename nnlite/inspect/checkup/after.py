@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite._typing import Array
+from nnlite.core.types import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.inspect.checkup.baseline import best_constant
 from nnlite.inspect.checkup.diagnosis import Finding, finding

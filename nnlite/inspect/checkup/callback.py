@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from nnlite._typing import Array
 from nnlite.callbacks import Callback, TrainingState
-from nnlite.checks import check_bool, check_integer
+from nnlite.core.types import Array
 from nnlite.errors import calls_to_user
+from nnlite.errors.checks import check_bool, check_integer
 from nnlite.exchange.checks import check_net
 from nnlite.history import History
 from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding

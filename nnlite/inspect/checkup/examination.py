@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlite.boundary import column_names
-from nnlite.checks import check_bool, check_integer
 from nnlite.data import check_reiterable, is_maker, is_reiterable
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.errors.checks import check_bool, check_integer
 from nnlite.exchange.checks import check_net
 from nnlite.foreign import is_frame, is_sparse
 from nnlite.history import History

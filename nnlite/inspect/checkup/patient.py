@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnlite._typing import AnyArray, Array
+from nnlite.core.types import AnyArray, Array
 from nnlite.foreign import is_sparse
 from nnlite.history import History
 from nnlite.inspect.checkup.baseline import best_constant

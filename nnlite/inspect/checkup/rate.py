@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite._typing import Array
+from nnlite.core.types import Array
 from nnlite.errors import ArgumentError
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.given import Data, take

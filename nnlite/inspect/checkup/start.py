@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from nnlite._typing import AnyArray
+from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.exchange.table import described
 from nnlite.inspect.checkup.baseline import best_constant

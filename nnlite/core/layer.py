@@ -12,15 +12,15 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from nnlite._config import Configured
-from nnlite._typing import RNG, AnyArray, Array
-from nnlite.arguments import Explained
-from nnlite.checks import check_bool, check_integer, check_rng
+from nnlite.core.config import Configured
+from nnlite.core.initializers import GlorotUniform, InitializerLike, Zeros
+from nnlite.core.parameters import Parameters, ParameterSpec
+from nnlite.core.random import Generators
+from nnlite.core.types import RNG, AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.habits import answering
-from nnlite.initializers import GlorotUniform, InitializerLike, Zeros
-from nnlite.parameters import Parameters, ParameterSpec
-from nnlite.streams import Generators
+from nnlite.errors.arguments import Explained
+from nnlite.errors.checks import check_bool, check_integer, check_rng
+from nnlite.errors.habits import answering
 
 __all__ = ["Context", "Gradients", "Layer", "Parameter"]
 
@@ -394,7 +394,7 @@ class Layer(Configured):
                 f"{type(self).__name__}(initializer)",
                 "a callable (rng, shape) -> array",
                 f"the class {initializer.__name__}" if is_class else f"{initializer!r}",
-                "Give an instance such as nnlite.initializers.HeNormal().",
+                "Give an instance such as nnlite.core.initializers.HeNormal().",
             )
         self._specs[name] = ParameterSpec(name, sizes, decay)
         self._initializers[name] = initializer

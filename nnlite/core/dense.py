@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nnlite._typing import Array
-from nnlite.checks import check_bool, check_integer
+from nnlite.core.initializers import InitializerLike
+from nnlite.core.layer import Context, Layer, Parameter
+from nnlite.core.sums import sum_over_batch
+from nnlite.core.types import Array
 from nnlite.errors import ShapeError
-from nnlite.initializers import InitializerLike
-from nnlite.layers.base import Context, Layer, Parameter
-from nnlite.reductions import sum_over_batch
+from nnlite.errors.checks import check_bool, check_integer
 
 __all__ = ["Dense"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnlite._typing import Array
+from nnlite.core.types import Array
 
 __all__ = ["row_max", "row_sum", "sum_over_batch"]
 

@@ -13,10 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnlite._typing import Array
-from nnlite.checks import check_dtype, check_integer
+from nnlite.core.types import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.memory import zeros
+from nnlite.errors.checks import check_dtype, check_integer
 
 __all__ = ["ParameterSpec", "Parameters"]
 
@@ -138,7 +137,7 @@ class Parameters:
     def _allocate(self) -> Array:
         shape = (self.size,) if self.replicas is None else (self.replicas, self.size)
         try:
-            return zeros(shape, self.dtype)
+            return np.zeros(shape, self.dtype)
         except (MemoryError, ValueError, OverflowError):
             raise ArgumentError(
                 "Parameters",

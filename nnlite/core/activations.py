@@ -10,11 +10,11 @@ import math
 
 import numpy as np
 
-from nnlite._typing import Array
-from nnlite.checks import check_bool, check_number
-from nnlite.initializers import GlorotUniform, HeNormal, InitializerLike
-from nnlite.layers.base import Context, Layer
-from nnlite.quiet import quiet
+from nnlite.core.initializers import GlorotUniform, HeNormal, InitializerLike
+from nnlite.core.layer import Context, Layer
+from nnlite.core.quiet import quiet
+from nnlite.core.types import Array
+from nnlite.errors.checks import check_bool, check_number
 
 __all__ = [
     "ELU",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from nnlite._typing import Array
-from nnlite.checks import check_number
+from nnlite.core.layer import Context, Layer
+from nnlite.core.types import Array
 from nnlite.errors import ArgumentError
-from nnlite.layers.base import Context, Layer
+from nnlite.errors.checks import check_number
 
 __all__ = ["Dropout"]
 

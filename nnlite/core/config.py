@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from nnlite.arguments import Declared
 from nnlite.errors import ArgumentError
+from nnlite.errors.arguments import Declared
 
 __all__ = ["Configured", "Setting", "arguments_of"]
 
@@ -74,7 +74,7 @@ class Setting(Configured):
 
     Examples
     --------
-    >>> from nnlite.initializers import Constant
+    >>> from nnlite.core.initializers import Constant
     >>> Constant(2.0) == Constant(2.0), Constant(2.0) == Constant(1.0)
     (True, False)
     """
