@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import nnlite as nn
-from nnlite.core.initializers import (
+from nnlite.initializers import (
     GlorotUniform,
     HeNormal,
     InitializerLike,

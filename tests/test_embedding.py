@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import nnlite as nn
-from nnlite.core.initializers import Constant
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.initializers import Constant
 from nnlite.layers import Embedding
 from nnlite.layers import embedding as module
 from nnlite.testing import check_layer

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import nnlite as nn
-from nnlite.core.initializers import (
+from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.initializers import (
     Constant,
     GlorotNormal,
     GlorotUniform,
@@ -21,7 +22,6 @@ from nnlite.core.initializers import (
     Orthogonal,
     Zeros,
 )
-from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 
 SHAPE = (300, 500)
 

@@ -8,9 +8,9 @@ import pytest
 
 import nnlite as nn
 from nnlite.assembly import default_initializer
-from nnlite.core.initializers import Constant, GlorotUniform, HeNormal
 from nnlite.core.layer import Gradients
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError, ShapeError
+from nnlite.initializers import Constant, GlorotUniform, HeNormal
 
 
 def context(layer, **options):

@@ -33,9 +33,9 @@ from nnlite import (
     Standardize,
     Tanh,
 )
-from nnlite.core.initializers import Constant
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError, NotFittedError
 from nnlite.exchange.onnx.wire import count_entries
+from nnlite.initializers import Constant
 from nnlite.layers import Embedding
 from nnlite.onnx import export, load
 from nnlite.table import TableEncoder

@@ -314,7 +314,7 @@ def test_what_a_loss_says_of_its_target_is_said_of_y():
         ("nnlite.schedules", "Cosine", r"Did you mean nnlite\.schedules\.CosineDecay\?"),
         ("nnlite.callbacks", "ModelCheckpoint", "It is Checkpoint"),
         ("nnlite.datasets", "mnist", "digits and iris"),
-        ("nnlite.core.initializers", "Xavier", r"dir\(nnlite\.initializers\)"),
+        ("nnlite.initializers", "Xavier", r"dir\(nnlite\.initializers\)"),
     ],
 )
 def test_a_name_that_is_not_there_is_answered_by_one_that_is(module, name, words):

@@ -74,7 +74,7 @@ class Setting(Configured):
 
     Examples
     --------
-    >>> from nnlite.core.initializers import Constant
+    >>> from nnlite.initializers import Constant
     >>> Constant(2.0) == Constant(2.0), Constant(2.0) == Constant(1.0)
     (True, False)
     """

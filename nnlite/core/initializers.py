@@ -155,7 +155,7 @@ class HeNormal(_Normal, _He):
     Examples
     --------
     >>> import numpy as np
-    >>> from nnlite.core.initializers import HeNormal
+    >>> from nnlite.initializers import HeNormal
     >>> W = HeNormal()(np.random.default_rng(0), (200, 300))
     >>> W.shape, round(W.std(), 2)  # the square root of 2 / 200 is 0.1
     ((200, 300), np.float64(0.1))
@@ -188,7 +188,7 @@ class HeUniform(_Uniform, _He):
     Examples
     --------
     >>> import numpy as np
-    >>> from nnlite.core.initializers import HeUniform
+    >>> from nnlite.initializers import HeUniform
     >>> W = HeUniform()(np.random.default_rng(0), (6, 300))
     >>> bool(abs(W).max() <= 1.0)  # the square root of 6 / 6 is 1
     True
@@ -221,7 +221,7 @@ class GlorotNormal(_Normal, _Glorot):
     Examples
     --------
     >>> import numpy as np
-    >>> from nnlite.core.initializers import GlorotNormal
+    >>> from nnlite.initializers import GlorotNormal
     >>> W = GlorotNormal()(np.random.default_rng(0), (100, 100))
     >>> round(W.std(), 2)  # the square root of 2 / 200 is 0.1
     np.float64(0.1)
@@ -248,7 +248,7 @@ class GlorotUniform(_Uniform, _Glorot):
     Examples
     --------
     >>> import numpy as np
-    >>> from nnlite.core.initializers import GlorotUniform
+    >>> from nnlite.initializers import GlorotUniform
     >>> W = GlorotUniform()(np.random.default_rng(0), (2, 4))
     >>> bool(abs(W).max() <= 1.0)  # the square root of 6 / (2 + 4) is 1
     True
@@ -279,7 +279,7 @@ class LeCunNormal(_Normal, _LeCun):
     Examples
     --------
     >>> import numpy as np
-    >>> from nnlite.core.initializers import LeCunNormal
+    >>> from nnlite.initializers import LeCunNormal
     >>> W = LeCunNormal()(np.random.default_rng(0), (100, 100))
     >>> round(W.std(), 2)  # the square root of 1 / 100 is 0.1
     np.float64(0.1)
@@ -304,7 +304,7 @@ class LeCunUniform(_Uniform, _LeCun):
     Examples
     --------
     >>> import numpy as np
-    >>> from nnlite.core.initializers import LeCunUniform
+    >>> from nnlite.initializers import LeCunUniform
     >>> W = LeCunUniform()(np.random.default_rng(0), (3, 50))
     >>> bool(abs(W).max() <= 1.0)  # the square root of 3 / 3 is 1
     True
@@ -339,7 +339,7 @@ class Orthogonal(Initializer):
     Examples
     --------
     >>> import numpy as np
-    >>> from nnlite.core.initializers import Orthogonal
+    >>> from nnlite.initializers import Orthogonal
     >>> W = Orthogonal()(np.random.default_rng(0), (2, 5))
     >>> bool(np.allclose(W @ W.T, np.eye(2)))
     True
@@ -377,7 +377,7 @@ class Constant(Initializer):
     Examples
     --------
     >>> import numpy as np
-    >>> from nnlite.core.initializers import Constant
+    >>> from nnlite.initializers import Constant
     >>> Constant(0.1)(np.random.default_rng(0), (3,))
     array([0.1, 0.1, 0.1])
     """
@@ -398,7 +398,7 @@ class Zeros(Initializer):
     Examples
     --------
     >>> import numpy as np
-    >>> from nnlite.core.initializers import Zeros
+    >>> from nnlite.initializers import Zeros
     >>> Zeros()(np.random.default_rng(0), (3,))
     array([0., 0., 0.])
     """

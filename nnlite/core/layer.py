@@ -394,7 +394,7 @@ class Layer(Configured):
                 f"{type(self).__name__}(initializer)",
                 "a callable (rng, shape) -> array",
                 f"the class {initializer.__name__}" if is_class else f"{initializer!r}",
-                "Give an instance such as nnlite.core.initializers.HeNormal().",
+                "Give an instance such as nnlite.initializers.HeNormal().",
             )
         self._specs[name] = ParameterSpec(name, sizes, decay)
         self._initializers[name] = initializer
