@@ -18,6 +18,7 @@ from nnlite.core.layer import Layer
 from nnlite.core.types import AnyArray, Array
 from nnlite.data import is_maker
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.errors.arguments import is_ours
 from nnlite.errors.checks import check_finite, check_instance, is_finite, not_finite
 from nnlite.foreign import is_dask, is_frame, is_sparse
 from nnlite.layers.flatten import Flatten
@@ -393,7 +394,7 @@ class Boundary:
             if isinstance(first, Standardize):
                 fix = "Divide the columns by their sizes before, and begin the model with Dense: taking "
                 fix += "off the means would fill in every zero."
-            elif not type(first).__module__.startswith("nnlite.layers."):
+            elif not is_ours(type(first)):
                 fix = "Set takes_sparse = True in its class if its methods take CSR matrices, or write "
                 fix += "X.toarray()."
             raise ArgumentTypeError(

@@ -19,6 +19,7 @@ import numpy as np
 from nnlite.core.config import arguments_of
 from nnlite.core.layer import Layer, Parameter
 from nnlite.errors import ArgumentError
+from nnlite.errors.arguments import is_ours
 
 __all__ = ["Held", "check_declared", "find_undeclared"]
 
@@ -125,7 +126,7 @@ def find_undeclared(layer: Layer) -> Held | None:
     -------
     Held or None
     """
-    ours = type(layer).__module__.startswith("nnlite.layers.")
+    ours = is_ours(type(layer))
     plain = all(type(value) in _PLAIN or name in _STATE for name, value in vars(layer).items())
     if ours and plain and all(type(array) is np.ndarray for array in layer.buffers.values()):
         return None  # as a rule, and quickly
@@ -146,7 +147,7 @@ def find_undeclared(layer: Layer) -> Held | None:
                     continue
             return held
     for cls in type(layer).__mro__:
-        if cls.__module__.startswith("nnlite.layers."):  # ours are what they are
+        if is_ours(cls):  # ours are what they are
             break
         for name, value in vars(cls).items():
             if type(value) in _PLAIN or isinstance(value, Parameter):

@@ -23,7 +23,7 @@ def documented_modules():
     return [
         name
         for page in sorted(REFERENCE.glob("*.md"))
-        for name in re.findall(r"^::: (nnlite\.\w+)$", page.read_text("utf-8"), flags=re.MULTILINE)
+        for name in re.findall(r"^::: (nnlite\.(?:core\.)?\w+)$", page.read_text("utf-8"), flags=re.MULTILINE)
     ]
 
 
@@ -52,7 +52,7 @@ def test_every_public_module_is_in_the_reference():
     tested = re.search(
         r"^MODULES = \[(.*?)^\]", (ROOT / "tests/test_docstrings.py").read_text("utf-8"), re.M | re.S
     )
-    public = set(re.findall(r'"(\w+)"', tested[1])) | set(nnlite._ON_DEMAND)
+    public = set(re.findall(r'"([\w.]+)"', tested[1])) | set(nnlite._ON_DEMAND)
     assert {f"nnlite.{name}" for name in public} - set(documented_modules()) == set()
 
 

@@ -277,12 +277,12 @@ def check_method(thing: Any, name: str, base: type, *, kind: type[Exception] = A
             raise kind(where, f"the arguments ({shown})", f"({got})", fix) from None
 
 
-def is_ours(method: Any) -> bool:
-    """Tell whether a method is one of nnlite, and none of a user's own.
+def is_ours(thing: Any) -> bool:
+    """Tell whether a class or a method is one of nnlite, and none of a user's own.
 
     Parameters
     ----------
-    method : callable
+    thing : class or method
         Any.
 
     Returns
@@ -295,7 +295,7 @@ def is_ours(method: Any) -> bool:
     >>> is_ours(Dense(2, 3).forward), is_ours(print)
     (True, False)
     """
-    return f"{getattr(method, '__module__', '')}".startswith("nnlite.")
+    return f"{getattr(thing, '__module__', '')}".startswith("nnlite.")
 
 
 def _explanation(

@@ -173,7 +173,10 @@ def check_numbers(where: str, value: Any, *, low: float = 0.0, low_open: bool = 
         return check_number(where, value, low=low, low_open=low_open)
     entries = value.tolist() if hasattr(value, "tolist") else value
     if not entries or any(isinstance(one, list | tuple) for one in entries):
-        got = f"shape {tuple(value.shape)}" if hasattr(value, "shape") else f"{value!r}"
+        try:
+            got = f"shape {np.shape(value)}"
+        except ValueError:  # of rows of different lengths
+            got = f"{value!r}"
         raise ShapeError(where, "a number, or shape (replicas,)", got, "Give one number for each replica.")
     numbers = np.array([check_number(where, number, low=low, low_open=low_open) for number in entries])
     numbers.flags.writeable = False
