@@ -21,6 +21,7 @@ MOVED = {
     "nnlite.layers.base": "nnlite.core.layer",
     "nnlite.layers.dense": "nnlite.core.dense",
     "nnlite.layers.dropout": "nnlite.core.dropout",
+    "nnlite.masks": "nnlite.errors.arrays",
     "nnlite.parameters": "nnlite.core.parameters",
     "nnlite.quiet": "nnlite.core.quiet",
     "nnlite.reductions": "nnlite.core.sums",

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.errors.arrays import has_masked
 from nnlite.foreign import is_missing
-from nnlite.masks import has_masked
 
 __all__ = ["KINDS", "Category", "Typed", "read_categories", "read_columns", "read_numbers", "sees_categories"]
 

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.errors.arrays import check_array
 from nnlite.foreign import to_numpy
 
 __all__ = [
@@ -54,38 +55,9 @@ def check_rows(where: str, value: ArrayLike, *, missing: bool = False) -> AnyArr
     >>> check_rows("here", [[1, 2], [3, 4]]).shape
     (2, 2)
     """
-    try:
-        array = np.asarray(to_numpy(where, value, missing=missing))
-    except ArgumentError:
-        raise
-    except ValueError:
-        raise ShapeError(
-            where, "rows of one length", "rows of different lengths", "Cut or pad them to one length."
-        ) from None
-    if array.ndim == 0 and array.dtype.kind == "O":
-        got = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
-        raise ArgumentTypeError(where, "an array of numbers", got, "Give an array, or a list of rows.")
-    if isinstance(value, str | bytes):
-        fix = "For a file write np.load(path, mmap_mode='r')."
-        raise ArgumentTypeError(where, "an array of numbers", f"{value!r}", fix)
-    if array.ndim == 0 or array.size == 0:
-        raise ShapeError(where, "an array of at least one row", f"shape {array.shape}", "Give some data.")
-    if array.dtype.kind not in "biuf":
-        fix = _NUMBERS_FROM.get(array.dtype.kind, "Turn it into numbers first.")
-        raise ArgumentTypeError(where, "an array of numbers", f"dtype {array.dtype}", fix)
-    return array
-
-
-_NAMES = "np.unique(names, return_inverse=True)[1] makes ids of names"
-#: What to do about an array that holds no numbers, by the kind of its dtype.
-_NUMBERS_FROM = {
-    "U": f"Write .astype(float) for numbers in quotes; {_NAMES}.",
-    "S": f"Write .astype(float) for numbers in quotes; {_NAMES}.",
-    "O": f"Write .astype(float) behind an array if all its entries are numbers; {_NAMES}.",
-    "c": "Give the real and the imaginary parts as columns of their own.",
-    "M": "Count from a date, such as (t - t[0]) / np.timedelta64(1, 'D').",
-    "m": "Divide by a unit, such as np.timedelta64(1, 'D').",
-}
+    if not isinstance(value, np.ndarray | list | tuple):
+        value = to_numpy(where, value, missing=missing)
+    return check_array(where, value, missing=missing)
 
 
 def check_ids(where: str, value: ArrayLike, *, classes: int | None = None) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
-from nnlite.masks import unmasked
+from nnlite.errors.arrays import unmasked
 
 __all__ = ["is_dask", "is_frame", "is_missing", "is_sparse", "take_rows", "to_numpy", "with_checked_blocks"]
 

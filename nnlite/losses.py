@@ -19,9 +19,9 @@ from nnlite.core.quiet import quiet
 from nnlite.core.sums import row_max, row_sum
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.errors.arrays import unmasked
 from nnlite.errors.checks import check_finite, check_number
 from nnlite.errors.habits import answering, missing_names
-from nnlite.masks import unmasked
 from nnlite.weighting import stand_ins, take_rows
 
 __all__ = [

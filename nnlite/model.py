@@ -21,12 +21,12 @@ from nnlite.core.types import AnyArray, Array
 from nnlite.data import is_maker
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.errors.arguments import Explained, explained
+from nnlite.errors.arrays import unmasked
 from nnlite.errors.checks import check_bool, check_dtype, check_integer
 from nnlite.errors.habits import answering
 from nnlite.foreign import is_sparse
 from nnlite.history import History
 from nnlite.losses import Loss, Value
-from nnlite.masks import unmasked
 from nnlite.metrics import Metric
 from nnlite.rows import Blockwise
 from nnlite.summary import LayerSummary, Summary

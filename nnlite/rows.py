@@ -9,9 +9,9 @@ import numpy as np
 
 from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.errors.arrays import unmasked
 from nnlite.errors.checks import not_finite
 from nnlite.foreign import with_checked_blocks
-from nnlite.masks import unmasked
 
 __all__ = [
     "Blockwise",

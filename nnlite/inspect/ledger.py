@@ -10,6 +10,7 @@ import numpy as np
 
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError
+from nnlite.errors.arguments import is_ours
 from nnlite.errors.checks import check_integer
 from nnlite.exchange.checks import check_net
 from nnlite.inspect.neighbours import TOO_FEW, Opinion, ask_neighbours
@@ -646,7 +647,7 @@ def _row_losses(ledger: Blame) -> Array:
     model, loss = ledger.model, ledger.loss_function
     pred = model._predict(ledger.x, 512)
     target = ledger.y
-    if type(loss).value_and_grad.__module__ == "nnlite.losses":
+    if is_ours(type(loss).value_and_grad):
         # Rows in the place of replicas, each a batch of one.
         values = loss.value_and_grad(pred[:, None], target[:, None])[0]
     else:  # a loss of the user's own need not know replicas

@@ -24,9 +24,9 @@ from nnlite.callbacks import Callback, TimeLimit
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
 from nnlite.errors.arguments import Explained
+from nnlite.errors.arrays import unmasked
 from nnlite.history import History
 from nnlite.layers import Layer
-from nnlite.masks import unmasked
 from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer
 from nnlite.sklearn.convergence import Convergence, LossCurve, Penalty, Recorder, RunningOrder

@@ -14,8 +14,8 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 
 from nnlite.callbacks import TrainingState
 from nnlite.core.types import AnyArray, Array
+from nnlite.errors.arrays import unmasked
 from nnlite.losses import Hinge, Loss
-from nnlite.masks import unmasked
 from nnlite.sklearn.base import BaseMLP, Weigh, only_if
 from nnlite.sklearn.certainty import Temperature
 from nnlite.sklearn.class_weights import ClassWeights
