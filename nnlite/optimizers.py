@@ -17,12 +17,12 @@ from numpy.typing import ArrayLike
 
 from nnlite.core.parameters import Parameters
 from nnlite.core.quiet import quiet
+from nnlite.core.schedules import From, Schedule
 from nnlite.core.types import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.errors.arguments import Declared, explained
 from nnlite.errors.checks import check_bool, check_integer, check_number, check_numbers
 from nnlite.errors.habits import answering, missing_names
-from nnlite.schedules import Schedule
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Lion", "Optimizer", "RMSProp"]
 
@@ -165,7 +165,7 @@ class Optimizer(Declared):
         if isinstance(self._learning_rate, Schedule) and self._time is not None:
             start, *lengths = self._time
             settled = self._learning_rate.settle(*lengths)
-            self._schedule = _From(settled, start) if self._learning_rate.lasts and start else settled
+            self._schedule = From(settled, start) if self._learning_rate.lasts and start else settled
 
     @property
     def weight_decay(self) -> float | Array:
@@ -461,19 +461,8 @@ class Optimizer(Declared):
         return f"{type(self).__name__}(learning_rate={shown}, steps={self.steps})"
 
 
-class _From(Schedule):
-    """A schedule that counts from the beginning of a training, by an optimizer that has made steps before."""
-
-    def __init__(self, schedule: Schedule, start: int) -> None:
-        self.schedule, self.start = schedule, start
-
-    @property
-    def over(self) -> int | None:
-        """The end of the schedule."""
-        return None if self.schedule.over is None else self.start + self.schedule.over
-
-    def __call__(self, step: int) -> float:
-        return self.schedule(max(step - self.start, 0))
+#: As pickles of earlier versions call it.
+_From = From
 
 
 def _acts(decay: float | Array) -> bool:

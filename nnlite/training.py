@@ -16,6 +16,7 @@ from nnlite.callbacks import Callback, ProgressBar, TrainingState
 from nnlite.checkpoint import Checkpoint, read
 from nnlite.class_weights import ClassWeights
 from nnlite.core.random import Generators, Seeds, check_rngs
+from nnlite.core.schedules import Schedule
 from nnlite.data import Order
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError, calls_to_user
 from nnlite.errors.arguments import check_method
@@ -31,7 +32,6 @@ from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer
 from nnlite.packing import PackedRows
 from nnlite.ranks import NUMBERS, Alone, launched
-from nnlite.schedules import Schedule
 from nnlite.second_order import FullBatchOptimizer
 from nnlite.snapshot import capture, check, restore
 from nnlite.sources import Arrays, Source, training_source, validation_source

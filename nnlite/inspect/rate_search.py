@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnlite.callbacks import Callback, TrainingState
+from nnlite.core.schedules import Schedule
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, DivergenceError
 from nnlite.errors.checks import check_integer, check_number, check_rng
@@ -18,7 +19,6 @@ from nnlite.loop import _drawn_by
 from nnlite.losses import Loss
 from nnlite.model import PREDICT_ROWS, Sequential
 from nnlite.optimizers import SGD, Optimizer
-from nnlite.schedules import Schedule
 from nnlite.sources import Arrays, Batch, training_source
 from nnlite.streams import get_states, set_states
 from nnlite.sweeps.run import check_optimizer

@@ -12,11 +12,11 @@ import numpy as np
 
 from nnlite.callbacks import Callback, TrainingState
 from nnlite.core.random import Generators, Seeds
+from nnlite.core.schedules import Schedule, ScheduleLike
 from nnlite.errors import DivergenceError
 from nnlite.history import History
 from nnlite.model import PREDICT_ROWS, Sequential
 from nnlite.optimizers import Optimizer
-from nnlite.schedules import Schedule, ScheduleLike
 
 __all__ = ["Part", "ScheduleMaker", "bytes_for_one", "cut", "join", "like", "train"]
 
