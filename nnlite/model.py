@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike
 
 from nnlite.assembly import check_layers, default_initializer, follow_shapes
 from nnlite.boundary import Boundary, check_feature_names, check_preprocessing, each
-from nnlite.core.layer import Context, Layer
+from nnlite.core.context import Context
+from nnlite.core.layer import Layer
 from nnlite.core.parameters import Parameters, join_specs
 from nnlite.core.random import Generators, Seeds, check_rngs
 from nnlite.core.types import AnyArray, Array

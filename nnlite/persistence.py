@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-import nnlite.core.initializers
+import nnlite.initializers
 import nnlite.layers
 from nnlite._version import __version__
 from nnlite.core.initializers import Initializer
@@ -51,7 +51,7 @@ _LAYERS = {
 }
 _INITIALIZERS = {
     cls.__name__: cls
-    for cls in vars(nnlite.core.initializers).values()
+    for cls in vars(nnlite.initializers).values()
     if isinstance(cls, type) and issubclass(cls, Initializer)
     if cls is not Initializer and not cls.__name__.startswith("_")
 }

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlite.core.config import arguments_of
-from nnlite.core.layer import Layer, Parameter
+from nnlite.core.layer import Layer
+from nnlite.core.parameters import Parameter
 from nnlite.errors import ArgumentError
 from nnlite.errors.arguments import is_ours
 

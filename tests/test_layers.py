@@ -8,7 +8,7 @@ import pytest
 
 import nnlite as nn
 from nnlite.assembly import default_initializer
-from nnlite.core.layer import Gradients
+from nnlite.core.context import Gradients
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError, ShapeError
 from nnlite.initializers import Constant, GlorotUniform, HeNormal
 

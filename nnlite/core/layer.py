@@ -13,156 +13,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from nnlite.core.config import Configured
+from nnlite.core.context import Context, Gradients
 from nnlite.core.initializers import GlorotUniform, InitializerLike, Zeros
-from nnlite.core.parameters import Parameters, ParameterSpec
-from nnlite.core.random import Generators
+from nnlite.core.parameters import Parameter, Parameters, ParameterSpec
 from nnlite.core.types import RNG, AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.errors.arguments import Explained
 from nnlite.errors.checks import check_bool, check_integer, check_rng
 from nnlite.errors.habits import answering
 
-__all__ = ["Context", "Gradients", "Layer", "Parameter"]
-
-
-class Gradients:
-    """Where a layer writes its gradients: one attribute for each of its parameters.
-
-    They are views, so they are written with ``[...] =`` or ``out=``. Binding a new
-    array to the name would leave the real gradient untouched, and is refused.
-
-    Parameters
-    ----------
-    views : mapping of str to ndarray
-        The place for each parameter's gradient.
-
-    Examples
-    --------
-    >>> grads = Gradients({"b": np.zeros(2)})
-    >>> grads.b[...] = [1.0, 2.0]
-    >>> grads.b
-    array([1., 2.])
-    """
-
-    def __init__(self, views: Mapping[str, Array]) -> None:
-        self.__dict__.update(views)
-
-    def __getattr__(self, name: str) -> Array:
-        known = ", ".join(self.__dict__) or "none: this layer has no parameters"
-        raise AttributeError(f"ctx.grads.{name}: the gradients of this layer are {known}.")
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if value is not self.__dict__.get(name):  # `grads.b += a` sets the same array again
-            raise ArgumentError(
-                f"ctx.grads.{name}",
-                "to be written in place",
-                "a new array",
-                f"Write ctx.grads.{name}[...] = a.",
-            )
-
-
-class Context:
-    """What one layer keeps from one forward pass for the backward pass.
-
-    It lives outside the layer, so two passes can be open at once and prediction
-    from several threads disturbs nothing.
-
-    Parameters
-    ----------
-    grads : Gradients
-        Where ``backward`` writes.
-    training : bool
-        False while gradients are wanted but noise such as dropout is not.
-    rng : Generator or Generators, optional
-        The only source of randomness in ``forward``. `Generators`, one for each replica, have
-        its methods ``random`` and ``standard_normal``.
-    needs_dx : bool
-        False for the first layer that learns: nobody asks for its dL/dx, and a
-        layer may return None instead.
-
-    Attributes
-    ----------
-    saved : tuple
-        What ``forward`` saved.
-    x_shape : tuple of int
-        Shape of the input, which is that of dL/dx; noted by the model.
-
-    Examples
-    --------
-    >>> ctx = Context(Gradients({}))
-    >>> ctx.save(1, 2)
-    >>> ctx.saved
-    (1, 2)
-    """
-
-    __slots__ = ("grads", "needs_dx", "rng", "saved", "training", "x_shape")
-
-    def __init__(
-        self,
-        grads: Gradients,
-        *,
-        training: bool = True,
-        rng: np.random.Generator | Generators | None = None,
-        needs_dx: bool = True,
-    ) -> None:
-        self.grads = grads
-        self.training = training
-        self.rng = rng
-        self.needs_dx = needs_dx
-        self.saved: tuple[Any, ...] = ()
-        self.x_shape: tuple[int, ...] = ()
-
-    def save(self, *values: Any) -> None:
-        """Keep something for the backward pass, in `saved`.
-
-        Parameters
-        ----------
-        *values : object
-            Arrays, or whatever ``backward`` will ask for.
-        """
-        self.saved = values
-
-
-class Parameter(Explained):
-    """A class attribute that says: instances have a parameter of this name.
-
-    Reading it gives a view into the flat buffer, ``layer.W``. Assigning to it would
-    cut the layer off from the buffer, so ``layer.W = a`` is refused; write
-    ``layer.W[...] = a``.
-
-    Examples
-    --------
-    >>> class Gain(Layer):
-    ...     gain = Parameter()
-    ...     def __init__(self, features):
-    ...         self.features = features
-    ...         self.declare("gain", (features,), decay=False)
-    >>> Gain(3).gain
-    array([0., 0., 0.], dtype=float32)
-    """
-
-    def __init__(self) -> None:
-        """Take no arguments: the shape is given with `Layer.declare`."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, layer: Any, owner: type | None = None) -> Any:
-        if layer is None:
-            return self
-        try:
-            return layer._views[self.name]
-        except KeyError:
-            return layer._materialize(self.name)
-
-    def __set__(self, layer: Layer, value: Any) -> None:
-        if value is not layer._views.get(self.name):  # `layer.W *= 2` sets the same view again
-            raise ArgumentError(
-                f"{layer}.{self.name}",
-                "to be written in place",
-                "a new array",
-                f"Write layer.{self.name}[...] = a.",
-            )
+__all__ = ["Layer"]
 
 
 @answering

@@ -15,9 +15,10 @@ import numpy as np
 
 from nnlite.core.types import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.errors.arguments import Explained
 from nnlite.errors.checks import check_dtype, check_integer
 
-__all__ = ["ParameterSpec", "Parameters"]
+__all__ = ["Parameter", "ParameterSpec", "Parameters"]
 
 
 class ParameterSpec(NamedTuple):
@@ -288,6 +289,49 @@ class Parameters:
     def __repr__(self) -> str:
         copies = "" if self.replicas is None else f", replicas={self.replicas}"
         return f"Parameters({self.size} in {len(self)} arrays, dtype={self.dtype.name}{copies})"
+
+
+class Parameter(Explained):
+    """A class attribute that says: instances have a parameter of this name.
+
+    Reading it gives a view into the flat buffer, ``layer.W``. Assigning to it would
+    cut the layer off from the buffer, so ``layer.W = a`` is refused; write
+    ``layer.W[...] = a``.
+
+    Examples
+    --------
+    >>> from nnlite import Layer
+    >>> class Gain(Layer):
+    ...     gain = Parameter()
+    ...     def __init__(self, features):
+    ...         self.features = features
+    ...         self.declare("gain", (features,), decay=False)
+    >>> Gain(3).gain
+    array([0., 0., 0.], dtype=float32)
+    """
+
+    def __init__(self) -> None:
+        """Take no arguments: the shape is given with `Layer.declare`."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, layer: Any, owner: type | None = None) -> Any:
+        if layer is None:
+            return self
+        try:
+            return layer._views[self.name]
+        except KeyError:
+            return layer._materialize(self.name)
+
+    def __set__(self, layer: Any, value: Any) -> None:
+        if value is not layer._views.get(self.name):  # `layer.W *= 2` sets the same view again
+            raise ArgumentError(
+                f"{layer}.{self.name}",
+                "to be written in place",
+                "a new array",
+                f"Write layer.{self.name}[...] = a.",
+            )
 
 
 def _refuse_new_array(where: str, new: object, present: Array) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.layer import Context, Layer
+from nnlite.core.context import Context
+from nnlite.core.layer import Layer
 from nnlite.core.types import Array
 from nnlite.model import ModelContext, Sequential
 

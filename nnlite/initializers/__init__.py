@@ -1,19 +1,8 @@
 """Where the weights start; `nnlite.core.initializers` has them."""
 
-from nnlite.core.initializers import (
-    Constant,
-    GlorotNormal,
-    GlorotUniform,
-    HeNormal,
-    HeUniform,
-    Initializer,
-    InitializerLike,
-    LeCunNormal,
-    LeCunUniform,
-    Orthogonal,
-    Zeros,
-)
+from nnlite.core.initializers import Constant, GlorotUniform, HeNormal, Initializer, InitializerLike, Zeros
 from nnlite.errors.habits import missing_names
+from nnlite.initializers.others import GlorotNormal, HeUniform, LeCunNormal, LeCunUniform, Orthogonal
 
 __all__ = [
     "Constant",

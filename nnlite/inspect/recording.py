@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from nnlite.core.activations import LogSoftmax, Softmax
+from nnlite.core.context import Context, Gradients
 from nnlite.core.dense import Dense
-from nnlite.core.layer import Context, Gradients, Layer
+from nnlite.core.layer import Layer
 from nnlite.core.types import AnyArray, Array
 from nnlite.divergence import explain
 from nnlite.losses import Loss

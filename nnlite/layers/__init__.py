@@ -1,22 +1,13 @@
 """The layers: what a network is built from."""
 
-from nnlite.core.activations import (
-    ELU,
-    GELU,
-    LeakyReLU,
-    LogSoftmax,
-    ReLU,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Step,
-    Tanh,
-)
+from nnlite.core.activations import LogSoftmax, ReLU, Sigmoid, Softmax, Step, Tanh
+from nnlite.core.context import Context, Gradients
 from nnlite.core.dense import Dense
 from nnlite.core.dropout import Dropout
-from nnlite.core.layer import Context, Gradients, Layer, Parameter
+from nnlite.core.layer import Layer
+from nnlite.core.parameters import Parameter
 from nnlite.errors.habits import missing_names
+from nnlite.layers.activations import ELU, GELU, LeakyReLU, SiLU, Softplus
 from nnlite.layers.embedding import Embedding
 from nnlite.layers.flatten import Flatten
 from nnlite.layers.standardize import Standardize

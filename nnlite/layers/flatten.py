@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from nnlite.core.layer import Context, Layer
+from nnlite.core.context import Context
+from nnlite.core.layer import Layer
 from nnlite.core.types import Array
 from nnlite.errors import ArgumentError, ShapeError
 from nnlite.errors.checks import check_integer

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nnlite.checks import check_rows, check_weight
-from nnlite.core.layer import Context, Layer
+from nnlite.core.context import Context
+from nnlite.core.layer import Layer
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError, DataWarning, NotFittedError, ShapeError
 from nnlite.errors.checks import check_integer

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.layer import Context, Layer
+from nnlite.core.context import Context
+from nnlite.core.layer import Layer
 from nnlite.core.parameters import Parameters
 from nnlite.core.types import AnyArray, Array
 from nnlite.testing.diagnosis import shape_hint

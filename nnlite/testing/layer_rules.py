@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.layer import Context, Layer
+from nnlite.core.context import Context
+from nnlite.core.layer import Layer
 from nnlite.core.random import Generators
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import GradientCheckError
