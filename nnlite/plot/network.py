@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from nnlite.assembly import follow_shapes
+from nnlite.core.chain import follow_shapes
 from nnlite.core.dense import Dense
 from nnlite.core.layer import Layer
 from nnlite.core.types import Array

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnlite.assembly import follow_shapes
+from nnlite.core.chain import follow_shapes
 from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError
 from nnlite.exchange.checks import check_encoder, check_single
