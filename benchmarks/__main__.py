@@ -68,7 +68,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--from", dest="earlier", type=Path, metavar="FILE", help="report again what is in a results.json"
     )
-    parser.add_argument("--readme", action="store_true", help="print the tables in Markdown, in brief")
+    parser.add_argument("--markdown", action="store_true", help="print the tables in Markdown, in brief")
     chosen = parser.parse_args(arguments)
     for name in chosen.workloads:
         if name not in names:
@@ -169,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"\n{caption(run.machine)}")
     for name, install in run.skipped.items():
         print(f"skipped, not installed: {name} ({install})")
-    if chosen.readme:
+    if chosen.markdown:
         for workload, results in found.items():
             for table in workload.overview(results):
                 print(f"\n{table.markdown()}")

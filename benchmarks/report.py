@@ -1,4 +1,4 @@
-"""Tables: as text for the terminal, as Markdown for the README."""
+"""Tables: as text for the terminal, as Markdown for docs/speed.md."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ class Workload:
         ]
 
     def overview(self, results: Sequence[Result]) -> list[Table]:
-        """Report all results in brief, for the README."""
+        """Report all results in brief, for docs/speed.md."""
         return [overview(results, self.title, self.cases, unit=self.unit, scale=self.scale, brief=self.brief)]
 
     def draw(self, results: Sequence[Result], path: Path) -> None:

@@ -383,7 +383,7 @@ def test_the_command_measures_writes_and_checks(fake_workers, tmp_path, capsys, 
     monkeypatch.setattr(
         FakeWorker, "receive", lambda self, timeout: {"multiple": 1, "check": [1.0]}, raising=True
     )
-    arguments = ["--quick", "--check", "--readme", "--only-peers", "", "--output", str(tmp_path / "deep")]
+    arguments = ["--quick", "--check", "--markdown", "--only-peers", "", "--output", str(tmp_path / "deep")]
     assert command.main(arguments) == 0
     out = capsys.readouterr().out
     assert "nnlite fit" in out
@@ -397,7 +397,7 @@ def test_the_command_measures_writes_and_checks(fake_workers, tmp_path, capsys, 
     # An earlier run is reported as it was, without anything being measured.
     made = len(fake_workers)
     earlier = ["--from", str(tmp_path / "deep" / "results.json"), "--output", str(tmp_path / "again")]
-    assert command.main([*earlier, "--check", "--readme"]) == 0
+    assert command.main([*earlier, "--check", "--markdown"]) == 0
     assert len(fake_workers) == made
     assert capsys.readouterr().out.split("\nin ")[0] == out.split("\nin ")[0]
 
