@@ -14,11 +14,12 @@ from nnlite._recipes import RECIPES
 from nnlite._terminal import Canvas, Screen, bar, image, loss_curves, side_by_side
 from nnlite._version import __version__
 from nnlite.callbacks import Callback, ProgressBar, TrainingState
+from nnlite.core.cross_entropy import SoftmaxCrossEntropy
+from nnlite.core.losses import Loss, MeanSquaredError
 from nnlite.core.types import AnyArray, Array
 from nnlite.data import train_test_split
 from nnlite.history import History
 from nnlite.layers import Softmax
-from nnlite.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy
 from nnlite.metrics import Metric, accuracy, confusion_matrix, mean_absolute_error, r2
 from nnlite.model import Sequential
 from nnlite.optimizers import Adam

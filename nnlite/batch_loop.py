@@ -10,11 +10,10 @@ import numpy as np
 
 from nnlite.callbacks import CTRL_C
 from nnlite.core.quiet import bare
-from nnlite.core.types import AnyArray, Array
+from nnlite.core.types import AnyArray, Array, Value
 from nnlite.errors import calls_to_user
 from nnlite.errors.arguments import is_ours
 from nnlite.loop import Loop
-from nnlite.losses import Value
 from nnlite.optimizers import Optimizer
 from nnlite.weighting import is_ignored, share, sum_and_rows
 

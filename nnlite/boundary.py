@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from nnlite.checks import check_rows, check_weight, is_own
+from nnlite.checks import check_rows, check_weight, is_own, settle_rows
 from nnlite.core.layer import Layer
+from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
+from nnlite.core.weights import stand_ins, take_rows
 from nnlite.data import is_maker
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.errors.arguments import is_ours
@@ -23,7 +25,6 @@ from nnlite.errors.checks import check_finite, check_instance, is_finite, not_fi
 from nnlite.foreign import is_dask, is_frame, is_sparse
 from nnlite.layers.flatten import Flatten
 from nnlite.layers.standardize import Standardize
-from nnlite.losses import Loss
 from nnlite.rows import (
     Blockwise,
     DaskRows,
@@ -34,7 +35,6 @@ from nnlite.rows import (
     is_in_file,
 )
 from nnlite.table import TableEncoder
-from nnlite.weighting import stand_ins, take_rows
 
 __all__ = [
     "Boundary",
@@ -555,8 +555,9 @@ class Boundary:
         ShapeError, ArgumentError, ArgumentTypeError
             If they do not fit.
         """
-        rows = self.check_target_rows(y, x, missing=loss.takes_missing)
-        target = prepare(loss, rows, self.pred_shape(x), self.dtype, given=y)
+        pred_shape = self.pred_shape(x)
+        rows = settle_rows(self.check_target_rows(y, x, missing=loss.takes_missing), pred_shape, self.dtype)
+        target = prepare(loss, rows, pred_shape, self.dtype, given=y)
         return target, None if weight is None else self.check_weight(weight, self.rows(x), part=part)
 
     def check_target_rows(self, y: Any, x: Array, *, missing: bool = False) -> AnyArray:

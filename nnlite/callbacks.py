@@ -10,14 +10,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nnlite.core.losses import Loss
 from nnlite.core.random import Generators
-from nnlite.core.types import AnyArray, Array
+from nnlite.core.types import AnyArray, Array, Value
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.arguments import Declared
 from nnlite.errors.checks import check_bool, check_integer, check_number
 from nnlite.errors.habits import missing_names
 from nnlite.history import History
-from nnlite.losses import Loss, Value
 from nnlite.metrics import Metric, is_better_higher
 from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_number
-from nnlite.losses import Hinge, Loss
+from nnlite.losses import Hinge
 from nnlite.splits import classes_of
 
 __all__ = ["ClassWeights", "balanced"]

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnlite.core.losses import Loss
 from nnlite.core.types import Array
 from nnlite.errors import ArgumentError
 from nnlite.errors.checks import check_number
-from nnlite.losses import Loss
 from nnlite.model import Sequential
 
 __all__ = ["Sharpness", "sharpness"]

@@ -11,14 +11,14 @@ import numpy as np
 from nnlite.boundary import prepare
 from nnlite.checks import is_own, settle_rows
 from nnlite.class_weights import ClassWeights
+from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
+from nnlite.core.weights import stand_ins, take_rows
 from nnlite.data import check_reiterable, checked_batches
 from nnlite.errors import ArgumentError
 from nnlite.errors.checks import check_integer
-from nnlite.losses import Loss
 from nnlite.metrics import Metric, call_metric, named_metrics
 from nnlite.model import Sequential
-from nnlite.weighting import stand_ins, take_rows
 
 __all__ = ["Outputs", "evaluate", "score"]
 

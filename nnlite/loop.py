@@ -16,8 +16,9 @@ import numpy as np
 from nnlite.callbacks import CTRL_C, Callback, TrainingState
 from nnlite.checks import is_own
 from nnlite.class_weights import ClassWeights, balanced
+from nnlite.core.losses import Loss
 from nnlite.core.random import Generators
-from nnlite.core.types import AnyArray, Array
+from nnlite.core.types import AnyArray, Array, Value
 from nnlite.data import Batches, Order
 from nnlite.divergence import explain
 from nnlite.errors import (
@@ -28,7 +29,6 @@ from nnlite.errors import (
     calls_to_user,
 )
 from nnlite.evaluation import Outputs, score
-from nnlite.losses import Loss, Value
 from nnlite.metrics import Metric
 from nnlite.model import PREDICT_ROWS, Sequential
 from nnlite.optimizers import Optimizer

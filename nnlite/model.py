@@ -17,10 +17,11 @@ from nnlite.boundary import Boundary, check_feature_names, check_preprocessing, 
 from nnlite.core import model as core
 from nnlite.core.chain import follow_shapes
 from nnlite.core.layer import Layer
+from nnlite.core.losses import Loss
 from nnlite.core.model import ModelContext
 from nnlite.core.parameters import Parameters
 from nnlite.core.random import Generators, Seeds
-from nnlite.core.types import AnyArray, Array
+from nnlite.core.types import AnyArray, Array, Value
 from nnlite.data import is_maker
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.errors.arguments import explained
@@ -29,7 +30,6 @@ from nnlite.errors.checks import check_bool, check_dtype, check_integer
 from nnlite.errors.habits import answering
 from nnlite.foreign import is_sparse
 from nnlite.history import History
-from nnlite.losses import Loss, Value
 from nnlite.metrics import Metric
 from nnlite.rows import Blockwise
 from nnlite.summary import LayerSummary, Summary

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.losses import Loss
 from nnlite.core.types import Array
 from nnlite.errors import ArgumentError, ShapeError
 from nnlite.errors.arguments import is_ours
 from nnlite.foreign import is_sparse
-from nnlite.losses import Loss
 from nnlite.model import Sequential
 
 __all__ = ["jacobian", "outputs_and_jacobian", "per_example_gradients"]

@@ -11,8 +11,10 @@ import numpy as np
 from nnlite.boundary import check_columns, column_names
 from nnlite.checks import check_weight, is_own
 from nnlite.class_weights import ClassWeights
+from nnlite.core.losses import Loss
 from nnlite.core.random import Generators
 from nnlite.core.types import AnyArray, Array
+from nnlite.core.weights import take_rows
 from nnlite.data import (
     WHOLE,
     Batches,
@@ -27,11 +29,10 @@ from nnlite.data import (
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_number
 from nnlite.foreign import is_dask, is_frame, is_sparse
-from nnlite.losses import Loss
 from nnlite.model import Sequential
 from nnlite.rows import DaskRows, FileRows, SparseRows, is_in_file, join
 from nnlite.splits import HeldOut, classes_of, encode_labels, held_out_rows
-from nnlite.weighting import MeanWeight, RowWeights, counting_rows, take_rows
+from nnlite.weighting import MeanWeight, RowWeights, counting_rows
 
 __all__ = [
     "Arrays",

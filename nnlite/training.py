@@ -15,6 +15,7 @@ from nnlite.boundary import column_names
 from nnlite.callbacks import Callback, ProgressBar, TrainingState
 from nnlite.checkpoint import Checkpoint, read
 from nnlite.class_weights import ClassWeights
+from nnlite.core.losses import Loss, MeanSquaredError
 from nnlite.core.random import Generators, Seeds, check_rngs
 from nnlite.core.schedules import Schedule
 from nnlite.data import Order
@@ -26,7 +27,6 @@ from nnlite.history import History
 from nnlite.identity import arguments, common, describe
 from nnlite.in_use import InUse
 from nnlite.loop import Loop
-from nnlite.losses import Loss, MeanSquaredError
 from nnlite.metrics import Metric, named_metrics
 from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer

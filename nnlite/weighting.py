@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from nnlite.core.types import AnyArray, Array
+from nnlite.core.weights import take_rows
 
 __all__ = [
     "MeanWeight",
@@ -19,73 +20,13 @@ __all__ = [
     "is_ignored",
     "share",
     "side_by_side",
-    "stand_ins",
     "sum_and_rows",
-    "take_rows",
 ]
 
 A = TypeVar("A")
 B = TypeVar("B")
 #: Quotients of sums that are nearer to 1 differ from it by rounding.
 ROUNDING = 1e-12
-
-
-def stand_ins(weight: AnyArray) -> AnyArray | None:
-    """Find, for each row of weight 0, one that counts and can stand in its place.
-
-    What such a row brings about may overflow, and nothing times infinity is no number. In its place another
-    one brings about nothing, exactly.
-
-    Parameters
-    ----------
-    weight : ndarray of shape (rows,) or (replicas, rows)
-        The weights.
-
-    Returns
-    -------
-    ndarray of int of the shape of `weight`, or None
-        Numbers of rows, for `take_rows`; None if all count.
-
-    Examples
-    --------
-    >>> stand_ins(np.array([0.0, 0.5, 0.0, 2.0]))
-    array([1, 1, 1, 3])
-    """
-    counts = weight > 0
-    if counts.all():
-        return None
-    first = counts.argmax(axis=-1)
-    return np.where(counts, np.arange(weight.shape[-1]), first[..., None])
-
-
-def take_rows(array: Any, rows: AnyArray, axis: int) -> Any:
-    """Take rows of a batch.
-
-    Parameters
-    ----------
-    array : ndarray, or CSR matrix
-        What has them.
-    rows : ndarray of int of shape (rows,) or (replicas, rows)
-        Which; with two axes, those of each replica.
-    axis : int
-        That of the rows.
-
-    Returns
-    -------
-    ndarray, or CSR matrix
-
-    Examples
-    --------
-    >>> take_rows(np.array([[1.0], [2.0]]), np.array([[0, 0], [1, 1]]), 0)[..., 0]
-    array([[1., 1.],
-           [2., 2.]])
-    """
-    if rows.ndim == 1:
-        return array[(*(slice(None),) * axis, rows)]
-    if axis == 0:
-        return array[rows]
-    ahead, behind = axis + 1 - rows.ndim, array.ndim - axis - 1
-    return np.take_along_axis(array, rows.reshape(*(1,) * ahead, *rows.shape, *(1,) * behind), axis)
 
 
 def counting_rows(x: Any, weight: AnyArray | None, axis: int) -> tuple[Any, AnyArray | None]:

@@ -9,5 +9,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.floating[Any]]
 #: An array of any kind: class ids, one-hot rows, masks.
 AnyArray = NDArray[Any]
+#: What a loss comes to: one number, or one number a replica.
+Value: TypeAlias = float | Array
 #: What ``np.random.default_rng`` takes. Quoted, because naming numpy.random would import it: 20 ms.
 RNG: TypeAlias = "int | np.random.Generator | np.random.SeedSequence | None"

@@ -16,7 +16,8 @@ import numpy as np
 from nnlite.batch_loop import BatchLoop
 from nnlite.callbacks import Callback, TrainingState
 from nnlite.checkpoint import Checkpoint
-from nnlite.core.types import AnyArray, Array
+from nnlite.core.losses import Loss
+from nnlite.core.types import AnyArray, Array, Value
 from nnlite.distributed.cuts import PartOfSame
 from nnlite.distributed.sums import LayerwiseSum, Sum
 from nnlite.distributed.world import World
@@ -24,7 +25,6 @@ from nnlite.errors import DivergenceError, RankError
 from nnlite.evaluation import Outputs, score
 from nnlite.full_batch_loop import FullBatchLoop
 from nnlite.loop import Epoch, Loop, finite_nets
-from nnlite.losses import Loss, Value
 from nnlite.model import PREDICT_ROWS
 from nnlite.sources import Arrays, Batch, Source, Stream, share
 from nnlite.streams import get_states

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.cross_entropy import BinaryCrossEntropy, SoftmaxCrossEntropy
+from nnlite.core.losses import Loss, PointwiseLoss
 from nnlite.core.types import AnyArray, Array
 from nnlite.inspect.numbers import number
 from nnlite.inspect.twin import Twin
-from nnlite.losses import BinaryCrossEntropy, Hinge, Loss, Masked, PointwiseLoss, SoftmaxCrossEntropy
+from nnlite.losses import Hinge, Masked
 
 __all__ = ["clueless"]
 

@@ -12,6 +12,7 @@ import numpy as np
 from nnlite.boundary import column_names
 from nnlite.core.dense import Dense
 from nnlite.core.layer import Layer
+from nnlite.core.losses import Loss
 from nnlite.core.parameters import Parameters
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
@@ -30,7 +31,6 @@ from nnlite.inspect.twin import Twin
 from nnlite.inspect.words import BEATS, describe_fog, describe_proof, describe_update
 from nnlite.layers.embedding import Embedding
 from nnlite.layers.flatten import Flatten
-from nnlite.losses import Loss
 from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer
 from nnlite.second_order import FullBatchOptimizer

@@ -9,22 +9,12 @@ from typing import Any
 import numpy as np
 
 from nnlite.core.activations import log_softmax, sigmoid
+from nnlite.core.cross_entropy import BinaryCrossEntropy, SoftmaxCrossEntropy
+from nnlite.core.losses import Loss, MeanAbsoluteError, MeanSquaredError
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors.arguments import is_ours
 from nnlite.inspect.numbers import number, result
-from nnlite.losses import (
-    BinaryCrossEntropy,
-    GaussianNLL,
-    Hinge,
-    Huber,
-    Loss,
-    Masked,
-    MeanAbsoluteError,
-    MeanSquaredError,
-    PoissonNLL,
-    Quantile,
-    SoftmaxCrossEntropy,
-)
+from nnlite.losses import GaussianNLL, Hinge, Huber, Masked, PoissonNLL, Quantile
 
 __all__ = ["fill_in", "formula", "meaning", "probabilities", "row_losses"]
 

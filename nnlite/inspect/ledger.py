@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError
 from nnlite.errors.arguments import is_ours
 from nnlite.errors.checks import check_integer
 from nnlite.exchange.checks import check_net
 from nnlite.inspect.neighbours import TOO_FEW, Opinion, ask_neighbours
-from nnlite.losses import Loss
 from nnlite.model import Sequential
 from nnlite.per_example import LARGEST_RESULT
 

@@ -7,19 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nnlite.core.cross_entropy import BinaryCrossEntropy, SoftmaxCrossEntropy
+from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError
 from nnlite.foreign import is_sparse
 from nnlite.layers.embedding import Embedding
-from nnlite.losses import (
-    BinaryCrossEntropy,
-    GaussianNLL,
-    Hinge,
-    Loss,
-    Masked,
-    PoissonNLL,
-    SoftmaxCrossEntropy,
-)
+from nnlite.losses import GaussianNLL, Hinge, Masked, PoissonNLL
 from nnlite.model import Sequential
 
 __all__ = ["TOO_FEW", "Opinion", "ask_neighbours"]

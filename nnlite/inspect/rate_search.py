@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnlite.callbacks import Callback, TrainingState
+from nnlite.core.losses import Loss
 from nnlite.core.schedules import Schedule
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, DivergenceError
@@ -16,7 +17,6 @@ from nnlite.errors.checks import check_integer, check_number, check_rng
 from nnlite.evaluation import score
 from nnlite.exchange.checks import check_net
 from nnlite.loop import _drawn_by
-from nnlite.losses import Loss
 from nnlite.model import PREDICT_ROWS, Sequential
 from nnlite.optimizers import SGD, Optimizer
 from nnlite.sources import Arrays, Batch, training_source

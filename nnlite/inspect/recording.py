@@ -10,9 +10,9 @@ from nnlite.core.activations import LogSoftmax, Softmax
 from nnlite.core.context import Context, Gradients
 from nnlite.core.dense import Dense
 from nnlite.core.layer import Layer
+from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
 from nnlite.divergence import explain
-from nnlite.losses import Loss
 from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
-from nnlite.losses import Loss
 from nnlite.model import Sequential
 
 __all__ = ["Twin"]

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from nnlite.checks import check_ids, check_rows, check_weight
 from nnlite.core.types import AnyArray
+from nnlite.core.weights import stand_ins
 from nnlite.errors import ArgumentError, ShapeError
-from nnlite.weighting import stand_ins
 
 
 def counting(

@@ -9,12 +9,12 @@ import numpy as np
 
 from nnlite.boundary import column_names
 from nnlite.checks import check_ids, check_rows
+from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, ShapeError
 from nnlite.errors.checks import check_bool, check_integer
 from nnlite.exchange.checks import check_net
 from nnlite.layers import Dense
-from nnlite.losses import Loss
 from nnlite.model import Sequential
 from nnlite.plot.given import check_names, check_place
 from nnlite.plot.style import (

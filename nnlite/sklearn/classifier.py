@@ -13,9 +13,10 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
 from nnlite.callbacks import TrainingState
+from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors.arrays import unmasked
-from nnlite.losses import Hinge, Loss
+from nnlite.losses import Hinge
 from nnlite.sklearn.base import BaseMLP, Weigh, only_if
 from nnlite.sklearn.certainty import Temperature
 from nnlite.sklearn.class_weights import ClassWeights

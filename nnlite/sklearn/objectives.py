@@ -7,19 +7,11 @@ from typing import Any
 import numpy as np
 
 from nnlite.core.activations import log_softmax, sigmoid
-from nnlite.core.types import AnyArray, Array
+from nnlite.core.cross_entropy import BinaryCrossEntropy, SoftmaxCrossEntropy
+from nnlite.core.losses import Loss, PointwiseLoss
+from nnlite.core.types import AnyArray, Array, Value
 from nnlite.errors import ArgumentError
-from nnlite.losses import (
-    BinaryCrossEntropy,
-    GaussianNLL,
-    Hinge,
-    Loss,
-    Masked,
-    PointwiseLoss,
-    PoissonNLL,
-    SoftmaxCrossEntropy,
-    Value,
-)
+from nnlite.losses import GaussianNLL, Hinge, Masked, PoissonNLL
 
 __all__ = [
     "HalfPoissonDeviance",

@@ -14,11 +14,12 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _check_sample_weight
 
 from nnlite.callbacks import TrainingState
+from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError
 from nnlite.errors.arrays import unmasked
 from nnlite.errors.checks import check_finite
-from nnlite.losses import GaussianNLL, Loss, PoissonNLL
+from nnlite.losses import GaussianNLL, PoissonNLL
 from nnlite.sklearn.base import BaseMLP, only_if
 from nnlite.sklearn.certainty import Intervals
 from nnlite.sklearn.given import with_gaps

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.losses import Loss, MeanAbsoluteError
 from nnlite.curvature import sharpness
 from nnlite.errors import ArgumentError
-from nnlite.losses import Hinge, Loss, MeanAbsoluteError, Quantile
+from nnlite.losses import Hinge, Quantile
 from nnlite.model import Sequential
 from nnlite.optimizers import SGD, Optimizer
 from nnlite.sweeps.evidence import Runs

@@ -12,12 +12,13 @@ from numpy.typing import ArrayLike
 
 from nnlite.callbacks import Callback
 from nnlite.checks import check_rows
+from nnlite.core.cross_entropy import BinaryCrossEntropy, SoftmaxCrossEntropy
+from nnlite.core.losses import Loss, MeanSquaredError
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_instance, check_integer, check_numbers
 from nnlite.exchange.checks import check_net
 from nnlite.foreign import is_dask
-from nnlite.losses import BinaryCrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from nnlite.metrics import Metric
 from nnlite.model import Sequential
 from nnlite.optimizers import SGD, Optimizer

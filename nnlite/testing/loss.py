@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nnlite.checks import check_rows, check_weight
+from nnlite.core.losses import Loss
 from nnlite.core.types import RNG, AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError, GradientCheckError, ShapeError
 from nnlite.errors.arguments import check_method
 from nnlite.errors.checks import check_finite, check_integer, check_number, check_rng
-from nnlite.losses import Loss
 from nnlite.testing.diagnosis import compare
 from nnlite.testing.differences import measure_slopes
 from nnlite.testing.loss_rules import REPLICAS, RULES, WEIGHTS, Given, evaluate, refuses_weights
@@ -167,7 +167,7 @@ def _make_data(
             raise ShapeError(
                 "check_loss(pred)", "shape (batch, outputs)", f"{data.shape}", "Give one row a sample."
             )
-        raw = np.asarray(target)
+        raw = check_rows("check_loss(target)", target, missing=loss.takes_missing)
         return data, raw, loss.prepare(raw, data.shape, data.dtype)
     complaint = None
     for data, raw in _guesses(outputs, batch, rng):

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnlite.core.types import AnyArray, Array
+from nnlite.core.losses import Loss
+from nnlite.core.types import AnyArray, Array, Value
 from nnlite.errors import ArgumentError, ArgumentTypeError, GradientCheckError
-from nnlite.losses import Loss, Value
 from nnlite.testing.differences import relative_error
 from nnlite.testing.report import Rule, Snapshot, check_dtype, check_shape, guarded
 from nnlite.testing.state import changed, look

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnlite.core.losses import Loss
 from nnlite.inspect.checkup.given import Data
-from nnlite.losses import Loss
 from nnlite.model import Sequential
 from nnlite.sweeps.evidence import average_loss
 

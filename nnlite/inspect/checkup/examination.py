@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlite.boundary import column_names
+from nnlite.core.losses import Loss
 from nnlite.data import check_reiterable, is_maker, is_reiterable
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_bool, check_integer
@@ -19,7 +20,6 @@ from nnlite.inspect.checkup import after, data, proof, rate, start, units
 from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding
 from nnlite.inspect.checkup.given import Data, take
 from nnlite.inspect.checkup.patient import SAMPLE, Patient, Skip
-from nnlite.losses import Loss
 from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer
 from nnlite.rows import Blockwise, join

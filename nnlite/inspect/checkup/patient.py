@@ -8,13 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnlite.core.cross_entropy import BinaryCrossEntropy, SoftmaxCrossEntropy
+from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
 from nnlite.foreign import is_sparse
 from nnlite.history import History
 from nnlite.inspect.checkup.baseline import best_constant
 from nnlite.inspect.checkup.given import Data, take
 from nnlite.layers import Embedding
-from nnlite.losses import BinaryCrossEntropy, Hinge, Loss, Masked, SoftmaxCrossEntropy
+from nnlite.losses import Hinge, Masked
 from nnlite.model import Sequential
 from nnlite.optimizers import Optimizer
 from nnlite.second_order import FullBatchOptimizer

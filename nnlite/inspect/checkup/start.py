@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from nnlite.core.losses import MeanAbsoluteError, MeanSquaredError
 from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.exchange.table import described
@@ -19,15 +20,7 @@ from nnlite.inspect.checkup.patient import NO_WAY, Patient, Skip, measured_loss
 from nnlite.layers import (
     Dense,
 )
-from nnlite.losses import (
-    GaussianNLL,
-    Hinge,
-    Huber,
-    MeanAbsoluteError,
-    MeanSquaredError,
-    PoissonNLL,
-    Quantile,
-)
+from nnlite.losses import GaussianNLL, Hinge, Huber, PoissonNLL, Quantile
 from nnlite.optimizers import Adam
 from nnlite.sweeps.evidence import least
 
