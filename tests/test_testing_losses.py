@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from workpieces import Broadcasts, ChangesPred, ChangesTarget, Quartic, RefusesWeights
 
-from nnlite.errors import GradientCheckError
-from nnlite.losses import MeanSquaredError
+from nnlite.errors import ArgumentError, GradientCheckError
+from nnlite.losses import Masked, MeanSquaredError
 from nnlite.testing import check_loss
 from nnlite.testing.loss import REFUSED
 from nnlite.testing.loss_rules import REPLICAS, RULES, WEIGHTS, Given
@@ -175,3 +175,10 @@ def test_every_sentence_is_tried_by_a_mutant_and_no_other_is_said():
     assert sentences_that_fail(Quartic()) == set()
     with pytest.raises(GradientCheckError, match="a value that ignores the weights"):
         check_loss(TakesSome())
+
+
+def test_targets_that_are_given_are_read_as_fit_reads_them():
+    masked = np.ma.masked_equal([[1.0], [0.0]], 0.0)
+    with pytest.raises(ArgumentError, match=r"^check_loss\(target\): expected numbers without a mask"):
+        check_loss(MeanSquaredError(), np.ones((2, 1)), masked)
+    assert check_loss(Masked(MeanSquaredError()), np.full((2, 1), 3.0), masked).largest_error < 1e-6

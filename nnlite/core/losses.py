@@ -108,7 +108,7 @@ class Loss(Configured):
         Parameters
         ----------
         target : array-like
-            All targets.
+            All targets, in a form that NumPy reads; `fit` has made an array of frames and tensors.
         pred_shape : tuple of int
             Shape of the predictions for them.
         dtype : dtype
