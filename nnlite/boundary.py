@@ -679,11 +679,13 @@ def prepare(
     try:
         return loss.prepare(rows, pred_shape, dtype)
     except (ArgumentError, ArgumentTypeError) as error:
-        who, is_target, _ = error.where.partition(" target")
+        who, is_target, rest = error.where.rpartition(" target")
+        # What a user's own code raises stays as it is.
+        if rest or not is_target or not (is_ours(loss.prepare) and is_ours(type(error))):
+            raise
         name = "y" if isinstance(given, np.ndarray) else "np.asarray(y)"
         fix = re.sub(r"\btarget(?=\[|\.\w| - )", name, error.fix)
-        where = f"y for {who}" if is_target else who
-        raise type(error)(where, error.expected, error.got, fix) from None
+        raise type(error)(f"y for {who}", error.expected, error.got, fix) from None
 
 
 def _check_kind(where: str, dtype: Any) -> None:

@@ -102,6 +102,29 @@ def test_fit(optimizer, place, error):
     assert caught.value is error
 
 
+class Mine(nn.errors.ArgumentError):
+    def __init__(self, code):
+        super().__init__(f"my target {code}", "mine", "another", "Change the target.")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Mine(1), nn.errors.ArgumentError("my target", "mine", "target[0]", "Change target[0].")],
+    ids=["a class of one's own", "one of ours"],
+)
+def test_what_a_loss_says_of_its_targets(error):
+    class Picky(nn.MeanSquaredError):
+        def prepare(self, target, pred_shape, dtype):
+            raise error
+
+    model = nn.Sequential([nn.Dense(2, 1)], rng=0)
+    for loss in (Picky(), nn.Masked(Picky())) if isinstance(error, Mine) else (Picky(),):
+        with pytest.raises(type(error)) as caught:
+            model.fit(X, Y, loss=loss, optimizer=nn.SGD(0.1), epochs=1)
+        assert caught.value is error
+        assert caught.traceback[-1].name == "prepare"
+
+
 def test_an_order_that_has_run_out():
     """Of three for five epochs: the user's `next` says so, and training is not taken to be over."""
     orders = iter([np.arange(18)] * 3)
