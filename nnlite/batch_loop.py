@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 
@@ -82,7 +84,7 @@ class BatchLoop(Loop):
     forward: Callable[..., Array]
     backward: Callable[..., Array | None]
     value_and_grad: Callable[..., tuple[Value, Array]]
-    #: Whether it is known of a loss of a user's own that it takes note of weights, or does not.
+    #: Whether a loss of a user's own was asked if it takes note of weights.
     watched = False
 
     def gradient(self, x: Array, y: AnyArray, weight: Array | None) -> tuple[Array, Value, Value, Value]:
@@ -110,12 +112,18 @@ class BatchLoop(Loop):
     ) -> tuple[Array, Value, Value, Value]:
         """Do the same in the first epoch; warn of a loss of a user's own that takes no note of weights."""
         found = self.gradient(x, y, weight)
-        if weight is None or self.watched:
+        if weight is None or self.watched or not np.ptp(weight, axis=-1).any():
             return found
+        self.watched = True  # once, whatever comes of it
         _, y = self.state.model.boundary.in_place_of_others(x, y, weight)
-        plain = np.array(self.value_and_grad(found[0], y, np.ones_like(weight))[1])
-        told = is_ignored(weight, plain, self.value_and_grad(found[0], y, weight)[1])
-        self.watched = told is not None
+        told = False
+        # Of copies: it may count, or draw random numbers. One that cannot be copied is not asked.
+        with suppress(Exception):
+            plain, weighed = (
+                copy.deepcopy(self.state.loss).value_and_grad(found[0], y, some)[1]
+                for some in (np.ones_like(weight), weight)
+            )
+            told = is_ignored(weight, plain, weighed)
         if told:
             given = "weight" if self.class_weights is None else "class_weight"
             warnings.warn(

@@ -58,7 +58,7 @@ def counting_rows(x: Any, weight: AnyArray | None, axis: int) -> tuple[Any, AnyA
     return (x, weight) if counts.all() else (take_rows(x, np.flatnonzero(counts), axis), weight[..., counts])
 
 
-def is_ignored(weight: AnyArray, plain: Array, weighed: Array) -> bool | None:
+def is_ignored(weight: AnyArray, plain: Array, weighed: Array) -> bool:
     """Tell by two gradients of a loss whether it takes no note of weights.
 
     Of a weighted average they can be the same only where all rows that have a slope weigh the same.
@@ -72,21 +72,21 @@ def is_ignored(weight: AnyArray, plain: Array, weighed: Array) -> bool | None:
 
     Returns
     -------
-    bool or None
-        None if these rows do not tell.
+    bool
+        False too if these rows do not tell.
 
     Examples
     --------
     >>> slopes = np.array([[0.5], [-0.5], [0.0]])
     >>> is_ignored(np.array([1.0, 2.0, 3.0]), slopes, slopes)
     True
-    >>> is_ignored(np.array([2.0, 2.0, 3.0]), slopes, slopes) is None
-    True
+    >>> is_ignored(np.array([2.0, 2.0, 3.0]), slopes, slopes)
+    False
     """
     if plain.ndim > 2:
         weight, plain, weighed = weight[0] if weight.ndim > 1 else weight, plain[0], weighed[0]
     some = weight[plain.any(axis=-1)]
-    return np.array_equal(plain, weighed) if some.size and some.min() < some.max() else None
+    return bool(some.size and some.min() < some.max()) and np.array_equal(plain, weighed)
 
 
 def side_by_side(pairs: Iterable[tuple[A, B]]) -> tuple[Iterator[A], Iterator[B]]:

@@ -9,6 +9,7 @@ import pickle
 import re
 import subprocess
 import sys
+import threading
 import warnings
 from pathlib import Path
 
@@ -197,6 +198,30 @@ def test_a_loss_that_takes_no_note_of_weights_is_told_so_once(options, words, re
     for one in told:
         assert re.search(words, str(one.message))
         assert one.filename == __file__
+
+
+class Noisy(Careful):
+    """Draws random numbers of its own, and counts how often it is asked."""
+
+    def __init__(self, *held):
+        self.rng, self.calls, self.held = np.random.default_rng(0), 0, held
+
+    def value_and_grad(self, pred, target, weight=None):
+        self.calls += 1
+        return super().value_and_grad(pred, target + self.rng.normal(size=target.shape), weight)
+
+
+@pytest.mark.parametrize("weight", [np.arange(1.0, 7.0), np.full(6, 2.0)], ids=["different", "equal"])
+def test_a_loss_with_a_state_is_called_once_a_batch(weight, rng):
+    X, y = rng.normal(size=(6, 3)), rng.normal(size=(6, 1))
+    # A lock cannot be copied.
+    losses = [Noisy(), Noisy(threading.Lock())]
+    for loss in losses:
+        net(3).fit(X, y, weight=weight, loss=loss, optimizer=nn.SGD(0.01), batch_size=2, epochs=2)
+    assert [loss.calls for loss in losses] == [6, 6]
+    drawn = np.random.default_rng(0).normal(size=(7, 2, 1))[6]
+    for loss in losses:
+        np.testing.assert_array_equal(loss.rng.normal(size=(2, 1)), drawn)
 
 
 def test_a_loss_that_takes_no_note_of_weights_of_classes(rng):
