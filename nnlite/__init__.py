@@ -4,8 +4,7 @@ from nnlite import _ctrl_c as _ctrl_c  # isort: skip  # before what takes time
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from nnlite import _moved as _moved
-from nnlite import datasets, initializers, layers, losses, metrics, optimizers, schedules
+from nnlite import _moved, datasets, initializers, layers, losses, metrics, optimizers, schedules
 from nnlite._version import __version__
 from nnlite.callbacks import (
     Callback,
@@ -193,6 +192,9 @@ __all__ = [
 
 #: Modules that few need, and most of which need more than NumPy: imported when first asked for.
 _ON_DEMAND = ("distributed", "export", "inspect", "interop", "onnx", "plot", "sklearn", "testing")
+
+
+_moved.show()
 
 
 def __getattr__(name: str) -> Any:

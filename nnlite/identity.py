@@ -320,6 +320,8 @@ def check_same(where: str, then: dict[str, Any], now: dict[str, Any]) -> None:
     --------
     >>> check_same("here", {"batch_size": 32}, {"batch_size": 32})
     """
+    if f"{then.get('class_weight')}".startswith("balanced: "):  # as once, with the numbers
+        then = {**then, "class_weight": "balanced"}
     # The weights of classes first, since those of the rows, which are among the data, follow from them.
     for name in dict.fromkeys(("class_weight", *now, *then)):
         if then.get(name, ...) != now.get(name, ...):

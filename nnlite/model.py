@@ -27,7 +27,6 @@ from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.errors.arguments import explained
 from nnlite.errors.arrays import unmasked
 from nnlite.errors.checks import check_bool, check_dtype, check_integer
-from nnlite.errors.habits import answering
 from nnlite.foreign import is_sparse
 from nnlite.history import History
 from nnlite.metrics import Metric
@@ -72,7 +71,6 @@ class Ensemble(NamedTuple):
     members: Array
 
 
-@answering
 class Sequential(core.Sequential):
     """A network: a list of layers, each fed by the one before.
 

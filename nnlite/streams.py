@@ -7,9 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.random import Generators, generators_of
+from nnlite.core.random import Generators, Seeds, check_rngs, generators_of
 
-__all__ = ["check_state", "get_state", "get_states", "set_state", "set_states"]
+__all__ = [
+    "Generators",
+    "Seeds",
+    "check_rngs",
+    "check_state",
+    "get_state",
+    "get_states",
+    "set_state",
+    "set_states",
+]
 
 
 def get_state(rng: np.random.Generator | Generators) -> list[Any]:

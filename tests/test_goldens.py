@@ -1,4 +1,4 @@
-"""What came of some fifty trainings is what came of them when `data/goldens.json` was written."""
+"""What came of thirty sets of trainings is what came of them when `data/goldens.json` was written."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from nnlite import losses
 from nnlite.core.parameters import Parameters
 from nnlite.errors import ShapeError
 from nnlite.exchange.table import DESCRIPTIONS
+from nnlite.initializers import Constant, HeNormal
 from nnlite.layers import (
     ELU,
     GELU,
@@ -59,8 +60,11 @@ def test_no_layer_is_forgotten():
     assert all(type(make()) is cls for cls, known in DESCRIPTIONS.items() for make in known.samples)
 
 
+STARTED = Dense(4, 3, weight_initializer=HeNormal(), bias_initializer=Constant(0.5))
+
+
 @pytest.mark.parametrize("replicas", [None, 3])
-@pytest.mark.parametrize("layer", LAYERS, ids=repr)
+@pytest.mark.parametrize("layer", [*LAYERS, STARTED], ids=repr)
 def test_layer(layer, replicas):
     report = check_layer(layer, replicas=replicas, tolerance=TOLERANCE)
     assert report.largest_error <= TOLERANCE

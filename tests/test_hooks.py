@@ -1,6 +1,7 @@
 """What users put into training: penalties, orders of their own, names of columns, what encodes a table."""
 
 import copy
+import functools
 import pickle
 
 import numpy as np
@@ -202,3 +203,26 @@ def test_a_sweep_takes_tables_and_refuses_sparse_rows(rng):
     sparse = pytest.importorskip("scipy.sparse").csr_array(rng.normal(size=(30, 2)))
     with pytest.raises(ArgumentTypeError, match=r"sweep\(X\): expected rows in memory"):
         nn.sweep(nn.Sequential([nn.Dense(2, 1)]), sparse, y, learning_rate=[0.1, 1.0], epochs=2)
+
+
+def test_what_a_user_has_put_around_a_method_is_called_in_training():
+    calls = []
+
+    def counted(method):
+        @functools.wraps(method)
+        def call(*args):
+            calls.append(1)
+            return method(*args)
+
+        return call
+
+    class Counted(nn.Sigmoid):
+        forward = counted(nn.Sigmoid.forward)
+
+    layer = nn.Sigmoid()
+    layer.forward = counted(layer.forward)
+    for one in (Counted(), layer):
+        model = nn.Sequential([nn.Dense(1, 2), one, nn.Dense(2, 1)], rng=0)
+        calls.clear()
+        model.fit([[0.0], [1.0]], [[0.0], [1.0]], loss=nn.MeanSquaredError(), optimizer=nn.SGD(), epochs=3)
+        assert len(calls) >= 3

@@ -1018,7 +1018,9 @@ def test_the_settings_in_a_file_are_understood(number):
 
 
 def test_what_was_pickled_by_an_earlier_version_is_read_and_goes_on() -> None:
-    kept = pickle.loads((DATA / "pickle_1.pkl").read_bytes())
+    content = (DATA / "pickle_1.pkl").read_bytes()
+    assert b"nnlite.layers.dense" in content
+    kept = pickle.loads(content)
     model, X = kept["model"], kept["X"]
     np.testing.assert_allclose(model.predict(X), kept["predictions"], rtol=1e-5)
     np.testing.assert_allclose(kept["many"].predict(X[:, :2]), kept["predictions of many"], rtol=1e-5)

@@ -97,7 +97,9 @@ def log_softmax(x: Array) -> Array:
     y: Array = x - np.take_along_axis(x, likely, axis=-1)
     others = np.exp(y)
     np.put_along_axis(others, likely, 0, axis=-1)
-    y -= np.log1p(others.sum(axis=-1, keepdims=True))
+    logs = np.log1p(others.sum(axis=-1, keepdims=True))
+    logs -= np.take_along_axis(y, likely, axis=-1)  # 0, or NaN where the largest logit is infinite
+    y -= logs
     return y
 
 

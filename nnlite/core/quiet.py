@@ -43,6 +43,7 @@ def quiet(*kinds: str) -> Callable[[_Function], _Function]:
 
     def guard(method: _Function) -> _Function:
         guarded: Any = np.errstate(**dict.fromkeys(kinds, "ignore"))(method)  # type: ignore[arg-type]
+        guarded.guard = guarded
         guarded.bare = getattr(method, "__wrapped__", method)  # nor words for wrong arguments, if it has them
         return guarded  # type: ignore[no-any-return]
 
@@ -66,5 +67,11 @@ def bare(method: _Function) -> _Function:
     >>> bare("abc".upper)()
     'ABC'
     """
-    inner = getattr(method, "bare", None)
-    return method if inner is None else MethodType(inner, method.__self__)  # type: ignore[attr-defined,return-value]
+    if isinstance(method, MethodType):
+        function: Any = method.__func__
+        # What a user has put around a method has its attributes too, and is not to be passed by.
+        is_guard = getattr(function, "guard", None) is function
+        if is_guard:
+            own: Any = MethodType(function.bare, method.__self__)
+            return own  # type: ignore[no-any-return]
+    return method

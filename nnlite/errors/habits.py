@@ -6,8 +6,6 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
-from nnlite.errors import ArgumentTypeError
-
 __all__ = ["answering", "missing_names", "no_such_method", "no_such_name"]
 
 Class = TypeVar("Class", bound=type)
@@ -88,18 +86,16 @@ _METHODS: dict[str, str] = {
 }
 
 
-#: The same for what is asked of a class, and of an object as a function, by the name of the class.
+#: The same for what is asked of a class, by its name.
 _ASKED: dict[str, dict[str, str]] = {
-    "Sequential": {"Write model.predict(X), or model.forward(x, ctx) before blame.": "__call__"},
     "Layer": {
-        "Write layer.forward(x).": "__call__",
         "Parameters go by their names, layer.W and layer.b; parameter_names lists them.": (
             "weight kernel parameters get_weights"
         ),
         "Write layer.W[...] = a.": "set_weights",
     },
     "Loss": {
-        "Write value, grad = loss.value_and_grad(pred, target).": "__call__ forward",
+        "Write value, grad = loss.value_and_grad(pred, target).": "forward",
         "Write model.loss_and_grad(x, y, loss), which fills params.grads.": "backward",
     },
     "Optimizer": {
@@ -153,17 +149,13 @@ def answering(kind: Class) -> Class:
         need no zeroing.
     """
     names = {name: fix for fix, names in _ASKED[kind.__name__].items() for name in names.split()}
-    call = names.pop("__call__", None)
-
-    def refuse(self: object, *_args: Any, **_kwargs: Any) -> NoReturn:
-        what, got = "one of its methods to be called", "a call of the object itself"
-        raise ArgumentTypeError(type(self).__name__, what, got, f"{call}")
+    # No __call__: `callable` would be true, and a layer given for a function be found out much later.
 
     def listed(self: object) -> list[str]:
         return [name for name in object.__dir__(self) if name not in names or hasattr(self, name)]
 
     members: dict[str, Any] = {name: _Elsewhere(name, fix) for name, fix in names.items()}
-    members |= {"__dir__": listed} | ({} if call is None else {"__call__": refuse})
+    members["__dir__"] = listed
     for name, member in members.items():
         setattr(kind, name, member)
     return kind

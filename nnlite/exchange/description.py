@@ -25,7 +25,8 @@ class Description(NamedTuple):
     Parameters
     ----------
     layer : type
-        The class. What is said here is true of it alone, not of its subclasses.
+        The class. What is said here is true of it alone, not of its subclasses; but these
+        keep the names of its parameters.
     words : str
         What it does: the part of a sentence that stands beside it in exported source.
     samples : tuple of callable () -> Layer

@@ -1,4 +1,4 @@
-"""Write ``pickle_1.pkl``: a model, and what trained it, as they were pickled before the package had folders.
+"""Write ``pickle_1.pkl``: a model, and what trained it, as they were pickled before `nnlite.core` was there.
 
     python tests/data/make_pickle.py
 
@@ -59,5 +59,7 @@ def make():
 
 
 if __name__ == "__main__":
+    if PATH.exists():
+        raise SystemExit(f"{PATH.name} is there already, and is to stay as it is")
     PATH.write_bytes(pickle.dumps(make(), protocol=4))
     print(PATH.name)
