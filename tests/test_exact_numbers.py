@@ -209,3 +209,13 @@ def test_soft_targets_that_are_nearly_certain(dtype):
     true = [(part - (1 - part) * 2 * other) / total, other / total - part, other / total]
     np.testing.assert_allclose(grad[0], np.array(true, float), rtol=4 * np.finfo(dtype).eps)
     assert value == pytest.approx(float(np.log1p(2 * other) + 20 * part), rel=4 * float(np.finfo(dtype).eps))
+
+
+@np.errstate(all="ignore")
+def test_an_infinite_logit_shows_in_the_loss_and_in_the_gradient():
+    pred = np.array([[np.inf, 0.0, 1.0]])
+    for target in (np.array([0]), np.array([[1.0, 0.0, 0.0]])):
+        value, grad = nn.SoftmaxCrossEntropy().value_and_grad(pred, target)
+        assert np.isnan(value)
+        assert np.isnan(grad).all()
+    assert np.isnan(nn.LogSoftmax().forward(pred)).all()

@@ -229,7 +229,7 @@ class SoftmaxCrossEntropy(Loss):
         grad = np.exp(logits)
         grad.put(likely, 0)
         others = row_sum(grad)
-        total = others + 1
+        total = others + np.exp(logits.take(likely))  # 1, or NaN where the largest logit is infinite
         sums = row_sum(target)
         rows = sums * np.log1p(others) - row_sum(target * logits)
         at_target = target.take(likely)
