@@ -962,6 +962,8 @@ def test_random_nets_are_refused_or_compute_what_onnxruntime_does(tmp_path):
         ([node("Identity", "x")], r"at least one layer, got one that gives its input as it is"),
         ([node("Reshape", "x", "minus1_4")], r"at least one layer, got one that gives its input as it is"),
         ([node("Mul", "x", "nan")], r"\(Mul\): expected finite numbers"),
+        ([node("MatMul", "x", "W", to="a"), node("Sub", "a", "inf")], r"\(Sub\): expected finite numbers"),
+        ([node("Gemm", "x", "W", to="a"), node("Add", "nan", "a")], r"\(Add\): expected finite numbers"),
         ([helper.make_node("Relu", ["x"], ["y"], domain="my.domain")], r"Relu of my\.domain"),
         ([helper.make_node("Abs", ["x"], ["y"])], r"node that gives 'y' \(Abs\)"),
         ([helper.make_node("Split", ["x"], ["a", "y"])], r"an earlier node gives as its first output"),
@@ -975,7 +977,7 @@ def test_what_cannot_be_brought_back_is_named(nodes, message, tmp_path):
     constants = {
         "W": W, "v": V, "column": V[:, None], "zero": np.float32(0), "half": np.float32(0.5),
         "yes": np.int64(1), "two_two": np.array([-1, 2]), "half_precision": W.astype(np.float16),
-        "minus1_4": np.array([-1, 4]), "nan": np.float32(np.nan),
+        "minus1_4": np.array([-1, 4]), "nan": np.float32(np.nan), "inf": np.float32([1, np.inf, 2]),
     }  # fmt: skip
     path = tmp_path / "net.onnx"
     path.write_bytes(graph(nodes, constants))

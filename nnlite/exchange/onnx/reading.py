@@ -283,7 +283,7 @@ def _arithmetic(value: Value) -> Part:
         product = _without_bias(left)
         if product is not None:
             inner, W, within = product
-            return Part(value, inner, lambda _: _dense(value, W(), sign * number), within)
+            return Part(value, inner, lambda _: _dense(value, W(), _finite(value, sign * number)), within)
         return Part(
             value, left, lambda shape: _standardize(value, shape, -sign * number, np.ones_like(number))
         )
@@ -352,9 +352,7 @@ def _standardize(value: Value, shape: Shape, mean: AnyArray, scale: AnyArray) ->
     features = _features(value, shape, max(mean.size, scale.size))
     numbers = {"mean": _vector(value, mean, features), "scale": _vector(value, scale, features)}
     # A single number may stand for a declared shape of any size: looked at as it is in the file.
-    if not (_usable(mean) and _usable(scale) and scale.all()):
-        got = f"{value.op} with numbers that are not, or a division by 0"
-        raise ModelFileError(value.place, "finite numbers", got, NOT_SUPPORTED)
+    _finite(value, mean, divisor=scale)
     return Made(Standardize(features), numbers)
 
 
@@ -383,6 +381,14 @@ def _scaled(
 
 def _usable(array: AnyArray) -> bool:
     return bool(np.isfinite(array).all())
+
+
+def _finite(value: Value, array: AnyArray, *, divisor: AnyArray | float = 1.0) -> AnyArray:
+    """Return the numbers of a sum or a product, or refuse them."""
+    if not (_usable(array) and np.isfinite(divisor).all() and np.all(divisor)):
+        got = f"{value.op} with numbers that are not, or a division by 0"
+        raise ModelFileError(value.place, "finite numbers", got, NOT_SUPPORTED)
+    return array
 
 
 def _features(value: Value, shape: Shape, constants: int) -> int:
