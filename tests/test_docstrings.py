@@ -98,6 +98,13 @@ def test_classes_and_functions(name, thing):
         assert set(arguments(thing)) <= set(documented(doc, "Parameters")), "all parameters"
 
 
+@pytest.mark.parametrize("name", nnlite.metrics.__all__)
+def test_a_metric_explains_itself(name):
+    """Who asks for help on one function is not sent to another one."""
+    doc = inspect.getdoc(getattr(nnlite.metrics, name)) or ""  # a name of a type has none
+    assert not re.search(r"^ +See `", doc, flags=re.MULTILINE)
+
+
 @pytest.mark.parametrize(
     ("name", "thing"),
     [pair for pair in public_objects() if isinstance(pair[1], type)],

@@ -298,10 +298,21 @@ def recall(
 
     Parameters
     ----------
-    pred, target, weight, threshold
-        See `precision`.
+    pred : array_like of shape (rows, classes), (rows, 1) or (rows,)
+        Scores, logits or probabilities, of which the highest decides; one score for each row of a yes-or-no
+        question, whose logits go with the threshold 0; or integers, the ids of the predicted classes.
+    target : array_like of shape (rows,), or of the shape of `pred`
+        Class ids, or one-hot or soft rows, whose highest entry is the class; of one score a row zeros and
+        ones.
+    weight : array_like of shape (rows,) or None
+        How much each row counts; None counts all alike.
     average : {"binary", "macro", "weighted"}, optional
-        See `precision`.
+        ``"binary"`` is that of class 1 and needs at most two classes; ``"macro"`` the mean over the classes
+        that are there or predicted; ``"weighted"`` the mean by how often they are there. By default
+        binary for one score a row, macro for classes. For fit write
+        ``metrics={"recall": partial(recall, average="weighted")}``.
+    threshold : float
+        What one score a row must be above to be a yes; 0.5 for probabilities.
 
     Returns
     -------
@@ -310,8 +321,11 @@ def recall(
 
     Raises
     ------
-    ShapeError, ArgumentTypeError, ArgumentError
-        See `precision`.
+    ShapeError
+        If the shapes do not fit each other, or there are no rows.
+    ArgumentTypeError, ArgumentError
+        If ids are no integers or out of range, a score is NaN, a row has several labels, or there is no such
+        average.
 
     Examples
     --------
@@ -336,10 +350,21 @@ def f1(
 
     Parameters
     ----------
-    pred, target, weight, threshold
-        See `precision`.
+    pred : array_like of shape (rows, classes), (rows, 1) or (rows,)
+        Scores, logits or probabilities, of which the highest decides; one score for each row of a yes-or-no
+        question, whose logits go with the threshold 0; or integers, the ids of the predicted classes.
+    target : array_like of shape (rows,), or of the shape of `pred`
+        Class ids, or one-hot or soft rows, whose highest entry is the class; of one score a row zeros and
+        ones.
+    weight : array_like of shape (rows,) or None
+        How much each row counts; None counts all alike.
     average : {"binary", "macro", "weighted"}, optional
-        See `precision`; that of F1 itself, not of the two that it is made of.
+        ``"binary"`` is that of class 1 and needs at most two classes; ``"macro"`` the mean over the classes
+        that are there or predicted; ``"weighted"`` the mean by how often they are there: of F1 itself,
+        not of the two that it is made of. By default binary for one score a row, macro for classes. For
+        fit write ``metrics={"f1": partial(f1, average="weighted")}``.
+    threshold : float
+        What one score a row must be above to be a yes; 0.5 for probabilities.
 
     Returns
     -------
@@ -348,8 +373,11 @@ def f1(
 
     Raises
     ------
-    ShapeError, ArgumentTypeError, ArgumentError
-        See `precision`.
+    ShapeError
+        If the shapes do not fit each other, or there are no rows.
+    ArgumentTypeError, ArgumentError
+        If ids are no integers or out of range, a score is NaN, a row has several labels, or there is no such
+        average.
 
     Examples
     --------

@@ -94,8 +94,15 @@ def average_precision(
         One score for each row of a yes-or-no question, of which only the order counts; or logits of at
         least two classes, whose softmax is taken here. Of two classes it is that of class 1, of more
         the mean over classes of each against the rest.
-    target, weight, average, logits
-        See `roc_auc`.
+    target : array_like of shape (rows,), or of the shape of `pred`
+        Class ids, or one-hot or soft rows, whose highest entry is the class; of one score a row zeros and
+        ones.
+    weight : array_like of shape (rows,) or None
+        How much each row counts; None counts all alike.
+    average : {"macro", "weighted"}
+        How several classes are averaged: all alike, or by how often they are there.
+    logits : bool
+        False for probabilities of several classes, of a model that ends in Softmax.
 
     Returns
     -------
@@ -104,8 +111,11 @@ def average_precision(
 
     Raises
     ------
-    ShapeError, ArgumentTypeError, ArgumentError
-        See `roc_auc`.
+    ShapeError
+        If the shapes do not fit each other, or there are no rows.
+    ArgumentTypeError, ArgumentError
+        If ids are no integers or out of range, a score is NaN, a row has several labels, or there is no such
+        average.
 
     Examples
     --------

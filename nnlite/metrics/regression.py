@@ -108,8 +108,10 @@ def mean_absolute_error(pred: ArrayLike, target: ArrayLike, weight: ArrayLike | 
 
     Raises
     ------
-    ShapeError, ArgumentTypeError, ArgumentError
-        See `r2`.
+    ShapeError
+        If the shapes differ, or there are no rows.
+    ArgumentTypeError, ArgumentError
+        If an entry of a row that counts is not a finite number.
 
     Examples
     --------
@@ -142,8 +144,10 @@ def root_mean_squared_error(pred: ArrayLike, target: ArrayLike, weight: ArrayLik
 
     Raises
     ------
-    ShapeError, ArgumentTypeError, ArgumentError
-        See `r2`.
+    ShapeError
+        If the shapes differ, or there are no rows.
+    ArgumentTypeError, ArgumentError
+        If an entry of a row that counts is not a finite number.
 
     Examples
     --------
@@ -182,8 +186,10 @@ def mean_absolute_percentage_error(
 
     Raises
     ------
-    ShapeError, ArgumentTypeError, ArgumentError
-        See `r2`.
+    ShapeError
+        If the shapes differ, or there are no rows.
+    ArgumentTypeError, ArgumentError
+        If an entry of a row that counts is not a finite number.
 
     Examples
     --------
@@ -218,8 +224,10 @@ def median_absolute_error(pred: ArrayLike, target: ArrayLike, weight: ArrayLike 
 
     Raises
     ------
-    ShapeError, ArgumentTypeError, ArgumentError
-        See `r2`.
+    ShapeError
+        If the shapes differ, or there are no rows.
+    ArgumentTypeError, ArgumentError
+        If an entry of a row that counts is not a finite number.
 
     Examples
     --------
