@@ -75,7 +75,7 @@ def fit(
             X, y, weight, validation = ranks.given(X, y, weight, validation)
             check_declared("fit, layer {}", model.layers)
             model.boundary.check_loss(loss)
-            check_method(loss, "value_and_grad", Loss)
+            check_method(loss, "value_and_grad", Loss, in_short=False)
             _check_optimizer(model, optimizer, loss)
             epochs = check_integer("fit(epochs=)", epochs, low=1)
             if batch_size is not None:

@@ -154,6 +154,23 @@ def test_a_loss_that_takes_no_weight_is_told_so_before_training():
         nn.testing.check_loss(NoWeight())
 
 
+def test_a_loss_may_always_need_the_weight(rng):
+    """It is always given, as None or an array."""
+
+    class Needs(nn.Loss):
+        def value_and_grad(self, pred, target, weight):
+            return MSE.value_and_grad(pred, target, weight)
+
+    X, y = rng.normal(size=(6, 3)), rng.normal(size=(6, 1))
+    options = {"loss": Needs(), "optimizer": nn.SGD(0.1)}
+    model = net(3)
+    model.fit(X, y, epochs=1, **options)
+    nn.testing.check_loss(Needs())
+    nn.inspect.doctor(model, X, y, **options)
+    nn.inspect.explain_step(model, X, y, **options)
+    assert nn.inspect.blame(model, X, y, loss=Needs()).losses.shape == (6,)
+
+
 class Careless(nn.Loss):
     def value_and_grad(self, pred, target, weight=None):
         gap = pred - target

@@ -231,7 +231,9 @@ def _declared(cls: type) -> frozenset[str]:
     return frozenset(name for name in names if not name.startswith("_"))
 
 
-def check_method(thing: Any, name: str, base: type, *, kind: type[Exception] = ArgumentTypeError) -> None:
+def check_method(
+    thing: Any, name: str, base: type, *, in_short: bool = True, kind: type[Exception] = ArgumentTypeError
+) -> None:
     """Refuse a method of a user's own that cannot be called as that of the base class is.
 
     Parameters
@@ -241,7 +243,9 @@ def check_method(thing: Any, name: str, base: type, *, kind: type[Exception] = A
     name : str
         That of the method.
     base : type
-        The class whose method says with which arguments it will be called: all, or those without a default.
+        The class whose method says with which arguments it will be called.
+    in_short : bool
+        Whether it is also called without those that have a default there.
     kind : type of error
         What is raised.
 
@@ -265,7 +269,8 @@ def check_method(thing: Any, name: str, base: type, *, kind: type[Exception] = A
     except (TypeError, ValueError):  # a built-in function that does not tell
         return
     wanted = list(inspect.signature(getattr(base, name)).parameters.values())[1:]
-    for call in (wanted, [one for one in wanted if one.default is one.empty]):
+    needed = [one for one in wanted if one.default is one.empty]
+    for call in (wanted, needed) if in_short else (wanted,):
         try:
             found.bind(*call)
         except TypeError:

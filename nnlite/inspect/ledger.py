@@ -652,7 +652,7 @@ def _row_losses(ledger: Blame) -> Array:
         values = loss.value_and_grad(pred[:, None], target[:, None])[0]
     else:  # a loss of the user's own need not know replicas
         pairs = zip(pred, target, strict=True)
-        values = np.array([loss.value_and_grad(one[None], own[None])[0] for one, own in pairs])
+        values = np.array([loss.value_and_grad(one[None], own[None], None)[0] for one, own in pairs])
     return np.asarray(values, model.params.dtype)
 
 

@@ -105,7 +105,7 @@ def check_loss(
     """
     if not isinstance(loss, Loss):
         raise ArgumentTypeError("check_loss(loss)", "a loss", f"{loss!r}", "Give an instance of a Loss.")
-    check_method(loss, "value_and_grad", Loss, kind=GradientCheckError)
+    check_method(loss, "value_and_grad", Loss, in_short=False, kind=GradientCheckError)
     outputs = check_integer("check_loss(outputs=)", outputs, low=1)
     batch = check_integer("check_loss(batch=)", batch, low=1)
     if replicas is not None:
