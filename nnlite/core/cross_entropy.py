@@ -98,12 +98,9 @@ class BinaryCrossEntropy(PointwiseLoss):
     def _factors(self, pred: Array) -> Array:
         factor = np.asarray(self.pos_weight, pred.dtype)
         if factor.ndim and factor.shape != pred.shape[-1:]:
-            raise ShapeError(
-                f"{self}",
-                f"one pos_weight, or one for each of {pred.shape[-1]} outputs",
-                f"{len(factor)}",
-                "Give as many numbers as the last layer has outputs.",
-            )
+            what = f"one pos_weight, or one for each of {pred.shape[-1]} outputs"
+            fix = "Give as many numbers as the last layer has outputs."
+            raise ShapeError(f"{self}", what, f"{len(factor)}", fix)
         return factor
 
     def _arrange(self, target: AnyArray, pred_shape: tuple[int, ...]) -> AnyArray:
@@ -116,12 +113,8 @@ class BinaryCrossEntropy(PointwiseLoss):
         array = super().prepare(target, pred_shape, dtype)
         wrong = (array < 0) | (array > 1)
         if wrong.any():
-            raise ArgumentError(
-                f"{self} target",
-                "targets in [0, 1]",
-                f"{array[wrong][0]:g}",
-                "Use 0 and 1; for several classes use SoftmaxCrossEntropy.",
-            )
+            fix = "Use 0 and 1; for several classes use SoftmaxCrossEntropy."
+            raise ArgumentError(f"{self} target", "targets in [0, 1]", f"{array[wrong][0]:g}", fix)
         return array
 
 
@@ -254,12 +247,9 @@ class SoftmaxCrossEntropy(Loss):
         where = f"{self} target"
         array = check_array(where, target)
         if pred_shape[-1] < 2:
-            raise ShapeError(
-                f"{self}",
-                "one output for each of two or more classes",
-                f"{pred_shape[-1]} output",
-                "Give the last layer more outputs, or use BinaryCrossEntropy.",
-            )
+            what = "one output for each of two or more classes"
+            fix = "Give the last layer more outputs, or use BinaryCrossEntropy."
+            raise ShapeError(f"{self}", what, f"{pred_shape[-1]} output", fix)
         if is_ids(array, pred_shape):
             self._check_ids(array, pred_shape[-1])
             return array.astype(np.intp, copy=False)
