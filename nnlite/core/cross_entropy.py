@@ -7,14 +7,21 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nnlite.core.losses import Loss, PointwiseLoss, as_arrays, check_same_shape, is_ids
+from nnlite.core.losses import Loss, PointwiseLoss, as_arrays, is_ids
 from nnlite.core.quiet import quiet
 from nnlite.core.sums import row_max, row_sum
 from nnlite.core.types import AnyArray, Array, Value
 from nnlite.core.weights import average, clear, in_place_of_others, row_shares
-from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.errors import ShapeError
 from nnlite.errors.arrays import check_array
-from nnlite.errors.checks import check_finite, check_number
+from nnlite.errors.checks import check_number
+from nnlite.errors.targets import (
+    check_class_ids,
+    check_each,
+    check_no_ids,
+    check_probabilities,
+    check_same_shape,
+)
 
 __all__ = ["BinaryCrossEntropy", "SoftmaxCrossEntropy"]
 
@@ -111,10 +118,8 @@ class BinaryCrossEntropy(PointwiseLoss):
     def prepare(self, target: Any, pred_shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
         """Check also that every target is in [0, 1]."""
         array = super().prepare(target, pred_shape, dtype)
-        wrong = (array < 0) | (array > 1)
-        if wrong.any():
-            fix = "Use 0 and 1; for several classes use SoftmaxCrossEntropy."
-            raise ArgumentError(f"{self} target", "targets in [0, 1]", f"{array[wrong][0]:g}", fix)
+        fix = "Use 0 and 1; for several classes use SoftmaxCrossEntropy."
+        check_each(self, array, (array >= 0) & (array <= 1), "targets in [0, 1]", fix)
         return array
 
 
@@ -168,7 +173,7 @@ class SoftmaxCrossEntropy(Loss):
         shares = row_shares(self, weight, pred)
         ids = is_ids(target, pred.shape)
         if ids:
-            self._check_ids(target, pred.shape[-1])
+            check_class_ids(self, target, pred.shape[-1])
         else:
             check_same_shape(self, target.shape, pred.shape)
         if weight is not None:
@@ -233,45 +238,20 @@ class SoftmaxCrossEntropy(Loss):
         grad *= shares
         return rows, grad
 
-    def _check_ids(self, ids: AnyArray, classes: int) -> None:
-        # As unsigned numbers negative ids are the largest of all, and one look finds both kinds of error.
-        if ids.dtype.kind == "b" or np.maximum.reduce(ids.astype(np.uintp), axis=None, initial=0) < classes:
-            return
-        low, high = int(ids.min()), int(ids.max())
-        got, fix = (low, "") if low < 0 else (high, f", or give the last layer {high + 1} outputs")
-        what = f"class ids from 0 to {classes - 1}"
-        raise ArgumentError(f"{self} target", what, f"{got}", f"Number the classes from 0{fix}.")
-
     def prepare(self, target: Any, pred_shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
         """Check class ids or rows of probabilities."""
-        where = f"{self} target"
-        array = check_array(where, target)
+        array = check_array(f"{self} target", target)
         if pred_shape[-1] < 2:
             what = "one output for each of two or more classes"
             fix = "Give the last layer more outputs, or use BinaryCrossEntropy."
             raise ShapeError(f"{self}", what, f"{pred_shape[-1]} output", fix)
         if is_ids(array, pred_shape):
-            self._check_ids(array, pred_shape[-1])
+            check_class_ids(self, array, pred_shape[-1])
             return array.astype(np.intp, copy=False)
-        if array.ndim == 1 and array.shape == pred_shape[-2:-1]:
-            check_finite(where, array)
-            fix = "Write target.astype(int)."
-            raise ArgumentTypeError(where, "class ids that are integers", f"dtype {array.dtype}", fix)
-        if array.ndim == 2 and array.shape == (*pred_shape[-2:-1], 1):
-            what = f"class ids of shape {pred_shape[-2:-1]} or rows of shape {pred_shape[-2:]}"
-            raise ShapeError(where, what, f"{array.shape}", "Write target[:, 0] for class ids in a column.")
+        check_no_ids(self, array, pred_shape)
         check_same_shape(self, array.shape, pred_shape)
         array = self._cast(array, dtype)
-        fix = "Give class ids, one-hot rows, or divide each row by its sum."
-        if (array < 0).any():
-            place = tuple(int(i) for i in np.argwhere(array < 0)[0])
-            raise ArgumentError(where, "probabilities", f"{array[place]:g} at index {place}", fix)
-        sums = array.sum(axis=-1)
-        wrong = np.abs(sums - 1) > 1e-3
-        if wrong.any():
-            row = int(np.argwhere(wrong)[0][-1])
-            got = f"a sum of {sums[wrong][0]:g} in row {row}"
-            raise ArgumentError(where, "rows of probabilities that sum to 1", got, fix)
+        check_probabilities(self, array)
         return array
 
 

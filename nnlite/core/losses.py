@@ -10,10 +10,10 @@ from nnlite.core.config import Configured
 from nnlite.core.quiet import quiet
 from nnlite.core.types import AnyArray, Array, Value
 from nnlite.core.weights import average, clear, in_place_of_others, row_shares
-from nnlite.errors import ShapeError
 from nnlite.errors.arrays import check_array, unmasked
 from nnlite.errors.checks import check_finite
 from nnlite.errors.habits import answering
+from nnlite.errors.targets import check_same_shape
 
 __all__ = [
     "Loss",
@@ -21,7 +21,6 @@ __all__ = [
     "MeanSquaredError",
     "PointwiseLoss",
     "as_arrays",
-    "check_same_shape",
     "is_ids",
 ]
 
@@ -251,22 +250,3 @@ def is_ids(target: AnyArray, pred_shape: tuple[int, ...]) -> bool:
     """Tell whether `target` holds one integer a row: class ids."""
     rows = pred_shape[:-1]
     return target.dtype.kind in "iub" and target.ndim >= 1 and target.shape == rows[-target.ndim :]
-
-
-def check_same_shape(loss: Loss, target_shape: tuple[int, ...], pred_shape: tuple[int, ...]) -> None:
-    """Refuse targets that would broadcast against the predictions in the last two axes."""
-    if len(target_shape) >= 2 and target_shape == pred_shape[-len(target_shape) :]:
-        return
-    if target_shape == pred_shape[-2:-1] and pred_shape[-1] == 1:
-        fix = "Write target[:, None]."
-    elif target_shape == pred_shape[-2:][::-1]:
-        fix = "Write target.T, which has one row for each row of X."
-    elif target_shape[1:] == pred_shape:
-        fix = "Give the targets without the first axis: all replicas learn the same."
-    elif target_shape == pred_shape[-2:-1]:
-        fix = "For class ids use SoftmaxCrossEntropy; for one output write target[:, None]."
-    elif target_shape[:-1] == pred_shape[-2:-1]:
-        fix = "Give the last layer as many outputs as the targets have columns."
-    else:
-        fix = "Give one target for each row and output."
-    raise ShapeError(f"{loss} target", f"shape {pred_shape}", f"{target_shape}", fix)

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnlite.core.losses import PointwiseLoss
 from nnlite.core.types import AnyArray, Array
-from nnlite.errors import ArgumentError
+from nnlite.errors.targets import check_each
 
 __all__ = ["Hinge"]
 
@@ -39,12 +39,6 @@ class Hinge(PointwiseLoss):
     def prepare(self, target: Any, pred_shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
         """Check also that every target is -1 or +1."""
         array = super().prepare(target, pred_shape, dtype)
-        wrong = np.abs(array) != 1
-        if wrong.any():
-            raise ArgumentError(
-                f"{self} target",
-                "targets -1 and +1",
-                f"{array[wrong][0]:g}",
-                "Write 2 * target - 1 for targets 0 and 1.",
-            )
+        fix = "Write 2 * target - 1 for targets 0 and 1."
+        check_each(self, array, np.abs(array) == 1, "targets -1 and +1", fix)
         return array

@@ -1,0 +1,109 @@
+"""Targets that a loss cannot take, and what to write in their place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.errors.checks import check_finite
+
+__all__ = ["check_class_ids", "check_each", "check_no_ids", "check_probabilities", "check_same_shape"]
+
+AnyArray = NDArray[Any]
+
+
+def check_same_shape(loss: object, target_shape: tuple[int, ...], pred_shape: tuple[int, ...]) -> None:
+    """Refuse targets that would broadcast against the predictions in the last two axes.
+
+    Examples
+    --------
+    >>> check_same_shape("MeanSquaredError()", (5,), (5, 1))
+    Traceback (most recent call last):
+    ...
+    nnlite.errors.ShapeError: MeanSquaredError() target: expected shape (5, 1), got (5,). Write
+        target[:, None].
+    """
+    if len(target_shape) >= 2 and target_shape == pred_shape[-len(target_shape) :]:
+        return
+    if target_shape == pred_shape[-2:-1] and pred_shape[-1] == 1:
+        fix = "Write target[:, None]."
+    elif target_shape == pred_shape[-2:][::-1]:
+        fix = "Write target.T, which has one row for each row of X."
+    elif target_shape[1:] == pred_shape:
+        fix = "Give the targets without the first axis: all replicas learn the same."
+    elif target_shape == pred_shape[-2:-1]:
+        fix = "For class ids use SoftmaxCrossEntropy; for one output write target[:, None]."
+    elif target_shape[:-1] == pred_shape[-2:-1]:
+        fix = "Give the last layer as many outputs as the targets have columns."
+    else:
+        fix = "Give one target for each row and output."
+    raise ShapeError(f"{loss} target", f"shape {pred_shape}", f"{target_shape}", fix)
+
+
+def check_each(loss: object, target: AnyArray, fits: AnyArray, what: str, fix: str) -> None:
+    """Refuse targets of which some do not fit, and name the first of these.
+
+    Examples
+    --------
+    >>> target = np.array([0.0, 2.0])
+    >>> check_each("Hinge()", target, abs(target) == 1, "targets -1 and +1", "Write 2 * target - 1.")
+    Traceback (most recent call last):
+    ...
+    nnlite.errors.ArgumentError: Hinge() target: expected targets -1 and +1, got 0. Write 2 * target - 1.
+    """
+    if not fits.all():
+        raise ArgumentError(f"{loss} target", what, f"{target[~fits][0]:g}", fix)
+
+
+def check_class_ids(loss: object, ids: AnyArray, classes: int) -> None:
+    """Refuse integers that number no class.
+
+    Examples
+    --------
+    >>> check_class_ids("SoftmaxCrossEntropy()", np.array([0, 1]), 2)
+    """
+    # As unsigned numbers negative ids are the largest of all, and one look finds both kinds of error.
+    if ids.dtype.kind == "b" or np.maximum.reduce(ids.astype(np.uintp), axis=None, initial=0) < classes:
+        return
+    low, high = int(ids.min()), int(ids.max())
+    got, fix = (low, "") if low < 0 else (high, f", or give the last layer {high + 1} outputs")
+    what = f"class ids from 0 to {classes - 1}"
+    raise ArgumentError(f"{loss} target", what, f"{got}", f"Number the classes from 0{fix}.")
+
+
+def check_no_ids(loss: object, target: AnyArray, pred_shape: tuple[int, ...]) -> None:
+    """Refuse what is meant as class ids, and has another dtype or shape.
+
+    Examples
+    --------
+    >>> check_no_ids("SoftmaxCrossEntropy()", np.eye(2), (2, 2))
+    """
+    where, rows = f"{loss} target", pred_shape[-2:-1]
+    if target.shape == rows:
+        check_finite(where, target)
+        what, fix = "class ids that are integers", "Write target.astype(int)."
+        raise ArgumentTypeError(where, what, f"dtype {target.dtype}", fix)
+    if target.shape == (*rows, 1):
+        what = f"class ids of shape {rows} or rows of shape {pred_shape[-2:]}"
+        raise ShapeError(where, what, f"{target.shape}", "Write target[:, 0] for class ids in a column.")
+
+
+def check_probabilities(loss: object, target: AnyArray) -> None:
+    """Refuse rows that are no probabilities: at least 0, with a sum of 1.
+
+    Examples
+    --------
+    >>> check_probabilities("SoftmaxCrossEntropy()", np.array([[0.5, 0.5]]))
+    """
+    where, fix = f"{loss} target", "Give class ids, one-hot rows, or divide each row by its sum."
+    if (target < 0).any():
+        place = tuple(int(i) for i in np.argwhere(target < 0)[0])
+        raise ArgumentError(where, "probabilities", f"{target[place]:g} at index {place}", fix)
+    sums = target.sum(axis=-1)
+    wrong = np.abs(sums - 1) > 1e-3
+    if wrong.any():
+        got = f"a sum of {sums[wrong][0]:g} in row {int(np.argwhere(wrong)[0][-1])}"
+        raise ArgumentError(where, "rows of probabilities that sum to 1", got, fix)
