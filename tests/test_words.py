@@ -416,6 +416,16 @@ HABITS = {
         r"^Sequential\.predict\(verbose=\): ",
     ),
     "training": (lambda: net(3).forward([[0] * 3], training=True), TypeError, r"Give model\.context\(\)"),
+    "x": (
+        lambda: net(3).predict(x=[[0] * 3]),
+        TypeError,
+        r"got x=\[\[0, 0, 0\]\]\. Write X=\[\[0, 0, 0\]\]\.$",
+    ),
+    "Epochs": (
+        lambda: net(3).fit([[0] * 3], [[1]], loss=MSE, optimizer=nn.SGD(), Epochs=3),
+        TypeError,
+        r"Write epochs=3",
+    ),
     "seed": (lambda: net(3).initialize(seed=0), TypeError, r"Write rng=0"),
     "sample_weight": (lambda: net(3).loss_and_grad(1, 2, MSE, sample_weight=3), TypeError, r"Write weight=3"),
     "batch size": (lambda: net(3).predict([[0] * 3], 8), TypeError, r"Name the rest: batch_size=, out="),

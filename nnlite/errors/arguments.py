@@ -366,7 +366,7 @@ def _instead(key: str, value: Any, known: list[str]) -> str:
     """Say what to write in the place of an argument that there is not."""
     import difflib
 
-    for alias in _ALIASES.get(key, ()):
+    for alias in (*_ALIASES.get(key, ()), key.lower(), key.upper()):
         if alias in known:
             return f"Write {alias}={_short(value)}."
     if key in _INSTEAD:
