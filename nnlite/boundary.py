@@ -187,12 +187,14 @@ class Boundary:
             If it is empty, or not finite.
         """
         array: Array = x
-        if type(x) is not np.ndarray or x.dtype != self.dtype or not self.takes_encoded:
+        if type(x) is not np.ndarray or not self.takes_encoded:
             self._check_is_table(x, where)
             if is_sparse(x):
                 sparse: Array = self._check_sparse(x, where, finite)
                 return sparse
-            array = self._cast_input(check_rows(where, self._from_table(x, where, told)))
+            array = self._from_table(x, where, told)
+        if type(array) is not np.ndarray or array.dtype != self.dtype:
+            array = self._cast_input(check_rows(where, array))
         self._check_shape(array, where)
         if finite:
             check_finite(where, array)

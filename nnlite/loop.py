@@ -37,7 +37,7 @@ from nnlite.sources import Arrays, Batch, Source, Stream
 from nnlite.splits import HeldOut
 from nnlite.streams import get_states, set_states
 from nnlite.undeclared import check_declared
-from nnlite.weighting import MeanWeight, RunningMean, sum_and_rows
+from nnlite.weighting import MeanWeight, sum_and_rows
 
 __all__ = ["Epoch", "GoOn", "Loop", "finite_nets"]
 
@@ -172,6 +172,8 @@ class Loop:
         What is in the weights of the rows for their classes.
     """
 
+    mean_weight: MeanWeight
+
     def __init__(
         self,
         state: TrainingState,
@@ -186,7 +188,8 @@ class Loop:
         self.state = state
         self.data = data
         self.class_weights: ClassWeights | None = None
-        self.mean_weight = data.rule or RunningMean()  # of a stream; that of arrays is settled in `run`
+        if data.rule is not None:  # that of most arrays is settled in `run`
+            self.mean_weight = data.rule
         self.validation = validation
         self.metrics = metrics
         self.callbacks = callbacks
@@ -195,7 +198,7 @@ class Loop:
         self.epoch_begin, self.epoch_end = map(self.hooks, ("on_epoch_begin", "on_epoch_end"))
         # Batches, metrics and schedules are met for the first time in the first epoch. What goes
         # wrong later than that is no reason to throw away what was learned.
-        self.rngs = [rng, *_drawn_by(data), *_drawn_by(validation)]
+        self.rngs = [rng, *_drawn_by(data, validation)]
         self.before: Before | None = Before(state.model, state.optimizer, self.rngs)
         self.ctx = state.model.context(rng=rng)
         params = state.model.params
@@ -249,14 +252,9 @@ class Loop:
         weight = data.row_weights if isinstance(data, Arrays) else None  # with those of the classes
         if weight is not None and data.rule is None:
             self.mean_weight = MeanWeight(*map(self.add, sum_and_rows(weight)))
-
-    def check_weights(self) -> None:
-        """Refuse rows that all weigh 0, as those may that are left when others are held out."""
-        data = self.data
-        weighted = isinstance(data, Arrays) and data.weight is not None and data.rule is None
-        if weighted and not np.all(self.mean_weight.rows):
-            what = "a weight above 0 in what is trained on"
-            raise ArgumentError("fit(weight=)", what, "only zeros", "Hold out other rows.")
+            if not np.all(self.mean_weight.rows):  # as may be of those that are left when others are held out
+                what = "a weight above 0 in what is trained on"
+                raise ArgumentError("fit(weight=)", what, "only zeros", "Hold out other rows.")
 
     def settle_schedule(self) -> None:
         """Tell the optimizer how long the training is, if that is known before the first epoch is over."""
@@ -329,7 +327,6 @@ class Loop:
                 if isinstance(self.validation, HeldOut) and isinstance(self.data, Arrays):
                     self.data, self.validation = self.data.split(self.validation, self.rng)
                 self.settle_weights()
-                self.check_weights()
                 self.settle_schedule()
                 self.adapt()
                 self.draw_again()
@@ -614,8 +611,8 @@ def finite_nets(pred: Array, weight: Array | None) -> AnyArray:
     return np.asarray(finite.all(axis=-1))
 
 
-def _drawn_by(source: Source | HeldOut | None) -> list[np.random.Generator | Generators]:
-    """Return the generator of batches in random order that the user has made by `nnlite.batches`."""
-    made = source.batches if isinstance(source, Stream) else None
-    rng = made._rng if isinstance(made, Batches) else None
-    return [rng] if isinstance(rng, np.random.Generator) else []
+def _drawn_by(*sources: Source | HeldOut | None) -> list[np.random.Generator]:
+    """Return the generators of batches in random order that the user has made by `nnlite.batches`."""
+    made = [source.batches for source in sources if isinstance(source, Stream)]
+    drawn = [batches._rng for batches in made if isinstance(batches, Batches)]
+    return [rng for rng in drawn if isinstance(rng, np.random.Generator)]

@@ -253,7 +253,7 @@ class Optimizer(Declared):
             If the optimizer has been training other parameters, or the schedule gives no
             usable rate.
         """
-        rate = self.rate
+        rate = self.rate_at(self.steps)
         if not isinstance(rate, float):
             self._check_count("learning_rate", rate, params)
         if params.trainable_slices is not self._slices or self.slots != self._attached:

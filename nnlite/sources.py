@@ -32,7 +32,7 @@ from nnlite.foreign import is_dask, is_frame, is_sparse
 from nnlite.model import Sequential
 from nnlite.rows import DaskRows, FileRows, SparseRows, is_in_file, join
 from nnlite.splits import HeldOut, classes_of, encode_labels, held_out_rows
-from nnlite.weighting import MeanWeight, RowWeights, counting_rows
+from nnlite.weighting import MeanWeight, RowWeights, RunningMean, counting_rows
 
 __all__ = [
     "Arrays",
@@ -137,10 +137,7 @@ class Arrays:
         if isinstance(self.x, SparseRows) and isinstance(rng, Generators):
             raise _one_order_for_all("a sparse X")
         self.batch_size, self.rng, self.cutter = batch_size, rng, cutter
-        arrays = (self.x, self.y) if self.weight is None else (self.x, self.y, self.weight)
-        self._batches = Batches(
-            arrays, batch_size=batch_size, rng=rng, own=self.own[: len(arrays)], cut=cutter
-        )
+        self._batches: Batches | None = None  # not all data are gone through in batches
 
     @property
     def batches_in_epoch(self) -> int:
@@ -148,6 +145,12 @@ class Arrays:
         return len(self.cutter.slices(self.rows, self.batch_size))
 
     def __iter__(self) -> Iterator[Batch]:
+        if self._batches is None:
+            arrays = (self.x, self.y) if self.weight is None else (self.x, self.y, self.weight)
+            own = self.own[: len(arrays)]
+            self._batches = Batches(
+                arrays, batch_size=self.batch_size, rng=self.rng, own=own, cut=self.cutter
+            )
         if self.weight is None:
             return ((x, y, None) for x, y in self._batches)
         return iter(self._batches)  # type: ignore[arg-type]
@@ -550,7 +553,7 @@ class Stream:
 
     Attributes
     ----------
-    rule : None
+    rule : RunningMean
         The loss of a batch is divided by the mean weight of all batches so far.
 
     Examples
@@ -573,7 +576,7 @@ class Stream:
         self._told: set[str] = set()
         self.columns = columns
         self.class_weights: ClassWeights | None = None
-        self.rule = None
+        self.rule = RunningMean()
         self.model = model
         self.batches = batches
         self.loss = loss

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnlite.boundary import column_names
 from nnlite.callbacks import Callback, ProgressBar, TrainingState
 from nnlite.checkpoint import Checkpoint, read
 from nnlite.class_weights import ClassWeights
@@ -92,7 +91,9 @@ def fit(
             held_out = validation_source(
                 model, validation, loss, data, groups=groups, in_order=shuffle is False
             )
-            classes = _class_weights(model, class_weight, loss, data, held_out)
+            classes = None
+            if class_weight is not None:
+                classes = _class_weights(model, class_weight, loss, data, held_out)
             if isinstance(data, Arrays):
                 full = isinstance(optimizer, FullBatchOptimizer)
                 order: Order | Generators | np.random.Generator | None = generator if shuffle else None
@@ -131,9 +132,10 @@ def fit(
         known = model.feature_names
         try:
             ranks.share(loop)
-            _prepare_resume(ranks, loop, shuffle, resume, classes)
-            if known is None and model.preprocessing is None:
-                model.feature_names = column_names(X)
+            if saves or resume is not None or ranks.size > 1:
+                _prepare_resume(ranks, loop, shuffle, resume, classes)
+            if known is None and data.columns is not None:
+                model.feature_names = data.columns
             with ranks.running():
                 loop.run()
         except DivergenceError:
@@ -150,10 +152,8 @@ def fit(
 
 def _class_weights(
     model: Sequential, given: Any, loss: Loss, data: Source, validation: Source | HeldOut | None
-) -> ClassWeights | None:
+) -> ClassWeights:
     """Check `class_weight`, and that the targets are classes."""
-    if given is None:
-        return None
     outputs = 1 if model.output_shape is None else model.output_shape[-1]
     if isinstance(data, Arrays) and model.output_shape is None:
         outputs = model.boundary.pred_shape(data.x)[-1]
@@ -180,8 +180,6 @@ def _prepare_resume(
 ) -> None:
     """Let checkpoints be taken; check the one to go on from, and let the loop begin there."""
     checkpoints = [callback for callback in loop.callbacks if isinstance(callback, Checkpoint)]
-    if not checkpoints and resume is None and ranks.size == 1:
-        return
     others = [callback for callback in loop.callbacks if not isinstance(callback, Checkpoint | ProgressBar)]
     training = describe(loop, others, shuffle=shuffle)
     if classes is not None:  # batches from an iterator are not looked at, and arrays by some rows only
