@@ -296,11 +296,16 @@ def uneven_steps(options: dict[str, Any]) -> Any:
     rank = distributed.rank()
     ends = [0, 70, 80, 103]
     mine = slice(ends[rank], ends[rank + 1])
-    taken: list[list[float]] = []
 
     class Look(nn.MeanSquaredError):
+        def __init__(self) -> None:
+            super().__init__()
+            self.taken: list[
+                list[float]
+            ] = []  # of its own: `fit` asks a copy whether it takes note of weights
+
         def value_and_grad(self, pred: Any, target: Any, weight: Any = None) -> Any:
-            taken.append(target[:, 0].tolist())
+            self.taken.append(target[:, 0].tolist())
             return super().value_and_grad(pred, target, weight)
 
     model = net()
@@ -308,10 +313,11 @@ def uneven_steps(options: dict[str, Any]) -> Any:
     start = model.params.values.copy()
     shards = {"X": Shard(X[mine]), "y": Shard(y[mine]), "weight": Shard(weight[mine])}
     given = {"optimizer": nn.Adam(0.01), "epochs": 3, "batch_size": 32, "rng": 7}
-    model.fit(**shards, loss=Look(), distributed=True, **given)
+    loss = Look()
+    model.fit(**shards, loss=loss, distributed=True, **given)
     from mpi4py import MPI
 
-    everyone = MPI.COMM_WORLD.allgather(taken)
+    everyone = MPI.COMM_WORLD.allgather(loss.taken)
     place = {value: row for row, value in enumerate(y[:, 0].tolist())}
     twin, optimizer = net(), nn.Adam(0.01)
     twin.adapt(X)
