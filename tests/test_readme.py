@@ -1,7 +1,11 @@
-"""The README: its set-up commands are what `.ci/run` runs, and it leads to every page."""
+"""The README: short, begun by the commands of `.ci/run`, and it leads to every page and file of the core."""
 
 import re
 from pathlib import Path
+
+import pytest
+
+from benchmarks.house import code_lines
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -16,3 +20,19 @@ def test_the_first_two_shell_blocks_are_the_set_up():
 def test_every_page_of_the_documentation_is_linked():
     pages = {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")}
     assert pages - set(re.findall(r"\]\(([^)#]+)\)", TEXT)) == set()
+
+
+def test_it_stays_short():
+    assert TEXT.count("\n") <= 250
+
+
+def test_it_leads_through_the_core_and_says_how_long_that_takes():
+    rows = re.findall(r"^\|.*\| (\[.*\]\(nnlite/.*\)) \| (\d+) \|$", TEXT, flags=re.MULTILINE)
+    files = [re.findall(r"\]\((.*?)\)", links) for links, _ in rows]
+    core = {f"nnlite/core/{path.name}" for path in (ROOT / "nnlite/core").glob("[!_]*.py")}
+    assert core - {file for row in files for file in row} == set()
+    for row, (_, minutes) in zip(files, rows, strict=True):
+        lines = sum(code_lines((ROOT / file).read_text(encoding="utf-8")) for file in row)
+        assert int(minutes) == pytest.approx(lines / 8, rel=0.2, abs=2), row
+    total = re.search(r"at eight a minute: (\d+) in all", TEXT)
+    assert int(total[1]) == sum(int(minutes) for _, minutes in rows)
