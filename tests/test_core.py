@@ -30,21 +30,28 @@ import copy
 import numpy as np
 
 from nnlite.core.activations import Tanh
+from nnlite.core.cross_entropy import BinaryCrossEntropy, SoftmaxCrossEntropy
 from nnlite.core.dense import Dense
 from nnlite.core.dropout import Dropout
+from nnlite.core.losses import MeanSquaredError
 from nnlite.core.model import Sequential
 
 x = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 y = np.array([[0.0], [1.0], [1.0], [0.0]])
 model = Sequential([Dense(2, 8), Tanh(), Dropout(0.01), Dense(8, 1)], dtype=np.float64, rng=0)
 untrained = copy.deepcopy(model)
-before = ((model.forward(x) - y) ** 2).mean()
+loss = MeanSquaredError()
+y = loss.prepare(y.tolist(), (4, 1), x.dtype)
+before, _ = loss.value_and_grad(model.forward(x), y)
 for step in range(2000):
     ctx = model.context()
-    model.backward((model.forward(x, ctx) - y) / 2, ctx)
+    model.backward(loss.value_and_grad(model.forward(x, ctx), y)[1], ctx)
     model.params.values -= 0.3 * model.params.grads
-assert ((model.forward(x) - y) ** 2).mean() < 0.05 * before
-assert ((untrained.forward(x) - y) ** 2).mean() == before
+assert loss.value_and_grad(model.forward(x), y)[0] < 0.05 * before
+assert loss.value_and_grad(untrained.forward(x), y)[0] == before
+yes_or_no, _ = BinaryCrossEntropy().value_and_grad(x[:, :1], y)
+one_of_two, _ = SoftmaxCrossEntropy().value_and_grad(x[:, :1] * [[0.0, 1.0]], y[:, 0].astype(int))
+assert abs(yes_or_no - one_of_two) < 1e-15
 print(*sorted(name for name in sys.modules if name.startswith("nnlite.")))
 """
 
