@@ -55,12 +55,16 @@ def is_missing(value: Any) -> bool:
     --------
     >>> is_missing(None), is_missing(float("nan")), is_missing(0)
     (True, True, False)
+    >>> is_missing(np.array([np.nan]))
+    False
     """
     if value is None or type(value).__name__ == "NAType":
         return True
     try:
-        return bool(value != value)
-    except Exception:  # an array, which is no single value
+        return bool(value != value) and not getattr(value, "ndim", 0)  # an array is no single value
+    except ArithmeticError:  # a signalling NaN among decimals
+        return True
+    except Exception:  # a larger array
         return False
 
 

@@ -128,6 +128,15 @@ def test_whatever_says_that_there_is_nothing_is_a_missing_cell(column, gap):
     assert TableEncoder().fit({"x": np.array([first, gap, last], object)}).columns == right.columns
 
 
+def test_a_signalling_nan_is_a_missing_number_and_an_array_is_no_number():
+    right = TableEncoder().fit({"x": [1.0, None, 3.0]})
+    cells = np.array([1.0, Decimal("sNaN"), 3.0], object)
+    assert TableEncoder().fit({"x": cells}).columns == right.columns
+    cells[1] = np.array([np.nan])
+    with pytest.raises(ArgumentTypeError, match="got ndarray in row 1"):
+        right.transform({"x": cells})
+
+
 def test_numbers_missing_only_later_become_the_mean():
     encoder = TableEncoder().fit({"x": [1, 3]})
     np.testing.assert_array_equal(encoder.transform({"x": [None, 3]}), [[0], [1]])
