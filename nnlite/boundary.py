@@ -73,8 +73,8 @@ class Boundary:
 
     Attributes
     ----------
-    output_rank : int
-        Number of axes of one output sample.
+    input_rank, output_rank : int
+        Number of axes of one sample, and of its output.
     exact : bool
         Whether inputs of float64, and integers that float32 does not hold, come to the first layer
         in float64: it is a `Standardize`, which subtracts before it casts.
@@ -107,7 +107,7 @@ class Boundary:
         self.output_shape = output_shape
         self.dtype = dtype
         self.replicas = replicas
-        self.output_rank = len(output_shape or (1,))
+        self.input_rank, self.output_rank = len(input_shape or (1,)), len(output_shape or (1,))
         # What only Standardize will take off is not lost on the way to it.
         first = next((layer for layer in layers if type(layer) is not Flatten), None)
         self.exact = dtype == np.float32 and isinstance(first, Standardize)
@@ -124,7 +124,7 @@ class Boundary:
         -------
         int
         """
-        return x.ndim - 1 - len(self.input_shape or (1,))
+        return x.ndim - 1 - self.input_rank
 
     def rows(self, x: Array) -> tuple[int, ...]:
         """Return the shape of one number a row.
@@ -139,7 +139,7 @@ class Boundary:
         tuple of int
             ``(rows,)`` or ``(replicas, rows)``.
         """
-        rows = x.shape[self.row_axis(x)]
+        rows = x.shape[-1 - self.input_rank]
         return (rows,) if self.replicas is None else (self.replicas, rows)
 
     def pred_shape(self, x: Array) -> tuple[int, ...]:
@@ -155,7 +155,7 @@ class Boundary:
         tuple of int
             ``(rows, outputs)`` or ``(replicas, rows, outputs)``.
         """
-        outputs = x.shape[self.row_axis(x) + 1 :] if self.output_shape is None else self.output_shape
+        outputs = x.shape[-self.input_rank :] if self.output_shape is None else self.output_shape
         return (*self.rows(x), *outputs)
 
     def check_input(self, x: Any, *, where: str, finite: bool = False, told: set[str] | None = None) -> Array:
@@ -297,7 +297,7 @@ class Boundary:
         except (ArgumentError, ArgumentTypeError) as error:
             if isinstance(block, tuple | list) and 2 <= len(block) <= 3:
                 first = getattr(block[0], "shape", ())
-                if len(first) > len(self.input_shape or (1,)):
+                if len(first) > self.input_rank:
                     fix = "Give the inputs alone: predict_blocks(x for x, *_ in batches)."
                     got = f"a {type(block).__name__} of {len(block)}, the first of shape {tuple(first)}"
                     raise ArgumentTypeError(place, "the rows of a block", got, fix) from None
@@ -308,7 +308,7 @@ class Boundary:
         shape = tuple(getattr(block, "shape", ()))
         if self.preprocessing is not None and shape[:1] == (0,) and column_names(block) is not None:
             return np.empty((0, self.preprocessing.features), self.dtype)
-        axis = len(shape) - 1 - len(self.input_shape or (1,))
+        axis = len(shape) - 1 - self.input_rank
         if axis < 0 or shape[axis] != 0:
             return None
         check_columns(where, block, self.feature_names)
