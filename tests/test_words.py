@@ -6,6 +6,7 @@ import copy
 import importlib
 import os
 import pickle
+import pydoc
 import re
 import subprocess
 import sys
@@ -447,6 +448,8 @@ def test_names_that_are_answered_are_not_there():
         assert not hasattr(type(thing), name)
         assert name not in dir(thing)
         assert "__class__" in dir(thing)
+        words = pydoc.plain(pydoc.render_doc(type(thing)))
+        assert re.search(rf"^ \|  {name}\n \|      There is none\. \w", words, flags=re.MULTILINE)
 
 
 def test_layers_losses_and_models_are_no_functions():

@@ -120,6 +120,7 @@ class _Elsewhere:
 
     def __init__(self, name: str, fix: str) -> None:
         self.name, self.fix = name, fix
+        self.__doc__ = f"There is none. {fix}"  # in `help` of the class, which lists what `dir` of it does
 
     def __get__(self, thing: object, kind: type) -> NoReturn:
         where, name = kind.__name__, self.name
@@ -137,7 +138,8 @@ def answering(kind: Class) -> Class:
     Returns
     -------
     type
-        The same. ``hasattr`` and ``dir`` know nothing of the names.
+        The same. ``hasattr`` knows nothing of the names, nor does ``dir`` of an object; ``dir`` and
+        ``help`` of the class list them, ``help`` with what there is in their place.
 
     Examples
     --------
@@ -151,11 +153,12 @@ def answering(kind: Class) -> Class:
     names = {name: fix for fix, names in _ASKED[kind.__name__].items() for name in names.split()}
     # No __call__: `callable` would be true, and a layer given for a function be found out much later.
 
-    def listed(self: object) -> list[str]:
+    def __dir__(self: object) -> list[str]:
+        """List the names that there are, without those that are only answered."""
         return [name for name in object.__dir__(self) if name not in names or hasattr(self, name)]
 
     members: dict[str, Any] = {name: _Elsewhere(name, fix) for name, fix in names.items()}
-    members["__dir__"] = listed
+    members["__dir__"] = __dir__
     for name, member in members.items():
         setattr(kind, name, member)
     return kind
