@@ -73,6 +73,7 @@ from nnlite.metrics import (
 )
 from nnlite.model import Ensemble, ModelContext, Sequential
 from nnlite.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Optimizer, RMSProp
+from nnlite.optimizers.second_order import LBFGS, LevenbergMarquardt
 from nnlite.persistence import load
 from nnlite.schedules import (
     ConstantRate,
@@ -86,7 +87,6 @@ from nnlite.schedules import (
     StepDecay,
     WarmUp,
 )
-from nnlite.second_order import LBFGS, LevenbergMarquardt
 from nnlite.table import TableEncoder
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ _moved.show()
 
 def __getattr__(name: str) -> Any:
     """Import what few need when it is first asked for."""
-    if name in _ON_DEMAND:
+    if name in _ON_DEMAND or f"nnlite.{name}" in _moved.MOVED:
         return import_module(f"nnlite.{name}")
     if name in {"SweepResult", "sweep"}:
         return getattr(import_module("nnlite.sweeps"), name)

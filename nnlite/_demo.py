@@ -16,13 +16,13 @@ from nnlite._version import __version__
 from nnlite.callbacks import Callback, ProgressBar, TrainingState
 from nnlite.core.cross_entropy import SoftmaxCrossEntropy
 from nnlite.core.losses import Loss, MeanSquaredError
+from nnlite.core.optimizers import Adam
 from nnlite.core.types import AnyArray, Array
 from nnlite.data import train_test_split
 from nnlite.history import History
 from nnlite.layers import Softmax
 from nnlite.metrics import Metric, accuracy, confusion_matrix, mean_absolute_error, r2
 from nnlite.model import Sequential
-from nnlite.optimizers import Adam
 from nnlite.persistence import load
 from nnlite.schedules import OneCycle
 

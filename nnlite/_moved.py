@@ -39,6 +39,7 @@ MOVED = {
     "nnlite.parameters": "nnlite.core.parameters",
     "nnlite.quiet": "nnlite.core.quiet",
     "nnlite.reductions": "nnlite.core.sums",
+    "nnlite.second_order": "nnlite.optimizers.second_order",
 }
 
 

@@ -11,12 +11,12 @@ from contextlib import suppress
 import numpy as np
 
 from nnlite.callbacks import CTRL_C
+from nnlite.core.optimizers import Optimizer
 from nnlite.core.quiet import bare
 from nnlite.core.types import AnyArray, Array, Value
 from nnlite.errors import calls_to_user
 from nnlite.errors.arguments import is_ours
 from nnlite.loop import Loop
-from nnlite.optimizers import Optimizer
 from nnlite.weighting import is_ignored, share, sum_and_rows
 
 __all__ = ["BatchLoop"]

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nnlite.core.losses import Loss
+from nnlite.core.optimizers import Optimizer
 from nnlite.core.random import Generators
 from nnlite.core.types import AnyArray, Array, Value
 from nnlite.errors import ArgumentError, ArgumentTypeError
@@ -20,8 +21,7 @@ from nnlite.errors.habits import missing_names
 from nnlite.history import History
 from nnlite.metrics import Metric, is_better_higher
 from nnlite.model import Sequential
-from nnlite.optimizers import Optimizer
-from nnlite.second_order import FullBatchOptimizer
+from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.streams import get_state, set_state
 
 __all__ = [

@@ -13,8 +13,8 @@ from nnlite.callbacks import Callback, TrainingState
 from nnlite.errors import ArgumentError, ModelFileError
 from nnlite.errors.checks import check_integer, check_number
 from nnlite.files import check_path, may_replace, open_tensors, real_path, short, write_tensors
+from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.packing import pack, unpack
-from nnlite.second_order import FullBatchOptimizer
 from nnlite.streams import check_state, get_state
 
 if TYPE_CHECKING:

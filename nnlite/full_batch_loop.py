@@ -8,8 +8,8 @@ import numpy as np
 
 from nnlite.core.types import Array
 from nnlite.loop import Loop
+from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.per_example import outputs_and_jacobian
-from nnlite.second_order import FullBatchOptimizer
 from nnlite.sources import Batch
 
 __all__ = ["FullBatchLoop"]

@@ -11,6 +11,7 @@ import numpy as np
 
 from nnlite.callbacks import Callback, TrainingState
 from nnlite.core.config import Configured
+from nnlite.core.optimizers import Optimizer
 from nnlite.core.random import generators_of
 from nnlite.core.schedules import Schedule
 from nnlite.errors import ArgumentError
@@ -18,8 +19,7 @@ from nnlite.errors.checks import check_numbers
 from nnlite.files import short
 from nnlite.likeness import function_of, settings, text_of, without_code
 from nnlite.loop import Loop
-from nnlite.optimizers import Optimizer
-from nnlite.second_order import FullBatchOptimizer
+from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.sources import Arrays, Source
 from nnlite.splits import HeldOut
 

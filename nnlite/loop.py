@@ -17,6 +17,7 @@ from nnlite.callbacks import CTRL_C, Callback, TrainingState
 from nnlite.checks import is_own
 from nnlite.class_weights import ClassWeights, balanced
 from nnlite.core.losses import Loss
+from nnlite.core.optimizers import Optimizer
 from nnlite.core.random import Generators
 from nnlite.core.types import AnyArray, Array, Value
 from nnlite.data import Batches, Order
@@ -31,8 +32,7 @@ from nnlite.errors import (
 from nnlite.evaluation import Outputs, score
 from nnlite.metrics import Metric
 from nnlite.model import PREDICT_ROWS, Sequential
-from nnlite.optimizers import Optimizer
-from nnlite.second_order import FullBatchOptimizer
+from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.sources import Arrays, Batch, Source, Stream
 from nnlite.splits import HeldOut
 from nnlite.streams import get_states, set_states

@@ -36,9 +36,9 @@ from nnlite.weighting import side_by_side
 
 if TYPE_CHECKING:
     from nnlite.callbacks import Callback
+    from nnlite.core.optimizers import Optimizer
     from nnlite.distributed import DataParallel
-    from nnlite.optimizers import Optimizer
-    from nnlite.second_order import FullBatchOptimizer
+    from nnlite.optimizers.second_order import FullBatchOptimizer
 
 __all__ = ["Ensemble", "ModelContext", "Sequential"]
 

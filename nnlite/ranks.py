@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 from nnlite.batch_loop import BatchLoop
+from nnlite.core.optimizers import Optimizer
 from nnlite.full_batch_loop import FullBatchLoop
 from nnlite.loop import Loop
-from nnlite.optimizers import Optimizer
-from nnlite.second_order import FullBatchOptimizer
+from nnlite.optimizers.second_order import FullBatchOptimizer
 
 __all__ = ["Alone", "launched"]
 

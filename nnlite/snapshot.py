@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from nnlite.callbacks import CTRL_C, Callback
+from nnlite.core.optimizers import Optimizer
 from nnlite.core.random import Generators
 from nnlite.errors import ArgumentError, ModelFileError
 from nnlite.files import short
 from nnlite.full_batch_loop import FullBatchLoop
 from nnlite.identity import arguments, changed_arguments, check_going_on, check_same, scheduled_rate, texts
 from nnlite.loop import Epoch, GoOn, Loop
-from nnlite.optimizers import Optimizer
+from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.packing import PackedRows, unpack_rows
-from nnlite.second_order import FullBatchOptimizer
 from nnlite.sources import Arrays, Stream
 from nnlite.streams import check_state, get_states, set_states
 

@@ -15,6 +15,7 @@ from nnlite.callbacks import Callback, ProgressBar, TrainingState
 from nnlite.checkpoint import Checkpoint, read
 from nnlite.class_weights import ClassWeights
 from nnlite.core.losses import Loss, MeanSquaredError
+from nnlite.core.optimizers import Optimizer
 from nnlite.core.random import Generators, Seeds, check_rngs
 from nnlite.core.schedules import Schedule
 from nnlite.data import Order
@@ -28,10 +29,9 @@ from nnlite.in_use import InUse
 from nnlite.loop import Loop
 from nnlite.metrics import Metric, named_metrics
 from nnlite.model import Sequential
-from nnlite.optimizers import Optimizer
+from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.packing import PackedRows
 from nnlite.ranks import NUMBERS, Alone, launched
-from nnlite.second_order import FullBatchOptimizer
 from nnlite.snapshot import capture, check, restore
 from nnlite.sources import Arrays, Source, training_source, validation_source
 from nnlite.splits import HeldOut

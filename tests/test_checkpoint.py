@@ -20,7 +20,7 @@ import nnlite as nn
 from nnlite.checkpoint import FORMAT, Checkpoint
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError
 from nnlite.files import open_tensors, write_tensors
-from nnlite.second_order import FullBatchOptimizer
+from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.streams import check_state
 
 ROWS = 26

@@ -32,7 +32,7 @@ MODULES = [
     "optimizers",
     "persistence",
     "schedules",
-    "second_order",
+    "optimizers.second_order",
     "summary",
     "sweeps",
     "table",

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import nnlite as nn
+from nnlite.core.blocks import CHUNK
 from nnlite.core.parameters import Parameters, ParameterSpec
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.optimizers import CHUNK
 from nnlite.testing import check_optimizer
 
 MAKERS = {

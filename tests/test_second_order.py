@@ -12,10 +12,10 @@ import pytest
 from scipy.optimize import least_squares
 
 import nnlite as nn
-from nnlite import second_order
 from nnlite.core.parameters import Parameters, ParameterSpec
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
-from nnlite.second_order import FullBatchOptimizer
+from nnlite.optimizers import second_order
+from nnlite.optimizers.second_order import FullBatchOptimizer
 
 
 class TestLBFGS:

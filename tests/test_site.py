@@ -23,7 +23,7 @@ def documented_modules():
     return [
         name
         for page in sorted(REFERENCE.glob("*.md"))
-        for name in re.findall(r"^::: (nnlite\.(?:core\.)?\w+)$", page.read_text("utf-8"), flags=re.MULTILINE)
+        for name in re.findall(r"^::: (nnlite\.[\w.]+)$", page.read_text("utf-8"), flags=re.MULTILINE)
     ]
 
 

@@ -35,7 +35,7 @@ from nnlite.errors import ArgumentError, ArgumentTypeError, GradientCheckError, 
 from nnlite.layers import Dense, Layer, Parameter, ReLU, Standardize, Step
 from nnlite.losses import Huber, Loss, Masked, MeanAbsoluteError, MeanSquaredError, PointwiseLoss
 from nnlite.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Optimizer, RMSProp
-from nnlite.second_order import LBFGS
+from nnlite.optimizers.second_order import LBFGS
 from nnlite.testing import CheckReport, check_layer, check_loss, check_optimizer
 from nnlite.testing.differences import measure_slopes, relative_error
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from nnlite._version import __version__
 from nnlite.checkpoint import Checkpoint
+from nnlite.core.optimizers import Optimizer
 from nnlite.data import Order
 from nnlite.distributed.cuts import AllShards, OwnRows, PartOfEach, PartOfSame
 from nnlite.distributed.loops import PiecewiseBatchLoop, SharedBatchLoop, SharedFullBatchLoop, SharedLoop
@@ -23,9 +24,8 @@ from nnlite.errors.checks import check_bool, check_integer
 from nnlite.files import short
 from nnlite.full_batch_loop import FullBatchLoop
 from nnlite.loop import Loop
-from nnlite.optimizers import Optimizer
+from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.ranks import Alone
-from nnlite.second_order import FullBatchOptimizer
 from nnlite.sources import Arrays, Blocks, Source
 from nnlite.splits import HeldOut
 from nnlite.streams import get_states, set_states

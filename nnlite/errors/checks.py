@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
 
@@ -16,12 +17,15 @@ from nnlite.errors.arrays import check_array
 __all__ = [
     "check_bool",
     "check_dtype",
+    "check_each",
     "check_finite",
     "check_instance",
     "check_integer",
     "check_number",
     "check_numbers",
+    "check_rate",
     "check_rng",
+    "check_share",
     "is_finite",
     "not_finite",
 ]
@@ -183,6 +187,63 @@ def check_numbers(where: str, value: Any, *, low: float = 0.0, low_open: bool = 
     numbers = np.array([check_number(where, number, low=low, low_open=low_open) for number in array.tolist()])
     numbers.flags.writeable = False
     return numbers
+
+
+def check_rate(where: str, value: Any) -> float | Array | Callable[[int], Any]:
+    """Return a learning rate as `check_numbers` does, a schedule as it is.
+
+    Examples
+    --------
+    >>> check_rate("SGD(learning_rate)", 1), check_rate("SGD(learning_rate)", abs)
+    (1.0, <built-in function abs>)
+    """
+    if isinstance(value, type):
+        check_instance(where, value, float, "a number or a schedule", fix="", arguments="...")
+    return value if callable(value) else check_numbers(where, value, low_open=True)
+
+
+def check_each(where: str, numbers: Any, replicas: int | None) -> None:
+    """Refuse an array that does not have one number for each replica.
+
+    Parameters
+    ----------
+    where : str
+        Names the argument in the message.
+    numbers : ndarray or object
+        The candidate; what is no array is for all of them.
+    replicas : int or None
+        How many there are.
+
+    Raises
+    ------
+    ShapeError
+        If there are more or fewer numbers.
+
+    Examples
+    --------
+    >>> check_each("SGD(learning_rate=)", np.array([0.1, 1.0]), 2)
+    """
+    if not isinstance(numbers, np.ndarray) or len(numbers) == replicas:
+        return
+    raise ShapeError(
+        where,
+        "one number, for a model without replicas"
+        if replicas is None
+        else f"one number, or one for each of {replicas} replicas",
+        f"{len(numbers)} numbers",
+        f"Write Sequential(..., replicas={len(numbers)}) to train one net for each.",
+    )
+
+
+def check_share(where: str, value: Any) -> float:
+    """Return `value` as a Python float in [0, 1), or say what was wrong with it.
+
+    Examples
+    --------
+    >>> check_share("SGD(momentum=)", 0.5)
+    0.5
+    """
+    return check_number(where, value, low=0, high=1, high_open=True)
 
 
 def check_integer(where: str, value: Any, *, low: int = 0) -> int:

@@ -13,6 +13,7 @@ from nnlite.boundary import column_names
 from nnlite.core.dense import Dense
 from nnlite.core.layer import Layer
 from nnlite.core.losses import Loss
+from nnlite.core.optimizers import Optimizer
 from nnlite.core.parameters import Parameters
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
@@ -32,8 +33,7 @@ from nnlite.inspect.words import BEATS, describe_fog, describe_proof, describe_u
 from nnlite.layers.embedding import Embedding
 from nnlite.layers.flatten import Flatten
 from nnlite.model import Sequential
-from nnlite.optimizers import Optimizer
-from nnlite.second_order import FullBatchOptimizer
+from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.testing.differences import STEP
 from nnlite.weighting import counting_rows
 

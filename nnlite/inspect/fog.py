@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.optimizers import SGD, Optimizer
 from nnlite.core.types import Array
 from nnlite.curvature import STEP
 from nnlite.inspect.twin import Twin
-from nnlite.optimizers import SGD, Optimizer
 
 __all__ = ["LABELS", "SHARE", "look_ahead"]
 

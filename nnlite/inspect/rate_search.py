@@ -10,6 +10,7 @@ import numpy as np
 
 from nnlite.callbacks import Callback, TrainingState
 from nnlite.core.losses import Loss
+from nnlite.core.optimizers import SGD, Optimizer
 from nnlite.core.schedules import Schedule
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, DivergenceError
@@ -18,7 +19,6 @@ from nnlite.evaluation import score
 from nnlite.exchange.checks import check_net
 from nnlite.loop import _drawn_by
 from nnlite.model import PREDICT_ROWS, Sequential
-from nnlite.optimizers import SGD, Optimizer
 from nnlite.sources import Arrays, Batch, training_source
 from nnlite.streams import get_states, set_states
 from nnlite.sweeps.run import check_optimizer

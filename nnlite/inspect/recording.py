@@ -11,10 +11,10 @@ from nnlite.core.context import Context, Gradients
 from nnlite.core.dense import Dense
 from nnlite.core.layer import Layer
 from nnlite.core.losses import Loss
+from nnlite.core.optimizers import Optimizer
 from nnlite.core.types import AnyArray, Array
 from nnlite.divergence import explain
 from nnlite.model import Sequential
-from nnlite.optimizers import Optimizer
 
 __all__ = ["Recorder", "Step", "elementwise_slope", "make_step"]
 

@@ -11,7 +11,7 @@ from nnlite.checks import check_rows
 from nnlite.core.types import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_integer
-from nnlite.second_order import FullBatchOptimizer
+from nnlite.optimizers.second_order import FullBatchOptimizer
 
 __all__ = ["WeightPath"]
 

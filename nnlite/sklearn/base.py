@@ -21,6 +21,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from nnlite.callbacks import Callback, TimeLimit
+from nnlite.core.optimizers import Optimizer
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
 from nnlite.errors.arguments import Explained
@@ -28,7 +29,6 @@ from nnlite.errors.arrays import unmasked
 from nnlite.history import History
 from nnlite.layers import Layer
 from nnlite.model import Sequential
-from nnlite.optimizers import Optimizer
 from nnlite.sklearn.convergence import Convergence, LossCurve, Penalty, Recorder, RunningOrder
 from nnlite.sklearn.given import explain_no_numbers
 from nnlite.sklearn.holdout import cut

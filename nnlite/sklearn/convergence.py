@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from nnlite.callbacks import Callback, TrainingState
+from nnlite.core.optimizers import Optimizer
 from nnlite.history import History
-from nnlite.optimizers import Optimizer
 from nnlite.sklearn.judges import Judge
 
 __all__ = ["Convergence", "LossCurve", "Penalty", "Recorder", "RunningOrder"]

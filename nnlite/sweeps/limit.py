@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from nnlite.core.losses import Loss, MeanAbsoluteError
+from nnlite.core.optimizers import SGD, Optimizer
 from nnlite.curvature import sharpness
 from nnlite.errors import ArgumentError
 from nnlite.losses import Hinge, Quantile
 from nnlite.model import Sequential
-from nnlite.optimizers import SGD, Optimizer
 from nnlite.sweeps.evidence import Runs
 from nnlite.sweeps.labels import upper_median
 from nnlite.sweeps.result import StabilityLimit

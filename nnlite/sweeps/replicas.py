@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlite.callbacks import Callback, TrainingState
+from nnlite.core.optimizers import Optimizer
 from nnlite.core.random import Generators, Seeds
 from nnlite.core.schedules import Schedule, ScheduleLike
 from nnlite.errors import DivergenceError
 from nnlite.history import History
 from nnlite.model import PREDICT_ROWS, Sequential
-from nnlite.optimizers import Optimizer
 
 __all__ = ["Part", "ScheduleMaker", "bytes_for_one", "cut", "join", "like", "train"]
 

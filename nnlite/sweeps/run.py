@@ -14,6 +14,7 @@ from nnlite.callbacks import Callback
 from nnlite.checks import check_rows
 from nnlite.core.cross_entropy import BinaryCrossEntropy, SoftmaxCrossEntropy
 from nnlite.core.losses import Loss, MeanSquaredError
+from nnlite.core.optimizers import SGD, Optimizer
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_instance, check_integer, check_numbers
@@ -21,7 +22,6 @@ from nnlite.exchange.checks import check_net
 from nnlite.foreign import is_dask
 from nnlite.metrics import Metric
 from nnlite.model import Sequential
-from nnlite.optimizers import SGD, Optimizer
 from nnlite.sweeps.evidence import Runs, average_loss, best_run, least, table
 from nnlite.sweeps.labels import judge, upper_median
 from nnlite.sweeps.limit import stability_limit, why_no_limit

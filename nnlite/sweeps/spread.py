@@ -13,10 +13,10 @@ from traceback import format_exc
 from typing import Any
 
 from nnlite.checkpoint import Checkpoint
+from nnlite.core.optimizers import Optimizer
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_integer
 from nnlite.model import Sequential
-from nnlite.optimizers import Optimizer
 from nnlite.sweeps.replicas import Part, ScheduleMaker, train
 
 __all__ = ["check_engine", "pack_size", "spread"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from nnlite.core.optimizers import Optimizer
 from nnlite.core.types import RNG
 from nnlite.errors import ArgumentTypeError
 from nnlite.errors.checks import check_integer, check_rng
-from nnlite.optimizers import Optimizer
 from nnlite.testing.optimizer_rules import BLOCKS, DECAY, PICKLE, RATES, RULES, can_be_pickled
 from nnlite.testing.report import CheckReport
 

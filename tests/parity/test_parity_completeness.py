@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from nnlite import layers, losses, optimizers, schedules, second_order
+from nnlite import layers, losses, optimizers, schedules
+from nnlite.optimizers import second_order
 
 #: The test that holds each name to its counterpart in PyTorch.
 COMPARED = {

@@ -14,7 +14,7 @@ from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import Patient, Skip, measured_loss
 from nnlite.layers import Dense, Embedding, Flatten, Layer, Standardize
 from nnlite.model import Sequential
-from nnlite.second_order import LBFGS
+from nnlite.optimizers.second_order import LBFGS
 from nnlite.sweeps.labels import BOUNCE, OFTEN, RISE, SLIGHT
 
 __all__ = ["answers", "course", "gap", "linear"]

@@ -10,6 +10,7 @@ import numpy as np
 
 from nnlite.boundary import column_names
 from nnlite.core.losses import Loss
+from nnlite.core.optimizers import Optimizer
 from nnlite.data import check_reiterable, is_maker, is_reiterable
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_bool, check_integer
@@ -21,9 +22,8 @@ from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding
 from nnlite.inspect.checkup.given import Data, take
 from nnlite.inspect.checkup.patient import SAMPLE, Patient, Skip
 from nnlite.model import Sequential
-from nnlite.optimizers import Optimizer
+from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.rows import Blockwise, join
-from nnlite.second_order import FullBatchOptimizer
 from nnlite.sources import Stream
 from nnlite.training import _check_optimizer
 

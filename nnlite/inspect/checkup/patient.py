@@ -10,6 +10,7 @@ import numpy as np
 
 from nnlite.core.cross_entropy import BinaryCrossEntropy, SoftmaxCrossEntropy
 from nnlite.core.losses import Loss
+from nnlite.core.optimizers import Optimizer
 from nnlite.core.types import AnyArray, Array
 from nnlite.foreign import is_sparse
 from nnlite.history import History
@@ -18,8 +19,7 @@ from nnlite.inspect.checkup.given import Data, take
 from nnlite.layers import Embedding
 from nnlite.losses import Hinge, Masked
 from nnlite.model import Sequential
-from nnlite.optimizers import Optimizer
-from nnlite.second_order import FullBatchOptimizer
+from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.sweeps.evidence import least
 from nnlite.sweeps.labels import NAT
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from nnlite.core.losses import MeanAbsoluteError
+from nnlite.core.optimizers import SGD, Optimizer
 from nnlite.core.types import Array
 from nnlite.errors import ArgumentError
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.given import Data, take
 from nnlite.inspect.checkup.patient import Patient, Skip, measured_loss
 from nnlite.losses import Hinge, Quantile
-from nnlite.optimizers import SGD, Optimizer
 
 __all__ = ["judge_updates", "learning_rate", "ratios_of", "updates"]
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from nnlite.core.losses import MeanAbsoluteError, MeanSquaredError
+from nnlite.core.optimizers import Adam
 from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.exchange.table import described
@@ -21,7 +22,6 @@ from nnlite.layers import (
     Dense,
 )
 from nnlite.losses import GaussianNLL, Hinge, Huber, PoissonNLL, Quantile
-from nnlite.optimizers import Adam
 from nnlite.sweeps.evidence import least
 
 __all__ = ["failed", "finite", "last_layer", "one_batch", "start_loss", "symmetry"]

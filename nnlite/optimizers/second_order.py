@@ -17,6 +17,7 @@ from nnlite.core.types import Array
 from nnlite.errors import ArgumentError
 from nnlite.errors.arguments import Declared
 from nnlite.errors.checks import check_integer, check_number
+from nnlite.errors.state import not_given
 
 __all__ = ["LBFGS", "FullBatchOptimizer", "LevenbergMarquardt"]
 
@@ -100,12 +101,7 @@ class FullBatchOptimizer(Declared):
         """
         where = f"{type(self).__name__}.load_state_dict"
         if state and state.keys() != set(self._entries):
-            raise ArgumentError(
-                where,
-                f"the entries {sorted(self._entries)}",
-                f"{sorted(state)}",
-                "Give what state_dict() of the same kind of optimizer returned.",
-            )
+            raise not_given(where, state, self._entries)
         checked = {name: check_number(f"{where}, {name}", value) for name, value in state.items()}
         self._search = self._go_on = checked or None
 

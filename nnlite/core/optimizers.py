@@ -10,27 +10,27 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nnlite.core.blocks import Block, blocks_of
+from nnlite.core.clipping import clip_to_norm
 from nnlite.core.parameters import Parameters
 from nnlite.core.quiet import quiet
 from nnlite.core.schedules import From, Schedule
 from nnlite.core.types import Array
-from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.errors import ArgumentError
 from nnlite.errors.arguments import Declared, explained
-from nnlite.errors.checks import check_bool, check_integer, check_number, check_numbers
-from nnlite.errors.habits import answering, missing_names
+from nnlite.errors.checks import check_bool, check_each, check_number, check_numbers, check_rate, check_share
+from nnlite.errors.habits import answering
+from nnlite.errors.state import check_state
 
-__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Lion", "Optimizer", "RMSProp"]
+__all__ = ["SGD", "Adam", "Optimizer", "Rate", "acts"]
 
 #: One number, or one for each replica.
 Rate = float | ArrayLike
-
-#: Values that are updated in one go: few enough that the half-dozen arrays of a rule stay in the cache.
-CHUNK = 131_072
 
 
 @answering
@@ -87,6 +87,10 @@ class Optimizer(Declared):
     rate_factor: float | Array
     state: dict[str, Array]
 
+    #: When the training began and how long it is; whom the state belongs to.
+    _time: tuple[int, int | None, int | None] | None = None
+    _owner: weakref.ref[Parameters] | None = None
+
     def __init__(
         self,
         learning_rate: Rate | Callable[[int], Rate],
@@ -96,14 +100,12 @@ class Optimizer(Declared):
         weight_decay: Rate = 0.0,
     ) -> None:
         name = type(self).__name__
-        self._time: tuple[int, int | None, int | None] | None = None
         self.learning_rate = learning_rate
         self.clip_norm = _check_clip(f"{name}(clip_norm=)", clip_norm)
         self.clip_value = _check_clip(f"{name}(clip_value=)", clip_value)
         if clip_norm is not None and clip_value is not None:
-            raise ArgumentError(
-                name, "clip_norm or clip_value", "both", "Choose one: the first keeps the direction."
-            )
+            fix = "Choose one: the first keeps the direction."
+            raise ArgumentError(name, "clip_norm or clip_value", "both", fix)
         self.reset()
         self.weight_decay = weight_decay
 
@@ -114,15 +116,7 @@ class Optimizer(Declared):
 
     @learning_rate.setter
     def learning_rate(self, value: Rate | Callable[[int], Rate]) -> None:
-        where = f"{type(self).__name__}(learning_rate)"
-        if isinstance(value, type):
-            raise ArgumentTypeError(
-                where,
-                "a number or a schedule",
-                f"the class {value.__name__}",
-                f"Write {value.__name__}(...).",
-            )
-        self._learning_rate = value if callable(value) else check_numbers(where, value, low_open=True)
+        self._learning_rate = check_rate(f"{type(self).__name__}(learning_rate)", value)
         self._settle()
 
     def take_time(self, start: int, steps: int | None, steps_per_epoch: int | None) -> None:
@@ -255,11 +249,11 @@ class Optimizer(Declared):
         """
         rate = self.rate_at(self.steps)
         if not isinstance(rate, float):
-            self._check_count("learning_rate", rate, params)
+            check_each(f"{type(self).__name__}(learning_rate=)", rate, params.replicas)
         if params.trainable_slices is not self._slices or self.slots != self._attached:
             self._attach(params)
         if self.clip_norm is not None:
-            self._clip_to_norm(params, self.clip_norm)
+            clip_to_norm(params, self.clip_norm)
         elif self.clip_value is not None:
             np.clip(params.grads, -self.clip_value, self.clip_value, out=params.grads)
         object.__setattr__(self, "steps", self.steps + 1)  # no look at whether the name is known
@@ -270,16 +264,6 @@ class Optimizer(Declared):
             column = rate.astype(params.dtype)[:, None]
             for w, g, decay, rows, state in self._blocks:
                 self.update(w, g, column[rows], decay, *state)
-
-    def _clip_to_norm(self, params: Parameters, limit: float) -> None:
-        # In float64, where neither the squares of float32 nor the division overflow. NaN stays and shows.
-        squares = [
-            np.square(params.grads[..., run], dtype=np.float64).sum(axis=-1)
-            for run in params.trainable_slices
-        ]
-        norm = np.sqrt(np.sum(squares, axis=0))[..., None]
-        factor = limit / np.maximum(norm, limit)
-        params.grads *= factor.astype(params.dtype)
 
     def reset(self) -> None:
         """Forget the state and the parameters it belonged to; go back to step 0 and the full rate.
@@ -294,16 +278,14 @@ class Optimizer(Declared):
         self.steps = 0
         self.rate_factor = 1.0
         self.state = {}
-        self._owner: weakref.ref[Parameters] | None = None
-        self._time = None
+        self._owner = self._time = None
         self._settle()
         self._release()
 
     def _release(self) -> None:
         """Drop what is derived from the parameters."""
         self._slices: tuple[slice, ...] | None = None
-        self._attached: tuple[str, ...] = ()
-        self._blocks: list[tuple[Array, Array, float | Array, slice, list[Array]]] = []
+        self._blocks: list[Block] = []
 
     def check(self, params: Parameters) -> None:
         """Refuse parameters that the optimizer's state does not belong to.
@@ -319,39 +301,21 @@ class Optimizer(Declared):
             If it has been training others.
         """
         name = type(self).__name__
-        self._check_count("learning_rate", self._learning_rate, params)
-        self._check_count("weight_decay", self._weight_decay, params)
+        check_each(f"{name}(learning_rate=)", self._learning_rate, params.replicas)
+        check_each(f"{name}(weight_decay=)", self._weight_decay, params.replicas)
+        where = f"{name}.step"
         if self._owner is not None and self._owner() is not params:
-            raise ArgumentError(
-                f"{name}.step",
-                "the parameters that it has been training, to which its state belongs",
-                "those of another model",
-                f"Make a new {name} for each model, or call its reset() first.",
-            )
+            what = "the parameters that it has been training, to which its state belongs"
+            fix = f"Make a new {name} for each model, or call its reset() first."
+            raise ArgumentError(where, what, "those of another model", fix)
         for kept in self.state.values():
             if kept.shape != params.values.shape or kept.dtype != params.dtype:
-                raise ArgumentError(
-                    f"{name}.step",
-                    f"parameters of shape {kept.shape} and dtype {kept.dtype}, like its state",
-                    f"{params.values.shape} and {params.dtype}",
-                    "The state is that of another model; call reset() first.",
-                )
-
-    def _check_count(self, what: str, numbers: Any, params: Parameters) -> None:
-        """Refuse an array that does not have one number for each replica."""
-        if not isinstance(numbers, np.ndarray) or len(numbers) == params.replicas:
-            return
-        raise ShapeError(
-            f"{type(self).__name__}({what}=)",
-            "one number, for a model without replicas"
-            if params.replicas is None
-            else f"one number, or one for each of {params.replicas} replicas",
-            f"{len(numbers)} numbers",
-            f"Write Sequential(..., replicas={len(numbers)}) to train one net for each.",
-        )
+                what = f"parameters of shape {kept.shape} and dtype {kept.dtype}, like its state"
+                fix = "The state is that of another model; call reset() first."
+                raise ArgumentError(where, what, f"{params.values.shape} and {params.dtype}", fix)
 
     def _attach(self, params: Parameters) -> None:
-        """Cut values, gradients and state into the blocks that are updated in one go."""
+        """Tie what is kept to the parameters, and cut all into the blocks that are updated in one go."""
         self.check(params)
         kept = self.state  # less what a slot that is no longer used has left behind
         shape, dtype = params.values.shape, params.dtype
@@ -359,29 +323,7 @@ class Optimizer(Declared):
         self._owner = weakref.ref(params)
         self._slices = params.trainable_slices
         self._attached = self.slots  # another one, as when momentum is switched on, needs other blocks
-        self._blocks = []
-        for run in params.trainable_slices:
-            # A block lies on one side of the border between weights and biases, if that matters.
-            border = min(max(params.decayed, run.start), run.stop) if np.any(self.weight_decay) else run.start
-            self._cut(params, run.start, border, self.weight_decay)
-            self._cut(params, border, run.stop, 0.0)
-
-    def _cut(self, params: Parameters, low: int, high: int, decay: float | Array) -> None:
-        """Cut one run of parameters into blocks: whole replicas if they are small, else parts of one."""
-        if isinstance(decay, np.ndarray):
-            decay = decay.astype(params.dtype)[:, None]
-        replicas = params.replicas or 1
-        # Rows that lie far apart in memory get in each other's way in the cache: 64 slices of a
-        # row of 4,547 values take four times as long as the same number of values side by side.
-        height = max(1, CHUNK // max(1, high - low))
-        for top in range(0, replicas, height):
-            rows = slice(top, min(top + height, replicas))
-            for start in range(low, high, CHUNK):
-                columns = slice(start, min(start + CHUNK, high))
-                part: Any = columns if params.replicas is None else (rows, columns)
-                state = [self.state[slot][part] for slot in self.slots]
-                pulled = decay[rows] if isinstance(decay, np.ndarray) else decay
-                self._blocks.append((params.values[part], params.grads[part], pulled, rows, state))
+        self._blocks = blocks_of(params, self._weight_decay, list(self.state.values()))
 
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of everything that changes from step to step.
@@ -396,9 +338,7 @@ class Optimizer(Declared):
         >>> SGD(0.1).state_dict()
         {'steps': 0, 'rate_factor': 1.0}
         """
-        return {
-            name: kept.copy() if isinstance(kept, np.ndarray) else kept for name, kept in self._kept().items()
-        }
+        return {key: one.copy() if isinstance(one, np.ndarray) else one for key, one in self._kept().items()}
 
     def _kept(self) -> dict[str, Any]:
         """Return what `state_dict` copies."""
@@ -417,42 +357,17 @@ class Optimizer(Declared):
         ArgumentError
             If an entry is missing or unknown, or no number; nothing is changed then.
         """
-        arrays = {key: value for key, value in state.items() if key not in {"steps", "rate_factor"}}
-        # Before the first step there are no arrays yet.
-        whole = set(arrays) == set(self.slots) if state.get("steps") else set(arrays) <= set(self.slots)
-        if not {"steps", "rate_factor"} <= set(state) or not whole:
-            raise ArgumentError(
-                f"{type(self).__name__}.load_state_dict",
-                f"the entries {sorted({'steps', 'rate_factor', *self.slots})}",
-                f"{sorted(state)}",
-                "Give what state_dict() of the same kind of optimizer returned.",
-            )
-        where = f"{type(self).__name__}.load_state_dict"
-        steps = check_integer(where, state["steps"])
-        rate_factor = check_numbers(where, state["rate_factor"])
-        kept = {slot: np.array(array) for slot, array in arrays.items()}
-        kinds = {(array.dtype.kind, array.shape) for array in kept.values()}
-        if len(kinds) > 1 or any(kind != "f" for kind, _ in kinds):
-            raise ArgumentError(
-                where,
-                "floats in all arrays, which are of one shape",
-                ", ".join(f"{slot} of {array.dtype} and shape {array.shape}" for slot, array in kept.items()),
-                "Give what state_dict() of the same kind of optimizer returned.",
-            )
+        taken = check_state(f"{type(self).__name__}.load_state_dict", state, self.slots)
         self.reset()
-        self.steps = steps
-        self.rate_factor = rate_factor
-        self.state = kept
+        self.steps, self.rate_factor, self.state = taken
 
     # The tie to the parameters is one to an object, not to its copy: a copy ties itself anew.
     def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__.copy()
-        state["_owner"] = None
-        del state["_slices"], state["_attached"], state["_blocks"]
-        return state
+        left_out = {"_owner", "_slices", "_attached", "_blocks"}
+        return {name: value for name, value in vars(self).items() if name not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        vars(self).update(state)
         self._release()
 
     def __repr__(self) -> str:
@@ -461,21 +376,13 @@ class Optimizer(Declared):
         return f"{type(self).__name__}(learning_rate={shown}, steps={self.steps})"
 
 
-#: As pickles of earlier versions call it.
-_From = From
-
-
-def _acts(decay: float | Array) -> bool:
+def acts(decay: float | Array) -> bool:
     """Tell whether there is weight decay."""
     return isinstance(decay, np.ndarray) or decay != 0.0
 
 
 def _check_clip(where: str, value: float | None) -> float | None:
     return None if value is None else check_number(where, value, low=0, low_open=True)
-
-
-def _check_fraction(where: str, value: float) -> float:
-    return check_number(where, value, low=0, high=1, high_open=True)
 
 
 class SGD(Optimizer):
@@ -529,7 +436,7 @@ class SGD(Optimizer):
         clip_value: float | None = None,
     ) -> None:
         super().__init__(learning_rate, clip_norm=clip_norm, clip_value=clip_value, weight_decay=weight_decay)
-        self.momentum = _check_fraction("SGD(momentum=)", momentum)
+        self.momentum = check_share("SGD(momentum=)", momentum)
         self.nesterov = check_bool("SGD(nesterov=)", nesterov)
         if self.nesterov and not self.momentum:
             raise ArgumentError("SGD(nesterov=True)", "a momentum above 0", "momentum=0", "Add momentum=0.9.")
@@ -541,153 +448,14 @@ class SGD(Optimizer):
 
     def update(self, w: Array, g: Array, rate: float | Array, decay: float | Array, *state: Array) -> None:
         """Step against the gradient, or along the velocity."""
-        if _acts(decay):
+        if acts(decay):
             g = g + decay * w
         if state:
-            (velocity,) = state
+            (velocity,) = state  # v = momentum * v + g
             velocity *= self.momentum
             velocity += g
             g = g + self.momentum * velocity if self.nesterov else velocity
         w -= rate * g
-
-
-class RMSProp(Optimizer):
-    """Divide each gradient by a running root mean square of its own past.
-
-    ``s = rho * s + (1 - rho) * g**2``, ``w -= rate * g / (sqrt(s) + epsilon)``
-
-    Parameters
-    ----------
-    learning_rate : float, ndarray of shape (replicas,), or callable
-        The rate, one for each replica, or a schedule from step to rate.
-    rho : float
-        In [0, 1): how slowly the past is forgotten.
-    momentum : float
-        In [0, 1): how much of the last step goes into this one.
-    epsilon : float
-        Keeps the division finite.
-    weight_decay : float or ndarray of shape (replicas,)
-        Coupled: ``weight_decay * w`` is added to the gradient of weights, not of biases, before
-        anything else, as in PyTorch.
-    clip_norm, clip_value : float, optional
-        See `Optimizer`.
-
-    Raises
-    ------
-    ArgumentTypeError, ArgumentError
-        If an argument cannot be used.
-
-    References
-    ----------
-    T. Tieleman and G. Hinton, "Lecture 6.5: rmsprop", Neural Networks for Machine
-    Learning, 2012.
-
-    Examples
-    --------
-    >>> RMSProp(0.001)
-    RMSProp(learning_rate=0.001, steps=0)
-    """
-
-    def __init__(
-        self,
-        learning_rate: Rate | Callable[[int], Rate] = 0.01,
-        *,
-        rho: float = 0.99,
-        momentum: float = 0.0,
-        epsilon: float = 1e-8,
-        weight_decay: Rate = 0.0,
-        clip_norm: float | None = None,
-        clip_value: float | None = None,
-    ) -> None:
-        super().__init__(learning_rate, clip_norm=clip_norm, clip_value=clip_value, weight_decay=weight_decay)
-        self.rho = _check_fraction("RMSProp(rho=)", rho)
-        self.momentum = _check_fraction("RMSProp(momentum=)", momentum)
-        self.epsilon = check_number("RMSProp(epsilon=)", epsilon, low=0, low_open=True)
-
-    @property
-    def slots(self) -> tuple[str, ...]:
-        """The mean square, and the velocity if there is momentum."""
-        return ("mean_square", "velocity") if self.momentum else ("mean_square",)
-
-    def update(self, w: Array, g: Array, rate: float | Array, decay: float | Array, *state: Array) -> None:
-        """Step by the gradient over its root mean square."""
-        if _acts(decay):
-            g = g + decay * w
-        mean_square = state[0]
-        mean_square *= self.rho
-        mean_square += (1 - self.rho) * (g * g)
-        move = np.sqrt(mean_square)
-        move += self.epsilon
-        np.divide(g, move, out=move)
-        if self.momentum:
-            velocity = state[1]
-            velocity *= self.momentum
-            velocity += move
-            move = velocity
-        w -= rate * move
-
-
-class Adagrad(Optimizer):
-    """Divide each gradient by the root of the sum of its squares so far.
-
-    ``s += g**2``, ``w -= rate * g / (sqrt(s) + epsilon)``
-
-    Parameters
-    ----------
-    learning_rate : float, ndarray of shape (replicas,), or callable
-        The rate, one for each replica, or a schedule from step to rate.
-    epsilon : float
-        Keeps the division finite.
-    weight_decay : float or ndarray of shape (replicas,)
-        Coupled: ``weight_decay * w`` is added to the gradient of weights, not of biases, before
-        anything else, as in PyTorch.
-    clip_norm, clip_value : float, optional
-        See `Optimizer`.
-
-    Raises
-    ------
-    ArgumentTypeError, ArgumentError
-        If an argument cannot be used.
-
-    References
-    ----------
-    J. Duchi, E. Hazan and Y. Singer, "Adaptive Subgradient Methods for Online Learning
-    and Stochastic Optimization", JMLR 12, 2011.
-
-    Examples
-    --------
-    >>> Adagrad(0.1)
-    Adagrad(learning_rate=0.1, steps=0)
-    """
-
-    def __init__(
-        self,
-        learning_rate: Rate | Callable[[int], Rate] = 0.01,
-        *,
-        epsilon: float = 1e-10,
-        weight_decay: Rate = 0.0,
-        clip_norm: float | None = None,
-        clip_value: float | None = None,
-    ) -> None:
-        super().__init__(learning_rate, clip_norm=clip_norm, clip_value=clip_value, weight_decay=weight_decay)
-        self.epsilon = check_number("Adagrad(epsilon=)", epsilon, low=0, low_open=True)
-
-    @property
-    def slots(self) -> tuple[str, ...]:
-        """The sum of squares."""
-        return ("sum_of_squares",)
-
-    def update(self, w: Array, g: Array, rate: float | Array, decay: float | Array, *state: Array) -> None:
-        """Step by the gradient over the root of its summed squares."""
-        (squares,) = state
-        if _acts(decay):
-            g = g + decay * w
-        squares += g * g
-        move = np.sqrt(squares)
-        move += self.epsilon
-        np.divide(g, move, out=move)
-        move *= rate
-        w -= move
 
 
 class Adam(Optimizer):
@@ -732,9 +500,6 @@ class Adam(Optimizer):
     Adam(learning_rate=0.001, steps=0)
     """
 
-    #: Whether weight decay is apart from the gradient.
-    _decoupled: ClassVar[bool] = False
-
     def __init__(
         self,
         learning_rate: Rate | Callable[[int], Rate] = 0.001,
@@ -748,8 +513,8 @@ class Adam(Optimizer):
     ) -> None:
         super().__init__(learning_rate, clip_norm=clip_norm, clip_value=clip_value, weight_decay=weight_decay)
         name = type(self).__name__
-        self.beta1 = _check_fraction(f"{name}(beta1=)", beta1)
-        self.beta2 = _check_fraction(f"{name}(beta2=)", beta2)
+        self.beta1 = check_share(f"{name}(beta1=)", beta1)
+        self.beta2 = check_share(f"{name}(beta2=)", beta2)
         self.epsilon = check_number(f"{name}(epsilon=)", epsilon, low=0, low_open=True)
 
     @property
@@ -760,143 +525,16 @@ class Adam(Optimizer):
     def update(self, w: Array, g: Array, rate: float | Array, decay: float | Array, *state: Array) -> None:
         """Step by the first moment over the root of the second."""
         first, second = state
-        if not _acts(decay):
-            pass
-        elif self._decoupled:
-            w *= 1 - rate * decay
-        else:
+        if acts(decay):
             g = g + decay * w
-        first *= self.beta1
+        first *= self.beta1  # m / (1 - beta1)
         first += g
-        second *= self.beta2
+        second *= self.beta2  # v / (1 - beta2)
         second += g * g
+        # The square root in the formula is sqrt(second) / scale. Both sides of the bar times scale:
         scale = math.sqrt((1 - self.beta2**self.steps) / (1 - self.beta2))
         move = np.sqrt(second)
         move += self.epsilon * scale
         np.divide(first, move, out=move)
         move *= rate * scale * (1 - self.beta1) / (1 - self.beta1**self.steps)
         w -= move
-
-
-class AdamW(Adam):
-    """Adam with weight decay that is apart from the gradient, on weights only.
-
-    Before each step of Adam, ``w *= 1 - rate * weight_decay`` for weights, not for biases.
-
-    Parameters
-    ----------
-    learning_rate : float, ndarray of shape (replicas,), or callable
-        The rate, one for each replica, or a schedule from step to rate.
-    weight_decay : float or ndarray of shape (replicas,)
-        Decoupled: how strongly weights are pulled to zero, apart from the gradient.
-    beta1, beta2, epsilon : float
-        See `Adam`.
-    clip_norm, clip_value : float, optional
-        See `Optimizer`.
-
-    Raises
-    ------
-    ArgumentTypeError, ArgumentError
-        If an argument cannot be used.
-
-    References
-    ----------
-    I. Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization", ICLR 2019,
-    algorithm 2.
-
-    Examples
-    --------
-    >>> AdamW(weight_decay=0.1).weight_decay
-    0.1
-    """
-
-    _decoupled = True
-
-    def __init__(
-        self,
-        learning_rate: Rate | Callable[[int], Rate] = 0.001,
-        *,
-        weight_decay: Rate = 0.01,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        epsilon: float = 1e-8,
-        clip_norm: float | None = None,
-        clip_value: float | None = None,
-    ) -> None:
-        super().__init__(
-            learning_rate,
-            beta1=beta1,
-            beta2=beta2,
-            epsilon=epsilon,
-            weight_decay=weight_decay,
-            clip_norm=clip_norm,
-            clip_value=clip_value,
-        )
-
-
-class Lion(Optimizer):
-    """Step by the sign of a mix of momentum and gradient: every parameter moves equally far.
-
-    ``w -= rate * (sign(beta1 * m + (1 - beta1) * g) + weight_decay * w)``,
-    ``m = beta2 * m + (1 - beta2) * g``. Weight decay acts on weights only.
-
-    Parameters
-    ----------
-    learning_rate : float, ndarray of shape (replicas,), or callable
-        The rate, one for each replica, or a schedule; three to ten times smaller than for Adam.
-    beta1, beta2 : float
-        In [0, 1): the share of the past in the step, and in what is kept.
-    weight_decay : float or ndarray of shape (replicas,)
-        Decoupled: how strongly weights, not biases, are pulled to zero, apart from the gradient, as
-        in the paper.
-    clip_norm, clip_value : float, optional
-        See `Optimizer`.
-
-    Raises
-    ------
-    ArgumentTypeError, ArgumentError
-        If an argument cannot be used.
-
-    References
-    ----------
-    X. Chen et al., "Symbolic Discovery of Optimization Algorithms", NeurIPS 2023,
-    algorithm 2.
-
-    Examples
-    --------
-    >>> Lion()
-    Lion(learning_rate=0.0001, steps=0)
-    """
-
-    def __init__(
-        self,
-        learning_rate: Rate | Callable[[int], Rate] = 0.0001,
-        *,
-        beta1: float = 0.9,
-        beta2: float = 0.99,
-        weight_decay: Rate = 0.0,
-        clip_norm: float | None = None,
-        clip_value: float | None = None,
-    ) -> None:
-        super().__init__(learning_rate, clip_norm=clip_norm, clip_value=clip_value, weight_decay=weight_decay)
-        self.beta1 = _check_fraction("Lion(beta1=)", beta1)
-        self.beta2 = _check_fraction("Lion(beta2=)", beta2)
-
-    @property
-    def slots(self) -> tuple[str, ...]:
-        """The momentum."""
-        return ("momentum",)
-
-    def update(self, w: Array, g: Array, rate: float | Array, decay: float | Array, *state: Array) -> None:
-        """Step by the sign."""
-        (momentum,) = state
-        if _acts(decay):
-            w *= 1 - rate * decay
-        mix = self.beta1 * momentum
-        mix += (1 - self.beta1) * g
-        w -= rate * np.sign(mix)
-        momentum *= self.beta2
-        momentum += (1 - self.beta2) * g
-
-
-__getattr__ = missing_names(__name__)

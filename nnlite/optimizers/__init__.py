@@ -1,0 +1,13 @@
+"""Optimizers: how the parameters move; `nnlite.core.optimizers` says how to write your own."""
+
+from nnlite.core.optimizers import SGD, Adam, Optimizer
+from nnlite.core.schedules import From as _From  # noqa: F401  # pickles of earlier versions name it so, here
+from nnlite.errors.habits import missing_names
+from nnlite.optimizers.adagrad import Adagrad
+from nnlite.optimizers.adamw import AdamW
+from nnlite.optimizers.lion import Lion
+from nnlite.optimizers.rmsprop import RMSProp
+
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Lion", "Optimizer", "RMSProp"]
+
+__getattr__ = missing_names(__name__)
