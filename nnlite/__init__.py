@@ -199,7 +199,7 @@ _moved.show()
 
 def __getattr__(name: str) -> Any:
     """Import what few need when it is first asked for."""
-    if name in _ON_DEMAND or f"nnlite.{name}" in _moved.MOVED:
+    if name in _ON_DEMAND:
         return import_module(f"nnlite.{name}")
     if name in {"SweepResult", "sweep"}:
         return getattr(import_module("nnlite.sweeps"), name)

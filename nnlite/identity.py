@@ -17,7 +17,7 @@ from nnlite.core.schedules import Schedule
 from nnlite.errors import ArgumentError
 from nnlite.errors.checks import check_numbers
 from nnlite.files import short
-from nnlite.likeness import function_of, settings, text_of, without_code
+from nnlite.likeness import function_of, settings, text_of, without_code, without_modules
 from nnlite.loop import Loop
 from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.sources import Arrays, Source
@@ -280,8 +280,8 @@ def check_going_on(where: str, then: dict[str, Any], now: dict[str, Any], *, ran
     where : str
         Names the checkpoint in the message.
     then, now : dict
-        What `describe` returned for the two. An older nnlite has described less; another Python makes
-        other code of the same functions.
+        What `describe` returned for the two. An older nnlite has described less, and may have had
+        modules of other names; another Python makes other code of the same functions.
     rank : int
         Number of this process.
 
@@ -294,6 +294,7 @@ def check_going_on(where: str, then: dict[str, Any], now: dict[str, Any], *, ran
     --------
     >>> check_going_on("here", {"batch_size": 32}, {"batch_size": 32, "the metrics": {}}, rank=0)
     """
+    then, now = without_modules(then), without_modules(now)
     if rank or "python" not in then:
         then, now = common(then), common(now)
     elif then["python"] != now["python"]:

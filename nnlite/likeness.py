@@ -16,7 +16,7 @@ import numpy as np
 from nnlite.callbacks import Callback
 from nnlite.core.config import Configured
 
-__all__ = ["function_of", "settings", "text_of", "without_code"]
+__all__ = ["function_of", "settings", "text_of", "without_code", "without_modules"]
 
 #: Longer lists are told apart by a checksum.
 LONGEST = 100
@@ -102,6 +102,31 @@ def without_code(described: Any) -> Any:
     if isinstance(described, dict):
         return {key: without_code(value) for key, value in described.items() if key != "code"}
     return [without_code(value) for value in described] if isinstance(described, list) else described
+
+
+def without_modules(described: Any) -> Any:
+    """Leave out in which module of nnlite something stands, which is no matter of what it does.
+
+    Parameters
+    ----------
+    described : object
+        Plain data with what `function_of` returned in them.
+
+    Returns
+    -------
+    object
+
+    Examples
+    --------
+    >>> without_modules(["nnlite.metrics.classification.accuracy", "nnlite.core.schedules.WarmUp.settle"])
+    ['nnlite.accuracy', 'nnlite.WarmUp.settle']
+    """
+    if isinstance(described, dict):
+        return {key: without_modules(value) for key, value in described.items()}
+    if isinstance(described, list):
+        return [without_modules(value) for value in described]
+    is_text = isinstance(described, str)
+    return re.sub(r"^nnlite\.([a-z_]\w*\.)+", "nnlite.", described) if is_text else described
 
 
 def _function(function: Any, depth: int) -> Any:

@@ -193,6 +193,15 @@ def test_another_python_is_compared_by_names_only(tmp_path, monkeypatch):
     assert without_code(function_of(one)) == {"name": f"{__name__}.one", "with": [None, None]}
 
 
+def test_what_stood_elsewhere_in_nnlite_is_the_same(tmp_path, monkeypatch):
+    with monkeypatch.context() as before:
+        before.setattr(nn.CosineDecay, "__module__", "nnlite.schedules")
+        train(tmp_path / "run", callbacks=[Own(rule=nn.CosineDecay)])
+    train(tmp_path / "run", callbacks=[Own(rule=nn.CosineDecay)], epochs=4, resume=True)
+    with pytest.raises(ArgumentError, match=r"rule of Own .* 'nnlite\.CosineDecay', got 'nnlite\.WarmUp'"):
+        train(tmp_path / "run", callbacks=[Own(rule=nn.WarmUp)], epochs=5, resume=True)
+
+
 class TestPatience:
     """A training that patience has ended goes on if there is more of it."""
 

@@ -22,6 +22,7 @@ from samples import LAYERS, again, draw
 
 import nnlite as nn
 from nnlite import initializers
+from nnlite.core.schedules import From
 from nnlite.errors import ArgumentError, ModelFileError
 from nnlite.files import open_tensors, write_tensors
 from nnlite.persistence import FORMAT
@@ -1040,3 +1041,17 @@ def test_what_was_pickled_by_an_earlier_version_is_read_and_goes_on() -> None:
         net = nn.Sequential([nn.Dense(1, 1)], rng=0)
         net.fit([[0.0], [1.0]], [[1.0], [3.0]], loss=nn.MeanSquaredError(), optimizer=other, epochs=2)
     assert kept["metrics"][0] is nn.accuracy
+
+
+@pytest.mark.parametrize(
+    ("name", "thing"),
+    [
+        ("nnlite.optimizers Adam", nn.Adam),
+        ("nnlite.optimizers _From", From),  # of an optimizer that was given to `fit` a second time
+        ("nnlite.schedules CosineDecay", nn.CosineDecay),
+        ("nnlite.second_order LBFGS", nn.LBFGS),
+    ],
+)
+def test_the_names_in_pickles_of_earlier_versions_are_found(name: str, thing: type) -> None:
+    module, _, kind = name.partition(" ")
+    assert pickle.loads(f"c{module}\n{kind}\n.".encode()) is thing

@@ -23,7 +23,9 @@ def documented_modules():
     return [
         name
         for page in sorted(REFERENCE.glob("*.md"))
-        for name in re.findall(r"^::: (nnlite\.[\w.]+)$", page.read_text("utf-8"), flags=re.MULTILINE)
+        for name in re.findall(
+            r"^::: (nnlite\.(?:(?:core|optimizers)\.)?\w+)$", page.read_text("utf-8"), flags=re.MULTILINE
+        )
     ]
 
 
