@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import nnlite.core
 from benchmarks.house import code_lines
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,6 +32,8 @@ def test_it_leads_through_the_core_and_says_how_long_that_takes():
     files = [re.findall(r"\]\((.*?)\)", links) for links, _ in rows]
     core = {f"nnlite/core/{path.name}" for path in (ROOT / "nnlite/core").glob("[!_]*.py")}
     assert core - {file for row in files for file in row} == set()
+    order = re.findall(r"`(\w+)`", nnlite.core.__doc__.partition(" in this order")[0].partition("Read ")[2])
+    assert order == [Path(file).stem for row in files for file in row if Path(file).stem in order]
     for row, (_, minutes) in zip(files, rows, strict=True):
         lines = sum(code_lines((ROOT / file).read_text(encoding="utf-8")) for file in row)
         assert int(minutes) == pytest.approx(lines / 8, rel=0.2, abs=2), row
