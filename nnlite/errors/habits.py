@@ -20,8 +20,8 @@ _ELSEWHERE: dict[str, str] = {
         "lstm lstmcell gru rnn simplernn bidirectional timedistributed transformer transformerencoder "
         "transformerencoderlayer attention multiheadattention"
     ),
-    "nnlite has no normalization between layers; Standardize(features), as the first, scales the inputs.": (
-        "batchnorm batchnorm1d batchnorm2d batchnormalization layernorm layernormalization groupnorm "
+    "It is LayerNorm(features) between layers; Standardize(features), as the first, scales the inputs.": (
+        "batchnorm batchnorm1d batchnorm2d batchnormalization layernormalization groupnorm "
         "normalization normalize"
     ),
     "It is Dense(in_features, out_features).": "linear fullyconnected",

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from nnlite.exchange.description import Description
-from nnlite.exchange.layers import activations, dense, dropout, embedding, flatten, standardize
+from nnlite.exchange.layers import (
+    activations,
+    dense,
+    dropout,
+    embedding,
+    flatten,
+    normalization,
+    standardize,
+)
 from nnlite.layers import Layer
 
 __all__ = ["DESCRIPTIONS", "described"]
@@ -11,7 +19,7 @@ __all__ = ["DESCRIPTIONS", "described"]
 #: By class.
 DESCRIPTIONS: dict[type[Layer], Description] = {
     one.layer: one
-    for module in (activations, dense, dropout, embedding, flatten, standardize)
+    for module in (activations, dense, dropout, embedding, flatten, normalization, standardize)
     for one in module.DESCRIPTIONS
 }
 

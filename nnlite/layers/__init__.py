@@ -5,6 +5,7 @@ from nnlite.core.context import Context, Gradients
 from nnlite.core.dense import Dense
 from nnlite.core.dropout import Dropout
 from nnlite.core.layer import Layer
+from nnlite.core.normalization import LayerNorm
 from nnlite.core.parameters import Parameter
 from nnlite.errors.habits import missing_names
 from nnlite.layers.activations import ELU, GELU, LeakyReLU, SiLU, Softplus
@@ -22,6 +23,7 @@ __all__ = [
     "Flatten",
     "Gradients",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "LogSoftmax",
     "Parameter",

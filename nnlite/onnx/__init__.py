@@ -16,6 +16,7 @@ Dense                      Gemm; also MatMul, and MatMul and Add or Sub
 Standardize                Sub and Div; also BatchNormalization, and any of Add, Sub, Mul,
                            Div with a constant
 Flatten                    Reshape; also Flatten
+LayerNorm                  LayerNormalization, of version 17 of the operators
 Dropout                    nothing, as in prediction; also Dropout
 ReLU, Tanh, Sigmoid        Relu, Tanh, Sigmoid
 LeakyReLU, ELU, Softplus   LeakyRelu, Elu, Softplus; in float64 their formulas

@@ -16,6 +16,7 @@ from nnlite.layers import (
     Embedding,
     Flatten,
     Gradients,
+    LayerNorm,
     LeakyReLU,
     LogSoftmax,
     ReLU,
@@ -209,3 +210,24 @@ def test_dropout_does_nothing_outside_of_training(rng):
     assert_close(layer.forward(x), expected_y, "y in inference")
     assert_close(layer.forward(x, ctx), expected_y, "y")
     assert_close(layer.backward(dy, ctx), expected_dx, "dx")
+
+
+@pytest.mark.parametrize(("batch", "features"), [(1, 1), (1, 9), (32, 64), (5, 3)])
+@pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (1e4, 0.0), (1e-4, 3.0)])
+def test_layer_norm(batch, features, scale, shift, rng):
+    model = Sequential([LayerNorm(features, epsilon=1e-3)], dtype=np.float64, rng=rng)
+    model.params.values[...] = rng.normal(size=model.params.size)
+    x, dy = rng.normal(size=(batch, features)) * scale + shift, rng.normal(size=(batch, features))
+    ctx = model.context(input_gradient=True)
+    y = model.forward(x, ctx)
+    dx = model.backward(dy, ctx)
+
+    theirs = torch.nn.LayerNorm(features, eps=1e-3, dtype=torch.float64)
+    theirs.weight, theirs.bias = (
+        torch.nn.Parameter(tensor(getattr(model[0], name))) for name in ("gain", "bias")
+    )
+    expected_y, expected_dx = torch_pass(theirs, x, dy)
+    assert_close(y, expected_y, "y")
+    assert_close(dx, expected_dx, "dx")
+    assert_close(model.params.grad("0.gain"), theirs.weight.grad, "dgain")
+    assert_close(model.params.grad("0.bias"), theirs.bias.grad, "dbias")

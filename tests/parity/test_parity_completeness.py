@@ -22,6 +22,7 @@ COMPARED = {
         "Embedding": "test_layers_parity.py::test_embedding",
         "Flatten": "test_layers_parity.py::test_flatten",
         "GELU": "test_layers_parity.py::test_activation",
+        "LayerNorm": "test_layers_parity.py::test_layer_norm",
         "LeakyReLU": "test_layers_parity.py::test_activation",
         "LogSoftmax": "test_layers_parity.py::test_activation",
         "ReLU": "test_layers_parity.py::test_activation",

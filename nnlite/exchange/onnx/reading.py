@@ -16,7 +16,7 @@ from nnlite.exchange.onnx.parsing import DAMAGED, INPUT, NOT_SUPPORTED, Parsed, 
 from nnlite.exchange.onnx.patterns import Value, find, shortest
 from nnlite.exchange.table import DESCRIPTIONS
 from nnlite.files import check_path, parse_json
-from nnlite.layers import Dense, Dropout, Flatten, Layer, LogSoftmax, Softmax, Standardize
+from nnlite.layers import Dense, Dropout, Flatten, Layer, LayerNorm, LogSoftmax, Softmax, Standardize
 from nnlite.model import Sequential
 
 if TYPE_CHECKING:
@@ -451,6 +451,23 @@ def _read_softmax(value: Value, parsed: Parsed) -> Maker:
     return make
 
 
+def _read_layer_normalization(value: Value, _parsed: Parsed) -> Maker:
+    _, gain, bias = [*value.arguments, None, None][:3]
+    axis, epsilon = value.attributes.get("axis", -1), shortest(value.attributes.get("epsilon", 1e-5))
+
+    def make(shape: Shape) -> Made:
+        numbers = np.asarray(gain)
+        if shape is not None and (len(shape) > 1 or axis not in (-1, len(shape))):
+            what = f"LayerNormalization along axis {axis} of samples of shape {shape}"
+            raise cannot_bring_back(value.place, what)
+        features = _features(value, shape, numbers.size)
+        given = {"gain": numbers, "bias": np.zeros(1, numbers.dtype) if bias is None else np.asarray(bias)}
+        layer = LayerNorm(features, epsilon=epsilon)
+        return Made(layer, {name: _vector(value, array, features) for name, array in given.items()})
+
+    return make
+
+
 def _read_flatten(value: Value, _parsed: Parsed) -> Maker:
     if value.attributes.get("axis", 1) != 1:
         raise cannot_bring_back(value.place, f"Flatten from axis {value.attributes['axis']}")
@@ -482,6 +499,7 @@ _READERS: dict[str, Callable[[Value, Parsed], Maker]] = {
     "BatchNormalization": _read_batch_normalization,
     "Flatten": _read_flatten,
     "Gemm": _read_gemm,
+    "LayerNormalization": _read_layer_normalization,
     "LogSoftmax": _read_softmax,
     "MatMul": _read_matmul,
     "Reshape": _read_reshape,

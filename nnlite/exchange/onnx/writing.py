@@ -37,7 +37,7 @@ def export(
     model: Sequential,
     path: str | PathLike[str],
     *,
-    opset: int = OPSET,
+    opset: int | None = None,
     classes: Sequence[str | int] | None = None,
     custom: Mapping[type[Layer], OnnxWriter] | None = None,
 ) -> None:
@@ -57,9 +57,9 @@ def export(
         What is written, for prediction: dropout is left out.
     path : str or path-like
         Where to; an old file is replaced once the new one is complete.
-    opset : int
-        Version of the operators of ONNX: 13 by default, the oldest that has all that is needed.
-        onnxruntime has known it since 1.6.
+    opset : int, optional
+        Version of the operators of ONNX. By default the oldest that has all that is needed: 13,
+        which onnxruntime has known since 1.6, or 17 with `LayerNorm`, since 1.12.
     classes : sequence of str or int, optional
         Names of the classes that the outputs stand for, to be noted in the file.
     custom : mapping of class to function, optional
@@ -115,17 +115,17 @@ def export(
     warn_of_rounding(where, model)
     target = check_path(f"{where}(path)", path)
     onnx = import_onnx(where)
-    opset = _check_opset(where, opset, onnx)
+    checked = None if opset is None else _check_opset(where, opset, onnx)
     metadata = {"nnlite_version": __version__, **_notes(where, model, classes)}
     writers = {cls: one.onnx for cls, one in DESCRIPTIONS.items()} | check_custom(where, custom)
-    content = _make(where, model, opset, metadata, writers, onnx).SerializeToString()
+    content = _make(where, model, checked, metadata, writers, onnx).SerializeToString()
     write_atomically(target, content, where=where)
 
 
 def _make(
     where: str,
     model: Sequential,
-    opset: int,
+    opset: int | None,
     metadata: dict[str, Any],
     writers: Mapping[type[Layer], OnnxWriter],
     onnx: ModuleType,
@@ -148,7 +148,7 @@ def _make(
     shape = ["batch", *(model.output_shape or ("outputs",))]
     kind = onnx.helper.np_dtype_to_tensor_dtype(model.params.dtype)
     helper = onnx.helper
-    versions = [helper.make_opsetid("", opset)]
+    versions = [helper.make_opsetid("", _oldest(graph.nodes, onnx) if opset is None else opset)]
     if any(node.domain for node in graph.nodes):
         versions.append(helper.make_opsetid("ai.onnx.ml", ML_OPSET))
     proto = helper.make_model(
@@ -248,6 +248,23 @@ def _check_model(where: str, model: Any) -> None:
             f"{model.params.values.nbytes:,}",
             "Use model.save(path), which knows no such limit.",
         )
+
+
+def _oldest(nodes: list[Any], onnx: ModuleType) -> int:
+    """Find the oldest version of the operators that has all that are used."""
+
+    def has(op: str, version: int) -> bool:
+        try:
+            onnx.defs.get_schema(op, version)
+        except onnx.defs.SchemaError:
+            return False
+        return True
+
+    used = {node.op_type for node in nodes if not node.domain}
+    version = OPSET
+    while not all(has(op, version) for op in used) and version < onnx.defs.onnx_opset_version():
+        version += 1
+    return version
 
 
 def _check_opset(where: str, opset: Any, onnx: ModuleType) -> int:
