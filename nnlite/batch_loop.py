@@ -30,9 +30,8 @@ class BatchLoop(Loop):
         state, backup = self.state, self.backup
         params = state.model.params
         values = params.values
-        batch_begin, grad_computed, batch_end = map(
-            self.hooks, ("on_batch_begin", "on_grad_computed", "on_batch_end")
-        )
+        batch_begin, grad_computed = self.hooks["on_batch_begin"], self.hooks["on_grad_computed"]
+        batch_end = self.hooks["on_batch_end"]
         keep_outputs = bool(self.metrics)
         # Without guards against words of NumPy: there is one around all of this.
         step, ctx = bare(optimizer.step), self.ctx

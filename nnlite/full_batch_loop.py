@@ -73,7 +73,7 @@ class FullBatchLoop(Loop):
         state.model.params.grads[...] = grads / count
         self.stepped = True
         state.batch_loss, state.batch_rows = total / count, count
-        for hook in self.hooks("on_grad_computed"):
+        for hook in self.hooks["on_grad_computed"]:
             hook(state)
         return float(state.batch_loss)
 

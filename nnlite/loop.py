@@ -41,6 +41,9 @@ from nnlite.weighting import MeanWeight, sum_and_rows
 
 __all__ = ["Epoch", "GoOn", "Loop", "finite_nets"]
 
+#: When callbacks act in an epoch, and those that do.
+MOMENTS = ("on_epoch_begin", "on_batch_begin", "on_grad_computed", "on_batch_end", "on_epoch_end")
+Hooks = dict[str, list[Callable[[TrainingState], None]]]
 #: A warning is given if a schedule is over so much of the training before its end.
 WASTED = 0.05
 
@@ -166,6 +169,8 @@ class Loop:
         Epochs that were over before this loop began.
     now : Epoch or None
         The present epoch; None between two.
+    hooks : dict of str to list of functions
+        What is called at each moment of an epoch.
     mean_weight : MeanWeight
         What the loss of a batch is divided by, if rows have weights.
     class_weights : ClassWeights or None
@@ -173,6 +178,7 @@ class Loop:
     """
 
     mean_weight: MeanWeight
+    hooks: Hooks
 
     def __init__(
         self,
@@ -195,7 +201,6 @@ class Loop:
         self.callbacks = callbacks
         self.called = [one for one in callbacks if not (state.rank and one.first_rank_only)]
         self.rng = rng
-        self.epoch_begin, self.epoch_end = map(self.hooks, ("on_epoch_begin", "on_epoch_end"))
         # Batches, metrics and schedules are met for the first time in the first epoch. What goes
         # wrong later than that is no reason to throw away what was learned.
         self.rngs = [rng, *_drawn_by(data, validation)]
@@ -220,10 +225,16 @@ class Loop:
         self.restore: Callable[[bool], None] | None = None
         self.go_on: GoOn | None = None
 
-    def hooks(self, moment: str) -> list[Callable[[TrainingState], None]]:
-        """Return the callbacks that do something at a moment."""
-        base = getattr(Callback, moment)
-        return [getattr(c, moment) for c in self.called if getattr(type(c), moment) is not base]
+    def by_moment(self) -> Hooks:
+        """Return, for each moment of an epoch, the callbacks that do something at it."""
+        return {
+            moment: [
+                getattr(one, moment)
+                for one in self.called
+                if getattr(type(one), moment) is not getattr(Callback, moment)
+            ]
+            for moment in MOMENTS
+        }
 
     # What a loop does that shares its work with others.
 
@@ -319,6 +330,7 @@ class Loop:
                 for callback in self.called:
                     callback.on_train_begin(state)
                     started.append(callback)
+                self.hooks = self.by_moment()
                 if self.restore is not None:
                     self.restore(True)  # all of it, since a callback may have begun by a change of the model
                     self.restore = None  # the arrays that it holds are not needed any more
@@ -526,7 +538,7 @@ class Loop:
         state.epoch = epoch
         state.batch = 0
         self.listed = state.active.copy()
-        for hook in self.epoch_begin:
+        for hook in self.hooks["on_epoch_begin"]:
             hook(state)
         if isinstance(state.optimizer, Optimizer):
             self.rate = state.optimizer.rate
@@ -562,7 +574,7 @@ class Loop:
         row["seconds"] = time.perf_counter() - epoch.begun
         state.history.rows.append(self.settle_row(row))
         self.now = None
-        for hook in self.epoch_end:
+        for hook in self.hooks["on_epoch_end"]:
             hook(state)
         if "stop" in vars(state):  # set by a callback, which hides the method and would do nothing
             raise ArgumentTypeError("state.stop", "to be called", "a value", 'Write state.stop("why").')

@@ -7,7 +7,7 @@ import json
 import math
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from nnlite.distributed.world import World
 from nnlite.errors import DivergenceError, RankError
 from nnlite.evaluation import Outputs, score
 from nnlite.full_batch_loop import FullBatchLoop
-from nnlite.loop import Epoch, Loop, finite_nets
+from nnlite.loop import Epoch, Hooks, Loop, finite_nets
 from nnlite.model import PREDICT_ROWS
 from nnlite.sources import Arrays, Batch, Source, Stream, share
 from nnlite.streams import get_states
@@ -146,22 +146,21 @@ class SharedLoop(Loop):
         """Do what rank 0 does."""
         return bool(self.comm.bcast(wish, root=0))
 
-    def hooks(self, moment: str) -> list[Callable[[TrainingState], None]]:
-        """Return the callbacks of a moment; in front of checkpoints, all agree on whether to stop."""
-        found = super().hooks(moment)
-        if moment == "on_epoch_end":
-            agree = True
-        elif moment == "on_epoch_begin":
-            agree = any(_acts(one, (moment,)) for one in self.callbacks)
-        elif moment == "on_batch_end":
-            moments = ("on_batch_begin", "on_grad_computed", "on_batch_end")
-            agree = any(_acts(one, moments) and not isinstance(one, Checkpoint) for one in self.callbacks)
-        else:
-            agree = False
-        if agree:
-            last = [hook for hook in found if isinstance(getattr(hook, "__self__", None), Checkpoint)]
-            first = [hook for hook in found if hook not in last]
-            found = [*first, self.agree, *last]
+    def by_moment(self) -> Hooks:
+        """Return the callbacks of each moment; in front of checkpoints, all agree on whether to stop."""
+        found = super().by_moment()
+        others = [one for one in self.callbacks if not isinstance(one, Checkpoint)]
+        in_batches = ("on_batch_begin", "on_grad_computed", "on_batch_end")
+        agreeing = {
+            "on_epoch_begin": any(_acts(one, ("on_epoch_begin",)) for one in self.callbacks),
+            "on_batch_end": any(_acts(one, in_batches) for one in others),
+            "on_epoch_end": True,
+        }
+        for moment, hooks in found.items():
+            if agreeing.get(moment):
+                last = [hook for hook in hooks if isinstance(getattr(hook, "__self__", None), Checkpoint)]
+                first = [hook for hook in hooks if hook not in last]
+                found[moment] = [*first, self.agree, *last]
         return found
 
     def agree(self, state: TrainingState) -> None:
