@@ -196,7 +196,8 @@ def wheel() -> Finding:
         (path,) = Path(folder).glob("*.whl")
         names = zipfile.ZipFile(path).namelist()
         size = path.stat().st_size / 1000
-    whole = {"nnlite/py.typed", "nnlite/data_files/digits.npz", "nnlite/data_files/iris.npz"} <= set(names)
+    data = {f"nnlite/datasets/files/{name}.npz" for name in ("digits", "iris")}
+    whole = {"nnlite/py.typed", *data} <= set(names)
     pure = path.name.endswith("-py3-none-any.whl")
     return Finding(
         "pure Python, data inside, under 800 kB",
@@ -279,9 +280,10 @@ PROMISES: tuple[Callable[[], Finding], ...] = (
     wheel,
     threads,
     files_of_core,
+    files_at_the_top,
 )
 #: What is not reached yet. One that is belongs above.
-GOALS: tuple[Callable[[], Finding], ...] = (core, files_at_the_top, circles_of_imports)
+GOALS: tuple[Callable[[], Finding], ...] = (core, circles_of_imports)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

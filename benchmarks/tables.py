@@ -48,7 +48,7 @@ def make_table() -> Table:
 
 def digits() -> Table:
     """Read the handwritten digits that come with nnlite, without importing it."""
-    with np.load(ROOT / "nnlite" / "data_files" / "digits.npz") as file:
+    with np.load(ROOT / "nnlite" / "datasets" / "files" / "digits.npz") as file:
         X, y = (file[key] for key in ("X", "y"))
     X = X.reshape(len(X), -1).astype(np.float32)
     return _split(NETS["64-128-10"], X / X.max(), y.astype(np.int64), 1_440)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import nnlite as nn
-from nnlite.weighting import PerBatch, RowWeights
+from nnlite.data.row_weights import PerBatch, RowWeights
 
 __all__ = ["main", "mean_chance"]
 

@@ -6,19 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from nnlite import _moved, datasets, initializers, layers, losses, metrics, optimizers, schedules
 from nnlite._version import __version__
-from nnlite.callbacks import (
-    Callback,
-    EarlyStopping,
-    ProgressBar,
-    ReduceOnPlateau,
-    TimeLimit,
-    TrainingState,
-)
-from nnlite.checkpoint import Checkpoint
 from nnlite.core.parameters import Parameters
-from nnlite.data import batches, k_folds, one_hot, train_test_split
+from nnlite.data.batching import batches, k_folds, one_hot, train_test_split
+from nnlite.data.table import TableEncoder
 from nnlite.errors import ReplicaWarning
-from nnlite.history import History
+from nnlite.files.models import load
 from nnlite.layers import (
     ELU,
     GELU,
@@ -75,7 +67,6 @@ from nnlite.metrics import (
 from nnlite.model import Ensemble, ModelContext, Sequential
 from nnlite.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Optimizer, RMSProp
 from nnlite.optimizers.second_order import LBFGS, LevenbergMarquardt
-from nnlite.persistence import load
 from nnlite.schedules import (
     ConstantRate,
     CosineDecay,
@@ -88,7 +79,16 @@ from nnlite.schedules import (
     StepDecay,
     WarmUp,
 )
-from nnlite.table import TableEncoder
+from nnlite.training.callbacks import (
+    Callback,
+    EarlyStopping,
+    ProgressBar,
+    ReduceOnPlateau,
+    TimeLimit,
+    TrainingState,
+)
+from nnlite.training.checkpoint import Checkpoint
+from nnlite.training.history import History
 
 if TYPE_CHECKING:
     from nnlite.sweeps import SweepResult, sweep

@@ -15,9 +15,9 @@ from typing import NoReturn, TextIO
 import numpy as np
 
 from nnlite._ctrl_c import listen
-from nnlite._demo import Options, run
-from nnlite._recipes import RECIPES
-from nnlite._terminal import Screen
+from nnlite.cli.demo import Options, run
+from nnlite.cli.recipes import RECIPES
+from nnlite.cli.terminal import Screen
 from nnlite.errors import ArgumentError
 
 PROGRAM = "python -m nnlite"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnlite.assembly import check_layers
-from nnlite.boundary import Boundary, check_feature_names, check_preprocessing, each
+from nnlite.checks.inputs import Boundary, check_feature_names, check_preprocessing, each
+from nnlite.checks.layers import check_layers
 from nnlite.core import model as core
 from nnlite.core.chain import follow_shapes
 from nnlite.core.layer import Layer
@@ -22,23 +22,23 @@ from nnlite.core.model import ModelContext
 from nnlite.core.parameters import Parameters
 from nnlite.core.random import Generators, Seeds
 from nnlite.core.types import AnyArray, Array, Value
-from nnlite.data import is_maker
+from nnlite.data.batching import is_maker
+from nnlite.data.conversion import is_sparse
+from nnlite.data.lazy import Blockwise
+from nnlite.data.row_weights import side_by_side
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.errors.arguments import explained
 from nnlite.errors.arrays import unmasked
 from nnlite.errors.checks import check_bool, check_dtype, check_integer
-from nnlite.foreign import is_sparse
-from nnlite.history import History
 from nnlite.metrics import Metric
-from nnlite.rows import Blockwise
-from nnlite.summary import LayerSummary, Summary
-from nnlite.weighting import side_by_side
+from nnlite.training.history import History
+from nnlite.training.summary import LayerSummary, Summary
 
 if TYPE_CHECKING:
-    from nnlite.callbacks import Callback
     from nnlite.core.optimizers import Optimizer
     from nnlite.distributed import DataParallel
     from nnlite.optimizers.second_order import FullBatchOptimizer
+    from nnlite.training.callbacks import Callback
 
 __all__ = ["Ensemble", "ModelContext", "Sequential"]
 
@@ -381,7 +381,7 @@ class Sequential(core.Sequential):
         >>> bool(np.allclose(each.mean(axis=0), model.params.grads))
         True
         """
-        from nnlite.per_example import per_example_gradients
+        from nnlite.training.per_example import per_example_gradients
 
         return per_example_gradients(self, x, y, loss, weight=weight)
 
@@ -413,7 +413,7 @@ class Sequential(core.Sequential):
         array([[[3., 1.]],
                [[4., 1.]]], dtype=float32)
         """
-        from nnlite.per_example import jacobian
+        from nnlite.training.per_example import jacobian
 
         return jacobian(self, x)
 
@@ -791,7 +791,7 @@ class Sequential(core.Sequential):
         >>> sorted(model.evaluate([[1.0]], [[2.0]], loss=MeanSquaredError()))
         ['loss']
         """
-        from nnlite.evaluation import evaluate
+        from nnlite.training.evaluation import evaluate
 
         return evaluate(self, X, y, loss=loss, metrics=metrics, weight=weight, batch_size=batch_size)
 
@@ -1009,7 +1009,7 @@ class Sequential(core.Sequential):
         >>> history["loss"][-1] < 0.01
         True
         """
-        from nnlite.training import fit
+        from nnlite.training.fit import fit
 
         return fit(
             self,
@@ -1058,7 +1058,7 @@ class Sequential(core.Sequential):
         ...     bool((nnlite.load(path).predict([[1, 2]]) == model.predict([[1, 2]])).all())
         True
         """
-        from nnlite.persistence import save
+        from nnlite.files.models import save
 
         save(self, path)
 

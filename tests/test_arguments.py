@@ -139,7 +139,7 @@ def test_signatures_and_documentation_are_kept():
     assert "loss" in inspect.signature(nn.Sequential.fit).parameters
     assert nn.Sequential.fit.__doc__.startswith("Train:")
     assert nn.Dense.__init__.__name__ == "__init__"
-    assert nn.load.__module__ == "nnlite.persistence"
+    assert nn.load.__module__ == "nnlite.files.models"
     layer = nn.Dense(2, 3, bias=False)
     for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
         assert repr(other) == repr(layer) == "Dense(2, 3, bias=False)"

@@ -13,8 +13,8 @@ import pytest
 
 import nnlite as nn
 from nnlite import initializers
+from nnlite.data.table import TableEncoder
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError, ShapeError
-from nnlite.table import TableEncoder
 
 #: The one form of all messages: <where>: expected <what>, got <value>. <fix>
 FORM = re.compile(r"\S.*?: expected \S.*, got \S(.*[^.])?\. [A-Z].*[^.]\.", re.DOTALL)

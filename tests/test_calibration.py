@@ -7,8 +7,8 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_softmax, softmax
 
-from nnlite.calibration import COLDEST, HOTTEST, conformal_radius, fit_temperature
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.training.calibration import COLDEST, HOTTEST, conformal_radius, fit_temperature
 
 
 @pytest.mark.parametrize("true", [0.4, 1.0, 3.0])

@@ -212,7 +212,7 @@ class TestReduceOnPlateau:
 
 def test_time_limit(monkeypatch):
     clock = iter(np.arange(0.0, 100.0, 1.0))
-    monkeypatch.setattr("nnlite.callbacks.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("nnlite.training.callbacks.time.monotonic", lambda: next(clock))
     optimizer = nn.SGD(0.1)
     _, history = fit([nn.TimeLimit(3)], epochs=50, optimizer=optimizer)
     # The clock ticks at each look: begin, after two batches, after the epoch.

@@ -17,11 +17,11 @@ import pytest
 import scipy.sparse
 
 import nnlite as nn
-from nnlite.checkpoint import FORMAT, Checkpoint
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError
-from nnlite.files import open_tensors, write_tensors
+from nnlite.files.safetensors import open_tensors, write_tensors
 from nnlite.optimizers.second_order import FullBatchOptimizer
-from nnlite.streams import check_state
+from nnlite.training.checkpoint import FORMAT, Checkpoint
+from nnlite.training.random_states import check_state
 
 ROWS = 26
 DATA = Path(__file__).parent / "data"
@@ -110,7 +110,7 @@ class Job:
 @pytest.fixture(autouse=True)
 def no_wait_for_the_disk(monkeypatch):
     """These tests write thousands of files, and none of them is about a power cut."""
-    monkeypatch.setattr("nnlite.files.os.fsync", lambda descriptor: None)
+    monkeypatch.setattr("nnlite.files.safetensors.os.fsync", lambda descriptor: None)
 
 
 @pytest.fixture
@@ -725,7 +725,7 @@ class TestEnds:
 
     def test_time_counts_on_and_more_of_it_lets_training_go_on(self, job, monkeypatch):
         clock = [100.0]
-        monkeypatch.setattr("nnlite.callbacks.time.monotonic", lambda: clock[0])
+        monkeypatch.setattr("nnlite.training.callbacks.time.monotonic", lambda: clock[0])
 
         class Tick(nn.Callback):
             def on_batch_begin(self, state):
@@ -1095,7 +1095,8 @@ class TestRefused:
         assert FORM.fullmatch(str(error.value))
 
     def test_a_folder_that_cannot_be_written_to(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("nnlite.checkpoint.os.access", lambda place, mode: place != tmp_path.resolve())
+        folder = tmp_path.resolve()
+        monkeypatch.setattr("nnlite.training.checkpoint.os.access", lambda place, mode: place != folder)
         with pytest.raises(ArgumentError, match="a file in a folder that can be written to") as error:
             Job(tmp_path / "run", lambda: (net(), {"every": (100, "epochs")})).run()
         assert FORM.fullmatch(str(error.value))

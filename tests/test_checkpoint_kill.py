@@ -24,9 +24,9 @@ from pathlib import Path
 import numpy as np
 
 import nnlite as nn
-from nnlite.checkpoint import Checkpoint
-from nnlite.files import open_tensors
-from nnlite import files
+from nnlite.training.checkpoint import Checkpoint
+from nnlite.files.safetensors import open_tensors
+from nnlite.files import safetensors as files
 
 folder, kills = Path(sys.argv[1]), int(sys.argv[2])
 path, result, mark = folder / "run.checkpoint", folder / "result.json", folder / "mark"

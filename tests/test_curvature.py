@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import nnlite as nn
-from nnlite import curvature
-from nnlite.curvature import sharpness
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.training import curvature
+from nnlite.training.curvature import sharpness
 
 
 def linear(features, rng, **options):

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import nnlite as nn
-from nnlite import rows as rows_module
+from nnlite.data import lazy as rows_module
+from nnlite.data.splits import HeldOut
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
-from nnlite.sources import training_source
-from nnlite.splits import HeldOut
+from nnlite.training.sources import training_source
 
 ROWS = 50
 FORM = re.compile(r"\S.*?: expected \S.*, got \S(.*[^.])?\. [A-Z].*[^.]\.", re.DOTALL)

@@ -14,7 +14,7 @@ from nnlite.errors import ArgumentError, ArgumentTypeError
 
 PLANE = [datasets.spirals, datasets.moons, datasets.circles, datasets.blobs]
 GENERATED = [*PLANE, datasets.sine]
-DATA_FILES = files("nnlite").joinpath("data_files")
+DATA_FILES = files("nnlite").joinpath("datasets", "files")
 
 
 def by_name(function):

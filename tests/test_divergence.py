@@ -10,8 +10,8 @@ import pytest
 
 import nnlite as nn
 from nnlite import initializers
-from nnlite.divergence import explain
 from nnlite.errors import DivergenceError
+from nnlite.training.divergence import explain
 
 pytestmark = pytest.mark.nonfinite
 

@@ -11,17 +11,17 @@ import pytest
 import nnlite
 
 MODULES = [
-    "calibration",
-    "callbacks",
+    "training.calibration",
+    "training.callbacks",
     "core.parameters",
     "core.random",
-    "curvature",
+    "training.curvature",
     "data",
     "datasets",
     "distributed",
     "errors",
     "export",
-    "history",
+    "training.history",
     "initializers",
     "inspect",
     "interop",
@@ -30,12 +30,12 @@ MODULES = [
     "metrics",
     "model",
     "optimizers",
-    "persistence",
+    "files.models",
     "schedules",
     "optimizers.second_order",
-    "summary",
+    "training.summary",
     "sweeps",
-    "table",
+    "data.table",
     "testing",
 ]
 MODULES += [

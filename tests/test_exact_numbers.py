@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import nnlite as nn
-from nnlite.calibration import fit_temperature
 from nnlite.core.context import Context, Gradients
+from nnlite.training.calibration import fit_temperature
 
 DTYPES = [np.float32, np.float64]
 LOGITS = [-700.0, -80, -20, -5, -1, -0.1, -1e-5, -0.0, 0.0, 1e-5, 0.1, 1, 5, 20, 80, 700]

@@ -15,11 +15,11 @@ from samples import LAYERS, again, draw
 
 import nnlite as nn
 from nnlite import layers
+from nnlite.data.table import TableEncoder
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError
 from nnlite.exchange.source.text import decimal
 from nnlite.exchange.source.to_numpy import MOST_DECIMALS
 from nnlite.export import to_c, to_numpy
-from nnlite.table import TableEncoder
 
 each_layer = pytest.mark.parametrize("layer", LAYERS, ids=repr)
 both = pytest.mark.parametrize("export", [to_numpy, to_c])

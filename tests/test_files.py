@@ -14,7 +14,7 @@ import pytest
 
 import nnlite as nn
 from nnlite.errors import ArgumentError
-from nnlite.files import may_replace
+from nnlite.files.safetensors import may_replace
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="rights and links are another matter there")
 
@@ -138,7 +138,7 @@ def test_nobody_may_open_the_new_file_before_it_is_known_who_may(tmp_path, monke
         return fstat(descriptor)
 
     before = os.umask(0)
-    monkeypatch.setattr("nnlite.files.os.fstat", look)
+    monkeypatch.setattr("nnlite.files.safetensors.os.fstat", look)
     try:
         save(path)
     finally:
@@ -153,7 +153,7 @@ WATCHED = ("files.py", "pathlib.py", "pathlib/_local.py", "contextlib.py")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a file that is closed late
 @pytest.mark.parametrize("exists", [False, True])
 def test_ctrl_c_at_any_line_leaves_no_other_file(tmp_path, exists, monkeypatch):
-    monkeypatch.setattr("nnlite.files.os.fsync", lambda descriptor: None)
+    monkeypatch.setattr("nnlite.files.safetensors.os.fsync", lambda descriptor: None)
     path = tmp_path / "net"
     model = net()
     lines, ends = 0, set()

@@ -9,7 +9,7 @@ import pytest
 
 import nnlite as nn
 from nnlite.errors import ArgumentError
-from nnlite.likeness import function_of, without_code
+from nnlite.training.likeness import function_of, without_code
 
 X = np.linspace(-1, 1, 24).reshape(12, 2)
 Y = np.sin(3 * X[:, :1])
@@ -168,7 +168,7 @@ def test_schedules_and_orders(tmp_path):
 
 
 PRINT = """
-from nnlite.likeness import function_of
+from nnlite.training.likeness import function_of
 def f(x, *, kind={"a", "b", "c"}):
     '''Words.'''
     if x in {"one", "two", "three"}:
@@ -186,7 +186,8 @@ def test_the_same_in_another_process_and_with_other_words():
 
 def test_another_python_is_compared_by_names_only(tmp_path, monkeypatch):
     train(tmp_path / "run", metrics={"m": one})
-    monkeypatch.setattr("nnlite.identity.sys.implementation", type("Other", (), {"cache_tag": "another-1"}))
+    python = type("Other", (), {"cache_tag": "another-1"})
+    monkeypatch.setattr("nnlite.training.identity.sys.implementation", python)
     train(tmp_path / "run", metrics={"m": one}, epochs=4, resume=True)
     with pytest.raises(ArgumentError, match="expected the same m of the metrics"):
         train(tmp_path / "run", metrics={"m": other}, epochs=5, resume=True)

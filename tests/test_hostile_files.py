@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from safetensors.numpy import load as from_bytes
 
 import nnlite as nn
+from nnlite.data.table import TableEncoder
 from nnlite.errors import ArgumentError, ModelFileError
-from nnlite.files import MAX_ENTRIES, MAX_HEADER, open_tensors, parse_json, write_tensors
-from nnlite.table import TableEncoder
+from nnlite.files.safetensors import MAX_ENTRIES, MAX_HEADER, open_tensors, parse_json, write_tensors
 
 RUNNER = Path(__file__).parent / "hostile_files.py"
 ROOT = RUNNER.parents[1]

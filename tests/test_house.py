@@ -1,10 +1,12 @@
 """What is counted of the source: lines of code, imports, circles of them."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from benchmarks import promises
+from benchmarks.environment import ROOT
 from benchmarks.house import circles, code_lines, imports, modules
 
 
@@ -106,3 +108,14 @@ def test_the_budget_of_the_core(lines, tmp_path, monkeypatch):
     (root / "core" / "b.py").write_text("x = 0\n" * 220)
     assert promises.files_of_core().holds
     assert promises.files_at_the_top().holds
+
+
+def test_every_module_has_a_place_in_the_order_of_imports():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    order = next(one for one in settings["contracts"] if one["name"] == "Imports run one way")
+    places = [name.strip() for line in order["layers"] for name in line.split("|")]
+    for path in (ROOT / "nnlite").rglob("*.py"):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        known = any(name == place or name.startswith(f"{place}.") for place in places)
+        is_room = any(place.startswith(f"{name}.") for place in places)
+        assert known or is_room, name

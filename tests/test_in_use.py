@@ -12,7 +12,7 @@ import pytest
 
 import nnlite as nn
 from nnlite.errors import ArgumentError
-from nnlite.in_use import InUse, _users
+from nnlite.training.in_use import InUse, _users
 
 X = np.linspace(-1, 1, 24).reshape(12, 2)
 Y = X[:, :1]
@@ -185,7 +185,7 @@ def test_many_threads_at_once():
 FORK = """
 import os, threading
 import nnlite as nn
-from nnlite.in_use import InUse
+from nnlite.training.in_use import InUse
 thing = []
 with InUse() as marks:
     marks.take("here", thing, "a list")

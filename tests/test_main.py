@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import nnlite as nn
-import nnlite._demo as demo
+import nnlite.cli.demo as demo
 from nnlite.__main__ import main
-from nnlite._recipes import RECIPES
+from nnlite.cli.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = [sys.executable, "-W", "error", "-m", "nnlite"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from nnlite import metrics
-from nnlite.data import one_hot
+from nnlite.data.batching import one_hot
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.metrics import (
     accuracy,

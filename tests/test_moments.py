@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import nnlite as nn
+from nnlite.data.moments import Moments
 from nnlite.errors import ArgumentError, DataWarning
-from nnlite.moments import Moments
 
 MSE = nn.MeanSquaredError()
 F4, F8 = np.dtype(np.float32), np.dtype(np.float64)

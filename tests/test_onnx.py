@@ -33,12 +33,12 @@ from nnlite import (
     Standardize,
     Tanh,
 )
+from nnlite.data.table import TableEncoder
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError, NotFittedError
 from nnlite.exchange.onnx.wire import count_entries
 from nnlite.initializers import Constant
 from nnlite.layers import Embedding
 from nnlite.onnx import export, load
-from nnlite.table import TableEncoder
 
 onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnlite.packing import LONG, MAX_DICTS, PackedRows, pack, unpack, unpack_rows
+from nnlite.files.documents import LONG, MAX_DICTS, PackedRows, pack, unpack, unpack_rows
 
 ONE = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None), max_size=5)
 KEYS = st.text("abc", min_size=1, max_size=2)

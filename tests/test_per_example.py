@@ -7,9 +7,10 @@ import pytest
 from samples import OF_FOUR
 
 import nnlite as nn
-from nnlite import losses, per_example
+from nnlite import losses
 from nnlite.errors import ArgumentError, ShapeError
 from nnlite.testing.differences import measure_slopes, relative_error
+from nnlite.training import per_example
 
 IDS = np.array([0, 2, 1, 1, 0])
 TARGETS = {

@@ -212,7 +212,7 @@ def test_bad_input_leaves_out_alone():
 
 
 def test_nan_in_a_file_is_found_when_its_rows_are_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("nnlite.rows.BLOCK_BYTES", 1024 * FEATURES * 4)
+    monkeypatch.setattr("nnlite.data.lazy.BLOCK_BYTES", 1024 * FEATURES * 4)
     bad = data()
     bad[-1, 2] = np.nan
     out = np.full((ROWS, OUTPUTS), 7, np.float32)
@@ -248,7 +248,7 @@ def test_a_layer_that_gives_another_shape_than_it_says_is_found(rows):
 
 
 def test_blocks_from_anywhere_give_the_bits_of_the_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr("nnlite.rows.BLOCK_BYTES", 600 * FEATURES * 8)
+    monkeypatch.setattr("nnlite.data.lazy.BLOCK_BYTES", 600 * FEATURES * 8)
     model, X = net(), data(dtype=np.float64)
     whole = model.predict(X)
 
@@ -489,7 +489,7 @@ def test_ten_times_the_blocks_take_no_more_memory():
 
 
 def test_ten_times_the_rows_take_no_more_memory_from_file_to_file(tmp_path, monkeypatch):
-    monkeypatch.setattr("nnlite.rows.BLOCK_BYTES", BLOCK * 64 * 8)
+    monkeypatch.setattr("nnlite.data.lazy.BLOCK_BYTES", BLOCK * 64 * 8)
     model = nn.Sequential([nn.Dense(64, 32), nn.ReLU(), nn.Dense(32, 10)], rng=0)
 
     def run(rows):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import nnlite as nn
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.in_use import _users
+from nnlite.training.in_use import _users
 
 REFUSED = (ArgumentError, ArgumentTypeError, OSError)
 ROWS = 12

@@ -14,19 +14,17 @@ import nnlite
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference"
+#: Packages of which single modules stand on pages of the reference.
+ROOMS = "(?:core|data|files|optimizers|training)"
 #: Modules that stand on pages of the reference, and need a package that may not be there.
 NEEDS = {"nnlite.onnx": "onnx", "nnlite.sklearn": "sklearn"}
 
 
 def documented_modules():
     """Return the modules whose names the pages of the reference give to mkdocstrings."""
-    return [
-        name
-        for page in sorted(REFERENCE.glob("*.md"))
-        for name in re.findall(
-            r"^::: (nnlite\.(?:(?:core|optimizers)\.)?\w+)$", page.read_text("utf-8"), flags=re.MULTILINE
-        )
-    ]
+    line = re.compile(rf"^::: (nnlite\.(?:{ROOMS}\.)?\w+)$", flags=re.MULTILINE)
+    pages = [page.read_text("utf-8") for page in sorted(REFERENCE.glob("*.md"))]
+    return [name for page in pages for name in line.findall(page)]
 
 
 def public_names(modules):

@@ -20,9 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nnlite as nn
+from nnlite.data.table import CategoricalColumn, NumericColumn, TableEncoder
 from nnlite.errors import ArgumentError, ArgumentTypeError, DataWarning, NotFittedError, ShapeError
 from nnlite.layers import Embedding
-from nnlite.table import CategoricalColumn, NumericColumn, TableEncoder
 
 TABLE = {
     "age": [20, 40, None, 30],

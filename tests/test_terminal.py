@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from nnlite._terminal import ASCII, UNICODE, Canvas, Screen, bar, image, loss_curves, side_by_side
+from nnlite.cli.terminal import ASCII, UNICODE, Canvas, Screen, bar, image, loss_curves, side_by_side
 
 
 def stream(encoding):

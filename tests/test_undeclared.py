@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import nnlite as nn
+from nnlite.checks.undeclared import find_undeclared
 from nnlite.errors import ArgumentError, GradientCheckError
 from nnlite.testing import check_layer
-from nnlite.undeclared import find_undeclared
 
 
 class Plain(nn.Layer):

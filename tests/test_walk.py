@@ -5,7 +5,7 @@ import sys
 from benchmarks import walk
 from nnlite import SGD, Dense
 from nnlite.core.model import Sequential as Core
-from nnlite.training import fit
+from nnlite.training.fit import fit
 
 
 def test_what_is_called_before_the_first_batch_in_one_and_on_the_way_to_backward(capsys):

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nnlite as nn
-from nnlite import checkpoint
+from nnlite.files.documents import pack
 from nnlite.metrics import call_metric
-from nnlite.packing import pack
+from nnlite.training import checkpoint
 
 ROWS = 48
 LOSSES = {

@@ -20,7 +20,7 @@ import pytest
 import nnlite as nn
 from nnlite.__main__ import main
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError, ShapeError
-from nnlite.files import write_tensors
+from nnlite.files.safetensors import write_tensors
 
 MSE = nn.MeanSquaredError()
 
@@ -355,7 +355,7 @@ def test_what_a_loss_says_of_its_target_is_said_of_y():
         ("nnlite.optimizers", "Adamm", r"Did you mean nnlite\.optimizers\.Adam\?"),
         ("nnlite.metrics", "acuracy", r"Did you mean nnlite\.metrics\.accuracy\?"),
         ("nnlite.schedules", "Cosine", r"Did you mean nnlite\.schedules\.CosineDecay\?"),
-        ("nnlite.callbacks", "ModelCheckpoint", "It is Checkpoint"),
+        ("nnlite.training.callbacks", "ModelCheckpoint", "It is Checkpoint"),
         ("nnlite.datasets", "mnist", "digits and iris"),
         ("nnlite.initializers", "Xavier", r"dir\(nnlite\.initializers\)"),
     ],

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnlite.data import Cut
-from nnlite.identity import SAMPLED_ROWS
+from nnlite.data.batching import Cut
+from nnlite.training.identity import SAMPLED_ROWS
 
 __all__ = ["AllShards", "OwnRows", "PartOfEach", "PartOfSame"]
 

@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnlite.batch_loop import BatchLoop
-from nnlite.callbacks import Callback, TrainingState
-from nnlite.checkpoint import Checkpoint
 from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array, Value
+from nnlite.data.row_weights import sum_and_rows
 from nnlite.distributed.cuts import PartOfSame
 from nnlite.distributed.sums import LayerwiseSum, Sum
 from nnlite.distributed.world import World
 from nnlite.errors import DivergenceError, RankError
-from nnlite.evaluation import Outputs, score
-from nnlite.full_batch_loop import FullBatchLoop
-from nnlite.loop import Epoch, Hooks, Loop, finite_nets
 from nnlite.model import PREDICT_ROWS
-from nnlite.sources import Arrays, Batch, Source, Stream, share
-from nnlite.streams import get_states
-from nnlite.weighting import sum_and_rows
+from nnlite.training.batch_loop import BatchLoop
+from nnlite.training.callbacks import Callback, TrainingState
+from nnlite.training.checkpoint import Checkpoint
+from nnlite.training.evaluation import Outputs, score
+from nnlite.training.full_batch_loop import FullBatchLoop
+from nnlite.training.loop import Epoch, Hooks, Loop, finite_nets
+from nnlite.training.random_states import get_states
+from nnlite.training.sources import Arrays, Batch, Source, Stream, share
 
 if TYPE_CHECKING:
     from nnlite.distributed.parallel import DataParallel

@@ -12,23 +12,23 @@ from typing import Any, TypeVar
 import numpy as np
 
 from nnlite._version import __version__
-from nnlite.checkpoint import Checkpoint
 from nnlite.core.optimizers import Optimizer
-from nnlite.data import Order
+from nnlite.data.batching import Order
+from nnlite.data.splits import HeldOut
 from nnlite.distributed.cuts import AllShards, OwnRows, PartOfEach, PartOfSame
 from nnlite.distributed.loops import PiecewiseBatchLoop, SharedBatchLoop, SharedFullBatchLoop, SharedLoop
 from nnlite.distributed.shards import Shard
 from nnlite.distributed.world import World, world
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_bool, check_integer
-from nnlite.files import short
-from nnlite.full_batch_loop import FullBatchLoop
-from nnlite.loop import Loop
+from nnlite.files.safetensors import short
 from nnlite.optimizers.second_order import FullBatchOptimizer
-from nnlite.ranks import Alone
-from nnlite.sources import Arrays, Blocks, Source
-from nnlite.splits import HeldOut
-from nnlite.streams import get_states, set_states
+from nnlite.training.checkpoint import Checkpoint
+from nnlite.training.full_batch_loop import FullBatchLoop
+from nnlite.training.loop import Loop
+from nnlite.training.random_states import get_states, set_states
+from nnlite.training.ranks import Alone
+from nnlite.training.sources import Arrays, Blocks, Source
 
 __all__ = ["DataParallel", "ranks_for"]
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnlite.checks import check_rows
 from nnlite.core.types import AnyArray
+from nnlite.data.checks import check_rows
 from nnlite.distributed.world import rank, size
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.files import check_path
+from nnlite.files.safetensors import check_path
 
 __all__ = ["Shard", "shard"]
 

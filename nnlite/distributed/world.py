@@ -17,8 +17,8 @@ import numpy as np
 
 from nnlite.distributed.witness import Witness
 from nnlite.errors import ArgumentError, RankError
-from nnlite.identity import difference
-from nnlite.ranks import launched
+from nnlite.training.identity import difference
+from nnlite.training.ranks import launched
 
 __all__ = ["World", "rank", "size", "world"]
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from nnlite.core.layer import Layer
+from nnlite.data.table import TableEncoder
 from nnlite.errors import ArgumentError, ArgumentTypeError, DataWarning
 from nnlite.model import Sequential
-from nnlite.table import TableEncoder
 
 __all__ = ["check_custom", "check_encoder", "check_net", "check_single", "warn_of_rounding"]
 

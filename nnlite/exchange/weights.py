@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnlite.checks import check_rows
 from nnlite.core.types import Array
+from nnlite.data.checks import check_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError, ShapeError
 from nnlite.errors.checks import check_bool
 from nnlite.exchange.checks import check_single, warn_of_rounding

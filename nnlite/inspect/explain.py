@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.boundary import column_names
+from nnlite.checks.inputs import column_names
 from nnlite.core.dense import Dense
 from nnlite.core.layer import Layer
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.parameters import Parameters
 from nnlite.core.types import AnyArray, Array
+from nnlite.data.conversion import is_sparse
+from nnlite.data.row_weights import counting_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_instance
 from nnlite.exchange.checks import check_net
 from nnlite.exchange.table import described
-from nnlite.foreign import is_sparse
-from nnlite.identity import arguments
 from nnlite.inspect.clueless import clueless
 from nnlite.inspect.fog import look_ahead
 from nnlite.inspect.formulas import fill_in, formula, meaning, probabilities, row_losses
@@ -35,7 +35,7 @@ from nnlite.layers.flatten import Flatten
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.testing.differences import STEP
-from nnlite.weighting import counting_rows
+from nnlite.training.identity import arguments
 
 __all__ = ["explain_step"]
 

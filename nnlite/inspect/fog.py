@@ -10,8 +10,8 @@ import numpy as np
 
 from nnlite.core.optimizers import SGD, Optimizer
 from nnlite.core.types import Array
-from nnlite.curvature import STEP
 from nnlite.inspect.twin import Twin
+from nnlite.training.curvature import STEP
 
 __all__ = ["LABELS", "SHARE", "look_ahead"]
 

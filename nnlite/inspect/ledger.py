@@ -16,7 +16,7 @@ from nnlite.errors.checks import check_integer
 from nnlite.exchange.checks import check_net
 from nnlite.inspect.neighbours import TOO_FEW, Opinion, ask_neighbours
 from nnlite.model import Sequential
-from nnlite.per_example import LARGEST_RESULT
+from nnlite.training.per_example import LARGEST_RESULT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

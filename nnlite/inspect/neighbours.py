@@ -10,8 +10,8 @@ import numpy as np
 from nnlite.core.cross_entropy import BinaryCrossEntropy, SoftmaxCrossEntropy
 from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
+from nnlite.data.conversion import is_sparse
 from nnlite.errors import ArgumentError
-from nnlite.foreign import is_sparse
 from nnlite.layers.embedding import Embedding
 from nnlite.losses import GaussianNLL, Hinge, Masked, PoissonNLL
 from nnlite.model import Sequential

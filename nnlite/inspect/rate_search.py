@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnlite.callbacks import Callback, TrainingState
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import SGD, Optimizer
 from nnlite.core.schedules import Schedule
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, DivergenceError
 from nnlite.errors.checks import check_integer, check_number, check_rng
-from nnlite.evaluation import score
 from nnlite.exchange.checks import check_net
-from nnlite.loop import _drawn_by
 from nnlite.model import PREDICT_ROWS, Sequential
-from nnlite.sources import Arrays, Batch, training_source
-from nnlite.streams import get_states, set_states
 from nnlite.sweeps.run import check_optimizer
+from nnlite.training.callbacks import Callback, TrainingState
+from nnlite.training.evaluation import score
+from nnlite.training.loop import _drawn_by
+from nnlite.training.random_states import get_states, set_states
+from nnlite.training.sources import Arrays, Batch, training_source
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

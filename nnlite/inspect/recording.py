@@ -13,8 +13,8 @@ from nnlite.core.layer import Layer
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.types import AnyArray, Array
-from nnlite.divergence import explain
 from nnlite.model import Sequential
+from nnlite.training.divergence import explain
 
 __all__ = ["Recorder", "Step", "elementwise_slope", "make_step"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nnlite.core.optimizers import Optimizer
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_integer
-from nnlite.files import check_path, write_atomically
+from nnlite.files.safetensors import check_path, write_atomically
 from nnlite.inspect.numbers import number, result, spoken
 from nnlite.model import Sequential
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnlite.checks import check_ids, check_rows, check_weight
 from nnlite.core.types import AnyArray
 from nnlite.core.weights import stand_ins
+from nnlite.data.checks import check_ids, check_rows, check_weight
 from nnlite.errors import ArgumentError, ShapeError
 
 

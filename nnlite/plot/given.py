@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.checks import check_rows
 from nnlite.core.dense import Dense
 from nnlite.core.types import Array
+from nnlite.data.checks import check_rows
+from nnlite.data.conversion import is_sparse
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.errors.checks import check_integer
-from nnlite.foreign import is_sparse
 from nnlite.model import Sequential
 
 __all__ = ["check_dense", "check_names", "check_place", "check_row", "input_names"]

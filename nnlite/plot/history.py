@@ -9,8 +9,8 @@ import numpy as np
 
 from nnlite.core.types import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.history import History
 from nnlite.plot.style import GREY, TRAINING, VALIDATION, class_colour, legend, new_axes, open_frame
+from nnlite.training.history import History
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnlite.callbacks import Callback, TrainingState
 from nnlite.core.types import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_number
-from nnlite.history import History
 from nnlite.plot.style import SMALL, TRAINING, VALIDATION, class_colour, new_axes, open_frame, pyplot
+from nnlite.training.callbacks import Callback, TrainingState
+from nnlite.training.history import History
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

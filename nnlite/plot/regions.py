@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nnlite.boundary import column_names
-from nnlite.checks import check_ids, check_rows
+from nnlite.checks.inputs import column_names
 from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
+from nnlite.data.checks import check_ids, check_rows
+from nnlite.data.table import NumericColumn
 from nnlite.errors import ArgumentError, ShapeError
 from nnlite.errors.checks import check_bool, check_integer
 from nnlite.exchange.checks import check_net
@@ -28,7 +29,6 @@ from nnlite.plot.style import (
     pyplot,
     sequential,
 )
-from nnlite.table import NumericColumn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnlite.callbacks import Callback, TrainingState
-from nnlite.checks import check_rows
 from nnlite.core.types import Array
+from nnlite.data.checks import check_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_integer
 from nnlite.optimizers.second_order import FullBatchOptimizer
+from nnlite.training.callbacks import Callback, TrainingState
 
 __all__ = ["WeightPath"]
 

@@ -20,13 +20,12 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from nnlite.callbacks import Callback, TimeLimit
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.types import AnyArray, Array
+from nnlite.data.row_weights import MeanWeight, PerBatch, RowWeights
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
 from nnlite.errors.arguments import Explained
 from nnlite.errors.arrays import unmasked
-from nnlite.history import History
 from nnlite.layers import Layer
 from nnlite.model import Sequential
 from nnlite.sklearn.convergence import Convergence, LossCurve, Penalty, Recorder, RunningOrder
@@ -38,7 +37,8 @@ from nnlite.sklearn.objectives import Objective
 from nnlite.sklearn.scaling import warn_of_inputs
 from nnlite.sklearn.solvers import SklearnAdam, SklearnLBFGS, SklearnSGD
 from nnlite.sklearn.undo import Attempt
-from nnlite.weighting import MeanWeight, PerBatch, RowWeights
+from nnlite.training.callbacks import Callback, TimeLimit
+from nnlite.training.history import History
 
 __all__ = ["BaseMLP", "only_if"]
 

@@ -10,11 +10,11 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from nnlite.calibration import conformal_radius, find_temperature
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError
 from nnlite.sklearn.base import BaseMLP, Rows
 from nnlite.sklearn.holdout import by_class, counting, cut
+from nnlite.training.calibration import conformal_radius, find_temperature
 
 __all__ = ["Intervals", "Temperature"]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.class_weights import balanced
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_number
+from nnlite.training.class_weights import balanced
 
 __all__ = ["ClassWeights"]
 

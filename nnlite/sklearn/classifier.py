@@ -12,9 +12,9 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
-from nnlite.callbacks import TrainingState
 from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
+from nnlite.data.row_weights import MeanWeight, RunningMean
 from nnlite.errors.arrays import unmasked
 from nnlite.losses import Hinge
 from nnlite.sklearn.base import BaseMLP, Weigh, only_if
@@ -24,7 +24,7 @@ from nnlite.sklearn.given import check_class_labels
 from nnlite.sklearn.hidden import HiddenFeatures
 from nnlite.sklearn.judges import Judge
 from nnlite.sklearn.objectives import Objective, classification
-from nnlite.weighting import MeanWeight, RunningMean
+from nnlite.training.callbacks import TrainingState
 
 __all__ = ["MLPClassifier"]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.callbacks import Callback, TrainingState
 from nnlite.core.optimizers import Optimizer
-from nnlite.history import History
 from nnlite.sklearn.judges import Judge
+from nnlite.training.callbacks import Callback, TrainingState
+from nnlite.training.history import History
 
 __all__ = ["Convergence", "LossCurve", "Penalty", "Recorder", "RunningOrder"]
 

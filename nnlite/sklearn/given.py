@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from nnlite.core.types import AnyArray
+from nnlite.data.conversion import is_missing, is_sparse
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
-from nnlite.foreign import is_missing, is_sparse
 
 __all__ = ["check_class_labels", "explain_no_numbers", "with_gaps"]
 

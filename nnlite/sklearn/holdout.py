@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from nnlite.core.types import AnyArray
+from nnlite.data.splits import HeldOut
 from nnlite.errors import ArgumentError
-from nnlite.splits import HeldOut
 
 __all__ = ["by_class", "counting", "cut"]
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import check_scoring
 
-from nnlite.callbacks import TrainingState
 from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.training.callbacks import TrainingState
 
 __all__ = ["Judge", "Scorer"]
 

@@ -13,7 +13,6 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _check_sample_weight
 
-from nnlite.callbacks import TrainingState
 from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError
@@ -27,6 +26,7 @@ from nnlite.sklearn.hidden import HiddenFeatures
 from nnlite.sklearn.judges import Judge
 from nnlite.sklearn.objectives import Objective, regression
 from nnlite.sklearn.scaling import TargetScale, warn_of_targets
+from nnlite.training.callbacks import TrainingState
 
 __all__ = ["MLPRegressor"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from nnlite.core.types import AnyArray
+from nnlite.data.moments import Moments
 from nnlite.errors import ArgumentError
-from nnlite.moments import Moments
 
 __all__ = ["ScaleWarning", "TargetScale", "warn_of_inputs", "warn_of_targets"]
 

@@ -11,11 +11,11 @@ import numpy as np
 from nnlite.core.cross_entropy import BinaryCrossEntropy, SoftmaxCrossEntropy
 from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
-from nnlite.history import History
 from nnlite.losses import GaussianNLL, Masked, PoissonNLL
 from nnlite.model import Sequential
 from nnlite.sweeps.labels import LABELS, LEARNS, Judgement, upper_median
 from nnlite.sweeps.result import StabilityLimit
+from nnlite.training.history import History
 
 __all__ = ["Runs", "average_loss", "best_run", "least", "table"]
 

@@ -10,13 +10,13 @@ import numpy as np
 
 from nnlite.core.losses import Loss, MeanAbsoluteError
 from nnlite.core.optimizers import SGD, Optimizer
-from nnlite.curvature import sharpness
 from nnlite.errors import ArgumentError
 from nnlite.losses import Hinge, Quantile
 from nnlite.model import Sequential
 from nnlite.sweeps.evidence import Runs
 from nnlite.sweeps.labels import upper_median
 from nnlite.sweeps.result import StabilityLimit
+from nnlite.training.curvature import sharpness
 
 __all__ = ["stability_limit", "why_no_limit"]
 

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnlite.callbacks import Callback, TrainingState
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.random import Generators, Seeds
 from nnlite.core.schedules import Schedule, ScheduleLike
 from nnlite.errors import DivergenceError
-from nnlite.history import History
 from nnlite.model import PREDICT_ROWS, Sequential
+from nnlite.training.callbacks import Callback, TrainingState
+from nnlite.training.history import History
 
 __all__ = ["Part", "ScheduleMaker", "bytes_for_one", "cut", "join", "like", "train"]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnlite.core.types import Array
 from nnlite.errors import ArgumentError
-from nnlite.history import History
 from nnlite.model import Sequential
+from nnlite.training.history import History
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

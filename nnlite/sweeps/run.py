@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnlite.callbacks import Callback
-from nnlite.checks import check_rows
 from nnlite.core.cross_entropy import BinaryCrossEntropy, SoftmaxCrossEntropy
 from nnlite.core.losses import Loss, MeanSquaredError
 from nnlite.core.optimizers import SGD, Optimizer
+from nnlite.data.checks import check_rows
+from nnlite.data.conversion import is_dask
+from nnlite.data.row_weights import counting_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_instance, check_integer, check_numbers
 from nnlite.exchange.checks import check_net
-from nnlite.foreign import is_dask
 from nnlite.metrics import Metric
 from nnlite.model import Sequential
 from nnlite.sweeps.evidence import Runs, average_loss, best_run, least, table
@@ -28,7 +28,7 @@ from nnlite.sweeps.limit import stability_limit, why_no_limit
 from nnlite.sweeps.replicas import Part, ScheduleMaker, bytes_for_one, cut, join, like, train
 from nnlite.sweeps.result import StabilityLimit, SweepResult
 from nnlite.sweeps.spread import check_engine, pack_size, spread
-from nnlite.weighting import counting_rows
+from nnlite.training.callbacks import Callback
 
 __all__ = ["check_optimizer", "sweep"]
 

@@ -12,12 +12,12 @@ from itertools import islice
 from traceback import format_exc
 from typing import Any
 
-from nnlite.checkpoint import Checkpoint
 from nnlite.core.optimizers import Optimizer
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_integer
 from nnlite.model import Sequential
 from nnlite.sweeps.replicas import Part, ScheduleMaker, train
+from nnlite.training.checkpoint import Checkpoint
 
 __all__ = ["check_engine", "pack_size", "spread"]
 

@@ -8,9 +8,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnlite.checks import check_rows
 from nnlite.core.layer import Layer
 from nnlite.core.types import RNG, Array
+from nnlite.data.checks import check_rows
 from nnlite.errors import GradientCheckError, ShapeError
 from nnlite.errors.arguments import check_method
 from nnlite.errors.checks import check_finite, check_instance, check_integer, check_number, check_rng

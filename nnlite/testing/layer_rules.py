@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.checks.undeclared import check_declared
 from nnlite.core.context import Context
 from nnlite.core.layer import Layer
 from nnlite.core.random import Generators
@@ -18,7 +19,6 @@ from nnlite.testing.diagnosis import explain_shape
 from nnlite.testing.differences import relative_error
 from nnlite.testing.report import Rule, Snapshot, check_dtype, check_shape
 from nnlite.testing.state import changed, look
-from nnlite.undeclared import check_declared
 
 __all__ = ["RULES", "check_apart"]
 

@@ -9,9 +9,9 @@ go on from it. `test_checkpoint.py` does, by the same `train`.
 from pathlib import Path
 
 import numpy as np
+from nnlite.checkpoint import FORMAT
 
 import nnlite as nn
-from nnlite.checkpoint import FORMAT
 
 DATA = Path(__file__).parent
 

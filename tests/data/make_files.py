@@ -10,10 +10,10 @@ import json
 from pathlib import Path
 
 import numpy as np
-
-import nnlite as nn
 from nnlite.persistence import FORMAT
 from nnlite.table import TableEncoder
+
+import nnlite as nn
 
 FOLDER = Path(__file__).parent
 

@@ -17,10 +17,10 @@ from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import nnlite as nn
-from nnlite.calibration import conformal_radius, fit_temperature
 from nnlite.errors import ArgumentError
 from nnlite.sklearn import MLPClassifier, MLPRegressor
 from nnlite.sklearn.holdout import by_class
+from nnlite.training.calibration import conformal_radius, fit_temperature
 
 pytestmark = pytest.mark.filterwarnings(f"ignore::{ConvergenceWarning.__module__}.ConvergenceWarning")
 each = pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])

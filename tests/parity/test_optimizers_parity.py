@@ -17,10 +17,10 @@ from parity_tools import (
 )
 
 from nnlite import Dense, MeanSquaredError, PoissonNLL, ReLU, Sequential, SoftmaxCrossEntropy, Tanh
-from nnlite.callbacks import ReduceOnPlateau, TrainingState
 from nnlite.optimizers import SGD, Adagrad, Adam, AdamW, Lion, RMSProp
 from nnlite.optimizers.second_order import LBFGS, LevenbergMarquardt
 from nnlite.schedules import ConstantRate, CosineDecay, ExponentialDecay, OneCycle, StepDecay, WarmUp
+from nnlite.training.callbacks import ReduceOnPlateau, TrainingState
 
 STEPS = 100
 

@@ -709,7 +709,7 @@ def shard_batches(options: dict[str, Any]) -> Any:
 
 def blocks(options: dict[str, Any]) -> Any:
     """Measure on shards of a file that are read in different numbers of blocks."""
-    from nnlite import rows
+    from nnlite.data import lazy as rows
 
     rows.BLOCK_BYTES, rows.EVEN_ROWS = 25 * 5 * 8, 1
     X, y = (shard(Path(options["folder"], f"{name}.npy")) for name in ("X", "y"))

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnlite.data.table import CategoricalColumn, NumericColumn, TableEncoder
 from nnlite.errors import ArgumentError
 from nnlite.exchange.onnx.graph import Graph
-from nnlite.files import short
-from nnlite.table import CategoricalColumn, NumericColumn, TableEncoder
+from nnlite.files.safetensors import short
 
 __all__ = ["Column", "describe", "write"]
 

@@ -13,7 +13,7 @@ from nnlite.errors import ModelFileError
 from nnlite.exchange.onnx.noops import ROWS, left_out, shape_of, type_of
 from nnlite.exchange.onnx.patterns import Value
 from nnlite.exchange.onnx.wire import count_entries
-from nnlite.files import short
+from nnlite.files.safetensors import short
 
 __all__ = ["DAMAGED", "INPUT", "NOT_SUPPORTED", "Parsed", "cannot_bring_back", "cut", "parse"]
 

@@ -15,7 +15,7 @@ from nnlite.exchange.onnx.package import import_onnx
 from nnlite.exchange.onnx.parsing import DAMAGED, INPUT, NOT_SUPPORTED, Parsed, cannot_bring_back, cut, parse
 from nnlite.exchange.onnx.patterns import Value, find, shortest
 from nnlite.exchange.table import DESCRIPTIONS
-from nnlite.files import check_path, parse_json
+from nnlite.files.safetensors import check_path, parse_json
 from nnlite.layers import Dense, Dropout, Flatten, Layer, LayerNorm, LogSoftmax, Softmax, Standardize
 from nnlite.model import Sequential
 

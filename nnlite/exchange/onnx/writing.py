@@ -19,7 +19,7 @@ from nnlite.exchange.onnx.columns import Column, describe, write
 from nnlite.exchange.onnx.graph import Graph
 from nnlite.exchange.onnx.package import import_onnx
 from nnlite.exchange.table import DESCRIPTIONS
-from nnlite.files import check_path, write_atomically
+from nnlite.files.safetensors import check_path, write_atomically
 from nnlite.layers import Layer
 from nnlite.model import Sequential
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from nnlite.data.table import CategoricalColumn, NumericColumn, TableEncoder
 from nnlite.exchange.source.text import WIDTH, wrap
-from nnlite.table import CategoricalColumn, NumericColumn, TableEncoder
 
 __all__ = ["write_encoder"]
 

@@ -13,7 +13,7 @@ from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError
 from nnlite.exchange.checks import check_encoder, check_single
 from nnlite.exchange.description import SourceWriter
-from nnlite.files import check_path, write_atomically
+from nnlite.files.safetensors import check_path, write_atomically
 from nnlite.layers import Layer
 from nnlite.model import Sequential
 

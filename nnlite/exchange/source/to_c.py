@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nnlite._version import __version__
+from nnlite.data.table import CategoricalColumn, NumericColumn
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.exchange.checks import check_custom, warn_of_rounding
 from nnlite.exchange.description import SourceWriter
@@ -30,7 +31,6 @@ from nnlite.exchange.source.text import (
 from nnlite.exchange.table import DESCRIPTIONS, described
 from nnlite.layers import Layer
 from nnlite.model import Sequential
-from nnlite.table import CategoricalColumn, NumericColumn
 
 __all__ = ["CSource", "to_c"]
 

@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.callbacks import Callback, TrainingState
 from nnlite.core.types import Array
 from nnlite.errors import calls_to_user
 from nnlite.errors.checks import check_bool, check_integer
 from nnlite.exchange.checks import check_net
-from nnlite.history import History
 from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding
 from nnlite.inspect.checkup.examination import BEGINNING, END, MEANWHILE, admit, check_pair, examine
 from nnlite.inspect.checkup.given import take
 from nnlite.inspect.checkup.patient import Patient
 from nnlite.inspect.checkup.rate import judge_updates, ratios_of
+from nnlite.training.callbacks import Callback, TrainingState
+from nnlite.training.history import History
 
 __all__ = ["Doctor", "DoctorWarning"]
 

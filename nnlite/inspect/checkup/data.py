@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from nnlite.core.types import AnyArray, Array
-from nnlite.foreign import is_sparse
+from nnlite.data.conversion import is_sparse
+from nnlite.data.moments import Moments
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import Patient, Skip, reaching
 from nnlite.layers import Embedding
 from nnlite.losses import GaussianNLL, PoissonNLL
-from nnlite.moments import Moments
 
 __all__ = ["classes", "features", "leaks", "repeats", "targets", "validation"]
 

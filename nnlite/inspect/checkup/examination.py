@@ -8,24 +8,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnlite.boundary import column_names
+from nnlite.checks.inputs import column_names
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
-from nnlite.data import check_reiterable, is_maker, is_reiterable
+from nnlite.data.batching import check_reiterable, is_maker, is_reiterable
+from nnlite.data.conversion import is_frame, is_sparse
+from nnlite.data.lazy import Blockwise, join
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_bool, check_integer
 from nnlite.exchange.checks import check_net
-from nnlite.foreign import is_frame, is_sparse
-from nnlite.history import History
 from nnlite.inspect.checkup import after, data, proof, rate, start, units
 from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding
 from nnlite.inspect.checkup.given import Data, take
 from nnlite.inspect.checkup.patient import SAMPLE, Patient, Skip
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
-from nnlite.rows import Blockwise, join
-from nnlite.sources import Stream
-from nnlite.training import _check_optimizer
+from nnlite.training.fit import _check_optimizer
+from nnlite.training.history import History
+from nnlite.training.sources import Stream
 
 __all__ = [
     "BEGINNING",

@@ -12,8 +12,7 @@ from nnlite.core.cross_entropy import BinaryCrossEntropy, SoftmaxCrossEntropy
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.types import AnyArray, Array
-from nnlite.foreign import is_sparse
-from nnlite.history import History
+from nnlite.data.conversion import is_sparse
 from nnlite.inspect.checkup.baseline import best_constant
 from nnlite.inspect.checkup.given import Data, take
 from nnlite.layers import Embedding
@@ -22,6 +21,7 @@ from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.sweeps.evidence import least
 from nnlite.sweeps.labels import NAT
+from nnlite.training.history import History
 
 __all__ = ["NO_WAY", "Passage", "Patient", "Skip", "measured_loss", "reaching"]
 

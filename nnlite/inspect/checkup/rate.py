@@ -216,7 +216,7 @@ def _late(losses: list[float]) -> float:
 
 def _limit(p: Patient) -> dict[str, Any]:
     """Measure the largest rate at which plain descent is stable here; nothing where there is none."""
-    from nnlite.curvature import sharpness
+    from nnlite.training.curvature import sharpness
 
     optimizer = p.optimizer
     if type(optimizer) is not SGD or optimizer.clip_norm is not None or optimizer.clip_value is not None:

@@ -164,7 +164,7 @@ def _numbers_for_classes(p: Patient, y: AnyArray) -> Iterator[Finding]:
 
 def finite(p: Patient) -> Iterator[Finding]:
     """Look whether weights and loss are numbers."""
-    from nnlite.divergence import explain
+    from nnlite.training.divergence import explain
 
     if not np.isfinite(p.model.params.values).all():
         count = int((~np.isfinite(p.model.params.values)).sum())

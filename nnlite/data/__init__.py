@@ -1,0 +1,35 @@
+"""Data: what users have, made into rows."""
+
+from nnlite.data.batching import (
+    WHOLE,
+    Batches,
+    Cut,
+    Fresh,
+    Order,
+    batches,
+    check_reiterable,
+    checked_batches,
+    held_out_rows,
+    is_reiterable,
+    k_folds,
+    one_hot,
+    split_batch,
+    train_test_split,
+)
+
+__all__ = [
+    "WHOLE",
+    "Batches",
+    "Cut",
+    "Fresh",
+    "Order",
+    "batches",
+    "check_reiterable",
+    "checked_batches",
+    "held_out_rows",
+    "is_reiterable",
+    "k_folds",
+    "one_hot",
+    "split_batch",
+    "train_test_split",
+]

@@ -1,0 +1,1 @@
+"""Files: models, and documents of plain data and arrays, in hardened safetensors."""

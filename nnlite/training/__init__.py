@@ -1,0 +1,1 @@
+"""Training: what `fit` was given, checked; its loops; what else happens in them; what comes out."""
