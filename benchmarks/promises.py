@@ -281,9 +281,10 @@ PROMISES: tuple[Callable[[], Finding], ...] = (
     threads,
     files_of_core,
     files_at_the_top,
+    circles_of_imports,
 )
 #: What is not reached yet. One that is belongs above.
-GOALS: tuple[Callable[[], Finding], ...] = (core, circles_of_imports)
+GOALS: tuple[Callable[[], Finding], ...] = (core,)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,7 +9,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array, Value
 from nnlite.data.row_weights import sum_and_rows
 from nnlite.distributed.cuts import PartOfSame
+from nnlite.distributed.settings import DataParallel
 from nnlite.distributed.sums import LayerwiseSum, Sum
 from nnlite.distributed.world import World
 from nnlite.errors import DivergenceError, RankError
@@ -29,9 +30,6 @@ from nnlite.training.full_batch_loop import FullBatchLoop
 from nnlite.training.loop import Epoch, Hooks, Loop, finite_nets
 from nnlite.training.random_states import get_states
 from nnlite.training.sources import Arrays, Batch, Source, Stream, share
-
-if TYPE_CHECKING:
-    from nnlite.distributed.parallel import DataParallel
 
 __all__ = ["PiecewiseBatchLoop", "SharedBatchLoop", "SharedFullBatchLoop", "SharedLoop"]
 

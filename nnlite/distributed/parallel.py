@@ -17,10 +17,10 @@ from nnlite.data.batching import Order
 from nnlite.data.splits import HeldOut
 from nnlite.distributed.cuts import AllShards, OwnRows, PartOfEach, PartOfSame
 from nnlite.distributed.loops import PiecewiseBatchLoop, SharedBatchLoop, SharedFullBatchLoop, SharedLoop
+from nnlite.distributed.settings import DataParallel
 from nnlite.distributed.shards import Shard
 from nnlite.distributed.world import World, world
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.errors.checks import check_bool, check_integer
 from nnlite.files.safetensors import short
 from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.training.checkpoint import Checkpoint
@@ -36,75 +36,6 @@ T = TypeVar("T")
 
 #: What says how many threads a process may use; who has set one has decided.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
-
-
-class DataParallel:
-    """How the ranks of an MPI job share one training: settings for ``fit(distributed=...)``.
-
-    ``distributed=True`` is the same as ``distributed=DataParallel()``.
-
-    Parameters
-    ----------
-    accumulate : int
-        In how many pieces each rank goes through its share of a batch, before the one all-reduce.
-        The result is the same. A batch can then be as much larger in the same memory, and on a
-        slow network there is less to send for each row.
-    overlap : bool
-        Whether to add up the gradients of a layer while blame goes on to the layers before, and not
-        all at the end. For slow networks: at 1 Gb/s it was a tenth faster, in shared memory a
-        little slower.
-    check_every : int
-        After how many steps the ranks compare a checksum of their weights. They also do before each
-        checkpoint.
-
-    Raises
-    ------
-    ArgumentTypeError, ArgumentError
-        If an argument cannot be used.
-
-    Notes
-    -----
-    Rank 0 gives the others its weights, optimizer state and generators. Every rank computes the
-    gradient of the loss for its share of the batch, weighted by its rows, and one all-reduce in
-    place adds up the flat gradient buffers (synchronous stochastic gradient descent). All ranks
-    then make the same step, so the weights are the same bits everywhere, and N ranks come to what
-    one process comes to, up to rounding. Callbacks run on every rank, with the same numbers, except
-    those that are `first_rank_only`.
-
-    Noise, such as that of `Dropout`, is drawn by each rank for its own rows; with another number of
-    ranks it is other noise.
-
-    While it trains, each rank uses as many BLAS threads as there are cores for it on its machine,
-    unless ``OMP_NUM_THREADS`` or its like is set.
-
-    References
-    ----------
-    J. Chen, X. Pan, R. Monga, S. Bengio and R. Jozefowicz, "Revisiting Distributed Synchronous
-    SGD", arXiv:1604.00981, 2016.
-
-    Examples
-    --------
-    >>> DataParallel(accumulate=4)
-    DataParallel(accumulate=4, overlap=False, check_every=100)
-    """
-
-    def __init__(self, *, accumulate: int = 1, overlap: bool = False, check_every: int = 100) -> None:
-        self.accumulate = check_integer("DataParallel(accumulate=)", accumulate, low=1)
-        self.overlap = check_bool("DataParallel(overlap=)", overlap)
-        if self.overlap and self.accumulate > 1:
-            raise ArgumentError(
-                "DataParallel(overlap=)",
-                "False, for a batch in pieces",
-                "True",
-                "The gradients are complete with the last piece only: leave one of the two out.",
-            )
-        self.check_every = check_integer("DataParallel(check_every=)", check_every, low=1)
-
-    def __repr__(self) -> str:
-        return (
-            f"DataParallel(accumulate={self.accumulate}, overlap={self.overlap}, "
-            f"check_every={self.check_every})"
-        )
 
 
 def ranks_for(distributed: Any) -> Alone:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nnlite.inspect.fog import LABELS
 from nnlite.inspect.numbers import number, result, row_text, signed
 from nnlite.inspect.proof import KINKED, TOO_SMALL
-
-if TYPE_CHECKING:
-    from nnlite.inspect.trace import StepTrace
 
 __all__ = ["BEATS", "describe_fog", "describe_proof", "describe_update", "tell"]
 
@@ -33,7 +30,7 @@ FIRST, LAST = 3, 2
 BARELY, GOOD, OVERSHOOTS = LABELS
 
 
-def tell(trace: StepTrace) -> str:
+def tell(trace: Any) -> str:
     """Write a training step as text.
 
     Parameters
@@ -117,7 +114,7 @@ def _data(data: dict[str, Any]) -> list[str]:
     return lines + _more(rows, ROWS, "row")
 
 
-def _forward(trace: StepTrace, data: dict[str, Any]) -> list[str]:
+def _forward(trace: Any, data: dict[str, Any]) -> list[str]:
     lines = []
     if data["model"]["rows"] > 1:
         lines.append("of row 0:")
@@ -155,7 +152,7 @@ def _loss(data: dict[str, Any]) -> list[str]:
     )
 
 
-def _blame(trace: StepTrace, data: dict[str, Any]) -> list[str]:
+def _blame(trace: Any, data: dict[str, Any]) -> list[str]:
     top = data["blame"]["top"]
     lines = ["weights with the largest gradients; + means that the loss grows with the weight"]
     for entry in top[:WEIGHTS]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +12,6 @@ from nnlite.plot.style import GREEN, ORANGE, SKY, VERMILION, new_axes, open_fram
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from nnlite.sweeps import SweepResult
 
 __all__ = ["sweep"]
 
@@ -32,7 +31,7 @@ LETTERS = 9.0
 NARROW = 2.5
 
 
-def sweep(result: SweepResult, *, ax: Axes | None = None) -> Axes:
+def sweep(result: Any, *, ax: Axes | None = None) -> Axes:
     """Draw the loss at the end over the rate, on a ground that shows what each rate does.
 
     Parameters
@@ -76,7 +75,7 @@ def sweep(result: SweepResult, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _draw_losses(result: SweepResult, ax: Axes) -> None:
+def _draw_losses(result: Any, ax: Axes) -> None:
     """Draw the loss at the end over the rate."""
     rates = np.array(result.rates)
     edges = np.sqrt(rates[:-1] * rates[1:])
@@ -124,7 +123,7 @@ def _draw_losses(result: SweepResult, ax: Axes) -> None:
         ax.legend(loc="lower left", fontsize="small", framealpha=0.9)
 
 
-def _limits(result: SweepResult) -> tuple[float, float]:
+def _limits(result: Any) -> tuple[float, float]:
     """Choose the smallest and the largest loss that are drawn where they are."""
     losses = np.array([row["seed_losses"] for row in result.rows], dtype=np.float64)  # None becomes NaN
     diverging = not np.isfinite(losses).all()
@@ -149,7 +148,7 @@ def _scale(ax: Axes, low: float, high: float) -> None:
         ax.set_ylim(low - 0.05 * (high - low), high + 0.15 * (high - low))
 
 
-def _draw_curve(result: SweepResult, label: str, ax: Axes, *, first: bool) -> None:
+def _draw_curve(result: Any, label: str, ax: Axes, *, first: bool) -> None:
     """Draw the losses of the rate in the middle of a label, or of the best rate."""
     rates = [index for index, name in enumerate(result.labels) if name == label]
     index = result.best_index if result.best_index in rates else rates[len(rates) // 2]

@@ -8,12 +8,9 @@ import json
 import re
 import zlib
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import Any
 
 from nnlite.inspect.page.payload import payload, to_json
-
-if TYPE_CHECKING:
-    from nnlite.inspect.trace import StepTrace
 
 __all__ = ["fragment", "render"]
 
@@ -23,7 +20,7 @@ SCRIPTS = ("base.js", "net.js", "sums.js", "charts.js", "beats.js", "player.js")
 HEIGHT = 720
 
 
-def render(trace: StepTrace, *, title: str | None = None) -> str:
+def render(trace: Any, *, title: str | None = None) -> str:
     """Write a training step as one HTML document that needs nothing else.
 
     Style, script, words and numbers stand in the document itself: it can be opened from disk, sent by
@@ -68,7 +65,7 @@ def render(trace: StepTrace, *, title: str | None = None) -> str:
     )
 
 
-def fragment(trace: StepTrace) -> str:
+def fragment(trace: Any) -> str:
     """Write a training step as a piece of HTML for notebooks and other pages.
 
     Parameters
