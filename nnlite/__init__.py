@@ -203,6 +203,8 @@ def __getattr__(name: str) -> Any:
     """Import what few need when it is first asked for."""
     if name in _ON_DEMAND:
         return import_module(f"nnlite.{name}")
+    if f"nnlite.{name}" in _moved.MOVED:
+        return import_module(f"nnlite.{name}")
     if name in {"SweepResult", "sweep"}:
         return getattr(import_module("nnlite.sweeps"), name)
     raise import_module("nnlite.errors.habits").no_such_name("nnlite", name)
