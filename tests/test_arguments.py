@@ -69,7 +69,10 @@ WRONG = {
     "verbose": (lambda: fit(verbose=1), r"fit\(verbose=\).*ProgressBar\(\)"),
     "validation_split": (lambda: fit(validation_split=0.2), "Write validation=0.2"),
     "random_state": (lambda: fit(random_state=0), "Write rng=0"),
-    "no loss": (lambda: model().fit(X, Y), r"arguments loss and optimizer.*Sequential.fit\(X, loss=..., opt"),
+    "no loss": (
+        lambda: model().fit(X, Y),
+        r"arguments loss and optimizer.*Sequential.fit\(X, y, loss=..., opt",
+    ),
     "loss by place": (
         lambda: model().fit(X, Y, nn.MeanSquaredError()),
         "at most 2 arguments.*Name the rest: loss=",

@@ -457,3 +457,10 @@ class TestNumbersThatAreNone:
         assert history.best_replica("r2", higher_is_better=higher_is_better) == (3 if higher_is_better else 1)
         history.rows[0]["r2"] = [np.nan] * 4
         assert history.best_replica("r2", higher_is_better=higher_is_better) == 0
+
+
+def test_the_column_of_keras_is_told_by_its_name_here():
+    X = np.zeros((8, 1))
+    options = {"loss": nn.MeanSquaredError(), "optimizer": nn.SGD(), "validation": 0.5}
+    with pytest.raises(ArgumentError, match="Write monitor='validation_loss', or"):
+        nn.Sequential([nn.Dense(1, 1)]).fit(X, X, callbacks=[nn.EarlyStopping(monitor="val_loss")], **options)

@@ -1268,3 +1268,20 @@ def test_a_small_file_takes_little_memory(kind, tmp_path):
     answer, peak = peak_mebibytes(path)
     assert answer == ("loaded" if kind == "long chain" else "refused")
     assert peak < 50
+
+
+def test_numbers_for_a_name_are_refused_with_what_makes_one_of_them(tmp_path):
+    class Double(Layer):
+        def forward(self, x, ctx=None):
+            return 2 * x
+
+        def backward(self, dy, ctx):
+            return 2 * dy
+
+    def write(layer, x, graph):
+        return graph.node("Mul", x, np.float32(2))
+
+    with pytest.raises(
+        ArgumentTypeError, match=r"expected names, got float32\. Write graph\.constant\(value\)"
+    ):
+        export(Sequential([Double()]), tmp_path / "net.onnx", custom={Double: write})

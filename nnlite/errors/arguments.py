@@ -16,6 +16,9 @@ from nnlite.errors import ArgumentTypeError
 
 __all__ = ["Declared", "Explained", "check_method", "explained", "is_ours"]
 
+#: Characters of a value that is shown in a message.
+LONGEST = 40
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 #: What an argument is called elsewhere, and here. The first one that the function has is named.
@@ -33,7 +36,6 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "eps": ("epsilon",),
     "alpha": ("weight_decay", "negative_slope"),
     "l2": ("weight_decay",),
-    "decay": ("weight_decay",),
     "clipnorm": ("clip_norm",),
     "global_clipnorm": ("clip_norm",),
     "max_norm": ("clip_norm",),
@@ -84,6 +86,7 @@ _INSTEAD: dict[str, str] = {
     "activity_regularizer": "Weight decay is the optimizer's: write AdamW(weight_decay=0.01).",
     "betas": "Write them one by one: beta1=0.9, beta2=0.999, for instance.",
     "input_shape": "Write how many numbers a row has as the first argument: Dense(4, 8).",
+    "decay": "Write weight_decay= for a pull to zero; a rate that falls is a schedule, CosineDecay(0.1).",
     "initial_epoch": "Write resume= and the path of a Checkpoint to go on from it.",
     "scheduler": "Give the optimizer a schedule in the place of a rate: Adam(nnlite.CosineDecay(0.01)).",
     "lr_scheduler": "Give the optimizer a schedule in the place of a rate: Adam(nnlite.CosineDecay(0.01)).",
@@ -334,7 +337,8 @@ def _explanation(
                 _instead(key, value, list(parameters)),
             )
     needed = [key for key, one in parameters.items() if one.default is one.empty]
-    usage = f"{name}({', '.join(key if key in by_place else f'{key}=...' for key in needed)})"
+    shown = [key for key in parameters if key in needed or key in by_place[: len(args)]]
+    usage = f"{name}({', '.join(key if key in by_place else f'{key}=...' for key in shown)})"
     if len(args) > len(by_place):
         if name == "Sequential":
             fix = "Write the layers as a list: Sequential([...])."
@@ -368,7 +372,9 @@ def _instead(key: str, value: Any, known: list[str]) -> str:
 
     for alias in (*_ALIASES.get(key, ()), key.lower(), key.upper()):
         if alias in known:
-            return f"Write {alias}={_short(value)}."
+            text = repr(value)
+            shown = text if len(text) <= LONGEST and "\n" not in text else "..."
+            return f"Write {alias}={shown}."
     if key in _INSTEAD:
         return _INSTEAD[key]
     close = difflib.get_close_matches(key, known, n=1)
@@ -378,7 +384,7 @@ def _instead(key: str, value: Any, known: list[str]) -> str:
 def _short(value: Any) -> str:
     """Show a value in a message; arrays and other long things by their kind."""
     text = repr(value)
-    return text if len(text) <= 40 and "\n" not in text else type(value).__name__
+    return text if len(text) <= LONGEST and "\n" not in text else type(value).__name__
 
 
 def _described(owner: Any, key: str) -> str:

@@ -79,6 +79,7 @@ _METHODS: dict[str, str] = {
     "Write evaluate(X, y, metrics=[...]).": "score",
     "Gradients are written over, and need no zeroing.": "zerograd",
     "Everything is computed by NumPy, on the CPU.": "to cuda cpu",
+    "Write optimizer.step(model.params).": "trainableslices",
     "Write model.save(path), and nnlite.load(path).": "load loadweights saveweights loadstatedict",
     "fit returns it: history = model.fit(...).": "history",
     "Layers go by number: model[0] is the first.": "getlayer children modules",

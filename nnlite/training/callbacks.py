@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -414,7 +415,10 @@ class _Monitor(Callback):
         name = type(self).__name__
         if self.monitor not in state.columns:
             hint = "Give fit a metric of that name"
-            if self.monitor.startswith("validation_") and "validation_loss" not in state.columns:
+            here = re.sub("^val_", "validation_", self.monitor)  # as Keras has it
+            if here in state.columns:
+                hint = f"Write monitor={here!r}"
+            elif here.startswith("validation_") and "validation_loss" not in state.columns:
                 hint = "Give fit validation data"
             raise ArgumentError(
                 f"{name}(monitor=)",

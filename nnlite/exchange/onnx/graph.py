@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nnlite.errors import ArgumentTypeError
 from nnlite.exchange.onnx.package import import_onnx
 
 __all__ = ["Graph"]
@@ -67,7 +68,16 @@ class Graph:
         -------
         str
             The name of its output.
+
+        Raises
+        ------
+        ArgumentTypeError
+            If an input is no name.
         """
+        for given in inputs:
+            if not isinstance(given, str):
+                fix = "Write graph.constant(value) for numbers."
+                raise ArgumentTypeError("graph.node(inputs)", "names", type(given).__name__, fix)
         name = self.name(op)
         self.nodes.append(
             self._onnx.helper.make_node(op, inputs, [name], name=name, domain=domain, **attributes)
