@@ -16,6 +16,8 @@ import nnlite as nn
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.inspect.checkup import Diagnosis, Doctor, DoctorWarning, doctor
 from nnlite.inspect.checkup.codes import CODES, SEVERITIES, page_of, rank
+from nnlite.inspect.checkup.examination import admit
+from nnlite.inspect.checkup.patient import measured_loss
 from nnlite.sweeps.evidence import least
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -321,7 +323,108 @@ def test_imbalance_and_missing_classes_are_notes():
     diagnosis = doctor(model, X[:103], y[:103], nn.SoftmaxCrossEntropy(), nn.Adam(0.01))
     assert diagnosis.healthy
     assert found("NN109", diagnosis).evidence["sizes"] == [50, 50, 3, 0]
+    assert 'class_weight="balanced"' in found("NN109", diagnosis).fix
     assert found("NN111", diagnosis).evidence["missing"] == [3]
+    weighed = doctor(
+        model, X[:103], y[:103], nn.SoftmaxCrossEntropy(), nn.Adam(0.01), class_weight="balanced"
+    )
+    assert found("NN109", weighed).fix == "Judge by the confusion matrix."
+
+
+def rare():
+    """Return rows of which one in ten is positive, and a net for them."""
+    rng = np.random.default_rng(0)
+    y = np.zeros((1200, 1))
+    y[rng.permutation(1200)[:117]] = 1
+    X = rng.normal(size=(1200, 6))
+    X[:, :2] += 0.8 * y  # as much as a ROC-AUC of 0.8
+    return X, y, small_net(6, 1)
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", {1: 9.0}])
+def test_what_was_learned_with_class_weights_is_measured_with_them(class_weight):
+    X, y, model = rare()
+    validation = X[:300], y[:300]
+    X, y = X[300:], y[300:]
+    loss, adam = nn.BinaryCrossEntropy(), nn.Adam(0.003)
+    watch = Doctor(X, y, validation=validation)
+    history = model.fit(
+        X,
+        y,
+        loss=loss,
+        optimizer=adam,
+        epochs=20,
+        validation=validation,
+        class_weight=class_weight,
+        callbacks=[watch],
+    )
+    given = {"validation": validation, "history": history}
+    told = doctor(model, X, y, loss, adam, class_weight=class_weight, **given)
+    for diagnosis in (watch.diagnosis, told):
+        assert diagnosis.healthy, diagnosis
+    alone = found("NN402", doctor(model, X, y, loss, adam, **given))
+    assert "class_weight=" in alone.fix
+    # What was given to the callback goes before what fit has.
+    other = Doctor(X, y, class_weight={}, warn=False)
+    model.fit(X, y, loss=loss, optimizer=adam, epochs=1, class_weight=class_weight, callbacks=[other])
+    assert "NN402" in other.diagnosis.codes
+
+
+def test_class_weights_are_those_of_fit():
+    X, y, model = rare()
+    loss, adam, weight = nn.BinaryCrossEntropy(), nn.Adam(0.003), np.random.default_rng(1).random(1200)
+    train, rest = (X[:1000], y[:1000], weight[:1000]), (X[1000:], y[1000:], weight[1000:])
+    history = model.fit(
+        *train[:2],
+        loss=loss,
+        optimizer=nn.SGD(1e-30),
+        epochs=1,
+        weight=train[2],
+        validation=rest,
+        class_weight="balanced",
+    )
+    patient, refused = admit(
+        model,
+        *train[:2],
+        loss,
+        adam,
+        weight=train[2],
+        class_weight="balanced",
+        validation=rest,
+        history=None,
+        batch_size=None,
+        trained=None,
+    )
+    assert not refused
+    assert patient.start == pytest.approx(history[-1]["loss"], rel=1e-5)
+    held_out = measured_loss(model, patient.held_out, loss)
+    assert held_out == pytest.approx(history[-1]["validation_loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "loss"),
+    [
+        ("even", nn.BinaryCrossEntropy()),
+        ({2: 1.0}, nn.BinaryCrossEntropy()),
+        ({0: -1.0}, nn.BinaryCrossEntropy()),
+        ({0: 0.0, 1: 0.0}, nn.BinaryCrossEntropy()),
+        ("balanced", nn.MeanSquaredError()),
+    ],
+)
+def test_class_weights_that_fit_refuses_are_a_finding(class_weight, loss):
+    X, y, model = rare()
+    one = found("NN104", doctor(model, X, y, loss, nn.Adam(0.01), class_weight=class_weight))
+    with pytest.raises((ArgumentError, ArgumentTypeError)) as caught:
+        model.fit(X, y, loss=loss, optimizer=nn.Adam(0.01), epochs=1, class_weight=class_weight)
+    assert caught.value.got in one.message
+    batches = nn.batches(X, y)
+    one = found(
+        "NN104",
+        doctor(model, batches, None, nn.BinaryCrossEntropy(), nn.Adam(0.01), class_weight="balanced"),
+    )
+    assert "batches" in one.message
+    told = doctor(model, batches, None, nn.BinaryCrossEntropy(), nn.Adam(0.01), class_weight={1: 9.0})
+    assert told.healthy
 
 
 def test_leaks_are_counted_and_repeats_in_the_data_excused():

@@ -80,6 +80,8 @@ class TrainingState:
         Indices of the replicas whose training is over; None until there are any.
     rank, ranks : int
         Number of this process, from 0, and of how many that train together; 0 and 1 alone.
+    class_weight : "balanced", dict or None
+        As `fit` got it.
 
     Examples
     --------
@@ -121,6 +123,7 @@ class TrainingState:
         self.ended: AnyArray | None = None
         self.rng = rng
         self.rank, self.ranks = 0, 1
+        self.class_weight: Any = None
         self._decide: Callable[[bool], bool] = bool
         # Who says it in his own words sets these to False; filters of warnings are those of all threads.
         self._warns_of_ctrl_c = self._warns_of_replicas = True

@@ -10,6 +10,7 @@ import numpy as np
 
 from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
+from nnlite.data.checks import check_weight
 from nnlite.data.splits import classes_of
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_number
@@ -54,6 +55,8 @@ class ClassWeights:
         Says how targets name classes: by ids from 0, or as -1 and +1 (`Hinge`).
     outputs : int
         Of the model; one output tells two classes apart.
+    counted : bool
+        Whether all rows are at hand; of batches from an iterator nobody can balance the classes.
 
     Attributes
     ----------
@@ -65,7 +68,7 @@ class ClassWeights:
     Raises
     ------
     ArgumentError, ArgumentTypeError
-        If `given` is something else, or names a class that there is not.
+        If `given` is something else, names a class that there is not, or cannot be balanced.
 
     Examples
     --------
@@ -75,12 +78,19 @@ class ClassWeights:
     array([3., 1.])
     """
 
-    def __init__(self, given: Any, loss: Loss, outputs: int) -> None:
+    def __init__(self, given: Any, loss: Loss, outputs: int, *, counted: bool = True) -> None:
         self.loss = loss
         self.classes = [-1, 1] if isinstance(loss, Hinge) else list(range(max(outputs, 2)))
         self.balanced = isinstance(given, str) and given == "balanced"
         self.table: Array = np.ones(len(self.classes))
         if self.balanced:
+            if not counted:
+                raise ArgumentError(
+                    _WHERE,
+                    "a dict of weights, for batches that come one by one",
+                    "'balanced'",
+                    "Count the classes before: nobody knows what the batches to come will hold.",
+                )
             return
         if not isinstance(given, Mapping):
             fix = "Write class_weight={1: 5.0}, for instance."
@@ -148,6 +158,29 @@ class ClassWeights:
                 self.table, np.broadcast_to(places, (len(self.table), places.shape[-1])), -1
             )
         return found if weight is None else found * weight
+
+    def applied(self, y: Any, weight: AnyArray | None, dtype: Any, *, own: bool = False) -> AnyArray:
+        """Multiply as `times`, and check what comes out.
+
+        Parameters
+        ----------
+        y, weight, own : object
+            See `sums`.
+        dtype : dtype
+            That of the model.
+
+        Returns
+        -------
+        ndarray of shape (rows,) or (replicas, rows)
+
+        Raises
+        ------
+        ArgumentError
+            If the targets are no classes, or no row would count.
+        """
+        found = self.times(y, weight, own=own).astype(dtype)
+        check_weight(_WHERE, found, rows=found.shape, part=self.balanced)
+        return found
 
     def without(self, y: AnyArray, weight: AnyArray, *, own: bool = False) -> AnyArray | None:
         """Take the weights of the classes out of those of rows: metrics count rows as they are.

@@ -118,6 +118,7 @@ def fit(
                 rng=generator,
             )
             state.rank, state.ranks = ranks.rank, ranks.size
+            state.class_weight = class_weight
             for callback in hooks:
                 callback.check(state)
             make = ranks.loop(optimizer)
@@ -157,14 +158,7 @@ def _class_weights(
     outputs = 1 if model.output_shape is None else model.output_shape[-1]
     if isinstance(data, Arrays) and model.output_shape is None:
         outputs = model.boundary.pred_shape(data.x)[-1]
-    classes = ClassWeights(given, loss, outputs)
-    if classes.balanced and not isinstance(data, Arrays):
-        raise ArgumentError(
-            "fit(class_weight=)",
-            "a dict of weights, for batches that come one by one",
-            "'balanced'",
-            "Count the classes before: nobody knows what the batches to come will hold.",
-        )
+    classes = ClassWeights(given, loss, outputs, counted=isinstance(data, Arrays))
     for source in (data, validation):
         if isinstance(source, Arrays):
             classes.times(source.y, None, own=source.own[1])

@@ -24,7 +24,7 @@ from nnlite.data.batching import (
     is_reiterable,
     split_batch,
 )
-from nnlite.data.checks import check_weight, is_own
+from nnlite.data.checks import is_own
 from nnlite.data.conversion import is_dask, is_frame, is_sparse
 from nnlite.data.lazy import DaskRows, FileRows, SparseRows, is_in_file, join
 from nnlite.data.row_weights import MeanWeight, RowWeights, RunningMean, counting_rows
@@ -201,8 +201,7 @@ class Arrays:
         ArgumentError
             If the targets are no classes.
         """
-        weight = classes.times(self.y, self.weight, own=self.own[1]).astype(dtype)
-        check_weight("fit(class_weight=)", weight, rows=weight.shape, part=classes.balanced)
+        weight = classes.applied(self.y, self.weight, dtype, own=self.own[1])
         self.weight, self.own = weight, (*self.own[:2], weight.ndim > 1)
         self.cut(self.batch_size, self.rng, self.cutter)
 

@@ -71,7 +71,12 @@ def answers(p: Patient) -> Iterator[Finding]:
         "error",
         f"After training the loss is {loss:.3g}; the best answer that is the same for every row has "
         f"{constant:.3g}. Nothing was learned.{same}",
-        "See what else was found; if nothing, look whether the rows of X and y still belong together.",
+        "See what else was found; if nothing, look whether the rows of X and y still belong together."
+        + (
+            " If fit had weight= or class_weight=, give them here too."
+            if p.all.weight is None and p.kind != "numbers"
+            else ""
+        ),
         loss=loss,
         constant=constant,
         spread_of_answers=moves,

@@ -45,7 +45,9 @@ class Doctor(Callback):
     y : array-like
         Their targets.
     weight : array-like of shape (rows,), optional
-        How much each row counts.
+        How much each row counts, as for `fit`.
+    class_weight : "balanced" or dict, optional
+        How much the rows of each class count; by default as in the `fit` that it is called by.
     validation : tuple, optional
         ``(X, y)`` or ``(X, y, weight)``.
     every : int
@@ -97,6 +99,7 @@ class Doctor(Callback):
         y: Any,
         *,
         weight: Any = None,
+        class_weight: Any = None,
         validation: Any = None,
         every: int = 10,
         warn: bool = True,
@@ -104,6 +107,7 @@ class Doctor(Callback):
         self.X = X
         self.y = y
         self.weight = weight
+        self.class_weight = class_weight
         self.validation = validation
         check_pair("Doctor(validation=)", validation)
         self.every = check_integer("Doctor(every=)", every, low=1)
@@ -195,6 +199,7 @@ class Doctor(Callback):
             state.loss,
             state.optimizer,
             weight=self.weight,
+            class_weight=state.class_weight if self.class_weight is None else self.class_weight,
             validation=self.validation,
             history=None,
             batch_size=None,

@@ -257,8 +257,12 @@ def classes(p: Patient) -> Iterator[Finding]:
             f"Class {rare} has {int(there.min()):,} rows, class {int(sizes.argmax())} has "
             f"{int(there.max()):,}; always saying the latter would be right for "
             f"{there.max() / len(ids):.1%} of all.",
-            "Judge by the confusion matrix, and give rare classes more weight: fit(..., weight=(1 / "
-            "np.bincount(y))[y]).",
+            "Judge by the confusion matrix"
+            + (
+                ', and give rare classes more weight: fit(..., class_weight="balanced").'
+                if p.all.weight is None
+                else "."
+            ),
             sizes=sizes.tolist(),
             rarest=rare,
         )

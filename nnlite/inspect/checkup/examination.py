@@ -23,6 +23,7 @@ from nnlite.inspect.checkup.given import Data, take
 from nnlite.inspect.checkup.patient import SAMPLE, Patient, Skip
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
+from nnlite.training.class_weights import ClassWeights, balanced
 from nnlite.training.fit import _check_optimizer
 from nnlite.training.history import History
 from nnlite.training.sources import Stream
@@ -108,6 +109,7 @@ def doctor(
     optimizer: Optimizer | FullBatchOptimizer,
     *,
     weight: Any = None,
+    class_weight: Any = None,
     validation: Any = None,
     history: History | None = None,
     batch_size: int | None = None,
@@ -132,7 +134,9 @@ def doctor(
     optimizer : Optimizer or FullBatchOptimizer
         How it steps.
     weight : array-like of shape (rows,), optional
-        How much each row counts.
+        How much each row counts, as for `fit`.
+    class_weight : "balanced" or dict, optional
+        How much the rows of each class count, as for `fit`.
     validation : tuple, optional
         ``(X, y)`` or ``(X, y, weight)``, as for `fit`, or a re-iterable of batches. Of a part of the
         training rows, such as 0.2, the history says what there is to say.
@@ -184,6 +188,7 @@ def doctor(
         loss,
         optimizer,
         weight=weight,
+        class_weight=class_weight,
         validation=validation,
         history=history,
         batch_size=batch_size,
@@ -200,6 +205,7 @@ def admit(
     optimizer: Any,
     *,
     weight: Any,
+    class_weight: Any,
     validation: Any,
     history: Any,
     batch_size: int | None,
@@ -209,7 +215,7 @@ def admit(
 
     Parameters
     ----------
-    model, X, y, loss, optimizer, weight, validation, history, batch_size, trained
+    model, X, y, loss, optimizer, weight, class_weight, validation, history, batch_size, trained
         As in `doctor`.
 
     Returns
@@ -242,17 +248,24 @@ def admit(
         names = column_names(X)
         if names is not None and patient.model.input_shape == (len(names),) and len(set(names)) == len(names):
             patient.model.feature_names = names
+    batches = y is None and _is_batches(X)
     try:
-        if y is None and _is_batches(X):
+        if batches:
             X, y, weight = _gathered(patient.model, X, loss, "doctor(X)")
         x, kept = _input(patient.model, X, "X")
     except (ArgumentError, ArgumentTypeError) as error:
         return patient, [start.refused(error, "NN103")]
     findings += _refusals(patient, model, optimizer)
     refused = bool(findings)
-    target = shares = None
+    target = shares = classes = None
     try:
         target, shares = _targets(patient, y, weight, x, kept)
+        if class_weight is not None and not refused:
+            outputs = patient.model.boundary.pred_shape(x)[-1]
+            classes = ClassWeights(class_weight, loss, outputs, counted=not batches)
+            if classes.balanced:
+                classes.table = balanced(classes.sums(target, shares))
+            shares = classes.applied(target, shares, patient.model.params.dtype)
     except (ArgumentError, ArgumentTypeError) as error:
         findings.append(start.refused(error, "NN104"))
     rows = _counting(Data(x, None if refused else target, shares))
@@ -268,6 +281,8 @@ def admit(
             other, kept = _input(patient.model, held_out[0], "validation X")
             patient.held_out = Data(other, None, None)
             target, shares = _targets(patient, held_out[1], held_out[2], other, kept)
+            if classes is not None:
+                shares = classes.applied(target, shares, patient.model.params.dtype)
             patient.held_out = _counting(Data(other, None if refused else target, shares))
         except (ArgumentError, ArgumentTypeError) as error:
             findings.append(start.refused(error.within("validation"), "NN104"))
