@@ -257,6 +257,76 @@ def test_the_rate_of_a_schedule_is_the_one_that_counts():
     assert doctor(model, X, y, nn.SoftmaxCrossEntropy(), nn.Adam(rising)).healthy
 
 
+WAITING = [
+    nn.CosineDecay(0.01),
+    nn.schedules.OneCycle(0.01),
+    nn.schedules.StepDecay(0.01, every=30, unit="epochs"),
+    nn.schedules.PolynomialDecay(0.01),
+    nn.schedules.CosineRestarts(0.01, epochs=2),
+    nn.WarmUp(nn.CosineDecay(0.01), epochs=2, start=0.1),
+]
+
+
+@pytest.mark.parametrize("schedule", WAITING, ids=repr)
+def test_schedules_that_fit_tells_their_length_are_examined_before_and_after(schedule):
+    X, y = clinic.digits(0, 500)
+    model = nn.Sequential([nn.Dense(64, 32), nn.ReLU(), nn.Dense(32, 10)], rng=0)
+    loss, adam = nn.SoftmaxCrossEntropy(), nn.Adam(schedule)
+    kept = state_of(model, adam)
+    before = doctor(model, X, y, loss, adam)
+    assert before.healthy, before
+    assert "learning rate" in before.checked
+    assert state_of(model, adam) == kept
+    with pytest.raises(ArgumentError, match="steps to count in"):
+        _ = adam.rate  # still waits
+    history = model.fit(X, y, loss=loss, optimizer=adam, epochs=20)
+    after = doctor(model, X, y, loss, adam, history=history)
+    assert after.healthy, after
+    if adam.over == adam.steps:
+        assert after.skipped["learning rate"] == (
+            f"{schedule} is over after {adam.steps} steps; give a new optimizer"
+        )
+
+
+@pytest.mark.parametrize(
+    ("schedule", "code", "fix"),
+    [
+        (nn.CosineDecay(300.0), "NN301", r"Try 0\.\d+ times its rates;"),
+        (nn.schedules.OneCycle(1e-7), "NN302", r"Try 10+ times its rates;"),
+    ],
+    ids=repr,
+)
+def test_rates_of_schedules_that_wait_for_fit_are_judged(schedule, code, fix):
+    X, y = clinic.digits(0, 500)
+    model = nn.Sequential([nn.Dense(64, 32), nn.ReLU(), nn.Dense(32, 10)], rng=0)
+    loss, adam = nn.SoftmaxCrossEntropy(), nn.Adam(schedule)
+    one = found(code, doctor(model, X, y, loss, adam))
+    assert f"by {schedule}" in one.message
+    assert re.match(fix, one.fix)
+    # And behind a training in which nothing was learned, from new weights, though its schedule is over.
+    history = model.fit(X, y, loss=loss, optimizer=adam, epochs=5)
+    after = found(code, doctor(model, X, y, loss, adam, history=history))
+    assert after.message.startswith("From new weights, ")
+
+
+def test_a_schedule_that_still_rises_is_not_too_slow():
+    X, y = clinic.digits(0, 500)
+    model = nn.Sequential([nn.Dense(64, 32), nn.ReLU(), nn.Dense(32, 10)], rng=0)
+    rising = nn.Adam(nn.schedules.OneCycle(0.01, steps=10_000))
+    assert doctor(model, X, y, nn.SoftmaxCrossEntropy(), rising).healthy
+
+
+def test_bouncing_under_a_schedule_is_not_answered_by_a_schedule():
+    X, y = nn.datasets.blobs(300, classes=5, noise=0.3, rng=0)
+    fixes = []
+    for rate in (1.0, nn.schedules.StepDecay(1.0, every=200, unit="epochs")):
+        model = nn.Sequential([nn.Dense(2, 32), nn.Tanh(), nn.Dense(32, 5)], rng=0)
+        loss, sgd = nn.SoftmaxCrossEntropy(), nn.SGD(rate, momentum=0.9)
+        history = model.fit(X, y, loss=loss, optimizer=sgd, epochs=40)
+        fixes.append(found("NN405", doctor(model, X, y, loss, sgd, history=history)).fix)
+    assert ["CosineDecay" in fix for fix in fixes] == [True, False]
+
+
 def test_a_wrong_loss_is_told_from_a_wrong_layer():
     class Half(nn.PointwiseLoss):
         def pointwise(self, pred, target):

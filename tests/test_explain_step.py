@@ -611,6 +611,40 @@ def test_a_rate_of_zero_has_a_direction():
     assert data["fog"]["why"] == "The rate of this step is 0, so nothing moves."
 
 
+@pytest.mark.parametrize(
+    ("schedule", "first"),
+    [
+        (nn.CosineDecay(0.1), 0.1),
+        (nn.schedules.OneCycle(0.1), 0.004),
+        (nn.schedules.StepDecay(0.1, every=1, unit="epochs"), 0.1),
+    ],
+    ids=repr,
+)
+def test_a_schedule_that_waits_for_fit_has_its_first_rate(schedule, first, rng):
+    model, x, y = small(rng)
+    loss, optimizer = nn.SoftmaxCrossEntropy(), nn.SGD(schedule)
+    trace = explain_step(model, x, y, loss, optimizer)
+    assert trace.to_dict()["fog"]["rate"] == pytest.approx(first)
+    assert "is over" not in str(trace)
+    with pytest.raises(nn.errors.ArgumentError, match="steps to count in"):
+        _ = optimizer.rate  # still waits
+    trace = explain_step(trace.trained, x, y, loss, trace.optimizer)  # and goes on from there
+    assert 0 < trace.to_dict()["fog"]["rate"] != pytest.approx(first)
+
+
+def test_a_schedule_that_is_over_is_told_of(rng):
+    model, x, y = small(rng)
+    loss, optimizer = nn.SoftmaxCrossEntropy(), nn.SGD(nn.CosineDecay(0.1))
+    model.fit(x, y, loss=loss, optimizer=optimizer, epochs=3)
+    assert explain_step(model, x, y, loss, optimizer).to_dict()["fog"]["why"] == (
+        "The rate of this step is 0, so nothing moves. CosineDecay(0.1) is over after 3 steps; give a new "
+        "optimizer."
+    )
+    optimizer = nn.SGD(nn.schedules.OneCycle(0.1, steps=3))  # which ends above 0
+    model.fit(x, y, loss=loss, optimizer=optimizer, epochs=3)
+    assert "is over after 3 steps" in str(explain_step(model, x, y, loss, optimizer))
+
+
 # The proof.
 
 

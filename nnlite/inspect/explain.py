@@ -25,6 +25,7 @@ from nnlite.exchange.table import described
 from nnlite.inspect.clueless import clueless
 from nnlite.inspect.fog import look_ahead
 from nnlite.inspect.formulas import fill_in, formula, meaning, probabilities, row_losses
+from nnlite.inspect.length import end_of_schedule, give_length
 from nnlite.inspect.proof import nudge
 from nnlite.inspect.recording import Step, make_step
 from nnlite.inspect.trace import StepTrace
@@ -47,6 +48,8 @@ TOP = 20
 MOST_ROWS = 2000
 #: Bars in a histogram.
 BARS = 24
+#: Steps of the training that a schedule without a length gets; it begins as in a longer one.
+NOMINAL = 100
 #: Numbers that differ by less than this part of their size differ by rounding.
 ROUNDING = 1e-12
 
@@ -71,7 +74,8 @@ def explain_step(
     loss : Loss
         What to lower.
     optimizer : Optimizer
-        How to step. One that has made steps before goes on from there.
+        How to step. One that has made steps before goes on from there; a schedule that has no length
+        yet gets that of 100 such epochs.
     weight : array-like of shape (rows,), optional
         How much each row counts.
 
@@ -137,6 +141,7 @@ def explain_step(
             "Keep what cannot be copied, such as open files, out of their attributes.",
         ) from error
     rows, target, shares = data
+    give_length(walker, NOMINAL, 1)
     # A loss that is not finite is answered by an error that says more than NumPy's warnings.
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         own._adapt(lambda: iter([counting_rows(rows, shares, 0)]))
@@ -208,7 +213,8 @@ def _trace(
     ranked = np.argsort(-np.nan_to_num(np.abs(step.grads), nan=np.inf), kind="stable")[:TOP]
     places = _places(step.model.params)
     fog = look_ahead(twin, optimizer, step.rate, step.grads.astype(np.float64), gradient)
-    fog["why"] = describe_fog(fog)
+    over = end_of_schedule(optimizer)
+    fog["why"] = describe_fog(fog) + (f" {over}." if over else "")
     width = math.prod(x.shape[1:])
     names = before.feature_names or names
     rate = optimizer.learning_rate

@@ -95,12 +95,14 @@ def course(p: Patient) -> Iterator[Finding]:
     if len(moves) >= ENOUGH_MOVES:
         rises, climb = float((moves > RISE).mean()), float(np.where(moves > 0, moves, 0).sum() / len(moves))
         if rises > OFTEN and climb > BOUNCE:
+            scheduled = callable(getattr(p.optimizer, "learning_rate", None))
             yield finding(
                 "NN405",
                 "warning",
                 f"The loss rose in {rises:.0%} of {len(moves)} epochs, by {climb:.1%} of the whole way down "
                 "in each on average: the steps jump from one slope to the other.",
-                "Train with a third or a tenth of the rate, or let nnlite.schedules.CosineDecay lower it.",
+                "Train with a third or a tenth of the rate"
+                + ("." if scheduled else ", or let nnlite.schedules.CosineDecay lower it."),
                 rises=rises,
                 climb=climb,
                 losses=losses.tolist()[-100:],

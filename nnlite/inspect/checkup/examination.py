@@ -274,6 +274,7 @@ def admit(
     except (ArgumentError, ArgumentTypeError) as error:
         return patient, [start.refused(error, "NN103")]
     patient.data = rows
+    patient.settle_schedule()
     if held_out is not None:
         try:
             if held_out[1] is None:

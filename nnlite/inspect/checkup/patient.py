@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from nnlite.core.types import AnyArray, Array
 from nnlite.data.conversion import is_sparse
 from nnlite.inspect.checkup.baseline import best_constant
 from nnlite.inspect.checkup.given import Data, take
+from nnlite.inspect.length import give_length
 from nnlite.layers import Embedding
 from nnlite.losses import Hinge, Masked
 from nnlite.model import Sequential
@@ -23,11 +25,13 @@ from nnlite.sweeps.evidence import least
 from nnlite.sweeps.labels import NAT
 from nnlite.training.history import History
 
-__all__ = ["NO_WAY", "Passage", "Patient", "Skip", "measured_loss", "reaching"]
+__all__ = ["NO_WAY", "STEPS", "Passage", "Patient", "Skip", "measured_loss", "reaching"]
 
 #: Rows that losses, units and gradients are measured on. Digits, 1,797, are all used; on more, the standard
 #: error of a share, 1/sqrt(4 * 2000), is about 1 %, finer than any threshold.
 SAMPLE = 2000
+#: Steps of a trial.
+STEPS = 100
 #: Less than this is what rounding leaves.
 NO_WAY = 1e-9
 
@@ -131,7 +135,13 @@ class Patient:
         other.model.initialize(rng=0)
         if isinstance(other.optimizer, Optimizer):
             other.optimizer.reset()
+        other.settle_schedule()
         return other
+
+    def settle_schedule(self) -> None:
+        """Let a schedule that waits for `fit` to tell its length be tried out whole."""
+        if isinstance(self.optimizer, Optimizer):
+            give_length(self.optimizer, STEPS, math.ceil(self.all.x.shape[0] / self.batch_size))
 
     @property
     def kind(self) -> str:

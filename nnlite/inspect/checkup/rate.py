@@ -14,7 +14,8 @@ from nnlite.core.types import Array
 from nnlite.errors import ArgumentError
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.given import Data, take
-from nnlite.inspect.checkup.patient import Patient, Skip, measured_loss
+from nnlite.inspect.checkup.patient import STEPS, Patient, Skip, measured_loss
+from nnlite.inspect.length import end_of_schedule
 from nnlite.losses import Hinge, Quantile
 
 __all__ = ["judge_updates", "learning_rate", "ratios_of", "updates"]
@@ -22,9 +23,7 @@ __all__ = ["judge_updates", "learning_rate", "ratios_of", "updates"]
 # What a rate does was compared with what came of it: 160 random nets on seven data sets, trained 40 epochs at
 # rates from 1e-5 to 10 with SGD, momentum, Adam, AdamW and RMSProp.
 
-#: Steps of one trial, how often the loss is looked at, and how many of the last looks count: one bad batch
-#: does not.
-STEPS = 100
+#: How often the loss is looked at in a trial, and how many of the last looks count: one bad batch does not.
 LOOKS = 10
 LATE = 3
 #: Rows that the loss is looked at, and the curvature measured, on.
@@ -129,12 +128,15 @@ def learning_rate(p: Patient) -> Iterator[Finding]:
         raise Skip(f"{type(p.optimizer).__name__} has no rate")
     if not np.isfinite(p.start):
         raise Skip("the loss is not finite")
-    rate = float(p.optimizer.rate)
-    if rate == 0:
-        raise Skip("the rate of the next step is 0")
     fresh = p.trained and p.constant - p.start < LEARNED * p.way
     if fresh:
         p = p.renewed()
+    optimizer: Any = p.optimizer
+    rate, schedule = float(optimizer.rate), optimizer.learning_rate
+    if over := end_of_schedule(optimizer):
+        raise Skip(over)
+    if rate == 0:
+        raise Skip("the rate of the next step is 0")
     losses = {factor: trial(p, factor) for factor in (0.01, 0.1, 1.0, TIMES, FAR_ABOVE)}
     start, way = losses[1.0][0], p.way
     low = min(losses)
@@ -163,7 +165,8 @@ def learning_rate(p: Patient) -> Iterator[Finding]:
         **limit,
     }
     begin = "From new weights, " if fresh else ""
-    begin += f"{STEPS} steps at the rate {rate:g} bring the loss from {start:.3g} to "
+    at = f"from the rate {rate:g} on, by {schedule}," if callable(schedule) else f"at the rate {rate:g}"
+    begin += f"{STEPS} steps {at} bring the loss from {start:.3g} to "
     top = limit.get("limit")
     allowed = f" The curvature allows {top:.3g} ({limit['formula']})." if top is not None else ""
     lower = {factor: loss for factor, loss in late.items() if factor < 1 and np.isfinite(loss)}
@@ -176,11 +179,12 @@ def learning_rate(p: Patient) -> Iterator[Finding]:
             "error" if late[1.0] >= min(start, p.constant) else "warning",
             f"{begin}{after}; at {rate * factor:.3g} it comes to {late[factor]:.3g}. The steps "
             f"overshoot.{allowed}",
-            f"Try {rate * factor:.1g}; nnlite.inspect.find_learning_rate measures more.",
+            _other_rate(rate, schedule, factor),
             **evidence,
         )
         return
-    if start - p.least > LEARNED_BY_NOW * way and late[TIMES] < late[1.0] + STILL * way:
+    rises = float(optimizer.rate_at(optimizer.steps + STEPS)) > rate  # and will be larger than in the trial
+    if not rises and start - p.least > LEARNED_BY_NOW * way and late[TIMES] < late[1.0] + STILL * way:
         factor = min((factor for factor in late if factor >= FAR_ABOVE), key=lambda factor: late[factor])
         goal = p.least + FAR_DOWN * (min(start, p.constant) - p.least)
         if late[factor] < goal and start - late[1.0] < CRAWLS * (start - late[factor]):
@@ -189,7 +193,7 @@ def learning_rate(p: Patient) -> Iterator[Finding]:
                 "warning",
                 f"{begin}{late[1.0]:.3g}; at {rate * factor:.3g} it comes to {late[factor]:.3g}. The steps "
                 f"barely move.{allowed}",
-                f"Try {rate * factor:.1g}; nnlite.inspect.find_learning_rate measures more.",
+                _other_rate(rate, schedule, factor),
                 **evidence,
             )
             return
@@ -202,6 +206,12 @@ def learning_rate(p: Patient) -> Iterator[Finding]:
             "Keep an eye on the loss.",
             **evidence,
         )
+
+
+def _other_rate(rate: float, schedule: Any, factor: float) -> str:
+    """Advise to multiply the rate, or all rates of a schedule."""
+    other = f"{factor:g} times its rates" if callable(schedule) else f"{rate * factor:.1g}"
+    return f"Try {other}; nnlite.inspect.find_learning_rate measures more."
 
 
 def _hardly_better(losses: dict[float, list[float]], factor: float, way: float) -> bool:
