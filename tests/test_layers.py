@@ -341,3 +341,21 @@ def test_trainable_freezes_and_unfreezes_all():
     assert layer.trainable
     with pytest.raises(ArgumentTypeError, match=r"Dense\(2, 2\)\.trainable: expected True or False"):
         layer.trainable = "no"
+
+
+@pytest.mark.parametrize("mean", [0.0, 1e3, 33333333.3, 1e8])
+@pytest.mark.parametrize("features", [1, 7, 100, 784])
+def test_rows_of_layer_norm_do_not_depend_on_others_nor_on_their_mean(features, mean, rng):
+    x = (mean + rng.normal(size=(64, features)) * max(1.0, 1e-5 * mean)).astype(np.float32)
+    x[0] = mean  # constant
+    layer = nn.LayerNorm(features)
+    found = layer.forward(x)
+    exact = nn.LayerNorm(features).forward(x.astype(np.float64))
+    np.testing.assert_allclose(found, exact, atol=2e-5)
+    np.testing.assert_allclose(np.concatenate([layer.forward(row[None]) for row in x]), found, atol=2e-5)
+
+
+@pytest.mark.parametrize("epsilon", [0, 1e-40, 2.0, float("nan"), "x"])
+def test_an_epsilon_that_float32_does_not_hold_is_refused(epsilon):
+    with pytest.raises((ArgumentError, ArgumentTypeError), match=r"LayerNorm\(epsilon=\)"):
+        nn.LayerNorm(3, epsilon=epsilon)

@@ -21,6 +21,7 @@ from nnlite import (
     Dropout,
     Flatten,
     Layer,
+    LayerNorm,
     LeakyReLU,
     LogSoftmax,
     Parameter,
@@ -1285,3 +1286,18 @@ def test_numbers_for_a_name_are_refused_with_what_makes_one_of_them(tmp_path):
         ArgumentTypeError, match=r"expected names, got float32\. Write graph\.constant\(value\)"
     ):
         export(Sequential([Double()]), tmp_path / "net.onnx", custom={Double: write})
+
+
+def test_layer_normalization_along_another_axis_is_refused(tmp_path):
+    numbers = {"gain": np.ones(4, np.float32), "bias": np.zeros(4, np.float32)}
+    for axis in (0, -2, 2):
+        for shape in (("n", 4), ("n", "f")):
+            content = graph(
+                [helper.make_node("LayerNormalization", ["x", "gain", "bias"], ["y"], axis=axis)],
+                numbers,
+                shape=shape,
+            )
+            with pytest.raises(ModelFileError):
+                load_bytes(content, tmp_path / "net.onnx")
+    with pytest.raises(ArgumentError, match=r"opset=\): expected at least 17"):
+        export(Sequential([LayerNorm(3)]), tmp_path / "net.onnx", opset=13)

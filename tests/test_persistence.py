@@ -1055,3 +1055,8 @@ def test_what_was_pickled_by_an_earlier_version_is_read_and_goes_on() -> None:
 def test_the_names_in_pickles_of_earlier_versions_are_found(name: str, thing: type) -> None:
     module, _, kind = name.partition(" ")
     assert pickle.loads(f"c{module}\n{kind}\n.".encode()) is thing
+
+
+def test_a_model_that_was_pickled_when_its_layers_were_called_so_is_read() -> None:
+    kept = pickle.loads((DATA / "pickle_0.pkl").read_bytes())
+    np.testing.assert_allclose(kept["model"].predict(kept["X"]), kept["predictions"], rtol=1e-5)

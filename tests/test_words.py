@@ -343,7 +343,7 @@ def test_what_a_loss_says_of_its_target_is_said_of_y():
     [
         ("nnlite", "Conv2D", "no convolutions.*Flatten"),
         ("nnlite", "LSTM", "no layers for sequences"),
-        ("nnlite", "BatchNorm1d", r"LayerNorm\(features\) between layers.*Standardize"),
+        ("nnlite", "BatchNorm1d", r"LayerNorm\(features\), which looks at each row alone.*Standardize"),
         ("nnlite", "Linear", r"It is Dense\(in_features, out_features\)"),
         ("nnlite", "Module", "It is Layer"),
         ("nnlite", "Relu", r"Did you mean nnlite\.ReLU\?"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.datasets import load_digits, load_iris
 
-FOLDER = Path(__file__).resolve().parents[1] / "nnlite" / "data_files"
+FOLDER = Path(__file__).resolve().parents[1] / "nnlite" / "datasets" / "files"
 
 
 def as_bytes(array: np.ndarray, *, per_unit: int = 1) -> np.ndarray:

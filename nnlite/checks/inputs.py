@@ -16,9 +16,9 @@ import numpy as np
 from nnlite.core.layer import Layer
 from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
-from nnlite.core.weights import stand_ins, take_rows
+from nnlite.core.weights import settle_rows, stand_ins, take_rows
 from nnlite.data.batching import is_maker
-from nnlite.data.checks import check_rows, check_weight, is_own, settle_rows
+from nnlite.data.checks import check_rows, check_weight, is_own
 from nnlite.data.conversion import is_dask, is_frame, is_sparse
 from nnlite.data.lazy import (
     Blockwise,

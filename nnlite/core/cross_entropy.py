@@ -11,7 +11,7 @@ from nnlite.core.losses import Loss, PointwiseLoss, as_arrays, is_ids
 from nnlite.core.quiet import quiet
 from nnlite.core.sums import row_max, row_sum
 from nnlite.core.types import AnyArray, Array, Value
-from nnlite.core.weights import average, clear, in_place_of_others, row_shares
+from nnlite.core.weights import average, clear, in_place_of_others, row_shares, settle_rows
 from nnlite.errors import ShapeError
 from nnlite.errors.arrays import check_array
 from nnlite.errors.checks import check_number
@@ -240,7 +240,7 @@ class SoftmaxCrossEntropy(Loss):
 
     def prepare(self, target: Any, pred_shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
         """Check class ids or rows of probabilities."""
-        array = check_array(f"{self} target", target)
+        array = settle_rows(check_array(f"{self} target", target), pred_shape, dtype)
         if pred_shape[-1] < 2:
             what = "one output for each of two or more classes"
             fix = "Give the last layer more outputs, or use BinaryCrossEntropy."

@@ -9,7 +9,7 @@ import numpy as np
 from nnlite.core.config import Configured
 from nnlite.core.quiet import quiet
 from nnlite.core.types import AnyArray, Array, Value
-from nnlite.core.weights import average, clear, in_place_of_others, row_shares
+from nnlite.core.weights import average, clear, in_place_of_others, row_shares, settle_rows
 from nnlite.errors.arrays import check_array, unmasked
 from nnlite.errors.checks import check_finite
 from nnlite.errors.habits import answering
@@ -123,7 +123,7 @@ class Loss(Configured):
         ShapeError, ArgumentError, ArgumentTypeError
             If the targets cannot be used with this loss.
         """
-        array = check_array(f"{self} target", target)
+        array = settle_rows(check_array(f"{self} target", target), pred_shape, dtype)
         if pred_shape[-1] > 1 and is_ids(array, pred_shape):
             return array
         check_same_shape(self, array.shape, pred_shape)

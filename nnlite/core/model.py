@@ -137,6 +137,11 @@ class Sequential(Explained):
             replicas = check_integer("Sequential(replicas=)", replicas, low=1)
         dtype = check_dtype("Sequential(dtype=)", dtype)
         self._layers = tuple(layers)
+        if not self._layers or len(set(map(id, self._layers))) < len(self._layers):
+            got = "one twice" if self._layers else "none"
+            raise ArgumentError(
+                "Sequential(layers)", "one layer or more, all of them others", got, "Make each anew."
+            )
         self.input_shape, self._output_shapes = follow_shapes(self.layers)
         self.output_shape = self._output_shapes[-1]
         self.rng = check_rngs("Sequential(rng=)", rng, replicas=replicas)
@@ -409,6 +414,8 @@ class Sequential(Explained):
         return {**state, "_dtype": self.params.dtype, "_replicas": self.params.replicas}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        if "layers" in state:  # as it was called once
+            state["_layers"] = state.pop("layers")
         dtype, replicas = state.pop("_dtype"), state.pop("_replicas")
         self.__dict__.update(state)
         self._join(self._make_parameters(dtype, replicas))

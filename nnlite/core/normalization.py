@@ -15,6 +15,9 @@ from nnlite.errors.checks import check_integer, check_number
 
 __all__ = ["LayerNorm"]
 
+#: The smallest `epsilon`: with less, float32 could not hold the scale of a constant row.
+SMALLEST = 1e-30
+
 
 class LayerNorm(Layer):
     """Bring the numbers of each row to mean 0 and variance 1, then give each feature a gain and a bias.
@@ -29,7 +32,7 @@ class LayerNorm(Layer):
     features : int
         Numbers in a row.
     epsilon : float
-        What keeps the root of the variance of a constant row from 0.
+        What keeps the root of the variance of a constant row from 0, in [1e-30, 1].
 
     Attributes
     ----------
@@ -39,7 +42,7 @@ class LayerNorm(Layer):
     Raises
     ------
     ArgumentTypeError, ArgumentError
-        If `features` is no positive integer, or `epsilon` no positive number.
+        If `features` is no positive integer, or `epsilon` no number in [1e-30, 1].
 
     Notes
     -----
@@ -64,7 +67,7 @@ class LayerNorm(Layer):
 
     def __init__(self, features: int, *, epsilon: float = 1e-5) -> None:
         self.features = check_integer("LayerNorm(features)", features, low=1)
-        self.epsilon = check_number("LayerNorm(epsilon=)", epsilon, low=0, low_open=True)
+        self.epsilon = check_number("LayerNorm(epsilon=)", epsilon, low=SMALLEST, high=1.0)
         self.declare("gain", (self.features,), initializer=Constant(1.0), decay=False)
         self.declare("bias", (self.features,), decay=False)
 
@@ -83,6 +86,7 @@ class LayerNorm(Layer):
                 "The last axis holds the features, the one before it the batch.",
             )
         z: Array = x - row_sum(np.ascontiguousarray(x)) / self.features
+        z -= row_sum(z) / self.features  # what rounding has left of a mean that is large beside the spread
         scale = 1 / np.sqrt(row_sum(z * z) / self.features + self.epsilon)
         z *= scale
         if ctx is not None:

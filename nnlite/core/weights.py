@@ -10,7 +10,7 @@ from nnlite.core.types import AnyArray, Array, Value
 from nnlite.errors import ShapeError
 from nnlite.errors.arrays import unmasked
 
-__all__ = ["average", "clear", "in_place_of_others", "row_shares", "stand_ins", "take_rows"]
+__all__ = ["average", "clear", "in_place_of_others", "row_shares", "settle_rows", "stand_ins", "take_rows"]
 
 
 def row_shares(loss: object, weight: Array | None, pred: Array, part: float = 1.0) -> float | Array:
@@ -144,3 +144,31 @@ def take_rows(array: Any, rows: AnyArray, axis: int) -> Any:
         return array[rows]
     ahead, behind = axis + 1 - rows.ndim, array.ndim - axis - 1
     return np.take_along_axis(array, rows.reshape(*(1,) * ahead, *rows.shape, *(1,) * behind), axis)
+
+
+def settle_rows(target: AnyArray, pred_shape: tuple[int, ...], dtype: Any) -> AnyArray:
+    """Decide what integers are where as many replicas as rows as outputs leave it open: rows of outputs.
+
+    Parameters
+    ----------
+    target : ndarray
+        All targets, as the user gives them. Of a single batch nobody could tell.
+    pred_shape : tuple of int
+        ``(rows, outputs)`` or ``(replicas, rows, outputs)``.
+    dtype : dtype
+        That of the model.
+
+    Returns
+    -------
+    ndarray
+        Rows of outputs as `dtype`, so that they are no integers any more; others as they are.
+
+    Examples
+    --------
+    >>> settle_rows(np.eye(3, dtype=int), (3, 3, 3), np.float32).dtype
+    dtype('float32')
+    >>> settle_rows(np.arange(3), (3, 3, 3), np.float32)
+    array([0, 1, 2])
+    """
+    open_question = len(pred_shape) > 2 and target.shape == pred_shape[:2] == pred_shape[-2:]
+    return target.astype(dtype) if open_question and target.dtype.kind in "iub" else target

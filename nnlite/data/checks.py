@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -18,7 +16,6 @@ __all__ = [
     "check_rows",
     "check_weight",
     "is_own",
-    "settle_rows",
 ]
 
 
@@ -214,31 +211,3 @@ def is_own(target: AnyArray, pred_shape: tuple[int, ...]) -> bool:
     if len(pred_shape) < 3 or target.shape[:2] != pred_shape[:2]:
         return False
     return target.ndim > 2 or target.dtype.kind in "iub"  # class ids have no axis for outputs
-
-
-def settle_rows(target: AnyArray, pred_shape: tuple[int, ...], dtype: Any) -> AnyArray:
-    """Decide what integers are where as many replicas as rows as outputs leave it open: rows of outputs.
-
-    Parameters
-    ----------
-    target : ndarray
-        All targets, as the user gives them. Of a single batch nobody could tell.
-    pred_shape : tuple of int
-        ``(rows, outputs)`` or ``(replicas, rows, outputs)``.
-    dtype : dtype
-        That of the model.
-
-    Returns
-    -------
-    ndarray
-        Rows of outputs as `dtype`, so that they are no integers any more; others as they are.
-
-    Examples
-    --------
-    >>> settle_rows(np.eye(3, dtype=int), (3, 3, 3), np.float32).dtype
-    dtype('float32')
-    >>> settle_rows(np.arange(3), (3, 3, 3), np.float32)
-    array([0, 1, 2])
-    """
-    open_question = len(pred_shape) > 2 and target.shape == pred_shape[:2] == pred_shape[-2:]
-    return target.astype(dtype) if open_question and target.dtype.kind in "iub" else target

@@ -34,6 +34,7 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "p": ("rate",),
     "drop_rate": ("rate",),
     "eps": ("epsilon",),
+    "decay": ("factor",),
     "alpha": ("weight_decay", "negative_slope"),
     "l2": ("weight_decay",),
     "clipnorm": ("clip_norm",),
@@ -86,7 +87,6 @@ _INSTEAD: dict[str, str] = {
     "activity_regularizer": "Weight decay is the optimizer's: write AdamW(weight_decay=0.01).",
     "betas": "Write them one by one: beta1=0.9, beta2=0.999, for instance.",
     "input_shape": "Write how many numbers a row has as the first argument: Dense(4, 8).",
-    "decay": "Write weight_decay= for a pull to zero; a rate that falls is a schedule, CosineDecay(0.1).",
     "initial_epoch": "Write resume= and the path of a Checkpoint to go on from it.",
     "scheduler": "Give the optimizer a schedule in the place of a rate: Adam(nnlite.CosineDecay(0.01)).",
     "lr_scheduler": "Give the optimizer a schedule in the place of a rate: Adam(nnlite.CosineDecay(0.01)).",
@@ -370,6 +370,8 @@ def _instead(key: str, value: Any, known: list[str]) -> str:
     """Say what to write in the place of an argument that there is not."""
     import difflib
 
+    if key == "decay" and "weight_decay" in known:  # both are called so elsewhere
+        return "Write weight_decay= for a pull to zero; a rate that falls is a schedule, CosineDecay(0.1)."
     for alias in (*_ALIASES.get(key, ()), key.lower(), key.upper()):
         if alias in known:
             text = repr(value)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
-from nnlite.errors.arrays import check_array
+from nnlite.errors.arrays import unmasked
 
 __all__ = [
     "check_bool",
@@ -176,15 +176,11 @@ def check_numbers(where: str, value: Any, *, low: float = 0.0, low_open: bool = 
     """
     if not isinstance(value, list | tuple) and not getattr(value, "ndim", 0):
         return check_number(where, value, low=low, low_open=low_open)
-    array = check_array(where, value)
-    if array.ndim != 1:
-        raise ShapeError(
-            where,
-            "a number, or shape (replicas,)",
-            f"shape {array.shape}",
-            "Give one number for each replica.",
-        )
-    numbers = np.array([check_number(where, number, low=low, low_open=low_open) for number in array.tolist()])
+    entries = np.asarray(unmasked(where, value)).tolist()
+    if not entries or any(isinstance(one, list) for one in entries):
+        got = f"shape {np.shape(entries)}"
+        raise ShapeError(where, "a number, or shape (replicas,)", got, "Give one number for each replica.")
+    numbers = np.array([check_number(where, number, low=low, low_open=low_open) for number in entries])
     numbers.flags.writeable = False
     return numbers
 

@@ -20,9 +20,9 @@ _ELSEWHERE: dict[str, str] = {
         "lstm lstmcell gru rnn simplernn bidirectional timedistributed transformer transformerencoder "
         "transformerencoderlayer attention multiheadattention"
     ),
-    "It is LayerNorm(features) between layers; Standardize(features), as the first, scales the inputs.": (
-        "batchnorm batchnorm1d batchnorm2d batchnormalization layernormalization groupnorm "
-        "normalization normalize"
+    "There are LayerNorm(features), which looks at each row alone, and Standardize for the inputs.": (
+        "batchnorm batchnorm1d batchnorm2d batchnormalization layernormalization groupnorm rmsnorm "
+        "instancenorm normalization normalize"
     ),
     "It is Dense(in_features, out_features).": "linear fullyconnected",
     "It is Layer, with a forward and a backward of your own.": "module lambda",

@@ -120,7 +120,7 @@ class BatchLoop(Loop):
         # Of copies: it may count, or draw random numbers. One that cannot be copied is not asked.
         with suppress(Exception):
             plain, weighed = (
-                copy.deepcopy(self.state.loss).value_and_grad(found[0], y, some)[1]
+                np.array(copy.deepcopy(self.state.loss).value_and_grad(found[0], y, some)[1])
                 for some in (np.ones_like(weight), weight)
             )
             told = is_ignored(weight, plain, weighed)

@@ -20,6 +20,7 @@ def _layer_norm_numpy(layer: LayerNorm, source: Any) -> list[str]:
     gain, bias = source.constant("gain", layer.gain), source.constant("bias", layer.bias)
     return [
         "x = x - x.mean(axis=-1, keepdims=True)",
+        "x = x - x.mean(axis=-1, keepdims=True)  # what rounding has left of a large mean",
         f"x = x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + np.{source.dtype}({layer.epsilon!r}))",
         f"x = x * {gain} + {bias}",
     ]
@@ -32,15 +33,20 @@ def _layer_norm_c(layer: LayerNorm, source: Any) -> list[str]:
     scale = f"{source.call('sqrt')}(variance + {source.number(layer.epsilon)})"
     return [
         "{",
-        f"    {real} mean = 0, variance = 0;",
+        f"    {real} mean = 0, rest = 0, variance = 0;  /* rest: what rounding has left of the mean */",
         f"    for (long i = 0; i < {count}; i++) {{",
         f"        mean += {a}[i] / {many};",
         "    }",
         f"    for (long i = 0; i < {count}; i++) {{",
-        f"        variance += ({a}[i] - mean) * ({a}[i] - mean) / {many};",
+        f"        {a}[i] -= mean;",
+        f"        rest += {a}[i] / {many};",
         "    }",
         f"    for (long i = 0; i < {count}; i++) {{",
-        f"        {a}[i] = ({a}[i] - mean) / {scale} * {gain}[i] + {bias}[i];",
+        f"        {a}[i] -= rest;",
+        f"        variance += {a}[i] * {a}[i] / {many};",
+        "    }",
+        f"    for (long i = 0; i < {count}; i++) {{",
+        f"        {a}[i] = {a}[i] / {scale} * {gain}[i] + {bias}[i];",
         "    }",
         "}",
     ]

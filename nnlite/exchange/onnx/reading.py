@@ -453,16 +453,19 @@ def _read_softmax(value: Value, parsed: Parsed) -> Maker:
 
 def _read_layer_normalization(value: Value, _parsed: Parsed) -> Maker:
     _, gain, bias = [*value.arguments, None, None][:3]
-    axis, epsilon = value.attributes.get("axis", -1), shortest(value.attributes.get("epsilon", 1e-5))
+    axis, epsilon = value.attributes.get("axis", -1), value.attributes.get("epsilon", 1e-5)
 
     def make(shape: Shape) -> Made:
         numbers = np.asarray(gain)
-        if shape is not None and (len(shape) > 1 or axis not in (-1, len(shape))):
+        if axis not in (-1, 1) or (shape is not None and len(shape) > 1):
             what = f"LayerNormalization along axis {axis} of samples of shape {shape}"
             raise cannot_bring_back(value.place, what)
         features = _features(value, shape, numbers.size)
         given = {"gain": numbers, "bias": np.zeros(1, numbers.dtype) if bias is None else np.asarray(bias)}
-        layer = LayerNorm(features, epsilon=epsilon)
+        if not all(map(_usable, given.values())):
+            got = "a gain or a bias that is none"
+            raise ModelFileError(value.place, "finite numbers", got, NOT_SUPPORTED)
+        layer = LayerNorm(features, epsilon=shortest(epsilon))
         return Made(layer, {name: _vector(value, array, features) for name, array in given.items()})
 
     return make

@@ -148,7 +148,13 @@ def _make(
     shape = ["batch", *(model.output_shape or ("outputs",))]
     kind = onnx.helper.np_dtype_to_tensor_dtype(model.params.dtype)
     helper = onnx.helper
-    versions = [helper.make_opsetid("", _oldest(graph.nodes, onnx) if opset is None else opset)]
+    oldest = _oldest(graph.nodes, onnx)
+    if opset is not None and opset < oldest:
+        fix = "Leave opset= out: the oldest that will do is chosen."
+        raise ArgumentError(
+            f"{where}(opset=)", f"at least {oldest}, for what the layers are written as", f"{opset}", fix
+        )
+    versions = [helper.make_opsetid("", oldest if opset is None else opset)]
     if any(node.domain for node in graph.nodes):
         versions.append(helper.make_opsetid("ai.onnx.ml", ML_OPSET))
     proto = helper.make_model(
