@@ -136,8 +136,8 @@ def sweep(
     ``2 / lambda_max`` it grows, where lambda_max is the largest eigenvalue of the Hessian of the
     loss (`nnlite.training.curvature.sharpness`). With momentum m the limit is
     ``2 * (1 + m) / lambda_max``, in Nesterov's form ``2 * (1 + m) / ((1 + 2 * m) * lambda_max)``.
-    The curvature changes on the way, so the limit is given at the start and where the best run ended; a net often finds flatter
-    ground for a rate that is too large at the start, and at a smaller one training goes on until the
+    The curvature changes on the way, so the limit is given at the start and where the best run
+    ended; a net often finds flatter ground for a rate that is too large at the start, and at a smaller one training goes on until the
     limit has come down to the rate, the edge of stability. The labels do not depend on it. Where
     it does not apply, ``result.limit.reason`` says why: with other optimizers, clipping,
     batches, dropout, rates that change, and losses made of straight lines.
