@@ -137,10 +137,11 @@ def sweep(
     loss (`nnlite.training.curvature.sharpness`). With momentum m the limit is
     ``2 * (1 + m) / lambda_max``, in Nesterov's form ``2 * (1 + m) / ((1 + 2 * m) * lambda_max)``.
     The curvature changes on the way, so the limit is given at the start and where the best run
-    ended; a net often finds flatter ground for a rate that is too large at the start, and at a smaller one training goes on until the
-    limit has come down to the rate, the edge of stability. The labels do not depend on it. Where
-    it does not apply, ``result.limit.reason`` says why: with other optimizers, clipping,
-    batches, dropout, rates that change, and losses made of straight lines.
+    ended; a net often finds flatter ground for a rate that is too large at the start, and at a
+    smaller one training goes on until the limit has come down to the rate, the edge of stability.
+    The labels do not depend on it. Where it does not apply, ``result.limit.reason`` says why: with
+    other optimizers, clipping, batches, dropout, rates that change, and losses made of straight
+    lines.
 
     If one batch holds all rows they are not shuffled, since their order changes nothing. Nets
     that would need more than a gigabyte together are trained in several fits, to the same
