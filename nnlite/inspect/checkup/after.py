@@ -24,8 +24,8 @@ __all__ = ["answers", "course", "gap", "linear"]
 
 #: A loss above this: nothing was learned.
 NOTHING_LEARNED = 0.95
-#: With a class below this part of the most frequent one, `fit` may have been given weights: where they balanced
-#: 117 of 1,200 rows, the loss without them was 0.42, and one answer for all had 0.32.
+#: With a class below this part of the most frequent one, `fit` may have been given weights: where they
+#: balanced 117 of 1,200 rows, the loss without them was 0.42, and one answer for all had 0.32.
 UNEVEN = 0.5
 #: Answers that vary by less than this part of their size are the same for every row.
 SAME = 1e-3
