@@ -523,7 +523,7 @@ def main() -> int:
         return 0
     # The runs are those of this checkout, and the library that of the other.
     code = (
-        "import sys; sys.path.insert(0, sys.argv.pop(1)); import nnlite; sys.path.insert(1, sys.argv.pop(1));"
+        "import sys; sys.path.insert(0, sys.argv.pop(1)); import nnlite; sys.path.insert(0, sys.argv.pop(1));"
         "from tests.goldens import main; sys.exit(main())"
     )
     command = [sys.executable, "-c", code, str(chosen.against.resolve()), str(ROOT), "--print"]
