@@ -16,7 +16,7 @@ import numpy as np
 from nnlite.core.layer import Layer
 from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
-from nnlite.core.weights import settle_rows, stand_ins, take_rows
+from nnlite.core.weights import stand_ins, take_rows
 from nnlite.data.batching import is_maker
 from nnlite.data.checks import check_rows, check_weight, is_own
 from nnlite.data.conversion import is_dask, is_frame, is_sparse
@@ -558,7 +558,7 @@ class Boundary:
             If they do not fit.
         """
         pred_shape = self.pred_shape(x)
-        rows = settle_rows(self.check_target_rows(y, x, missing=loss.takes_missing), pred_shape, self.dtype)
+        rows = self.check_target_rows(y, x, missing=loss.takes_missing)
         target = prepare(loss, rows, pred_shape, self.dtype, given=y)
         return target, None if weight is None else self.check_weight(weight, self.rows(x), part=part)
 
