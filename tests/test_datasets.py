@@ -195,6 +195,7 @@ def test_the_tool_writes_the_same_arrays_again(tmp_path, capsys):
     spec = importlib.util.spec_from_file_location("make_data_files", path)
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
+    assert tool.FOLDER.is_dir()
     tool.FOLDER = tmp_path
     tool.main()
     assert "digits.npz" in capsys.readouterr().out
