@@ -29,7 +29,7 @@ from nnlite.data.row_weights import side_by_side
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.errors.arguments import explained
 from nnlite.errors.arrays import unmasked
-from nnlite.errors.checks import check_bool, check_dtype, check_integer
+from nnlite.errors.checks import check_bool, check_integer
 from nnlite.metrics import Metric
 from nnlite.training.history import History
 from nnlite.training.summary import LayerSummary, Summary
@@ -167,7 +167,6 @@ class Sequential(core.Sequential):
         """Check what is given, and let the core put it together."""
         if replicas is not None:
             replicas = check_integer("Sequential(replicas=)", replicas, low=1)
-        dtype = check_dtype("Sequential(dtype=)", dtype)
         checked = check_layers(layers, replicas=replicas)
         self.preprocessing = check_preprocessing(preprocessing, follow_shapes(checked)[0])
         self._feature_names: tuple[str, ...] | None = None

@@ -1,1 +1,1 @@
-"""Checks at the edge of a model: its list of layers, what these hold, and what comes in from outside."""
+"""Checks at the edge of a model: its layers and what they hold, what comes in, that it is one net."""

@@ -199,7 +199,7 @@ class Declared(Explained):
     def __setattr__(self, name: str, value: Any) -> None:
         # No look into __dict__: with a dict that was asked for, CPython finds attributes more slowly.
         cls = type(self)
-        known = name[0] == "_" or not cls.__module__.startswith("nnlite.") or _takes(cls, name)  # type: ignore[arg-type]
+        known = name[0] == "_" or not is_ours(cls) or _takes(cls, name)  # type: ignore[arg-type]
         if not known and name not in self.__dict__:
             raise ArgumentTypeError(
                 f"{cls.__name__}.{name}",

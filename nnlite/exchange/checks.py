@@ -1,4 +1,4 @@
-"""What a model must be: one net to be looked into, and more to be handed over to another runtime."""
+"""What a model must be to be handed over to another runtime."""
 
 from __future__ import annotations
 
@@ -13,44 +13,7 @@ from nnlite.data.table import TableEncoder
 from nnlite.errors import ArgumentError, ArgumentTypeError, DataWarning
 from nnlite.model import Sequential
 
-__all__ = ["check_custom", "check_encoder", "check_net", "check_single", "warn_of_rounding"]
-
-
-def check_net(
-    where: str, model: Any, *, what: str = "one net", fix: str = "Write model.replica(0)."
-) -> Sequential:
-    """Return the model if it is one net.
-
-    Parameters
-    ----------
-    where : str
-        Names the function in the message.
-    model : object
-        The candidate.
-    what, fix : str
-        What is expected, and what to do, if it is several nets.
-
-    Returns
-    -------
-    Sequential
-
-    Raises
-    ------
-    ArgumentTypeError, ArgumentError
-        If it is no model, or several nets.
-
-    Examples
-    --------
-    >>> from nnlite.layers import Dense
-    >>> check_net("plot.network", Sequential([Dense(2, 1)], rng=0))
-    Sequential([Dense(2, 1)], dtype=float32)
-    """
-    if not isinstance(model, Sequential):
-        got = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
-        raise ArgumentTypeError(f"{where}(model)", "a Sequential", got, "Write Sequential([...]).")
-    if model.params.replicas is not None:
-        raise ArgumentError(f"{where}(model)", what, f"{model.params.replicas} replicas", fix)
-    return model
+__all__ = ["check_custom", "check_encoder", "check_single", "warn_of_rounding"]
 
 
 def check_single(where: str, model: Any, *, choose: str = "model.replica(0)") -> Sequential:

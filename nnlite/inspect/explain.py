@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.checks.inputs import column_names
+from nnlite.checks.nets import check_net
 from nnlite.core.dense import Dense
 from nnlite.core.layer import Layer
 from nnlite.core.losses import Loss
@@ -20,7 +21,6 @@ from nnlite.data.conversion import is_sparse
 from nnlite.data.row_weights import counting_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_instance
-from nnlite.exchange.checks import check_net
 from nnlite.exchange.table import described
 from nnlite.inspect.clueless import clueless
 from nnlite.inspect.fog import look_ahead

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from nnlite.checks.nets import check_net
 from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError
 from nnlite.errors.arguments import is_ours
 from nnlite.errors.checks import check_integer
-from nnlite.exchange.checks import check_net
 from nnlite.inspect.neighbours import TOO_FEW, Opinion, ask_neighbours
 from nnlite.model import Sequential
 from nnlite.training.per_example import LARGEST_RESULT

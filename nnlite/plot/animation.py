@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnlite.checks.nets import check_net
 from nnlite.core.losses import Loss
 from nnlite.core.types import RNG, AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_integer, check_number
-from nnlite.exchange.checks import check_net
 from nnlite.files.safetensors import check_path, write_atomically
 from nnlite.model import Sequential
 from nnlite.plot.regions import Grid, Question, draw_answers, draw_points, make_grid, name_classes, settle

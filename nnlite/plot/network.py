@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from nnlite.checks.nets import check_net
 from nnlite.core.chain import follow_shapes
 from nnlite.core.dense import Dense
 from nnlite.core.layer import Layer
 from nnlite.core.types import Array
 from nnlite.errors import ArgumentError
 from nnlite.errors.checks import check_integer
-from nnlite.exchange.checks import check_net
 from nnlite.layers.embedding import Embedding
 from nnlite.layers.flatten import Flatten
 from nnlite.model import Sequential

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnlite.checks.nets import check_net
 from nnlite.core.dense import Dense
 from nnlite.core.layer import Layer
 from nnlite.errors import ArgumentError
-from nnlite.exchange.checks import check_net
 from nnlite.model import Sequential
 from nnlite.plot.activations import responses
 from nnlite.plot.given import check_dense, check_place

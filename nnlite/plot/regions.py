@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nnlite.checks.inputs import column_names
+from nnlite.checks.nets import check_net
 from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
 from nnlite.data.checks import check_ids, check_rows
 from nnlite.data.table import NumericColumn
 from nnlite.errors import ArgumentError, ShapeError
 from nnlite.errors.checks import check_bool, check_integer
-from nnlite.exchange.checks import check_net
 from nnlite.layers import Dense
 from nnlite.model import Sequential
 from nnlite.plot.given import check_names, check_place

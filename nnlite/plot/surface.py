@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from nnlite.checks.nets import check_net
 from nnlite.core.losses import Loss
 from nnlite.core.parameters import Parameters
 from nnlite.core.types import RNG, AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_bool, check_integer, check_number, check_rng
-from nnlite.exchange.checks import check_net
 from nnlite.exchange.table import described
 from nnlite.model import PREDICT_ROWS, Sequential
 from nnlite.plot.style import BLACK, GREEN, PURPLE, VERMILION, new_axes, short

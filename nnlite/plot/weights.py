@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnlite.checks.nets import check_net
 from nnlite.core.dense import Dense
 from nnlite.core.types import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_integer
-from nnlite.exchange.checks import check_net
 from nnlite.layers.flatten import Flatten
 from nnlite.model import Sequential
 from nnlite.plot.given import check_dense, check_names, input_names

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.checks.nets import check_net
 from nnlite.core.types import Array
 from nnlite.errors import calls_to_user
 from nnlite.errors.checks import check_bool, check_integer
-from nnlite.exchange.checks import check_net
 from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding
 from nnlite.inspect.checkup.examination import BEGINNING, END, MEANWHILE, admit, check_pair, examine
 from nnlite.inspect.checkup.given import take

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlite.checks.inputs import column_names
+from nnlite.checks.nets import check_net
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
 from nnlite.data.batching import check_reiterable, is_maker, is_reiterable
@@ -16,7 +17,6 @@ from nnlite.data.conversion import is_frame, is_sparse
 from nnlite.data.lazy import Blockwise, join
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_bool, check_integer
-from nnlite.exchange.checks import check_net
 from nnlite.inspect.checkup import after, data, proof, rate, start, units
 from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding
 from nnlite.inspect.checkup.given import Data, take
