@@ -127,8 +127,8 @@ class SoftmaxCrossEntropy(Loss):
     """For one of several classes, from logits.
 
     With ``p = softmax(pred)``: minus the logarithm of the probability that the model gives
-    to the true class. The gradient of a row is ``p - target``. Of a row that is nearly certain both
-    are computed from the sum of the other classes, so that they lose nothing where p is 1.
+    to the true class. The gradient of a row is ``p - target``. Both are computed from the sum of the
+    other classes, so that they lose nothing where p is nearly 1.
 
     Targets are integers of shape (batch,), the class ids; or rows of shape
     (batch, classes) that sum to 1, one-hot or soft.
