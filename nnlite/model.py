@@ -15,10 +15,9 @@ from numpy.typing import ArrayLike
 from nnlite.checks.inputs import Boundary, check_feature_names, check_preprocessing, each
 from nnlite.checks.layers import check_layers
 from nnlite.core import model as core
-from nnlite.core.chain import follow_shapes
+from nnlite.core.chain import ModelContext, follow_shapes
 from nnlite.core.layer import Layer
 from nnlite.core.losses import Loss
-from nnlite.core.model import ModelContext
 from nnlite.core.parameters import Parameters
 from nnlite.core.random import Generators, Seeds
 from nnlite.core.types import AnyArray, Array, Value
@@ -172,8 +171,9 @@ class Sequential(core.Sequential):
         self._feature_names: tuple[str, ...] | None = None
         self._assemble(checked, dtype, replicas, rng, draw=draw)
 
-    def _join(self, params: Parameters) -> None:
+    def _bind(self, params: Parameters, prefix: str) -> None:
         """Make the boundary too."""
+        super()._bind(params, prefix)
         self.boundary = Boundary(
             self.layers,
             self.input_shape,
@@ -184,7 +184,6 @@ class Sequential(core.Sequential):
             feature_names=self._feature_names,
             takes_encoded=self._takes_encoded,
         )
-        super()._join(params)
 
     def _spread(self, x: Any, ctx: ModelContext) -> Any:
         if not is_sparse(x):
@@ -238,7 +237,11 @@ class Sequential(core.Sequential):
         ShapeError, ArgumentError, ArgumentTypeError
             If the input does not fit.
         """
+        if self._in_model:  # a layer of another one, which has checked what comes in
+            return self._forward(x, ctx)
         self._check_context("Sequential.forward(ctx)", ctx)
+        if ctx is not None:
+            ctx.rows.weight = None
         return self._forward(self.boundary.check_input(x, where="Sequential.forward(x)"), ctx)
 
     @np.errstate(under="ignore")
@@ -265,6 +268,8 @@ class Sequential(core.Sequential):
         ShapeError
             If `dy` has another shape than the output.
         """
+        if self._in_model:
+            return self._backward(dy, ctx)
         self._check_context("Sequential.backward(ctx)", ctx)
         if ctx is None or ctx.output_shape is None:
             raise ArgumentError(
@@ -330,6 +335,7 @@ class Sequential(core.Sequential):
     ) -> Value:
         if weight is not None:
             x, y = self.boundary.in_place_of_others(x, y, weight)
+        ctx.rows.weight = weight
         value, dy = loss.value_and_grad(self._forward(x, ctx), y, weight)
         self._backward(dy, ctx)
         return value
@@ -828,7 +834,7 @@ class Sequential(core.Sequential):
             outputs.append(x)
         return outputs
 
-    def adapt(self, X: Any) -> None:
+    def adapt(self, X: Any) -> None:  # type: ignore[override]  # a model takes what users have
         """Show data to the layers that must see some and have not, such as `Standardize`.
 
         `fit` does so by itself.
@@ -859,17 +865,13 @@ class Sequential(core.Sequential):
 
     def _adapt(self, blocks: Callable[[], Iterator[tuple[Array, AnyArray | None]]]) -> None:
         """Do so block by block; `blocks` gives the data, and the weights of the rows, again at each call."""
-        for index, layer in enumerate(self.layers):
-            if not layer.adapted:
+        for prefix, layer in self.walk():
+            if not layer.children and not layer.adapted:
+                place = [int(number) for number in prefix.split(".")[:-1]]
                 inputs, weights = side_by_side(blocks())
-                reaching = (self._upto(index, block) for block in inputs)
+                reaching = (self._reaching(place, block) for block in inputs)
                 adapt: Any = layer.adapt
                 adapt(reaching, **{"weight": weights} if _takes_weight(adapt) else {})
-
-    def _upto(self, index: int, x: Array) -> Array:
-        for layer in self.layers[:index]:
-            x = layer.forward(x)
-        return x
 
     @explained
     def fit(
@@ -1103,15 +1105,13 @@ class Sequential(core.Sequential):
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
 
-    def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
-        del state["boundary"]
-        return state
+    _made_anew = core.Sequential._made_anew | {"boundary"}
 
     def _in_float64(self) -> Sequential:
         """Make a copy that computes in float64."""
         twin = object.__new__(type(self))
-        twin.__setstate__(copy.deepcopy(self.__getstate__()) | {"_dtype": np.dtype(np.float64)})
+        state = copy.deepcopy(self.__getstate__())
+        twin.__setstate__(state | {"_params": Parameters((), dtype=np.float64, replicas=self.params.replicas)})
         return twin
 
 

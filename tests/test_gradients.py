@@ -341,7 +341,7 @@ def test_activations_stay_finite_and_right_up_to_ten_thousand_in_float32(layer):
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)
 def test_layer_keeps_the_dtype(layer, dtype, rng):
     layer = again(layer)
-    layer._bind(Parameters(layer._specs.values(), dtype=dtype))
+    layer._move_into(Parameters(layer._specs.values(), dtype=dtype))
     x = draw(layer, rng).astype(dtype)
     layer.adapt(x)
     ctx = Context(layer._grads, rng=rng)

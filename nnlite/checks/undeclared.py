@@ -60,9 +60,9 @@ class Held(NamedTuple):
         """
         lost = "which is neither trained nor saved"
         if isinstance(self.thing, Layer):
-            fix = "Put layers into the Sequential, one after the other, or give the layer parameters of its "
-            fix += "own: declare them in __init__, and write their gradients in backward."
-            return f"{layer} to hold no other layer", f"{self.thing} as {self.path}, {lost}", fix
+            fix = "Write self.hold([...]) with it in __init__, and go through self.held(ctx) in forward and "
+            fix += "backward."
+            return f"the layers of {layer} to be declared", f"{self.thing} as {self.path}, {lost}", fix
         name = self.path.removeprefix("self.")
         name = name if name.isidentifier() else "W"
         learned = f"{name} = Parameter() in the class body and self.declare({name!r}, shape) in __init__"
@@ -105,14 +105,15 @@ def check_declared(where: str, layers: Iterable[Layer], *, kind: type[ArgumentEr
     >>> find_undeclared(layer).path
     'self._more[0]'
     """
-    for index, layer in enumerate(layers):
-        held = find_undeclared(layer)
-        if held is not None:
-            raise kind(where.format(index), *held.explain(layer))
+    for index, one in enumerate(layers):
+        for prefix, layer in one.walk(f"{index}."):
+            held = find_undeclared(layer)
+            if held is not None:
+                raise kind(where.format(prefix[:-1]), *held.explain(layer))
 
 
 def find_undeclared(layer: Layer) -> Held | None:
-    """Return the first layer or array that a layer holds and has not declared.
+    """Return the first layer or array that a layer has and has not declared; those that it holds are others.
 
     Arrays that belong to an argument, stored under its own name, are declared by that: they are a
     part of `Layer.config`. So are those in `Layer.buffers`. Arrays in the class body are constants
@@ -129,9 +130,10 @@ def find_undeclared(layer: Layer) -> Held | None:
     """
     ours = is_ours(type(layer))
     plain = all(type(value) in _PLAIN or name in _STATE for name, value in vars(layer).items())
+    plain = plain or (ours and bool(layer.children))  # a model has more to it
     if ours and plain and all(type(array) is np.ndarray for array in layer.buffers.values()):
         return None  # as a rule, and quickly
-    seen = {id(layer)}
+    seen = {id(layer), *map(id, layer.children)}
     # An initializer has done its work when the numbers are drawn, whatever it draws them from.
     seen.update(id(used) for used in layer._initializers.values() if used is not None)
     arguments: Mapping[str, Any] | None = None

@@ -1,29 +1,230 @@
-"""A chain of layers: what shape of a sample goes through each, and how each starts."""
+"""Layers in a row: forward from the first to the last, and backward from blame to blame."""
 
 from __future__ import annotations
 
-from nnlite.core.initializers import HeNormal, InitializerLike
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from nnlite.core.context import Context, Gradients
 from nnlite.core.layer import Layer
-from nnlite.errors import ShapeError
+from nnlite.core.types import Array
+from nnlite.errors import ArgumentTypeError, ShapeError
 
-__all__ = ["LAST", "Shape", "default_initializer", "follow_shapes"]
-
-#: How the last layer starts if no activation follows it: He's rule with a tenth of its variance, which a
-#: slope of 3 divides by 1 + 3**2. An answer as large as the targets would have to be unlearned first, for
-#: which few rows leave no time; zeros would give no blame to the layers before. `benchmarks/starts.py`
-#: measures it.
-LAST = HeNormal(negative_slope=3.0)
+__all__ = ["Chain", "ModelContext", "Shape", "follow_shapes"]
 
 #: Shape of one sample; None if any will do.
 Shape = tuple[int, ...] | None
+#: What the layers do in a pass, one after the other, each with what it keeps of it.
+Steps = tuple[tuple[Callable[[Any, Context], Any], Context], ...]
 
 
-def follow_shapes(layers: tuple[Layer, ...]) -> tuple[Shape, list[Shape]]:
+class ModelContext(Context):
+    """What a model keeps from one forward pass: one `Context` for each layer.
+
+    Made by `Sequential.context`. It can be used for one pass after another.
+
+    Parameters
+    ----------
+    grads : Gradients
+        Where the gradients of parameters are written that belong to no single layer.
+    **options : object
+        See `Context`; ``inner`` has the layers.
+
+    Attributes
+    ----------
+    layers : tuple of Context
+        One for each layer.
+
+    Examples
+    --------
+    >>> from nnlite.layers import Dense, Tanh
+    >>> from nnlite.core.model import Sequential
+    >>> model = Sequential([Dense(2, 3), Tanh()], rng=0)
+    >>> ctx = model.context()
+    >>> y = model.forward(np.ones((1, 2), np.float32), ctx)
+    >>> ctx.layers[0].saved[0]  # what Dense needs again: its input
+    array([[1., 1.]], dtype=float32)
+    """
+
+    __slots__ = ("output_shape", "owner", "spread", "steps", "steps_back")
+
+    def __init__(self, grads: Gradients, **options: Any) -> None:
+        super().__init__(grads, **options)
+        self.owner: Any = None
+        self.spread = False  # whether an input that replicas share is repeated for each of them
+        # Bound once and not in every pass, which for three small layers takes a tenth of it.
+        self.steps: Steps = tuple((layer.forward, kept) for layer, kept in self.inner)
+        self.steps_back: Steps = tuple((layer.backward, kept) for layer, kept in reversed(self.inner))
+        self.output_shape: tuple[int, ...] | None = None  # None until a forward pass has been made
+
+    @property
+    def layers(self) -> tuple[Context, ...]:
+        """What each layer keeps."""
+        return tuple([kept for _, kept in self.inner])
+
+
+class Chain(Layer):
+    """A layer made of layers in a row, each fed by the one before.
+
+    Parameters
+    ----------
+    layers : list of Layer
+        From input to output. Each belongs to this one from now on.
+
+    Raises
+    ------
+    ShapeError
+        If a layer does not take what the one before it gives.
+    ArgumentTypeError, ArgumentError
+        If it cannot hold one of them.
+    """
+
+    _context_kind: ClassVar[type[Context]] = ModelContext
+    _output_shapes: list[Shape]
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self._line_up(layers)
+
+    def _line_up(self, layers: Sequence[Layer]) -> None:
+        self._input_shape, self._output_shapes = follow_shapes(self._holdable(layers))
+        self.hold(layers)
+        learning = [index for index, layer in enumerate(self.children) if layer.parameter_names]
+        # Nobody asks for dL/dx of the first layer that learns, nor for anything before it.
+        self._first_learning = learning[0] if learning else len(self.children)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, from input to output."""
+        return self.children
+
+    @property
+    def input_shape(self) -> Shape:
+        """Shape of one sample; None if any will do."""
+        return self._input_shape
+
+    def _shape_after(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        for layer in self.children:
+            input_shape = layer._shape_after(input_shape)
+        return input_shape
+
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of one output sample: what the last layer gives."""
+        return Chain._shape_after(self, input_shape)
+
+    def _asks(self, index: int, needs_dx: bool) -> bool:
+        return needs_dx or index > self._first_learning
+
+    def forward(self, x: Array, ctx: Any = None) -> Array:
+        """Run the input through all layers, from the first to the last.
+
+        Parameters
+        ----------
+        x : ndarray of shape (..., batch, features)
+            The input, in the dtype of the model.
+        ctx : ModelContext, optional
+            Where to keep what `backward` needs. None means inference.
+
+        Returns
+        -------
+        ndarray of shape (..., batch, outputs)
+            The output of the last layer.
+        """
+        if ctx is None:
+            for layer in self.children:
+                x = layer.forward(x)
+            return x
+        if ctx.spread and x.ndim == 1 + len(self._input_shape or (1,)):
+            x = self._spread(x, ctx)
+        for forward, kept in ctx.steps:
+            kept.x_shape = x.shape
+            x = forward(x, kept)
+        ctx.output_shape = x.shape
+        return x
+
+    def _spread(self, x: Any, ctx: ModelContext) -> Array:
+        """Give each replica an input of its own that they share; a model does."""
+        raise NotImplementedError
+
+    def backward(self, dy: Array, ctx: Any) -> Array | None:
+        """Trace the blame from the output back to every parameter.
+
+        Parameters
+        ----------
+        dy : ndarray of the shape of the output
+            dL/dy, as a loss gives it.
+        ctx : ModelContext
+            The one that `forward` got.
+
+        Returns
+        -------
+        ndarray of the shape of the input, or None
+            dL/dx if the context was made with ``input_gradient=True``. The gradients of
+            the parameters are in ``params.grads``.
+
+        Raises
+        ------
+        ShapeError
+            If `dy` has another shape than the output.
+        ArgumentTypeError
+            If a layer's ``backward`` gives nothing, or an array of another shape than its input.
+        """
+        if dy.shape != ctx.output_shape:
+            raise ShapeError(
+                "Sequential.backward(dy)",
+                f"the shape of the output, {ctx.output_shape}",
+                f"{dy.shape}",
+                "Give what the loss returned; a loss of your own must not broadcast (n, 1) against (n,).",
+            )
+        blame = dy
+        for backward, kept in ctx.steps_back:
+            dx = backward(blame, kept)
+            if not kept.needs_dx:
+                return None
+            if dx is None or dx.shape != kept.x_shape:
+                index = ctx.layers.index(kept)
+                raise ArgumentTypeError(
+                    f"layer {self._prefix}{index} {self.children[index]}.backward",
+                    f"dL/dx of shape {kept.x_shape}, that of its input",
+                    "None" if dx is None else f"{dx.shape}",
+                    "End it with `return dx`."
+                    if dx is None
+                    else "nnlite.testing.check_layer says what is wrong with it.",
+                )
+            blame = dx
+        return blame
+
+    # What must see data before training.
+
+    @property
+    def adapted(self) -> bool:
+        """Whether all of its layers have seen the data that they need to see."""
+        return all(layer.adapted for layer in self.children)
+
+    def _reaching(self, place: Sequence[int], x: Any) -> Any:
+        """Compute what reaches one of its layers, or one inside of these: ``(1, 0)`` is the first of the second."""
+        for layer in self.children[: place[0]]:
+            x = layer.forward(x)
+        return self.children[place[0]]._reaching(place[1:], x) if place[1:] else x
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}([{', '.join(map(repr, self.children))}])"
+
+    def config(self) -> dict[str, Any]:
+        """Return the arguments that make this layer again, as stored in a model file.
+
+        Returns
+        -------
+        dict
+        """
+        return {"layers": list(self.children)}
+
+
+def follow_shapes(layers: Sequence[Layer]) -> tuple[Shape, list[Shape]]:
     """Follow the shape of a sample through the layers.
 
     Parameters
     ----------
-    layers : tuple of Layer
+    layers : sequence of Layer
         From input to output.
 
     Returns
@@ -51,7 +252,7 @@ def follow_shapes(layers: tuple[Layer, ...]) -> tuple[Shape, list[Shape]]:
         wanted = layer.input_shape
         if wanted is not None and shape is None:
             # Until here any shape would do. If no layer changes it, it is this one from the input on.
-            if all(earlier.output_shape(wanted) == wanted for earlier in layers[:index]):
+            if all(earlier._shape_after(wanted) == wanted for earlier in layers[:index]):
                 first, outputs = wanted, [wanted] * index
             shape = wanted
         elif wanted is not None and wanted != shape:
@@ -61,41 +262,10 @@ def follow_shapes(layers: tuple[Layer, ...]) -> tuple[Shape, list[Shape]]:
                 _with_batch(shape),
                 f"The layer before, {layers[index - 1]}, gives {_with_batch(shape)}.",
             )
-        shape = None if shape is None else layer.output_shape(shape)
+        shape = None if shape is None else layer._shape_after(shape)
         outputs.append(shape)
     return first, outputs
 
 
 def _with_batch(shape: Shape) -> str:
     return f"(batch, {', '.join(map(str, shape or ()))})"
-
-
-def default_initializer(layers: tuple[Layer, ...], index: int) -> InitializerLike | None:
-    """Return the initializer that suits what a layer feeds: an activation, or nothing.
-
-    Parameters
-    ----------
-    layers : tuple of Layer
-        From input to output.
-    index : int
-        Which layer is to be initialized.
-
-    Returns
-    -------
-    callable (rng, shape) -> ndarray, or None
-        None if the next layer that learns follows without an activation between them. The last layer that
-        learns, if no activation follows it either, starts small: what it gives is the answer of the net.
-
-    Examples
-    --------
-    >>> from nnlite.layers import Dense, ReLU
-    >>> layers = (Dense(2, 8), ReLU(), Dense(8, 1))
-    >>> default_initializer(layers, 0), default_initializer(layers, 2)
-    (HeNormal(), HeNormal(negative_slope=3.0))
-    """
-    for follower in layers[index + 1 :]:
-        if follower.parameter_names:
-            return None
-        if follower.feeding_initializer is not None:
-            return follower.feeding_initializer
-    return LAST

@@ -1,8 +1,11 @@
-"""What a layer keeps of a pass, and where it writes its gradients: neither is on the layer."""
+"""What a layer keeps of a pass, and where it writes its gradients: neither is on the layer.
+
+A pass can also be watched: a `Watcher` stands between each layer and those before and behind it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +14,7 @@ from nnlite.core.random import Generators
 from nnlite.core.types import Array
 from nnlite.errors import ArgumentError
 
-__all__ = ["Context", "Gradients"]
+__all__ = ["Context", "Gradients", "Rows", "Watched", "Watcher"]
 
 
 class Gradients:
@@ -50,6 +53,29 @@ class Gradients:
             )
 
 
+class Rows:
+    """What is known of the rows of a batch, beside their numbers; all layers of a pass share it.
+
+    Attributes
+    ----------
+    weight : ndarray of shape (batch,) or (replicas, batch), or None
+        How much each row counts; None for all the same.
+    add_up : callable (ndarray) -> ndarray
+        Adds up, in place, what each of several processes has found in its part of the batch. Alone
+        there is nothing to add.
+    """
+
+    __slots__ = ("add_up", "weight")
+
+    def __init__(self) -> None:
+        self.weight: Array | None = None
+        self.add_up: Callable[[Array], Array] = _alone
+
+
+def _alone(numbers: Array) -> Array:
+    return numbers
+
+
 class Context:
     """What one layer keeps from one forward pass for the backward pass.
 
@@ -68,6 +94,10 @@ class Context:
     needs_dx : bool
         False for the first layer that learns: nobody asks for its dL/dx, and a
         layer may return None instead.
+    rows : Rows, optional
+        What is known of the rows of the batch.
+    inner : tuple of (Layer, Context)
+        Of a layer that holds others: each of them, with what it keeps. `Layer.held` gives them.
 
     Attributes
     ----------
@@ -84,7 +114,7 @@ class Context:
     (1, 2)
     """
 
-    __slots__ = ("grads", "needs_dx", "rng", "saved", "training", "x_shape")
+    __slots__ = ("grads", "inner", "needs_dx", "rng", "rows", "saved", "training", "x_shape")
 
     def __init__(
         self,
@@ -93,11 +123,15 @@ class Context:
         training: bool = True,
         rng: np.random.Generator | Generators | None = None,
         needs_dx: bool = True,
+        rows: Rows | None = None,
+        inner: tuple[tuple[Any, Context], ...] = (),
     ) -> None:
         self.grads = grads
         self.training = training
         self.rng = rng
         self.needs_dx = needs_dx
+        self.rows = rows or Rows()
+        self.inner = inner
         self.saved: tuple[Any, ...] = ()
         self.x_shape: tuple[int, ...] = ()
 
@@ -110,3 +144,92 @@ class Context:
             Arrays, or whatever ``backward`` will ask for.
         """
         self.saved = values
+
+
+class Watcher:
+    """Sees what goes through every layer in a pass, those inside of others included; it changes nothing.
+
+    Give one to `Sequential.context` as ``watch=``. Override a method, and call the inherited one, which lets
+    the layer do its work.
+
+    Examples
+    --------
+    >>> from nnlite import Dense, Residual, Sequential, Tanh
+    >>> class Names(Watcher):
+    ...     def forward(self, place, layer, x, ctx):
+    ...         y = super().forward(place, layer, x, ctx)
+    ...         print(place, type(layer).__name__, y.shape)
+    ...         return y
+    >>> model = Sequential([Dense(2, 3), Residual([Tanh(), Dense(3, 3)])])
+    >>> y = model.forward(np.zeros((1, 2)), model.context(watch=Names()))
+    0 Dense (1, 3)
+    1.0 Tanh (1, 3)
+    1.1 Dense (1, 3)
+    1 Residual (1, 3)
+    """
+
+    def forward(self, place: str, layer: Any, x: Array, ctx: Context) -> Array:
+        """Let a layer compute its output.
+
+        Parameters
+        ----------
+        place : str
+            Where it is in the model, such as ``"1.0"``; the names of its parameters begin so.
+        layer : Layer
+            The layer.
+        x : ndarray
+            Its input.
+        ctx : Context
+            What it keeps.
+
+        Returns
+        -------
+        ndarray
+        """
+        y: Array = layer.forward(x, ctx)
+        return y
+
+    def backward(self, place: str, layer: Any, dy: Array, ctx: Context) -> Array | None:
+        """Let a layer trace the blame back.
+
+        Parameters
+        ----------
+        place, layer, ctx
+            As in `forward`.
+        dy : ndarray
+            dL/dy.
+
+        Returns
+        -------
+        ndarray or None
+        """
+        dx: Array | None = layer.backward(dy, ctx)
+        return dx
+
+
+class Watched:
+    """Stands in the place of a layer in a pass that is watched.
+
+    Parameters
+    ----------
+    layer : Layer
+        The layer.
+    place : str
+        Where it is.
+    watcher : Watcher
+        Who is told.
+    """
+
+    def __init__(self, layer: Any, place: str, watcher: Watcher) -> None:
+        self.layer, self.place, self.watcher = layer, place, watcher
+
+    def forward(self, x: Array, ctx: Context) -> Array:
+        """Let the watcher see the layer's forward."""
+        return self.watcher.forward(self.place, self.layer, x, ctx)
+
+    def backward(self, dy: Array, ctx: Context) -> Array | None:
+        """Let the watcher see the layer's backward."""
+        return self.watcher.backward(self.place, self.layer, dy, ctx)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.layer, name)

@@ -1,4 +1,4 @@
-"""What a layer is: a ``forward``, a ``backward``, and perhaps some parameters.
+"""What a layer is: a ``forward``, a ``backward``, and perhaps some parameters, or other layers.
 
 To write your own, subclass `Layer`, write the two methods in NumPy, and let
 `nnlite.testing.check_layer` prove them.
@@ -6,33 +6,30 @@ To write your own, subclass `Layer`, write the two methods in NumPy, and let
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-import numpy as np
-
-from nnlite.core.config import Configured
-from nnlite.core.context import Context, Gradients
-from nnlite.core.initializers import GlorotUniform, InitializerLike, Zeros
-from nnlite.core.parameters import Parameter, Parameters, ParameterSpec
-from nnlite.core.types import RNG, AnyArray, Array
+from nnlite.core.context import Context, Watched, Watcher
+from nnlite.core.initializers import InitializerLike
+from nnlite.core.parameters import Parameter, ParameterSpec, State
+from nnlite.core.types import AnyArray, Array
+from nnlite.core.wiring import Wired
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.errors.checks import check_bool, check_integer, check_rng
+from nnlite.errors.checks import check_integer
 from nnlite.errors.habits import answering
 
 __all__ = ["Layer"]
 
 
 @answering
-class Layer(Configured):
+class Layer(Wired):
     """Base class of all layers.
 
     A layer treats the last axes of its input as (batch, features) and broadcasts
     over any axes before them, which are replicas. It changes no array that it did
-    not make, and keeps nothing of a pass on itself. What it holds is declared: parameters
-    with `declare`, other arrays in `buffers` or as an argument. Another layer, or an array
-    that is not declared, would be neither trained nor saved, and models refuse it.
+    not make, and keeps nothing of a pass on itself. What it has is declared: parameters and
+    state with `declare`, layers with `hold`, other arrays in `buffers` or as an argument. A layer,
+    or an array, that is not declared would be neither trained nor saved, and models refuse it.
 
     A subclass writes `forward` and `backward`. If it has parameters, it names them
     with `Parameter` in the class body and gives their shapes with `declare` in
@@ -43,8 +40,11 @@ class Layer(Configured):
     ----------
     input_shape : tuple of int or None
         Shape of one sample, or None if any will do.
+    children : tuple of Layer
+        The layers that it is made of, see `hold`.
     buffers : dict of str to ndarray
-        Arrays that belong to the layer and are saved with it, but are not learned.
+        Arrays that `adapt` measures once, before training. They are saved with the layer. What
+        changes in training is `State`.
     feeding_initializer : Initializer or None
         How to draw the weights of a Dense layer whose output this layer gets; None leaves
         it to the layer after it.
@@ -53,6 +53,8 @@ class Layer(Configured):
         logits refuses.
     stochastic : bool
         True if ``forward`` draws random numbers in training.
+    mixes_rows : bool
+        True if what ``forward`` gives for a row in training depends on the other rows of the batch.
     takes_sparse : bool
         True if ``forward`` and ``backward`` know what to do with a CSR matrix of SciPy in the
         place of `x`. A sparse input is refused if the first layer does not.
@@ -79,31 +81,10 @@ class Layer(Configured):
     feeding_initializer: InitializerLike | None = None
     gives_probabilities: ClassVar[bool] = False
     stochastic: ClassVar[bool] = False
+    mixes_rows: ClassVar[bool] = False
     takes_sparse: ClassVar[bool] = False
-    exact_buffers: ClassVar[tuple[str, ...]] = ()
-
-    _specs: dict[str, ParameterSpec]
-    _initializers: dict[str, InitializerLike | None]
-    _views: dict[str, Array]
-    _params: Parameters | None
-    _grads: Gradients
-    _in_model: bool
-    _frozen: frozenset[str]
-    buffers: dict[str, AnyArray]
-
-    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:
-        """Give a new layer the state that every layer has."""
-        # Here and not in __init__, so that a subclass has no super().__init__() to forget.
-        layer = super().__new__(cls)
-        layer._specs = {}
-        layer._initializers = {}
-        layer._views = {}
-        layer._params = None
-        layer._grads = Gradients({})
-        layer._in_model = False
-        layer._frozen = frozenset()
-        layer.buffers = {}
-        return layer
+    #: What its context is made of.
+    _context_kind: ClassVar[type[Context]] = Context
 
     # What a subclass writes.
 
@@ -213,19 +194,19 @@ class Layer(Configured):
         initializer: InitializerLike | None = None,
         decay: bool = True,
     ) -> None:
-        """Say in ``__init__`` that the layer has a parameter.
+        """Say in ``__init__`` that the layer has a parameter, or a state.
 
         Parameters
         ----------
         name : str
-            The name of a `Parameter` in the class body.
+            The name of a `Parameter` or a `State` in the class body.
         shape : tuple of int
             Its shape.
         initializer : callable (rng, shape) -> ndarray, optional
             How its first values are drawn. By default weights are drawn as suits what
             follows, an activation or nothing, and what does not decay starts at zero.
         decay : bool
-            True for weights, False for biases and gains.
+            True for weights, False for biases and gains. It says nothing of a state.
 
         Raises
         ------
@@ -234,7 +215,8 @@ class Layer(Configured):
         ArgumentError
             If the name is declared already or the shape has a size below 1.
         """
-        if not isinstance(getattr(type(self), name, None), Parameter):
+        declared = getattr(type(self), name, None)
+        if not isinstance(declared, Parameter):
             raise ArgumentTypeError(
                 f"{type(self).__name__}.declare",
                 f"a Parameter called {name!r} in the class body",
@@ -255,240 +237,111 @@ class Layer(Configured):
                 f"the class {initializer.__name__}" if is_class else f"{initializer!r}",
                 "Give an instance such as nnlite.initializers.HeNormal().",
             )
-        self._specs[name] = ParameterSpec(name, sizes, decay)
+        learned = not isinstance(declared, State)
+        self._specs[name] = ParameterSpec(name, sizes, decay and learned, learned)
         self._initializers[name] = initializer
 
-    # What a model and a user do with it.
+    def hold(self, layers: Sequence[Layer]) -> tuple[Any, ...]:
+        """Say in ``__init__`` that the layer is made of others.
 
-    @property
-    def parameter_names(self) -> tuple[str, ...]:
-        """Names of the parameters, in the order they were declared."""
-        return tuple(self._specs)
-
-    @property
-    def parameter_count(self) -> int:
-        """How many numbers the layer learns, frozen ones included, in one replica."""
-        return sum(spec.size for spec in self._specs.values())
-
-    @property
-    def dtype(self) -> np.dtype[np.floating[Any]]:
-        """The dtype of the parameters: that of the model, or float32 for a layer on its own."""
-        return np.dtype(np.float32) if self._params is None else self._params.dtype
-
-    @property
-    def trainable(self) -> bool:
-        """Whether training changes any parameter; setting it freezes or unfreezes all."""
-        return len(self.frozen) < len(self._specs)
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        if check_bool(f"{self}.trainable", value):
-            self.unfreeze()
-        else:
-            self.freeze()
-
-    @property
-    def frozen(self) -> frozenset[str]:
-        """Names of the parameters that training leaves as they are."""
-        if self._params is None:
-            return self._frozen
-        return frozenset(name for name in self._specs if self._prefix + name in self._params.frozen)
-
-    def freeze(self, *names: str) -> None:
-        """Mark parameters as not trainable: optimizers leave them as they are.
-
-        Their gradients are still computed, so that they can be looked at.
+        Their parameters are its own from then on, ``"0.W"`` for the `W` of the first. In ``forward`` and
+        ``backward`` go through `held`, which has the context of each.
 
         Parameters
         ----------
-        *names : str
-            Which; without any, all of this layer's.
-
-        Raises
-        ------
-        ArgumentError
-            If the layer has no such parameter.
-
-        Examples
-        --------
-        >>> from nnlite.layers import Dense
-        >>> layer = Dense(2, 3)
-        >>> layer.freeze("b")
-        >>> sorted(layer.frozen)
-        ['b']
-        """
-        self._set_frozen(self.frozen | {self._known(name) for name in names or self._specs})
-
-    def unfreeze(self, *names: str) -> None:
-        """Make parameters trainable again.
-
-        Parameters
-        ----------
-        *names : str
-            Which; without any, all of this layer's.
-
-        Raises
-        ------
-        ArgumentError
-            If the layer has no such parameter.
-        """
-        self._set_frozen(self.frozen - {self._known(name) for name in names or self._specs})
-
-    def _set_frozen(self, names: frozenset[str]) -> None:
-        if self._params is None:
-            # Noted until there are parameters: drawing them here would take them from the model's seed.
-            self._frozen = names
-            return
-        others = self._params.frozen - {self._prefix + name for name in self._specs}
-        self._params.frozen = others | {self._prefix + name for name in names}
-
-    def initialize(self, rng: RNG = None, *, default: InitializerLike | None = None) -> None:
-        """Draw new values for the parameters.
-
-        Parameters
-        ----------
-        rng : int, Generator or None
-            The seed. With replicas, each replica draws from a stream of its own.
-        default : callable (rng, shape) -> ndarray, optional
-            For weights that were declared without an initializer; Glorot's uniform
-            rule if not given.
-
-        Raises
-        ------
-        ArgumentError
-            If an initializer gives an array of another shape.
-        """
-        params = self._materialized()
-        generator = check_rng(f"{self}.initialize(rng=)", rng)
-        streams = [generator] if params.replicas is None else generator.spawn(params.replicas)
-        self._fill(self._draw(streams, default))
-
-    def _draw(
-        self, streams: Sequence[np.random.Generator], default: InitializerLike | None
-    ) -> dict[str, Array]:
-        """Draw values of shape (streams, *shape) for each parameter; nothing is changed yet."""
-        return {
-            name: np.stack([self._draw_one(name, stream, default) for stream in streams])
-            for name in self._specs
-        }
-
-    def _draw_one(self, name: str, stream: np.random.Generator, default: InitializerLike | None) -> Array:
-        spec, initializer = self._specs[name], self._initializers[name]
-        if initializer is None:
-            initializer = (default or GlorotUniform()) if spec.decay else Zeros()
-        drawn = np.asarray(initializer(stream, spec.shape))
-        if drawn.shape != spec.shape:
-            raise ArgumentError(
-                f"{self}.initialize",
-                f"the initializer of {name} to give shape {spec.shape}",
-                f"{drawn.shape}",
-                "An initializer takes (rng, shape) and returns an array of that shape.",
-            )
-        return drawn
-
-    def _fill(self, drawn: Mapping[str, Array]) -> None:
-        """Take over values that were drawn."""
-        for name, values in drawn.items():
-            self._views[name][...] = values.reshape(self._views[name].shape)
-
-    # The wiring to the flat buffers.
-
-    _prefix: str = ""
-
-    def _known(self, name: str) -> str:
-        if name not in self._specs:
-            if not self._specs:
-                raise ArgumentError(
-                    f"{self}", "a layer with parameters", "one without", "Name another layer."
-                )
-            raise ArgumentError(
-                f"{self}", f"one of {', '.join(self._specs)}", f"{name!r}", "Use a name from that list."
-            )
-        return name
-
-    def _bind(self, params: Parameters, prefix: str = "") -> None:
-        """Make the layer's views point into `params`."""
-        self._params = params
-        self._prefix = prefix
-        self._views = {name: params[prefix + name] for name in self._specs}
-        self._grads = Gradients({name: params.grad(prefix + name) for name in self._specs})
-        self.buffers = {
-            name: self._buffer_as(name, array, params.dtype) for name, array in self.buffers.items()
-        }
-
-    def _buffer_as(self, name: str, array: AnyArray, dtype: np.dtype[Any]) -> AnyArray:
-        """Copy a buffer into the dtype of a model."""
-        exact = name in self.exact_buffers and array.dtype == np.float64
-        return array.copy() if exact else array.astype(dtype)
-
-    def gradients(self, views: Mapping[str, Array]) -> Gradients:
-        """Pick this layer's part of a split gradient buffer.
-
-        Parameters
-        ----------
-        views : mapping of str to ndarray
-            What `Parameters.split` gives for the model's buffer.
+        layers : sequence of Layer
+            In the order in which `held` gives them. They belong to this layer from now on.
 
         Returns
         -------
-        Gradients
+        tuple of Layer
+            The same, which are `children` too.
+
+        Raises
+        ------
+        ArgumentTypeError
+            If one of them is no layer.
+        ArgumentError
+            If there is none, or one of them is there twice, or belongs to another layer or model.
+
+        Examples
+        --------
+        Two ways side by side, added up:
+
+        >>> from nnlite import Dense, Layer, Sequential, Tanh
+        >>> class Sum(Layer):
+        ...     def __init__(self, first, second):
+        ...         self.first, self.second = self.hold([first, second])
+        ...     def forward(self, x, ctx=None):
+        ...         (first, a), (second, b) = self.held(ctx)
+        ...         return first.forward(x, a) + second.forward(x, b)
+        ...     def backward(self, dy, ctx):
+        ...         (first, a), (second, b) = self.held(ctx)
+        ...         return first.backward(dy, a) + second.backward(dy, b)
+        >>> layer = Sum(Dense(2, 2), Sequential([Dense(2, 4), Tanh(), Dense(4, 2)]))
+        >>> layer.parameter_names
+        ('0.W', '0.b', '1.0.W', '1.0.b', '1.2.W', '1.2.b')
         """
-        return Gradients({name: views[self._prefix + name] for name in self._specs})
+        self.children = self._holdable(layers)
+        for index, layer in enumerate(self.children):
+            layer._in_model = True
+            for name, spec in layer._specs.items():
+                self._specs[f"{index}.{name}"] = spec._replace(name=f"{index}.{name}")
+        return self.children
 
-    def _materialized(self) -> Parameters:
-        """Give a layer that is in no model parameters of its own."""
-        if self._params is not None:
-            return self._params
-        own = Parameters(self._specs.values())
-        own.frozen = self._frozen
-        self._bind(own)
-        self.initialize()
-        return own
+    def _holdable(self, layers: Sequence[Layer]) -> tuple[Any, ...]:
+        """Return the layers as a tuple, or say which of them cannot be held."""
+        where = f"{type(self).__name__}(layers)"
+        if not isinstance(layers, list | tuple) or not all(isinstance(layer, Layer) for layer in layers):
+            raise ArgumentTypeError(where, "a list of layers", f"{layers!r}", "Write [Dense(2, 3), ...].")
+        if not layers or self.children or len(set(map(id, layers))) < len(layers):
+            got = "none" if not layers else "a second list" if self.children else "one twice"
+            raise ArgumentError(where, "one list of different layers", got, "Make each anew.")
+        for layer in layers:
+            if layer._in_model:
+                fix = "Make a new layer, or use copy.deepcopy(layer) to take its weights along."
+                raise ArgumentError(where, "layers that are in no other", f"{layer}, which is in one", fix)
+        return tuple(layers)
 
-    def _materialize(self, name: str) -> Array:
-        if name not in self._specs:
-            raise AttributeError(f"{self} has no parameter {name!r}")
-        self._materialized()
-        return self._views[name]
+    def held(self, ctx: Context | None) -> Sequence[tuple[Any, Any]]:
+        """Return the layers that it is made of, each with its own context.
 
-    def _replica(self, index: int) -> Self:
-        """Copy the layer as one of its replicas has it, out of the model."""
-        state = {
-            k: v for k, v in self.__dict__.items() if k not in {"_params", "_views", "_grads", "buffers"}
-        }
-        layer = type(self).__new__(type(self))
-        layer.__dict__.update(
-            copy.deepcopy(state) | {"_in_model": False, "_frozen": self.frozen, "_prefix": ""}
+        Parameters
+        ----------
+        ctx : Context or None
+            What ``forward`` or ``backward`` got.
+
+        Returns
+        -------
+        sequence of (Layer, Context or None)
+            In the order of `hold`.
+        """
+        return [(layer, None) for layer in self.children] if ctx is None else ctx.inner
+
+    # What a model does with it.
+
+    def _shape_after(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        return self.output_shape(input_shape)
+
+    def _context(
+        self,
+        views: Mapping[str, Array] | None = None,
+        *,
+        watch: Watcher | None = None,
+        needs_dx: bool = True,
+        **shared: Any,
+    ) -> Any:
+        """Make a context, with those of the layers that it is made of; gradients go to `views`, if given."""
+        inner = tuple(
+            (
+                child if watch is None else Watched(child, f"{self._prefix}{index}", watch),
+                child._context(views, watch=watch, needs_dx=self._asks(index, needs_dx), **shared),
+            )
+            for index, child in enumerate(self.children)
         )
-        shapes = self.buffer_shapes()
-        layer.buffers = {
-            # What was measured on other data for each replica has an axis for them.
-            name: array.copy() if array.shape == shapes.get(name, array.shape) else array[index, 0].copy()
-            for name, array in self.buffers.items()
-        }
-        if self._params is not None:
-            own = Parameters(self._specs.values(), dtype=self.dtype)
-            own.frozen = self.frozen
-            layer._bind(own)
-            for name, view in self._views.items():
-                layer._views[name][...] = view[index].reshape(self._specs[name].shape)
-        return layer
+        grads = self._grads if views is None else self.gradients(views)
+        return self._context_kind(grads, needs_dx=needs_dx, inner=inner, **shared)
 
-    # A copy of a layer is a layer on its own: it takes its numbers along and leaves the model.
-    def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__.copy()
-        if self._params is not None:
-            own = Parameters(self._specs.values(), dtype=self.dtype, replicas=self._params.replicas)
-            own.frozen = self.frozen
-            for name, view in self._views.items():
-                own[name][...] = view
-            state["_params"] = own
-        state["_prefix"] = ""
-        state["_in_model"] = False
-        del state["_views"], state["_grads"]
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        if self._params is not None:
-            self._bind(self._params)
+    def _asks(self, index: int, needs_dx: bool) -> bool:
+        """Tell whether dL/dx of one of its layers is asked for, if its own is or is not."""
+        return True

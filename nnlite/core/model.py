@@ -2,74 +2,42 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Self, overload
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, overload
 
 import numpy as np
 
-from nnlite.core.chain import default_initializer, follow_shapes
-from nnlite.core.context import Context
+from nnlite.core.chain import Chain, ModelContext, Shape
+from nnlite.core.context import Rows, Watcher
 from nnlite.core.layer import Layer
-from nnlite.core.parameters import Parameters, join_specs
+from nnlite.core.parameters import Parameters
 from nnlite.core.random import Generators, Seeds, check_rngs
 from nnlite.core.types import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
-from nnlite.errors.arguments import Explained, explained
+from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_dtype, check_integer
 
-__all__ = ["ModelContext", "Sequential"]
-
-#: What the layers do in a pass, one after the other, each with what it keeps of it.
-Steps = tuple[tuple[Callable[[Any, Context], Any], Context], ...]
+__all__ = ["Sequential"]
 
 
-class ModelContext:
-    """What a model keeps from one forward pass: one `Context` for each layer.
+class _OwnParameters:
+    """Says, where a model has no `params` of its own, that it is a part of another one."""
 
-    Made by `Sequential.context`. It can be used for one pass after another.
-
-    Parameters
-    ----------
-    layers : sequence of Context
-        One for each layer.
-    owner : tuple of Layer
-        The layers of the model that it is for.
-    spread : bool
-        Whether an input that replicas share is repeated for each of them.
-
-    Attributes
-    ----------
-    layers : tuple of Context
-        What was given.
-
-    Examples
-    --------
-    >>> from nnlite.layers import Dense, Tanh
-    >>> model = Sequential([Dense(2, 3), Tanh()], rng=0)
-    >>> ctx = model.context()
-    >>> y = model.forward(np.ones((1, 2), np.float32), ctx)
-    >>> ctx.layers[0].saved[0]  # what Dense needs again: its input
-    array([[1., 1.]], dtype=float32)
-    """
-
-    __slots__ = ("layers", "output_shape", "owner", "spread", "steps", "steps_back")
-
-    def __init__(self, layers: Sequence[Context], owner: tuple[Layer, ...], *, spread: bool = False) -> None:
-        self.layers = tuple(layers)
-        self.owner = owner
-        self.spread = spread
-        # Paired once and not in every pass, which for three small layers takes a tenth of it.
-        pairs = list(zip(owner, self.layers, strict=True))
-        self.steps: Steps = tuple((layer.forward, kept) for layer, kept in pairs)
-        self.steps_back: Steps = tuple((layer.backward, kept) for layer, kept in reversed(pairs))
-        self.output_shape: tuple[int, ...] | None = None  # None until a forward pass has been made
+    def __get__(self, model: Any, kind: type) -> Any:
+        if model is None:
+            return self
+        raise ArgumentError(
+            f"{kind.__name__}.params",
+            "a model on its own",
+            "one that is a layer of another",
+            "Train, save and copy the whole model, or take this part out of it: copy.deepcopy(part).",
+        )
 
 
-class Sequential(Explained):
+class Sequential(Chain):
     """A network: a list of layers, each fed by the one before.
 
-    This one computes. `nnlite.Sequential` adds checks of what it is given, and all that is done
+    It is a layer too, and so may be in the list of another one; see Notes. This one computes. `nnlite.Sequential` adds checks of what it is given, and all that is done
     with a net: ``fit``, ``predict``, ``save`` and more.
 
     Parameters
@@ -102,6 +70,11 @@ class Sequential(Explained):
     ShapeError
         If a layer does not take what the one before it gives.
 
+    Notes
+    -----
+    In another model its numbers are a part of that one's, ``"1.0.W"``. If it was made without a seed and its
+    weights are still those of its random start, they are drawn anew with that model's seed; others it keeps.
+
     Examples
     --------
     Forward, blame, and one small step downhill:
@@ -129,6 +102,13 @@ class Sequential(Explained):
     ) -> None:
         self._assemble(layers, dtype, replicas, rng, draw=True)
 
+    params: Any = _OwnParameters()
+    rng: np.random.Generator | Generators
+    #: Not copied: made anew where the numbers are.
+    _made_anew: ClassVar[frozenset[str]] = Chain._made_anew | {"params"}
+    #: What a start without a seed has drawn, and what draws it again.
+    _blind: tuple[np.random.SeedSequence, set[int]] | None = None
+
     def _assemble(
         self, layers: Sequence[Layer], dtype: Any, replicas: int | None, rng: Seeds, *, draw: bool
     ) -> None:
@@ -136,46 +116,64 @@ class Sequential(Explained):
         if replicas is not None:
             replicas = check_integer("Sequential(replicas=)", replicas, low=1)
         dtype = check_dtype("Sequential(dtype=)", dtype)
-        self._layers = tuple(layers)
-        if not self._layers or len(set(map(id, self._layers))) < len(self._layers):
-            got = "one twice" if self._layers else "none"
-            raise ArgumentError(
-                "Sequential(layers)", "one layer or more, all of them others", got, "Make each anew."
-            )
-        self.input_shape, self._output_shapes = follow_shapes(self.layers)
-        self.output_shape = self._output_shapes[-1]
         self.rng = check_rngs("Sequential(rng=)", rng, replicas=replicas)
-        params = self._make_parameters(dtype, replicas)
-        untouched = [index for index, layer in enumerate(self.layers) if layer._params is None]
-        drawn = self._draw(self.rng, untouched, replicas) if draw else {}
-        self._join(params)
+        self._line_up(layers)
+        try:
+            params = Parameters(self._specs.values(), dtype=dtype, replicas=replicas)
+            undrawn = self._undrawn() if draw else set()
+            if rng is None and undrawn and isinstance(self.rng, np.random.Generator):
+                self._blind = self.rng.bit_generator.seed_seq, undrawn
+            drawn = self._draw_all(self.rng, undrawn, replicas) if draw else {}
+        except BaseException:
+            for layer in self.children:
+                layer._in_model = False
+            raise
+        self._move_into(params)
         self._fill(drawn)
 
-    def _make_parameters(self, dtype: Any, replicas: int | None) -> Parameters:
-        """Make one pair of buffers for what all layers declare."""
-        parts = [(f"{index}.", layer._specs.values()) for index, layer in enumerate(self.layers)]
-        return Parameters(join_specs(parts), dtype=dtype, replicas=replicas)
+    def _bind(self, params: Parameters, prefix: str) -> None:
+        super()._bind(params, prefix)
+        if prefix:
+            vars(self).pop("params", None)
+            self._blind = None
+        else:
+            self.params = params
 
-    def _join(self, params: Parameters) -> None:
-        """Move the layers' parameters into the buffers."""
-        self.params = params
-        frozen: set[str] = set()
-        for index, layer in enumerate(self.layers):
-            own, kept, prefix = layer._params, layer.frozen, f"{index}."
-            frozen.update(prefix + name for name in kept)
-            layer._bind(params, prefix)
-            layer._in_model = True
-            for name in own or ():
-                layer._views[name][...] = own[name]  # type: ignore[index]
-        params.frozen = frozen
-        learning = [index for index, layer in enumerate(self.layers) if layer.parameter_names]
-        # Nobody asks for dL/dx of the first layer that learns, nor for anything before it.
-        self._first_learning = learning[0] if learning else len(self.layers)
+    def _draw_all(
+        self, rng: np.random.Generator | Generators, chosen: set[int], replicas: int | None
+    ) -> dict[str, Array]:
+        """Draw values for the chosen layers. An initializer that fails has changed nothing."""
+        # One stream for each replica, and from it one for each layer: replica r starts as a
+        # single net with the r-th spawned generator does, and a layer more changes no other.
+        sources: Sequence[np.random.Generator] = (rng,) if isinstance(rng, np.random.Generator) else rng.each
+        if replicas is not None and isinstance(rng, np.random.Generator):
+            sources = rng.spawn(replicas)
+        streams = [source.spawn(len(self.children)) for source in sources]
+        starts = self._starts(chosen)
+        return {
+            f"{index}.{name}": values
+            for index, layer in enumerate(self.children)
+            for name, values in layer._draw([stream[index] for stream in streams], starts).items()
+        }
+
+    def _undrawn(self) -> set[int]:
+        """Return also what a start without a seed has drawn, if nobody has changed it since."""
+        found = super()._undrawn()
+        if self._blind is None or self._params is None:
+            return found
+        seed, blind = self._blind
+        again = np.random.default_rng(np.random.SeedSequence(seed.entropy, spawn_key=seed.spawn_key))
+        drawn = self._draw_all(again, blind, self._params.replicas)
+        as_drawn = all(
+            np.array_equal(self._views[name].ravel(), values.astype(self.dtype).ravel())
+            for name, values in drawn.items()
+        )
+        return found | blind if as_drawn else found
 
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The layers, from input to output."""
-        return self._layers
+        return self.children
 
     @layers.setter
     def layers(self, layers: Any) -> None:
@@ -186,8 +184,16 @@ class Sequential(Explained):
             "Make a new model, of copies: Sequential([*copy.deepcopy(model.layers), Dense(8, 1)]).",
         )
 
+    @property
+    def output_shape(self) -> Shape:  # type: ignore[override]  # a model has one, a layer gives one for each
+        """Shape of one output sample; None if any will do."""
+        return self._output_shapes[-1]
+
+    # Users may keep what they like on a model.
+    __setattr__ = object.__setattr__
+
     @explained
-    def initialize(self, rng: Seeds = None) -> None:
+    def initialize(self, rng: Seeds = None) -> None:  # type: ignore[override]  # it knows how each layer starts
         """Draw all parameters anew.
 
         Parameters
@@ -213,28 +219,7 @@ class Sequential(Explained):
         generator = (
             self.rng if rng is None else check_rngs("Sequential.initialize(rng=)", rng, replicas=replicas)
         )
-        self._fill(self._draw(generator, range(len(self.layers)), replicas))
-
-    def _draw(
-        self, rng: np.random.Generator | Generators, chosen: Iterable[int], replicas: int | None
-    ) -> dict[int, dict[str, Array]]:
-        """Draw values for the chosen layers. An initializer that fails has changed nothing."""
-        # One stream for each replica, and from it one for each layer: replica r starts as a
-        # single net with the r-th spawned generator does, and a layer more changes no other.
-        sources: Iterable[np.random.Generator] = (rng,) if isinstance(rng, np.random.Generator) else rng.each
-        if replicas is not None and isinstance(rng, np.random.Generator):
-            sources = rng.spawn(replicas)
-        streams = [source.spawn(len(self.layers)) for source in sources]
-        return {
-            index: self.layers[index]._draw(
-                [stream[index] for stream in streams], default_initializer(self.layers, index)
-            )
-            for index in chosen
-        }
-
-    def _fill(self, drawn: Mapping[int, Mapping[str, Array]]) -> None:
-        for index, values in drawn.items():
-            self.layers[index]._fill(values)
+        self._fill(self._draw_all(generator, {id(layer) for _, layer in self.walk()}, replicas))
 
     # Forward and backward.
 
@@ -246,6 +231,7 @@ class Sequential(Explained):
         rng: Seeds = None,
         grads: Array | None = None,
         input_gradient: bool = False,
+        watch: Watcher | None = None,
     ) -> ModelContext:
         """Make the place where a forward pass leaves what the backward pass needs.
 
@@ -260,6 +246,8 @@ class Sequential(Explained):
             default.
         input_gradient : bool
             Whether `backward` shall return dL/dx.
+        watch : Watcher, optional
+            Is told of the forward and the backward of every layer.
 
         Returns
         -------
@@ -291,107 +279,27 @@ class Sequential(Explained):
                 "Write np.zeros_like(model.params.grads).",
             )
         views = None if grads is None else self.params.split(grads)
-        return ModelContext(
-            [
-                Context(
-                    layer._grads if views is None else layer.gradients(views),
-                    training=training,
-                    rng=generator,
-                    needs_dx=input_gradient or index > self._first_learning,
-                )
-                for index, layer in enumerate(self.layers)
-            ],
-            self.layers,
-            # Each replica has a dL/dx of its own, and a noise of its own, also with an input that they share.
-            spread=replicas is not None
-            and (
-                input_gradient
-                or (isinstance(generator, Generators) and any(layer.stochastic for layer in self.layers))
-            ),
+        ctx: ModelContext = self._context(
+            views, training=training, rng=generator, needs_dx=input_gradient, watch=watch, rows=Rows()
         )
-
-    def forward(self, x: Array, ctx: ModelContext | None = None) -> Array:
-        """Run the input through all layers, from the first to the last.
-
-        Parameters
-        ----------
-        x : ndarray of shape (..., batch, features)
-            The input, in the dtype of the model.
-        ctx : ModelContext, optional
-            Where to keep what `backward` needs. None means inference.
-
-        Returns
-        -------
-        ndarray of shape (..., batch, outputs)
-            The output of the last layer.
-        """
-        if ctx is None:
-            for layer in self._layers:
-                x = layer.forward(x)
-            return x
-        if ctx.spread and x.ndim == 1 + len(self.input_shape or (1,)):
-            x = self._spread(x, ctx)
-        for forward, kept in ctx.steps:
-            kept.x_shape = x.shape
-            x = forward(x, kept)
-        ctx.output_shape = x.shape
-        return x
+        ctx.owner = self.layers
+        # Each replica has a dL/dx of its own, and a noise of its own, also with an input that they share.
+        ctx.spread = replicas is not None and (
+            input_gradient
+            or (isinstance(generator, Generators) and any(layer.stochastic for _, layer in self.walk()))
+        )
+        return ctx
 
     def _spread(self, x: Any, ctx: ModelContext) -> Array:
         """Give each replica an input of its own that they share."""
         return np.broadcast_to(x, (self.params.replicas, *x.shape))  # type: ignore[arg-type]
 
-    def backward(self, dy: Array, ctx: ModelContext) -> Array | None:
-        """Trace the blame from the output back to every parameter.
-
-        Parameters
-        ----------
-        dy : ndarray of the shape of the output
-            dL/dy, as a loss gives it.
-        ctx : ModelContext
-            The one that `forward` got.
-
-        Returns
-        -------
-        ndarray of the shape of the input, or None
-            dL/dx if the context was made with ``input_gradient=True``. The gradients of
-            the parameters are in ``params.grads``.
-
-        Raises
-        ------
-        ShapeError
-            If `dy` has another shape than the output.
-        ArgumentTypeError
-            If a layer's ``backward`` gives nothing, or an array of another shape than its input.
-        """
-        if dy.shape != ctx.output_shape:
-            raise ShapeError(
-                "Sequential.backward(dy)",
-                f"the shape of the output, {ctx.output_shape}",
-                f"{dy.shape}",
-                "Give what the loss returned; a loss of your own must not broadcast (n, 1) against (n,).",
-            )
-        blame = dy
-        for backward, kept in ctx.steps_back:
-            dx = backward(blame, kept)
-            if not kept.needs_dx:
-                return None
-            if dx is None or dx.shape != kept.x_shape:
-                index = ctx.layers.index(kept)
-                raise ArgumentTypeError(
-                    f"layer {index} {self.layers[index]}.backward",
-                    f"dL/dx of shape {kept.x_shape}, that of its input",
-                    "None" if dx is None else f"{dx.shape}",
-                    "End it with `return dx`."
-                    if dx is None
-                    else "nnlite.testing.check_layer says what is wrong with it.",
-                )
-            blame = dx
-        return blame
-
     def __repr__(self) -> str:
-        copies = "" if self.params.replicas is None else f", replicas={self.params.replicas}"
-        return f"Sequential([{', '.join(map(repr, self.layers))}], dtype={self.params.dtype.name}{copies})"
+        own = vars(self).get("params")  # of a part of another model the whole one says it
+        if own is None:
+            return super().__repr__()
+        copies = "" if own.replicas is None else f", replicas={own.replicas}"
+        return f"Sequential([{', '.join(map(repr, self.layers))}], dtype={own.dtype.name}{copies})"
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -407,19 +315,21 @@ class Sequential(Explained):
         """Return one layer, or a tuple of layers for a slice."""
         return self.layers[index]
 
-    # Each layer takes its own numbers into a copy; here they are joined again.
     def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__.copy()
-        del state["params"]
-        return {**state, "_dtype": self.params.dtype, "_replicas": self.params.replicas}
+        return {**super().__getstate__(), "_blind": None}  # the layers of a copy are others
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        if "layers" in state:  # as it was called once
-            state["_layers"] = state.pop("layers")
-        dtype, replicas = state.pop("_dtype"), state.pop("_replicas")
-        self.__dict__.update(state)
-        self._join(self._make_parameters(dtype, replicas))
-
-    def __copy__(self) -> Self:
-        """Copy the layers too: two models that share them would each cut them off from the other."""
-        return copy.deepcopy(self)
+        if "_dtype" in state:  # as it was before a model was a layer
+            own = Parameters((), dtype=state.pop("_dtype"), replicas=state.pop("_replicas"))
+            layers = state.pop("_layers") if "_layers" in state else state.pop("layers")
+            blank = vars(type(self).__new__(type(self)))
+            state = {**blank, **state, "_params": own}
+            state.pop("output_shape", None)
+            state["_input_shape"] = state.pop("input_shape")
+            state["children"] = tuple(layers)
+            state["_specs"] = {
+                f"{index}.{name}": spec._replace(name=f"{index}.{name}")
+                for index, layer in enumerate(layers)
+                for name, spec in layer._specs.items()
+            }
+        super().__setstate__(state)

@@ -1,4 +1,4 @@
-"""All the numbers that a model learns, in one flat array, and their gradients in another.
+"""All the numbers of a model in one flat array, and the gradients of those that it learns in another.
 
 One flat buffer makes an optimizer a few lines of array arithmetic for the whole
 model, and clipping, checkpoints or a sum over machines one line each. Layers see
@@ -8,7 +8,7 @@ named views: writing to the view writes to the buffer.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,11 +18,11 @@ from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.arguments import Explained
 from nnlite.errors.checks import check_dtype, check_integer
 
-__all__ = ["Parameter", "ParameterSpec", "Parameters"]
+__all__ = ["Parameter", "ParameterSpec", "Parameters", "State"]
 
 
 class ParameterSpec(NamedTuple):
-    """One named parameter: how large it is and whether weight decay acts on it.
+    """One named array: how large it is, whether it is learned, and whether weight decay acts on it.
 
     Parameters
     ----------
@@ -32,6 +32,8 @@ class ParameterSpec(NamedTuple):
         Its shape, without the replica axis.
     decay : bool
         True for weights, False for biases and gains.
+    learned : bool
+        False for what is kept and not learned, such as running statistics.
 
     Examples
     --------
@@ -42,6 +44,7 @@ class ParameterSpec(NamedTuple):
     name: str
     shape: tuple[int, ...]
     decay: bool = True
+    learned: bool = True
 
     @property
     def size(self) -> int:
@@ -71,9 +74,10 @@ class ParameterSpec(NamedTuple):
 
 
 class Parameters:
-    """A flat buffer of values, a flat buffer of gradients, and named views of both.
+    """A flat buffer of all numbers, a flat buffer of gradients, and named views of both.
 
-    Parameters that decay come first, then the others: ``[weights | biases, gains]``.
+    Parameters that decay come first, then the others, then what is kept and not learned:
+    ``[weights | biases, gains || state]``.
 
     Parameters
     ----------
@@ -88,9 +92,16 @@ class Parameters:
     Attributes
     ----------
     values, grads : ndarray of shape (size,) or (replicas, size)
-        The two buffers. They are written in place and never replaced.
+        What is learned, and the gradients. They are written in place and never replaced.
+    state : ndarray of shape (kept,) or (replicas, kept)
+        What training changes and does not learn, such as the running statistics of `BatchNorm`.
+    numbers : ndarray of shape (size + kept,) or (replicas, size + kept)
+        Both, `values` and then `state`, which are views of it: all that makes two nets of the same
+        layers the same. To copy it is to keep a net, and to write it back to go back to that net.
     size : int
         How many parameters one net has.
+    specs, state_specs : tuple of ParameterSpec
+        What is learned, and what is kept.
     decayed : int
         The first `decayed` of them are weights, on which weight decay acts.
 
@@ -123,20 +134,23 @@ class Parameters:
         self.dtype = check_dtype("Parameters(dtype=)", dtype)
         self.replicas = None if replicas is None else check_integer("Parameters(replicas=)", replicas, low=1)
         # A stable sort: within each part the order is that of the layers.
-        self.specs = tuple(sorted(specs, key=lambda spec: not spec.decay))
-        names = [spec.name for spec in self.specs]
+        every = sorted(specs, key=lambda spec: not spec.decay)
+        self.specs = tuple(spec for spec in every if spec.learned)
+        self.state_specs = tuple(spec for spec in every if not spec.learned)
+        names = [spec.name for spec in every]
         if len(set(names)) < len(names):
             raise ArgumentError(
                 "Parameters", "names that differ", f"{sorted(names)}", "Give every parameter its own name."
             )
         self.size = sum(spec.size for spec in self.specs)
         self.decayed = sum(spec.size for spec in self.specs if spec.decay)
-        self._flat_values, self._flat_grads = self._allocate(), self._allocate()
+        self._flat = self._allocate(self.size + sum(spec.size for spec in self.state_specs))
+        self._flat_grads = self._allocate(self.size)
         self._frozen: frozenset[str] = frozenset()
         self._make_views()
 
-    def _allocate(self) -> Array:
-        shape = (self.size,) if self.replicas is None else (self.replicas, self.size)
+    def _allocate(self, size: int) -> Array:
+        shape = (size,) if self.replicas is None else (self.replicas, size)
         try:
             return np.zeros(shape, self.dtype)
         except (MemoryError, ValueError, OverflowError):
@@ -148,13 +162,31 @@ class Parameters:
             ) from None
 
     @property
+    def numbers(self) -> Array:
+        """The buffer of all: what is learned, and then what is kept."""
+        return self._flat
+
+    @numbers.setter
+    def numbers(self, array: Array) -> None:
+        _refuse_new_array("params.numbers", array, self._flat)
+
+    @property
     def values(self) -> Array:
-        """The buffer of values."""
+        """The buffer of what is learned."""
         return self._flat_values
 
     @values.setter
     def values(self, array: Array) -> None:
         _refuse_new_array("params.values", array, self._flat_values)
+
+    @property
+    def state(self) -> Array:
+        """The buffer of what is kept and not learned."""
+        return self._flat_state
+
+    @state.setter
+    def state(self, array: Array) -> None:
+        _refuse_new_array("params.state", array, self._flat_state)
 
     @property
     def grads(self) -> Array:
@@ -166,9 +198,13 @@ class Parameters:
         _refuse_new_array("params.grads", array, self._flat_grads)
 
     def _make_views(self) -> None:
-        views = self.split(self.values)
+        numbers = self._flat
+        self._flat_values = numbers[..., : self.size] if self.state_specs else numbers
+        self._flat_state = numbers[..., self.size :]
+        views = self.split(self._flat_values) | _split(self._flat_state, self.state_specs)
         self._values = {
-            spec.name: views[spec.name].reshape(spec.view_shape(self.replicas)) for spec in self.specs
+            spec.name: views[spec.name].reshape(spec.view_shape(self.replicas))
+            for spec in (*self.specs, *self.state_specs)
         }
         self._grads = self.split(self.grads)
         self.trainable_slices = self._trainable_slices()
@@ -193,16 +229,10 @@ class Parameters:
         >>> {name: view.shape for name, view in params.split(np.zeros((5, 8))).items()}
         {'W': (5, 3, 2), 'b': (5, 2)}
         """
-        views = {}
-        start = 0
-        for spec in self.specs:
-            stop = start + spec.size
-            views[spec.name] = buffer[..., start:stop].reshape((*buffer.shape[:-1], *spec.shape))
-            start = stop
-        return views
+        return _split(buffer, self.specs)
 
     def __getitem__(self, name: str) -> Array:
-        """Return the view of one parameter's values."""
+        """Return the view of one parameter's values, or of an array that is kept."""
         return self._values[self._known(name)]
 
     def __setitem__(self, name: str, array: Array) -> None:
@@ -225,20 +255,21 @@ class Parameters:
         ArgumentError
             If there is no parameter of this name.
         """
-        return self._grads[self._known(name)]
+        return self._grads[self._known(name, self._grads)]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._values
+        return name in self._grads
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
+        return iter(self._grads)
 
     def __len__(self) -> int:
         return len(self.specs)
 
-    def _known(self, name: str) -> str:
-        if name not in self._values:
-            known = ", ".join(self._values) or "no parameters"
+    def _known(self, name: str, among: Mapping[str, Array] | None = None) -> str:
+        names = self._values if among is None else among
+        if name not in names:
+            known = ", ".join(names) or "no parameters"
             raise ArgumentError("Parameters", f"one of {known}", f"{name!r}", "Use a name from that list.")
         return name
 
@@ -252,7 +283,7 @@ class Parameters:
         if isinstance(names, str) or not isinstance(names, Iterable):
             fix = "Write {'0.W'}, for instance."
             raise ArgumentTypeError("Parameters.frozen", "names of parameters", f"{names!r}", fix)
-        self._frozen = frozenset(self._known(name) for name in names)
+        self._frozen = frozenset(self._known(name, self._grads) for name in names)
         self.trainable_slices = self._trainable_slices()
 
     def _trainable_slices(self) -> tuple[slice, ...]:
@@ -272,18 +303,19 @@ class Parameters:
     # Copying or pickling an array copies its numbers but not what it is a view of, so the
     # buffers travel alone and the views are made again.
     def __getstate__(self) -> dict[str, Any]:
-        left_out = {"_values", "_grads", "trainable_slices"}
+        left_out = {"_values", "_grads", "_flat_values", "_flat_state", "trainable_slices"}
         if not self._flat_grads.any():
             left_out.add("_flat_grads")  # as many bytes as the values, which say nothing
         return {k: v for k, v in self.__dict__.items() if k not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        if "_flat" not in state:  # as it was before there was anything kept and not learned
+            state = {**state, "_flat": state["_flat_values"], "state_specs": ()}
         self.__dict__.update(state)
-        self.dtype = np.dtype(
-            self.dtype.type
-        )  # NumPy's own object again, which it handles faster than its copies
+        # NumPy's own object again, which it handles faster than its copies.
+        self.dtype = np.dtype(self.dtype.type)
         if "_flat_grads" not in state:
-            self._flat_grads = self._allocate()
+            self._flat_grads = self._allocate(self.size)
         self._make_views()
 
     def __repr__(self) -> str:
@@ -334,6 +366,36 @@ class Parameter(Explained):
             )
 
 
+class State(Parameter):
+    """A class attribute that says: instances keep an array of this name, and do not learn it.
+
+    It is declared, read and written as a `Parameter` is, and belongs to the net as much as its weights do:
+    it is saved with them, and early stopping and a way back from divergence bring both. But it has no
+    gradient. It is for what ``forward`` measures in training, such as running means.
+
+    Examples
+    --------
+    >>> from nnlite import Layer
+    >>> class Count(Layer):
+    ...     seen = State()
+    ...     def __init__(self):
+    ...         self.declare("seen", (1,))
+    >>> Count().seen, Count().parameter_names
+    (array([0.], dtype=float32), ())
+    """
+
+
+def _split(buffer: Array, specs: Iterable[ParameterSpec]) -> dict[str, Array]:
+    """Cut a buffer into named views, as the specs follow each other in it."""
+    views = {}
+    start = 0
+    for spec in specs:
+        stop = start + spec.size
+        views[spec.name] = buffer[..., start:stop].reshape((*buffer.shape[:-1], *spec.shape))
+        start = stop
+    return views
+
+
 def _refuse_new_array(where: str, new: object, present: Array) -> None:
     """Let ``params.values -= a`` pass, which sets the same array again, and nothing else."""
     if new is not present:
@@ -359,5 +421,5 @@ def join_specs(parts: Sequence[tuple[str, Iterable[ParameterSpec]]]) -> list[Par
     ['0.W']
     """
     return [
-        ParameterSpec(prefix + spec.name, spec.shape, spec.decay) for prefix, specs in parts for spec in specs
+        spec._replace(name=prefix + spec.name) for prefix, specs in parts for spec in specs
     ]

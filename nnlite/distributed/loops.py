@@ -99,6 +99,7 @@ class PiecewiseBatchLoop(BatchLoop):
         params = state.model.params
         if weight is not None:
             x, y = state.model.boundary.in_place_of_others(x, y, weight)
+            self.ctx.rows.weight = weight
         pred = state.model._forward(x, self.ctx)
         count = _count(x, weight)
         if not count:  # no row counts here, of which a loss need not know anything
@@ -186,7 +187,7 @@ class SharedLoop(Loop):
 
     def verify(self) -> None:
         """Compare the weights of all ranks by their checksums."""
-        mine = zlib.crc32(self.state.model.params.values.data)
+        mine = zlib.crc32(self.state.model.params.numbers.data)
         ends = np.array([mine, -mine], np.int64)
         from mpi4py import MPI
 

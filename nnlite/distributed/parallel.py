@@ -270,15 +270,14 @@ class Together(Alone):
         self.world.compare(about | more | {"checkpoints": checkpoints}, where="fit")
         self._epitaph = self._last_words(loop)
         params, optimizer = state.model.params, state.optimizer
-        comm.Bcast(params.values, root=0)
+        comm.Bcast(params.numbers, root=0)
         kept = optimizer.state_dict() if isinstance(optimizer, Optimizer) else None
-        buffers = [layer.buffers for layer in state.model.layers]
+        buffers = state.model.measured()
         kept, buffers, draws = comm.bcast((kept, buffers, get_states(loop.rngs)), root=0)
         if self.rank:
             if isinstance(optimizer, Optimizer):
                 optimizer.load_state_dict(kept)
-            for layer, own in zip(state.model.layers, buffers, strict=True):
-                layer.buffers = own
+            state.model.take_measured(buffers)
             set_states(loop.rngs, draws)
             loop.start_size = np.abs(params.values).reshape(1, -1).max(axis=1, initial=0.0)
 

@@ -1,12 +1,13 @@
 """The layers: what a network is built from."""
 
 from nnlite.core.activations import LogSoftmax, ReLU, Sigmoid, Softmax, Step, Tanh
-from nnlite.core.context import Context, Gradients
+from nnlite.core.context import Context, Gradients, Watcher
 from nnlite.core.dense import Dense
 from nnlite.core.dropout import Dropout
 from nnlite.core.layer import Layer
-from nnlite.core.normalization import LayerNorm
-from nnlite.core.parameters import Parameter
+from nnlite.core.normalization import BatchNorm, LayerNorm
+from nnlite.core.parameters import Parameter, State
+from nnlite.core.residual import Residual
 from nnlite.errors.habits import missing_names
 from nnlite.layers.activations import ELU, GELU, LeakyReLU, SiLU, Softplus
 from nnlite.layers.embedding import Embedding
@@ -16,6 +17,7 @@ from nnlite.layers.standardize import Standardize
 __all__ = [
     "ELU",
     "GELU",
+    "BatchNorm",
     "Context",
     "Dense",
     "Dropout",
@@ -28,13 +30,16 @@ __all__ = [
     "LogSoftmax",
     "Parameter",
     "ReLU",
+    "Residual",
     "SiLU",
     "Sigmoid",
     "Softmax",
     "Softplus",
     "Standardize",
+    "State",
     "Step",
     "Tanh",
+    "Watcher",
 ]
 
 

@@ -548,7 +548,7 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         known = vars(self).get("validation_scores_")
         self.validation_scores_ = (known or []) if early else None
         self.best_validation_score_ = -np.inf if early else None
-        self._best_values = self.model_.params.values.copy() if early else None
+        self._best_values = self.model_.params.numbers.copy() if early else None
 
     def _put_back_best(self) -> None:
         """Give the net the weights of the epoch with the best score, if any epoch had one."""
@@ -560,7 +560,7 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
                 stacklevel=6,
             )
         else:
-            self.model_.params.values[...] = self._best_values
+            self.model_.params.numbers[...] = self._best_values
         del self._best_values
 
     def _make_optimizer(self) -> Optimizer:
@@ -744,7 +744,8 @@ def _take_over(old: Sequential, new: Sequential, where: str) -> None:
             f"{wanted}",
             "Write warm_start=False to begin anew.",
         )
-    new.params.values[...] = old.params.values
-    kept = [layer.buffers for layer in old.layers if layer.buffers]
-    for layer, buffers in zip([layer for layer in new.layers if not layer.adapted], kept, strict=False):
+    new.params.numbers[...] = old.params.numbers
+    kept = [buffers for buffers in old.measured() if buffers]
+    blank = [layer for _, layer in new.walk() if not layer.children and not layer.adapted]
+    for layer, buffers in zip(blank, kept, strict=False):
         layer.buffers = buffers

@@ -214,7 +214,7 @@ class Convergence(Recorder):
             improved = np.isfinite(score) and score >= estimator.best_validation_score_ + estimator.tol
             if score > estimator.best_validation_score_:
                 estimator.best_validation_score_ = score
-                estimator._best_values[...] = state.model.params.values
+                estimator._best_values[...] = state.model.params.numbers
         else:
             improved = not estimator.loss_ > estimator._lowest_loss - estimator.tol
             estimator._lowest_loss = min(estimator._lowest_loss, estimator.loss_)

@@ -137,11 +137,11 @@ def join(model: Sequential, parts: Sequence[Part]) -> Part:
     joined = like(model, 0, replicas=len(history.replicas))
     joined.rng = Generators([rng for net in models for rng in net.rng.each])  # type: ignore[union-attr]
     joined.feature_names = models[0].feature_names
-    joined.params.values[...] = np.concatenate([net.params.values for net in models])
-    for index, layer in enumerate(joined.layers):
-        shapes = layer.buffer_shapes()
-        for name, shape in shapes.items():
-            found = [net.layers[index].buffers[name] for net in models]
+    joined.params.numbers[...] = np.concatenate([net.params.numbers for net in models])
+    each = [[layer for _, layer in net.walk()] for net in (joined, *models)]
+    for layer, *parts_of in zip(*each, strict=True):
+        for name, shape in layer.buffer_shapes().items():
+            found = [one.buffers[name] for one in parts_of]
             # What was measured on other data for each replica has an axis for them.
             layer.buffers[name] = found[0].copy() if found[0].shape == shape else np.concatenate(found)
     return Part(joined, history)

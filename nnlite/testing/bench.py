@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.context import Context
+from nnlite.core.context import Context, Rows
 from nnlite.core.layer import Layer
 from nnlite.core.parameters import Parameters
 from nnlite.core.types import AnyArray, Array
@@ -60,9 +60,11 @@ class Bench:
         self.x: Array = x.astype(dtype)
         self.sample, self.replicas = sample, replicas
         self.params = Parameters(self.layer._specs.values(), dtype=dtype, replicas=replicas)
-        self.layer._bind(self.params)
+        self.layer._in_model = True  # or a Sequential would be a model on its own
+        self.layer._move_into(self.params)
         rng = np.random.default_rng(seed)
-        self.layer._fill(self.layer._draw([rng] if replicas is None else rng.spawn(replicas), None))
+        every = {id(one): None for _, one in self.layer.walk()}
+        self.layer._fill(self.layer._draw([rng] if replicas is None else rng.spawn(replicas), every))
         # Away from where they start: a bias of zero, or a gain of one, hides mistakes.
         self.params.values += rng.normal(scale=0.1, size=self.params.values.shape).astype(dtype)
         if not self.layer.adapted:
@@ -72,29 +74,40 @@ class Bench:
         if replicas is not None and self.layer.parameter_names:
             leading = [replicas]
         self.batch_axis = len(leading)
-        self.y_shape = (*leading, self.batch, *self.layer.output_shape(sample))
+        self.y_shape = (*leading, self.batch, *self.layer._shape_after(sample))
         self.dy: Array = rng.normal(size=self.y_shape).astype(dtype)
         self.grads = np.zeros_like(self.params.grads)
         self.keep_buffers()
 
-    def copy_of_buffers(self) -> dict[str, AnyArray]:
-        """Copy what the layer has measured."""
-        return {name: array.copy() for name, array in self.layer.buffers.items()}
+    def kept(self) -> dict[str, AnyArray]:
+        """Copy what the layer has measured: its buffers, and its state."""
+        found = {name: self.params[name].copy() for name in (spec.name for spec in self.params.state_specs)}
+        for place, one in self.layer.walk():
+            found |= {f"{place}buffers[{name!r}]": array.copy() for name, array in one.buffers.items()}
+        return found
 
     def keep_buffers(self) -> None:
-        """Let every pass begin with the buffers as they are now, so that no pass depends on one before."""
-        self._buffers = self.copy_of_buffers()
+        """Let every pass begin with buffers and state as they are now, so that none depends on one before."""
+        self._state = self.params.state.copy()
+        self._buffers = copy.deepcopy(self.layer.measured())
+
+    def put_back(self) -> None:
+        """Put back what was kept."""
+        self.params.state[...] = self._state
+        self.layer.take_measured(self._buffers)
 
     def context(
         self, *, training: bool = True, seed: int = 0, needs_dx: bool | None = None, rng: Any = None
     ) -> Context:
         """Make a context. The same seed gives the same random numbers in ``forward``."""
-        return Context(
-            self.layer.gradients(self.params.split(self.grads)),
+        ctx: Context = self.layer._context(
+            self.params.split(self.grads),
             training=training,
             rng=np.random.default_rng(seed) if rng is None else rng,
             needs_dx=self.needs_dx if needs_dx is None else needs_dx,
+            rows=Rows(),
         )
+        return ctx
 
     def other_input(self) -> Array:
         """Make another input of the same shape, of numbers that the layer takes."""
@@ -108,9 +121,9 @@ class Bench:
     def forward(
         self, ctx: Context | None, x: Array | None = None, *, copied: bool = True, fresh: bool = True
     ) -> Array:
-        """Run the layer forward, on a copy of the input and with the buffers as they were."""
+        """Run the layer forward, on a copy of the input and with buffers and state as they were."""
         if fresh:
-            self.layer.buffers = {name: array.copy() for name, array in self._buffers.items()}
+            self.put_back()
         x = self.x if x is None else x
         x = x.copy() if copied else x
         return guarded(

@@ -111,7 +111,11 @@ def _check_in_place(bench: Bench) -> None:
 
 def _check_kept_nothing(bench: Bench) -> None:
     def see() -> dict[str, Any]:
-        return look(bench.layer, without=vars(Layer()), base=Layer)
+        return {
+            f"{place}{name}": value
+            for place, one in bench.layer.walk()
+            for name, value in look(one, without=vars(Layer()), base=Layer).items()
+        }
 
     before = see()
 
@@ -123,7 +127,7 @@ def _check_kept_nothing(bench: Bench) -> None:
                 "nothing to be kept on the layer",
                 f"{written[0]} written",
                 "Two passes at once would mix: write `if ctx is not None: ctx.save(...)`, and read ctx.saved "
-                "in backward. What is measured in training goes into self.buffers.",
+                "in backward. What is measured in training is declared as State.",
             )
 
     ctx = bench.context()
@@ -134,16 +138,16 @@ def _check_kept_nothing(bench: Bench) -> None:
     check("backward")
 
 
-def _check_buffers(bench: Bench) -> None:
-    kept = bench.copy_of_buffers()
+def _check_kept(bench: Bench) -> None:
+    kept = bench.kept()
     for ctx in (None, bench.context(training=False)):
         bench.forward(ctx)
-        moved = changed(look(SimpleNamespace(**kept)), look(SimpleNamespace(**bench.layer.buffers)))
+        moved = changed(look(SimpleNamespace(**kept)), look(SimpleNamespace(**bench.kept())))
         if moved:
             raise GradientCheckError(
                 f"{bench.layer}.forward",
-                "buffers to stay as they are in prediction",
-                f"another self.buffers[{moved[0].removeprefix('self.')!r}]",
+                "state and buffers to stay as they are in prediction",
+                f"another {moved[0]}",
                 "Write `if ctx is not None and ctx.training:` before it.",
             )
 
@@ -160,7 +164,7 @@ def _check_rows(bench: Bench) -> None:
             alone,
             f"in prediction the same output for row {row} alone as among {bench.batch} rows",
             "Rows are predicted in batches of any size. Measure over a batch in training only, where "
-            "ctx.training is True, and keep what was measured in self.buffers for prediction.",
+            "ctx.training is True, and keep what was measured as State for prediction.",
         )
 
 
@@ -278,13 +282,13 @@ def _check_no_need(bench: Bench) -> None:
 
 #: In this order: what comes first is what the ones behind it take for granted.
 RULES = (
-    Rule("it holds no other layer, and no array that is not declared", _check_declared),
+    Rule("the layers and arrays that it has are declared", _check_declared),
     Rule("the output has the shape that output_shape says", _check_output_shape),
     Rule("dL/dx has the shape of x", _check_dx_shape),
     Rule("float32 gives float32, and float64 gives float64", _check_dtypes),
     Rule("nothing is changed in place: x, dy, the output, parameters", _check_in_place),
-    Rule("nothing is kept on the layer but its buffers", _check_kept_nothing),
-    Rule("buffers stay as they are in prediction", _check_buffers),
+    Rule("nothing is kept on the layer but its state and buffers", _check_kept_nothing),
+    Rule("state and buffers stay as they are in prediction", _check_kept),
     Rule("forward gives the same without a context as with one that does not train", _check_context),
     Rule("the same x and generator give the same output, whatever went through before", _check_repeats),
     Rule("there is no chance in it, unless stochastic = True says so", _check_chance),
@@ -323,8 +327,9 @@ def check_apart(make: Callable[[], Bench]) -> None:
     for r in range(replicas):
         bench = make()
         layer = bench.layer = bench.layer._replica(r)
-        bench.keep_buffers()
+        layer._in_model = True
         bench.params = layer._materialized()
+        bench.keep_buffers()
         bench.grads = np.zeros_like(bench.params.grads)
         alone = _pass(
             bench,

@@ -29,7 +29,7 @@ class BatchLoop(Loop):
         """Make one step a batch."""
         state, backup = self.state, self.backup
         params = state.model.params
-        values = params.values
+        numbers = params.numbers
         batch_begin, grad_computed = self.hooks["on_batch_begin"], self.hooks["on_grad_computed"]
         batch_end = self.hooks["on_batch_end"]
         keep_outputs = bool(self.metrics)
@@ -52,10 +52,10 @@ class BatchLoop(Loop):
                 for hook in grad_computed:
                     hook(state)
                 value = state.batch_loss  # a penalty adds to it
-                backup[...] = values  # to come back to, should the next loss not be finite
+                backup[...] = numbers  # to come back to, should the next loss not be finite
                 step(params)
                 if state.ended is not None:
-                    values[state.ended] = backup[state.ended]
+                    numbers[state.ended] = backup[state.ended]
                 self.stepped = True
                 if state.ended is not None:  # some may have been stopped in the middle of the epoch
                     # Only the count: rows for each net would make float64 of their losses' product, and the
@@ -72,7 +72,7 @@ class BatchLoop(Loop):
                     state.stop(CTRL_C)
                 if state.stop_reason:
                     break
-            finite = np.isfinite(values).all(axis=-1)  # there is no further batch to show it
+            finite = np.isfinite(numbers).all(axis=-1)  # there is no further batch to show it
             if not finite.all():
                 self.diverged(finite, x, y, got="weights that are not finite after the step")
             self.end_epoch(_mean(now.total, now.count), self.train_metrics(now.outputs), now)
@@ -94,6 +94,7 @@ class BatchLoop(Loop):
         state, ctx = self.state, self.ctx
         if weight is not None:
             x, y = state.model.boundary.in_place_of_others(x, y, weight)
+            ctx.rows.weight = weight
         pred = self.forward(x, ctx)
         value, dy = self.value_and_grad(pred, y, weight)
         rows = total = pred.shape[-2]

@@ -569,8 +569,8 @@ class EarlyStopping(_Monitor):
 
     @staticmethod
     def _rows(state: TrainingState) -> Array:
-        """Give the values one row a net."""
-        return state.model.params.values.reshape(len(state.active), -1)
+        """Give all numbers one row a net."""
+        return state.model.params.numbers.reshape(len(state.active), -1)
 
     def on_epoch_end(self, state: TrainingState) -> None:
         """Keep a copy of the best weights; stop when patience is over."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import signal
 import threading
 import time
@@ -58,12 +59,10 @@ class Before:
         rngs: Sequence[np.random.Generator | Generators],
     ) -> None:
         self.model, self.optimizer, self.rngs = model, optimizer, rngs
-        self.values = model.params.values.copy()
+        self.numbers = model.params.numbers.copy()
         self.grads = model.params.grads.copy()
         self.frozen = model.params.frozen
-        self.buffers = [
-            {name: array.copy() for name, array in layer.buffers.items()} for layer in model.layers
-        ]
+        self.buffers = copy.deepcopy(model.measured())
         self.draws = get_states(rngs)
         # Also its arguments: a checkpoint brings those that callbacks have changed.
         self.attributes = vars(optimizer).copy()
@@ -73,12 +72,11 @@ class Before:
     def restore(self) -> None:
         """Put it back."""
         params = self.model.params
-        params.values[...] = self.values
+        params.numbers[...] = self.numbers
         params.grads[...] = self.grads
         if params.frozen != self.frozen:
             params.frozen = self.frozen
-        for layer, buffers in zip(self.model.layers, self.buffers, strict=True):
-            layer.buffers = buffers
+        self.model.take_measured(self.buffers)
         set_states(self.rngs, self.draws)
         vars(self.optimizer).clear()
         vars(self.optimizer).update(self.attributes)
@@ -212,8 +210,8 @@ class Loop:
         self.listed = state.active.copy()  # whose numbers the row of the epoch has
         self.rate: float | Array | None = None  # of the first step of the epoch
         self.stepped = False
-        # The weights before the last step, which a finite loss led to.
-        self.backup = np.zeros(params.values.shape, params.dtype)
+        # The numbers before the last step, which a finite loss led to.
+        self.backup = params.numbers.copy()
         self.done = 0
         self.now: Epoch | None = None
         self.epoch = Epoch(params.replicas)  # one for all, which saves a microsecond in each
@@ -403,7 +401,7 @@ class Loop:
         They go back to the last weights that gave a finite loss.
         """
         state = self.state
-        optimizer, values = state.optimizer, state.model.params.values
+        optimizer, numbers = state.optimizer, state.model.params.numbers
         where = f"fit, epoch {state.epoch}, {place or f'batch {state.batch}'}"
         lost = ~np.reshape(finite, -1) & state.active
         if not lost.any():  # it was over for them before
@@ -411,8 +409,8 @@ class Loop:
         places = np.flatnonzero(lost).tolist()
         reasons = [self.explain(place, x, y, where, got) for place in places]
         # A full-batch optimizer puts back by itself what it had accepted.
-        if self.stepped and isinstance(optimizer, Optimizer):
-            rows, kept = (a.reshape(len(lost), -1) for a in (values, self.backup))
+        if isinstance(optimizer, Optimizer):
+            rows, kept = (a.reshape(len(lost), -1) for a in (numbers, self.backup))
             rows[lost] = kept[lost]
         for index, reason in zip(places, map(str, reasons), strict=True):
             if state.history.replicas:
@@ -431,7 +429,7 @@ class Loop:
         model, replicas = state.model, state.model.params.replicas
         kept = rate = None
         if self.stepped and isinstance(state.optimizer, Optimizer):
-            kept = self.backup if replicas is None else self.backup[index]
+            kept = (self.backup if replicas is None else self.backup[index])[: model.params.size]
             rate = state.optimizer.rate_at(max(state.optimizer.steps - 1, 0))  # of the step that led here
         elif self.rate is not None:
             rate = self.rate

@@ -85,9 +85,9 @@ def capture(
             {"replica": index, "slots": slots, "draws": draws}
             for index, (slots, draws) in state._left.items()
         ],
-        "values": state.model.params.values,
+        "values": state.model.params.numbers,
         "frozen": sorted(state.model.params.frozen),
-        "buffers": [layer.buffers for layer in state.model.layers],
+        "buffers": state.model.measured()[1:],  # of the layers
         "optimizer": _kept_by(optimizer),
         "changed": changed_arguments(optimizer, training),
         "first_step": loop.first_step,
@@ -258,15 +258,16 @@ def _check_arrays(loop: Loop, saved: dict[str, Any]) -> None:
     state = loop.state
     params, optimizer = state.model.params, state.optimizer
     shape, dtype = params.values.shape, params.dtype
-    _need(_is_like(saved["values"], shape, dtype) and np.isfinite(saved["values"]).all(), "other weights")
+    _need(_is_like(saved["values"], params.numbers.shape, dtype) and np.isfinite(saved["values"]).all(), "other weights")
     backup = saved["backup"]
     needed = saved["stepped"] and isinstance(optimizer, Optimizer)
-    _need(_is_like(backup, shape, dtype) if needed else backup is None, "other weights before the last step")
+    _need(_is_like(backup, params.numbers.shape, dtype) if needed else backup is None, "other weights before the last step")
     _need(
         isinstance(saved["frozen"], list) and all(name in params for name in saved["frozen"]), "other names"
     )
-    _need(len(saved["buffers"]) == len(state.model.layers), "other layers")
-    for layer, buffers in zip(state.model.layers, saved["buffers"], strict=True):
+    layers = [layer for _, layer in state.model.walk()][1:]
+    _need(len(saved["buffers"]) == len(layers), "other layers")
+    for layer, buffers in zip(layers, saved["buffers"], strict=True):
         declared = layer.buffer_shapes()
         for name, array in buffers.items():
             _need(isinstance(array, np.ndarray), "buffers that are none")
@@ -370,9 +371,8 @@ def restore(
             params.frozen = saved["frozen"]
     except Exception as error:  # whatever an optimizer makes of a state that it did not expect
         raise _unusable(where, optimizer, error) from error
-    params.values[...] = saved["values"]
-    for layer, buffers in zip(model.layers, saved["buffers"], strict=True):
-        layer.buffers = buffers
+    params.numbers[...] = saved["values"]
+    model.take_measured([{}, *saved["buffers"]])
     history.rows, history.replicas = unpack_rows(saved["history"], saved["done"]), saved["replicas"]
     state.epoch, state.batch = saved["done"] + (saved["batch"] > 0), saved["batch"]
     state.batch_loss, state.batch_rows = saved["batch_loss"], saved["batch_rows"]
@@ -386,8 +386,7 @@ def restore(
     loop.done = saved["done"]
     loop.first_step = saved.get("first_step", 0)
     loop.stepped, loop.start_size = saved["stepped"], saved["start_size"]
-    if saved["backup"] is not None:
-        loop.backup[...] = saved["backup"]
+    loop.backup[...] = saved["values"] if saved["backup"] is None else saved["backup"]
     if saved["epoch"] is not None:
         _restore_epoch(loop, saved["epoch"])
     loop.go_on = GoOn(where, epoch, now, saved["epoch"] and saved["epoch"]["outputs"])

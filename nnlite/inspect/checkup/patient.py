@@ -322,7 +322,7 @@ def reaching(model: Sequential, x: Any) -> Any:
     (3, 4)
     """
     index = model._first_learning
-    seen = model._upto(index, x)
+    seen = model._reaching((index,), x)
     first = model.layers[index] if index < len(model.layers) else None
     if isinstance(first, Embedding):
         seen = seen[..., : first.numeric]
