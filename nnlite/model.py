@@ -131,6 +131,7 @@ class Sequential(core.Sequential):
     33
     """
 
+    boundary: Boundary
     _takes_encoded = False
 
     def __init__(
