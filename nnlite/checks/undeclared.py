@@ -129,7 +129,8 @@ def find_undeclared(layer: Layer) -> Held | None:
     Held or None
     """
     ours = is_ours(type(layer))
-    plain = all(type(value) in _PLAIN or name in _STATE for name, value in vars(layer).items())
+    known = _STATE.union(layer._own())
+    plain = all(type(value) in _PLAIN or name in known for name, value in vars(layer).items())
     plain = plain or (ours and bool(layer.children))  # a model has more to it
     if ours and plain and all(type(array) is np.ndarray for array in layer.buffers.values()):
         return None  # as a rule, and quickly
@@ -138,7 +139,7 @@ def find_undeclared(layer: Layer) -> Held | None:
     seen.update(id(used) for used in layer._initializers.values() if used is not None)
     arguments: Mapping[str, Any] | None = None
     for name, value in _attributes(layer):
-        if type(value) in _PLAIN or (name in _STATE and name != "buffers"):
+        if type(value) in _PLAIN or (name in known and name != "buffers"):
             continue
         if name == "buffers":
             value = {key: array for key, array in value.items() if type(array) is not np.ndarray}

@@ -12,6 +12,7 @@ from nnlite.core.context import Context
 from nnlite.core.initializers import GlorotUniform, HeNormal, InitializerLike
 from nnlite.core.layer import Layer
 from nnlite.core.quiet import quiet
+from nnlite.core.sums import constant
 from nnlite.core.types import Array
 
 __all__ = [
@@ -166,7 +167,7 @@ class Sigmoid(Layer):
     def backward(self, dy: Array, ctx: Context) -> Array:
         """Scale the blame by the slope ``y * (1 - y)``."""
         (y,) = ctx.saved
-        dx: Array = 1 - y
+        dx: Array = constant(1.0, y.dtype.char) - y
         dx *= y
         dx *= dy
         return dx

@@ -9,7 +9,7 @@ import numpy as np
 
 from nnlite.core.losses import Loss, PointwiseLoss, as_arrays, is_ids
 from nnlite.core.quiet import quiet
-from nnlite.core.sums import row_max, row_sum
+from nnlite.core.sums import constant, row_max, row_sum
 from nnlite.core.types import AnyArray, Array, Value
 from nnlite.core.weights import average, clear, in_place_of_others, row_shares, settle_rows
 from nnlite.errors import ShapeError
@@ -200,7 +200,7 @@ class SoftmaxCrossEntropy(Loss):
         others = row_sum(grad)
         rows = np.expm1(at_true)
         rows += others  # total - 1
-        total = rows + 1
+        total = rows + constant(1.0, rows.dtype.char)
         np.log1p(rows, out=rows)
         smooth = self.label_smoothing
         if smooth:
@@ -212,7 +212,9 @@ class SoftmaxCrossEntropy(Loss):
         else:
             rows -= at_true
             grad.put(true, np.negative(others, out=others))  # (p - 1) * total
-            grad *= shares / total
+            # NumPy takes a number of Python's for a division at twice the time.
+            part = constant(shares, rows.dtype.char) if isinstance(shares, float) else shares
+            grad *= part / total
         return rows, grad
 
     def _of_rows(

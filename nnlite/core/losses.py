@@ -8,6 +8,7 @@ import numpy as np
 
 from nnlite.core.config import Configured
 from nnlite.core.quiet import quiet
+from nnlite.core.sums import constant
 from nnlite.core.types import AnyArray, Array, Value
 from nnlite.core.weights import average, clear, in_place_of_others, row_shares, settle_rows
 from nnlite.errors.arrays import check_array, unmasked
@@ -186,7 +187,8 @@ class PointwiseLoss(Loss):
         shares = row_shares(self, weight, pred, 1 / pred.shape[-1])
         if weight is None:
             values, slopes = self.pointwise(pred, target)
-            return average(values, shares), slopes * shares
+            kind = slopes.dtype.char if slopes.dtype.kind == "f" else "d"  # as a number of Python would make it
+            return average(values, shares), slopes * constant(shares, kind)
         values, slopes = self.pointwise(*in_place_of_others(pred, target, shares))
         return average(values, shares), clear(slopes * shares, shares)
 

@@ -20,6 +20,7 @@ from nnlite.core.clipping import clip_to_norm
 from nnlite.core.parameters import Parameters
 from nnlite.core.quiet import quiet
 from nnlite.core.schedules import From, Schedule
+from nnlite.core.sums import constant
 from nnlite.core.types import Array
 from nnlite.errors import ArgumentError
 from nnlite.errors.arguments import Declared, explained
@@ -452,10 +453,11 @@ class SGD(Optimizer):
             g = g + decay * w
         if state:
             (velocity,) = state  # v = momentum * v + g
-            velocity *= self.momentum
+            kept = constant(self.momentum, w.dtype.char)
+            velocity *= kept
             velocity += g
-            g = g + self.momentum * velocity if self.nesterov else velocity
-        w -= rate * g
+            g = g + kept * velocity if self.nesterov else velocity
+        w -= (constant(rate, w.dtype.char) if isinstance(rate, float) else rate) * g
 
 
 class Adam(Optimizer):
@@ -527,9 +529,9 @@ class Adam(Optimizer):
         first, second = state
         if acts(decay):
             g = g + decay * w
-        first *= self.beta1  # m / (1 - beta1)
+        first *= constant(self.beta1, w.dtype.char)  # m / (1 - beta1)
         first += g
-        second *= self.beta2  # v / (1 - beta2)
+        second *= constant(self.beta2, w.dtype.char)  # v / (1 - beta2)
         second += g * g
         # The square root in the formula is sqrt(second) / scale. Both sides of the bar times scale:
         scale = math.sqrt((1 - self.beta2**self.steps) / (1 - self.beta2))

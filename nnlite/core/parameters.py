@@ -348,22 +348,9 @@ class Parameter(Explained):
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
+    # Only asked while the layer has no view under this name itself: what it has is found at once.
     def __get__(self, layer: Any, owner: type | None = None) -> Any:
-        if layer is None:
-            return self
-        try:
-            return layer._views[self.name]
-        except KeyError:
-            return layer._materialize(self.name)
-
-    def __set__(self, layer: Any, value: Any) -> None:
-        if value is not layer._views.get(self.name):  # `layer.W *= 2` sets the same view again
-            raise ArgumentError(
-                f"{layer}.{self.name}",
-                "to be written in place",
-                "a new array",
-                f"Write layer.{self.name}[...] = a.",
-            )
+        return self if layer is None else layer._materialize(self.name)
 
 
 class State(Parameter):

@@ -15,7 +15,7 @@ import numpy as np
 from nnlite.core.config import Configured
 from nnlite.core.context import Gradients
 from nnlite.core.initializers import GlorotUniform, InitializerLike, Zeros
-from nnlite.core.parameters import Parameters, ParameterSpec
+from nnlite.core.parameters import Parameter, Parameters, ParameterSpec
 from nnlite.core.starts import default_initializer
 from nnlite.core.types import RNG, AnyArray, Array
 from nnlite.errors import ArgumentError
@@ -73,6 +73,13 @@ class Wired(Configured):
         yield prefix, self
         for index, child in enumerate(self.children):
             yield from child.walk(f"{prefix}{index}.")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # `layer.W *= 2` sets the same view again; any other array would cut the layer off from the buffers.
+        if isinstance(getattr(type(self), name, None), Parameter) and value is not self._views.get(name):
+            fix = f"Write layer.{name}[...] = a."
+            raise ArgumentError(f"{self}.{name}", "to be written in place", "a new array", fix)
+        super().__setattr__(name, value)
 
     def _own(self) -> list[str]:
         """Return the names of what it has declared itself."""
@@ -277,6 +284,7 @@ class Wired(Configured):
         self._params = params
         self._prefix = prefix
         self._views = {name: params[prefix + name] for name in self._specs}
+        vars(self).update({name: self._views[name] for name in self._own()})
         self._grads = Gradients({name: params.grad(prefix + name) for name in self._learned()})
         self.buffers = {
             name: self._buffer_as(name, array, params.dtype) for name, array in self.buffers.items()
@@ -344,7 +352,7 @@ class Wired(Configured):
     def _replica(self, index: int) -> Self:
         """Copy the layer as one of its replicas has it, out of the model."""
         held: dict[int, Any] = {id(child): child._replica(index) for child in self.children}
-        state = {k: v for k, v in self.__dict__.items() if k not in self._made_anew and k != "buffers"}
+        state = {name: value for name, value in self._apart().items() if name != "buffers"}
         layer = type(self).__new__(type(self))
         layer.__dict__.update(copy.deepcopy(state, held) | {"_in_model": False, "_prefix": ""})
         layer._frozen = self._own_frozen()
@@ -361,11 +369,15 @@ class Wired(Configured):
             layer._move_into(Parameters(self._specs.values(), dtype=self.dtype))
         return layer
 
+    def _apart(self) -> dict[str, Any]:
+        """Return what it is apart from its numbers."""
+        tied = self._made_anew.union(self._own())
+        return {name: value for name, value in vars(self).items() if name not in tied}
+
     # A copy of a layer is a layer on its own: it takes its numbers along and leaves the model. Layers that it
     # holds bring theirs themselves.
     def __getstate__(self) -> dict[str, Any]:
-        state = {name: value for name, value in self.__dict__.items() if name not in self._made_anew}
-        own = None
+        state, own = self._apart(), None
         if self._params is not None:
             specs = [self._specs[name] for name in self._own()]
             own = Parameters(specs, dtype=self.dtype, replicas=self._params.replicas)
