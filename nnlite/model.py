@@ -1112,7 +1112,9 @@ class Sequential(core.Sequential):
         """Make a copy that computes in float64."""
         twin = object.__new__(type(self))
         state = copy.deepcopy(self.__getstate__())
-        twin.__setstate__(state | {"_params": Parameters((), dtype=np.float64, replicas=self.params.replicas)})
+        twin.__setstate__(
+            state | {"_params": Parameters((), dtype=np.float64, replicas=self.params.replicas)}
+        )
         return twin
 
 

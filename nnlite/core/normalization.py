@@ -195,7 +195,9 @@ class BatchNorm(Layer):
             share, rest, unbiased = _shares(x, ctx.rows)
             found = _sum(x, ctx.rows, share)
             z: Array = x - (found + rest * mean)
-            left = _sum(z, ctx.rows, share)  # what rounding has left of a mean that is large beside the spread
+            left = _sum(
+                z, ctx.rows, share
+            )  # what rounding has left of a mean that is large beside the spread
             z -= left
             spread = _sum(z * z, ctx.rows, share)
             scale = 1 / np.sqrt(spread + rest * variance + self.epsilon)

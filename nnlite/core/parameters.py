@@ -407,6 +407,4 @@ def join_specs(parts: Sequence[tuple[str, Iterable[ParameterSpec]]]) -> list[Par
     >>> [spec.name for spec in join_specs([("0.", [ParameterSpec("W", (2, 3))])])]
     ['0.W']
     """
-    return [
-        spec._replace(name=prefix + spec.name) for prefix, specs in parts for spec in specs
-    ]
+    return [spec._replace(name=prefix + spec.name) for prefix, specs in parts for spec in specs]

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.loop import Epoch
 from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array, Value
 from nnlite.data.row_weights import sum_and_rows
@@ -27,7 +28,7 @@ from nnlite.training.callbacks import Callback, TrainingState
 from nnlite.training.checkpoint import Checkpoint
 from nnlite.training.evaluation import Outputs, score
 from nnlite.training.full_batch_loop import FullBatchLoop
-from nnlite.training.loop import Epoch, Hooks, Loop, finite_nets
+from nnlite.training.loop import Hooks, Loop, finite_nets
 from nnlite.training.random_states import get_states
 from nnlite.training.sources import Arrays, Batch, Source, Stream, share
 

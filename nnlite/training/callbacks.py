@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nnlite.core.loop import Progress
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.random import Generators
@@ -40,7 +41,7 @@ __all__ = [
 CTRL_C = "Ctrl-C"
 
 
-class TrainingState:
+class TrainingState(Progress):
     """Where training stands: what every callback is given.
 
     Parameters

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlite.checks.undeclared import check_declared
+from nnlite.core.loop import Epoch
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.random import Generators
@@ -40,7 +41,7 @@ from nnlite.training.evaluation import Outputs, score
 from nnlite.training.random_states import get_states, set_states
 from nnlite.training.sources import Arrays, Batch, Source, Stream
 
-__all__ = ["Epoch", "GoOn", "Loop", "finite_nets"]
+__all__ = ["GoOn", "Loop", "finite_nets"]
 
 #: When callbacks act in an epoch, and those that do.
 MOMENTS = ("on_epoch_begin", "on_batch_begin", "on_grad_computed", "on_batch_end", "on_epoch_end")
@@ -82,35 +83,6 @@ class Before:
         vars(self.optimizer).update(self.attributes)
         if isinstance(self.optimizer, Optimizer):
             self.optimizer._release()
-
-
-class Epoch:
-    """How far an epoch has come: what its batches so far add up to.
-
-    Parameters
-    ----------
-    replicas : int or None
-        How many nets are trained as one.
-
-    Attributes
-    ----------
-    total : float or ndarray of shape (replicas,)
-        The sum of the losses of all rows.
-    count : float or ndarray of shape (replicas,)
-        How many rows, or the sum of their weights.
-    outputs : list of (pred, target, weight)
-        What metrics are computed from at the end.
-    begun : float
-        When it began, by the clock that `time.perf_counter` reads.
-    """
-
-    __slots__ = ("begun", "count", "outputs", "total")
-
-    def __init__(self, replicas: int | None) -> None:
-        self.total: Value = 0.0 if replicas is None else np.zeros(replicas)
-        self.count: Value = 0.0
-        self.outputs: list[Outputs] = []
-        self.begun = time.perf_counter()
 
 
 class GoOn(NamedTuple):
@@ -214,8 +186,8 @@ class Loop:
         self.backup = params.numbers.copy()
         self.done = 0
         self.now: Epoch | None = None
-        self.epoch = Epoch(params.replicas)  # one for all, which saves a microsecond in each
-        self.nothing = self.epoch.total
+        self.nothing: Value = 0.0 if params.replicas is None else np.zeros(params.replicas)
+        self.epoch = Epoch(self.nothing)  # one for all, which saves a microsecond in each
         self.keep_draws = keep_draws
         self.first_step: int | None = None  # how many the optimizer had made before this training
         self.start_draws: list[Any] = []

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.loop import Epoch
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.random import Generators
 from nnlite.errors import ArgumentError, ModelFileError
@@ -24,7 +25,7 @@ from nnlite.training.identity import (
     scheduled_rate,
     texts,
 )
-from nnlite.training.loop import Epoch, GoOn, Loop
+from nnlite.training.loop import GoOn, Loop
 from nnlite.training.random_states import check_state, get_states, set_states
 from nnlite.training.sources import Arrays, Stream
 
@@ -258,10 +259,16 @@ def _check_arrays(loop: Loop, saved: dict[str, Any]) -> None:
     state = loop.state
     params, optimizer = state.model.params, state.optimizer
     shape, dtype = params.values.shape, params.dtype
-    _need(_is_like(saved["values"], params.numbers.shape, dtype) and np.isfinite(saved["values"]).all(), "other weights")
+    _need(
+        _is_like(saved["values"], params.numbers.shape, dtype) and np.isfinite(saved["values"]).all(),
+        "other weights",
+    )
     backup = saved["backup"]
     needed = saved["stepped"] and isinstance(optimizer, Optimizer)
-    _need(_is_like(backup, params.numbers.shape, dtype) if needed else backup is None, "other weights before the last step")
+    _need(
+        _is_like(backup, params.numbers.shape, dtype) if needed else backup is None,
+        "other weights before the last step",
+    )
     _need(
         isinstance(saved["frozen"], list) and all(name in params for name in saved["frozen"]), "other names"
     )
