@@ -30,11 +30,16 @@ import copy
 import numpy as np
 
 from nnlite.core.activations import Tanh
+from nnlite.core.batches import Batches
 from nnlite.core.cross_entropy import BinaryCrossEntropy, SoftmaxCrossEntropy
 from nnlite.core.dense import Dense
 from nnlite.core.dropout import Dropout
+from nnlite.core.loop import Loop
 from nnlite.core.losses import MeanSquaredError
 from nnlite.core.model import Sequential
+from nnlite.core.normalization import BatchNorm
+from nnlite.core.optimizers import Adam
+from nnlite.core.residual import Residual
 
 x = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 y = np.array([[0.0], [1.0], [1.0], [0.0]])
@@ -49,6 +54,12 @@ for step in range(2000):
     model.params.values -= 0.3 * model.params.grads
 assert loss.value_and_grad(model.forward(x), y)[0] < 0.05 * before
 assert loss.value_and_grad(untrained.forward(x), y)[0] == before
+deep = Sequential([Dense(2, 8), BatchNorm(8), Residual([Tanh(), Dense(8, 8)]), Dense(8, 1)], rng=0)
+x32, y32 = x.astype(np.float32), y.astype(np.float32)
+data = Batches((x32, y32), batch_size=4, rng=np.random.default_rng(0))
+losses = Loop(deep, data, loss, Adam(0.01)).run(epochs=300)
+assert losses[-1] < 0.05 * losses[0]
+assert loss.value_and_grad(deep.forward(x32), y32)[0] < 0.1 * losses[0]
 yes_or_no, _ = BinaryCrossEntropy().value_and_grad(x[:, :1], y)
 one_of_two, _ = SoftmaxCrossEntropy().value_and_grad(x[:, :1] * [[0.0, 1.0]], y[:, 0].astype(int))
 assert abs(yes_or_no - one_of_two) < 1e-15

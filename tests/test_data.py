@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnlite.data.batching import Batches, batches, one_hot, train_test_split
+from nnlite.core.batches import Batches
+from nnlite.data.batching import batches, one_hot, train_test_split
 from nnlite.data.checks import check_ids, check_rows, check_weight
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.errors.checks import check_finite

@@ -100,8 +100,8 @@ class Loop:
     ----------
     model : Sequential
         The net.
-    data : iterable of (x, y, weight)
-        The batches of an epoch; it is gone through once in each.
+    data : iterable of (x, y) or (x, y, weight)
+        The batches of an epoch, such as `Batches`; it is gone through once in each.
     loss : Loss
         What to lower.
     optimizer : Optimizer
@@ -118,13 +118,14 @@ class Loop:
 
     Examples
     --------
+    >>> from nnlite.core.batches import Batches
     >>> from nnlite.core.dense import Dense
     >>> from nnlite.core.losses import MeanSquaredError
     >>> from nnlite.core.optimizers import SGD
     >>> x = np.array([[0.0], [1.0], [2.0]], np.float32)
     >>> model = Sequential([Dense(1, 1)], rng=0)
-    >>> loop = Loop(model, [(x, 3 * x + 1, None)], MeanSquaredError(), SGD(0.1))
-    >>> losses = loop.run(epochs=200)
+    >>> data = Batches((x, 3 * x + 1), batch_size=3, rng=np.random.default_rng(0))
+    >>> losses = Loop(model, data, MeanSquaredError(), SGD(0.1)).run(epochs=200)
     >>> losses[-1] < 1e-4, model[0].W.round(1)
     (True, array([[3.]], dtype=float32))
     """
@@ -132,7 +133,7 @@ class Loop:
     keeps_outputs = False
 
     def __init__(
-        self, model: Sequential, data: Iterable[Batch], loss: Loss, optimizer: Optimizer, *, rng: Seeds = None
+        self, model: Sequential, data: Iterable[Any], loss: Loss, optimizer: Optimizer, *, rng: Seeds = None
     ) -> None:
         self.data = data
         self.ctx = model.context(rng=rng)
@@ -172,7 +173,8 @@ class Loop:
         losses = []
         for self.state.epoch in range(1, epochs + 1):
             epoch = Epoch()
-            self.train_epoch(enumerate(self.data, start=1), epoch)
+            triples = ((*batch, None)[:3] for batch in self.data)
+            self.train_epoch(enumerate(triples, start=1), epoch)
             losses.append(epoch.mean())
             if self.state.stop_reason:
                 break

@@ -37,8 +37,9 @@ class _OwnParameters:
 class Sequential(Chain):
     """A network: a list of layers, each fed by the one before.
 
-    It is a layer too, and so may be in the list of another one; see Notes. This one computes. `nnlite.Sequential` adds checks of what it is given, and all that is done
-    with a net: ``fit``, ``predict``, ``save`` and more.
+    It is a layer too, and so may be in the list of another one; see Notes. This one computes.
+    `nnlite.Sequential` adds checks of what it is given, and all that is done with a net: ``fit``,
+    ``predict``, ``save`` and more.
 
     Parameters
     ----------

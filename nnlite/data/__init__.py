@@ -1,11 +1,8 @@
 """Data: what users have, made into rows."""
 
+from nnlite.core.batches import WHOLE, Batches, Cut, Order
 from nnlite.data.batching import (
-    WHOLE,
-    Batches,
-    Cut,
     Fresh,
-    Order,
     batches,
     check_reiterable,
     checked_batches,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnlite.data.batching import Cut
+from nnlite.core.batches import Cut
 from nnlite.training.identity import SAMPLED_ROWS
 
 __all__ = ["AllShards", "OwnRows", "PartOfEach", "PartOfSame"]

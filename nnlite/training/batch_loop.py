@@ -23,7 +23,7 @@ __all__ = ["BatchLoop"]
 
 
 class BatchLoop(Loop, core.Loop):
-    """Training by an optimizer that makes one step a batch; see `Loop`, and `nnlite.core.loop` for its steps."""
+    """Training by an optimizer that makes a step a batch; its steps are in `nnlite.core.loop`."""
 
     #: Whether it is still to be seen if a loss of a user's own takes note of weights.
     watching = False

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nnlite.checks.undeclared import check_declared
+from nnlite.core.batches import Order
 from nnlite.core.losses import Loss, MeanSquaredError
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.random import Generators, Seeds, check_rngs
 from nnlite.core.schedules import Schedule
-from nnlite.data.batching import Order
 from nnlite.data.splits import HeldOut
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError, calls_to_user
 from nnlite.errors.arguments import check_method

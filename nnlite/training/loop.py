@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlite.checks.undeclared import check_declared
+from nnlite.core.batches import Batches, Order
 from nnlite.core.loop import Epoch
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.random import Generators
 from nnlite.core.types import AnyArray, Array, Value
-from nnlite.data.batching import Batches, Order
 from nnlite.data.checks import is_own
 from nnlite.data.row_weights import MeanWeight, sum_and_rows
 from nnlite.data.splits import HeldOut

@@ -9,21 +9,12 @@ from typing import Any
 import numpy as np
 
 from nnlite.checks.inputs import check_columns, column_names
+from nnlite.core.batches import WHOLE, Batches, Cut, Order
 from nnlite.core.losses import Loss
 from nnlite.core.random import Generators
 from nnlite.core.types import AnyArray, Array
 from nnlite.core.weights import take_rows
-from nnlite.data.batching import (
-    WHOLE,
-    Batches,
-    Cut,
-    Order,
-    check_reiterable,
-    checked_batches,
-    is_maker,
-    is_reiterable,
-    split_batch,
-)
+from nnlite.data.batching import check_reiterable, checked_batches, is_maker, is_reiterable, split_batch
 from nnlite.data.checks import is_own
 from nnlite.data.conversion import is_dask, is_frame, is_sparse
 from nnlite.data.lazy import DaskRows, FileRows, SparseRows, is_in_file, join
@@ -441,7 +432,7 @@ def share(batch: Batch, cutter: Cut) -> Batch:
 
     Examples
     --------
-    >>> from nnlite.data.batching import WHOLE
+    >>> from nnlite.core.batches import WHOLE
     >>> share((np.ones((1, 2)), np.ones(1), None), WHOLE)
     (array([[1., 1.]]), array([1.]), None)
     """
