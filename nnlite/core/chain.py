@@ -37,6 +37,7 @@ class ModelContext(Context):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from nnlite.layers import Dense, Tanh
     >>> from nnlite.core.model import Sequential
     >>> model = Sequential([Dense(2, 3), Tanh()], rng=0)
@@ -110,9 +111,6 @@ class Chain(Layer):
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of one output sample: what the last layer gives."""
         return Chain._shape_after(self, input_shape)
-
-    def _asks(self, index: int, needs_dx: bool) -> bool:
-        return needs_dx or index > self._first_learning
 
     def forward(self, x: Array, ctx: Any = None) -> Array:
         """Run the input through all layers, from the first to the last.

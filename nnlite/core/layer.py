@@ -66,6 +66,7 @@ class Layer(Wired):
 
     Examples
     --------
+    >>> import numpy as np
     >>> class Square(Layer):
     ...     def forward(self, x, ctx=None):
     ...         if ctx is not None:
@@ -83,6 +84,8 @@ class Layer(Wired):
     stochastic: ClassVar[bool] = False
     mixes_rows: ClassVar[bool] = False
     takes_sparse: ClassVar[bool] = False
+    #: If dL/dx is not asked for, it is of the layers that it holds behind this one; by default of all.
+    _first_learning: int = -1
     #: What its context is made of.
     _context_kind: ClassVar[type[Context]] = Context
 
@@ -335,13 +338,11 @@ class Layer(Wired):
         inner = tuple(
             (
                 child if watch is None else Watched(child, f"{self._prefix}{index}", watch),
-                child._context(views, watch=watch, needs_dx=self._asks(index, needs_dx), **shared),
+                child._context(
+                    views, watch=watch, needs_dx=needs_dx or index > self._first_learning, **shared
+                ),
             )
             for index, child in enumerate(self.children)
         )
         grads = self._grads if views is None else self.gradients(views)
         return self._context_kind(grads, needs_dx=needs_dx, inner=inner, **shared)
-
-    def _asks(self, index: int, needs_dx: bool) -> bool:
-        """Tell whether dL/dx of one of its layers is asked for, if its own is or is not."""
-        return True

@@ -140,13 +140,16 @@ class Loop:
         self.state: Any = Progress()
         self.equip(model, loss, optimizer)
 
-    def equip(self, model: Any, loss: Loss, optimizer: Optimizer) -> None:
+    def equip(self, model: Any, loss: Any, optimizer: Optimizer) -> None:
         """Look up once what is called in every batch, without guards against words of NumPy."""
         self.params = model.params
         self.forward: Callable[..., Array] = model.forward
-        self.value_and_grad = bare(loss.value_and_grad)
         self.backward: Callable[..., Array | None] = model.backward
-        self.step = bare(optimizer.step)
+        self.value_and_grad, self.step = bare(loss.value_and_grad, optimizer.step)
+        steps, steps_back = zip(*self.ctx.steps, strict=True), zip(*self.ctx.steps_back, strict=True)
+        (forward, kept), (backward, kept_back) = steps, steps_back
+        self.ctx.steps = tuple(zip(bare(*forward), kept, strict=True))
+        self.ctx.steps_back = tuple(zip(bare(*backward), kept_back, strict=True))
         self.before_batch: list[Guard] = []
         self.before_step: list[Guard] = []
         self.after_step: list[Guard] = []

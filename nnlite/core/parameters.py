@@ -8,8 +8,8 @@ named views: writing to the view writes to the buffer.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -73,6 +73,10 @@ class ParameterSpec(NamedTuple):
         return (replicas, *(1,) * (2 - len(self.shape)), *self.shape)
 
 
+#: The flat arrays of `Parameters`, each always the same one.
+_BUFFERS = frozenset(("numbers", "values", "state", "grads"))
+
+
 class Parameters:
     """A flat buffer of all numbers, a flat buffer of gradients, and named views of both.
 
@@ -128,6 +132,11 @@ class Parameters:
     array([1., 1., 1., 1., 1., 1., 0., 0.], dtype=float32)
     """
 
+    numbers: Array
+    values: Array
+    state: Array
+    grads: Array
+
     def __init__(
         self, specs: Iterable[ParameterSpec], *, dtype: Any = np.float32, replicas: int | None = None
     ) -> None:
@@ -144,10 +153,9 @@ class Parameters:
             )
         self.size = sum(spec.size for spec in self.specs)
         self.decayed = sum(spec.size for spec in self.specs if spec.decay)
-        self._flat = self._allocate(self.size + sum(spec.size for spec in self.state_specs))
-        self._flat_grads = self._allocate(self.size)
         self._frozen: frozenset[str] = frozenset()
-        self._make_views()
+        kept = sum(spec.size for spec in self.state_specs)
+        self._make_views(self._allocate(self.size + kept), self._allocate(self.size))
 
     def _allocate(self, size: int) -> Array:
         shape = (size,) if self.replicas is None else (self.replicas, size)
@@ -161,52 +169,23 @@ class Parameters:
                 "Make the layers smaller.",
             ) from None
 
-    @property
-    def numbers(self) -> Array:
-        """The buffer of all: what is learned, and then what is kept."""
-        return self._flat
+    def __setattr__(self, name: str, value: Any) -> None:
+        # `params.values -= a` sets the same array again, and nothing else may stand there.
+        if name in _BUFFERS and value is not vars(self)[name]:
+            _refuse_new_array(f"params.{name}")
+        super().__setattr__(name, value)
 
-    @numbers.setter
-    def numbers(self, array: Array) -> None:
-        _refuse_new_array("params.numbers", array, self._flat)
-
-    @property
-    def values(self) -> Array:
-        """The buffer of what is learned."""
-        return self._flat_values
-
-    @values.setter
-    def values(self, array: Array) -> None:
-        _refuse_new_array("params.values", array, self._flat_values)
-
-    @property
-    def state(self) -> Array:
-        """The buffer of what is kept and not learned."""
-        return self._flat_state
-
-    @state.setter
-    def state(self, array: Array) -> None:
-        _refuse_new_array("params.state", array, self._flat_state)
-
-    @property
-    def grads(self) -> Array:
-        """The buffer of gradients."""
-        return self._flat_grads
-
-    @grads.setter
-    def grads(self, array: Array) -> None:
-        _refuse_new_array("params.grads", array, self._flat_grads)
-
-    def _make_views(self) -> None:
-        numbers = self._flat
-        self._flat_values = numbers[..., : self.size] if self.state_specs else numbers
-        self._flat_state = numbers[..., self.size :]
-        views = self.split(self._flat_values) | _split(self._flat_state, self.state_specs)
+    def _make_views(self, numbers: Array, grads: Array) -> None:
+        # As long as nothing is kept, the values are all that there is, and not a view of it.
+        values = numbers[..., : self.size] if self.state_specs else numbers
+        state = numbers[..., self.size :]
+        vars(self).update(numbers=numbers, values=values, state=state, grads=grads)
+        views = self.split(values) | _split(state, self.state_specs)
         self._values = {
             spec.name: views[spec.name].reshape(spec.view_shape(self.replicas))
             for spec in (*self.specs, *self.state_specs)
         }
-        self._grads = self.split(self.grads)
+        self._grads = self.split(grads)
         self.trainable_slices = self._trainable_slices()
 
     def split(self, buffer: Array) -> dict[str, Array]:
@@ -236,7 +215,8 @@ class Parameters:
         return self._values[self._known(name)]
 
     def __setitem__(self, name: str, array: Array) -> None:
-        _refuse_new_array(f"params[{name!r}]", array, self[name])
+        if array is not self[name]:
+            _refuse_new_array(f"params[{name!r}]")
 
     def grad(self, name: str) -> Array:
         """Return the view of one parameter's gradient.
@@ -303,20 +283,22 @@ class Parameters:
     # Copying or pickling an array copies its numbers but not what it is a view of, so the
     # buffers travel alone and the views are made again.
     def __getstate__(self) -> dict[str, Any]:
-        left_out = {"_values", "_grads", "_flat_values", "_flat_state", "trainable_slices"}
-        if not self._flat_grads.any():
-            left_out.add("_flat_grads")  # as many bytes as the values, which say nothing
+        left_out = {"_values", "_grads", "values", "state", "trainable_slices"}
+        if not self.grads.any():
+            left_out.add("grads")  # as many bytes as the values, which say nothing
         return {k: v for k, v in self.__dict__.items() if k not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        if "_flat" not in state:  # as it was before there was anything kept and not learned
-            state = {**state, "_flat": state["_flat_values"], "state_specs": ()}
-        self.__dict__.update(state)
+        if "_flat_values" in state:  # as it was before there was anything kept and not learned
+            state = {**state, "numbers": state["_flat_values"], "state_specs": ()}
+            if "_flat_grads" in state:
+                state["grads"] = state["_flat_grads"]
+        buffers = {"numbers", "grads", "_flat_values", "_flat_grads"}
+        vars(self).update({name: value for name, value in state.items() if name not in buffers})
         # NumPy's own object again, which it handles faster than its copies.
         self.dtype = np.dtype(self.dtype.type)
-        if "_flat_grads" not in state:
-            self._flat_grads = self._allocate(self.size)
-        self._make_views()
+        grads = state["grads"] if "grads" in state else self._allocate(self.size)
+        self._make_views(state["numbers"], grads)
 
     def __repr__(self) -> str:
         copies = "" if self.replicas is None else f", replicas={self.replicas}"
@@ -383,28 +365,5 @@ def _split(buffer: Array, specs: Iterable[ParameterSpec]) -> dict[str, Array]:
     return views
 
 
-def _refuse_new_array(where: str, new: object, present: Array) -> None:
-    """Let ``params.values -= a`` pass, which sets the same array again, and nothing else."""
-    if new is not present:
-        fix = f"Write {where}[...] = a."
-        raise ArgumentError(where, "to be written in place", "a new array", fix)
-
-
-def join_specs(parts: Sequence[tuple[str, Iterable[ParameterSpec]]]) -> list[ParameterSpec]:
-    """Put the specs of several layers into one list, each name behind its prefix.
-
-    Parameters
-    ----------
-    parts : sequence of (str, iterable of ParameterSpec)
-        A prefix such as ``"0."`` and the specs that get it.
-
-    Returns
-    -------
-    list of ParameterSpec
-
-    Examples
-    --------
-    >>> [spec.name for spec in join_specs([("0.", [ParameterSpec("W", (2, 3))])])]
-    ['0.W']
-    """
-    return [spec._replace(name=prefix + spec.name) for prefix, specs in parts for spec in specs]
+def _refuse_new_array(where: str) -> NoReturn:
+    raise ArgumentError(where, "to be written in place", "a new array", f"Write {where}[...] = a.")

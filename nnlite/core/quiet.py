@@ -50,28 +50,27 @@ def quiet(*kinds: str) -> Callable[[_Function], _Function]:
     return guard
 
 
-def bare(method: _Function) -> _Function:
-    """Return a bound method without its guard, for a loop that has one around all of it.
+def bare(*methods: _Function) -> list[_Function]:
+    """Return bound methods without their guards, for a loop that has one around all of it.
 
     Parameters
     ----------
-    method : bound method
-        Any; that of a subclass which overrides the quiet one is returned as it is.
+    *methods : bound method
+        Any; that of a subclass which overrides a quiet one is returned as it is.
 
     Returns
     -------
-    bound method
+    list of bound methods
 
     Examples
     --------
-    >>> bare("abc".upper)()
-    'ABC'
+    >>> [method() for method in bare("abc".upper, "ABC".lower)]
+    ['ABC', 'abc']
     """
-    if isinstance(method, MethodType):
-        function: Any = method.__func__
+    found: list[Any] = []
+    for method in methods:
+        function: Any = getattr(method, "__func__", None)
         # What a user has put around a method has its attributes too, and is not to be passed by.
-        is_guard = getattr(function, "guard", None) is function
-        if is_guard:
-            own: Any = MethodType(function.bare, method.__self__)
-            return own  # type: ignore[no-any-return]
-    return method
+        is_guard = function is not None and getattr(function, "guard", None) is function
+        found.append(MethodType(function.bare, method.__self__) if is_guard else method)  # type: ignore[attr-defined]
+    return found

@@ -7,7 +7,7 @@ a prefix, ``"0.W"``, and its numbers move into the model's buffers.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -57,22 +57,28 @@ class Wired(Configured):
         layer.children = ()
         return layer
 
-    def walk(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
-        """Give this layer, and then those that it is made of, however deep.
+    def walk(self, prefix: str = "") -> list[tuple[str, Any]]:
+        """Return this layer, and then those that it is made of, however deep.
 
         Parameters
         ----------
         prefix : str
             What the names of its parameters begin with.
 
-        Yields
-        ------
-        (str, Layer)
-            What the names of its parameters begin with, and the layer.
+        Returns
+        -------
+        list of (str, Layer)
+            What the names of its parameters begin with, and the layer; a layer comes before those that it
+            holds, and these before the next one.
         """
-        yield prefix, self
-        for index, child in enumerate(self.children):
-            yield from child.walk(f"{prefix}{index}.")
+        every: list[tuple[str, Any]] = []
+        waiting: list[tuple[str, Any]] = [(prefix, self)]
+        while waiting:
+            place, layer = waiting.pop()
+            every.append((place, layer))
+            for index in reversed(range(len(layer.children))):
+                waiting.append((f"{place}{index}.", layer.children[index]))
+        return every
 
     def __setattr__(self, name: str, value: Any) -> None:
         # `layer.W *= 2` sets the same view again; any other array would cut the layer off from the buffers.
@@ -266,7 +272,7 @@ class Wired(Configured):
 
     def _move_into(self, params: Parameters, prefix: str = "") -> None:
         """Tie this layer, and all that it holds, to buffers; numbers and what is frozen come along."""
-        every = list(self.walk(prefix))
+        every = self.walk(prefix)
         kept = {
             place + name: layer._views[name]
             for place, layer in every

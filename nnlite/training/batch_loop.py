@@ -34,8 +34,6 @@ class BatchLoop(Loop, core.Loop):
         self.equip(state.model, state.loss, optimizer)
         # The model's own check what comes in, which has been checked.
         self.forward, self.backward = state.model._forward, state.model._backward
-        self.ctx.steps = tuple((bare(forward), kept) for forward, kept in self.ctx.steps)
-        self.ctx.steps_back = tuple((bare(backward), kept) for backward, kept in self.ctx.steps_back)
         self.keeps_outputs = bool(self.metrics)
         self.before_batch = self.hooks["on_batch_begin"]
         self.before_step = [*self.hooks["on_grad_computed"], self.keep]
@@ -43,7 +41,7 @@ class BatchLoop(Loop, core.Loop):
         self.after_batch = [self.end_batch]
         for epoch in self.epochs():
             now = self.begin_epoch(epoch)
-            self.value_and_grad = bare(state.loss.value_and_grad)  # a callback may have changed the loss
+            (self.value_and_grad,) = bare(state.loss.value_and_grad)  # a callback may have changed the loss
             self.watching = self.before is not None and not is_ours(self.value_and_grad)
             self.train_epoch(self.batches(), now)
             finite = np.isfinite(self.params.numbers).all(axis=-1)  # there is no further batch to show it
