@@ -218,7 +218,7 @@ class Sequential(core.Sequential):
 
     @np.errstate(under="ignore")
     @explained
-    def forward(self, x: Any, ctx: ModelContext | None = None) -> Array:
+    def forward(self, x: Any, ctx: Any = None) -> Array:
         """Run the input through all layers.
 
         Parameters
@@ -246,7 +246,7 @@ class Sequential(core.Sequential):
         return self._forward(self.boundary.check_input(x, where="Sequential.forward(x)"), ctx)
 
     @np.errstate(under="ignore")
-    def backward(self, dy: Array, ctx: ModelContext) -> Array | None:
+    def backward(self, dy: Array, ctx: Any) -> Array | None:
         """Trace the blame from the output back to every parameter.
 
         Parameters
@@ -835,7 +835,7 @@ class Sequential(core.Sequential):
             outputs.append(x)
         return outputs
 
-    def adapt(self, X: Any) -> None:  # type: ignore[override]  # a model takes what users have
+    def adapt(self, X: Any) -> None:
         """Show data to the layers that must see some and have not, such as `Standardize`.
 
         `fit` does so by itself.

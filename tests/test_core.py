@@ -57,7 +57,9 @@ assert loss.value_and_grad(untrained.forward(x), y)[0] == before
 deep = Sequential([Dense(2, 8), BatchNorm(8), Residual([Tanh(), Dense(8, 8)]), Dense(8, 1)], rng=0)
 x32, y32 = x.astype(np.float32), y.astype(np.float32)
 data = Batches((x32, y32), batch_size=4, rng=np.random.default_rng(0))
-losses = Loop(deep, data, loss, Adam(0.01)).run(epochs=300)
+loop = Loop(deep, data, loss, Adam(0.01), epochs=300)
+loop.run()
+losses = loop.losses
 assert losses[-1] < 0.05 * losses[0]
 assert loss.value_and_grad(deep.forward(x32), y32)[0] < 0.1 * losses[0]
 yes_or_no, _ = BinaryCrossEntropy().value_and_grad(x[:, :1], y)

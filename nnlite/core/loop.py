@@ -106,11 +106,15 @@ class Loop:
         What to lower.
     optimizer : Optimizer
         How to step.
+    epochs : int
+        How many times to go over the data.
     rng : int, Generator or None, or one of them for each replica
         What dropout draws from; the model's own generator by default.
 
     Attributes
     ----------
+    losses : list of float, or of ndarray of shape (replicas,)
+        The mean loss of each epoch, while the weights changed.
     before_batch, before_step, after_step, after_batch : list of functions
         What is called when a batch begins, when its gradient is there, after the step, and at the end.
     keeps_outputs : bool
@@ -125,17 +129,27 @@ class Loop:
     >>> x = np.array([[0.0], [1.0], [2.0]], np.float32)
     >>> model = Sequential([Dense(1, 1)], rng=0)
     >>> data = Batches((x, 3 * x + 1), batch_size=3, rng=np.random.default_rng(0))
-    >>> losses = Loop(model, data, MeanSquaredError(), SGD(0.1)).run(epochs=200)
-    >>> losses[-1] < 1e-4, model[0].W.round(1)
+    >>> loop = Loop(model, data, MeanSquaredError(), SGD(0.1), epochs=200)
+    >>> loop.run()
+    >>> loop.losses[-1] < 1e-4, model[0].W.round(1)
     (True, array([[3.]], dtype=float32))
     """
 
     keeps_outputs = False
 
     def __init__(
-        self, model: Sequential, data: Iterable[Any], loss: Loss, optimizer: Optimizer, *, rng: Seeds = None
+        self,
+        model: Sequential,
+        data: Iterable[Any],
+        loss: Loss,
+        optimizer: Optimizer,
+        *,
+        epochs: int,
+        rng: Seeds = None,
     ) -> None:
-        self.data = data
+        self.data: Any = data
+        self.count = epochs
+        self.losses: list[Value] = []
         self.ctx = model.context(rng=rng)
         self.state: Any = Progress()
         self.equip(model, loss, optimizer)
@@ -155,33 +169,21 @@ class Loop:
         self.after_step: list[Guard] = []
         self.after_batch: list[Guard] = []
 
-    def run(self, epochs: int) -> list[Value]:
-        """Train.
-
-        Parameters
-        ----------
-        epochs : int
-            How many times to go over the data.
-
-        Returns
-        -------
-        list of float, or of ndarray of shape (replicas,)
-            The mean loss of each epoch, while the weights changed.
+    def run(self) -> None:
+        """Go from the first epoch to the last.
 
         Raises
         ------
         DivergenceError
             If the loss stops being finite.
         """
-        losses = []
-        for self.state.epoch in range(1, epochs + 1):
+        for self.state.epoch in range(1, self.count + 1):
             epoch = Epoch()
             triples = ((*batch, None)[:3] for batch in self.data)
             self.train_epoch(enumerate(triples, start=1), epoch)
-            losses.append(epoch.mean())
+            self.losses.append(epoch.mean())
             if self.state.stop_reason:
-                break
-        return losses
+                return
 
     def train_epoch(self, batches: Iterable[tuple[int, Batch]], epoch: Epoch) -> None:
         """Make one step for each of some batches.

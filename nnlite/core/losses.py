@@ -187,10 +187,8 @@ class PointwiseLoss(Loss):
         shares = row_shares(self, weight, pred, 1 / pred.shape[-1])
         if weight is None:
             values, slopes = self.pointwise(pred, target)
-            kind = (
-                slopes.dtype.char if slopes.dtype.kind == "f" else "d"
-            )  # as a number of Python would make it
-            return average(values, shares), slopes * constant(shares, kind)
+            kind = slopes.dtype.char if slopes.dtype.kind == "f" else "d"  # what a number of Python makes
+            return average(values, shares), slopes * constant(shares, kind)  # type: ignore[arg-type]
         values, slopes = self.pointwise(*in_place_of_others(pred, target, shares))
         return average(values, shares), clear(slopes * shares, shares)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import numpy as np
 
@@ -103,12 +103,15 @@ class Sequential(Chain):
     ) -> None:
         self._assemble(layers, dtype, replicas, rng, draw=True)
 
-    params: Any = _OwnParameters()
+    if TYPE_CHECKING:
+        params: Parameters
+    else:
+        params = _OwnParameters()
     rng: np.random.Generator | Generators
     #: Not copied: made anew where the numbers are.
     _made_anew: ClassVar[frozenset[str]] = Chain._made_anew | {"params"}
     #: What a start without a seed has drawn, and what draws it again.
-    _blind: tuple[np.random.SeedSequence, set[int]] | None = None
+    _blind: tuple[Any, set[int]] | None = None
 
     def _assemble(
         self, layers: Sequence[Layer], dtype: Any, replicas: int | None, rng: Seeds, *, draw: bool
@@ -191,7 +194,8 @@ class Sequential(Chain):
         return self._output_shapes[-1]
 
     # Users may keep what they like on a model.
-    __setattr__ = object.__setattr__
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
 
     @explained
     def initialize(self, rng: Seeds = None) -> None:  # type: ignore[override]  # it knows how each layer starts

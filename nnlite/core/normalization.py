@@ -247,7 +247,7 @@ def _shares(x: Array, rows: Rows) -> tuple[Any, Any, Any]:
     share = np.where(small, 0, weight / np.where(small, 1, total[..., None]))
     unbiased = count[..., None] / np.maximum(count[..., None] - 1, 1)
     column: Any = [number[..., None].astype(x.dtype) for number in (share, small, unbiased)]
-    return tuple(column)  # type: ignore[return-value]
+    return tuple(column)
 
 
 def _sum(x: Array, rows: Rows, share: Any = 1.0) -> Array:

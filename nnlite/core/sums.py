@@ -7,6 +7,7 @@ twenty numbers. A product with a vector of ones adds up all rows in one call of 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +43,7 @@ _ones = _Ones()
 
 
 @lru_cache(maxsize=256)
-def constant(number: float, kind: str) -> Array:
+def constant(number: float, kind: str) -> Any:
     """Make an array without axes of a number that comes again and again.
 
     NumPy multiplies a small array by it in half the time that a Python number takes, 0.45 us against 0.9, and

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core import loop as core
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.quiet import bare
 from nnlite.core.types import AnyArray, Array, Value
@@ -22,7 +21,7 @@ from nnlite.training.loop import Loop
 __all__ = ["BatchLoop"]
 
 
-class BatchLoop(Loop, core.Loop):
+class BatchLoop(Loop):
     """Training by an optimizer that makes a step a batch; its steps are in `nnlite.core.loop`."""
 
     #: Whether it is still to be seen if a loss of a user's own takes note of weights.

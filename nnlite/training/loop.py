@@ -16,6 +16,7 @@ import numpy as np
 
 from nnlite.checks.undeclared import check_declared
 from nnlite.core.batches import Batches, Order
+from nnlite.core import loop as core
 from nnlite.core.loop import Epoch
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
@@ -105,7 +106,7 @@ class GoOn(NamedTuple):
     outputs: Array | None
 
 
-class Loop:
+class Loop(core.Loop):
     """One training: its state, its data, and the callbacks by the moment they act at.
 
     A subclass says in `train` how to get from the first epoch to the last.
@@ -147,6 +148,7 @@ class Loop:
         What is in the weights of the rows for their classes.
     """
 
+    state: TrainingState
     mean_weight: MeanWeight
     hooks: Hooks
 
