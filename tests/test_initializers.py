@@ -48,6 +48,18 @@ def test_mean_and_variance_are_those_of_the_paper(initializer, variance, rng):
     assert abs(W.mean()) < 5 * np.sqrt(variance / W.size)
 
 
+@pytest.mark.parametrize(("initializer", "variance"), VARIANCE, ids=lambda value: repr(value))
+def test_the_places_of_a_window_count_in_both_fans(initializer, variance, rng):
+    W = initializer(rng, (2, 3, SHAPE[0] // 6, SHAPE[1] // 6))
+    assert W.var() == pytest.approx(variance, rel=0.04)
+
+
+def test_orthogonal_takes_a_window_as_more_inputs(rng):
+    W = Orthogonal()(rng, (2, 3, 4, 5))
+    assert W.shape == (2, 3, 4, 5)
+    np.testing.assert_allclose(W.reshape(24, 5).T @ W.reshape(24, 5), np.eye(5), atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("initializer", "limit"),
     [
@@ -114,7 +126,7 @@ def test_constant_and_zeros_take_any_shape(shape, rng):
 
 
 @pytest.mark.parametrize("initializer", WEIGHTS, ids=repr)
-@pytest.mark.parametrize("shape", [(), (3,), (2, 3, 4), (0, 3), (3, 0)])
+@pytest.mark.parametrize("shape", [(), (3,), (0, 3), (3, 0), (0, 3, 4)])
 def test_weights_need_two_axes(initializer, shape, rng):
     with pytest.raises(
         ShapeError, match=r"expected a weight shape .*Zeros\(\) or Constant\(value\)"

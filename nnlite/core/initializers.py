@@ -13,7 +13,9 @@ family      variance of a weight           made for
 =========== ============================== ==========================
 
 Weights have the shape ``(in_features, out_features)``, so `fan_in` is the first axis
-and `fan_out` the second.
+and `fan_out` the second. Axes before these two are a window, such as that of a convolution,
+``(height, width, in_channels, out_channels)``: a sum has all of its places, so both are
+multiplied by their number.
 
 In a model, a layer that names none gets the one that suits the activation which follows it;
 without any in front of another layer that learns it is Glorot's, and the last layer starts small,
@@ -65,7 +67,8 @@ class Initializer(Setting, ABC):
         rng : numpy.random.Generator
             The source of all randomness.
         shape : tuple of int
-            The shape of the parameter; ``(fan_in, fan_out)`` for a weight matrix.
+            The shape of the parameter; ``(fan_in, fan_out)`` for a weight matrix, with the axes of a
+            window in front if there is one.
 
         Returns
         -------
@@ -74,15 +77,16 @@ class Initializer(Setting, ABC):
         """
 
     def _fans(self, shape: tuple[int, ...]) -> tuple[int, int]:
-        if len(shape) != 2 or min(shape) < 1:
+        if len(shape) < 2 or min(shape) < 1:
             raise ShapeError(
                 type(self).__name__,
-                "a weight shape (fan_in, fan_out) with both at least 1",
+                "a weight shape (..., fan_in, fan_out) with all at least 1",
                 f"{tuple(shape)}",
-                "For a bias or a gain use Zeros() or Constant(value); for more axes a function of your own.",
+                "For a bias or a gain use Zeros() or Constant(value).",
             )
-        fan_in, fan_out = shape
-        return fan_in, fan_out
+        *window, fan_in, fan_out = shape
+        places = math.prod(window)
+        return places * fan_in, places * fan_out
 
 
 class Scaled(Initializer):
@@ -134,7 +138,7 @@ class HeNormal(DrawnNormal, HeRule):
     ArgumentTypeError, ArgumentError
         If `negative_slope` is no finite number.
     ShapeError
-        When called with a shape that is not ``(fan_in, fan_out)``.
+        When called with a shape of fewer than two axes.
 
     References
     ----------
@@ -165,7 +169,7 @@ class GlorotUniform(DrawnUniform, GlorotRule):
     Raises
     ------
     ShapeError
-        When called with a shape that is not ``(fan_in, fan_out)``.
+        When called with a shape of fewer than two axes.
 
     References
     ----------

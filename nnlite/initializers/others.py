@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,7 +29,7 @@ class HeUniform(DrawnUniform, HeRule):
     ArgumentTypeError, ArgumentError
         If `negative_slope` is no finite number.
     ShapeError
-        When called with a shape that is not ``(fan_in, fan_out)``.
+        When called with a shape of fewer than two axes.
 
     References
     ----------
@@ -54,7 +56,7 @@ class GlorotNormal(DrawnNormal, GlorotRule):
     Raises
     ------
     ShapeError
-        When called with a shape that is not ``(fan_in, fan_out)``.
+        When called with a shape of fewer than two axes.
 
     References
     ----------
@@ -86,7 +88,7 @@ class LeCunNormal(DrawnNormal, _LeCun):
     Raises
     ------
     ShapeError
-        When called with a shape that is not ``(fan_in, fan_out)``.
+        When called with a shape of fewer than two axes.
 
     References
     ----------
@@ -111,7 +113,7 @@ class LeCunUniform(DrawnUniform, _LeCun):
     Raises
     ------
     ShapeError
-        When called with a shape that is not ``(fan_in, fan_out)``.
+        When called with a shape of fewer than two axes.
 
     References
     ----------
@@ -132,7 +134,8 @@ class Orthogonal(Initializer):
     """A random rotation, times a gain: the signal keeps its length through the layer.
 
     A wide matrix has orthonormal rows, a tall one orthonormal columns, a square one
-    both. All such matrices are equally likely (Haar measure).
+    both. All such matrices are equally likely (Haar measure). Of more axes all but the last
+    are taken as one.
 
     Parameters
     ----------
@@ -144,7 +147,7 @@ class Orthogonal(Initializer):
     ArgumentTypeError, ArgumentError
         If `gain` is no finite number above 0.
     ShapeError
-        When called with a shape that is not ``(fan_in, fan_out)``.
+        When called with a shape of fewer than two axes.
 
     References
     ----------
@@ -167,10 +170,12 @@ class Orthogonal(Initializer):
 
     def __call__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """Draw a matrix whose rows or columns are orthogonal."""
-        fans = self._fans(shape)
-        Q, R = np.linalg.qr(rng.normal(size=(max(fans), min(fans))))
+        self._fans(shape)
+        # All that is added up in one output neuron is one row of the matrix.
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        Q, R = np.linalg.qr(rng.normal(size=(max(rows, columns), min(rows, columns))))
         # QR leaves the signs to the LAPACK routine. With the diagonal of R made
         # positive the factors are unique, and only then is Q uniformly distributed.
         Q *= np.where(np.diagonal(R) < 0.0, -1.0, 1.0)
-        tall = Q if shape[0] >= shape[1] else Q.T
-        return np.asarray(self.gain * tall, order="C")
+        tall = Q if rows >= columns else Q.T
+        return np.asarray(self.gain * tall, order="C").reshape(shape)
