@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from nnlite.core.context import Context, Watched, Watcher
+from nnlite.core.copying import Copied
 from nnlite.core.initializers import InitializerLike
 from nnlite.core.parameters import Parameter, ParameterSpec, State
 from nnlite.core.types import AnyArray, Array
-from nnlite.core.wiring import Wired
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_integer
 from nnlite.errors.habits import answering
@@ -22,7 +22,7 @@ __all__ = ["Layer"]
 
 
 @answering
-class Layer(Wired):
+class Layer(Copied):
     """Base class of all layers.
 
     A layer treats the last axes of its input as (batch, features) and broadcasts

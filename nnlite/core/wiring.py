@@ -1,4 +1,4 @@
-"""How the numbers of a layer lie in the flat buffers: tied to them, drawn, frozen, and copied.
+"""How the numbers of a layer lie in the flat buffers: tied to them, drawn, and frozen.
 
 A layer on its own gets buffers of its own when its numbers are first asked for. In a model its names get
 a prefix, ``"0.W"``, and its numbers move into the model's buffers.
@@ -6,7 +6,6 @@ a prefix, ``"0.W"``, and its numbers move into the model's buffers.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -28,8 +27,6 @@ class Wired(Configured):
     """What has declared numbers, and perhaps holds others that have."""
 
     exact_buffers: ClassVar[tuple[str, ...]] = ()
-    #: What is made anew where the numbers are.
-    _made_anew: ClassVar[frozenset[str]] = frozenset(("_params", "_views", "_grads"))
 
     children: tuple[Any, ...]
     buffers: dict[str, AnyArray]
@@ -352,57 +349,3 @@ class Wired(Configured):
         """
         for (_, layer), own in zip(self.walk(), buffers, strict=True):
             layer.buffers = {name: array.copy() for name, array in own.items()}
-
-    # Copies.
-
-    def _replica(self, index: int) -> Self:
-        """Copy the layer as one of its replicas has it, out of the model."""
-        held: dict[int, Any] = {id(child): child._replica(index) for child in self.children}
-        state = {name: value for name, value in self._apart().items() if name != "buffers"}
-        layer = type(self).__new__(type(self))
-        layer.__dict__.update(copy.deepcopy(state, held) | {"_in_model": False, "_prefix": ""})
-        layer._frozen = self._own_frozen()
-        shapes: dict[str, tuple[int, ...]] = self.buffer_shapes()  # type: ignore[attr-defined]
-        layer.buffers = {
-            # What was measured on other data for each replica has an axis for them.
-            name: array.copy() if array.shape == shapes.get(name, array.shape) else array[index, 0].copy()
-            for name, array in self.buffers.items()
-        }
-        if self._params is not None:
-            layer._views = {
-                name: self._views[name][index].reshape(self._specs[name].shape) for name in self._own()
-            }
-            layer._move_into(Parameters(self._specs.values(), dtype=self.dtype))
-        return layer
-
-    def _apart(self) -> dict[str, Any]:
-        """Return what it is apart from its numbers."""
-        tied = self._made_anew.union(self._own())
-        return {name: value for name, value in vars(self).items() if name not in tied}
-
-    # A copy of a layer is a layer on its own: it takes its numbers along and leaves the model. Layers that it
-    # holds bring theirs themselves.
-    def __getstate__(self) -> dict[str, Any]:
-        state, own = self._apart(), None
-        if self._params is not None:
-            specs = [self._specs[name] for name in self._own()]
-            own = Parameters(specs, dtype=self.dtype, replicas=self._params.replicas)
-            own.frozen = self._own_frozen()
-            for name in self._own():
-                own[name][...] = self._views[name]
-        return {**state, "_params": own, "_prefix": "", "_in_model": False}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update({"children": (), "_views": {}, "_grads": Gradients({}), **state})
-        own = self._params
-        for child in self.children:
-            child._in_model = True
-        if own is not None:
-            self._params = None
-            self._frozen = own.frozen
-            self._views = {name: own[name] for name in self._own()}
-            self._move_into(Parameters(self._specs.values(), dtype=own.dtype, replicas=own.replicas))
-
-    def __copy__(self) -> Self:
-        """Copy what it holds too: two that share it would each cut it off from the other."""
-        return copy.deepcopy(self)
