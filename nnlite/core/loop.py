@@ -177,12 +177,13 @@ class Loop:
         DivergenceError
             If the loss stops being finite.
         """
-        for self.state.epoch in range(1, self.count + 1):
+        state = self.state
+        for state.epoch in range(1, self.count + 1):
             epoch = Epoch()
             triples = ((*batch, None)[:3] for batch in self.data)
             self.train_epoch(enumerate(triples, start=1), epoch)
             self.losses.append(epoch.mean())
-            if self.state.stop_reason:
+            if state.stop_reason:
                 return
 
     def train_epoch(self, batches: Iterable[tuple[int, Batch]], epoch: Epoch) -> None:

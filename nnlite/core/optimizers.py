@@ -270,7 +270,7 @@ class Optimizer(Declared):
 
         Examples
         --------
-        >>> optimizer = Adam()
+        >>> optimizer = SGD(0.1)
         >>> optimizer.reset()
         >>> optimizer.steps
         0

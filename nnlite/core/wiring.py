@@ -73,8 +73,7 @@ class Wired(Configured):
         while waiting:
             place, layer = waiting.pop()
             every.append((place, layer))
-            for index in reversed(range(len(layer.children))):
-                waiting.append((f"{place}{index}.", layer.children[index]))
+            waiting += [(f"{place}{index}.", child) for index, child in enumerate(layer.children)][::-1]
         return every
 
     def __setattr__(self, name: str, value: Any) -> None:
