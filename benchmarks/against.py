@@ -2,6 +2,8 @@
 
     git worktree add ../before <commit>
     python -m benchmarks.against ../before
+    python -m benchmarks.against ../before --what replicas
+    python -m benchmarks.against ../before --what predict
 
 Each checkout has a process of its own, on one core and one thread; what is compared is processor time.
 """
@@ -24,6 +26,8 @@ from benchmarks.stats import ratios, spread
 
 #: About how long one of the two trains in a round, in seconds.
 TURN = 0.2
+#: What is measured of a net.
+CASES = {"fit": "{}", "replicas": "8 x {}", "predict": "{}, 1,000 rows"}
 #: Starts a process that takes ``nnlite`` from one checkout and the nets from this one.
 CHILD = """
 import sys
@@ -37,16 +41,17 @@ serve()
 
 
 def serve() -> None:
-    """Answer lines of "net count" by the processor time of so many steps of `fit`."""
-    from benchmarks.libraries.nnlite import Fit
+    """Answer lines of "kind; case; count" by the processor time of so many steps or predictions."""
+    from benchmarks.libraries.nnlite import Fit, ManyFit, Predict
 
+    kinds: dict[str, Any] = {"fit": Fit, "replicas": ManyFit, "predict": Predict}
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    jobs: dict[str, Fit] = {}
+    jobs: dict[str, Any] = {}
     for line in sys.stdin:
-        case, count = line.split()
+        kind, case, count = line.split("; ")
         if case not in jobs:
-            jobs[case] = Fit(case, 1)
+            jobs[case] = kinds[kind](case, 1)
         job = jobs[case]
         job.reset()
         begun = time.process_time()
@@ -73,11 +78,11 @@ class Checkout:
     def __exit__(self, *failure: object) -> None:
         self.process.communicate()  # closes its input, at whose end it stops
 
-    def time(self, case: str, count: int) -> float:
-        """Train for so many steps, and return the seconds."""
+    def time(self, kind: str, case: str, count: int) -> float:
+        """Train for so many steps, or predict so often, and return the seconds."""
         pipe: Any = self.process
         with suppress(BrokenPipeError):  # it has ended, and answers nothing
-            print(case, count, file=pipe.stdin, flush=True)
+            print(kind, case, count, sep="; ", file=pipe.stdin, flush=True)
         answer = pipe.stdout.readline()
         if not answer:
             raise SystemExit(f"against: the process of {self.process.args[3]} has ended; see above")  # type: ignore[index]
@@ -102,22 +107,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--limit", type=float, default=1.03)
     parser.add_argument("--nets", nargs="*", default=list(NETS), choices=list(NETS))
+    parser.add_argument("--what", default="fit", choices=list(CASES))
     chosen = parser.parse_args(arguments)
-    print(f"{'net':48}{'us a step':>12}{'before':>12}{'ratio':>8}   tenths")
+    kind = chosen.what
+    print(
+        f"{'net':48}{'us a call' if kind == 'predict' else 'us a step':>12}{'before':>12}{'ratio':>8}   tenths"
+    )
     worst = 0.0
     with Checkout(ROOT) as ours, Checkout(chosen.other.resolve()) as theirs:
-        for case in chosen.nets:
-            net = NETS[case]
+        for name in chosen.nets:
+            net = NETS[name]
+            case = CASES[kind].format(name)
             count = 2 * net.batches
             for checkout in (ours, theirs):  # the first one warms up
-                seconds = checkout.time(case, count)
+                seconds = checkout.time(kind, case, count)
             count *= max(1, round(TURN / seconds))
-            turns = [(ours.time(case, count), theirs.time(case, count)) for _ in range(chosen.rounds)]
+            turns = [
+                tuple(checkout.time(kind, case, count) for checkout in (ours, theirs))
+                for _ in range(chosen.rounds)
+            ]
             mine, before = zip(*turns, strict=True)
             found = ratios(mine, before)
             worst = max(worst, found.median)
             print(
-                f"{net.describe():48}{spread(mine).median / count * 1e6:12,.1f}"
+                f"{net.describe() if kind == 'fit' else case:48}{spread(mine).median / count * 1e6:12,.1f}"
                 f"{spread(before).median / count * 1e6:12,.1f}{found.median:8.3f}"
                 f"   {found.low:.3f} to {found.high:.3f}",
                 flush=True,

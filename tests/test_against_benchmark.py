@@ -20,6 +20,13 @@ def test_it_prints_a_ratio(limit, monkeypatch, capsys):
     assert code == (limit == "0")
 
 
+@pytest.mark.parametrize(("kind", "case"), [("replicas", "8 x 2-8-1"), ("predict", "2-8-1, 1,000 rows")])
+def test_replicas_and_predictions_are_compared_too(kind, case, monkeypatch, capsys):
+    monkeypatch.setattr(against, "TURN", 0.01)
+    against.main([str(against.ROOT), "--rounds", "2", "--nets", "2-8-1", "--what", kind])
+    assert re.search(rf"^{case} +[\d.]+ +[\d.]+ +[\d.]+ ", capsys.readouterr().out, flags=re.MULTILINE)
+
+
 def test_a_folder_without_nnlite_is_told(tmp_path, capfd):
     with pytest.raises(SystemExit, match="has ended; see above"):
         against.main([str(tmp_path), "--nets", "2-8-1"])
