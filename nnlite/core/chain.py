@@ -37,6 +37,7 @@ class ModelContext(Context):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from nnlite.layers import Dense, Tanh
     >>> from nnlite.core.model import Sequential
     >>> model = Sequential([Dense(2, 3), Tanh()], rng=0)
@@ -180,7 +181,7 @@ class Chain(Layer):
             dx = backward(blame, kept)
             if not kept.needs_dx:
                 return None
-            if dx is None or dx.shape != kept.x_shape:
+            if dx is None or (dx.shape != kept.x_shape and not self._is_of_shared(dx, kept)):
                 index = ctx.layers.index(kept)
                 raise ArgumentTypeError(
                     f"layer {self._prefix}{index} {self.children[index]}.backward",
@@ -192,6 +193,13 @@ class Chain(Layer):
                 )
             blame = dx
         return blame
+
+    def _is_of_shared(self, dx: Array, kept: Context) -> bool:
+        """Tell whether replicas have each a dL/dx of an input that they share.
+
+        A model asks for none, but a layer that holds this one may hand such an input on.
+        """
+        return self._params is not None and dx.shape == (self._params.replicas, *kept.x_shape)
 
     # What must see data before training.
 

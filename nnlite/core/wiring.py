@@ -347,6 +347,8 @@ class Wired(Configured):
         state = {k: v for k, v in self.__dict__.items() if k not in self._made_anew and k != "buffers"}
         layer = type(self).__new__(type(self))
         layer.__dict__.update(copy.deepcopy(state, held) | {"_in_model": False, "_prefix": ""})
+        for child in layer.children:
+            child._in_model = True
         layer._frozen = self._own_frozen()
         shapes: dict[str, tuple[int, ...]] = self.buffer_shapes()  # type: ignore[attr-defined]
         layer.buffers = {
