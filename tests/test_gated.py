@@ -6,6 +6,7 @@ import copy
 
 import numpy as np
 import pytest
+import samples
 
 import nnlite as nn
 from nnlite.errors import GradientCheckError
@@ -43,6 +44,29 @@ def gated(features, *between):
 def test_it_is_proved(norm, replicas, rng):
     # The state of what it holds changes in training, which is not to be taken for something that it keeps.
     check_layer(gated(4, norm(5)), rng.normal(size=(6, 4)), replicas=replicas)
+
+
+def passed(model, x, rng):
+    """Make a pass, and return all that comes of it."""
+    ctx = model.context(input_gradient=True, rng=1)
+    y = model.forward(x, ctx)
+    dx = model.backward(rng.normal(size=y.shape), ctx)
+    return y, dx, model.params.grads, model.params.numbers, model.predict(x)
+
+
+@pytest.mark.parametrize("replicas", [None, 2])
+@pytest.mark.parametrize("layer", samples.LAYERS, ids=repr)
+def test_every_layer_does_the_same_inside_of_others(layer, replicas, rng):
+    x = samples.draw(layer, rng)
+    options = {"dtype": np.float64, "replicas": replicas}
+    plain = nn.Sequential([samples.again(layer)], rng=0, **options)
+    deep = nn.Sequential([nn.Sequential([nn.Sequential([samples.again(layer)])])], rng=0, **options)
+    deep.params.numbers[...] = plain.params.numbers
+    for model in (plain, deep):
+        if not model.adapted:
+            model.adapt(x)
+    for ours, theirs in zip(*(passed(model, x, copy.deepcopy(rng)) for model in (deep, plain)), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_replicas_share_what_comes_into_the_first_layer(rng):

@@ -1,7 +1,7 @@
 """What a layer is: a ``forward``, a ``backward``, and perhaps some parameters, or other layers.
 
 To write your own, subclass `Layer`, write the two methods in NumPy, and let
-`nnlite.testing.check_layer` prove them.
+`nnlite.testing.check_layer` prove them. How its numbers come into the flat arrays of a model is in `wiring`.
 """
 
 from __future__ import annotations
@@ -263,7 +263,8 @@ class Layer(Wired):
         ArgumentTypeError
             If one of them is no layer.
         ArgumentError
-            If there is none, or one of them is there twice, or belongs to another layer or model.
+            If there is none, or one of them is there twice, or belongs to another layer or model, or if
+            the layer holds some already.
 
         Examples
         --------
@@ -307,6 +308,9 @@ class Layer(Wired):
     def held(self, ctx: Context | None) -> Sequence[tuple[Any, Any]]:
         """Return the layers that it is made of, each with its own context.
 
+        Call those that it gives, and not those on `self`: in a pass that is watched others stand in their
+        places. Their ``backward`` always gives dL/dx.
+
         Parameters
         ----------
         ctx : Context or None
@@ -344,5 +348,5 @@ class Layer(Wired):
         return self._context_kind(grads, needs_dx=needs_dx, inner=inner, **shared)
 
     def _asks(self, index: int, needs_dx: bool) -> bool:
-        """Tell whether dL/dx of one of its layers is asked for, if its own is or is not."""
-        return True
+        """Tell whether one of its layers must give dL/dx, where it must give its own or need not."""
+        return True  # what it does with that is not known here: it may add it up

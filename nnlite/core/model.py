@@ -1,8 +1,8 @@
-"""Sequential: layers in a row, forward from input to output and backward from blame to blame."""
+"""Sequential: layers in a row with numbers of their own, in flat arrays, that can be trained."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, overload
 
 import numpy as np
@@ -37,8 +37,9 @@ class _OwnParameters:
 class Sequential(Chain):
     """A network: a list of layers, each fed by the one before.
 
-    It is a layer too, and so may be in the list of another one; see Notes. This one computes. `nnlite.Sequential` adds checks of what it is given, and all that is done
-    with a net: ``fit``, ``predict``, ``save`` and more.
+    It is a layer too, and so may be in the list of another one; see Notes. Forward and backward are those of
+    `Chain`. This one computes; `nnlite.Sequential` adds checks of what it is given, and all that is done with
+    a net: ``fit``, ``predict``, ``save`` and more.
 
     Parameters
     ----------
@@ -106,7 +107,7 @@ class Sequential(Chain):
     rng: np.random.Generator | Generators
     #: Not copied: made anew where the numbers are.
     _made_anew: ClassVar[frozenset[str]] = Chain._made_anew | {"params"}
-    #: What a start without a seed has drawn, and what draws it again.
+    #: If nobody gave a seed: the one that chance gave, and the `id` of each layer that was drawn by it.
     _blind: tuple[np.random.SeedSequence, set[int]] | None = None
 
     def _assemble(
