@@ -231,7 +231,12 @@ MUTANTS = {
         ChangesY,
         ChangesParameters,
     ),
-    "nothing is kept on the layer but its state and buffers": (Counts, CountsBackward, CountsInAList, CountsOnItsClass),
+    "nothing is kept on the layer but its state and buffers": (
+        Counts,
+        CountsBackward,
+        CountsInAList,
+        CountsOnItsClass,
+    ),
     "state and buffers stay as they are in prediction": (MeasuresInPrediction,),
     "forward gives the same without a context as with one that does not train": (PredictsSomethingElse,),
     "the same x and generator give the same output, whatever went through before": (RemembersPredictions,),
