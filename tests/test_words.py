@@ -528,9 +528,10 @@ def test_a_class_of_ones_own_may_have_such_names():
     [
         ("relu", r"Write ReLU\(\)"),
         (np.tanh, r"Write Tanh\(\)"),
+        (net(3), r"as copies: \*copy\.deepcopy\(inner\.layers\)"),
         (7, "Use one of nnlite.layers"),
     ],
-    ids=["text", "function", "number"],
+    ids=["text", "function", "model", "number"],
 )
 def test_what_is_no_layer_in_a_list_of_layers(thing, words):
     with pytest.raises(ArgumentTypeError, match=words):

@@ -209,7 +209,7 @@ class Chain(Layer):
         return all(layer.adapted for layer in self.children)
 
     def _reaching(self, place: Sequence[int], x: Any) -> Any:
-        """Compute what reaches one of its layers, or inside of these: ``(1, 0)``, the first of the second."""
+        """Compute what reaches one of its layers, or one inside of these: ``(1, 0)`` is the first of the second."""
         for layer in self.children[: place[0]]:
             x = layer.forward(x)
         return self.children[place[0]]._reaching(place[1:], x) if place[1:] else x

@@ -348,5 +348,5 @@ class Layer(Wired):
         return self._context_kind(grads, needs_dx=needs_dx, inner=inner, **shared)
 
     def _asks(self, index: int, needs_dx: bool) -> bool:
-        """Tell whether one of its layers must give dL/dx, where it must give its own or need not."""
-        return True  # what it does with that is not known here: it may add it up
+        """Tell whether dL/dx of one of its layers is asked for, if its own is or is not."""
+        return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, overload
 
 import numpy as np
@@ -37,9 +37,8 @@ class _OwnParameters:
 class Sequential(Chain):
     """A network: a list of layers, each fed by the one before.
 
-    It is a layer too, and so may be in the list of another one; see Notes. Forward and backward are those of
-    `Chain`. This one computes; `nnlite.Sequential` adds checks of what it is given, and all that is done with
-    a net: ``fit``, ``predict``, ``save`` and more.
+    It is a layer too, and so may be in the list of another one; see Notes. This one computes. `nnlite.Sequential` adds checks of what it is given, and all that is done
+    with a net: ``fit``, ``predict``, ``save`` and more.
 
     Parameters
     ----------
@@ -107,7 +106,7 @@ class Sequential(Chain):
     rng: np.random.Generator | Generators
     #: Not copied: made anew where the numbers are.
     _made_anew: ClassVar[frozenset[str]] = Chain._made_anew | {"params"}
-    #: If nobody gave a seed: the one that chance gave, and the `id` of each layer that was drawn by it.
+    #: What a start without a seed has drawn, and what draws it again.
     _blind: tuple[np.random.SeedSequence, set[int]] | None = None
 
     def _assemble(

@@ -8,7 +8,7 @@ named views: writing to the view writes to the buffer.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -401,3 +401,25 @@ def _refuse_new_array(where: str, new: object, present: Array) -> None:
     if new is not present:
         fix = f"Write {where}[...] = a."
         raise ArgumentError(where, "to be written in place", "a new array", fix)
+
+
+def join_specs(parts: Sequence[tuple[str, Iterable[ParameterSpec]]]) -> list[ParameterSpec]:
+    """Put the specs of several layers into one list, each name behind its prefix.
+
+    Parameters
+    ----------
+    parts : sequence of (str, iterable of ParameterSpec)
+        A prefix such as ``"0."`` and the specs that get it.
+
+    Returns
+    -------
+    list of ParameterSpec
+
+    Examples
+    --------
+    >>> [spec.name for spec in join_specs([("0.", [ParameterSpec("W", (2, 3))])])]
+    ['0.W']
+    """
+    return [
+        spec._replace(name=prefix + spec.name) for prefix, specs in parts for spec in specs
+    ]
