@@ -97,6 +97,17 @@ def test_own_layer(tmp_path):
     assert low < 0.2 < 0.3 < high
 
 
+def test_residual(tmp_path):
+    rows = re.findall(
+        rf"^([a-z ]+?) +{NUMBER} +{NUMBER} +{NUMBER}%$", printed("residual", tmp_path), re.MULTILINE
+    )
+    assert [name for name, *_ in rows] == ["in a row", "with skips", "with skips and norm"]
+    blame, loss, accuracy = zip(*(map(float, numbers) for _, *numbers in rows), strict=True)
+    assert blame[0] < 0.2 < 5 < min(blame[1:])
+    assert loss[0] > 1.0 > 0.5 > max(loss[1:])
+    assert accuracy[0] < 50 < 80 < min(accuracy[1:])
+
+
 def test_sweep(tmp_path):
     text = printed("sweep", tmp_path)
     zones = re.findall(r"^  (\w+) +from \S+ to \S+$", text, flags=re.MULTILINE)

@@ -221,7 +221,7 @@ class AddsReplicasOfItsParameter(Affine):
 
 
 MUTANTS = {
-    "it holds no other layer, and no array that is not declared": (HoldsAnArray, HoldsALayer),
+    "the layers and arrays that it has are declared": (HoldsAnArray, HoldsALayer),
     "the output has the shape that output_shape says": (SaysAnotherShape,),
     "dL/dx has the shape of x": (DxHasAnAxisMore,),
     "float32 gives float32, and float64 gives float64": (GivesFloat64, GivesDxInFloat64),
@@ -231,8 +231,13 @@ MUTANTS = {
         ChangesY,
         ChangesParameters,
     ),
-    "nothing is kept on the layer but its buffers": (Counts, CountsBackward, CountsInAList, CountsOnItsClass),
-    "buffers stay as they are in prediction": (MeasuresInPrediction,),
+    "nothing is kept on the layer but its state and buffers": (
+        Counts,
+        CountsBackward,
+        CountsInAList,
+        CountsOnItsClass,
+    ),
+    "state and buffers stay as they are in prediction": (MeasuresInPrediction,),
     "forward gives the same without a context as with one that does not train": (PredictsSomethingElse,),
     "the same x and generator give the same output, whatever went through before": (RemembersPredictions,),
     "there is no chance in it, unless stochastic = True says so": (DrawsSecretly,),

@@ -343,7 +343,16 @@ def test_what_a_loss_says_of_its_target_is_said_of_y():
     [
         ("nnlite", "Conv2D", "no convolutions.*Flatten"),
         ("nnlite", "LSTM", "no layers for sequences"),
-        ("nnlite", "BatchNorm1d", r"LayerNorm\(features\), which looks at each row alone.*Standardize"),
+        ("nnlite", "BatchNorm1d", r"It is BatchNorm\(features\)\.$"),
+        ("nnlite", "BatchNormalization", r"It is BatchNorm\(features\)\.$"),
+        ("nnlite", "GroupNorm", r"BatchNorm\(features\) and LayerNorm\(features\), .*Standardize"),
+        ("nnlite", "add", r"It is Residual\(\[\.\.\.\]\), which adds its input"),
+        ("nnlite.layers", "skip", r"It is Residual\("),
+        ("nnlite", "ResidualBlock", r"It is Residual\("),
+        ("nnlite.layers", "Concatenate", r"a Layer that holds the others: docs/own\.md"),
+        ("nnlite", "ModuleList", r"a Layer that holds the others: docs/own\.md"),
+        ("nnlite", "Model", "It is Sequential, .* each of which may be made of others"),
+        ("nnlite", "register_buffer", r"It is State\(\)"),
         ("nnlite", "Linear", r"It is Dense\(in_features, out_features\)"),
         ("nnlite", "Module", "It is Layer"),
         ("nnlite", "Relu", r"Did you mean nnlite\.ReLU\?"),
@@ -379,7 +388,12 @@ def test_tools_that_look_for_names_find_none():
         ("compile", "nothing to compile: fit takes the loss"),
         ("parameters", "model.params.values"),
         ("add", "Give all layers at once"),
-        ("eval", "Nothing needs to be switched"),
+        ("eval", "Nothing needs to be switched: dropout and BatchNorm"),
+        ("modules", r"model\[0\] is the first; model\.walk\(\)"),
+        ("named_modules", r"model\.walk\(\)"),
+        ("register_forward_hook", r"model\.context\(watch="),
+        ("requires_grad", r"layer\.trainable = False"),
+        ("kernel", r"layer\.W"),
         ("predict_proba", "Softmax"),
         ("predct", r"Did you mean predict\?"),
         ("nothing_like_it", "There are activations, adapt, "),
@@ -394,8 +408,38 @@ def test_what_a_model_has_not(name, words):
     assert pickle.loads(pickle.dumps(model)).params.size == model.params.size
 
 
+def test_what_a_model_has_is_listed_without_what_is_only_answered():
+    with pytest.raises(AttributeError) as told:
+        net(3).nothing_like_it  # noqa: B018
+    listed = str(told.value).partition("There are ")[2].rstrip(".").split(", ")
+    assert {"fit", "params", "walk"} <= set(listed)
+    assert [name for name in listed if not hasattr(net(3), name)] == []
+
+
 HABITS = {
     "layer.weight": (lambda: nn.Dense(2, 3).weight, AttributeError, r"^Dense\.weight: .* layer\.W"),
+    "layer.modules": (lambda: nn.Dense(2, 3).modules(), AttributeError, r"^Dense\.modules: .*walk\(\)"),
+    "layer.add_module": (
+        lambda: nn.Residual([nn.Dense(2, 2)]).add_module("f", nn.Tanh()),
+        AttributeError,
+        r"^Residual\.add_module: .*self\.hold\(\[layer, \.\.\.\]\) in __init__: docs/own\.md",
+    ),
+    "layer.register_buffer": (
+        lambda: nn.BatchNorm(2).register_buffer("seen", np.zeros(1)),
+        AttributeError,
+        r"`name = State\(\)` in the class body",
+    ),
+    "layer.register_forward_hook": (
+        lambda: nn.Dense(2, 2).register_forward_hook(print),
+        AttributeError,
+        r"a Watcher to a pass: model\.context\(watch=",
+    ),
+    "layer.eval": (lambda: nn.BatchNorm(2).eval(), AttributeError, "dropout and BatchNorm act in fit"),
+    "layer.requires_grad_": (
+        lambda: nn.Dense(2, 2).requires_grad_(False),
+        AttributeError,
+        r"layer\.trainable = False, or layer\.freeze",
+    ),
     "loss.backward": (
         lambda: MSE.backward(),
         AttributeError,

@@ -178,7 +178,7 @@ class Chain(Layer):
             dx = backward(blame, kept)
             if not kept.needs_dx:
                 return None
-            if dx is None or dx.shape != kept.x_shape:
+            if dx is None or (dx.shape != kept.x_shape and not self._is_of_shared(dx, kept)):
                 index = ctx.layers.index(kept)
                 raise ArgumentTypeError(
                     f"layer {self._prefix}{index} {self.children[index]}.backward",
@@ -190,6 +190,13 @@ class Chain(Layer):
                 )
             blame = dx
         return blame
+
+    def _is_of_shared(self, dx: Array, kept: Context) -> bool:
+        """Tell whether replicas have each a dL/dx of an input that they share.
+
+        A model asks for none, but a layer that holds this one may hand such an input on.
+        """
+        return self._params is not None and dx.shape == (self._params.replicas, *kept.x_shape)
 
     # What must see data before training.
 

@@ -24,6 +24,8 @@ class Copied(Wired):
         state = {name: value for name, value in self._apart().items() if name != "buffers"}
         layer = type(self).__new__(type(self))
         layer.__dict__.update(copy.deepcopy(state, held) | {"_in_model": False, "_prefix": ""})
+        for child in layer.children:
+            child._in_model = True
         layer._frozen = self._own_frozen()
         shapes: dict[str, tuple[int, ...]] = self.buffer_shapes()  # type: ignore[attr-defined]
         layer.buffers = {

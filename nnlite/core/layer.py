@@ -1,7 +1,7 @@
 """What a layer is: a ``forward``, a ``backward``, and perhaps some parameters, or other layers.
 
 To write your own, subclass `Layer`, write the two methods in NumPy, and let
-`nnlite.testing.check_layer` prove them.
+`nnlite.testing.check_layer` prove them. How its numbers come into the flat arrays of a model is in `wiring`.
 """
 
 from __future__ import annotations
@@ -265,7 +265,8 @@ class Layer(Copied):
         ArgumentTypeError
             If one of them is no layer.
         ArgumentError
-            If there is none, or one of them is there twice, or belongs to another layer or model.
+            If there is none, or one of them is there twice, or belongs to another layer or model, or if
+            the layer holds some already.
 
         Examples
         --------
@@ -308,6 +309,9 @@ class Layer(Copied):
 
     def held(self, ctx: Context | None) -> Sequence[tuple[Any, Any]]:
         """Return the layers that it is made of, each with its own context.
+
+        Call those that it gives, and not those on `self`: in a pass that is watched others stand in their
+        places. Their ``backward`` always gives dL/dx.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Sequential: layers in a row, forward from input to output and backward from blame to blame."""
+"""Sequential: layers in a row with numbers of their own, in flat arrays, that can be trained."""
 
 from __future__ import annotations
 

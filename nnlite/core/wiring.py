@@ -30,14 +30,16 @@ class Wired(Configured):
 
     children: tuple[Any, ...]
     buffers: dict[str, AnyArray]
+    #: By the name, what there is to draw and where it lies; of the layers that it holds too.
     _specs: dict[str, ParameterSpec]
-    _initializers: dict[str, InitializerLike | None]
+    _initializers: dict[str, InitializerLike | None]  # of its own only
     _views: dict[str, Array]
-    _params: Parameters | None
     _grads: Gradients
-    _in_model: bool
-    _frozen: frozenset[str]
-    _prefix: str = ""
+    #: The flat buffers that the views point into: of the whole model, if it is in one. None at first.
+    _params: Parameters | None
+    _prefix: str = ""  # what its names begin with there
+    _in_model: bool  # or in another layer
+    _frozen: frozenset[str]  # only until there are buffers, which know it from then on
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:
         """Give a new layer the state that every layer has."""

@@ -20,13 +20,24 @@ _ELSEWHERE: dict[str, str] = {
         "lstm lstmcell gru rnn simplernn bidirectional timedistributed transformer transformerencoder "
         "transformerencoderlayer attention multiheadattention"
     ),
-    "There are LayerNorm(features), which looks at each row alone, and Standardize for the inputs.": (
-        "batchnorm batchnorm1d batchnorm2d batchnormalization layernormalization groupnorm rmsnorm "
-        "instancenorm normalization normalize"
+    "It is BatchNorm(features).": "batchnorm1d batchnorm2d batchnorm3d batchnormalization syncbatchnorm",
+    "It is LayerNorm(features).": "layernormalization",
+    (
+        "There are BatchNorm(features) and LayerNorm(features), which looks at each row alone, and "
+        "Standardize for the inputs."
+    ): "groupnorm rmsnorm instancenorm normalization normalize",
+    "It is Residual([...]), which adds its input to what its layers give.": (
+        "add skip skipconnection shortcut residualblock residualconnection resblock resnet"
     ),
+    "Write a Layer that holds the others: docs/own.md, 'A layer made of layers'.": (
+        "concatenate concat merge multiply parallel modulelist moduledict"
+    ),
+    "It is State(), in the class body of a layer.": "buffer registerbuffer nontrainable",
     "It is Dense(in_features, out_features).": "linear fullyconnected",
     "It is Layer, with a forward and a backward of your own.": "module lambda",
-    "It is Sequential, a list of layers.": "model functional sequentialmodel",
+    "It is Sequential, a list of layers, each of which may be made of others.": (
+        "model functional functionalmodel sequentialmodel block"
+    ),
     "Leave it out: the first layer says how many inputs there are.": "input inputlayer",
     "Activations are layers of their own: ReLU(), Tanh(), Sigmoid(), ...": "activation hardtanh selu relu6",
     "It is LeakyReLU(negative_slope), whose slope is not learned.": "prelu",
@@ -74,7 +85,6 @@ _METHODS: dict[str, str] = {
         "statedict"
     ),
     "Give all layers at once: Sequential([*layers, another]).": "add append extend pop insert",
-    "Nothing needs to be switched: dropout acts in fit, and not in predict.": "train eval",
     "Write predict(X); Softmax().forward(...) makes probabilities of logits.": "call predictproba",
     "Write evaluate(X, y, metrics=[...]).": "score",
     "Gradients are written over, and need no zeroing.": "zerograd",
@@ -82,7 +92,9 @@ _METHODS: dict[str, str] = {
     "Write optimizer.step(model.params).": "trainableslices",
     "Write model.save(path), and nnlite.load(path).": "load loadweights saveweights loadstatedict",
     "fit returns it: history = model.fit(...).": "history",
-    "Layers go by number: model[0] is the first.": "getlayer children modules",
+    "Layers go by number: model[0] is the first; model.walk() goes through those inside of others too.": (
+        "getlayer modules namedmodules namedchildren"
+    ),
     "The loop is fit, or loss_and_grad and optimizer.step.": "trainonbatch fitgenerator partialfit",
 }
 
@@ -94,6 +106,23 @@ _ASKED: dict[str, dict[str, str]] = {
             "weight kernel parameters get_weights"
         ),
         "Write layer.W[...] = a.": "set_weights",
+        "Nothing needs to be switched: dropout and BatchNorm act in fit as in training, in predict not.": (
+            "train eval"
+        ),
+        "Write layer.trainable = False, or layer.freeze('b').": "requires_grad requires_grad_",
+        "children has the layers that it is made of, and walk() goes through those inside of them too.": (
+            "modules named_modules named_children"
+        ),
+        "Write self.hold([layer, ...]) in __init__: docs/own.md, 'A layer made of layers'.": "add_module",
+        "Write `name = Parameter()` in the class body, and self.declare('name', shape) in __init__.": (
+            "register_parameter add_weight"
+        ),
+        "Write `name = State()` in the class body, and self.declare('name', shape) in __init__.": (
+            "register_buffer"
+        ),
+        "Give a Watcher to a pass: model.context(watch=...).": (
+            "register_forward_hook register_forward_pre_hook register_full_backward_hook"
+        ),
     },
     "Loss": {
         "Write value, grad = loss.value_and_grad(pred, target).": "forward",
@@ -192,7 +221,10 @@ def no_such_method(kind: type, name: str) -> AttributeError:
 
     plain = name.lower().replace("_", "")
     fix = next((fix for fix, names in _METHODS.items() if plain in names.split()), "")
-    known = sorted({"params", "rng", *(key for key in dir(kind) if not key.startswith("_"))})
+    asked = next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), None)
+    fix = fix or (asked.fix if isinstance(asked, _Elsewhere) else "")  # a model is a layer
+    names = [key for key in dir(kind) if not key.startswith("_") and hasattr(kind, key)]
+    known = sorted({"params", "rng", *names})
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
     fix = fix or (f"Did you mean {close[0]}?" if close else f"There are {', '.join(known)}.")
     where = f"{kind.__name__}.{name}"

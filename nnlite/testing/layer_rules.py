@@ -229,6 +229,8 @@ def _check_overwrites(bench: Bench) -> None:
         got, fix = "NaN", "It computes NaN itself: look for 0 / 0, or the logarithm of a negative number."
     elif not zero.any() and (one == 1).all():
         got, fix = "nothing written", f"Write ctx.grads.{name}[...] = ..., or give it as out=."
+        if "." in name:
+            fix = f"Call `backward` of layer {name.partition('.')[0]} of self.held(ctx) too."
     elif np.allclose(one - zero, 1):
         got = "an addition to what was there"
         fix = f"Gradients overwrite: write ctx.grads.{name}[...] = ..., not +=."

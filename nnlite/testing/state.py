@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.layer import Layer
+
 __all__ = ["changed", "look"]
 
 
@@ -42,7 +44,11 @@ def look(thing: Any, *, without: Iterable[str] = (), base: type = object) -> dic
     ['self.seen']
     """
     left_out = set(without)
-    found = {f"self.{name}": _value(value, ()) for name, value in vars(thing).items() if name not in left_out}
+    # The layers that it is made of are looked at on their own: they have a state, which may change.
+    apart = tuple(map(id, thing.children)) if isinstance(thing, Layer) else ()
+    found = {
+        f"self.{name}": _value(value, apart) for name, value in vars(thing).items() if name not in left_out
+    }
     for cls in type(thing).__mro__:
         if cls is base:
             break
@@ -70,7 +76,7 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
 
 
 def _value(thing: Any, above: tuple[int, ...]) -> Any:
-    """Return something to compare; what leads back to itself is followed once."""
+    """Return something to compare; what leads back to itself, or stands apart, is not followed."""
     if thing is None or isinstance(thing, bool | int | float | complex | str | bytes | np.generic):
         return repr(thing)
     if id(thing) in above:

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlite.checks.undeclared import check_declared
-from nnlite.core.batches import Batches, Order
 from nnlite.core import loop as core
+from nnlite.core.batches import Batches, Order
 from nnlite.core.loop import Epoch
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from nnlite import Dense, ReLU, Sigmoid, Tanh, datasets
+from nnlite import BatchNorm, Dense, LayerNorm, ReLU, Residual, Sequential, Sigmoid, Tanh, datasets
 
 # Where PyTorch is missing, this line skips every module that imports from here.
 torch = pytest.importorskip("torch")
@@ -25,14 +25,61 @@ worst_by_module: dict[str, tuple[float, str]] = {}
 #: Rows in one step. It divides no row count used here, so the last batch of an epoch is short.
 BATCH_SIZE = 32
 
+
+class TorchResidual(torch.nn.Sequential):
+    """Modules in a row, and the way past them."""
+
+    def forward(self, x):
+        return x + super().forward(x)
+
+
+class TorchBatchNorm(torch.nn.BatchNorm1d):
+    """PyTorch's, which knows no weights of rows, with the formulas written out where there are any."""
+
+    weight_of_rows = None
+
+    def forward(self, x):
+        if self.weight_of_rows is None or not self.training:
+            return super().forward(x)
+        weight = tensor(self.weight_of_rows)[:, None]
+        mean = (weight * x).sum(dim=0) / weight.sum()
+        variance = (weight * (x - mean) ** 2).sum(dim=0) / weight.sum()
+        count = int((weight != 0).sum())
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+        return (x - mean) / torch.sqrt(variance + self.eps) * self.weight + self.bias
+
+
+def in_a_row(kind):
+    """Say how a layer made of others is made again of their counterparts."""
+    return lambda layer: kind(*(counterpart(one) for one in layer.children))
+
+
 #: The PyTorch module for each layer that the nets of these tests are made of.
 COUNTERPARTS = {
+    BatchNorm: lambda layer: TorchBatchNorm(
+        layer.features, eps=layer.epsilon, momentum=layer.momentum, dtype=torch.float64
+    ),
     Dense: lambda layer: torch.nn.Linear(
         layer.in_features, layer.out_features, layer.bias, dtype=torch.float64
     ),
+    LayerNorm: lambda layer: torch.nn.LayerNorm(layer.features, eps=layer.epsilon, dtype=torch.float64),
     ReLU: lambda layer: torch.nn.ReLU(),
+    Residual: in_a_row(TorchResidual),
+    Sequential: in_a_row(torch.nn.Sequential),
     Sigmoid: lambda layer: torch.nn.Sigmoid(),
     Tanh: lambda layer: torch.nn.Tanh(),
+}
+
+#: What PyTorch calls the arrays of a layer.
+NAMES = {
+    "W": "weight",
+    "b": "bias",
+    "gain": "weight",
+    "bias": "bias",
+    "running_mean": "running_mean",
+    "running_variance": "running_var",
 }
 
 
@@ -66,28 +113,40 @@ def torch_pass(function, x, dy):
     return y, x.grad
 
 
+def counterpart(layer):
+    """Make the module of PyTorch that does what a layer does."""
+    return COUNTERPARTS[type(layer)](layer)
+
+
 def twin(model, *, replica=None):
-    """Make the PyTorch net with the same layers and the same parameters."""
-    net = torch.nn.Sequential(*(COUNTERPARTS[type(layer)](layer) for layer in model))
+    """Make the PyTorch net with the same layers and the same numbers."""
+    net = torch.nn.Sequential(*(counterpart(layer) for layer in model))
     with torch.no_grad():
-        for _, theirs, ours in parameter_pairs(model, net, replica=replica):
+        for _, theirs, ours in number_pairs(model, net, replica=replica):
             theirs.copy_(tensor(ours))
     return net
 
 
-def parameter_pairs(model, net, *, replica=None):
-    """Give a name, the tensor of PyTorch and the array of nnlite, laid out alike, for each parameter."""
+def number_pairs(model, net, *, replica=None):
+    """Give the name, the tensor of PyTorch and our array, laid out alike, of all that is learned or kept."""
     pick = slice(None) if replica is None else replica
-    for index, (layer, module) in enumerate(zip(model, net, strict=True)):
-        if isinstance(layer, Dense):
-            yield f"{index}.W", module.weight, layer.W[pick].T
-            if layer.bias:
-                yield f"{index}.b", module.bias, layer.b[pick].reshape(-1)
+    for index, (whole, module) in enumerate(zip(model, net, strict=True)):
+        for place, layer in whole.walk(f"{index}."):
+            part = module.get_submodule(place.partition(".")[2].removesuffix("."))
+            for name in () if layer.children else layer._specs:
+                array = getattr(layer, name)[pick]
+                yield place + name, getattr(part, NAMES[name]), array.T if name == "W" else array.reshape(-1)
+
+
+def parameter_pairs(model, net, *, replica=None):
+    """Give the same for what is learned only."""
+    pairs = number_pairs(model, net, replica=replica)
+    return (pair for pair in pairs if isinstance(pair[1], torch.nn.Parameter))
 
 
 def assert_same_parameters(model, net, when, *, replica=None):
-    """Fail unless every weight and bias agrees."""
-    for name, theirs, ours in parameter_pairs(model, net, replica=replica):
+    """Fail unless every number agrees that is learned or kept."""
+    for name, theirs, ours in number_pairs(model, net, replica=replica):
         assert_close(ours, theirs, f"{name} after {when}")
 
 

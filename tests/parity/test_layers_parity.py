@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from parity_tools import assert_close, leaf, tensor, torch, torch_pass
+from parity_tools import (
+    assert_close,
+    assert_same_parameters,
+    leaf,
+    parameter_pairs,
+    tensor,
+    torch,
+    torch_pass,
+    twin,
+    weighted_mean,
+)
 
-from nnlite import Sequential
+from nnlite import MeanSquaredError, Sequential
 from nnlite.layers import (
     ELU,
     GELU,
+    BatchNorm,
     Context,
     Dense,
     Dropout,
@@ -20,6 +31,7 @@ from nnlite.layers import (
     LeakyReLU,
     LogSoftmax,
     ReLU,
+    Residual,
     Sigmoid,
     SiLU,
     Softmax,
@@ -215,19 +227,115 @@ def test_dropout_does_nothing_outside_of_training(rng):
 @pytest.mark.parametrize(("batch", "features"), [(1, 1), (1, 9), (32, 64), (5, 3)])
 @pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (1e4, 0.0), (1e-4, 3.0)])
 def test_layer_norm(batch, features, scale, shift, rng):
-    model = Sequential([LayerNorm(features, epsilon=1e-3)], dtype=np.float64, rng=rng)
-    model.params.values[...] = rng.normal(size=model.params.size)
+    model = filled(Sequential([LayerNorm(features, epsilon=1e-3)], dtype=np.float64), rng)
     x, dy = rng.normal(size=(batch, features)) * scale + shift, rng.normal(size=(batch, features))
-    ctx = model.context(input_gradient=True)
+    assert_same_net(model, x, dy)
+
+
+def filled(model, rng):
+    """Draw all numbers of a model, so that none is a 0 or 1 that would hide a mistake."""
+    model.params.values[...] = rng.normal(size=model.params.values.shape)
+    model.params.state[...] = rng.uniform(0.5, 2, size=model.params.state.shape)
+    return model
+
+
+def assert_same_net(model, x, dy, *, training=True, replica=None):
+    """Compare output, dL/dx, gradients and what is kept with those of the twin, then what both predict."""
+    net = twin(model, replica=replica).train(training)
+    ctx = model.context(input_gradient=True, training=training)
     y = model.forward(x, ctx)
     dx = model.backward(dy, ctx)
-
-    theirs = torch.nn.LayerNorm(features, eps=1e-3, dtype=torch.float64)
-    theirs.weight, theirs.bias = (
-        torch.nn.Parameter(tensor(getattr(model[0], name))) for name in ("gain", "bias")
-    )
-    expected_y, expected_dx = torch_pass(theirs, x, dy)
+    said, grads = model.predict(x), model.params.grads
+    if replica is not None:
+        y, dx, said, grads, dy = (array[replica] for array in (y, dx, said, grads, dy))
+    expected_y, expected_dx = torch_pass(net, x, dy)
     assert_close(y, expected_y, "y")
     assert_close(dx, expected_dx, "dx")
-    assert_close(model.params.grad("0.gain"), theirs.weight.grad, "dgain")
-    assert_close(model.params.grad("0.bias"), theirs.bias.grad, "dbias")
+    assert_same_gradients(model, net, grads, replica=replica)
+    assert_same_parameters(model, net, "a pass", replica=replica)
+    assert_close(said, net.eval()(tensor(x)), "y in inference")
+
+
+def assert_same_gradients(model, net, grads, *, replica=None):
+    views = model.params.split(grads)
+    for name, theirs, _ in parameter_pairs(model, net, replica=replica):
+        assert_close(views[name].T if name.endswith("W") else views[name], theirs.grad, f"d{name}")
+
+
+def assert_same_loss(model, x, target, weight):
+    """Compare loss, gradients and what is kept, where rows have weights, with the twin's."""
+    net = twin(model)
+    for module in net.modules():
+        module.weight_of_rows = weight
+    value = model.loss_and_grad(x, target, MeanSquaredError(), weight=weight)
+    expected = weighted_mean(torch.nn.MSELoss(reduction="none"), weight)(net(tensor(x)), tensor(target))
+    expected.backward()
+    assert_close(value, expected, "loss")
+    assert_same_gradients(model, net, model.params.grads)
+    assert_same_parameters(model, net, "a pass")
+
+
+@pytest.mark.parametrize(("batch", "features"), [(2, 1), (3, 9), (32, 64)])
+@pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (1e2, 0.0), (1e-2, 3.0)])
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_norm(batch, features, scale, shift, training, rng):
+    model = filled(Sequential([BatchNorm(features, epsilon=1e-3)], dtype=np.float64), rng)
+    x, dy = rng.normal(size=(batch, features)) * scale + shift, rng.normal(size=(batch, features))
+    assert_same_net(model, x, dy, training=training)
+
+
+@pytest.mark.parametrize("momentum", [0.01, 0.5, 1.0])
+@pytest.mark.parametrize("epsilon", [1e-12, 1e-5, 0.1])
+def test_options_of_batch_norm(momentum, epsilon, rng):
+    layer = BatchNorm(6, momentum=momentum, epsilon=epsilon)
+    model = filled(Sequential([layer], dtype=np.float64), rng)
+    assert_same_net(model, rng.normal(size=(20, 6)), rng.normal(size=(20, 6)))
+
+
+@pytest.mark.parametrize(
+    "weight", [[1.0] * 6, [0.0, 2.0, 0.5, 1.0, 0.0, 3.0], [0.0, 0.0, 1e-3, 0.0, 7.0, 0.0]]
+)
+def test_batch_norm_with_weights_of_rows(weight, rng):
+    model = filled(Sequential([BatchNorm(4, momentum=0.3)], dtype=np.float64), rng)
+    assert_same_loss(model, rng.normal(size=(6, 4)), rng.normal(size=(6, 4)), np.array(weight))
+
+
+#: Two deep in each other, with both kinds of normalization inside.
+BLOCKS = {
+    "residual": lambda: [Residual([Dense(5, 3), Tanh(), Dense(3, 5)])],
+    "residual in residual": lambda: [Residual([BatchNorm(5), ReLU(), Residual([Dense(5, 5), BatchNorm(5)])])],
+    "residual of sequential": lambda: [Residual([Sequential([LayerNorm(5), Dense(5, 5)]), Sigmoid()])],
+    "sequential in sequential": lambda: [
+        Sequential([Dense(5, 6), Sequential([LayerNorm(6), Tanh(), Dense(6, 7)]), BatchNorm(7)])
+    ],
+    "all of them": lambda: [
+        Dense(5, 4),
+        Sequential([BatchNorm(4), Residual([Residual([LayerNorm(4), Dense(4, 4)]), BatchNorm(4)]), Tanh()]),
+        Residual([Sequential([Sequential([Dense(4, 6), BatchNorm(6)]), ReLU(), Dense(6, 4)])]),
+    ],
+}
+each_block = pytest.mark.parametrize("block", BLOCKS)
+
+
+@each_block
+@pytest.mark.parametrize("training", [True, False])
+def test_residual_and_nested(block, training, rng):
+    model = filled(Sequential(BLOCKS[block](), dtype=np.float64), rng)
+    assert_same_net(
+        model, rng.normal(size=(8, 5)), rng.normal(size=(8, *model.output_shape)), training=training
+    )
+
+
+@each_block
+def test_weights_of_rows_reach_into_blocks(block, rng):
+    model = filled(Sequential(BLOCKS[block](), dtype=np.float64), rng)
+    weight = rng.uniform(size=8) * (np.arange(8) != 3)
+    assert_same_loss(model, rng.normal(size=(8, 5)), rng.normal(size=(8, *model.output_shape)), weight)
+
+
+@each_block
+@pytest.mark.parametrize("replica", range(3))
+def test_replicas_of_blocks(block, replica, rng):
+    model = filled(Sequential(BLOCKS[block](), dtype=np.float64, replicas=3), rng)
+    dy = rng.normal(size=(3, 8, *model.output_shape))
+    assert_same_net(model, rng.normal(size=(8, 5)), dy, replica=replica)

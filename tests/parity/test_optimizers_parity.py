@@ -16,7 +16,18 @@ from parity_tools import (
     twin,
 )
 
-from nnlite import Dense, MeanSquaredError, PoissonNLL, ReLU, Sequential, SoftmaxCrossEntropy, Tanh
+from nnlite import (
+    BatchNorm,
+    Dense,
+    LayerNorm,
+    MeanSquaredError,
+    PoissonNLL,
+    ReLU,
+    Residual,
+    Sequential,
+    SoftmaxCrossEntropy,
+    Tanh,
+)
 from nnlite.optimizers import SGD, Adagrad, Adam, AdamW, Lion, RMSProp
 from nnlite.optimizers.second_order import LBFGS, LevenbergMarquardt
 from nnlite.schedules import ConstantRate, CosineDecay, ExponentialDecay, OneCycle, StepDecay, WarmUp
@@ -145,6 +156,30 @@ def digit_net(**options):
     )
 
 
+def block_net(**options):
+    """Make a net with layers two deep in others, and normalization of both kinds in them.
+
+    No bias goes straight into a BatchNorm: it would be taken off again, and Adam would make whole steps of a
+    gradient that is nothing but rounding.
+    """
+    inner = [Dense(12, 8, bias=False), BatchNorm(8, epsilon=1e-3), Tanh(), Dense(8, 12)]
+    last = [ReLU(), Dense(12, 16, bias=False), BatchNorm(16, momentum=0.3), Tanh()]
+    return Sequential(
+        [
+            Dense(64, 12),
+            Residual([BatchNorm(12), ReLU(), Residual(inner)]),
+            Sequential([LayerNorm(12), Sequential(last)]),
+            Dense(16, 10),
+        ],
+        dtype=np.float64,
+        rng=0,
+        **options,
+    )
+
+
+NETS = {"layers": digit_net, "blocks": block_net}
+
+
 def weights_and_biases(net, weight_decay):
     """Split the parameters into PyTorch's groups, so that it decays the weights alone."""
     weights = [parameter for parameter in net.parameters() if parameter.ndim == 2]
@@ -184,12 +219,15 @@ def assert_same_steps(model, net, optimizer, theirs, *, scheduler=None, clip=Non
         assert_close(value, expected, f"loss at step {step}")
         assert_same_parameters(model, net, f"step {step}")
         values.append(value)
+    x, _ = batch(STEPS)
+    assert_close(model.predict(x), net.eval()(tensor(x)), "what it says")
     assert np.mean(values[-10:]) < 0.9 * values[0], "nothing was learned, so nothing was compared"
 
 
+@pytest.mark.parametrize("make", NETS.values(), ids=NETS)
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_hundred_steps(name):
-    model = digit_net()
+def test_hundred_steps(name, make):
+    model = make()
     net = twin(model)
     optimizer = our_optimizer(name)
     assert_same_steps(model, net, optimizer, torch_optimizer(name, net, optimizer.weight_decay))
@@ -254,12 +292,27 @@ def clip_to_norm(net, limit):
     return clipped
 
 
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_hundred_steps_with_a_block_that_is_frozen(name):
+    """It goes by its running statistics, and leaves them, as PyTorch's does in eval()."""
+    model = block_net()
+    for step in range(5):  # which statistics it has seen must not be without consequence
+        model.forward(batch(step)[0], model.context())
+    model[1].trainable = False
+    net = twin(model)
+    net[1].requires_grad_(False).eval()
+    before = model[1].children[0].running_mean.copy()
+    assert_same_steps(model, net, our_optimizer(name), torch_optimizer(name, net, 0.0))
+    assert_close(model[1].children[0].running_mean, before, "running mean")
+
+
 @pytest.mark.parametrize("frozen", [False, True], ids=["all", "first layer frozen"])
 @pytest.mark.parametrize("name", ["sgd", "adam"])
-def test_hundred_steps_with_clipping_by_norm(name, frozen):
+@pytest.mark.parametrize(("make", "limit"), [(digit_net, 0.4), (block_net, 0.8)], ids=NETS)
+def test_hundred_steps_with_clipping_by_norm(name, frozen, make, limit):
     """The norm is that of the trainable parameters, here and there."""
-    limit = 0.4  # between the norms that occur, so that some steps are clipped and some are not
-    model = digit_net()
+    # The limit is between the norms that occur, so that some steps are clipped and some are not.
+    model = make()
     net = twin(model)
     if frozen:
         model[0].freeze()
@@ -296,9 +349,10 @@ def test_clipping_by_norm_differs_from_pytorch_by_its_epsilon_alone():
     )
 
 
-def test_three_replicas_train_as_three_nets():
-    """Each replica has its own moments and its own clipping."""
-    model = digit_net(replicas=3)
+@pytest.mark.parametrize("make", NETS.values(), ids=NETS)
+def test_three_replicas_train_as_three_nets(make):
+    """Each replica has its own moments, its own clipping, and statistics of its own."""
+    model = make(replicas=3)
     optimizer = our_optimizer("adamw-decay", clip_norm=0.5)
     nets = [twin(model, replica=replica) for replica in range(3)]
     theirs = [torch_optimizer("adamw-decay", net, optimizer.weight_decay) for net in nets]
@@ -315,6 +369,10 @@ def test_three_replicas_train_as_three_nets():
             expected = torch_step(net, their_optimizer, criterion, x, y, clip=clip)
             assert_close(values[replica], expected, f"loss of replica {replica} at step {step}")
             assert_same_parameters(model, net, f"step {step} in replica {replica}", replica=replica)
+    x, _ = batch(STEPS)
+    said = model.predict(x)
+    for replica, net in enumerate(nets):
+        assert_close(said[replica], net.eval()(tensor(x)), f"what replica {replica} says")
 
 
 PLATEAUS = {

@@ -16,6 +16,7 @@ from nnlite.optimizers import second_order
 #: The test that holds each name to its counterpart in PyTorch.
 COMPARED = {
     layers: {
+        "BatchNorm": "test_layers_parity.py::test_batch_norm",
         "Dense": "test_layers_parity.py::test_dense",
         "Dropout": "test_layers_parity.py::test_dropout_scales_the_survivors_as_pytorch_does",
         "ELU": "test_layers_parity.py::test_activation",
@@ -26,6 +27,7 @@ COMPARED = {
         "LeakyReLU": "test_layers_parity.py::test_activation",
         "LogSoftmax": "test_layers_parity.py::test_activation",
         "ReLU": "test_layers_parity.py::test_activation",
+        "Residual": "test_layers_parity.py::test_residual_and_nested",
         "SiLU": "test_layers_parity.py::test_activation",
         "Sigmoid": "test_layers_parity.py::test_activation",
         "Softmax": "test_layers_parity.py::test_activation",
@@ -76,6 +78,8 @@ NO_COUNTERPART = {
         "Gradients": "names views of the gradient buffer; computes nothing",
         "Layer": "the base class; computes nothing",
         "Parameter": "names a view of the parameter buffer; computes nothing",
+        "State": "names a view of what is kept; that of BatchNorm is compared with PyTorch's buffers",
+        "Watcher": "looks on; computes nothing",
     },
     losses: {
         "Loss": "the base class; computes nothing",

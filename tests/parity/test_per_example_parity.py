@@ -6,11 +6,27 @@ import numpy as np
 import pytest
 from parity_tools import assert_close, parameter_pairs, tensor, torch, twin
 
-from nnlite import Dense, MeanSquaredError, ReLU, Sequential, Sigmoid, SoftmaxCrossEntropy, Tanh
+from nnlite import (
+    BatchNorm,
+    Dense,
+    LayerNorm,
+    MeanSquaredError,
+    ReLU,
+    Residual,
+    Sequential,
+    Sigmoid,
+    SoftmaxCrossEntropy,
+    Tanh,
+)
 
 NETS = {
     "one output": lambda: [Dense(3, 5), Tanh(), Dense(5, 1)],
     "three outputs": lambda: [Dense(3, 6), ReLU(), Dense(6, 4, bias=False), Sigmoid(), Dense(4, 3)],
+    "blocks": lambda: [
+        Dense(3, 4),
+        Residual([BatchNorm(4), Tanh(), Residual([LayerNorm(4), Dense(4, 4)])]),
+        Sequential([BatchNorm(4, epsilon=0.1), Dense(4, 3)]),
+    ],
 }
 
 
@@ -19,7 +35,10 @@ def pair(request, rng):
     """A model, its twin, the parameters of the twin by name, and some input."""
     model = Sequential(NETS[request.param](), dtype=np.float64, rng=0)
     model.params.values[...] = rng.normal(size=model.params.size)
-    net = twin(model)
+    model.params.state[...] = rng.uniform(0.5, 2, size=model.params.state.size)
+    net = twin(
+        model
+    ).eval()  # where each row is asked for its own gradient, statistics are those that are kept
     return model, net, {name: p.detach() for name, p in net.named_parameters()}, rng.normal(size=(7, 3))
 
 
@@ -36,7 +55,7 @@ def test_jacobian(pair):
     model, net, parameters, x = pair
 
     def output(parameters, row):
-        return torch.func.functional_call(net, parameters, row)
+        return torch.func.functional_call(net, parameters, row[None])[0]
 
     theirs = torch.func.vmap(torch.func.jacrev(output), in_dims=(None, 0))(parameters, tensor(x))
     assert_same(model, net, model.jacobian(x), theirs, "Jacobian")

@@ -21,6 +21,7 @@ from parity_tools import (
 from nnlite import (
     SGD,
     Adam,
+    BatchNorm,
     BinaryCrossEntropy,
     Callback,
     CosineDecay,
@@ -28,6 +29,7 @@ from nnlite import (
     MeanSquaredError,
     ReduceOnPlateau,
     ReLU,
+    Residual,
     RMSProp,
     Sequential,
     Sigmoid,
@@ -96,8 +98,10 @@ class Alongside(Callback):
         weight = self.weight[rows]
         # Its part of the average over the data, whose mean weight divides it.
         self.known.extend(weight)
-        part = weight.mean() / np.mean(self.known if self.stream else self.weight)
+        part = mean_weight(weight) / mean_weight(self.known if self.stream else self.weight)
         average = weighted_mean(self.criterion, weight)
+        for module in self.net.modules():
+            module.weight_of_rows = weight
         value = torch_step(
             self.net, self.optimizer, lambda *pair: average(*pair) * part, self.X[rows], self.y[rows]
         )
@@ -117,11 +121,18 @@ class Alongside(Callback):
         assert_close(row["learning_rate"], self.rate, f"learning rate of epoch {state.epoch}")
         if self.validation is not None:
             x, y = self.validation
+            self.net.eval()
             with torch.no_grad():
                 value = weighted_mean(self.criterion, np.ones(len(x)))(self.net(tensor(x)), tensor(y))
+            self.net.train()
             assert_close(row["validation_loss"], value, f"validation loss of epoch {state.epoch}")
             if self.plateau is not None:
                 self.plateau.step(value.item())
+
+
+def mean_weight(weight):
+    """Average over the rows that count."""
+    return np.sum(weight) / np.count_nonzero(weight)
 
 
 def fit_alongside(model, alongside, *, loss, optimizer, epochs=EPOCHS, callbacks=()):
@@ -184,6 +195,30 @@ def test_weighted_regression_with_momentum_behind_standardize():
     alongside = Alongside(net, theirs, torch.nn.MSELoss(reduction="none"), X, y, weight=weight)
     optimizer = SGD(0.05, momentum=0.9, nesterov=True)
     fit_alongside(model, alongside, loss=MeanSquaredError(), optimizer=optimizer)
+
+
+def test_weighted_regression_with_blocks():
+    """The running statistics are compared at every batch, and the validation loss goes by them."""
+    X, y, weight = regression()
+    train, held_out = slice(0, 110), slice(110, None)
+    weight[5:30:3] = 0
+    block = Residual(
+        [BatchNorm(6, momentum=0.2), ReLU(), Residual([Dense(6, 6, bias=False), BatchNorm(6), Tanh()])]
+    )
+    model = Sequential(
+        [Dense(3, 6), Sequential([block, Dense(6, 4)]), Tanh(), Dense(4, 1)], dtype=np.float64, rng=0
+    )
+    net = twin(model)
+    alongside = Alongside(
+        net,
+        torch.optim.Adam(net.parameters(), lr=0.01),
+        torch.nn.MSELoss(reduction="none"),
+        X[train],
+        y[train],
+        weight=weight[train],
+        validation=(X[held_out], y[held_out]),
+    )
+    fit_alongside(model, alongside, loss=MeanSquaredError(), optimizer=Adam(0.01))
 
 
 def test_a_second_fit_goes_on_where_the_first_stopped():
