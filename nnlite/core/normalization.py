@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -126,8 +126,10 @@ class BatchNorm(Layer):
     gain, bias : ndarray of shape (features,)
         Learned; 1 and 0 at first. Weight decay does not act on them.
     running_mean, running_variance : ndarray of shape (features,)
-        Kept and not learned; 0 and 1 at first. The variance is that of the rows of a batch with their number
-        less 1 below the bar.
+        Kept and not learned; 0 and 1 at first. The variance is that of the batch times ``n / (n - 1)``, for n
+        rows that count.
+    mixes_rows : bool
+        False while all of it is frozen.
 
     Raises
     ------
@@ -139,8 +141,12 @@ class BatchNorm(Layer):
     With ``g = gain * dL/dy`` and means over the batch, the chain rule gives
     ``dL/dx = (g - mean(g) - z * mean(g * z)) / sqrt(variance + epsilon)``.
 
-    - **Weights of rows** count in mean and variance as they count in the loss: a row of weight 0 is not there.
-    - **A batch of one row** has no variance. It is normalized by the running statistics, and leaves them.
+    - **Weights of rows** count in mean and variance as they count in the loss: a row of weight 2 is that row
+      twice, and one of weight 0 is not there. Of the running variance only the second is so, since n counts
+      rows, whatever they weigh: weights that are all twice as large are the same weights.
+    - **A batch in which one row counts**, or none, has no variance. It is normalized by the running statistics,
+      and leaves them. As that is no way to train, ``fit(batch_size=1)`` is refused; batches that come from an
+      iterator, or from ``partial_fit``, should have more rows too.
     - **Replicas** each have statistics of their own.
     - **Several processes** that share a batch have the statistics of the whole batch, as one would have.
     - **Frozen**, all of it (`Layer.freeze`), it goes by its running statistics and leaves them, as in a net that
@@ -236,15 +242,15 @@ class BatchNorm(Layer):
 
     @property
     def mixes_rows(self) -> bool:  # type: ignore[override]
-        """Whether it looks at the rows of a batch in training, which it does not while all of it is frozen."""
+        """Whether it compares the rows of a batch in training, which it does not while all of it is frozen."""
         return not (self._params is not None and self._params.frozen) or self.trainable
 
 
 def _shares(x: Array, rows: Rows) -> tuple[Array | None, Array | None, Any]:
-    """Return the share of each row in the averages, where there is no telling, and n / (n - 1) of n rows that count.
+    """Return the share of each row in the averages, a mark, and n / (n - 1) of n rows that count.
 
-    The shares, of which there may be some for each replica, add up to 1. Where fewer than two rows count there is
-    no telling: for a net there are no shares then, and of replicas the second has a mark.
+    The shares, of which there may be some for each replica, add up to 1. Where fewer than two rows count
+    there is no telling: then there are none, or that replica has a mark.
     """
     weight, here = rows.weight, x.shape[-2]
     if weight is None or weight.ndim == 1:
@@ -264,7 +270,7 @@ def _shares(x: Array, rows: Rows) -> tuple[Array | None, Array | None, Any]:
 
 
 def _average(x: Array, share: Array, rows: Rows, few: Array | None, instead: Any) -> Array:
-    """Average over the rows of a batch, of all processes that share it; another number where there is no telling."""
+    """Average over the rows of a batch, of all processes that share it, but for replicas with a mark."""
     one_net = share.ndim == 1 and x.ndim == 2
     found: Array = rows.add_up(share.dot(x) if one_net else np.matmul(share[..., None, :], x))
     return found if few is None else np.where(few, instead, found)
