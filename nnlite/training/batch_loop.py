@@ -95,7 +95,11 @@ class BatchLoop(Loop):
         if weight is not None:
             x, y = state.model.boundary.in_place_of_others(x, y, weight)
             ctx.rows.weight = weight
+        ended, kept = state.ended, state.model.params.state
+        before = None if ended is None else kept[ended]
         pred = self.forward(x, ctx)
+        if before is not None:  # what a forward pass has measured is not for those whose training is over
+            kept[ended] = before
         value, dy = self.value_and_grad(pred, y, weight)
         rows = total = pred.shape[-2]
         if weight is not None:
