@@ -144,15 +144,15 @@ class BatchNorm(Layer):
     - **Weights of rows** count in mean and variance as they count in the loss: a row of weight 2 is that row
       twice, and one of weight 0 is not there. Of the running variance only the second is so, since n counts
       rows, whatever they weigh: weights that are all twice as large are the same weights.
-    - **A batch in which one row counts**, or none, has no variance. It is normalized by the running statistics,
-      and leaves them. As that is no way to train, ``fit(batch_size=1)`` is refused; batches that come from an
-      iterator, or from ``partial_fit``, should have more rows too.
+    - **A batch in which one row counts**, or none, has no variance. It is normalized by the running
+      statistics, and leaves them. As that is no way to train, ``fit(batch_size=1)`` is refused; batches from
+      an iterator, or for ``partial_fit``, are taken as they come, and should have more rows too.
     - **Replicas** each have statistics of their own.
     - **Several processes** that share a batch have the statistics of the whole batch, as one would have.
-    - **Frozen**, all of it (`Layer.freeze`), it goes by its running statistics and leaves them, as in a net that
-      was trained elsewhere and is a part of another one now.
-    - Where gradients of single rows are asked for (`Sequential.per_example_gradients`), it goes by the running
-      statistics, as in prediction.
+    - **Frozen**, all of it (`Layer.freeze`), it goes by its running statistics and leaves them, as in a net
+      that was trained elsewhere and is a part of another one now.
+    - Where gradients of single rows are asked for (`Sequential.per_example_gradients`), it goes by the
+      running statistics, as in prediction.
 
     References
     ----------
@@ -242,7 +242,7 @@ class BatchNorm(Layer):
 
     @property
     def mixes_rows(self) -> bool:  # type: ignore[override]
-        """Whether it compares the rows of a batch in training, which it does not while all of it is frozen."""
+        """Whether it compares the rows of a batch in training: not while all of it is frozen."""
         return not (self._params is not None and self._params.frozen) or self.trainable
 
 

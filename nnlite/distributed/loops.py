@@ -105,7 +105,7 @@ class PiecewiseBatchLoop(BatchLoop):
         if self.accumulate > 1 and (layer := self.mixing) is not None:
             raise ArgumentError(
                 "DataParallel(accumulate=)",
-                f"1, for a model with {layer}, which compares the rows of a batch and would see a piece of it",
+                f"1, for a model with {layer}, which compares the rows of a whole batch",
                 f"{self.accumulate}",
                 "Leave accumulate out, or write LayerNorm in its place, which looks at each row alone.",
             )

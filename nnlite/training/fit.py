@@ -239,17 +239,13 @@ def _check_optimizer(model: Sequential, optimizer: Any, loss: Loss) -> None:
                 "Use SGD or Adam, or train each alone: model.replica(0).",
             )
         for _, layer in model.walk():
-            if layer.stochastic or layer.mixes_rows:
-                what, fix = (
-                    f"bears noise, for a model with {layer}",
-                    "Use SGD or Adam, or leave that layer out.",
+            what = f"bears noise, for a model with {layer}"
+            if layer.mixes_rows:
+                what = (
+                    f"looks at one point a step, for {layer}, which mixes rows and takes note of all it sees"
                 )
-                if layer.mixes_rows:
-                    what = (
-                        f"steps by batches, for a model with {layer}, which mixes rows: a line search looks at "
-                        "many points, and each would count in what the layer measures"
-                    )
-                    fix = f"Use SGD or Adam, or {ALONE}."
+            if layer.stochastic or layer.mixes_rows:
+                fix = "Use SGD or Adam, or leave that layer out."
                 raise ArgumentError("fit(optimizer=)", f"an optimizer that {what}", name, fix)
         # A subclass may compute something else.
         if optimizer.least_squares and type(loss) is not MeanSquaredError:
