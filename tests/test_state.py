@@ -33,6 +33,7 @@ from nnlite import (
 )
 from nnlite.errors import ArgumentError, DivergenceError, ReplicaWarning, ShapeError
 from nnlite.inspect import doctor, find_learning_rate
+from tests.samples import LAYERS, again, draw
 
 SQUARE = MeanSquaredError()
 
@@ -528,3 +529,49 @@ def test_a_step_with_class_weights_is_that_of_the_weights() -> None:
         model.fit(X, ids, loss=SoftmaxCrossEntropy(), optimizer=SGD(0.1), epochs=3, rng=0, **more)
         ends.append(model.params.numbers)
     assert np.array_equal(*ends)
+
+
+# What several processes ask of layers; tests/ranks has the rest.
+
+
+@pytest.mark.parametrize("layer", [*map(again, LAYERS), BatchNorm(4), Residual([BatchNorm(4)])], ids=repr)
+def test_a_batch_of_no_rows_gives_gradients_of_0(layer: nn.Layer) -> None:
+    """A rank with no row of a batch goes forward and back all the same, if other layers look at all rows."""
+    x = draw(layer, np.random.default_rng(0))
+    if not layer.adapted:
+        layer.adapt(x)
+    model = Sequential([layer], dtype=np.float64)
+    model.params.grads[...] = 7.0
+    before = model.params.numbers.copy()
+    ctx = model.context(rng=0, input_gradient=True)
+    y = model._forward(x[:0], ctx)
+    assert y.shape[0] == 0
+    dx = model._backward(y, ctx)
+    assert dx is not None
+    assert dx.shape == x[:0].shape
+    assert not model.params.grads.any()
+    assert np.array_equal(model.params.numbers, before)
+
+
+def test_nobody_is_asked_where_rows_are_not_compared() -> None:
+    X, y = some_data()
+    model = net()
+    asked: list[Any] = []
+
+    def add_up(numbers: Any) -> Any:
+        asked.append(numbers.shape)
+        return numbers
+
+    def step(*, training: bool) -> int:
+        asked.clear()
+        ctx = model.context(training=training)
+        ctx.rows.add_up = add_up
+        model.loss_and_grad(X, y, SQUARE, ctx=ctx)
+        return len(asked)
+
+    assert step(training=True) == 3 * 5  # counts, two means, a variance; and two sums at once on the way back
+    assert step(training=False) == 0
+    for _, layer in model.walk():
+        if isinstance(layer, BatchNorm):
+            layer.freeze()
+    assert step(training=True) == 0
