@@ -481,6 +481,37 @@ def test_searches_train_blocks_and_leave_frozen_statistics(make: Any) -> None:
     assert np.array_equal(model.params.state, state)
 
 
+class Doubled(nn.Layer):
+    """A layer of a user's own; with `mixed`, one that takes a leading axis for its batch."""
+
+    def __init__(self, *, mixed: bool = False) -> None:
+        self.mixed = mixed
+
+    def forward(self, x: Any, ctx: Any = None) -> Any:
+        return 2 * x
+
+    def backward(self, dy: Any, ctx: Any) -> Any:
+        return 2 * dy + (dy.sum(axis=0) if self.mixed else 0)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_derivatives_of_single_rows_beside_and_inside_of_blocks(inside: bool) -> None:
+    def make(own: Doubled) -> Sequential:
+        block = Residual([Dense(4, 4), Tanh(), own] if inside else [Dense(4, 4), Tanh()])
+        ahead = [Dense(3, 4)] if inside else [Dense(3, 4), own]
+        return Sequential([*ahead, block, Dense(4, 1)], rng=0, dtype=np.float64)
+
+    X, y = some_data(7)
+    model = make(Doubled())
+    each = model.per_example_gradients(X, y, SQUARE)
+    model.loss_and_grad(X, y, SQUARE)
+    np.testing.assert_allclose(each.mean(axis=0), model.params.grads, rtol=1e-12, atol=1e-15)
+    history = model.fit(X, y, loss=SQUARE, optimizer=LevenbergMarquardt(), epochs=3)
+    assert history["loss"][-1] < history["loss"][0]
+    with pytest.raises(ArgumentError, match="all axes before .* to be left alone"):
+        make(Doubled(mixed=True)).jacobian(X)
+
+
 # Looking without touching.
 
 

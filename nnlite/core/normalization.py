@@ -230,14 +230,15 @@ class BatchNorm(Layer):
         sum_over_batch(dy, out=sums[0])
         sum_over_batch(dy * z, out=sums[1])
         ctx.grads.bias[...], ctx.grads.gain[...] = sums
+        slope: Array = self.gain * scale
         if share is None:
-            return dy * (self.gain * scale)
+            return dy * slope
         bias, gain = ctx.rows.add_up(sums)[..., None, :]
-        moved = z * gain
+        moved: Array = z * gain  # what mean and variance take away, as they move along with x
         moved += bias
         moved *= share[..., None]
         dx: Array = np.subtract(dy, moved, out=moved)
-        dx *= self.gain * scale
+        dx *= slope
         return dx
 
     @property

@@ -387,11 +387,10 @@ class SharedBatchLoop(SharedLoop, PiecewiseBatchLoop):
         self.whole = float(self.data.batch_size) if isinstance(self.data, Arrays) else 1.0
         self.message = np.zeros(5)
         model = self.state.model
+        self.sum = Sum(self.comm, model)
         if settings.overlap:
-            self.sum = told = LayerwiseSum(self.comm, model)
-            self.ctx = model.context(rng=self.rng, watch=told)
-        else:
-            self.sum = Sum(self.comm, model)
+            self.sum = watch = LayerwiseSum(self.comm, model)
+            self.ctx = model.context(rng=self.rng, watch=watch)
         self.ctx.rows.add_up = self.add_up
         self.noisy = [kept for layer, kept in _inside(self.ctx) if layer.stochastic]
         self.noise_key = 0
