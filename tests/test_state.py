@@ -508,7 +508,7 @@ def test_derivatives_of_single_rows_beside_and_inside_of_blocks(inside: bool) ->
     np.testing.assert_allclose(each.mean(axis=0), model.params.grads, rtol=1e-12, atol=1e-15)
     history = model.fit(X, y, loss=SQUARE, optimizer=LevenbergMarquardt(), epochs=3)
     assert history["loss"][-1] < history["loss"][0]
-    with pytest.raises(ArgumentError, match="all axes before .* to be left alone"):
+    with pytest.raises(ArgumentError, match=r"all axes before .* to be left alone"):
         make(Doubled(mixed=True)).jacobian(X)
 
 
