@@ -78,7 +78,7 @@ def test_what_cannot_be_is_refused_on_all_ranks(tmp_path: Path) -> None:
     for name, words in {
         "accumulate": r"DataParallel\(accumulate=\): expected 1, for a model with BatchNorm\(8\)",
         "batch_size": r"fit\(batch_size=\): expected at least 2, for a model with BatchNorm\(8\)",
-        "optimizer": r"fit\(optimizer=\): expected an optimizer that looks at one point a step, for BatchNorm\(8\), ",
+        "optimizer": r"fit\(optimizer=\): expected .* looks at one point a step, for BatchNorm\(8\), ",
     }.items():
         said, unchanged = found[0][name]
         assert unchanged
