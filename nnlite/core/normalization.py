@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -126,8 +126,10 @@ class BatchNorm(Layer):
     gain, bias : ndarray of shape (features,)
         Learned; 1 and 0 at first. Weight decay does not act on them.
     running_mean, running_variance : ndarray of shape (features,)
-        Kept and not learned; 0 and 1 at first. The variance is that of the rows of a batch with their number
-        less 1 below the bar.
+        Kept and not learned; 0 and 1 at first. The variance is that of the batch times ``n / (n - 1)``, for n
+        rows that count.
+    mixes_rows : bool
+        False while all of it is frozen.
 
     Raises
     ------
@@ -139,14 +141,18 @@ class BatchNorm(Layer):
     With ``g = gain * dL/dy`` and means over the batch, the chain rule gives
     ``dL/dx = (g - mean(g) - z * mean(g * z)) / sqrt(variance + epsilon)``.
 
-    - **Weights of rows** count in mean and variance as they count in the loss: a row of weight 0 is not there.
-    - **A batch of one row** has no variance. It is normalized by the running statistics, and leaves them.
+    - **Weights of rows** count in mean and variance as they count in the loss: a row of weight 2 is that row
+      twice, and one of weight 0 is not there. Of the running variance only the second is so, since n counts
+      rows, whatever they weigh: weights that are all twice as large are the same weights.
+    - **A batch in which one row counts**, or none, has no variance. It is normalized by the running
+      statistics, and leaves them. As that is no way to train, ``fit(batch_size=1)`` is refused; batches from
+      an iterator, or for ``partial_fit``, are taken as they come, and should have more rows too.
     - **Replicas** each have statistics of their own.
     - **Several processes** that share a batch have the statistics of the whole batch, as one would have.
-    - **Frozen**, all of it (`Layer.freeze`), it goes by its running statistics and leaves them, as in a net that
-      was trained elsewhere and is a part of another one now.
-    - Where gradients of single rows are asked for (`Sequential.per_example_gradients`), it goes by the running
-      statistics, as in prediction.
+    - **Frozen**, all of it (`Layer.freeze`), it goes by its running statistics and leaves them, as in a net
+      that was trained elsewhere and is a part of another one now.
+    - Where gradients of single rows are asked for (`Sequential.per_example_gradients`), it goes by the
+      running statistics, as in prediction.
 
     References
     ----------
@@ -164,8 +170,6 @@ class BatchNorm(Layer):
     >>> layer.running_mean
     array([0.2, 2. ], dtype=float32)
     """
-
-    mixes_rows: ClassVar[bool] = True
 
     gain = Parameter()
     bias = Parameter()
@@ -190,25 +194,22 @@ class BatchNorm(Layer):
         """Compute ``gain * z + bias``."""
         _check_features(self, x)
         mean, variance = self.running_mean, self.running_variance
-        share: Any = None
-        if ctx is not None and ctx.training and not self._is_settled():
-            share, rest, unbiased = _shares(x, ctx.rows)
-            found = _sum(x, ctx.rows, share)
-            z: Array = x - (found + rest * mean)
-            left = _sum(
-                z, ctx.rows, share
-            )  # what rounding has left of a mean that is large beside the spread
-            z -= left
-            spread = _sum(z * z, ctx.rows, share)
-            scale = 1 / np.sqrt(spread + rest * variance + self.epsilon)
-            rate = self.momentum * (1 - rest)
-            for running, now in ((mean, found + left), (variance, spread * unbiased)):
-                # An axis ahead that the net has not, such as one of examples, is averaged over.
-                now = now.reshape(-1, self.features).mean(axis=0) if running.ndim == 1 else now
-                running += rate * (now - running)
+        share: Array | None = None
+        if ctx is not None and ctx.training and self.mixes_rows:
+            share, few, unbiased = _shares(x, ctx.rows)
+        if ctx is None or share is None:
+            z: Array = x - mean
         else:
-            z = x - mean
-            scale = 1 / np.sqrt(variance + self.epsilon)
+            now = _average(x, share, ctx.rows, few, mean)
+            z = x - now
+            # What rounding has left of a mean that is large beside the spread.
+            left = _average(z, share, ctx.rows, few, 0)
+            z -= left
+            spread = _average(z * z, share, ctx.rows, few, variance)
+            self._renew(mean, now + left)
+            self._renew(variance, spread * unbiased)
+            variance = spread
+        scale = 1 / np.sqrt(variance + self.epsilon)
         z *= scale
         if ctx is not None:
             ctx.save(z, scale, share)
@@ -216,48 +217,64 @@ class BatchNorm(Layer):
         y += self.bias
         return y
 
+    def _renew(self, running: Array, now: Array) -> None:
+        """Let running statistics follow those of a batch."""
+        while now.ndim > running.ndim:  # axes ahead that the net has not, such as one of examples
+            now = now.mean(axis=0)
+        running += self.momentum * (now - running)
+
     def backward(self, dy: Array, ctx: Context) -> Array:
         """Write dL/dgain and dL/dbias, return dL/dx."""
         z, scale, share = ctx.saved
-        sum_over_batch(dy * z, out=ctx.grads.gain)
-        sum_over_batch(dy, out=ctx.grads.bias)
-        dx: Array = dy * self.gain
-        if share is not None:
-            dx -= share * (_sum(dx, ctx.rows) + z * _sum(dx * z, ctx.rows))
-        dx *= scale
+        sums = np.empty((2, *dy.shape[:-2], self.features), dy.dtype)
+        sum_over_batch(dy, out=sums[0])
+        sum_over_batch(dy * z, out=sums[1])
+        ctx.grads.bias[...], ctx.grads.gain[...] = sums
+        slope: Array = self.gain * scale
+        if share is None:
+            return dy * slope
+        bias, gain = ctx.rows.add_up(sums)[..., None, :]
+        moved: Array = z * gain  # what mean and variance take away, as they move along with x
+        moved += bias
+        moved *= share[..., None]
+        dx: Array = np.subtract(dy, moved, out=moved)
+        dx *= slope
         return dx
 
-    def _is_settled(self) -> bool:
-        """Tell whether it goes by its running statistics for good."""
-        return bool(self._params is not None and self._params.frozen) and not self.trainable
+    @property
+    def mixes_rows(self) -> bool:  # type: ignore[override]
+        """Whether it compares the rows of a batch in training: not while all of it is frozen."""
+        return not (self._params is not None and self._params.frozen) or self.trainable
 
 
-def _shares(x: Array, rows: Rows) -> tuple[Any, Any, Any]:
-    """Return what each row counts for in the batch, whether it is too small, and n / (n - 1) of n rows that count.
+def _shares(x: Array, rows: Rows) -> tuple[Array | None, Array | None, Any]:
+    """Return the share of each row in the averages, a mark, and n / (n - 1) of n rows that count.
 
-    The shares add up to 1. Of a batch in which fewer than two rows count they are 0, and the second is 1.
-    Each is one number, or one for each replica.
+    The shares, of which there may be some for each replica, add up to 1. Where fewer than two rows count
+    there is no telling: then there are none, or that replica has a mark.
     """
-    weight = rows.weight
-    if weight is None:
-        (count,) = rows.add_up(np.array([float(x.shape[-2])])).tolist()
-        return (1 / count, 0.0, count / (count - 1)) if count > 1 else (0.0, 1.0, 1.0)
-    total, count = rows.add_up(np.array([weight.sum(axis=-1), np.count_nonzero(weight, axis=-1)], np.float64))
-    small = (count < 2)[..., None]
-    share = np.where(small, 0, weight / np.where(small, 1, total[..., None]))
-    unbiased = count[..., None] / np.maximum(count[..., None] - 1, 1)
-    column: Any = [number[..., None].astype(x.dtype) for number in (share, small, unbiased)]
-    return tuple(column)
+    weight, here = rows.weight, x.shape[-2]
+    if weight is None or weight.ndim == 1:
+        mine = (here, here) if weight is None else (weight.sum(dtype=np.float64), np.count_nonzero(weight))
+        total, count = rows.add_up(np.array(mine, np.float64)).tolist()
+        if count < 2:
+            return None, None, 1.0
+        share = np.full(here, 1 / total, x.dtype) if weight is None else (weight / total).astype(x.dtype)
+        return share, None, count / (count - 1)
+    totals, counts = rows.add_up(
+        np.array([weight.sum(axis=-1), np.count_nonzero(weight, axis=-1)], np.float64)
+    )
+    few = counts[:, None] < 2
+    shares = np.where(few, 0, weight / np.where(few, 1, totals[:, None])).astype(x.dtype)
+    unbiased = np.maximum(counts, 1) / np.maximum(counts - 1, 1)
+    return shares, few[..., None] if few.any() else None, unbiased[:, None, None].astype(x.dtype)
 
 
-def _sum(x: Array, rows: Rows, share: Any = 1.0) -> Array:
-    """Add up the rows of a batch, each times its share, of all processes that share the batch."""
-    if not isinstance(share, float):
-        x = x * share
-    total = np.empty((*x.shape[:-2], 1, x.shape[-1]), x.dtype)
-    sum_over_batch(x, out=total[..., 0, :])
-    total = rows.add_up(total)
-    return total * share if isinstance(share, float) else total
+def _average(x: Array, share: Array, rows: Rows, few: Array | None, instead: Any) -> Array:
+    """Average over the rows of a batch, of all processes that share it, but for replicas with a mark."""
+    one_net = share.ndim == 1 and x.ndim == 2
+    found: Array = rows.add_up(share.dot(x) if one_net else np.matmul(share[..., None, :], x))
+    return found if few is None else np.where(few, instead, found)
 
 
 def _check_features(layer: Any, x: Array) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.context import Context
+from nnlite.core.layer import Layer
 from nnlite.core.loop import Epoch
 from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array, Value
@@ -21,7 +23,7 @@ from nnlite.distributed.cuts import PartOfSame
 from nnlite.distributed.settings import DataParallel
 from nnlite.distributed.sums import LayerwiseSum, Sum
 from nnlite.distributed.world import World
-from nnlite.errors import DivergenceError, RankError
+from nnlite.errors import ArgumentError, DivergenceError, RankError
 from nnlite.model import PREDICT_ROWS
 from nnlite.training.batch_loop import BatchLoop
 from nnlite.training.callbacks import Callback, TrainingState
@@ -74,11 +76,11 @@ class PiecewiseBatchLoop(BatchLoop):
 
     def add_pieces(self, x: Array, y: AnyArray, weight: Array | None, whole: float) -> tuple[Array, float]:
         """Fill ``params.grads`` with a sum over the rows / `whole`; return outputs and the sum of losses."""
-        state, grads = self.state, self.state.model.params.grads
+        grads = self.state.model.params.grads
         rows, pieces = x.shape[0], self.accumulate
+        self.refuse_pieces()  # a callback may have unfrozen a layer
         if not rows:
-            grads.fill(0)
-            return np.zeros(state.model.boundary.pred_shape(x), grads.dtype), 0.0
+            return self.add_nothing(x)
         if self.pieces is None:
             return self.add_piece(x, y, weight, whole)
         self.pieces.fill(0)
@@ -94,18 +96,41 @@ class PiecewiseBatchLoop(BatchLoop):
         grads[...] = self.pieces
         return np.concatenate(preds), total
 
+    @property
+    def mixing(self) -> Layer | None:
+        """The first layer that mixes rows, if there is one."""
+        return next((layer for _, layer in self.state.model.walk() if layer.mixes_rows), None)
+
+    def refuse_pieces(self) -> None:
+        """Refuse layers that compare the rows of a batch, if they are to see a piece of it at a time."""
+        if self.accumulate > 1 and (layer := self.mixing) is not None:
+            raise ArgumentError(
+                "DataParallel(accumulate=)",
+                f"1, for a model with {layer}, which compares the rows of a whole batch",
+                f"{self.accumulate}",
+                "Leave accumulate out, or write LayerNorm in its place, which looks at each row alone.",
+            )
+
+    def add_nothing(self, x: Array) -> tuple[Array, float]:
+        """Do so where no row counts, of which a loss need not know anything."""
+        model = self.state.model
+        model.params.grads.fill(0)
+        if self.mixing is not None:  # it asks the other ranks for what is in their rows, and they ask it
+            self.ctx.rows.weight = None
+            model._backward(model._forward(x[:0], self.ctx), self.ctx)
+        return np.zeros(model.boundary.pred_shape(x), model.params.dtype), 0.0
+
     def add_piece(self, x: Array, y: AnyArray, weight: Array | None, whole: float) -> tuple[Array, float]:
         """Do so for one piece."""
         state = self.state
         params = state.model.params
+        count = _count(x, weight)
+        if not count:
+            return self.add_nothing(x)
         if weight is not None:
             x, y = state.model.boundary.in_place_of_others(x, y, weight)
             self.ctx.rows.weight = weight
         pred = state.model._forward(x, self.ctx)
-        count = _count(x, weight)
-        if not count:  # no row counts here, of which a loss need not know anything
-            params.grads.fill(0)
-            return pred, 0.0
         value, dy = state.loss.value_and_grad(pred, y, weight)
         # A new array: a loss of one's own may keep the one that it gave.
         state.model._backward(np.multiply(dy, count / whole, dtype=params.dtype), self.ctx)
@@ -346,6 +371,13 @@ def _acts(callback: Callback, moments: tuple[str, ...]) -> bool:
     return any(getattr(type(callback), moment) is not getattr(Callback, moment) for moment in moments)
 
 
+def _inside(ctx: Context) -> Iterator[tuple[Any, Context]]:
+    """Give all layers inside of one, each with what it keeps of a pass."""
+    for layer, kept in ctx.inner:
+        yield layer, kept
+        yield from _inside(kept)
+
+
 class SharedBatchLoop(SharedLoop, PiecewiseBatchLoop):
     """Training by an optimizer that makes one step a batch, on several ranks."""
 
@@ -356,10 +388,20 @@ class SharedBatchLoop(SharedLoop, PiecewiseBatchLoop):
         self.whole = float(self.data.batch_size) if isinstance(self.data, Arrays) else 1.0
         self.message = np.zeros(5)
         model = self.state.model
-        self.sum = LayerwiseSum(self.comm, model, self.ctx) if settings.overlap else Sum(self.comm, model)
-        layers = zip(self.state.model.layers, self.ctx.layers, strict=True)
-        self.noisy = [kept for layer, kept in layers if layer.stochastic]
+        self.sum = Sum(self.comm, model)
+        if settings.overlap:
+            self.sum = watch = LayerwiseSum(self.comm, model)
+            self.ctx = model.context(rng=self.rng, watch=watch)
+        self.ctx.rows.add_up = self.add_up
+        self.noisy = [kept for layer, kept in _inside(self.ctx) if layer.stochastic]
         self.noise_key = 0
+
+    def add_up(self, numbers: Array) -> Array:
+        """Add up, in place, what a layer has found in the rows of each rank."""
+        from mpi4py import MPI
+
+        self.comm.Allreduce(MPI.IN_PLACE, numbers)
+        return numbers
 
     def batches(self) -> Iterator[tuple[int, Batch]]:
         """Give the batches of this rank; from the state of the generators follows the noise of the epoch."""

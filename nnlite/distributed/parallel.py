@@ -135,6 +135,8 @@ class _OneOfOne(Alone):
                 f"{replicas} replicas",
                 "Write distributed=False, and give smaller batches.",
             )
+        if isinstance(loop, PiecewiseBatchLoop):
+            loop.refuse_pieces()
         _check_groups(loop, self._in_shards["training"])
         for data, place in ((loop.data, "training"), (loop.validation, "validation")):
             if self._in_shards[place] and isinstance(data, Arrays):
@@ -207,6 +209,8 @@ class Together(Alone):
                     f"{params.replicas} replicas",
                     "Replicas need nothing from each other: spread them by nnlite.sweep(backend=).",
                 )
+            if isinstance(loop, PiecewiseBatchLoop):
+                loop.refuse_pieces()
             for data in (loop.data, loop.validation):
                 if isinstance(data, Blocks) and any(self._in_shards.values()):
                     raise ArgumentTypeError(

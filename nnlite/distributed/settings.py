@@ -18,7 +18,8 @@ class DataParallel:
     accumulate : int
         In how many pieces each rank goes through its share of a batch, before the one all-reduce.
         The result is the same. A batch can then be as much larger in the same memory, and on a
-        slow network there is less to send for each row.
+        slow network there is less to send for each row. Layers that compare the rows of a batch, such
+        as `BatchNorm`, are refused: each would see a piece only.
     overlap : bool
         Whether to add up the gradients of a layer while blame goes on to the layers before, and not
         all at the end. For slow networks: at 1 Gb/s it was a tenth faster, in shared memory a
@@ -40,6 +41,9 @@ class DataParallel:
     then make the same step, so the weights are the same bits everywhere, and N ranks come to what
     one process comes to, up to rounding. Callbacks run on every rank, with the same numbers, except
     those that are `first_rank_only`.
+
+    `BatchNorm` adds up over the ranks what it measures, so it has the statistics of the whole batch, as
+    one process has: five small sums for each such layer in each step.
 
     Noise, such as that of `Dropout`, is drawn by each rank for its own rows; with another number of
     ranks it is other noise.

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.context import Context
-from nnlite.core.layer import Layer
+from nnlite.core.context import Context, Watcher
 from nnlite.core.types import Array
-from nnlite.model import ModelContext, Sequential
+from nnlite.model import Sequential
 
 __all__ = ["LayerwiseSum", "Sum"]
 
@@ -58,8 +57,10 @@ class Sum:
         return not np.isfinite(self.params.grad(name)).all()
 
 
-class LayerwiseSum(Sum):
+class LayerwiseSum(Sum, Watcher):
     """An all-reduce for each large array of weights, begun while blame goes on to the layers before.
+
+    It watches the backward passes: those of contexts that were made with ``watch=`` it.
 
     Parameters
     ----------
@@ -67,11 +68,9 @@ class LayerwiseSum(Sum):
         The ranks.
     model : Sequential
         Whose gradients.
-    ctx : ModelContext
-        Of its passes; its layers are told apart from now on.
     """
 
-    def __init__(self, comm: Any, model: Sequential, ctx: ModelContext) -> None:
+    def __init__(self, comm: Any, model: Sequential) -> None:
         super().__init__(comm, model)
         places, start = {}, 0
         for spec in self.params.specs:
@@ -92,11 +91,13 @@ class LayerwiseSum(Sum):
         self.waiting = list(self.large)
         self.requests: list[Any] = []
         self.bad: list[str] = []
-        steps = [
-            (_Told(layer, index, self).backward, kept)
-            for index, (layer, kept) in enumerate(zip(model.layers, ctx.layers, strict=True))
-        ]
-        ctx.steps_back = tuple(steps[::-1])
+
+    def backward(self, place: str, layer: Any, dy: Array, ctx: Context) -> Array | None:
+        """Let a layer trace the blame back. What is inside of one is complete when the whole of it is."""
+        dx = super().backward(place, layer, dy, ctx)
+        if "." not in place:
+            self.begin(int(place))
+        return dx
 
     def begin(self, index: int) -> None:
         """Begin the sums of a layer, whose gradients are complete.
@@ -144,21 +145,8 @@ class LayerwiseSum(Sum):
 
 
 def _layer_of(name: str) -> int:
-    """Return the place of the layer that has a parameter, such as 2 for ``"2.W"``."""
+    """Return the place of the layer that has a parameter, or holds one that has: 2 for ``"2.0.W"``."""
     return int(name.partition(".")[0])
-
-
-class _Told:
-    """Stands in the place of a layer in the backward pass, and says when its gradients are complete."""
-
-    def __init__(self, layer: Layer, index: int, whom: LayerwiseSum) -> None:
-        self.layer, self.index, self.whom = layer, index, whom
-
-    def backward(self, dy: Array, ctx: Context) -> Array | None:
-        """Let the layer pass the blame on."""
-        dx = self.layer.backward(dy, ctx)
-        self.whom.begin(self.index)
-        return dx
 
 
 def _is_finite(numbers: Array) -> bool:

@@ -60,7 +60,7 @@ class Flatten(Layer):
             )
         if ctx is not None:
             ctx.save(x.shape)
-        return x.reshape(*leading, -1)
+        return x.reshape(*leading, math.prod(self.shape))
 
     def backward(self, dy: Array, ctx: Context) -> Array:
         """Reshape the blame back."""

@@ -26,6 +26,8 @@ class BatchLoop(Loop):
 
     #: Whether it is still to be seen if a loss of a user's own takes note of weights.
     watching = False
+    #: Which replicas were over when the batch began, and their numbers.
+    over: tuple[AnyArray, Array] | None = None
 
     def train(self, optimizer: Optimizer) -> None:
         """Make one step a batch."""
@@ -34,9 +36,12 @@ class BatchLoop(Loop):
         # The model's own check what comes in, which has been checked.
         self.forward, self.backward = state.model._forward, state.model._backward
         self.keeps_outputs = bool(self.metrics)
-        self.before_batch = self.hooks["on_batch_begin"]
+        self.before_batch = [*self.hooks["on_batch_begin"]]
         self.before_step = [*self.hooks["on_grad_computed"], self.keep]
-        self.after_step = [] if state.model.params.replicas is None else [self.leave_ended]
+        self.after_step = []
+        if self.params.replicas is not None:
+            self.before_batch.append(self.see_ended)
+            self.after_step.append(self.leave_ended)
         self.after_batch = [self.end_batch]
         for epoch in self.epochs():
             now = self.begin_epoch(epoch)
@@ -57,10 +62,17 @@ class BatchLoop(Loop):
         self.backup[...] = self.params.numbers
         self.stepped = True
 
+    def see_ended(self, state: TrainingState) -> None:
+        """Keep the numbers of replicas whose training is over: a pass forward measures, and a step moves."""
+        self.over = None if state.ended is None else (state.ended, self.params.numbers[state.ended])
+
     def leave_ended(self, state: TrainingState) -> None:
-        """Take the step back for replicas whose training is over."""
+        """Put them back, and the step of those whose training ended in this batch."""
         if state.ended is not None:
             self.params.numbers[state.ended] = self.backup[state.ended]
+        if self.over is not None:
+            ended, numbers = self.over
+            self.params.numbers[ended] = numbers
 
     def end_batch(self, state: TrainingState) -> None:
         """Call the callbacks, and stop if Ctrl-C was pressed."""

@@ -571,7 +571,8 @@ class EarlyStopping(_Monitor):
     @staticmethod
     def _rows(state: TrainingState) -> Array:
         """Give all numbers one row a net."""
-        return state.model.params.numbers.reshape(len(state.active), -1)
+        rows: Array = state.model.params.numbers.reshape(len(state.active), -1)
+        return rows
 
     def on_epoch_end(self, state: TrainingState) -> None:
         """Keep a copy of the best weights; stop when patience is over."""

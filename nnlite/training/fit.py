@@ -39,6 +39,9 @@ from nnlite.training.sources import Arrays, Source, training_source, validation_
 
 __all__ = ["fit"]
 
+#: What can be done about a layer that mixes rows.
+ALONE = "write LayerNorm in its place, which looks at each row alone"
+
 
 def fit(
     model: Sequential,
@@ -101,6 +104,8 @@ def fit(
                     draw = shuffle
                     order = Order(lambda rows: ranks.from_first(lambda: draw(rows)))
                 data.cut(batch_size or (data.rows if full else 32), None if full else order)
+                if batch_size == 1:
+                    _refuse_rows_alone(model)
             if isinstance(optimizer, Optimizer) and isinstance(optimizer.learning_rate, Schedule):
                 # How long it is depends on the part that is held out; that it can be told does not.
                 optimizer.learning_rate.settle(data.batches_in_epoch, data.batches_in_epoch)
@@ -210,6 +215,14 @@ def _warn_of_others(callbacks: Sequence[Callback]) -> None:
         )
 
 
+def _refuse_rows_alone(model: Sequential) -> None:
+    """Refuse batches of one row where a layer looks at how the rows of a batch differ."""
+    for _, layer in model.walk():
+        if layer.mixes_rows:
+            what = f"at least 2, for a model with {layer}, which compares the rows of a batch"
+            raise ArgumentError("fit(batch_size=)", what, "1", f"Give larger batches, or {ALONE}.")
+
+
 def _check_optimizer(model: Sequential, optimizer: Any, loss: Loss) -> None:
     kinds, fix = (Optimizer, FullBatchOptimizer), "Use one of nnlite.optimizers."
     check_instance("fit(optimizer=)", optimizer, kinds, "an Optimizer instance", fix=fix)
@@ -225,14 +238,15 @@ def _check_optimizer(model: Sequential, optimizer: Any, loss: Loss) -> None:
                 name,
                 "Use SGD or Adam, or train each alone: model.replica(0).",
             )
-        noisy = [layer for layer in model.layers if layer.stochastic]
-        if noisy:
-            raise ArgumentError(
-                "fit(optimizer=)",
-                f"an optimizer that bears noise, for a model with {noisy[0]}",
-                name,
-                "Use SGD or Adam, or leave that layer out.",
-            )
+        for _, layer in model.walk():
+            what = f"bears noise, for a model with {layer}"
+            if layer.mixes_rows:
+                what = (
+                    f"looks at one point a step, for {layer}, which mixes rows and takes note of all it sees"
+                )
+            if layer.stochastic or layer.mixes_rows:
+                fix = "Use SGD or Adam, or leave that layer out."
+                raise ArgumentError("fit(optimizer=)", f"an optimizer that {what}", name, fix)
         # A subclass may compute something else.
         if optimizer.least_squares and type(loss) is not MeanSquaredError:
             raise ArgumentError(

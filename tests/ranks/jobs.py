@@ -38,10 +38,18 @@ def net(*, rng: Any = 0, width: int = 8, dtype: Any = np.float64, noise: float =
     return nn.Sequential(layers, rng=rng, dtype=dtype)
 
 
+def mixing_net(*, noise: float = 0.0, first: bool = False) -> nn.Sequential:
+    """Make a net that looks from row to row, also inside of blocks."""
+    block = [nn.Dense(8, 8, bias=False), nn.BatchNorm(8), nn.Tanh(), *([nn.Dropout(noise)] if noise else [])]
+    inner = nn.Sequential([nn.BatchNorm(8), nn.Dense(8, 1)])
+    ahead = nn.BatchNorm(5) if first else nn.Standardize(5)
+    return nn.Sequential([ahead, nn.Dense(5, 8), nn.Residual(block), inner], rng=0, dtype=np.float64)
+
+
 def outcome(model: nn.Sequential, history: nn.History, optimizer: Any = None) -> dict[str, Any]:
     """Gather all that must be the same."""
     return {
-        "values": model.params.values.copy(),
+        "values": model.params.numbers.copy(),
         "rows": [{key: value for key, value in row.items() if key != "seconds"} for row in history.rows],
         "seconds": [row["seconds"] for row in history.rows],
         "stop_reason": history.stop_reason,
@@ -175,6 +183,110 @@ def kinds(options: dict[str, Any]) -> Any:
             how = DataParallel(accumulate=options.get("accumulate", 1), overlap=overlap)
         history = model.fit(*given, optimizer=optimizer, distributed=how, **arguments)
         found[name] = outcome(model, history, optimizer)
+    return found
+
+
+def mixing(options: dict[str, Any]) -> Any:
+    """Train nets that look from row to row, on data that leave some ranks without a row that counts."""
+    X, y = data()
+    numbers = np.arange(len(X))
+    square = {"loss": nn.MeanSquaredError()}
+    weight = np.random.default_rng(2).uniform(0, 2, len(X))
+    # Of batches of 32: no row of the first half counts, then one row, then none, and all but the last of 7.
+    sparse = np.select(
+        [numbers < 16, numbers < 32, numbers == 40, numbers < 96, numbers < 102], [0.0, 1.5, 2.0, 0.0, 1.0]
+    )
+
+    class Thaw(nn.Callback):
+        def on_batch_begin(self, state: nn.TrainingState) -> None:
+            if (state.epoch, state.batch) == (3, 2):
+                state.model.layers[2].layers[1].unfreeze()
+
+    def frozen() -> nn.Sequential:
+        model = mixing_net()
+        model[2].layers[1].freeze()
+        model[3].layers[0].freeze()
+        model[3].layers[0].running_mean[...] = 0.1
+        return model
+
+    def batches() -> Any:
+        return nn.batches(X, y, weight, batch_size=20, rng=np.random.default_rng(3))
+
+    cases: dict[str, tuple[nn.Sequential, tuple[Any, ...], dict[str, Any]]] = {
+        "plain": (mixing_net(), (X, y), {**square, "validation": (X, y), "metrics": [nn.r2]}),
+        "first": (mixing_net(first=True), (X, y), square),
+        "weights": (mixing_net(), (X, y), {**square, "weight": weight, "metrics": [nn.r2]}),
+        "sparse weights": (mixing_net(), (X, y), {**square, "weight": sparse, "shuffle": False}),
+        "weighted stream": (mixing_net(), (batches(),), square),
+        "few rows": (mixing_net(), (X[:10], y[:10]), {**square, "batch_size": 3}),
+        "frozen": (frozen(), (X[:10], y[:10]), {**square, "batch_size": 3}),
+        "thawed": (frozen(), (X[:10], y[:10]), {**square, "batch_size": 3, "callbacks": [Thaw()]}),
+        "early": (
+            mixing_net(),
+            (X, y),
+            {**square, "validation": 0.3, "epochs": 40, "callbacks": [nn.EarlyStopping(patience=3)]},
+        ),
+    }
+    rank, size = distributed.rank(), distributed.size()
+    # Other numbers of rows on each rank, in one batch: the first has more than half of all.
+    ends = [0, *(60 + 43 * i // max(size - 1, 1) for i in range(size))] if size > 1 else [0, len(X)]
+    mine = slice(ends[rank], ends[rank + 1])
+    shards = (Shard(X[mine]), Shard(y[mine])) if options["distributed"] else (X, y)
+    more = {**square, "weight": Shard(weight[mine]) if options["distributed"] else weight}
+    more |= {"batch_size": 103, "shuffle": False}  # shards are shuffled each on its own
+    cases["uneven shards"] = (mixing_net(), shards, more)
+    found = {}
+    for name, (model, given, more) in cases.items():
+        optimizer = nn.SGD(0.02, momentum=0.9)
+        arguments = {"epochs": 5, "batch_size": 32, **more}
+        if "stream" in name:
+            del arguments["batch_size"]
+        how: Any = False
+        if options["distributed"]:
+            sums.LEAST_BYTES = 1  # or these nets would be too small to send in parts
+            how = DataParallel(overlap=options.get("overlap", False))
+        history = model.fit(*given, optimizer=optimizer, distributed=how, **arguments)
+        found[name] = outcome(model, history, optimizer)
+    return found
+
+
+def noise_in_blocks(options: dict[str, Any]) -> Any:
+    """Return what comes to each rank through a Dropout in a block."""
+    masks: list[Any] = []
+
+    class Look(nn.Dropout):
+        def forward(self, x: Any, ctx: Any = None) -> Any:
+            y = super().forward(x, ctx)
+            if ctx is not None and ctx.training:
+                masks.append(y != 0)
+            return y
+
+    model = nn.Sequential(
+        [nn.Dense(5, 8), nn.Residual([nn.Dense(8, 8), Look(0.5)]), nn.Dense(8, 1)], rng=0, dtype=np.float64
+    )
+    X, y = data(64)
+    how = DataParallel(overlap=options.get("overlap", False))
+    history = model.fit(
+        X, y, loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.01), epochs=2, batch_size=32, distributed=how
+    )
+    return outcome(model, history), np.stack(masks)
+
+
+def refused(options: dict[str, Any]) -> Any:
+    """Ask for what nets that look from row to row cannot do; return what is said, and if all is as it was."""
+    X, y = data()
+    found = {}
+    for name, more in {
+        "accumulate": {"distributed": DataParallel(accumulate=3)},
+        "batch_size": {"distributed": True, "batch_size": 1},
+        "optimizer": {"distributed": True, "optimizer": nn.LBFGS()},
+    }.items():
+        model = mixing_net()
+        before = model.params.numbers.copy()
+        try:
+            model.fit(X, y, **{"loss": nn.MeanSquaredError(), "optimizer": nn.SGD(0.01), "epochs": 2, **more})
+        except ValueError as error:
+            found[name] = f"{error}", bool((model.params.numbers == before).all())
     return found
 
 
@@ -334,7 +446,8 @@ def uneven_steps(options: dict[str, Any]) -> Any:
 def resume(options: dict[str, Any]) -> Any:
     """Train with checkpoints; stop, or go on from one."""
     X, y = data()
-    model, optimizer = net(noise=options.get("noise", 0.0)), nn.Adam(0.01)
+    make = mixing_net if options.get("mixing") else net
+    model, optimizer = make(noise=options.get("noise", 0.0)), nn.Adam(0.01)
     path = Path(options["folder"], options["path"])
 
     class Stop(nn.Callback):
