@@ -56,7 +56,7 @@ assert loss.value_and_grad(model.forward(x), y)[0] < 0.05 * before
 assert loss.value_and_grad(untrained.forward(x), y)[0] == before
 deep = Sequential([Dense(2, 8), BatchNorm(8), Residual([Tanh(), Dense(8, 8)]), Dense(8, 1)], rng=0)
 x32, y32 = x.astype(np.float32), y.astype(np.float32)
-data = Batches((x32, y32), batch_size=4, rng=np.random.default_rng(0))
+data = Batches((x32, y32, np.ones(4, np.float32)), batch_size=4, rng=np.random.default_rng(0))
 loop = Loop(deep, data, loss, Adam(0.01), epochs=300)
 loop.run()
 losses = loop.losses
