@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from itertools import chain
 from os import PathLike
@@ -45,6 +47,23 @@ __all__ = ["Ensemble", "ModelContext", "Sequential"]
 #: Rows that go through the layers at a time in prediction. The arrays between the layers then stay
 #: small enough for the allocator to keep: with 4,096 rows, 64-128-10 took twice as long, in page faults.
 PREDICT_ROWS = 512
+
+
+_WITHOUT_NUMBERS: ContextVar[bool] = ContextVar("_WITHOUT_NUMBERS", default=False)
+
+
+@contextmanager
+def without_numbers() -> Iterator[None]:
+    """Leave models that are made here without numbers, as parts of another one, from which they get them.
+
+    While a file is read, a model inside of another one must take no memory, whoever makes it: what it would
+    take is compared with what the file holds first.
+    """
+    token = _WITHOUT_NUMBERS.set(True)
+    try:
+        yield
+    finally:
+        _WITHOUT_NUMBERS.reset(token)
 
 
 class Ensemble(NamedTuple):
@@ -170,7 +189,11 @@ class Sequential(core.Sequential):
         checked = check_layers(layers, replicas=replicas)
         self.preprocessing = check_preprocessing(preprocessing, follow_shapes(checked)[0])
         self._feature_names: tuple[str, ...] | None = None
-        self._assemble(checked, dtype, replicas, rng, draw=draw)
+        if _WITHOUT_NUMBERS.get():
+            self.rng = np.random.default_rng()
+            self._line_up(checked)
+        else:
+            self._assemble(checked, dtype, replicas, rng, draw=draw)
 
     def _bind(self, params: Parameters, prefix: str) -> None:
         """Make the boundary too."""
@@ -1112,7 +1135,9 @@ class Sequential(core.Sequential):
         """Make a copy that computes in float64."""
         twin = object.__new__(type(self))
         state = copy.deepcopy(self.__getstate__())
-        twin.__setstate__(state | {"_params": Parameters((), dtype=np.float64, replicas=self.params.replicas)})
+        twin.__setstate__(
+            state | {"_params": Parameters((), dtype=np.float64, replicas=self.params.replicas)}
+        )
         return twin
 
 
