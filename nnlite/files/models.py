@@ -43,9 +43,10 @@ _PARTS = {1: {"format", "version", "dtype", "replicas", "frozen", "layers"}}
 _PARTS[2] = _PARTS[1] | {"feature_names", "preprocessing"}
 _PARTS[3] = _PARTS[2]
 
-#: More layers than any net has, with those inside of others; objects of that number still take little memory.
+#: More layers than any net has; objects of that number still take little memory. One inside of others counts as
+#: often as it is deep, since each of those keeps the names of its parameters.
 _MAX_LAYERS = 10_000
-#: How deep layers may be inside of others: what is read goes down one after the other.
+#: How deep layers may be: reading goes down from one to the next.
 _MAX_DEPTH = 32
 #: Axes of a sample: NumPy has no arrays of more than 64, and two are for replicas and rows.
 _MAX_AXES = 62
@@ -99,10 +100,10 @@ def save(model: Sequential, path: str | os.PathLike[str]) -> None:
     params = model.params
     check_declared("save, layer {}", model.layers)
     every = [(prefix, layer) for prefix, layer in model.walk() if prefix]
-    depth = max(prefix.count(".") for prefix, _ in every)
-    for what, most, found in ("layers", _MAX_LAYERS, len(every)), ("layers deep", _MAX_DEPTH, depth):
+    depths = [prefix.count(".") for prefix, _ in every]
+    for what, most, found in ("layers", _MAX_LAYERS, sum(depths)), ("levels", _MAX_DEPTH, max(depths)):
         if found > most:
-            fix = "Join layers into one of your own."
+            fix = "Join layers into one of your own, or put fewer into others."
             raise ArgumentError("save", f"at most {most:,} {what}", f"{found:,}", fix)
     preprocessing = _preprocessing_to_json(model.preprocessing)
     if misfit := _misfit(model.preprocessing, model):
@@ -451,12 +452,10 @@ class _Maker:
             or not isinstance(entry["class"], str)
             or not isinstance(entry["config"], dict)
         ):
-            raise ModelFileError(
-                self.name, f"layer {self.index} as class and config", short(entry), _DAMAGED
-            )
-        self.count += 1
+            raise ModelFileError(self.name, f"layer {self.index} as class and config", short(entry), _DAMAGED)
+        self.count += depth
         if self.count > _MAX_LAYERS or depth > _MAX_DEPTH:
-            most = f"at most {_MAX_LAYERS:,} layers, at most {_MAX_DEPTH} deep"
+            most = f"at most {_MAX_LAYERS:,} layers, on {_MAX_DEPTH} levels"
             raise ModelFileError(self.name, most, "more", _DAMAGED)
         cls = self.custom.get(entry["class"]) or _LAYERS.get(entry["class"])
         if cls is None:
