@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from nnlite.checks.inputs import Boundary, check_feature_names, check_preprocessing, each
 from nnlite.checks.layers import check_layers
 from nnlite.core import model as core
-from nnlite.core.chain import ModelContext, follow_shapes
+from nnlite.core.chain import Chain, ModelContext, follow_shapes
 from nnlite.core.layer import Layer
 from nnlite.core.losses import Loss
 from nnlite.core.parameters import Parameters
@@ -889,13 +889,27 @@ class Sequential(core.Sequential):
 
     def _adapt(self, blocks: Callable[[], Iterator[tuple[Array, AnyArray | None]]]) -> None:
         """Do so block by block; `blocks` gives the data, and the weights of the rows, again at each call."""
+        waiting = []
         for prefix, layer in self.walk():
-            if not layer.children and not layer.adapted:
-                place = [int(number) for number in prefix.split(".")[:-1]]
-                inputs, weights = side_by_side(blocks())
-                reaching = (self._reaching(place, block) for block in inputs)
-                adapt: Any = layer.adapt
-                adapt(reaching, **{"weight": weights} if _takes_weight(adapt) else {})
+            if layer.children or layer.adapted:
+                continue
+            place = [int(number) for number in prefix.split(".")[:-1]]
+            holder: Layer = self
+            for index in place:
+                if not isinstance(holder, Chain):
+                    raise ArgumentError(
+                        f"layer {prefix[:-1]} {layer}",
+                        f"to have seen data, since it is inside of {holder}, which alone knows what reaches it",
+                        "a layer that has seen none",
+                        f"Call the adapt(X) of that layer, or put it in front of {type(holder).__name__}.",
+                    )
+                holder = holder.children[index]
+            waiting.append((place, layer))
+        for place, layer in waiting:
+            inputs, weights = side_by_side(blocks())
+            reaching = (self._reaching(place, block) for block in inputs)
+            adapt: Any = layer.adapt
+            adapt(reaching, **{"weight": weights} if _takes_weight(adapt) else {})
 
     @explained
     def fit(

@@ -63,6 +63,10 @@ class Scale(nn.Layer):
         y = x * self.factor ** x.dtype.type(sum(self.powers))
         return y + self.buffers["offset"] if self.buffers else y
 
+    def backward(self, dy, ctx):  # of no matter here, but that there is one
+        ctx.grads.factor[...] = dy.sum(axis=-2)
+        return dy
+
 
 def net(*given, **options):
     return nn.Sequential([*given, nn.Dense(4, 3)], rng=0, **options)
@@ -402,6 +406,7 @@ def blocks(**options):
     inner = nn.Sequential([nn.Dense(4, 6), nn.BatchNorm(6), nn.Tanh(), nn.Dense(6, 4)], rng=5)
     own = Sum([nn.Dense(4, 4), nn.Residual([Scale(4), Count(4)])], {"a": inner}, nn.Standardize(4))
     layers = [nn.BatchNorm(4), nn.Residual([nn.Standardize(4), own, nn.Dropout(0.5)]), nn.Dense(4, 3)]
+    own.last.adapt(data())
     model = nn.Sequential(layers, **{"rng": 0, **options})
     model.adapt(data())
     scale = model[1].layers[1].branches[1].layers[0]
