@@ -186,7 +186,8 @@ class Sequential(core.Sequential):
         """Check what is given, and let the core put it together."""
         if replicas is not None:
             replicas = check_integer("Sequential(replicas=)", replicas, low=1)
-        checked = check_layers(layers, replicas=replicas)
+        checked = self._holdable(layers)
+        check_layers(checked, replicas=replicas)
         self.preprocessing = check_preprocessing(preprocessing, follow_shapes(checked)[0])
         self._feature_names: tuple[str, ...] | None = None
         if _WITHOUT_NUMBERS.get():
@@ -222,6 +223,9 @@ class Sequential(core.Sequential):
 
     @feature_names.setter
     def feature_names(self, names: Sequence[str] | None) -> None:
+        if names is not None and self._in_model:
+            fix = "Name the columns of the whole model."
+            raise ArgumentError("Sequential.feature_names", "a model on its own", "a layer of another", fix)
         self._feature_names = self.boundary.feature_names = check_feature_names(names, self.input_shape)
 
     @property
