@@ -502,7 +502,7 @@ class Sequential(core.Sequential):
         batch_size = check_integer("Sequential.predict(batch_size=)", batch_size, low=1)
         where = "Sequential.predict(X)"
         x: Array | Blockwise | None = None
-        if type(X) is not np.ndarray or X.dtype != self.params.dtype:
+        if type(X) is not np.ndarray or X.dtype != self.dtype:
             if isinstance(X, Iterator) or is_maker(X):
                 fix = "Write predict_blocks(X), which predicts block by block."
                 raise ArgumentTypeError(where, "an array of numbers", type(X).__name__, fix)
@@ -571,7 +571,7 @@ class Sequential(core.Sequential):
         """Predict for a checked input, into `out` if there is one."""
         rows = x.shape[self.boundary.row_axis(x)]
         if out is None and rows <= batch_size and not isinstance(x, Blockwise):
-            return self._forward(x) if rows else np.empty(self.boundary.pred_shape(x), self.params.dtype)
+            return self._forward(x) if rows else np.empty(self.boundary.pred_shape(x), self.dtype)
         start, rank = 0, self.boundary.output_rank
         behind = (slice(None),) * rank
         for part in self._parts(x, batch_size):
@@ -673,10 +673,10 @@ class Sequential(core.Sequential):
     # One of many.
 
     def _replica_count(self, where: str) -> int:
-        if self.params.replicas is None:
+        if self.boundary.replicas is None:
             fix = "Write Sequential(..., replicas=8), for instance."
             raise ArgumentError(where, "a model with replicas", "one net", fix)
-        return self.params.replicas
+        return self.boundary.replicas
 
     def _replica_index(self, where: str, index: Any) -> int:
         count = self._replica_count(where)
@@ -715,7 +715,7 @@ class Sequential(core.Sequential):
         rng = self.rng.each[number] if isinstance(self.rng, Generators) else self.rng
         layers = [layer._replica(number) for layer in self.layers]
         one = Sequential(
-            layers, dtype=self.params.dtype, rng=copy.deepcopy(rng), preprocessing=self.preprocessing
+            layers, dtype=self.dtype, rng=copy.deepcopy(rng), preprocessing=self.preprocessing
         )
         one.feature_names = self.feature_names
         one.takes_encoded = self._takes_encoded
@@ -1142,7 +1142,7 @@ class Sequential(core.Sequential):
             )
             for layer, shape in zip(self.layers, self._output_shapes, strict=True)
         ]
-        return Summary(rows, self.params.dtype.name, self.params.replicas)
+        return Summary(rows, self.dtype.name, self.boundary.replicas)
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
