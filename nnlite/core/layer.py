@@ -66,6 +66,7 @@ class Layer(Wired):
 
     Examples
     --------
+    >>> import numpy as np
     >>> class Square(Layer):
     ...     def forward(self, x, ctx=None):
     ...         if ctx is not None:
