@@ -90,7 +90,7 @@ LOOKS = {
     "predictions": lambda one: one.predict(inputs()),
     "a table": lambda one: one.summary(),
     "what is frozen": lambda one: one.freeze(),
-    "new numbers from its own generator": lambda one: None,
+    "nothing": lambda one: None,
 }
 
 
@@ -99,8 +99,9 @@ LOOKS = {
 def test_a_part_without_a_seed_is_drawn_anew_also_after_it_was_looked_at(look, replicas):
     inner = part()
     LOOKS[look](inner)
-    found, expected = net(inner, replicas=replicas), net(replicas=replicas)
-    assert found.params.numbers.tobytes() == expected.params.numbers.tobytes()
+    expected = net(replicas=replicas).params.numbers.tobytes()
+    for one in (*(duplicate(inner) for duplicate in COPIES), inner):
+        assert net(one, replicas=replicas).params.numbers.tobytes() == expected
 
 
 def changed(one):
@@ -118,7 +119,7 @@ KEPT = {
     "training": lambda: after(part(), fitted),
     "another draw": lambda: after(part(), lambda one: one.initialize(rng=4)),
     "another draw of its own": lambda: after(part(), lambda one: one.initialize()),
-    "a copy": lambda: copy.deepcopy(part()),
+    "a copy of a part of a model": lambda: copy.deepcopy(nn.Sequential([part()])[0]),
     "a seed, in float64": lambda: part(rng=3, dtype="float64"),
 }
 
