@@ -714,9 +714,7 @@ class Sequential(core.Sequential):
         number = self._replica_index("Sequential.replica(index)", index)
         rng = self.rng.each[number] if isinstance(self.rng, Generators) else self.rng
         layers = [layer._replica(number) for layer in self.layers]
-        one = Sequential(
-            layers, dtype=self.dtype, rng=copy.deepcopy(rng), preprocessing=self.preprocessing
-        )
+        one = Sequential(layers, dtype=self.dtype, rng=copy.deepcopy(rng), preprocessing=self.preprocessing)
         one.feature_names = self.feature_names
         one.takes_encoded = self._takes_encoded
         return one
@@ -903,7 +901,7 @@ class Sequential(core.Sequential):
                 if not isinstance(holder, Chain):
                     raise ArgumentError(
                         f"layer {prefix[:-1]} {layer}",
-                        f"to have seen data, since it is inside of {holder}, which alone knows what reaches it",
+                        f"to have seen data, as only {holder}, which holds it, knows what reaches it",
                         "a layer that has seen none",
                         f"Call the adapt(X) of that layer, or put it in front of {type(holder).__name__}.",
                     )

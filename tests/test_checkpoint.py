@@ -368,13 +368,11 @@ def test_another_layer_inside_is_another_training(job, changed, shown):
         match=rf"the same entry 1 of layers of entry 3 of layers .* 'Dropout\(0\.3\)', got '{shown}'",
     ):
         job(lambda: make(lambda layers: change_inside(layers, changed()))).run(resume=True)
-    with pytest.raises(
-        ArgumentError, match=r"same text of entry 3 of layers .* got 'Seq"
-    ):  # of the same sizes, not added
 
-        def in_a_row(layers):
-            return [*layers[:3], nn.Sequential(copy.deepcopy(layers[3].layers)), *layers[4:]]
+    def in_a_row(layers):  # of the same sizes, not added
+        return [*layers[:3], nn.Sequential(copy.deepcopy(layers[3].layers)), *layers[4:]]
 
+    with pytest.raises(ArgumentError, match=r"same text of entry 3 of layers .* got 'Seq"):
         job(lambda: make(in_a_row)).run(resume=True)
 
 

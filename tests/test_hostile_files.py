@@ -441,10 +441,10 @@ def deep(count, kind="Residual"):
 BLOCKS = {
     "a path for a class": (in_inner(0, **{"class": "../../x"}), "layers of nnlite, got '../../x'"),
     "an own class": (in_inner(0, **{"class": "Own"}), r"custom_objects=\{'Own': its_class\}"),
-    "a class that is a list": (in_inner(0, **{"class": []}), r"layer 1 as class and config, got .*'class': \[\]"),
+    "a class that is a list": (in_inner(0, **{"class": []}), r"layer 1 as class and config, got .*\[\]"),
     "a config that is a list": (in_inner(0, config=[]), "layer 1 as class and config, got"),
     "more than class and config": (in_inner(0, x=1), r"fails with ArgumentTypeError: Residual\(layers"),
-    "no list": (lambda a: a["layers"][1]["config"].update(layers=inner(a)[2]), "a list of layers, got BatchNorm"),
+    "no list": (lambda a: a["layers"][1]["config"].update(layers=inner(a)[2]), "a list of layers, got Batch"),
     "an empty list": (lambda a: inner(a).clear(), "can be built, got one that fails with"),
     "a layer for a number": (in_inner(2, config={"features": {"class": "Tanh", "config": {}}}), "got Tanh"),
     "a number for a layer": (lambda a: inner(a).append(5), "a list of layers|a layer, got 5"),

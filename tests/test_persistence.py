@@ -1186,9 +1186,9 @@ def test_the_settings_in_a_file_are_understood():
             "Dense(4, 2, bias_initializer=Constant(0.5))], dtype=float32)"
         )
     assert repr(nn.load(DATA / "format_3.safetensors")) == (
-        "Sequential([Dense(3, 4), BatchNorm(4, momentum=0.5), Residual([Standardize(4), Residual([Dense(4, 4), "
-        "ReLU()]), Sequential([Dense(4, 5, weight_initializer=HeUniform(negative_slope=0.1)), Tanh()]), "
-        "Dense(5, 4)]), Dense(4, 2)], dtype=float32)"
+        "Sequential([Dense(3, 4), BatchNorm(4, momentum=0.5), Residual([Standardize(4), Residual([Dense("
+        "4, 4), ReLU()]), Sequential([Dense(4, 5, weight_initializer=HeUniform(negative_slope="
+        "0.1)), Tanh()]), Dense(5, 4)]), Dense(4, 2)], dtype=float32)"
     )
 
 

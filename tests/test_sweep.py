@@ -473,23 +473,11 @@ class TestLimit:
             == "Dropout(0.5) makes noise"
         )
 
-    @pytest.mark.parametrize(
-        ("layer", "reason"),
-        [
-            (nn.Dropout(0.5), "Dropout(0.5) makes noise"),
-            (nn.BatchNorm(8), "BatchNorm(8) does in training what depends on all rows of the batch"),
-        ],
-        ids=["noise", "rows"],
-    )
-    def test_layers_inside_of_others(self, layer, reason):
-        block = nn.Residual([nn.Sequential([copy.deepcopy(layer)]), nn.Dense(8, 8)])
+    def test_noise_inside_of_other_layers(self):
+        block = nn.Residual([nn.Sequential([nn.Dropout(0.5)]), nn.Dense(8, 8)])
         model = nn.Sequential([nn.Dense(2, 8), block, nn.Dense(8, 1)])
-        assert nn.sweep(model, X, Y, learning_rate=[0.1, 0.2], epochs=2).limit.reason == reason
-
-    def test_a_frozen_batch_norm_is_a_straight_line(self):
-        model = nn.Sequential([nn.Dense(2, 8), nn.BatchNorm(8), nn.Tanh(), nn.Dense(8, 1)])
-        model[1].freeze()
-        assert nn.sweep(model, X, Y, learning_rate=[0.01, 0.02], epochs=2).limit.start > 0
+        limit = nn.sweep(model, X, Y, learning_rate=[0.1, 0.2], epochs=2).limit
+        assert limit.reason == "Dropout(0.5) makes noise"
 
     def test_weights_of_rows_and_order(self):
         weight = [3, 1, 3, 1]

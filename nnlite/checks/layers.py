@@ -47,7 +47,8 @@ def check_layers(layers: Sequence[Layer], *, replicas: int | None) -> None:
                 )
             for name in ("preprocessing", "feature_names"):
                 if getattr(layer, name, None) is not None and hasattr(layer, "boundary"):
-                    fix = f"Put its layers into the list, *copy.deepcopy(part.layers), and give {name} to the model."
+                    fix = "Put its layers into the list, *copy.deepcopy(part.layers), "
+                    fix += f"and give {name} to the model."
                     raise ArgumentError(
                         where, f"a model without {name}, since numbers reach it", f"{layer} with it", fix
                     )

@@ -1,9 +1,10 @@
 """What a layer holds and has not declared: it would be neither trained nor saved, without a word.
 
 A model knows of a layer its parameters, its buffers, its arguments and the layers that it has declared
-with `Layer.hold`, and nothing else. Another layer in one of its attributes, or an array there, takes part in ``forward`` as it is, keeps the
-numbers that it began with, and is another one after `load`. So both are looked for, also in lists,
-dicts, objects and functions that an attribute leads to, and refused.
+with `Layer.hold`, and nothing else. Another layer in one of its attributes, or an array there, takes
+part in ``forward`` as it is, keeps the numbers that it began with, and is another one after `load`.
+So both are looked for, also in lists, dicts, objects and functions that an attribute leads to, and
+refused.
 """
 
 from __future__ import annotations

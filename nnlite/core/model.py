@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, overload
 
 import numpy as np
@@ -123,7 +123,7 @@ class Sequential(Chain):
             undrawn = self._undrawn() if draw else set()
             if rng is None and undrawn and isinstance(self.rng, np.random.Generator):
                 drawing = frozenset(place for place, layer in self.walk() if id(layer) in undrawn)
-                self._blind = self.rng.bit_generator.seed_seq, drawing
+                self._blind = self.rng.bit_generator.seed_seq, drawing  # type: ignore[assignment]
             drawn = self._draw_all(self.rng, undrawn, replicas) if draw else {}
         except BaseException:
             for layer in self.children:

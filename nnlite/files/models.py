@@ -32,8 +32,8 @@ __all__ = ["load", "save"]
 
 # json is imported where it is used: a part of the time that `import nnlite` takes.
 
-#: Raised by one when a file of the new kind cannot be read by the old code. In the third layers are arguments
-#: of others, and there are tensors of what is kept and not learned.
+#: Raised by one when a file of the new kind cannot be read by the old code. In the third layers are
+#: arguments of others, and there are tensors of what is kept and not learned.
 FORMAT = 3
 #: That of a net without either, which older versions read.
 PLAIN_FORMAT = 2
@@ -43,8 +43,8 @@ _PARTS = {1: {"format", "version", "dtype", "replicas", "frozen", "layers"}}
 _PARTS[2] = _PARTS[1] | {"feature_names", "preprocessing"}
 _PARTS[3] = _PARTS[2]
 
-#: More layers than any net has; objects of that number still take little memory. One inside of others counts as
-#: often as it is deep, since each of those keeps the names of its parameters.
+#: More layers than any net has; objects of that number still take little memory. One inside of others counts
+#: as often as it is deep, since each of those keeps the names of its parameters.
 _MAX_LAYERS = 10_000
 #: How deep layers may be: reading goes down from one to the next.
 _MAX_DEPTH = 32

@@ -42,12 +42,9 @@ def why_no_limit(
         return "it is that of steps on all rows at once, and batches differ"
     if isinstance(validation, Real):
         return "rows are held out at random, other ones for each seed"
-    for _, layer in model.walk():
-        if layer.stochastic:
-            return f"{layer} makes noise"
-        # The curvature is measured as in prediction, which is how such a layer trains if it is frozen.
-        if layer.mixes_rows and (layer.trainable or not layer.parameter_names):
-            return f"{layer} does in training what depends on all rows of the batch"
+    noisy = [layer for _, layer in model.walk() if layer.stochastic]
+    if noisy:
+        return f"{noisy[0]} makes noise"
     if isinstance(loss, MeanAbsoluteError | Quantile | Hinge):
         return f"{loss} is made of straight lines, which do not curve"
     used = runs.column("learning_rate")

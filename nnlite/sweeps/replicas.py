@@ -67,7 +67,7 @@ def bytes_for_one(model: Sequential, rows: int) -> int:
     """Estimate the memory that one replica takes in a fit."""
     params, outputs = model.params, _outputs(model, model.input_shape)
     numbers = COPIES * params.numbers.size + OUTPUT_COPIES * min(rows, PREDICT_ROWS) * outputs
-    return numbers * params.dtype.itemsize
+    return int(numbers * params.dtype.itemsize)
 
 
 def _outputs(holder: Layer, shape: Shape) -> int:
