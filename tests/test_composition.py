@@ -241,13 +241,22 @@ def test_a_replica_of_a_net_with_blocks_is_that_net():
 
 
 def test_a_copy_of_layers_of_a_float64_model_keeps_their_numbers():
-    layers = copy.deepcopy(net(dtype="float64")[1].layers)
-    expected = layers[2].first.W.copy()
-    block = nn.Residual(list(layers))
-    assert block.layers[2].factor.dtype == np.float64
-    block.initialize  # noqa: B018
-    again = nn.Sequential([block], dtype="float64")
-    np.testing.assert_array_equal(again.params["0.2.0.W"], expected)
+    for options in ({"dtype": "float64"}, {"dtype": "float64", "replicas": 3}):
+        first = copy.deepcopy(part(**options)[0])
+        expected = first.W.copy()
+        block = Sum(first, nn.Sequential([nn.Dense(4, 6)], rng=0))
+        assert block.factor.dtype == np.float64
+        assert block.factor.shape == ((1,) if "replicas" not in options else (3, 1, 1))
+        model = nn.Sequential([block], **options)
+        np.testing.assert_array_equal(model.params["0.0.W"], expected)
+
+
+def test_what_needs_a_model_on_its_own_says_so_of_a_part():
+    model = nn.Sequential([part()])
+    with pytest.raises(
+        ArgumentError, match=r"sweep\(model\): expected a model on its own, got one that is a layer"
+    ):
+        nn.sweep(model[0], inputs(), inputs())
 
 
 # Layers that are in one place only.
