@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from itertools import chain
 from os import PathLike
@@ -15,7 +17,7 @@ from numpy.typing import ArrayLike
 from nnlite.checks.inputs import Boundary, check_feature_names, check_preprocessing, each
 from nnlite.checks.layers import check_layers
 from nnlite.core import model as core
-from nnlite.core.chain import ModelContext, follow_shapes
+from nnlite.core.chain import Chain, ModelContext, follow_shapes
 from nnlite.core.layer import Layer
 from nnlite.core.losses import Loss
 from nnlite.core.parameters import Parameters
@@ -45,6 +47,23 @@ __all__ = ["Ensemble", "ModelContext", "Sequential"]
 #: Rows that go through the layers at a time in prediction. The arrays between the layers then stay
 #: small enough for the allocator to keep: with 4,096 rows, 64-128-10 took twice as long, in page faults.
 PREDICT_ROWS = 512
+
+
+_WITHOUT_NUMBERS: ContextVar[bool] = ContextVar("_WITHOUT_NUMBERS", default=False)
+
+
+@contextmanager
+def without_numbers() -> Iterator[None]:
+    """Leave models that are made here without numbers, as parts of another one, from which they get them.
+
+    While a file is read, a model inside of another one must take no memory, whoever makes it: what it would
+    take is compared with what the file holds first.
+    """
+    token = _WITHOUT_NUMBERS.set(True)
+    try:
+        yield
+    finally:
+        _WITHOUT_NUMBERS.reset(token)
 
 
 class Ensemble(NamedTuple):
@@ -167,10 +186,15 @@ class Sequential(core.Sequential):
         """Check what is given, and let the core put it together."""
         if replicas is not None:
             replicas = check_integer("Sequential(replicas=)", replicas, low=1)
-        checked = check_layers(layers, replicas=replicas)
+        checked = self._holdable(layers)
+        check_layers(checked, replicas=replicas)
         self.preprocessing = check_preprocessing(preprocessing, follow_shapes(checked)[0])
         self._feature_names: tuple[str, ...] | None = None
-        self._assemble(checked, dtype, replicas, rng, draw=draw)
+        if _WITHOUT_NUMBERS.get():
+            self.rng = np.random.default_rng()
+            self._line_up(checked)
+        else:
+            self._assemble(checked, dtype, replicas, rng, draw=draw)
 
     def _bind(self, params: Parameters, prefix: str) -> None:
         """Make the boundary too."""
@@ -199,6 +223,9 @@ class Sequential(core.Sequential):
 
     @feature_names.setter
     def feature_names(self, names: Sequence[str] | None) -> None:
+        if names is not None and self._in_model:
+            fix = "Name the columns of the whole model."
+            raise ArgumentError("Sequential.feature_names", "a model on its own", "a layer of another", fix)
         self._feature_names = self.boundary.feature_names = check_feature_names(names, self.input_shape)
 
     @property
@@ -475,7 +502,7 @@ class Sequential(core.Sequential):
         batch_size = check_integer("Sequential.predict(batch_size=)", batch_size, low=1)
         where = "Sequential.predict(X)"
         x: Array | Blockwise | None = None
-        if type(X) is not np.ndarray or X.dtype != self.params.dtype:
+        if type(X) is not np.ndarray or X.dtype != self.dtype:
             if isinstance(X, Iterator) or is_maker(X):
                 fix = "Write predict_blocks(X), which predicts block by block."
                 raise ArgumentTypeError(where, "an array of numbers", type(X).__name__, fix)
@@ -544,7 +571,7 @@ class Sequential(core.Sequential):
         """Predict for a checked input, into `out` if there is one."""
         rows = x.shape[self.boundary.row_axis(x)]
         if out is None and rows <= batch_size and not isinstance(x, Blockwise):
-            return self._forward(x) if rows else np.empty(self.boundary.pred_shape(x), self.params.dtype)
+            return self._forward(x) if rows else np.empty(self.boundary.pred_shape(x), self.dtype)
         start, rank = 0, self.boundary.output_rank
         behind = (slice(None),) * rank
         for part in self._parts(x, batch_size):
@@ -646,10 +673,10 @@ class Sequential(core.Sequential):
     # One of many.
 
     def _replica_count(self, where: str) -> int:
-        if self.params.replicas is None:
+        if self.boundary.replicas is None:
             fix = "Write Sequential(..., replicas=8), for instance."
             raise ArgumentError(where, "a model with replicas", "one net", fix)
-        return self.params.replicas
+        return self.boundary.replicas
 
     def _replica_index(self, where: str, index: Any) -> int:
         count = self._replica_count(where)
@@ -687,9 +714,7 @@ class Sequential(core.Sequential):
         number = self._replica_index("Sequential.replica(index)", index)
         rng = self.rng.each[number] if isinstance(self.rng, Generators) else self.rng
         layers = [layer._replica(number) for layer in self.layers]
-        one = Sequential(
-            layers, dtype=self.params.dtype, rng=copy.deepcopy(rng), preprocessing=self.preprocessing
-        )
+        one = Sequential(layers, dtype=self.dtype, rng=copy.deepcopy(rng), preprocessing=self.preprocessing)
         one.feature_names = self.feature_names
         one.takes_encoded = self._takes_encoded
         return one
@@ -866,13 +891,27 @@ class Sequential(core.Sequential):
 
     def _adapt(self, blocks: Callable[[], Iterator[tuple[Array, AnyArray | None]]]) -> None:
         """Do so block by block; `blocks` gives the data, and the weights of the rows, again at each call."""
+        waiting = []
         for prefix, layer in self.walk():
-            if not layer.children and not layer.adapted:
-                place = [int(number) for number in prefix.split(".")[:-1]]
-                inputs, weights = side_by_side(blocks())
-                reaching = (self._reaching(place, block) for block in inputs)
-                adapt: Any = layer.adapt
-                adapt(reaching, **{"weight": weights} if _takes_weight(adapt) else {})
+            if layer.children or layer.adapted:
+                continue
+            place = [int(number) for number in prefix.split(".")[:-1]]
+            holder: Layer = self
+            for index in place:
+                if not isinstance(holder, Chain):
+                    raise ArgumentError(
+                        f"layer {prefix[:-1]} {layer}",
+                        f"to have seen data, as only {holder}, which holds it, knows what reaches it",
+                        "a layer that has seen none",
+                        f"Call the adapt(X) of that layer, or put it in front of {type(holder).__name__}.",
+                    )
+                holder = holder.children[index]
+            waiting.append((place, layer))
+        for place, layer in waiting:
+            inputs, weights = side_by_side(blocks())
+            reaching = (self._reaching(place, block) for block in inputs)
+            adapt: Any = layer.adapt
+            adapt(reaching, **{"weight": weights} if _takes_weight(adapt) else {})
 
     @explained
     def fit(
@@ -1101,7 +1140,7 @@ class Sequential(core.Sequential):
             )
             for layer, shape in zip(self.layers, self._output_shapes, strict=True)
         ]
-        return Summary(rows, self.params.dtype.name, self.params.replicas)
+        return Summary(rows, self.dtype.name, self.boundary.replicas)
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()

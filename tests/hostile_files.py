@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import copy
 import gc
 import importlib
 import json
@@ -112,6 +113,7 @@ NAMES = [
     ),
     *("Layer", "Sequential", "Gradients", "HeNormal", "Constant", "Initializer", "Dense", "Dropout", "ELU"),
     *("Standardize", "Flatten", "LeakyReLU", "Softmax", "Embedding", "TableEncoder", "float32", "float16"),
+    *("Residual", "BatchNorm", "Chain", "2.1.0.W", "1.running_mean", "0.0.mean", "layers"),
     *("0.W", "1.W", "1.b", "0.mean", "W", "F32", "F64", "I64", "BOOL", "nnlite", "crc32", "__metadata__"),
     *("class", "config", "initializer", "numeric", "categorical", "float64", "a" * 3000, "\x00", "%s{}"),
     *("\ud800", "\U0001f600", "this.s", "wave.open", "xml.dom.minidom.parse"),  # modules that nobody imported
@@ -325,14 +327,55 @@ def change_layers(random_, good):
     return parts.join()
 
 
+def change_blocks(random_, good):
+    """Put layers into others, or take them out, with or without their tensors' names."""
+    parts = Parts(random_.choice(good))
+    layers = get(parts.architecture, "layers")
+    lists = [layers, *(value for _, value in _entries_with_layers(layers))]
+    chosen = random_.choice(lists)
+    place = random_.randrange(len(chosen))
+    what = random_.randrange(6)
+    if what == 0:  # into a block, with the right names if it is the first of the model
+        kind = random_.choice(["Residual", "Sequential", "Chain", "Dense"])
+        config = Pairs([["layers", [chosen[place]]]])
+        chosen[place] = Pairs([["class", kind], ["config", config]])
+        if chosen is layers and random_.random() < 0.8:
+            for pair in parts.tensors:
+                if pair[0].startswith(f"{place}."):
+                    pair[0] = f"{place}.0." + pair[0].partition(".")[2]
+    elif what == 1:  # as deep as it goes, or deeper
+        for _ in range(random_.choice([5, 31, 32, 33, 60])):
+            kind = random_.choice(["Residual", "Sequential"])
+            chosen[place] = Pairs([["class", kind], ["config", Pairs([["layers", [chosen[place]]]])]])
+    elif what == 2:  # its own part
+        chosen.insert(place, copy.deepcopy(random_.choice(layers)))
+    elif what == 3:  # what a Sequential has and a part has not
+        more = random_.choice(["replicas", "rng", "dtype", "preprocessing"])
+        config = Pairs([["layers", [chosen[place]]], [more, hostile_value(random_)]])
+        chosen[place] = Pairs([["class", "Sequential"], ["config", config]])
+    elif what == 4:
+        chosen[place] = random_.choice([chosen[place:], [[chosen[place]]], [], Pairs([["a", chosen[place]]])])
+    else:
+        put(parts.architecture, "format", random_.choice([1, 2, 3, 4]))
+    return parts.join()
+
+
+def _entries_with_layers(layers):
+    """Yield the arguments of blocks that are lists of layers, as pairs."""
+    for entry in layers:
+        for pair in get(entry, "config") or []:
+            if pair[0] == "layers" and isinstance(pair[1], list) and not isinstance(pair[1], Pairs):
+                yield pair
+                yield from _entries_with_layers(pair[1])
+
+
 def widen_consistently(random_, good):
     """Let header and architecture tell the same lie about sizes."""
     parts = Parts(random_.choice(good))
     factor = random_.choice([0, 2, 10**6, 2**40])
-    for layer in get(parts.architecture, "layers"):
-        for pair in get(layer, "config"):
-            if type(pair[1]) is int:
-                pair[1] *= factor
+    for holder, index in places(get(parts.architecture, "layers")):
+        if type(holder[index]) is int:
+            holder[index] *= factor
     stop = 0
     for _, about in parts.tensors:
         put(about, "shape", [size * factor for size in get(about, "shape")])
@@ -355,7 +398,7 @@ def change_numbers(random_, good):
 BLIND = [flip_bits, overwrite, cut, grow, splice, lie_about_the_length]
 KNOWING = [
     change_header, lie_about_a_tensor, change_architecture, change_architecture, change_layers, change_layers,
-    widen_consistently, change_numbers,
+    change_blocks, widen_consistently, change_numbers,
 ]  # fmt: skip
 
 
@@ -387,6 +430,12 @@ def worst_cases():
     def document(text):
         return raw('{"__metadata__": {"nnlite": ' + json.dumps(text, ensure_ascii=False) + "}}")
 
+    def nested(layer, deep, *kinds):
+        for index in range(deep - 1):
+            kind = (kinds or ("Residual", "Sequential"))[index % len(kinds or "..")]
+            layer = {"class": kind, "config": {"layers": [layer]}}
+        return [layer]
+
     def dense(wide, out):
         return {"class": "Dense", "config": {"in_features": wide, "out_features": out, "bias": False}}
 
@@ -412,6 +461,26 @@ def worst_cases():
         yield f"10,000 {layer['class']}", built(layers=[layer] * 10_000)
     weights = tensors([f"{index}.W" for index in range(7000)], 1, 1)
     yield "7,000 Dense", built(weights, b"\x00" * 28_000, layers=[dense(1, 1)] * 7000)
+    norm = {"class": "BatchNorm", "config": {"features": 1}}
+    of_norm = ("gain", "bias", "running_mean", "running_variance")
+    for most, deep in (4_000, 0), (290, 31):
+        kept = [norm] * most
+        for _ in range(deep):
+            kept = [{"class": "Sequential", "config": {"layers": kept}}]
+        names_of = [f"{'0.' * deep}{index}.{name}" for index in range(most) for name in of_norm]
+        yield (
+            f"{most} BatchNorm {deep} deep",
+            built(tensors(names_of, 1), b"\x01" * 16 * most, format=3, layers=kept),
+        )
+    opened = '{"class":"Residual","config":{"layers":['
+    whole = json.dumps(top | {"format": 3}).replace('{"class": "Tanh", "config": {}}', opened * 5_000)
+    yield "5,000 in one another", document(whole[:-2] + "]}}" * 5_000 + whole[-2:])
+    for deep in 32, 250:
+        yield f"{deep} in one another", built(format=3, layers=nested({"class": "Tanh", "config": {}}, deep))
+    yield "a large net inside", built(format=3, layers=nested(dense(10**7, 10**7), 2, "Sequential"))
+    inside = [{"class": "Sequential", "config": {"layers": [{"class": "Tanh", "config": {}}]}}]
+    yield "3,333 inside", built(format=3, layers=inside * 3_333)
+    yield "3,334 inside", built(format=3, layers=inside * 3_334)
     yield (
         "a shape of 180,000 axes",
         built(layers=[{"class": "Flatten", "config": {"shape": [2**60] * 180_000}}]),
@@ -584,7 +653,7 @@ def tables(encoder):
         cells = {
             column.name: [0, 1, None, 1.5]
             if column.kind == "numeric"
-            else [*column.categories[:1], *column.categories[-1:], "new", None, None][:4]
+            else [*column.categories[:1], *column.categories[-1:], "new", None, None, None][:4]
             for column in encoder.columns
         }
         yield cells
@@ -593,10 +662,10 @@ def tables(encoder):
 def describe(model):
     """Return all that makes a model, for comparison."""
     encoder = model.preprocessing
-    buffers = [(name, array.tobytes()) for layer in model for name, array in sorted(layer.buffers.items())]
+    buffers = [(name, array.tobytes()) for own in model.measured() for name, array in sorted(own.items())]
     return (
         repr(model),
-        model.params.values.tobytes(),
+        model.params.numbers.tobytes(),
         sorted(model.params.frozen),
         model.feature_names,
         encoder and encoder.to_dict(),

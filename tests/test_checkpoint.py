@@ -83,8 +83,8 @@ class Job:
         rngs = [model.rng, options.get("rng")]
         self.moments = crasher.moments
         return {
-            "values": model.params.values.tobytes(),
-            "buffers": [{name: a.tobytes() for name, a in layer.buffers.items()} for layer in model.layers],
+            "numbers": model.params.numbers.tobytes(),
+            "buffers": [{name: a.tobytes() for name, a in own.items()} for own in model.measured()],
             "optimizer": {name: np.asarray(a).tolist() for name, a in optimizer.state_dict().items()},
             "rng": repr([rng.bit_generator.state for rng in rngs if isinstance(rng, np.random.Generator)]),
             "rngs": repr([r.bit_generator.state for rng in rngs for r in getattr(rng, "each", ())]),
@@ -284,6 +284,138 @@ def test_replicas_that_end_one_by_one(job, rng):
     assert None in expected["rows"][-1]["loss"]
 
 
+def blocks(**options):
+    """Make a net with state, and with layers inside of others that keep, measure and draw something."""
+    inner = nn.Sequential([nn.Standardize(6), nn.Dense(6, 6), nn.BatchNorm(6), nn.Tanh()], rng=4)
+    layers = [nn.Standardize(3), nn.Dense(3, 6), nn.BatchNorm(6, momentum=0.3)]
+    layers += [nn.Residual([inner, nn.Dropout(0.3), nn.Dense(6, 6)]), nn.BatchNorm(6), nn.Dense(6, 2)]
+    return nn.Sequential(layers, **{"rng": 0, **options})
+
+
+BLOCKS = {
+    "one net": lambda: (blocks(), {}),
+    "float64": lambda: (blocks(dtype=np.float64), {"optimizer": nn.SGD(0.01, momentum=0.9)}),
+    "once an epoch": lambda: (blocks(), {"every": (1, "epochs"), "validation": 0.2, "metrics": [nn.r2]}),
+    "weights": lambda: (blocks(), {"weight": np.linspace(0.0, 2.0, ROWS)}),
+    "replicas": lambda: (blocks(replicas=3), {"validation": 0.2}),
+    "replicas with a seed for each": lambda: (blocks(replicas=3, rng=[1, 2, 3]), {"metrics": [nn.r2]}),
+    "data of each": lambda: (blocks(replicas=3, rng=[1, 2, 3]), {"data": data(replicas=3)}),
+}
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+def test_blocks_and_state(job, kind):
+    job(BLOCKS[kind]).check()
+
+
+@pytest.mark.parametrize("replicas", [None, 3])
+def test_blocks_and_state_that_stop_early(job, replicas):
+    def make():
+        stopping = nn.EarlyStopping(patience=1, monitor="validation_loss", min_delta=0.02)
+        make.model = blocks(replicas=replicas)
+        return make.model, {
+            "epochs": 8,
+            "callbacks": [stopping],
+            "validation": 0.3,
+            "optimizer": nn.Adam(0.05),
+            "every": (2, "steps"),
+        }
+
+    expected = job(make).check()
+    ends = expected["ends"][3] if replicas else [{"best_epoch": expected["ends"][1]}]
+    assert min(one["best_epoch"] for one in ends) < len(expected["rows"])
+    assert np.isfinite(make.model.params.state).all()
+    assert make.model.params.state.any()
+
+
+@pytest.mark.nonfinite
+def test_blocks_of_replicas_that_diverge(job):
+    def make():
+        return blocks(replicas=3, rng=[1, 2, 3]), {"optimizer": nn.SGD([0.01, 1e30, 0.05], momentum=0.5)}
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", nn.ReplicaWarning)
+        expected = job(make).check(moments=[1, 2, 3, 5, 6, 7, 10, 14])
+    assert [one["diverged"] for one in expected["ends"][3]] == [False, True, False]
+
+
+def change_inside(layers, changed):
+    """Put another layer in the place of the Dropout in the block."""
+    block = list(copy.deepcopy(layers[3].layers))
+    block[1] = changed
+    return [*layers[:3], nn.Residual(block), *layers[4:]]
+
+
+@pytest.mark.parametrize(
+    ("changed", "shown"),
+    [
+        (lambda: nn.Dropout(0.4), r"Dropout\(0\.4\)"),
+        (lambda: nn.Tanh(), r"Tanh\(\)"),
+        (lambda: nn.Residual([nn.Dropout(0.3)]), r"Residual\(\[Dropout\(0\.3\)\]\)"),
+    ],
+    ids=["another rate", "another kind", "in another block"],
+)
+def test_another_layer_inside_is_another_training(job, changed, shown):
+    def make(layers=None):
+        model = blocks()
+        if layers is not None:
+            model = nn.Sequential(layers(copy.deepcopy(model.layers)), rng=0)
+        return model, {}
+
+    job(make).run()
+    with pytest.raises(
+        ArgumentError,
+        match=rf"the same entry 1 of layers of entry 3 of layers .* 'Dropout\(0\.3\)', got '{shown}'",
+    ):
+        job(lambda: make(lambda layers: change_inside(layers, changed()))).run(resume=True)
+
+    def in_a_row(layers):  # of the same sizes, not added
+        return [*layers[:3], nn.Sequential(copy.deepcopy(layers[3].layers)), *layers[4:]]
+
+    with pytest.raises(ArgumentError, match=r"same text of entry 3 of layers .* got 'Seq"):
+        job(lambda: make(in_a_row)).run(resume=True)
+
+
+def hostile(path, **changes):
+    """Write a checkpoint again with arrays or entries of its state changed."""
+    with open_tensors(path, key="nnlite_checkpoint", where="here", made_by="a test") as file:
+        document, arrays = file.document, {name: file.read(name) for name in file.entries}
+    for name, change in changes.items():
+        arrays[name] = change(arrays[name])
+    write_tensors(path, document, arrays, key="nnlite_checkpoint", where="here")
+
+
+@pytest.mark.nonfinite
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"values": lambda a: a[:-1]}, "other weights"),
+        ({"values": lambda a: np.where(a == a[0], np.nan, a).astype("f4")}, "other weights"),
+        ({"values": lambda a: a.astype(np.float64)}, "other weights"),
+        ({"backup": lambda a: a[:-12]}, "other weights before the last step"),
+        ({"buffers.5.mean": lambda a: a[:-1]}, "mean of another shape"),
+        ({"buffers.5.scale": lambda a: a.astype(np.int32)}, "scale of another shape"),
+    ],
+    ids=["short", "not finite", "of float64", "short backup", "a buffer inside", "its kind"],
+)
+def test_a_checkpoint_of_blocks_with_wrong_arrays_is_refused(job, changes, message):
+    made = job(BLOCKS["one net"])
+    made.run()
+    with open_tensors(made.path, key="nnlite_checkpoint", where="here", made_by="a test") as file:
+        assert changes.keys() <= file.entries.keys(), file.entries.keys()
+    hostile(made.path, **changes)
+    with pytest.raises(ModelFileError, match=rf"a whole checkpoint, got .*{message}"):
+        made.run(resume=True)
+
+
+@pytest.mark.nonfinite
+def test_a_state_that_is_too_large_goes_on(job):
+    made = job(BLOCKS["one net"])
+    made.run()
+    hostile(made.path, values=lambda a: np.where(np.arange(a.size) == a.size - 1, np.inf, a).astype("f4"))
+    assert np.frombuffer(made.run(resume=True)["numbers"], np.float32)[-1] == np.inf
+
+
 @pytest.mark.nonfinite
 def test_a_replica_that_diverges(job):
     def make():
@@ -379,7 +511,7 @@ class TestFullBatch:
         model, options = make()
         del options["batch_size"]
         model.fit(*data(), loss=nn.MeanSquaredError(), **options)
-        assert model.params.values.tobytes() == with_them["values"]
+        assert model.params.values.tobytes() == with_them["numbers"]
 
     def test_one_of_ones_own(self, job):
         class Downhill(FullBatchOptimizer):

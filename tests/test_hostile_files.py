@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
 import struct
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -156,7 +158,7 @@ def test_the_sum_of_the_sizes_is_taken_before_the_memory(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(content)
     os.truncate(path, len(content) + 2**42)
-    with pytest.raises(ModelFileError, match="format 1 or 2, got format None"):
+    with pytest.raises(ModelFileError, match="a format from 1 to 3, got format None"):
         nn.load(path)
 
 
@@ -405,6 +407,186 @@ def test_objects_of_the_user_take_part_only_by_name(path):
         nn.load(path, custom_objects={"Own": Own})
     with pytest.raises(ModelFileError, match="'Own'"):
         nn.load(path, custom_objects={"own": Own, "Own ": Own, "": Own})
+
+
+# Layers inside of layers.
+
+
+def good_blocks():
+    block = [nn.Standardize(4), nn.Sequential([nn.Dense(4, 4), nn.ReLU()]), nn.BatchNorm(4)]
+    model = nn.Sequential([nn.Dense(3, 4), nn.Residual(block)], rng=0)
+    model.adapt(np.arange(12.0).reshape(4, 3))
+    return model
+
+
+def inner(architecture):
+    return architecture["layers"][1]["config"]["layers"]
+
+
+def in_inner(place, **entries):
+    return lambda architecture: inner(architecture)[place].update(entries)
+
+
+def deep(count, kind="Residual"):
+    """Put the block into more of them."""
+
+    def change(architecture):
+        for _ in range(count):
+            entry = {"class": kind, "config": {"layers": [architecture["layers"][1]]}}
+            architecture["layers"][1] = entry
+
+    return change
+
+
+BLOCKS = {
+    "a path for a class": (in_inner(0, **{"class": "../../x"}), "layers of nnlite, got '../../x'"),
+    "an own class": (in_inner(0, **{"class": "Own"}), r"custom_objects=\{'Own': its_class\}"),
+    "a class that is a list": (in_inner(0, **{"class": []}), r"layer 1 as class and config, got .*\[\]"),
+    "a config that is a list": (in_inner(0, config=[]), "layer 1 as class and config, got"),
+    "more than class and config": (in_inner(0, x=1), r"fails with ArgumentTypeError: Residual\(layers"),
+    "no list": (lambda a: a["layers"][1]["config"].update(layers=inner(a)[2]), "a list of layers, got Batch"),
+    "an empty list": (lambda a: inner(a).clear(), "can be built, got one that fails with"),
+    "a layer for a number": (in_inner(2, config={"features": {"class": "Tanh", "config": {}}}), "got Tanh"),
+    "a number for a layer": (lambda a: inner(a).append(5), "a list of layers|a layer, got 5"),
+    "no names for more layers": (lambda a: inner(a).pop(), r"expected no tensor '1\.2\.bias'"),
+    "of format 2": (top(format=2), "fails with ArgumentTypeError"),
+    "31 more levels": (deep(31), "at most 10,000 layers, on 32 levels, got more"),
+    "250 more levels": (deep(250, "Sequential"), "at most 10,000 layers, on 32 levels, got more"),
+    "3,400 more layers": (
+        lambda a: inner(a)[1]["config"]["layers"].extend([{"class": "Tanh", "config": {}}] * 3_400),
+        "at most 10,000 layers, on 32 levels, got more",
+    ),
+    "replicas inside": (
+        lambda a: inner(a)[1]["config"].update(replicas=10**18),
+        r"nothing but layers in a Sequential, got \['layers', 'replicas'\]",
+    ),
+    "a large net inside": (
+        lambda a: inner(a)[1]["config"].update(
+            layers=[
+                {"class": "Dense", "config": {"in_features": 4, "out_features": 10**9}},
+                {"class": "Dense", "config": {"in_features": 10**9, "out_features": 4}},
+            ]
+        ),
+        r"1\.1\.0\.W as float32 of shape \(4, 1000000000\)",
+    ),
+    "frozen state": (top(frozen=["1.2.running_mean"]), "expected one of .*got '1.2.running_mean'"),
+    "frozen what is not inside": (top(frozen=["1.3.W"]), "expected one of .*got '1.3.W'"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def blocks(tmp_path):
+    path = tmp_path / "blocks.safetensors"
+    good_blocks().save(path)
+    return path
+
+
+def test_rewriting_nothing_keeps_blocks_good(blocks):
+    rewrite(blocks)
+    assert repr(nn.load(blocks)) == repr(good_blocks())
+
+
+@pytest.mark.parametrize("meaning", BLOCKS)
+def test_blocks_that_make_no_sense_are_refused(meaning, blocks):
+    change, message = BLOCKS[meaning]
+    rewrite(blocks, architecture=change)
+    assert re.search(message, refused(blocks))
+
+
+def test_as_deep_as_the_limit_is_read_and_one_more_is_not_written(tmp_path):
+    layer = nn.Dense(2, 2)
+    for _ in range(31):
+        layer = nn.Residual([layer])
+    model = nn.Sequential([layer], rng=0)
+    model.save(tmp_path / "net")
+    assert nn.load(tmp_path / "net").params.values.tobytes() == model.params.values.tobytes()
+    with pytest.raises(ArgumentError, match="save: expected at most 32 levels, got 33"):
+        nn.Sequential([nn.Residual([*copy.deepcopy(model.layers)])], rng=0).save(tmp_path / "other")
+    many = [nn.Residual([nn.Tanh()]) for _ in range(3_334)]
+    with pytest.raises(ArgumentError, match="save: expected at most 10,000 layers, got 10,002"):
+        nn.Sequential(many).save(tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "entry", "message"),
+    [
+        ("1.2.running_mean", {"shape": [4], "dtype": "F32"}, None),
+        ("1.2.running_mean", {"shape": [2, 2]}, r"1\.2\.running_mean as float32 of shape \(4,\), got F32 of"),
+        ("1.2.running_mean", {"dtype": "I32"}, r"1\.2\.running_mean as float32 of shape \(4,\), got I32"),
+        ("1.0.mean", {"shape": [4, 1]}, r"1\.0\.mean as float32 of shape \(4,\), got F32 of shape \(4, 1\)"),
+        ("1.1.0.W", {"shape": [16]}, r"1\.1\.0\.W as float32 of shape \(4, 4\), got F32 of shape \(16,\)"),
+    ],
+    ids=["as it is", "shape of state", "kind of state", "shape of a buffer", "shape of weights"],
+)
+def test_tensors_of_layers_inside_are_compared(key, entry, message, blocks):
+    rewrite(blocks, header=lambda header: header[key].update(entry))
+    if message is None:
+        assert nn.load(blocks)
+    else:
+        assert re.search(message, refused(blocks))
+
+
+@pytest.mark.parametrize("name", ["1.2.running_mean", "1.0.mean", "1.1.0.W"])
+def test_tensors_of_layers_inside_have_their_names(name, blocks):
+    for other in (name.removeprefix("1."), "1." + name, name.rpartition(".")[0], name + "."):
+        good_blocks().save(blocks)
+        rewrite(blocks, header=lambda header, other=other: header.update({other: header.pop(name)}))
+        assert re.search(rf"expected (no tensor '|{re.escape(name)} as)", refused(blocks))
+
+
+@pytest.mark.parametrize("value", [-1e-30, -np.inf, -1.0])
+def test_a_variance_that_no_data_can_have_given_is_refused_by_load_and_by_save(value, blocks, tmp_path):
+    place = []
+    rewrite(blocks, header=lambda header: place.extend(header["1.2.running_variance"]["data_offsets"]))
+    rewrite(blocks, numbers=lambda data: struct.pack_into("<f", data, place[0], value))
+    message = r"layer 1\.2 BatchNorm\(4\).* a running variance that is not below 0, got -"
+    assert re.search(message, refused(blocks))
+    model = good_blocks()
+    model[1].layers[2].running_variance[0] = value
+    with pytest.raises(ArgumentError, match=message):
+        model.save(tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.nonfinite
+def test_state_may_be_anything_that_a_net_that_went_wrong_has(blocks):
+    model = good_blocks()
+    model[1].layers[2].running_variance[:2] = np.nan, np.inf
+    model.save(blocks)
+    np.testing.assert_array_equal(nn.load(blocks).params.numbers, model.params.numbers)
+
+
+def test_what_is_measured_inside_is_checked_too(blocks):
+    place = []
+    rewrite(blocks, header=lambda header: place.extend(header["1.0.scale"]["data_offsets"]))
+    rewrite(blocks, numbers=lambda data: struct.pack_into("<f", data, place[0], 0.0))
+    assert "layer 1.0 Standardize(4) with scales that are finite and not 0" in refused(blocks)
+
+
+class Wide(nn.Layer):
+    """Makes a model of its own in its constructor."""
+
+    def __init__(self, width):
+        self.width = width
+        self.hold([nn.Sequential([nn.Dense(4, width), nn.Dense(width, 4)])])
+
+    def forward(self, x, ctx=None):
+        ((net, kept),) = self.held(ctx)
+        return net.forward(x, kept)
+
+
+def test_a_model_that_a_layer_makes_takes_no_memory_before_the_tensors_are_compared(tmp_path):
+    nn.Sequential([Wide(3)], rng=0).save(tmp_path / "net")
+    rewrite(tmp_path / "net", architecture=first(width=10**9))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelFileError, match=r"0\.0\.0\.W as float32 of shape \(4, 1000000000\)"):
+            nn.load(tmp_path / "net", custom_objects={"Wide": Wide})
+        assert tracemalloc.get_traced_memory()[1] < 10e6
+    finally:
+        tracemalloc.stop()
+    assert nn.Sequential([nn.Dense(1, 1)]).params.size == 2  # models that are made later have numbers again
 
 
 # What save writes, load must read.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import json
 import os
@@ -61,6 +62,10 @@ class Scale(nn.Layer):
     def forward(self, x, ctx=None):
         y = x * self.factor ** x.dtype.type(sum(self.powers))
         return y + self.buffers["offset"] if self.buffers else y
+
+    def backward(self, dy, ctx):  # of no matter here, but that there is one
+        ctx.grads.factor[...] = dy.sum(axis=-2)
+        return dy
 
 
 def net(*given, **options):
@@ -355,6 +360,169 @@ def test_an_own_layer_that_does_not_take_what_is_stored(tmp_path):
         nn.load(tmp_path / "other", custom_objects={"Dropout": Other})
 
 
+# Layers made of layers, and what is kept and not learned.
+
+
+class Sum(nn.Layer):
+    """Several ways side by side, added up: layers in a list, in a dict and alone are its arguments."""
+
+    def __init__(self, branches, more, last, *, named=None, initializers=()):
+        self.branches, self.more, self.last = list(branches), dict(more), last
+        self.named, self.initializers = named, list(initializers)
+        self.hold([*branches, *more.values(), last])
+
+    def forward(self, x, ctx=None):
+        return sum(layer.forward(x, kept) for layer, kept in self.held(ctx))
+
+    def backward(self, dy, ctx):
+        return sum(layer.backward(dy, kept) for layer, kept in self.held(ctx))
+
+
+class Count(nn.Layer):
+    """Keeps how often it was trained, and the last batch's mean."""
+
+    seen = nn.layers.State()
+    gain = nn.Parameter()
+
+    def __init__(self, features):
+        self.features = features
+        self.declare("seen", (1,))
+        self.declare("gain", (features,), decay=False)
+
+    def forward(self, x, ctx=None):
+        if ctx is not None and ctx.training:
+            self.seen[...] += 1
+        return x + self.gain
+
+    def backward(self, dy, ctx):
+        ctx.grads.gain[...] = dy.sum(axis=-2)
+        return dy
+
+
+OWN = {"Sum": Sum, "Count": Count, "Scale": Scale}
+
+
+def blocks(**options):
+    inner = nn.Sequential([nn.Dense(4, 6), nn.BatchNorm(6), nn.Tanh(), nn.Dense(6, 4)], rng=5)
+    own = Sum([nn.Dense(4, 4), nn.Residual([Scale(4), Count(4)])], {"a": inner}, nn.Standardize(4))
+    layers = [nn.BatchNorm(4), nn.Residual([nn.Standardize(4), own, nn.Dropout(0.5)]), nn.Dense(4, 3)]
+    own.last.adapt(data())
+    model = nn.Sequential(layers, **{"rng": 0, **options})
+    model.adapt(data())
+    scale = model[1].layers[1].branches[1].layers[0]
+    scale.buffers = {
+        "offset": np.arange(4, dtype=model.params.dtype),
+        "count": np.array(3, model.params.dtype),
+    }
+    X, y = data(), data((3,))
+    model[1].freeze("1.1.0.factor", "1.2.1.bias")
+    model.fit(X, y, loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.001), epochs=2, rng=0)
+    return model
+
+
+def assert_same_blocks(model, again):
+    assert repr(again) == repr(model)
+    assert again.params.numbers.tobytes() == model.params.numbers.tobytes()
+    assert again.params.frozen == model.params.frozen
+    assert again.params.state_specs == model.params.state_specs
+    for own, other in zip(model.measured(), again.measured(), strict=True):
+        assert own.keys() == other.keys()
+        assert all(np.array_equal(other[name], own[name]) for name in own)
+    assert again.predict(data()).tobytes() == model.predict(data()).tobytes()
+    losses = []
+    for one in (model, again):
+        fitted = copy.deepcopy(one).fit(
+            data(), data((3,)), loss=nn.MeanSquaredError(), optimizer=nn.Adam(), epochs=2, rng=3
+        )
+        losses.append(fitted["loss"])
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("options", [{}, {"dtype": "float64"}, {"replicas": 3}], ids=str)
+def test_blocks_and_state_come_back_bit_by_bit(options, tmp_path):
+    model = blocks(**options)
+    assert model.params.frozen == {"1.1.1.0.factor", "1.1.2.1.bias"}
+    assert (model[1].layers[1].branches[1].layers[1].seen == 2).all()
+    assert_same_blocks(model, round_trip(model, tmp_path, custom_objects=OWN))
+
+
+def test_the_names_of_tensors_are_those_of_the_parameters(tmp_path):
+    blocks().save(tmp_path / "net")
+    names = from_bytes((tmp_path / "net").read_bytes()).keys()
+    assert {
+        "0.running_mean",
+        "1.0.mean",
+        "1.1.1.0.offset",
+        "1.1.1.1.seen",
+        "1.1.2.1.running_variance",
+    } <= names
+
+
+def test_layers_of_ones_own_are_named_wherever_they_are(tmp_path):
+    blocks().save(tmp_path / "net")
+    for name in OWN:
+        known = {key: cls for key, cls in OWN.items() if key != name}
+        with pytest.raises(ModelFileError, match=rf"custom_objects=\{{'{name}': its_class\}}"):
+            nn.load(tmp_path / "net", custom_objects=known)
+
+
+def test_initializers_and_plain_data_among_layers_come_back(tmp_path):
+    mark = {"deep": [1, {"a": None}], "rule": initializers.Constant(2.0)}
+    own = Sum([nn.Dense(4, 3)], {}, nn.Dense(4, 3), named=mark, initializers=INITIALIZERS[:2])
+    again = round_trip(nn.Sequential([own], rng=0), tmp_path, custom_objects=OWN)[0]
+    assert again.named == mark
+    assert again.initializers == INITIALIZERS[:2]
+
+
+@pytest.mark.parametrize("data", [{"class": "Dense", "config": {}}, {"initializer": "Zeros", "config": {}}])
+def test_plain_data_that_would_come_back_as_a_layer_are_refused(data, tmp_path):
+    own = Sum([nn.Dense(4, 3)], {}, nn.Dense(4, 3), named=[data])
+    with pytest.raises(
+        ArgumentError, match=r"save, layer 0\.0 Sum\(.*: expected arguments that JSON can hold"
+    ):
+        nn.Sequential([nn.Sequential([own])], rng=0).save(tmp_path / "net")
+    own.named = "plain"
+    with pytest.raises(ArgumentError, match=r"save, layer 0\.1 Scale\(.*: expected arguments that JSON"):
+        nn.Sequential([nn.Residual([nn.Dense(4, 4), Scale(4, powers=[1j])])]).save(tmp_path / "net")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_buffers_of_one_name_are_refused(tmp_path):
+    class Clash(nn.Residual):
+        def buffer_shapes(self):
+            return {"0.mean": (4,)}
+
+    model = nn.Sequential([Clash([nn.Standardize(4)])])
+    model.adapt(data())
+    model[0].buffers["0.mean"] = np.zeros(4)
+    with pytest.raises(ArgumentError, match=r"save, layer 0 .*: expected buffers as buffer_shapes\(\) says"):
+        model.save(tmp_path / "net")
+
+
+def test_a_class_called_as_a_model_is_refused(tmp_path):
+    own = type("Sequential", (nn.Tanh,), {})
+    with pytest.raises(ArgumentError, match=r"save, layer 0: .* whose name is not that of a layer of nnlite"):
+        nn.Sequential([own()]).save(tmp_path / "net")
+
+
+def test_only_blocks_and_state_make_a_file_of_the_third_format(tmp_path):
+    for layer, number in [
+        (nn.Dense(4, 4), 2),
+        (nn.BatchNorm(4), 3),
+        (nn.Residual([nn.Tanh()]), 3),
+        (Count(4), 3),
+    ]:
+        nn.Sequential([layer], rng=0).save(tmp_path / "net")
+        assert f'\\"format\\":{number},'.encode() in (tmp_path / "net").read_bytes().replace(b" ", b"")
+
+
+def test_an_encoder_fits_the_first_layer_wherever_it_is(tmp_path):
+    encoder = TableEncoder().fit({"city": ["Bern", "Genf"]})
+    model = nn.Sequential([nn.Sequential([nn.Embedding(2, 3)]), nn.Dense(3, 1)], preprocessing=encoder)
+    with pytest.raises(ArgumentError, match=r"save: expected an encoder for Embedding\(\(2,\), 3\), got one"):
+        model.save(tmp_path / "net")
+
+
 # Bad files.
 
 
@@ -436,8 +604,8 @@ def one_layer(name, **config):
 
 BAD_FILES = {
     "a newer format": (
-        in_top(format=3, version="0.9.0"),
-        "expected format 1 or 2, got format 3, written by nnlite '0.9.0'. Update nnlite",
+        in_top(format=4, version="0.9.0"),
+        "expected a format from 1 to 3, got format 4, written by nnlite '0.9.0'. Update nnlite",
     ),
     "format 0": (in_top(format=0), "got format 0, .*damaged"),
     "format true": (in_top(format=True), "got format True"),
@@ -464,7 +632,7 @@ BAD_FILES = {
     ),
     "a function of the system": (one_layer("os.system", command="true"), "layers of nnlite, got 'os.system'"),
     "a function of Python": (one_layer("eval", source="1"), "layers of nnlite, got 'eval'"),
-    "a class that is no layer": (one_layer("Sequential", layers=[]), "layers of nnlite, got 'Sequential'"),
+    "a class that is no layer": (one_layer("Gradients", views={}), "layers of nnlite, got 'Gradients'"),
     "a part of a layer": (one_layer("Gradients", views={}), "layers of nnlite, got 'Gradients'"),
     "the base class": (one_layer("Layer"), "layers of nnlite, got 'Layer'"),
     "a dunder": (one_layer("__class__"), "layers of nnlite, got '__class__'"),
@@ -997,25 +1165,40 @@ def test_files_of_every_format_can_be_read(path):
 
 @pytest.mark.parametrize("number", range(1, FORMAT + 1))
 def test_there_are_files_of_every_format(number):
-    frozen = {"": {"1.b"}, "_replicas": set(), "_folds": {"1.W"}, "_table": set()}
-    kinds = ["", "_replicas", "_folds"] + ["_table"] * (number >= 2)
+    blocks = number == 3
+    frozen = {"": {"2.1.0.W"} if blocks else {"1.b"}, "_folds": {"0.1.W"} if blocks else {"1.W"}}
+    kinds = ["", "_folds"] + ["_replicas"] * (not blocks) + ["_table"] * (number == 2)
     for kind in kinds:
         model = nn.load(DATA / f"format_{number}{kind}.safetensors")
         assert model.params.replicas == {"_replicas": 2, "_folds": 2}.get(kind)
-        assert model.params.frozen == frozen[kind]
-        assert model.feature_names == (("a", "b", "größe") if (number, kind) == (2, "") else None)
+        assert model.params.frozen == frozen.get(kind, set())
+        assert model.feature_names == (("a", "b", "größe") if (number > 1, kind) == (True, "") else None)
         assert isinstance(model.preprocessing, TableEncoder if kind == "_table" else type(None))
         if kind == "_folds":
-            assert model[0].mean.shape == (2, 1, 3)
+            assert (model[0].layers[0] if blocks else model[0]).mean.shape == (2, 1, 3)
 
 
-@pytest.mark.parametrize("number", range(1, FORMAT + 1))
-def test_the_settings_in_a_file_are_understood(number):
-    assert repr(nn.load(DATA / f"format_{number}.safetensors")) == (
-        "Sequential([Standardize(3), Dense(3, 6, weight_initializer=HeUniform(negative_slope=0.1)), "
-        "LeakyReLU(negative_slope=0.1), Dropout(0.25), Dense(6, 4, bias=False), GELU(approximate=True), "
-        "Dense(4, 2, bias_initializer=Constant(0.5))], dtype=float32)"
+def test_the_settings_in_a_file_are_understood():
+    for number in (1, 2):
+        assert repr(nn.load(DATA / f"format_{number}.safetensors")) == (
+            "Sequential([Standardize(3), Dense(3, 6, weight_initializer=HeUniform(negative_slope=0.1)), "
+            "LeakyReLU(negative_slope=0.1), Dropout(0.25), Dense(6, 4, bias=False), GELU(approximate=True), "
+            "Dense(4, 2, bias_initializer=Constant(0.5))], dtype=float32)"
+        )
+    assert repr(nn.load(DATA / "format_3.safetensors")) == (
+        "Sequential([Dense(3, 4), BatchNorm(4, momentum=0.5), Residual([Standardize(4), Residual([Dense("
+        "4, 4), ReLU()]), Sequential([Dense(4, 5, weight_initializer=HeUniform(negative_slope="
+        "0.1)), Tanh()]), Dense(5, 4)]), Dense(4, 2)], dtype=float32)"
     )
+
+
+@pytest.mark.parametrize("path", sorted(DATA.glob("format_[23]*.safetensors")), ids=lambda path: path.stem)
+def test_a_net_is_written_as_it_was_when_its_file_was_made(path, tmp_path, monkeypatch):
+    """So nets without blocks and state are still of format 2, which older versions read."""
+    with open_tensors(path, key="nnlite", where="here", made_by="a test") as file:
+        monkeypatch.setattr("nnlite.files.models.__version__", file.document["version"])
+    nn.load(path).save(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == path.read_bytes()
 
 
 def test_what_was_pickled_by_an_earlier_version_is_read_and_goes_on() -> None:

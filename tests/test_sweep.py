@@ -271,6 +271,56 @@ class TestTraining:
 
         self.same_as_alone(result, model, X, y, alone, loss=nn.SoftmaxCrossEntropy(), **options)
 
+    def blocks(self, **options):
+        inner = nn.Sequential([nn.Dense(5, 5), nn.Tanh(), nn.Dropout(0.2)])
+        layers = [nn.Dense(3, 5), nn.BatchNorm(5), nn.Residual([nn.Standardize(5), inner, nn.BatchNorm(5)])]
+        return nn.Sequential([*layers, nn.Dense(5, 1)], dtype=np.float64, **options)
+
+    def test_each_net_with_blocks_and_state_is_as_trained_alone(self, rng):
+        X, y = rng.normal(size=(20, 3)), rng.normal(size=(20, 1))
+        options = {"epochs": 4, "batch_size": 6, "weight": rng.integers(0, 4, 20)}
+        model = self.blocks()
+        result = nn.sweep(model, X, y, learning_rate=[0.001, 0.01], seeds=[7, 3], **options)
+        self.same_as_alone(result, self.blocks, X, y, nn.SGD, loss=nn.MeanSquaredError(), **options)
+        one = self.blocks(rng=3)
+        one.fit(X, y, optimizer=nn.SGD(0.01), loss=nn.MeanSquaredError(), **options)
+        np.testing.assert_allclose(result.model.params.numbers[3], one.params.numbers, rtol=1e-9)
+        np.testing.assert_allclose(result.model.replica(3).predict(X), one.predict(X), rtol=1e-9)
+
+    def test_several_fits_of_blocks_give_the_same(self, monkeypatch, rng):
+        X, y = rng.normal(size=(20, 3)), rng.normal(size=(20, 1))
+        options = {"learning_rate": [0.001, 0.01, 0.05], "seeds": 2, "epochs": 5, "batch_size": 8}
+        whole = nn.sweep(self.blocks(), X, y, **options)
+        monkeypatch.setattr(run, "LARGEST_FIT", 2 * run.bytes_for_one(self.blocks(), 8))
+        parts = nn.sweep(self.blocks(), X, y, **options)
+        np.testing.assert_allclose(parts.model.params.numbers, whole.model.params.numbers, rtol=1e-9)
+        for one, other in zip(parts.model.measured(), whole.model.measured(), strict=True):
+            assert one.keys() == other.keys()
+            for name in one:
+                np.testing.assert_allclose(one[name], other[name], rtol=1e-9)
+        np.testing.assert_allclose(parts.best.predict(X), whole.best.predict(X), rtol=1e-9)
+
+    def test_a_trained_net_begins_anew_but_for_what_is_frozen(self, rng):
+        X, y = rng.normal(size=(20, 3)), rng.normal(size=(20, 1))
+        model = self.blocks(rng=0)
+        model.fit(X, y, optimizer=nn.SGD(0.1), loss=nn.MeanSquaredError(), epochs=3)
+        model[1].freeze()
+        result = nn.sweep(model, X, y, learning_rate=self.RATES, epochs=2)
+        mean, own = model[1].running_mean, result.model[1].running_mean
+        assert mean.any()
+        np.testing.assert_array_equal(own, np.broadcast_to(mean, own.shape))
+        assert (result.model[2].layers[2].running_mean != model[2].layers[2].running_mean).all()
+        assert (result.model[2].layers[1][0].W != model[2].layers[1][0].W).all()
+
+    def test_what_one_net_takes_is_counted_inside_of_layers(self):
+        plain = nn.Sequential([nn.Dense(4, 8), nn.Tanh(), nn.Dense(8, 4)])
+        assert run.bytes_for_one(plain, 10) == 4 * (10 * 76 + 4 * 10 * 20)
+        for block in (nn.Sequential, nn.Residual):
+            inner = nn.Sequential([block([nn.Dense(4, 8), nn.Tanh(), nn.Dense(8, 4)])])
+            assert run.bytes_for_one(inner, 10) == 4 * (10 * 76 + 4 * 10 * 24)
+        kept = nn.Sequential([nn.Residual([nn.BatchNorm(4), nn.Tanh()])])
+        assert run.bytes_for_one(kept, 10) == 4 * (10 * 16 + 4 * 10 * 12)
+
     def test_schedules(self):
         def schedule(rate):
             return nn.StepDecay(rate, every=3, factor=0.5)
@@ -422,6 +472,12 @@ class TestLimit:
             nn.sweep(model, X, Y, learning_rate=[0.1, 0.2], epochs=2).limit.reason
             == "Dropout(0.5) makes noise"
         )
+
+    def test_noise_inside_of_other_layers(self):
+        block = nn.Residual([nn.Sequential([nn.Dropout(0.5)]), nn.Dense(8, 8)])
+        model = nn.Sequential([nn.Dense(2, 8), block, nn.Dense(8, 1)])
+        limit = nn.sweep(model, X, Y, learning_rate=[0.1, 0.2], epochs=2).limit
+        assert limit.reason == "Dropout(0.5) makes noise"
 
     def test_weights_of_rows_and_order(self):
         weight = [3, 1, 3, 1]

@@ -72,8 +72,16 @@ WAYS = {
     "a closure": (closing_over, "thing in self.held"),
 }
 THINGS = {
-    "a layer": (lambda: nn.Dense(4, 4), r"to hold no other layer, got Dense\(4, 4\)", "one after the other"),
-    "a layer without parameters": (lambda: nn.Tanh(), r"no other layer, got Tanh\(\)", "one after the other"),
+    "a layer": (
+        lambda: nn.Dense(4, 4),
+        r"the layers of .* to be declared, got Dense\(4, 4\)",
+        "self.hold([...])",
+    ),
+    "a layer without parameters": (
+        lambda: nn.Tanh(),
+        r"the layers of .* to be declared, got Tanh\(\)",
+        "self.held(ctx)",
+    ),
     "an array": (lambda: np.ones((4, 4)), r"the arrays of .* an array of shape \(4, 4\)", "declare"),
     "float32": (lambda: np.ones(4, np.float32), r"an array of shape \(4,\)", r"self\.buffers\["),
     "an order": (lambda: np.arange(4), r"an array of shape \(4,\)", r"self\.buffers\["),
@@ -103,7 +111,10 @@ def test_it_is_found_wherever_an_attribute_leads(way, thing):
 OTHERS = {
     "a set": (lambda: {nn.Dense(4, 4)}, "self.held[0]"),
     "a key": (lambda: {nn.Dense(4, 4): 1}, "a key of self.held"),
-    "a model": (lambda: nn.Sequential([nn.Dense(4, 4)]), "Dense(4, 4) as self.held"),
+    "a model": (
+        lambda: nn.Sequential([nn.Dense(4, 4)]),
+        "Sequential([Dense(4, 4)], dtype=float32) as self.held",
+    ),
     "a bound method": (lambda: nn.Dense(4, 4).forward, "self.held.__self__"),
     "an array of objects": (lambda: np.array([nn.Dense(4, 4), None]), "self.held[0]"),
     "a masked array": (lambda: np.ma.ones(3), "self.held"),
@@ -258,16 +269,107 @@ def test_what_is_put_there_later_is_refused_by_fit_save_and_replica(tmp_path):
 
 
 def test_the_skip_connection_of_elsewhere_is_refused_everywhere():
-    with pytest.raises(ArgumentError, match=r"Residual\(4\) to hold no other layer"):
+    with pytest.raises(
+        ArgumentError,
+        match=r"the layers of Residual\(4\) to be declared, got Dense\(4, 4\) as self\.inner, .*self\.hold",
+    ):
         nn.Sequential([nn.Dense(2, 4), Residual(4), nn.Dense(4, 1)])
-    with pytest.raises(GradientCheckError, match=r"Residual\(4\) to hold no other layer"):
+    with pytest.raises(
+        GradientCheckError,
+        match=r"the layers of Residual\(4\) to be declared, got Dense\(4, 4\) as self\.inner, .*self\.hold",
+    ):
         check_layer(Residual(4), np.ones((5, 4)))
     pytest.importorskip("sklearn")
     from nnlite import sklearn as estimators
 
     net = estimators.MLPRegressor(layers=[nn.Dense(2, 4), Residual(4), nn.Dense(4, 1)], random_state=0)
-    with pytest.raises(ArgumentError, match=r"Residual\(4\) to hold no other layer"):
+    with pytest.raises(
+        ArgumentError,
+        match=r"the layers of Residual\(4\) to be declared, got Dense\(4, 4\) as self\.inner, .*self\.hold",
+    ):
         net.fit(np.ones((30, 2)), np.arange(30.0))
+
+
+class Pair(nn.Layer):
+    """Holds one layer, and may have another that it has not declared."""
+
+    def __init__(self, held, other=None):
+        self.held_one = held
+        self.other = other
+        self.hold([held])
+
+    def forward(self, x, ctx=None):
+        ((layer, kept),) = self.held(ctx)
+        return layer.forward(x, kept)
+
+    def backward(self, dy, ctx):
+        ((layer, kept),) = self.held(ctx)
+        return layer.backward(dy, kept)
+
+
+def test_what_is_declared_is_not_searched_and_what_is_forgotten_beside_it_is_found():
+    assert find_undeclared(Pair(nn.Dense(4, 4))) is None
+    with pytest.raises(
+        ArgumentError, match=r"layers\[0\]\): .* to be declared, got Tanh\(\) as self\.other,"
+    ):
+        nn.Sequential([Pair(nn.Dense(4, 4), nn.Tanh())])
+    with pytest.raises(ArgumentError, match=r"got Tanh\(\) as self\.other\[0\]\.inner,"):
+        nn.Sequential([Pair(nn.Dense(4, 4), [Box(nn.Tanh())])])
+
+
+@pytest.mark.parametrize(
+    ("wrap", "place"),
+    [
+        (lambda layer: nn.Residual([nn.Tanh(), layer]), "0.1"),
+        (lambda layer: nn.Sequential([layer]), "0.0"),
+        (lambda layer: Pair(nn.Residual([nn.Tanh(), nn.Residual([layer])])), "0.0.1.0"),
+    ],
+    ids=["a block", "a model", "a layer of one's own"],
+)
+@pytest.mark.parametrize("thing", [nn.Dense(4, 4), np.ones(3)], ids=["a layer", "an array"])
+def test_layers_inside_are_searched_too_and_named_by_their_place(wrap, place, thing):
+    if not isinstance(wrap(nn.Tanh()), nn.Sequential):  # a model asks its layers as soon as it is made
+        with pytest.raises(
+            ArgumentError, match=rf"Sequential\(layers\[{place}\]\): .* as self\.held, which is"
+        ):
+            nn.Sequential([wrap(holding(thing))])
+    inner = Plain()
+    model = nn.Sequential([wrap(inner), nn.Dense(4, 4)], rng=0)
+    inner.held = thing
+    with pytest.raises(ArgumentError, match=rf"fit, layer {place}: .* as self\.held, which is neither"):
+        model.fit(np.ones((3, 4)), np.ones((3, 4)), loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.1))
+
+
+def test_in_the_class_body_of_a_layer_that_holds_others():
+    class Shared(Pair):
+        norm = nn.Tanh()
+
+    with pytest.raises(ArgumentError, match=r"layers\[0\.0\]\): .* Tanh\(\) as Shared\.norm"):
+        nn.Sequential([nn.Residual([Shared(nn.Dense(4, 4))])])
+
+
+def test_what_is_put_on_a_block_is_found_and_on_a_model_is_the_users():
+    block = nn.Residual([nn.Dense(4, 4)])
+    block._more = nn.Tanh()
+    with pytest.raises(ArgumentError, match=r"Tanh\(\) as self\._more"):
+        nn.Sequential([block])
+    inner = nn.Sequential([nn.Dense(4, 4)])
+    inner.note = np.ones(3)
+    assert nn.Sequential([inner]).params.size == 20
+
+
+def test_a_model_of_ones_own_kind_is_a_layer():
+    class Net(nn.Sequential):
+        def __init__(self, width):
+            self.width = width
+            super().__init__([nn.Dense(4, width), nn.Dropout(0.5), nn.Dense(width, 4)])
+
+    for options in ({}, {"replicas": 2}):
+        assert nn.Sequential([Net(3), nn.Residual([Net(2)])], rng=0, **options).params.size == 53
+    forgetful = Net(3)
+    forgetful.more = [nn.Tanh()]
+    with pytest.raises(ArgumentError, match=r"layers\[0\.0\]\): .* Tanh\(\) as self\.more\[0\]"):
+        nn.Sequential([nn.Residual([forgetful])])
 
 
 def test_the_layers_of_a_model_stay():

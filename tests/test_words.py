@@ -528,14 +528,15 @@ def test_a_class_of_ones_own_may_have_such_names():
     [
         ("relu", r"Write ReLU\(\)"),
         (np.tanh, r"Write Tanh\(\)"),
-        (net(3), r"as copies: \*copy\.deepcopy\(inner\.layers\)"),
+        ([nn.Dense(3, 3)], r"Write Sequential\(\[\.\.\.\]\) for layers in a row"),
         (7, "Use one of nnlite.layers"),
     ],
-    ids=["text", "function", "model", "number"],
+    ids=["text", "function", "list", "number"],
 )
 def test_what_is_no_layer_in_a_list_of_layers(thing, words):
-    with pytest.raises(ArgumentTypeError, match=words):
-        nn.Sequential([nn.Dense(2, 3), thing])
+    for holder in (nn.Sequential, nn.Residual):
+        with pytest.raises(ArgumentTypeError, match=rf"{holder.__name__}\(layers\[1\]\): .*{words}"):
+            holder([nn.Dense(2, 3), thing])
     inner = nn.Sequential([nn.Dense(2, 3)], rng=0)
     assert len(nn.Sequential([*copy.deepcopy(inner.layers), nn.Dense(3, 1)])) == 2
 

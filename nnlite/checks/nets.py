@@ -31,7 +31,7 @@ def check_net(
     Raises
     ------
     ArgumentTypeError, ArgumentError
-        If it is no model, or several nets.
+        If it is no model, or several nets, or a layer of another one.
 
     Examples
     --------
@@ -42,6 +42,9 @@ def check_net(
     if not isinstance(model, Sequential):
         got = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
         raise ArgumentTypeError(f"{where}(model)", "a Sequential", got, "Write Sequential([...]).")
+    if model._in_model:
+        fix = "Give the whole model, or a copy of this part: copy.deepcopy(part)."
+        raise ArgumentError(f"{where}(model)", "a model on its own", "one that is a layer of another", fix)
     if model.params.replicas is not None:
         raise ArgumentError(f"{where}(model)", what, f"{model.params.replicas} replicas", fix)
     return model

@@ -1,9 +1,10 @@
 """What a layer holds and has not declared: it would be neither trained nor saved, without a word.
 
-A model knows of a layer its parameters, its buffers and its arguments, and nothing else. Another
-layer in one of its attributes, or an array there, takes part in ``forward`` as it is, keeps the
-numbers that it began with, and is another one after `load`. So both are looked for, also in lists,
-dicts, objects and functions that an attribute leads to, and refused.
+A model knows of a layer its parameters, its buffers, its arguments and the layers that it has declared
+with `Layer.hold`, and nothing else. Another layer in one of its attributes, or an array there, takes
+part in ``forward`` as it is, keeps the numbers that it began with, and is another one after `load`.
+So both are looked for, also in lists, dicts, objects and functions that an attribute leads to, and
+refused.
 """
 
 from __future__ import annotations
@@ -131,7 +132,7 @@ def find_undeclared(layer: Layer) -> Held | None:
     ours = is_ours(type(layer))
     known = _STATE.union(layer._own())
     plain = all(type(value) in _PLAIN or name in known for name, value in vars(layer).items())
-    plain = plain or (ours and bool(layer.children))  # a model has more to it
+    plain = plain or (ours and hasattr(type(layer), "params"))  # on a model users may keep what they like
     if ours and plain and all(type(array) is np.ndarray for array in layer.buffers.values()):
         return None  # as a rule, and quickly
     seen = {id(layer), *map(id, layer.children)}
@@ -139,7 +140,7 @@ def find_undeclared(layer: Layer) -> Held | None:
     seen.update(id(used) for used in layer._initializers.values() if used is not None)
     arguments: Mapping[str, Any] | None = None
     for name, value in _attributes(layer):
-        if type(value) in _PLAIN or (name in known and name != "buffers"):
+        if type(value) in _PLAIN or (name in known and name != "buffers") or value is layer._params:
             continue
         if name == "buffers":
             value = {key: array for key, array in value.items() if type(array) is not np.ndarray}

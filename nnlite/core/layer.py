@@ -16,7 +16,7 @@ from nnlite.core.parameters import Parameter, ParameterSpec, State
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_integer
-from nnlite.errors.habits import answering
+from nnlite.errors.habits import answering, layer_for
 
 __all__ = ["Layer"]
 
@@ -295,16 +295,32 @@ class Layer(Copied):
 
     def _holdable(self, layers: Sequence[Layer]) -> tuple[Any, ...]:
         """Return the layers as a tuple, or say which of them cannot be held."""
-        where = f"{type(self).__name__}(layers)"
-        if not isinstance(layers, list | tuple) or not all(isinstance(layer, Layer) for layer in layers):
-            raise ArgumentTypeError(where, "a list of layers", f"{layers!r}", "Write [Dense(2, 3), ...].")
-        if not layers or self.children or len(set(map(id, layers))) < len(layers):
-            got = "none" if not layers else "a second list" if self.children else "one twice"
-            raise ArgumentError(where, "one list of different layers", got, "Make each anew.")
-        for layer in layers:
+        kind = type(self).__name__
+        if not isinstance(layers, list | tuple):
+            raise ArgumentTypeError(
+                f"{kind}(layers)", "a list of layers", f"{layers!r}", f"Write {kind}([...])."
+            )
+        if not layers:
+            got = "an empty list"
+            raise ArgumentError(f"{kind}(layers)", "at least one layer", got, "Add a Dense layer.")
+        if self.children:
+            got = "a second list"
+            raise ArgumentError(f"{kind}(layers)", "one list of layers", got, "Hold all layers at once.")
+        seen: dict[int, int] = {}
+        for index, layer in enumerate(layers):
+            where = f"{kind}(layers[{index}])"
+            if not isinstance(layer, Layer):
+                is_class = isinstance(layer, type)
+                got = f"the class {layer.__name__}" if is_class else f"{layer!r}"
+                raise ArgumentTypeError(where, "a layer", got, layer_for(layer))
+            if id(layer) in seen:
+                got, fix = f"the same {layer} as at {seen[id(layer)]}", "Make a new layer for each place."
+                raise ArgumentError(where, "a layer that is not in the list yet", got, fix)
             if layer._in_model:
+                got = f"{layer}, which belongs to one"
                 fix = "Make a new layer, or use copy.deepcopy(layer) to take its weights along."
-                raise ArgumentError(where, "layers that are in no other", f"{layer}, which is in one", fix)
+                raise ArgumentError(where, "a layer that is in no model and no other layer yet", got, fix)
+            seen[id(layer)] = index
         return tuple(layers)
 
     def held(self, ctx: Context | None) -> Sequence[tuple[Any, Any]]:

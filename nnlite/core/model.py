@@ -110,8 +110,8 @@ class Sequential(Chain):
     rng: np.random.Generator | Generators
     #: Not copied: made anew where the numbers are.
     _made_anew: ClassVar[frozenset[str]] = Chain._made_anew | {"params"}
-    #: What a start without a seed has drawn, and what draws it again.
-    _blind: tuple[Any, set[int]] | None = None
+    #: What draws again what a start without a seed has drawn, and for which layers that was.
+    _blind: tuple[Any, frozenset[str]] | None = None
 
     def _assemble(
         self, layers: Sequence[Layer], dtype: Any, replicas: int | None, rng: Seeds, *, draw: bool
@@ -126,7 +126,8 @@ class Sequential(Chain):
             params = Parameters(self._specs.values(), dtype=dtype, replicas=replicas)
             undrawn = self._undrawn() if draw else set()
             if rng is None and undrawn and isinstance(self.rng, np.random.Generator):
-                self._blind = self.rng.bit_generator.seed_seq, undrawn
+                drawing = frozenset(place for place, layer in self.walk() if id(layer) in undrawn)
+                self._blind = self.rng.bit_generator.seed_seq, drawing  # type: ignore[assignment]
             drawn = self._draw_all(self.rng, undrawn, replicas) if draw else {}
         except BaseException:
             for layer in self.children:
@@ -165,7 +166,8 @@ class Sequential(Chain):
         found = super()._undrawn()
         if self._blind is None or self._params is None:
             return found
-        seed, blind = self._blind
+        seed, places = self._blind
+        blind = {id(layer) for place, layer in self.walk() if place in places}
         again = np.random.default_rng(np.random.SeedSequence(seed.entropy, spawn_key=seed.spawn_key))
         drawn = self._draw_all(again, blind, self._params.replicas)
         as_drawn = all(
@@ -319,9 +321,6 @@ class Sequential(Chain):
     def __getitem__(self, index: int | slice) -> Any:
         """Return one layer, or a tuple of layers for a slice."""
         return self.layers[index]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_blind": None}  # the layers of a copy are others
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if "_dtype" in state:  # as it was before a model was a layer

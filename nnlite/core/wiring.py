@@ -318,10 +318,15 @@ class Wired(Configured):
         if self._params is not None:
             return self._params
         undrawn = self._undrawn()
-        own = Parameters(self._specs.values())
+        # Layers that it holds may have numbers already, which must find room.
+        held = [layer._params for _, layer in self.walk() if layer._params is not None]
+        dtype = np.result_type(np.float32, *(params.dtype for params in held))
+        replicas = max((params.replicas or 0 for params in held), default=0) or None
+        own = Parameters(self._specs.values(), dtype=dtype, replicas=replicas)
         self._move_into(own)
         starts = self._starts(undrawn) if self.children else {id(self): None}
-        self._fill(self._draw([np.random.default_rng()], starts))
+        rng = np.random.default_rng()
+        self._fill(self._draw([rng] if replicas is None else rng.spawn(replicas), starts))
         return own
 
     def _materialize(self, name: str) -> Array:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
-__all__ = ["answering", "missing_names", "no_such_method", "no_such_name"]
+__all__ = ["answering", "layer_for", "missing_names", "no_such_method", "no_such_name"]
 
 Class = TypeVar("Class", bound=type)
 
@@ -258,6 +258,32 @@ def no_such_name(module: str, name: str) -> AttributeError:
     return AttributeError(
         f"{module}.{name}: expected a name of {module}, got {name!r}. {fix or _closest(module, name)}"
     )
+
+
+def layer_for(candidate: Any) -> str:
+    """Say what to write in the place of something that is no layer.
+
+    Parameters
+    ----------
+    candidate : object
+        What was given.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> layer_for("relu"), layer_for([])
+    ('Write ReLU().', 'Write Sequential([...]) for layers in a row, which is a layer too.')
+    """
+    if isinstance(candidate, list | tuple):
+        return "Write Sequential([...]) for layers in a row, which is a layer too."
+    name = candidate if isinstance(candidate, str) else getattr(candidate, "__name__", "")
+    for layer in getattr(sys.modules.get("nnlite.layers"), "__all__", ()):
+        if layer.lower() == name.lower().replace("_", ""):
+            return f"Write {layer}({'...' * isinstance(candidate, type)})."
+    return "Use one of nnlite.layers, or subclass nnlite.Layer for your own."
 
 
 def missing_names(module: str) -> Callable[[str], NoReturn]:

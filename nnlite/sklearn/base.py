@@ -415,7 +415,7 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         else:
             model = Sequential(layers, dtype=dtype, rng=_seed(random_state))
             check_sizes(model, X.shape[1], objective.outputs, name)
-        if any(layer.stochastic for layer in layers):
+        if any(layer.stochastic for _, layer in model.walk()):
             model.rng = np.random.default_rng(_seed(random_state))
         if continuing:
             _take_over(self.model_, model, name)
@@ -736,7 +736,9 @@ def _overwrite(views: NumberViews, values: Any) -> None:
 
 def _take_over(old: Sequential, new: Sequential, where: str) -> None:
     """Copy the numbers of one net into another that has as many."""
-    shapes, wanted = ([spec.shape for spec in model.params.specs] for model in (old, new))
+    shapes, wanted = (
+        [spec.shape for spec in (*model.params.specs, *model.params.state_specs)] for model in (old, new)
+    )
     if shapes != wanted:
         raise ArgumentError(
             f"{where}.fit",

@@ -225,7 +225,7 @@ def check_sizes(model: Sequential, features: int, outputs: int, where: str) -> N
 
 def dense_layers(model: Sequential) -> Iterator[Dense]:
     """Give the layers whose numbers are the coefficients of an estimator, from input to output."""
-    return (layer for layer in model.layers if isinstance(layer, Dense))
+    return (layer for _, layer in model.walk() if isinstance(layer, Dense))
 
 
 def draw(model: Sequential, activation: Any, random_state: np.random.RandomState) -> None:

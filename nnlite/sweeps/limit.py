@@ -42,7 +42,7 @@ def why_no_limit(
         return "it is that of steps on all rows at once, and batches differ"
     if isinstance(validation, Real):
         return "rows are held out at random, other ones for each seed"
-    noisy = [layer for layer in model.layers if layer.stochastic]
+    noisy = [layer for _, layer in model.walk() if layer.stochastic]
     if noisy:
         return f"{noisy[0]} makes noise"
     if isinstance(loss, MeanAbsoluteError | Quantile | Hinge):

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnlite.core.chain import Chain, Shape
+from nnlite.core.layer import Layer
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.random import Generators, Seeds
 from nnlite.core.schedules import Schedule, ScheduleLike
@@ -44,18 +46,40 @@ def like(model: Sequential, rng: Seeds, replicas: int | None = None) -> Sequenti
     )
     twin.feature_names = model.feature_names
     twin.takes_encoded = model.takes_encoded
-    kept = {name: twin.params[name].copy() for name in twin.params.frozen}
+    kept = {name: twin.params[name].copy() for name in (*twin.params.frozen, *_settled(twin))}
     twin.initialize(rng=rng)  # from the same streams as a new model: until now none was used
     for name, values in kept.items():
         twin.params[name][...] = values
     return twin
 
 
+def _settled(model: Sequential) -> list[str]:
+    """Name the state of layers that are frozen, which belongs to their numbers."""
+    return [
+        place + name
+        for place, layer in model.walk()
+        if layer._learned() and layer._own_frozen() == set(layer._learned())
+        for name in set(layer._own()) - set(layer._learned())
+    ]
+
+
 def bytes_for_one(model: Sequential, rows: int) -> int:
     """Estimate the memory that one replica takes in a fit."""
-    outputs = sum(math.prod(shape or (1,)) for shape in model._output_shapes)
-    numbers = COPIES * model.params.size + OUTPUT_COPIES * min(rows, PREDICT_ROWS) * outputs
-    return numbers * model.params.dtype.itemsize
+    params, outputs = model.params, _outputs(model, model.input_shape)
+    numbers = COPIES * params.numbers.size + OUTPUT_COPIES * min(rows, PREDICT_ROWS) * outputs
+    return int(numbers * params.dtype.itemsize)
+
+
+def _outputs(holder: Layer, shape: Shape) -> int:
+    """Count the numbers that all layers inside of one give for a row of some shape."""
+    total = 0
+    for layer in holder.children:
+        taken = layer.input_shape or shape
+        given = None if taken is None else layer._shape_after(taken)
+        total += math.prod(given or (1,)) + _outputs(layer, taken)
+        if isinstance(holder, Chain):
+            shape = given
+    return total
 
 
 def cut(pairs: Sequence[tuple[float, int]], largest: int) -> list[Sequence[tuple[float, int]]]:

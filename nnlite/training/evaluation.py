@@ -59,7 +59,7 @@ def evaluate(
         quiet = weight is not None and not weight.all()
         with np.errstate(over="ignore", invalid="ignore") if quiet else nullcontext():
             pred = model._predict(x, size)
-        y = settle_rows(y, pred.shape, model.params.dtype)
+        y = settle_rows(y, pred.shape, model.dtype)
         if pred.shape[-1] == 1 and y.shape == pred.shape[:-1][-y.ndim :]:
             y = y[..., None]  # ids of two classes: a metric gets them in the shape of `pred`, as in `fit`
         return pred, y, weight
@@ -128,7 +128,7 @@ def score(
     if loss is not None:
         if loss.takes_missing or weight is not None:
             _check_some_count(loss, target, weight, own=is_own(target, pred.shape))
-        prepared = _prepare(loss, target, pred.shape, model.params.dtype)
+        prepared = _prepare(loss, target, pred.shape, model.dtype)
         value, _ = loss.value_and_grad(*_in_place_of_others(model, pred, prepared, weight), weight)
         found["loss"] = np.asarray(value).tolist()  # a loss of one's own may give any kind of number
     if metrics and classes is not None and weight is not None:

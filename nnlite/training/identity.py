@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.core.config import Configured
+from nnlite.core.layer import Layer
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.random import generators_of
 from nnlite.core.schedules import Schedule
@@ -114,7 +115,14 @@ def texts(state: TrainingState) -> dict[str, Any]:
     dict
         What JSON can hold.
     """
-    return {"layers": [text_of(layer) for layer in state.model.layers], "loss": text_of(state.loss)}
+    return {"layers": [_layer(layer) for layer in state.model.layers], "loss": text_of(state.loss)}
+
+
+def _layer(layer: Layer) -> Any:
+    """Describe a layer by its text, and those inside one by one, so that a difference can be named."""
+    if not layer.children:
+        return text_of(layer)
+    return {"layers": [_layer(child) for child in layer.children], "text": text_of(layer)}
 
 
 def _name(callback: Callback) -> str:
@@ -361,9 +369,18 @@ def difference(name: str, then: Any, now: Any) -> tuple[str, Any, Any]:
         for key in dict.fromkeys((*now, *then)):
             if then.get(key) != now.get(key):
                 joint = "in" if " of " in key else "of"
-                return f"{key} {joint} {name}", then.get(key), now.get(key)
+                return _further(f"{key} {joint} {name}", then.get(key), now.get(key))
     if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
         for index, (one, other) in enumerate(zip(then, now, strict=True)):
             if one != other:
-                return f"entry {index} of {name}", one, other
+                return _further(f"entry {index} of {name}", one, other)
+    return name, then, now
+
+
+def _further(name: str, then: Any, now: Any) -> tuple[str, Any, Any]:
+    """Go on into layers that both are made of others; show one of them by its text."""
+    inside = [isinstance(one, dict) and one.keys() == {"layers", "text"} for one in (then, now)]
+    if all(inside) or (isinstance(then, list) and name.startswith("layers of entry")):
+        return difference(name, then, now)
+    then, now = (one["text"] if has else one for one, has in zip((then, now), inside, strict=True))
     return name, then, now

@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 pytest.importorskip("sklearn", minversion="1.9")
 
 from estimator_data import quick
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss, recall_score
 
@@ -160,6 +162,75 @@ def test_layers_of_ones_own(data):
     assert net.n_layers_ == 3
     again = MLPClassifier(layers=given, max_iter=60, learning_rate_init=0.02, random_state=0)
     assert again.fit(data.iris, data.species).loss_curve_ == net.loss_curve_
+
+
+def blocks():
+    """Make layers inside of others, with state, noise, and what must see data."""
+    inner = nn.Sequential([nn.Dense(8, 8), nn.Tanh(), nn.Dropout(0.1)])
+    block = nn.Residual([nn.Standardize(8), inner, nn.BatchNorm(8)])
+    return [nn.Dense(4, 8), nn.BatchNorm(8), block, nn.Dense(8, 3)]
+
+
+@pytest.mark.parametrize("way", ["as it is", "cloned", "pickled", "made anew"])
+def test_blocks_and_state_train_to_the_same_however_the_estimator_came(data, way):
+    def make():
+        options = {"batch_size": 15, "learning_rate_init": 0.01, "random_state": 0}
+        return MLPClassifier(layers=blocks(), max_iter=80, **options)
+
+    ways = {
+        "as it is": lambda net: net,
+        "cloned": clone,
+        "pickled": lambda net: pickle.loads(pickle.dumps(net)),
+        "made anew": lambda net: make(),
+    }
+    first = make().fit(data.iris, data.species)
+    net = ways[way](make())
+    net.fit(data.iris, data.species)
+    assert net.loss_curve_ == first.loss_curve_
+    assert net.score(data.iris, data.species) > 0.9
+    assert net.model_.params.numbers.tobytes() == first.model_.params.numbers.tobytes()
+    assert [array.shape for array in net.coefs_] == [(4, 8), (8, 8), (8, 3)]
+    assert net.layers[0].frozen == set()
+    again = pickle.loads(pickle.dumps(net))
+    np.testing.assert_array_equal(again.predict_proba(data.iris), net.predict_proba(data.iris))
+    again.fit(data.iris, data.species)
+    assert again.loss_curve_ == first.loss_curve_
+
+
+def test_blocks_and_state_go_on_in_steps(data):
+    """A net that goes on from its numbers has its running statistics too, also where it is made anew."""
+    net = MLPClassifier(layers=blocks(), batch_size=15, learning_rate_init=0.01, random_state=0)
+    for _ in range(30):
+        net.partial_fit(data.iris, data.species, classes=np.unique(data.species))
+    assert net.score(data.iris, data.species) > 0.85
+    kept = pickle.loads(pickle.dumps(net))
+    for one in (net, kept):
+        one.partial_fit(data.iris, data.species)
+    np.testing.assert_array_equal(net.model_.params.numbers, kept.model_.params.numbers)
+
+
+def test_a_warm_start_with_another_description_takes_the_state_over(data):
+    net = MLPClassifier(
+        layers=blocks(), max_iter=20, learning_rate_init=0.01, random_state=0, warm_start=True
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net.fit(data.iris, data.species)
+        before = net.model_.params.numbers.copy()
+        measured = net.model_[2].layers[0].mean.copy()
+        layers = blocks()
+        layers[1] = nn.BatchNorm(8, momentum=0.2)
+        net.set_params(layers=layers, max_iter=1, learning_rate_init=1e-12).fit(data.iris, data.species)
+    model = net.model_
+    assert model[1].momentum == 0.2
+    np.testing.assert_allclose(model.params.values, before[: model.params.size], atol=1e-6)
+    np.testing.assert_array_equal(model[2].layers[0].mean, measured)
+    # One epoch from there; from 0 and 1 it would have come to elsewhere.
+    kept = before[model.params.size :]
+    assert np.abs(model.params.state - kept).max() < 0.5 * np.abs(kept).max()
+    layers[1] = nn.LayerNorm(8)
+    with pytest.raises(ArgumentError, match=r"a net with parameters of shapes .*Write warm_start=False"):
+        net.set_params(layers=layers).fit(data.iris, data.species)
 
 
 # Losses.
