@@ -6,22 +6,23 @@ import copy
 
 import numpy as np
 
-from nnlite import layers
+import nnlite
+from nnlite import core, layers
 from nnlite.exchange.table import DESCRIPTIONS
 from nnlite.layers import Embedding, Layer
 
 #: One of each kind that is worth a test. Not to be trained: see `again`.
 LAYERS = [make() for known in DESCRIPTIONS.values() for make in known.samples]
-#: All public layers.
+#: All public layers, and the two models, which may be layers of another.
 PUBLIC = {
     thing
     for name in layers.__all__
     if isinstance(thing := getattr(layers, name), type) and issubclass(thing, Layer) and thing is not Layer
-}
+} | {core.model.Sequential, nnlite.Sequential}
 
 
 def _fits(layer: Layer, width: int) -> bool:
-    return layer.input_shape in (None, (width,)) and layer.output_shape((width,)) == (width,)
+    return layer.input_shape in (None, (width,)) and layer._shape_after((width,)) == (width,)
 
 
 #: For each layer one that makes of rows of 4 numbers rows of 4 numbers.

@@ -13,7 +13,7 @@ from samples import LAYERS, again
 import nnlite as nn
 from nnlite import layers
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError, ShapeError
-from nnlite.exchange.table import described
+from nnlite.exchange import table
 from nnlite.interop import (
     from_keras_weights,
     from_torch_state_dict,
@@ -25,7 +25,7 @@ from nnlite.interop import (
 WITH_TWIN = [
     layer
     for layer in LAYERS
-    if described(layer).torch
+    if table.twin(layer, "torch")
     and layer.input_shape in (None, (1,) if isinstance(layer, layers.Embedding) else (4,))
 ]
 
@@ -44,7 +44,7 @@ def keras():
 def net(layer, dtype=np.float32):
     """Make a net around a layer, with biases that are not zero."""
     first = [] if isinstance(layer, layers.Embedding) else [layers.Dense(4, 4)]
-    width = layer.output_shape(layer.input_shape or (4,))[0]
+    width = layer._shape_after(layer.input_shape or (4,))[0]
     model = nn.Sequential([*first, again(layer), layers.Dense(width, 2)], dtype=dtype, rng=0)
     model.params.values[...] = np.random.default_rng(1).normal(size=model.params.size)
     return model
@@ -66,7 +66,7 @@ def assert_same(found, expected):
 
 def torch_net(torch, layer, model):
     t = torch.nn
-    theirs = eval(described(layer).torch(layer), {"t": t})
+    theirs = eval(table.twin(layer, "torch"), {"t": t})
     first = [] if isinstance(layer, layers.Embedding) else [t.Linear(4, 4)]
     return t.Sequential(*first, theirs, t.Linear(model[-1].in_features, 2)).eval()
 
@@ -94,7 +94,7 @@ def test_the_weights_of_a_torch_net(layer, torch, rng):
 
 def keras_net(keras, layer, model):
     k = keras.layers
-    theirs = eval(described(layer).keras(layer), {"k": k, "keras": keras})
+    theirs = eval(table.twin(layer, "keras"), {"k": k, "keras": keras})
     is_table = isinstance(layer, layers.Embedding)
     first = [keras.Input(())] if is_table else [keras.Input((4,)), k.Dense(4)]
     return keras.Sequential([*first, theirs, k.Dense(2)])
@@ -108,9 +108,9 @@ def test_a_keras_net_of_the_same_shape_says_the_same(layer, keras, rng):
     twin.set_weights(to_keras_weights(model))
     assert_same(keras.ops.convert_to_numpy(twin(theirs)), model.predict(x))
     back = net(layer)
-    back.params.values[...] = 0
+    back.params.numbers[...] = 0
     from_keras_weights(back, twin.get_weights())
-    assert (back.params.values == model.params.values).all()
+    assert (back.params.numbers == model.params.numbers).all()
 
 
 def test_columns_of_numbers_and_several_of_ids(torch, rng):
