@@ -9,7 +9,7 @@ import numpy as np
 import nnlite
 from nnlite import core, layers
 from nnlite.exchange.table import DESCRIPTIONS
-from nnlite.layers import Embedding, Layer
+from nnlite.layers import Context, Embedding, Layer
 
 #: One of each kind that is worth a test. Not to be trained: see `again`.
 LAYERS = [make() for known in DESCRIPTIONS.values() for make in known.samples]
@@ -43,3 +43,15 @@ def draw(layer: Layer, rng: np.random.Generator, rows: int = 5, *, width: int = 
     if isinstance(layer, Embedding):  # it takes numbers, and then ids
         x[:, layer.numeric :] = layer.draw_input(rng, x.shape)[:, layer.numeric :]
     return x
+
+
+def has(layer: Layer, *kinds: type[Layer]) -> bool:
+    """Tell whether it is one of those, or made of one."""
+    return any(isinstance(one, kinds) for _, one in layer.walk())
+
+
+def context_of(layer: Layer, rng: np.random.Generator) -> Context:
+    """Make a context for a layer on its own."""
+    if isinstance(layer, core.model.Sequential):
+        return layer.context(rng=rng, input_gradient=True)
+    return layer._context(rng=rng)

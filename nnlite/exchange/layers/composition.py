@@ -9,7 +9,7 @@ from nnlite.core.chain import Chain
 from nnlite.exchange.description import Description
 from nnlite.exchange.layers.normalization import measured_before
 from nnlite.exchange.onnx.graph import Graph
-from nnlite.layers import BatchNorm, Dense, LayerNorm, ReLU, Residual, Tanh
+from nnlite.layers import BatchNorm, Dense, ReLU, Residual, Tanh
 from nnlite.model import Sequential
 
 __all__ = ["DESCRIPTIONS"]
@@ -74,7 +74,7 @@ DESCRIPTIONS = [
         words="what its layers give, and what comes in added to it",
         samples=(
             lambda: Residual([Dense(4, 4), Tanh()]),
-            lambda: Residual([Dense(4, 3), Residual([LayerNorm(3), Residual([Dense(3, 3)])]), Dense(3, 4)]),
+            lambda: Residual([Dense(4, 3), Residual([Tanh(), Residual([Dense(3, 3)])]), Dense(3, 4)]),
             lambda: Residual([measured_before(BatchNorm(3)), Sequential([Dense(3, 5), Tanh(), Dense(5, 3)])]),
             lambda: Residual([Tanh()]),
         ),
