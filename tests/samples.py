@@ -29,6 +29,7 @@ def _fits(layer: Layer, width: int) -> bool:
 OF_FOUR = {
     cls.__name__: next(make for make in known.samples if _fits(make(), 4))
     for cls, known in DESCRIPTIONS.items()
+    if known.samples
 }
 
 

@@ -15,8 +15,10 @@ from samples import LAYERS, again, draw
 
 import nnlite as nn
 from nnlite import layers
+from nnlite.core import model as core
 from nnlite.data.table import TableEncoder
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError
+from nnlite.exchange import table
 from nnlite.exchange.source.text import decimal
 from nnlite.exchange.source.to_numpy import MOST_DECIMALS
 from nnlite.export import to_c, to_numpy
@@ -516,6 +518,14 @@ def test_a_layer_of_ones_own_that_is_made_of_others(compiler, tmp_path, rng):
     custom = {Difference: difference_in_c}
     found = run_c(compiler, tmp_path, {"net": model}, {"net": x}, custom=custom)["net"]
     assert_close(found, model.predict(x), 1e-5)
+
+
+def test_the_sequential_of_the_core_may_be_inside_too(rng):
+    inner = core.Sequential([layers.Dense(3, 4), layers.Tanh()])
+    model, x = nn.Sequential([inner, layers.Dense(4, 2)], rng=0), rng.normal(size=(5, 3))
+    assert table.described(inner).layer is core.Sequential
+    assert table.twin(inner, "torch") == "t.Sequential(t.Linear(3, 4), t.Tanh())"
+    assert_close(run(to_numpy(model))["predict"](x), model.predict(x), 1e-6)
 
 
 def test_blocks_in_a_row_share_the_array_for_what_they_keep(rng):
