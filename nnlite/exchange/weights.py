@@ -31,8 +31,10 @@ def to_torch_state_dict(
     """Return the weights as the state dict of a ``torch.nn.Sequential`` of the same shape.
 
     Each layer has the same place there: `Dense` is ``torch.nn.Linear``, `Embedding` is
-    ``torch.nn.Embedding`` with all its rows, an activation or `Dropout` is PyTorch's own and has
-    no entries. A layer of your own keeps the names and shapes of its parameters.
+    ``torch.nn.Embedding`` with all its rows, `BatchNorm` is ``torch.nn.BatchNorm1d`` with its running
+    statistics, an activation or `Dropout` is PyTorch's own and has no entries. A layer of your own
+    keeps the names and shapes of its parameters. Layers inside of `Residual`, or of another
+    `Sequential`, have their places in that one: ``"1.0.weight"``.
 
     Parameters
     ----------
@@ -64,6 +66,9 @@ def to_torch_state_dict(
 
     Notes
     -----
+    ``num_batches_tracked`` of ``torch.nn.BatchNorm1d`` is not given: nothing here counts batches. In a
+    plain dict, as this one is, ``load_state_dict(strict=True)`` does not ask for it.
+
     Folding is exact but for rounding: ``(x - mean) / scale @ W + b`` is
     ``x @ (W / scale) + (b - mean / scale @ W)``. Where the mean is a thousand times the scale, as
     in years, three digits of float32 are lost in the difference.
@@ -103,8 +108,9 @@ def from_torch_state_dict(
     model : Sequential
         A single net, layer for layer of the same shape.
     state_dict : mapping of str to torch.Tensor or ndarray
-        What ``state_dict()`` gives there, with the keys of `to_torch_state_dict`. Numbers of a
-        narrower dtype than the model's are taken, those of a wider one are not: cast them.
+        What ``state_dict()`` gives there, with the keys of `to_torch_state_dict`; what is called
+        ``num_batches_tracked`` is passed over. Numbers of a narrower dtype than the model's are
+        taken, those of a wider one are not: cast them.
     fold_standardize : bool, optional
         Whether the weights behind a `Standardize` of the model were made for numbers that are
         not standardised, so that it has to be taken out of them: True for what
@@ -146,7 +152,9 @@ def to_keras_weights(model: Sequential, *, fold_standardize: bool | None = None)
     """Return the weights as ``set_weights`` of a ``keras.Sequential`` of the same shape takes them.
 
     `Dense` is ``keras.layers.Dense``, whose kernel and bias have nnlite's layout, and `Embedding`
-    is ``keras.layers.Embedding`` with all its rows. Layers without parameters have no entries.
+    is ``keras.layers.Embedding`` with all its rows. `BatchNorm` is ``keras.layers.BatchNormalization``,
+    which keeps its running statistics behind gamma and beta. Layers without parameters have no entries,
+    and those inside of others follow each other as they do here.
 
     Parameters
     ----------

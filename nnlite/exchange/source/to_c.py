@@ -301,7 +301,7 @@ def to_c(
     custom : mapping of class to function, optional
         How layers of your own are written: a function for each class. It takes the layer and the
         `CSource`, and returns lines of C that change the numbers in the array ``source.x``, or
-        write others to ``source.into()``.
+        write others to ``source.into()``. Those of layers that it is made of ``source.layer`` gives.
 
     Returns
     -------

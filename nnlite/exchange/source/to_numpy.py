@@ -205,7 +205,8 @@ def to_numpy(
         Write the source to this file too; an old one is replaced once the new one is complete.
     custom : mapping of class to function, optional
         How layers of your own are written: a function for each class. It takes the layer and the
-        `NumpySource`, and returns lines of NumPy that make of the array ``x`` the next ``x``.
+        `NumpySource`, and returns lines of NumPy that make of the array ``x`` the next ``x``. Those
+        of layers that it is made of ``source.layer`` gives.
 
     Returns
     -------
