@@ -81,7 +81,7 @@ class Source:
     ) -> None:
         self._call = self.where = where
         self.dtype = dtype
-        self.place = ""
+        self.place = "0"
         self.shape: tuple[int, ...] | None = None
         self.steps: list[Step] = []
         self.constants: list[str] = []
