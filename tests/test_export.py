@@ -15,8 +15,10 @@ from samples import LAYERS, again, draw
 
 import nnlite as nn
 from nnlite import layers
+from nnlite.core import model as core
 from nnlite.data.table import TableEncoder
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError
+from nnlite.exchange import table
 from nnlite.exchange.source.text import decimal
 from nnlite.exchange.source.to_numpy import MOST_DECIMALS
 from nnlite.export import to_c, to_numpy
@@ -152,12 +154,14 @@ def test_a_net_for_any_width(rng):
         predict(x[0])
 
 
-@pytest.mark.parametrize("layer", [repr(layer) for layer in LAYERS])
+@each_layer
 def test_lines_are_short_and_every_layer_is_explained(layer, rng):
-    model = net_of(eval(layer, vars(layers)), np.float32, rng)
+    model = net_of(layer, np.float32, rng)
     for source in (to_numpy(model), to_c(model)):
         assert all(len(line) <= 100 and line == line.rstrip() for line in source.splitlines())
-        assert layer in " ".join(source.split())
+        text = re.sub(r"\s+[#*] ", " ", source)  # what begins the lines of a comment
+        for place, one in list(model.walk())[1:]:
+            assert f"{place[:-1]}, {one!r}" in " ".join(text.split())
 
 
 # A table.
@@ -468,6 +472,69 @@ def test_layers_of_ones_own(compiler, tmp_path, rng):
     assert_close(found, model.predict(x), 1e-5)
 
 
+class Difference(nn.Layer):
+    """Two ways side by side."""
+
+    def __init__(self, first, second):
+        self.first, self.second = self.hold([first, second])
+
+    def forward(self, x, ctx=None):
+        (first, a), (second, b) = self.held(ctx)
+        return first.forward(x, a) - second.forward(x, b)
+
+
+def difference_in_numpy(layer, source):
+    first, second = source.layer(layer.first), source.layer(layer.second)
+    return ["both = x", *first, "both, x = x, both", *second, "x = both - x"]
+
+
+def difference_in_c(layer, source):
+    given, made, count = (
+        source.array("given", source.inputs),
+        source.array("made", source.inputs),
+        source.inputs,
+    )
+
+    def copy(target, origin):
+        return [f"for (long i = 0; i < {count}; i++) {{", f"    {target}[i] = {origin}[i];", "}"]
+
+    lines = [
+        *copy(given, source.x),
+        *source.layer(layer.first),
+        *copy(made, source.x),
+        *copy(source.x, given),
+    ]
+    lines += source.layer(layer.second)
+    return [*lines, *source.each(f"{made}[i] - v")]
+
+
+def test_a_layer_of_ones_own_that_is_made_of_others(compiler, tmp_path, rng):
+    inner = layers.Residual([layers.Dense(3, 4), layers.Tanh(), layers.Dense(4, 3)])
+    net = [layers.Residual([Difference(layers.Dense(3, 3), inner)]), layers.Dense(3, 2)]
+    model, x = nn.Sequential(net, rng=0), rng.normal(size=(10, 3))
+    source = to_numpy(model, custom={Difference: difference_in_numpy})
+    assert "W0_0_1_0 = " in source
+    assert_close(run(source)["predict"](x), model.predict(x), 1e-6)
+    custom = {Difference: difference_in_c}
+    found = run_c(compiler, tmp_path, {"net": model}, {"net": x}, custom=custom)["net"]
+    assert_close(found, model.predict(x), 1e-5)
+
+
+def test_the_sequential_of_the_core_may_be_inside_too(rng):
+    inner = core.Sequential([layers.Dense(3, 4), layers.Tanh()])
+    model, x = nn.Sequential([inner, layers.Dense(4, 2)], rng=0), rng.normal(size=(5, 3))
+    assert table.described(inner).layer is core.Sequential
+    assert table.twin(inner, "torch") == "t.Sequential(t.Linear(3, 4), t.Tanh())"
+    assert_close(run(to_numpy(model))["predict"](x), model.predict(x), 1e-6)
+
+
+def test_blocks_in_a_row_share_the_array_for_what_they_keep(rng):
+    blocks = [layers.Residual([layers.Dense(4, 5), layers.Residual([layers.ReLU()]), layers.Dense(5, 4)])] * 3
+    header = to_c(nn.Sequential([again(block) for block in blocks], rng=0))
+    assert "float a[4], kept0[4], b[5], kept1[5];" in header
+    assert f"{(4 + 4 + 5 + 5) * 4} bytes of the stack" in header
+
+
 @both
 def test_constants_get_names_of_their_own(export):
     """The second of layer 0 and the first of layer 10, whose names would both be gain10."""
@@ -475,7 +542,7 @@ def test_constants_get_names_of_their_own(export):
 
     def write(layer, source):
         names.extend(
-            source.constant(name, 2.0) for name in (("gain1",) if source.place == 0 else ("gain", "gain"))
+            source.constant(name, 2.0) for name in (("gain1",) if source.place == "0" else ("gain", "gain"))
         )
         return ""
 
@@ -520,6 +587,10 @@ def test_models_that_cannot_be_taken_away(export):
     )
     refused(ArgumentError, message, export, nn.Sequential([layers.Dense(2, 1), Square()]))
     refused(ArgumentError, "the class Wider", export, nn.Sequential([Wider(2, 1)]))
+    inside = nn.Sequential([layers.Dense(2, 2), layers.Residual([nn.Sequential([layers.Tanh(), Square()])])])
+    refused(ArgumentError, rf"{where}: layer 1\.0\.1 Square\(\): .*the class Square\. Write", export, inside)
+    unseen = nn.Sequential([layers.Residual([layers.Standardize(2)])])
+    refused(NotFittedError, r"layer 0\.0 Standardize\(2\): .*adapt", export, unseen)
     refused(
         NotFittedError, r"layer 0 Standardize\(2\): .*adapt", export, nn.Sequential([layers.Standardize(2)])
     )

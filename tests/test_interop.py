@@ -13,7 +13,7 @@ from samples import LAYERS, again
 import nnlite as nn
 from nnlite import layers
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError, ShapeError
-from nnlite.exchange.table import described
+from nnlite.exchange import table
 from nnlite.interop import (
     from_keras_weights,
     from_torch_state_dict,
@@ -25,7 +25,7 @@ from nnlite.interop import (
 WITH_TWIN = [
     layer
     for layer in LAYERS
-    if described(layer).torch
+    if table.twin(layer, "torch")
     and layer.input_shape in (None, (1,) if isinstance(layer, layers.Embedding) else (4,))
 ]
 
@@ -44,7 +44,7 @@ def keras():
 def net(layer, dtype=np.float32):
     """Make a net around a layer, with biases that are not zero."""
     first = [] if isinstance(layer, layers.Embedding) else [layers.Dense(4, 4)]
-    width = layer.output_shape(layer.input_shape or (4,))[0]
+    width = layer._shape_after(layer.input_shape or (4,))[0]
     model = nn.Sequential([*first, again(layer), layers.Dense(width, 2)], dtype=dtype, rng=0)
     model.params.values[...] = np.random.default_rng(1).normal(size=model.params.size)
     return model
@@ -66,7 +66,7 @@ def assert_same(found, expected):
 
 def torch_net(torch, layer, model):
     t = torch.nn
-    theirs = eval(described(layer).torch(layer), {"t": t})
+    theirs = eval(table.twin(layer, "torch"), {"t": t})
     first = [] if isinstance(layer, layers.Embedding) else [t.Linear(4, 4)]
     return t.Sequential(*first, theirs, t.Linear(model[-1].in_features, 2)).eval()
 
@@ -94,7 +94,7 @@ def test_the_weights_of_a_torch_net(layer, torch, rng):
 
 def keras_net(keras, layer, model):
     k = keras.layers
-    theirs = eval(described(layer).keras(layer), {"k": k, "keras": keras})
+    theirs = eval(table.twin(layer, "keras"), {"k": k, "keras": keras})
     is_table = isinstance(layer, layers.Embedding)
     first = [keras.Input(())] if is_table else [keras.Input((4,)), k.Dense(4)]
     return keras.Sequential([*first, theirs, k.Dense(2)])
@@ -108,9 +108,9 @@ def test_a_keras_net_of_the_same_shape_says_the_same(layer, keras, rng):
     twin.set_weights(to_keras_weights(model))
     assert_same(keras.ops.convert_to_numpy(twin(theirs)), model.predict(x))
     back = net(layer)
-    back.params.values[...] = 0
+    back.params.numbers[...] = 0
     from_keras_weights(back, twin.get_weights())
-    assert (back.params.values == model.params.values).all()
+    assert (back.params.numbers == model.params.numbers).all()
 
 
 def test_columns_of_numbers_and_several_of_ids(torch, rng):
@@ -187,6 +187,124 @@ def test_a_layer_of_ones_own_keeps_its_names_and_shapes():
     assert (found["1.gain"] == model[1].gain).all()
     from_torch_state_dict(model, {**found, "1.gain": np.ones((2, 3), np.float32)})
     assert (model[1].gain == 1).all()
+
+
+# Layers made of layers, and what is kept and not learned.
+
+
+def blocks_of(torch):
+    """Return a module of PyTorch that is the twin of Residual, as docs/other_frameworks.md has it."""
+
+    class Residual(torch.nn.Sequential):
+        def forward(self, x):
+            return x + super().forward(x)
+
+    return Residual
+
+
+def net_of_blocks():
+    inner = layers.Residual([layers.BatchNorm(5), layers.Tanh(), layers.Dense(5, 5)])
+    block = layers.Residual([layers.Dense(4, 5), inner, layers.Dense(5, 4, bias=False)])
+    model = nn.Sequential([block, nn.Sequential([layers.BatchNorm(4, epsilon=0.01), layers.ReLU()])], rng=0)
+    rng = np.random.default_rng(1)
+    model.params.numbers[...] = rng.normal(size=model.params.numbers.shape)
+    model.params.state[...] = rng.uniform(0.5, 2, size=model.params.state.shape)
+    return model
+
+
+def test_blocks_of_torch_have_what_is_inside_under_its_place(torch, rng):
+    model, x = net_of_blocks(), rng.normal(size=(20, 4)).astype(np.float32)
+    t, Residual = torch.nn, blocks_of(torch)
+    inner = Residual(t.BatchNorm1d(5), t.Tanh(), t.Linear(5, 5))
+    twin = t.Sequential(
+        Residual(t.Linear(4, 5), inner, t.Linear(5, 4, bias=False)),
+        t.Sequential(t.BatchNorm1d(4, eps=0.01), t.ReLU()),
+    ).eval()
+    handed = to_torch_state_dict(model)
+    counts = {"0.1.0.num_batches_tracked", "1.0.num_batches_tracked"}
+    assert [key for key in twin.state_dict() if key not in counts] == list(handed)
+    assert handed["0.1.0.running_var"].tolist() == model[0].layers[1].layers[0].running_variance.tolist()
+    twin.load_state_dict(handed, strict=True)
+    with torch.no_grad():
+        assert_same(twin(torch.from_numpy(x)).numpy(), model.predict(x))
+
+    twin.train()(torch.from_numpy(3 * x + 1))  # which goes into the running statistics there
+    before = model.params.numbers.copy()
+    from_torch_state_dict(model, twin.eval().state_dict())
+    assert (model.params.values == before[: model.params.size]).all()
+    assert (model.params.state != before[model.params.size :]).all()
+    with torch.no_grad():
+        assert_same(model.predict(x), twin(torch.from_numpy(x)).numpy())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_blocks_of_keras_in_the_same_order(keras, rng):
+    model, x = net_of_blocks(), rng.normal(size=(20, 4)).astype(np.float32)
+    k = keras.layers
+    start = keras.Input((4,))
+    wide = k.Dense(5)(start)
+    inner = k.Dense(5)(k.Activation("tanh")(k.BatchNormalization(epsilon=1e-5)(wide)))
+    outer = k.Add()([start, k.Dense(4, use_bias=False)(k.Add()([wide, inner]))])
+    twin = keras.Model(start, k.ReLU()(k.BatchNormalization(epsilon=0.01)(outer)))
+    twin.set_weights(to_keras_weights(model))
+    assert_same(keras.ops.convert_to_numpy(twin(x)), model.predict(x))
+    before = model.params.numbers.copy()
+    model.params.numbers[...] = 0
+    from_keras_weights(model, twin.get_weights())
+    assert (model.params.numbers == before).all()
+
+
+def test_keys_inside_of_blocks_that_do_not_fit_change_nothing():
+    model = net_of_blocks()
+    before, good = model.params.numbers.copy(), to_torch_state_dict(model, as_numpy=True)
+    without = {key: value for key, value in good.items() if key != "0.1.0.running_var"}
+    refused(ArgumentError, r"got none called '0\.1\.0\.running_var'", from_torch_state_dict, model, without)
+    stray = good | {"0.1.2.num_batches_tracked": np.array(3)}
+    refused(ArgumentError, r"'0\.1\.2\.num_batches_tracked' too", from_torch_state_dict, model, stray)
+    turned = good | {"0.0.weight": good["0.0.weight"].T}
+    message = r"It is W of layer 0\.0 Dense\(4, 5\)"
+    refused(ShapeError, message, from_torch_state_dict, model, turned)
+    counted = good | {"0.1.0.num_batches_tracked": 1, "1.0.num_batches_tracked": 1}
+    named = {f"net.{key}": value for key, value in counted.items()}
+    refused(ArgumentError, r"removeprefix\('net\.'\)", from_torch_state_dict, model, named)
+    assert (model.params.numbers == before).all()
+    from_torch_state_dict(model, counted)
+
+
+def test_standardize_inside_of_blocks(rng):
+    X = rng.normal(size=(50, 4)) * [1, 10, 0.1, 3] + [0, 20, 0.3, -5]
+    block = layers.Residual([layers.Standardize(4), layers.Dense(4, 4), layers.Tanh()])
+    model = nn.Sequential([nn.Sequential([block]), layers.Dense(4, 2)], rng=0, dtype=np.float64)
+    model.adapt(X)
+    handed = to_torch_state_dict(model, fold_standardize=True, as_numpy=True)
+    assert list(handed) == ["0.0.1.weight", "0.0.1.bias", "1.weight", "1.bias"]
+    plain = X + np.tanh(X @ handed["0.0.1.weight"].T + handed["0.0.1.bias"])
+    expected = plain @ handed["1.weight"].T + handed["1.bias"]
+    np.testing.assert_allclose(model.predict(X), expected, atol=1e-12)
+    before = model.params.values.copy()
+    from_torch_state_dict(model, handed, fold_standardize=True)
+    np.testing.assert_allclose(model.params.values, before, atol=1e-12)
+
+
+class Beside(nn.Layer):
+    """Two ways side by side."""
+
+    def __init__(self, first, second):
+        self.first, self.second = self.hold([first, second])
+
+    def forward(self, x, ctx=None):
+        (first, a), (second, b) = self.held(ctx)
+        return first.forward(x, a) + second.forward(x, b)
+
+
+def test_standardize_is_not_folded_into_what_is_not_behind_it():
+    """In a layer of the user's own the second one need not follow the first."""
+    model = nn.Sequential([Beside(layers.Standardize(2), layers.Dense(2, 2))], rng=0)
+    model[0].first.adapt(np.array([[1.0, 2], [3, 5]]))
+    message = r"layer 0\.0 Standardize\(2\): expected a Dense layer .* right behind it.* got no layer"
+    refused(ArgumentError, message, to_torch_state_dict, model, fold_standardize=True, as_numpy=True)
+    handed = to_torch_state_dict(model, fold_standardize=False, as_numpy=True)
+    assert list(handed) == ["0.1.weight", "0.1.bias"]
 
 
 # Standardize.

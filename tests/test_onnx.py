@@ -17,6 +17,7 @@ import nnlite.layers
 from nnlite import (
     ELU,
     GELU,
+    BatchNorm,
     Dense,
     Dropout,
     Flatten,
@@ -26,6 +27,7 @@ from nnlite import (
     LogSoftmax,
     Parameter,
     ReLU,
+    Residual,
     Sequential,
     Sigmoid,
     SiLU,
@@ -78,11 +80,25 @@ def inputs(layer, rng, dtype=np.float32):
 
 def ready(layer, rng):
     """Give a layer numbers of its own, so that no two of its parameters are alike."""
-    if isinstance(layer, Standardize):
-        layer.adapt(rng.normal(size=(50, layer.features)) * np.arange(1, layer.features + 1) - 5)
-    for name in layer.parameter_names:
-        getattr(layer, name)[...] = rng.normal(size=getattr(layer, name).shape)
+    for _, one in layer.walk():
+        if isinstance(one, Standardize):
+            one.adapt(rng.normal(size=(50, one.features)) * np.arange(1, one.features + 1) - 5)
+        for name in one.parameter_names if not one.children else ():
+            getattr(one, name)[...] = rng.normal(size=getattr(one, name).shape)
     return layer
+
+
+def in_a_row(layers):
+    """Return layers as text, as they come back: those of a net in its place, none that does nothing."""
+    text = []
+    for layer in layers:
+        if isinstance(layer, nnlite.core.model.Sequential):
+            text += in_a_row(layer.layers)
+        elif isinstance(layer, Residual):
+            text.append(f"Residual([{', '.join(in_a_row(layer.layers))}])")
+        elif type(layer) is not Dropout and repr(layer) != "Flatten((4,))":
+            text.append(repr(layer))
+    return text
 
 
 #: What `load` brings back as something else.
@@ -104,16 +120,14 @@ def test_every_layer_equals_onnxruntime(layer, dtype, rng, tmp_path):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("layer", [layer for layer in LAYERS if type(layer) not in NOT_READ], ids=repr)
 def test_every_layer_but_embedding_comes_back(layer, dtype, rng, tmp_path):
-    shape = layer.output_shape(layer.input_shape or (6,))
+    shape = layer._shape_after(layer.input_shape or (6,))
     layers = [Dense(6, 6), ready(again(layer), rng), Dense(*shape, 2)]
     if layer.input_shape not in (None, (6,)):
         layers = layers[1:]
     model = Sequential(layers, dtype=dtype, rng=0)
     export(model, tmp_path / "net.onnx")
     back = load(tmp_path / "net.onnx")
-    left_out = [one for one in model if type(one) is Dropout or repr(one) == "Flatten((4,))"]
-    wanted = [one for one in model if one not in left_out]
-    assert repr(back.layers) == repr(tuple(wanted))
+    assert list(map(repr, back.layers)) == in_a_row(model)
     assert back.params.dtype == dtype
     x = inputs(model.layers[0], rng, dtype)
     np.testing.assert_array_equal(back.predict(x), model.predict(x))
@@ -213,6 +227,66 @@ def test_a_layer_without_an_onnx_form_is_named(layer, tmp_path):
     with pytest.raises(ArgumentError, match=rf"layer 1 {name}.*custom={{{name}: function}}"):
         export(model, tmp_path / "net.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("inside", [Residual, Sequential])
+def test_a_layer_without_an_onnx_form_is_named_inside_of_others_too(inside, tmp_path):
+    model = Sequential([Dense(2, 2), inside([Residual([Tanh(), Square(2)])])])
+    message = r"layer 1\.0\.1 Square\(2\): .*the class Square\..*custom={Square: function}"
+    with pytest.raises(ArgumentError, match=message):
+        export(model, tmp_path / "net.onnx")
+    assert list(tmp_path.iterdir()) == []
+    export(model, tmp_path / "net.onnx", custom={Square: write_square})
+    x = np.ones((3, 2), np.float32)
+    assert_same(run(tmp_path / "net.onnx", {"input": x}), model.predict(x))
+
+
+class Difference(Layer):
+    """Two ways side by side."""
+
+    def __init__(self, first, second):
+        self.first, self.second = self.hold([first, second])
+
+    def forward(self, x, ctx=None):
+        (first, a), (second, b) = self.held(ctx)
+        return first.forward(x, a) - second.forward(x, b)
+
+
+def test_a_layer_of_the_user_has_those_inside_written(rng, tmp_path):
+    def write(layer, x, graph):
+        return graph.node("Sub", graph.layer(layer.first, x), graph.layer(layer.second, x))
+
+    model = Sequential([Difference(Dense(3, 3), Residual([Dense(3, 3), Tanh()])), Tanh()], rng=0)
+    export(model, tmp_path / "net.onnx", custom={Difference: write})
+    x = rng.normal(size=(9, 3)).astype(np.float32)
+    assert_same(run(tmp_path / "net.onnx", {"input": x}), model.predict(x))
+    names = {entry.name for entry in onnx.load(tmp_path / "net.onnx").graph.initializer}
+    assert {"0.0.W", "0.1.0.W"} <= names
+    with pytest.raises(ModelFileError, match=r"'0\.Sub' \(Sub\).*Sub of other things than one result"):
+        load(tmp_path / "net.onnx")
+    with pytest.raises(ArgumentTypeError, match=r"layer 0\.1 .*the function for Residual to return the name"):
+        export(model, tmp_path / "net.onnx", custom={Difference: write, Residual: lambda *_: 3})
+
+
+def test_what_was_measured_in_training_is_in_the_file(rng, tmp_path):
+    X = rng.normal(size=(60, 4)) * 3 + 1
+    model = Sequential([Dense(4, 5), Residual([BatchNorm(5), Tanh(), Dense(5, 5)]), Dense(5, 1)], rng=0)
+    model.fit(X, X[:, :1], loss=nnlite.MeanSquaredError(), optimizer=nnlite.Adam(0.01), epochs=5, rng=0)
+    export(model, tmp_path / "net.onnx")
+    x = X.astype(np.float32)
+    assert_same(run(tmp_path / "net.onnx", {"input": x}), model.predict(x))
+    back = load(tmp_path / "net.onnx")
+    assert (back.params.numbers == model.params.numbers).all()
+    assert not back.params.frozen
+
+
+def test_a_mean_in_float64_inside_of_a_block_is_warned_of(tmp_path):
+    layer = Standardize(1)
+    layer.adapt(1.7e9 + np.arange(50.0)[:, None])
+    model = Sequential([Residual([layer, Dense(1, 1)])], rng=0)
+    message = r"layer 0\.0 Standardize\(1\) takes a mean of about 1\.7e"
+    with pytest.warns(nnlite.errors.DataWarning, match=message):
+        export(model, tmp_path / "net.onnx")
 
 
 # Tables.
@@ -395,6 +469,8 @@ def test_preprocessing_of_another_class_is_refused(tmp_path):
 def test_a_layer_that_has_seen_no_data_is_refused(tmp_path):
     with pytest.raises(NotFittedError, match=r"layer 0 Standardize\(3\)"):
         export(Sequential([Standardize(3)]), tmp_path / "net.onnx")
+    with pytest.raises(NotFittedError, match=r"layer 0\.0\.1 Standardize\(3\)"):
+        export(Sequential([Residual([Sequential([Tanh(), Standardize(3)])])]), tmp_path / "net.onnx")
 
 
 @pytest.mark.parametrize(
@@ -546,7 +622,15 @@ V = np.array([1.5, -2.0, 0.5, 3.0], np.float32)
         ([node("Div", "x", "v")], "Standardize(4)"),
         ([node("Add", "v", "x")], "Standardize(4)"),
         ([node("Sub", "x", "one")], "Standardize(4)"),
-        ([node("BatchNormalization", "x", "v", "v", "v", "one4", epsilon=0.01)], "Standardize(4)"),
+        ([node("BatchNormalization", "x", "v", "v", "v", "one4", epsilon=0.01)],
+         "BatchNorm(4, epsilon=0.01)"),
+        ([node("BatchNormalization", "x", "v", "v", "v", "one4", momentum=0.7)],
+         "BatchNorm(4, momentum=0.3)"),
+        ([node("BatchNormalization", "x", "v", "v", "v", "one4", momentum=1.0)], "BatchNorm(4)"),
+        ([node("BatchNormalization", "x", "v", "v", "v", "one4", epsilon=0.0)],
+         "BatchNorm(4, epsilon=1e-30)"),
+        ([node("Gemm", "x", "W", "b", to="a"), node("BatchNormalization", "a", "b", "b", "b", "one3", to="n"),
+          node("Relu", "n")], "Dense(4, 3), BatchNorm(3), ReLU()"),
         ([node("Mul", "x", "v", to="a"), node("Sigmoid", "a", to="s"), node("Mul", "s", "a")],
          "Standardize(4), SiLU()"),
         ([node("Dropout", "x", "third", to="a"), node("Relu", "a")], "Dropout(0.3), ReLU()"),
@@ -576,7 +660,8 @@ def test_forms_in_which_others_write_layers(nodes, layers, rng, tmp_path):
             one.attribute.append(helper.make_attribute("to", FLOAT))
     constants = {
         "W": W, "W64": W.astype(np.float64), "b": B, "v": V, "one": np.float32(1), "zero": np.float32(0),
-        "one4": np.ones(4, np.float32), "third": np.float32(0.3), "half": np.float32(0.5),
+        "one4": np.ones(4, np.float32), "one3": np.ones(3, np.float32), "third": np.float32(0.3),
+        "half": np.float32(0.5),
         "root2": np.float32(2**0.5), "root_half": np.float32(0.5**0.5), "cubic": np.float32(0.044715),
         "scale": np.float32((2 / np.pi) ** 0.5), "minus1_4": np.array([-1, 4]),
         "zero_minus1": np.array([0, -1]),
@@ -709,8 +794,8 @@ def saved_and_exported(model, x, tmp_path):
 @pytest.mark.parametrize(
     ("nodes", "layer"),
     [
-        ([node("BatchNormalization", "x", "gain", "v", "v", "one4")], Dense),
-        ([node("BatchNormalization", "x", "minus", "v", "v", "one4")], Standardize),
+        ([node("BatchNormalization", "x", "gain", "v", "v", "one4")], BatchNorm),
+        ([node("BatchNormalization", "x", "minus", "v", "v", "one4")], BatchNorm),
         ([node("Mul", "x", "gain")], Dense),
         ([node("Mul", "x", "minus")], Standardize),
         ([node("Mul", "zero", "x")], Dense),
@@ -727,9 +812,90 @@ def test_factors_may_be_negative_or_0(nodes, layer, rng, tmp_path):
     model = both(graph(nodes, constants), tmp_path / "net.onnx", x)
     assert [type(one) for one in model] == [layer]
     saved_and_exported(model, x, tmp_path)
-    assert model.params.frozen == {
-        f"0.{name}" for name in model[0].parameter_names
-    }  # as Standardize: not learned
+    if layer is Dense:  # as Standardize: not learned
+        assert model.params.frozen == {"0.W", "0.b"}
+
+
+# Sums of a result and of what is made of it.
+
+
+S = np.random.default_rng(2).normal(size=(4, 4)).astype(np.float32) / 2
+BLOCK = [node("MatMul", "x", "S", to="a"), node("Add", "a", "v", to="d"), node("Relu", "d", to="r")]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "layers"),
+    [
+        ([*BLOCK, node("Add", "x", "r")], "Residual([Dense(4, 4), ReLU()])"),
+        ([*BLOCK, node("Add", "r", "x")], "Residual([Dense(4, 4), ReLU()])"),
+        ([*BLOCK, node("Add", "r", "d")], "Dense(4, 4), Residual([ReLU()])"),
+        ([*BLOCK, node("Add", "x", "r", to="s"), node("Add", "x", "s")],
+         "Residual([Residual([Dense(4, 4), ReLU()])])"),
+        ([*BLOCK, node("Add", "d", "r", to="s"), node("Tanh", "s", to="t"), node("Add", "t", "x")],
+         "Residual([Dense(4, 4), Residual([ReLU()]), Tanh()])"),
+        ([*BLOCK, node("Identity", "x", to="i"), node("Add", "i", "r")], "Residual([Dense(4, 4), ReLU()])"),
+        ([node("Sigmoid", "x", to="a"), node("Mul", "x", "a", to="s"), node("Add", "s", "x")],
+         "Residual([SiLU()])"),
+        ([node("BatchNormalization", "x", "v", "v", "v", "one4", to="n"), node("Relu", "n", to="r"),
+          node("Gemm", "r", "S", "v", to="g"), node("Dropout", "g", "third", to="o"), node("Add", "x", "o")],
+         "Residual([BatchNorm(4), ReLU(), Dense(4, 4), Dropout(0.3)])"),
+        ([node("Dropout", "x", "third", to="o"), node("Relu", "o", to="r"), node("Add", "x", "r")],
+         "Dropout(0.3), Residual([ReLU()])"),
+        ([*BLOCK, node("Add", "r", "v", to="b"), node("Mul", "b", "v", to="m"), node("Add", "m", "x")],
+         "Residual([Dense(4, 4), ReLU(), Standardize(4), Standardize(4)])"),
+    ],
+    ids=lambda value: "-".join(one.op_type for one in value) if isinstance(value, list) else "",
+)  # fmt: skip
+@pytest.mark.parametrize("shape", [("n", 4), ("n", "features")], ids=str)
+def test_blocks_of_others_that_add_their_input(nodes, layers, shape, rng, tmp_path):
+    constants = {"S": S, "v": V, "one4": np.ones(4, np.float32), "third": np.float32(0.3)}
+    x = rng.normal(size=(9, 4)).astype(np.float32)
+    model = both(graph(nodes, constants, shape=shape), tmp_path / "net.onnx", x)
+    assert repr(model) == f"Sequential([{layers}], dtype=float32)"
+    export(model, tmp_path / "again.onnx")
+    assert_same(run(tmp_path / "again.onnx", {"input": x}), model.predict(x))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        ([node("Tanh", "x", to="a"), node("Relu", "x", to="b"), node("Add", "a", "b")],
+         r"'the Add' \(Add\).* or one and what layers make of it"),
+        ([node("Tanh", "x", to="a"), node("Relu", "a", to="b"), node("Sigmoid", "x", to="c"),
+          node("Tanh", "c", to="d"), node("Tanh", "d", to="e"), node("Add", "e", "b")], r"'the Add' \(Add\)"),
+        ([node("Erf", "x", to="a"), node("Add", "a", "x")], r"'a of Erf' \(Erf\)"),
+        ([node("Flatten", "x", to="a"), node("Add", "a", "x")], r"'the Add' \(Add\)"),
+        ([node("MatMul", "x", "W", to="a"), node("Relu", "a", to="r"), node("Add", "r", "x")],
+         r"'the Add' \(Add\): Residual\(layers\): expected layers that give the shape that they take"),
+        ([node("MatMul", "x", "column", to="a"), node("Add", "a", "x")],
+         r"'the Add' \(Add\): Residual\(layers\): expected layers that give the shape that they take"),
+        ([node("Relu", "x", to="a"), node("Sub", "a", "x")], r"'the Sub' \(Sub\)"),
+        ([node("BatchNormalization", "x", "v", "v", "v", "v")],
+         r"'the BatchNormalization' \(BatchNormalization\): expected finite numbers"),
+        ([node("BatchNormalization", "x", "v", "v", "v", "one4", epsilon=2.0)],
+         r"'the BatchNormalization' \(BatchNormalization\): BatchNorm\(epsilon=\): expected .* got 2"),
+        ([node("BatchNormalization", "x", "v", "v", "v", "one4", training_mode=1)], "in training"),
+    ],
+    ids=lambda value: "-".join(one.op_type for one in value) if isinstance(value, list) else "",
+)  # fmt: skip
+def test_sums_and_statistics_that_are_no_layer_are_named(nodes, message, tmp_path):
+    constants = {"W": W, "v": V, "column": V[:, None], "one4": np.ones(4, np.float32)}
+    (tmp_path / "net.onnx").write_bytes(graph(nodes, constants))
+    with pytest.raises(ModelFileError, match=message):
+        load(tmp_path / "net.onnx")
+
+
+@pytest.mark.parametrize("deep", [32, 33, 3000])
+def test_blocks_deep_inside_of_each_other(deep, tmp_path):
+    nodes = [node("Relu", "x", to="s0")] + [node("Add", "x", f"s{i}", to=f"s{i + 1}") for i in range(deep)]
+    (tmp_path / "net.onnx").write_bytes(graph(nodes, outputs=(f"s{deep}",)))
+    if deep > 32:
+        with pytest.raises(ModelFileError, match=r"\(Add\).*got Add inside of 32 others"):
+            load(tmp_path / "net.onnx")
+    else:
+        np.testing.assert_array_equal(
+            load(tmp_path / "net.onnx").predict([[1.0, -1, 0, 2]]), [[33, -32, 0, 66]]
+        )
 
 
 def test_a_factor_of_0_among_very_many_is_refused_by_name(tmp_path):
@@ -783,6 +949,39 @@ def test_a_net_that_came_back_can_be_trained(rng, tmp_path):
 # Files of other exporters.
 
 
+def test_blocks_of_pytorch(rng, tmp_path):
+    torch = pytest.importorskip("torch")
+    nn = torch.nn
+
+    class Block(nn.Sequential):
+        def forward(self, x):
+            return x + super().forward(x)
+
+    torch.manual_seed(0)
+    inner = Block(nn.Linear(6, 6), nn.BatchNorm1d(6), nn.GELU())
+    net = nn.Sequential(
+        nn.Linear(4, 6),
+        Block(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 6)),
+        nn.ReLU(),
+        Block(inner, nn.SiLU()),
+    )
+    net(torch.randn(50, 4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            net.eval(), (torch.zeros(2, 4),), tmp_path / "net.onnx", dynamo=False, do_constant_folding=False,
+            training=torch.onnx.TrainingMode.PRESERVE, verbose=False,
+        )  # fmt: skip
+    model = load(tmp_path / "net.onnx")
+    assert repr(model) == (
+        "Sequential([Dense(4, 6), Residual([Dense(6, 8), ReLU(), Dense(8, 6)]), ReLU(), "
+        "Residual([Residual([Dense(6, 6), BatchNorm(6), GELU()]), SiLU()])], dtype=float32)"
+    )
+    x = rng.normal(size=(30, 4)).astype(np.float32)
+    with torch.no_grad():
+        assert_same(model.predict(x), net(torch.from_numpy(x)).numpy())
+
+
 def torch_net(torch):
     nn = torch.nn
     torch.manual_seed(0)
@@ -797,7 +996,7 @@ def torch_net(torch):
 
 
 LAYERS_OF_TORCH = [
-    Flatten, Dense, ReLU, Standardize, Dense, GELU, Dense, SiLU, LeakyReLU, ELU, Dense, Softplus, GELU,
+    Flatten, Dense, ReLU, BatchNorm, Dense, GELU, Dense, SiLU, LeakyReLU, ELU, Dense, Softplus, GELU,
     Sigmoid, Dense, LogSoftmax,
 ]  # fmt: skip
 
@@ -894,15 +1093,19 @@ def test_random_nets_are_refused_or_compute_what_onnxruntime_does(tmp_path):
     """Also where products and sums stand the other way round, or a constant has a shape that is unusual."""
     rng = np.random.default_rng(0)
     path = tmp_path / "net.onnx"
-    loaded = refused = called_damaged = 0
-    for _ in range(400):
+    loaded = refused = called_damaged = sums = blocks = 0
+    for _ in range(600):
         opset = int(rng.choice([11, 12, 13, 17]))
-        x, width, nodes, constants = "x", 3, [], {}
-        for place in range(rng.integers(1, 5)):
+        x, width, nodes, constants, earlier = "x", 3, [], {}, []
+        for place in range(rng.integers(1, 7)):
             op, numbers, attributes = random_node(rng, width, opset)
             names = [f"c{place}_{number}" for number in range(len(numbers))]
             constants |= dict(zip(names, numbers, strict=True))
             inputs = [x, *names]
+            if earlier and rng.random() < 0.2:  # a sum of two results
+                op, attributes, inputs = "Add", {}, [x, str(rng.choice(earlier))]
+                sums += 1
+            earlier.append(x)
             if op in ("Add", "Sub", "Mul", "Div") and rng.random() < 0.3:
                 inputs.reverse()
             if op in ("Gemm", "MatMul"):
@@ -918,6 +1121,7 @@ def test_random_nets_are_refused_or_compute_what_onnxruntime_does(tmp_path):
             called_damaged += "damaged" in str(error)
             continue
         loaded += 1
+        blocks += "Residual" in repr(model)
         with np.errstate(all="ignore"):
             wanted = run(path, {"x": given})
             np.testing.assert_allclose(model.predict(given), wanted, rtol=1e-4, atol=1e-4)
@@ -927,6 +1131,7 @@ def test_random_nets_are_refused_or_compute_what_onnxruntime_does(tmp_path):
                 model.save(tmp_path / "net.safetensors")
     assert loaded > 100
     assert refused > 100
+    assert 20 < blocks < sums
     assert not called_damaged
 
 
@@ -1248,7 +1453,9 @@ def test_a_net_may_turn_each_of_its_weights(rng, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has other units elsewhere")
-@pytest.mark.parametrize("kind", ["shared weights", "shared and scaled", "casts", "long chain"])
+@pytest.mark.parametrize(
+    "kind", ["shared weights", "shared and scaled", "casts", "long chain", "block", "blocks"]
+)
 def test_a_small_file_takes_little_memory(kind, tmp_path):
     wide = np.eye(512, dtype=np.float32)  # 1 MiB
     if kind == "shared weights":
@@ -1261,6 +1468,12 @@ def test_a_small_file_takes_little_memory(kind, tmp_path):
             one.attribute.append(helper.make_attribute("to", FLOAT if place % 2 else DOUBLE))
         nodes += [node("Identity", "W", to="w0"), node("MatMul", "h0", "w300", to="h300")]
         nodes = [nodes[-2], *nodes[:-2], nodes[-1]]
+    elif kind == "block":
+        nodes = [node("MatMul", f"h{i}", "W", to=f"h{i + 1}") for i in range(300)]
+        nodes.append(node("Add", "h0", "h300", to="h301"))
+    elif kind == "blocks":
+        nodes = [node("Relu", "h0", to="h1")]
+        nodes += [node("Add", f"h{i}", f"h{i - 1}", to=f"h{i + 1}") for i in range(1, 10_000)]
     else:
         nodes = [node("Relu", f"h{i}", to=f"h{i + 1}") for i in range(20_000)]
     last = nodes[-1].output[0]

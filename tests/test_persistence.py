@@ -89,7 +89,7 @@ def assert_same(model, copy, X):
     assert copy.params.specs == model.params.specs
     assert copy.params.frozen == model.params.frozen
     assert copy.params.values.tobytes() == model.params.values.tobytes()
-    assert [layer.config() for layer in copy] == [layer.config() for layer in model]
+    assert repr([layer.config() for layer in copy]) == repr([layer.config() for layer in model])
     for layer, original in zip(copy, model, strict=True):
         assert layer.buffers.keys() == original.buffers.keys()
         for name, array in original.buffers.items():

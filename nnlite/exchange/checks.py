@@ -10,10 +10,10 @@ import numpy as np
 
 from nnlite.core.layer import Layer
 from nnlite.data.table import TableEncoder
-from nnlite.errors import ArgumentError, ArgumentTypeError, DataWarning
+from nnlite.errors import ArgumentError, ArgumentTypeError, DataWarning, NotFittedError
 from nnlite.model import Sequential
 
-__all__ = ["check_custom", "check_encoder", "check_single", "warn_of_rounding"]
+__all__ = ["check_custom", "check_encoder", "check_single", "warn_of_rounding", "writer_of"]
 
 
 def check_single(where: str, model: Any, *, choose: str = "model.replica(0)") -> Sequential:
@@ -93,6 +93,46 @@ def check_custom(where: str, custom: Any) -> dict[type[Layer], Any]:
     return dict(given)
 
 
+def writer_of(where: str, layer: Layer, writers: Mapping[type[Layer], Any], *, call: str, takes: str) -> Any:
+    """Return the function that writes a layer.
+
+    Parameters
+    ----------
+    where : str
+        Names the layer in the message, with its place.
+    layer : Layer
+        The layer.
+    writers : mapping of class to function
+        All that there are.
+    call, takes : str
+        What was called, and what such a function takes and returns, for the message.
+
+    Returns
+    -------
+    callable
+
+    Raises
+    ------
+    ArgumentError
+        If there is none for its class.
+    NotFittedError
+        If the layer must see data first. Of one that is made of others they say so themselves.
+    """
+    writer = writers.get(type(layer))  # of that very class: a subclass computes something else
+    if writer is None:
+        name = type(layer).__name__
+        raise ArgumentError(
+            where,
+            "a layer of nnlite itself, or one that is written by custom=",
+            f"the class {name}",
+            f"Write {call}(..., custom={{{name}: function}}); the function takes {takes}.",
+        )
+    if not layer.adapted and all(inner.adapted for inner in layer.children):
+        fix = "Call its adapt(X), or fit the model."
+        raise NotFittedError(where, "a layer that has seen data", "one that has not", fix)
+    return writer
+
+
 def warn_of_rounding(where: str, model: Sequential) -> None:
     """Warn that what the model subtracts in float64 will be subtracted in float32 elsewhere.
 
@@ -113,16 +153,16 @@ def warn_of_rounding(where: str, model: Sequential) -> None:
     >>> from nnlite.layers import Dense
     >>> warn_of_rounding("here", Sequential([Dense(2, 1)]))
     """
-    for index, layer in enumerate(model.layers):
+    for place, layer in model.walk():
         exact = [layer.buffers[name] for name in layer.exact_buffers if name in layer.buffers]
         far = [array for array in exact if array.dtype != model.params.dtype]
         if far:
             size = float(np.abs(far[0]).max())
             apart = np.spacing(model.params.dtype.type(size))
             warnings.warn(
-                f"{where}: layer {index} {layer} takes a mean of about {size:.3g} off its input, here in "
-                f"float64. There it is {model.params.dtype}, whose numbers of that size are {apart:.3g} "
-                "apart. Count from a number near them, and fit anew.",
+                f"{where}: layer {place[:-1]} {layer} takes a mean of about {size:.3g} off its input, "
+                f"here in float64. There it is {model.params.dtype}, whose numbers of that size are "
+                f"{apart:.3g} apart. Count from a number near them, and fit anew.",
                 DataWarning,
                 stacklevel=3,
             )

@@ -33,18 +33,21 @@ class Description(NamedTuple):
         Make one of each kind that is worth a test: with each argument that changes what is computed
         or written. Those that take any width are made for rows of 4.
     onnx : callable (layer, x, graph) -> str
-        Adds its nodes to a graph, and returns the name of its output.
+        Adds its nodes to a graph, and returns the name of its output. Of a layer that is made of others,
+        it has these written by ``graph.layer``.
     numpy, c : callable (layer, source) -> list of str
-        Write the lines that compute it.
+        Write the lines that compute it; for layers inside there is ``source.layer``.
     onnx_nodes : dict of str to callable (attributes) -> Layer or None
         Operators that are this layer, by what makes it of the attributes of the node.
     onnx_formulas : tuple of (pattern, callable (found) -> Layer)
         Several nodes that are this layer, and what makes it of the numbers that were found in them.
-    torch, keras : callable (layer) -> str, optional
-        Python source of its twin, ``t`` being ``torch.nn`` and ``k`` ``keras.layers``. None if the
-        library has none that does the same.
+    torch, keras : callable (layer, *inner) -> str, optional
+        Python source of its twin, ``t`` being ``torch.nn`` and ``k`` ``keras.layers``; `inner` is that of
+        the layers that it is made of. None if the library has none that does the same.
     torch_names : dict of str to str
-        What PyTorch calls its parameters.
+        What PyTorch calls its parameters and its state.
+    torch_only : frozenset of str
+        What PyTorch keeps for it beyond that: taken without use, and not given.
     torch_transposed : frozenset of str
         Parameters of which PyTorch has the transpose.
     slope : float, optional
@@ -63,9 +66,10 @@ class Description(NamedTuple):
     c: SourceWriter
     onnx_nodes: Mapping[str, Callable[[dict[str, Any]], Layer | None]] = {}
     onnx_formulas: tuple[tuple[Pattern, Callable[[dict[str, Any]], Layer]], ...] = ()
-    torch: Callable[[Any], str] | None = None
-    keras: Callable[[Any], str] | None = None
+    torch: Callable[..., str] | None = None
+    keras: Callable[..., str] | None = None
     torch_names: Mapping[str, str] = {}
+    torch_only: frozenset[str] = frozenset()
     torch_transposed: frozenset[str] = frozenset()
     slope: float | None = None
     flat_on_both_sides: bool = False

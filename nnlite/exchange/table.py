@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from nnlite.exchange.description import Description
 from nnlite.exchange.layers import (
     activations,
+    composition,
     dense,
     dropout,
     embedding,
@@ -14,12 +17,12 @@ from nnlite.exchange.layers import (
 )
 from nnlite.layers import Layer
 
-__all__ = ["DESCRIPTIONS", "described"]
+__all__ = ["DESCRIPTIONS", "described", "twin"]
 
 #: By class.
 DESCRIPTIONS: dict[type[Layer], Description] = {
     one.layer: one
-    for module in (activations, dense, dropout, embedding, flatten, normalization, standardize)
+    for module in (activations, composition, dense, dropout, embedding, flatten, normalization, standardize)
     for one in module.DESCRIPTIONS
 }
 
@@ -45,3 +48,31 @@ def described(layer: Layer) -> Description | None:
     'negative sums become 0, positive ones pass'
     """
     return DESCRIPTIONS.get(type(layer))
+
+
+def twin(layer: Layer, library: Literal["torch", "keras"]) -> str | None:
+    """Return Python source of what a layer is in another library, with all that it is made of.
+
+    Parameters
+    ----------
+    layer : Layer
+        Any.
+    library : {"torch", "keras"}
+        Which.
+
+    Returns
+    -------
+    str or None
+        None if the library has nothing that does the same.
+
+    Examples
+    --------
+    >>> from nnlite.layers import Dense, ReLU
+    >>> from nnlite.model import Sequential
+    >>> twin(Sequential([Dense(4, 3), ReLU()]), "torch")
+    't.Sequential(t.Linear(4, 3), t.ReLU())'
+    """
+    known = described(layer)
+    words = known and getattr(known, library)
+    inner = [twin(one, library) for one in layer.children]
+    return None if words is None or None in inner else str(words(layer, *inner))

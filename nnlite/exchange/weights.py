@@ -31,8 +31,10 @@ def to_torch_state_dict(
     """Return the weights as the state dict of a ``torch.nn.Sequential`` of the same shape.
 
     Each layer has the same place there: `Dense` is ``torch.nn.Linear``, `Embedding` is
-    ``torch.nn.Embedding`` with all its rows, an activation or `Dropout` is PyTorch's own and has
-    no entries. A layer of your own keeps the names and shapes of its parameters.
+    ``torch.nn.Embedding`` with all its rows, `BatchNorm` is ``torch.nn.BatchNorm1d`` with its running
+    statistics, an activation or `Dropout` is PyTorch's own and has no entries. A layer of your own
+    keeps the names and shapes of its parameters. Layers inside of `Residual`, or of another
+    `Sequential`, have their places in that one: ``"1.0.weight"``.
 
     Parameters
     ----------
@@ -64,6 +66,9 @@ def to_torch_state_dict(
 
     Notes
     -----
+    ``num_batches_tracked`` of ``torch.nn.BatchNorm1d`` is not given: nothing here counts batches. In a
+    plain dict, as this one is, ``load_state_dict(strict=True)`` does not ask for it.
+
     Folding is exact but for rounding: ``(x - mean) / scale @ W + b`` is
     ``x @ (W / scale) + (b - mean / scale @ W)``. Where the mean is a thousand times the scale, as
     in years, three digits of float32 are lost in the difference.
@@ -103,8 +108,9 @@ def from_torch_state_dict(
     model : Sequential
         A single net, layer for layer of the same shape.
     state_dict : mapping of str to torch.Tensor or ndarray
-        What ``state_dict()`` gives there, with the keys of `to_torch_state_dict`. Numbers of a
-        narrower dtype than the model's are taken, those of a wider one are not: cast them.
+        What ``state_dict()`` gives there, with the keys of `to_torch_state_dict`; what is called
+        ``num_batches_tracked`` is passed over. Numbers of a narrower dtype than the model's are
+        taken, those of a wider one are not: cast them.
     fold_standardize : bool, optional
         Whether the weights behind a `Standardize` of the model were made for numbers that are
         not standardised, so that it has to be taken out of them: True for what
@@ -133,7 +139,7 @@ def from_torch_state_dict(
         fix = "Write module.state_dict()." if is_module else "Give what state_dict() of a module returns."
         raise ArgumentTypeError(place, "a dict of tensors", type(state_dict).__name__, fix)
     slots = {slot.torch_key: slot for slot in _slots(model)}
-    _check_keys(place, list(slots), [str(key) for key in state_dict])
+    _check_keys(place, list(slots), [str(key) for key in state_dict], _torch_only(model))
     found = {}
     for key, slot in slots.items():
         shape = slot.turned(model.params[slot.name]).shape
@@ -146,7 +152,9 @@ def to_keras_weights(model: Sequential, *, fold_standardize: bool | None = None)
     """Return the weights as ``set_weights`` of a ``keras.Sequential`` of the same shape takes them.
 
     `Dense` is ``keras.layers.Dense``, whose kernel and bias have nnlite's layout, and `Embedding`
-    is ``keras.layers.Embedding`` with all its rows. Layers without parameters have no entries.
+    is ``keras.layers.Embedding`` with all its rows. `BatchNorm` is ``keras.layers.BatchNormalization``,
+    which keeps its running statistics behind gamma and beta. Layers without parameters have no entries,
+    and those inside of others follow each other as they do here.
 
     Parameters
     ----------
@@ -236,66 +244,76 @@ def from_keras_weights(
 
 
 class _Slot(NamedTuple):
-    """A parameter of a layer, and the place of that layer."""
+    """What a layer learns or keeps under one name, and the place of that layer, such as ``"1.0."``."""
 
-    place: int
+    place: str
     layer: Layer
     parameter: str
 
     @property
     def name(self) -> str:
         """Its name in the model."""
-        return f"{self.place}.{self.parameter}"
-
-    @property
-    def known(self) -> Description | None:
-        """What the layer is, or what it inherits from; of one of the user's own nothing is known."""
-        kinds = type(self.layer).__mro__
-        return next((DESCRIPTIONS[kind] for kind in kinds if kind in DESCRIPTIONS), None)
+        return self.place + self.parameter
 
     @property
     def torch_key(self) -> str:
-        names = self.known.torch_names if self.known else {}
-        return f"{self.place}.{names.get(self.parameter, self.parameter)}"
+        known = _known(self.layer)
+        return self.place + (known.torch_names if known else {}).get(self.parameter, self.parameter)
 
     def turned(self, array: Array) -> Array:
         """Change between nnlite's layout and PyTorch's, either way."""
-        return array.T if self.known and self.parameter in self.known.torch_transposed else array
+        known = _known(self.layer)
+        return array.T if known and self.parameter in known.torch_transposed else array
+
+
+def _known(layer: Layer) -> Description | None:
+    """Return what the layer is, or what it inherits from; of one of the user's own nothing is known."""
+    return next((DESCRIPTIONS[kind] for kind in type(layer).__mro__ if kind in DESCRIPTIONS), None)
 
 
 def _slots(model: Sequential) -> Iterator[_Slot]:
-    """List the parameters from input to output, as PyTorch and Keras do."""
-    for index, layer in enumerate(model.layers):
-        for parameter in layer.parameter_names:
-            yield _Slot(index, layer, parameter)
+    """List parameters and state from input to output, as PyTorch and Keras do."""
+    for place, layer in model.walk():
+        for name in layer._own():
+            yield _Slot(place, layer, name)
+
+
+def _torch_only(model: Sequential) -> set[str]:
+    """Return the keys that PyTorch has beyond those, and that nothing needs here."""
+    every = ((place, _known(layer)) for place, layer in model.walk())
+    return {place + name for place, known in every if known for name in known.torch_only}
 
 
 # What is checked first.
 
 
-def _check_model(where: str, model: Any, fold_standardize: bool | None) -> dict[int, Standardize]:
+def _check_model(where: str, model: Any, fold_standardize: bool | None) -> dict[str, Standardize]:
     """Check the model; return the Standardize that is folded into a Dense layer, by the place of that."""
     check_single(where, model)
     if fold_standardize is not None:
         fold_standardize = check_bool(f"{where}(fold_standardize=)", fold_standardize)
     folded = {}
-    for index, layer in enumerate(model.layers):
-        place = f"{where}: layer {index} {layer}"
-        if type(layer) is Standardize:  # a subclass computes something else
-            if fold_standardize is None:
-                raise ArgumentError(
-                    place,
-                    "a layer that the other library has too, or fold_standardize=",
-                    "Standardize, which it has not",
-                    "Write fold_standardize=True to have it in the weights of the layer behind it, or "
-                    "False if something else there does what it does.",
-                )
-            if fold_standardize:
-                folded[index + 1] = _check_foldable(place, layer, model.layers[index + 1 : index + 2])
-        elif buffers := {**layer.buffer_shapes(), **layer.buffers}:
-            names = ", ".join(buffers)
-            fix = "Hand them over yourself, or make them parameters."
-            raise ArgumentError(place, "a layer without buffers", f"one with {names}", fix)
+    for prefix, holder in model.walk():
+        # Of layers that a class of the user's own holds nobody knows which is behind which.
+        in_a_row = holder is model or _known(holder) is not None
+        for index, layer in enumerate(holder.children):
+            place = f"{where}: layer {prefix}{index} {layer}"
+            if type(layer) is Standardize:  # a subclass computes something else
+                if fold_standardize is None:
+                    raise ArgumentError(
+                        place,
+                        "a layer that the other library has too, or fold_standardize=",
+                        "Standardize, which it has not",
+                        "Write fold_standardize=True to have it in the weights of the layer behind it, or "
+                        "False if something else there does what it does.",
+                    )
+                if fold_standardize:
+                    behind = holder.children[index + 1 : index + 2] if in_a_row else ()
+                    folded[f"{prefix}{index + 1}."] = _check_foldable(place, layer, behind)
+            elif buffers := {**layer.buffer_shapes(), **layer.buffers}:
+                names = ", ".join(buffers)
+                fix = "Hand them over yourself, or make them parameters."
+                raise ArgumentError(place, "a layer without buffers", f"one with {names}", fix)
     return folded
 
 
@@ -313,14 +331,17 @@ def _check_foldable(place: str, layer: Standardize, behind: Sequence[Layer]) -> 
     return layer
 
 
-def _check_keys(place: str, wanted: list[str], given: list[str]) -> None:
+def _check_keys(place: str, wanted: list[str], given: list[str], unused: set[str]) -> None:
+    given = [key for key in given if key not in unused]
     missing = [key for key in wanted if key not in given]
     unknown = [key for key in given if key not in wanted]
     if not missing and not unknown:
         return
     fix = "Each key is the place of the layer in the model, a dot, and weight or bias."
     prefix = given[0][: -len(wanted[0])] if given and wanted and given[0].endswith(wanted[0]) else ""
-    if prefix and given == [prefix + key for key in wanted]:
+    if prefix and [key for key in given if key.removeprefix(prefix) not in unused] == [
+        prefix + key for key in wanted
+    ]:
         fix = f"Write {{key.removeprefix({prefix!r}): value for key, value in state_dict.items()}}."
     got = f"none called {', '.join(map(repr, missing))}" if missing else ""
     if unknown:
@@ -334,7 +355,7 @@ def _read(
     """Return one array of the other library as a copy in the dtype of the model."""
     array = check_rows(where, value)
     if array.shape != shape:
-        what = f"It is {slot.parameter} of layer {slot.place} {slot.layer}."
+        what = f"It is {slot.parameter} of layer {slot.place[:-1]} {slot.layer}."
         raise ShapeError(where, f"shape {shape}", f"shape {array.shape}", what)
     if not np.can_cast(array.dtype, dtype, "safe"):
         raise ArgumentTypeError(
@@ -355,23 +376,23 @@ def _take(where: str, model: Any, fold_standardize: bool | None) -> dict[str, Ar
     if folded:
         warn_of_rounding(where, model)
     numbers = {slot.name: model.params[slot.name].copy() for slot in _slots(model)}
-    for index, layer in folded.items():
-        W, b, mean, scale = _in_float64(numbers[f"{index}.W"], numbers[f"{index}.b"], layer.mean, layer.scale)
+    for place, layer in folded.items():
+        W, b, mean, scale = _in_float64(numbers[f"{place}W"], numbers[f"{place}b"], layer.mean, layer.scale)
         with np.errstate(over="ignore", invalid="ignore"):  # refused by _replace
             new_W = W / scale[:, None]
             new_b = b - mean @ new_W
-        _replace(where, index, numbers, new_W, new_b)
+        _replace(where, place, numbers, new_W, new_b)
     return numbers
 
 
-def _put(where: str, model: Sequential, numbers: dict[str, Array], folded: dict[int, Standardize]) -> None:
+def _put(where: str, model: Sequential, numbers: dict[str, Array], folded: dict[str, Standardize]) -> None:
     """Write all parameters, after each Standardize that was folded has been taken out of them."""
-    for index, layer in folded.items():
-        W, b, mean, scale = _in_float64(numbers[f"{index}.W"], numbers[f"{index}.b"], layer.mean, layer.scale)
+    for place, layer in folded.items():
+        W, b, mean, scale = _in_float64(numbers[f"{place}W"], numbers[f"{place}b"], layer.mean, layer.scale)
         with np.errstate(over="ignore", invalid="ignore"):
             new_W = W * scale[:, None]
             new_b = b + mean @ W
-        _replace(where, index, numbers, new_W, new_b)
+        _replace(where, place, numbers, new_W, new_b)
     for name, array in numbers.items():
         model.params[name][...] = array
 
@@ -380,9 +401,9 @@ def _in_float64(*arrays: Array) -> Iterator[Array]:
     return (array.astype(np.float64) for array in arrays)
 
 
-def _replace(where: str, index: int, numbers: dict[str, Array], W: Array, b: Array) -> None:
+def _replace(where: str, place: str, numbers: dict[str, Array], W: Array, b: Array) -> None:
     """Take over the weights of a layer that standardisation has changed."""
-    for name, new in ((f"{index}.W", W), (f"{index}.b", b)):
+    for name, new in ((f"{place}W", W), (f"{place}b", b)):
         old = numbers[name]
         with np.errstate(over="ignore"):
             cast = new.astype(old.dtype)

@@ -13,10 +13,12 @@ What a layer becomes, and what `load` takes for it:
 
 =========================  ===============================================================
 Dense                      Gemm; also MatMul, and MatMul and Add or Sub
-Standardize                Sub and Div; also BatchNormalization, and any of Add, Sub, Mul,
-                           Div with a constant
+Standardize                Sub and Div; also any of Add, Sub, Mul, Div with a constant
+BatchNorm                  BatchNormalization, with the running statistics
 Flatten                    Reshape; also Flatten
 LayerNorm                  LayerNormalization, of version 17 of the operators
+Residual                   what its layers are, and Add; up to 32 inside of each other
+Sequential in another      what its layers are; `load` gives them in one row with the others
 Dropout                    nothing, as in prediction; also Dropout
 ReLU, Tanh, Sigmoid        Relu, Tanh, Sigmoid
 LeakyReLU, ELU, Softplus   LeakyRelu, Elu, Softplus; in float64 their formulas
@@ -28,10 +30,11 @@ Embedding                  Round, Gather and Concat; `load` does not take it
 preprocessing              IsNaN, Where and LabelEncoder (ai.onnx.ml); `load` does not take it
 =========================  ===============================================================
 
-Factors of a feature, as in BatchNormalization, may be negative. Where one is 0, `load` makes a frozen Dense
+Factors of a feature may be negative. Where one is 0, `load` makes a frozen Dense
 layer with the factors on its diagonal, of at most 1,024 features. Nodes that change nothing in prediction
 are left out, wherever they stand: Identity, Cast to the same type, Reshape and its like to the same shape,
-Transpose there and back, a product with 1, a sum with 0. Dropout inside a formula is put behind its layer.
+Transpose there and back, a product with 1, a sum with 0. Dropout inside a formula is put behind its layer, and that
+which begins a Residual in front of it.
 
 Programs that run ONNX files have no Elu, Softplus and Erf for float64. The formulas are exact for
 the first two; Erf is computed in float32, so that GELU is exact to 7 digits there.

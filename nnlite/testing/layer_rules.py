@@ -114,7 +114,9 @@ def _check_kept_nothing(bench: Bench) -> None:
         return {
             f"{place}{name}": value
             for place, one in bench.layer.walk()
-            for name, value in look(one, without={*vars(Layer()), *one._own()}, base=Layer).items()
+            for name, value in look(
+                one, without={*vars(Layer()), *one._made_anew, *one._own()}, base=Layer
+            ).items()
         }
 
     before = see()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from nnlite.core.normalization import LayerNorm
+import numpy as np
+
+from nnlite.core.normalization import BatchNorm, LayerNorm
 from nnlite.exchange.description import Description
 from nnlite.exchange.onnx.graph import Graph
 
-__all__ = ["DESCRIPTIONS"]
+__all__ = ["DESCRIPTIONS", "measured_before"]
 
 
 def _layer_norm_onnx(layer: LayerNorm, x: str, graph: Graph) -> str:
@@ -52,6 +54,59 @@ def _layer_norm_c(layer: LayerNorm, source: Any) -> list[str]:
     ]
 
 
+def _batch_norm_onnx(layer: BatchNorm, x: str, graph: Graph) -> str:
+    names = ("gain", "bias", "running_mean", "running_variance")
+    numbers = [graph.constant(getattr(layer, name), name=name) for name in names]
+    # There it is the share that is kept.
+    return graph.node("BatchNormalization", x, *numbers, epsilon=layer.epsilon, momentum=1 - layer.momentum)
+
+
+def _batch_norm_numpy(layer: BatchNorm, source: Any) -> list[str]:
+    mean = source.constant("mean", layer.running_mean)
+    variance = source.constant("variance", layer.running_variance)
+    gain, bias = source.constant("gain", layer.gain), source.constant("bias", layer.bias)
+    return [
+        f"x = (x - {mean}) / np.sqrt({variance} + np.{source.dtype}({layer.epsilon!r}))",
+        f"x = x * {gain} + {bias}",
+    ]
+
+
+def _batch_norm_c(layer: BatchNorm, source: Any) -> list[str]:
+    mean = source.constant("mean", layer.running_mean)
+    variance = source.constant("variance", layer.running_variance)
+    gain, bias = source.constant("gain", layer.gain), source.constant("bias", layer.bias)
+    spread = f"{source.call('sqrt')}({variance}[i] + {source.number(layer.epsilon)})"
+    return [
+        f"for (long i = 0; i < {layer.features}; i++) {{",
+        f"    const {source.real} z = ({source.x}[i] - {mean}[i]) / {spread};",
+        f"    {source.x}[i] = z * {gain}[i] + {bias}[i];",
+        "}",
+    ]
+
+
+def _batch_norm_keras(layer: BatchNorm) -> str:
+    return f"k.BatchNormalization(momentum={1 - layer.momentum:.9g}, epsilon={layer.epsilon})"
+
+
+def measured_before(layer: BatchNorm) -> BatchNorm:
+    """Give a layer running statistics as batches leave them: all different, and neither 0 nor 1.
+
+    Parameters
+    ----------
+    layer : BatchNorm
+        The layer.
+
+    Returns
+    -------
+    BatchNorm
+        The same.
+    """
+    steps = np.arange(1, layer.features + 1)
+    layer.running_mean[...] = np.sin(steps)
+    layer.running_variance[...] = 0.5 + steps / layer.features
+    return layer
+
+
 DESCRIPTIONS = [
     Description(
         LayerNorm,
@@ -63,5 +118,26 @@ DESCRIPTIONS = [
         torch=lambda one: f"t.LayerNorm({one.features}, eps={one.epsilon})",
         keras=lambda one: f"k.LayerNormalization(epsilon={one.epsilon})",
         torch_names={"gain": "weight", "bias": "bias"},
-    )
+    ),
+    Description(
+        BatchNorm,
+        words="each feature by its running mean and variance, then a gain and a bias",
+        samples=(
+            lambda: measured_before(BatchNorm(4)),
+            lambda: measured_before(BatchNorm(3, momentum=0.3, epsilon=0.1)),
+            lambda: measured_before(BatchNorm(70, momentum=1.0)),
+        ),
+        onnx=_batch_norm_onnx,
+        numpy=_batch_norm_numpy,
+        c=_batch_norm_c,
+        torch=lambda one: f"t.BatchNorm1d({one.features}, eps={one.epsilon}, momentum={one.momentum})",
+        keras=_batch_norm_keras,
+        torch_names={
+            "gain": "weight",
+            "bias": "bias",
+            "running_mean": "running_mean",
+            "running_variance": "running_var",
+        },
+        torch_only=frozenset({"num_batches_tracked"}),
+    ),
 ]

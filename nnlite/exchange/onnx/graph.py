@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from nnlite.errors import ArgumentTypeError
+from nnlite.exchange.checks import writer_of
 from nnlite.exchange.onnx.package import import_onnx
+from nnlite.layers import Layer
 
 __all__ = ["Graph"]
 
@@ -23,6 +25,10 @@ class Graph:
         That of the model: float32 or float64.
     inputs : sequence of str
         Names that are taken already.
+    writers : mapping of class to callable (layer, x, graph) -> str
+        What writes each kind of layer.
+    where : str
+        Names the call in messages.
 
     Attributes
     ----------
@@ -42,13 +48,56 @@ class Graph:
     'Mul_1'
     """
 
-    def __init__(self, dtype: Any, inputs: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        dtype: Any,
+        inputs: Sequence[str] = (),
+        *,
+        writers: Mapping[type[Layer], Callable[[Any, str, Graph], str]] | None = None,
+        where: str = "Graph",
+    ) -> None:
+        self._writers = writers or {}
+        self._where = where
         self._onnx = import_onnx("Graph")
         self.dtype = np.dtype(dtype)
         self.scope = ""
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self._names = set(inputs)
+
+    def layer(self, layer: Layer, x: str) -> str:
+        """Add the nodes of a layer of the model, such as one that the layer being written is made of.
+
+        Parameters
+        ----------
+        layer : Layer
+            The layer.
+        x : str
+            The name of its input.
+
+        Returns
+        -------
+        str
+            The name of its output.
+
+        Raises
+        ------
+        ArgumentError
+            If nothing says how layers of its class are written.
+        NotFittedError
+            If it must see data first.
+        ArgumentTypeError
+            If the function for its class returns no name of a node.
+        """
+        outer, self.scope = self.scope, layer._prefix or self.scope
+        where = f"{self._where}: layer {self.scope[:-1]} {layer}"
+        takes = "(layer, x, graph) and returns graph.node(...)"
+        y = writer_of(where, layer, self._writers, call="export", takes=takes)(layer, x, self)
+        if y not in self._names:
+            expected = f"the function for {type(layer).__name__} to return the name of a node"
+            raise ArgumentTypeError(where, expected, f"{y!r}", "Return what graph.node(...) gives.")
+        self.scope = outer
+        return str(y)
 
     def node(self, op: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """Add a node with one output.
@@ -146,6 +195,3 @@ class Graph:
             name = f"{wanted}_{count}"
         self._names.add(name)
         return name
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._names

@@ -35,9 +35,11 @@ class Value:
     ----------
     dropout : list of float
         Rates of the Dropout nodes behind it, which change nothing in prediction.
+    depth : int
+        How many nodes there are on the longest way from the input. What is computed from a value is deeper.
     """
 
-    __slots__ = ("arguments", "attributes", "dropout", "dtype", "op", "place", "shape")
+    __slots__ = ("arguments", "attributes", "depth", "dropout", "dtype", "op", "place", "shape")
 
     def __init__(
         self,
@@ -56,6 +58,7 @@ class Value:
         self.shape = shape
         self.dtype = dtype
         self.dropout: list[float] = []
+        self.depth: int = max((one.depth + 1 for one in arguments if isinstance(one, Value)), default=0)
 
 
 #: A tuple is an operator and its arguments, a list alternatives, a number that number, ``"x"`` what

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from nnlite.core.normalization import SMALLEST
 from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError
 from nnlite.exchange.onnx.package import import_onnx
@@ -16,7 +18,18 @@ from nnlite.exchange.onnx.parsing import DAMAGED, INPUT, NOT_SUPPORTED, Parsed, 
 from nnlite.exchange.onnx.patterns import Value, find, shortest
 from nnlite.exchange.table import DESCRIPTIONS
 from nnlite.files.safetensors import check_path, parse_json
-from nnlite.layers import Dense, Dropout, Flatten, Layer, LayerNorm, LogSoftmax, Softmax, Standardize
+from nnlite.layers import (
+    BatchNorm,
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    LayerNorm,
+    LogSoftmax,
+    Residual,
+    Softmax,
+    Standardize,
+)
 from nnlite.model import Sequential
 
 if TYPE_CHECKING:
@@ -30,6 +43,8 @@ LARGEST = 2**31
 WIDEST_DIAGONAL = 1024
 #: How many numbers a model may have beyond the bytes of its file: a scalar can stand for many.
 SPARE = 2**20
+#: How often blocks that add their input may be inside of each other. Nets have two of them or three.
+DEEPEST = 32
 
 
 def load(path: str | PathLike[str], *, output: str | None = None) -> Sequential:
@@ -62,9 +77,8 @@ def load(path: str | PathLike[str], *, output: str | None = None) -> Sequential:
 
     Notes
     -----
-    What is taken for which layer is listed in ``help(nnlite.onnx)``. BatchNormalization becomes
-    `Standardize`, or a frozen `Dense` if one of its factors is 0; that does what it does in prediction, and
-    is not learned any more.
+    What is taken for which layer is listed in ``help(nnlite.onnx)``. A sum of a result and of what layers
+    make of that result becomes `Residual`, also inside of another one.
 
     Examples
     --------
@@ -121,11 +135,20 @@ class Made(NamedTuple):
     layer : Layer or None
         None if nothing needs to be done.
     numbers : dict of str to ndarray
-        For its parameters or buffers.
+        For its parameters, state or buffers.
+    inside : tuple of Made
+        What the layer is made of.
     """
 
     layer: Layer | None
     numbers: dict[str, AnyArray]
+    inside: tuple[Made, ...] = ()
+
+    def walk(self) -> Iterator[Made]:
+        """Give it, and all that it is made of."""
+        yield self
+        for one in self.inside:
+            yield from one.walk()
 
 
 #: Makes a layer for samples of a shape.
@@ -145,89 +168,137 @@ class Part(NamedTuple):
         Makes it. The numbers are only computed then: a file can name the same ones a thousand times.
     within : tuple of Value
         Results between the two, of which dropout may have been asked.
+    block : tuple of Part
+        What the layers inside are made from, if it is a `Residual`.
     """
 
     value: Value
     inner: Value
     make: Maker
     within: tuple[Value, ...] = ()
+    block: tuple[Part, ...] = ()
+
+    def values(self) -> Iterator[Value]:
+        """Give all results that it consists of."""
+        yield from (self.value, *self.within)
+        for one in self.block:
+            yield from one.values()
 
 
 def _build(where: str, parsed: Parsed, onnx: Any) -> Sequential:
     """Make the model, once it is certain that it takes no more memory than its file justifies."""
-    parts = list(_take_apart(parsed))[::-1]
+    parts, start = _take_apart(parsed.value, None, parsed)
+    parts = [*_dropouts(start), *parts]
     if parsed.dtype.kind == "i" and not (parts and parts[0].value.op == "Cast"):
         raise ModelFileError(where, "an input of floats, or a Cast behind it", "whole numbers", NOT_SUPPORTED)
-    made = _make_all(where, parts, parsed.shape, parsed.size + SPARE)
+    made = _Makers(where, parsed.size + SPARE).make_all(parts, parsed.shape)
     if not made:
         got = "one that gives its input as it is"
         raise ModelFileError(where, "a net of at least one layer", got, NOT_SUPPORTED)
-    arrays = [array for one in made for array in one.numbers.values()]
+    every = [(one.layer, *pair) for outer in made for one in outer.walk() for pair in one.numbers.items()]
+    arrays = [array for _, _, array in every]
     dtype = np.result_type(*arrays) if arrays else parsed.dtype
     _check_casts(parts, dtype, onnx)
     model = Sequential._blank([one.layer for one in made if one.layer], dtype=dtype, replicas=None)
-    for layer, one in zip(model.layers, made, strict=True):
-        for name, array in one.numbers.items():
-            if name in layer.parameter_names:
-                getattr(layer, name)[...] = array
-            else:
-                layer.buffers[name] = np.array(array, dtype)
+    for layer, name, array in every:
+        if layer is not None and name in layer.buffer_shapes():
+            layer.buffers[name] = np.array(array, dtype)
+        else:
+            getattr(layer, name)[...] = array
     if "nnlite_version" in parsed.metadata and "feature_names" in parsed.metadata:
         model.feature_names = parse_json(parsed.metadata["feature_names"])
     return model
 
 
-def _make_all(where: str, parts: list[Part], shape: Shape, room: int) -> list[Made]:
-    """Make the layers that do anything, of at most so many numbers."""
-    made = []
-    for part in parts:
-        one = part.make(shape)
-        if one.layer is None:
-            continue
-        wanted = one.layer.input_shape
-        if shape is not None and wanted is not None and shape != wanted:
-            raise ModelFileError(
-                part.value.place, f"a node that takes samples of shape {shape}", f"{wanted}", NOT_SUPPORTED
-            )
-        shape = shape or wanted
-        shape = None if shape is None else one.layer.output_shape(shape)
-        room -= sum(array.size for array in one.numbers.values())
-        if room < 0:
-            got = "one that uses them again and again"
-            raise ModelFileError(where, "a net with numbers of its own for each layer", got, DAMAGED)
-        made.append(one)
-    return made
+class _Makers:
+    """Makes the layers that do anything, of at most so many numbers."""
+
+    def __init__(self, where: str, room: int) -> None:
+        self.where = where
+        self.room = room
+
+    def make_all(self, parts: Sequence[Part], shape: Shape) -> tuple[Made, ...]:
+        """Make the layers of some parts in a row, for samples of a shape."""
+        made = []
+        for part in parts:
+            with _named(part.value):
+                one = self._make(part, shape)
+            if one.layer is None:
+                continue
+            wanted = one.layer.input_shape
+            if shape is not None and wanted is not None and shape != wanted:
+                expected = f"a node that takes samples of shape {shape}"
+                raise ModelFileError(part.value.place, expected, f"{wanted}", NOT_SUPPORTED)
+            shape = shape or wanted
+            shape = None if shape is None else one.layer._shape_after(shape)
+            self.room -= sum(array.size for array in one.numbers.values())
+            if self.room < 0:
+                got = "one that uses them again and again"
+                raise ModelFileError(self.where, "a net with numbers of its own for each layer", got, DAMAGED)
+            made.append(one)
+        return tuple(made)
+
+    def _make(self, part: Part, shape: Shape) -> Made:
+        if not part.block:
+            return part.make(shape)
+        inside = self.make_all(part.block, shape)
+        if not inside:
+            raise cannot_bring_back(part.value.place, "Add of a result and the same again")
+        return Made(Residual([one.layer for one in inside if one.layer]), {}, inside)
+
+
+@contextmanager
+def _named(value: Value) -> Iterator[None]:
+    """Name the node if its layer cannot use a number, or a shape."""
+    try:
+        yield
+    except ArgumentError as error:
+        if isinstance(error, ModelFileError):
+            raise
+        place = f"{value.place}: {error.where}"
+        raise ModelFileError(place, error.expected, error.got, NOT_SUPPORTED) from error
 
 
 def _check_casts(parts: list[Part], dtype: Any, onnx: Any) -> None:
     """Refuse changes of the type inside the net, which computes in one."""
     code = onnx.helper.np_dtype_to_tensor_dtype(dtype)
-    for value in (one for part in parts for one in (part.value, *part.within)):
+    for value in (one for part in parts for one in part.values()):
         if value.op == "Cast" and value.attributes.get("to") != code:
             raise cannot_bring_back(value.place, f"Cast to another type than {dtype}, that of the numbers")
 
 
-def _take_apart(parsed: Parsed) -> Iterator[Part]:
-    """Give the parts of a formula, from the output to the input."""
-    value = parsed.value
-    try:
-        while value.op != INPUT:
-            part = _formula(value) or _single(value, parsed)
-            yield from _dropouts(value, *part.within)
-            yield part
-            value = part.inner
-        yield from _dropouts(value)
-    except ModelFileError:
-        raise
-    except ArgumentError as error:  # of a layer, about a number that it cannot use
-        place = f"{value.place}: {error.where}"
-        raise ModelFileError(place, error.expected, error.got, NOT_SUPPORTED) from error
+def _take_apart(
+    value: Value, start: Value | None, parsed: Parsed, depth: int = 0
+) -> tuple[list[Part], Value]:
+    """Return the parts of a formula, from a value or from the input on; and what they begin with."""
+    parts: list[Part] = []
+    while value is not start and value.op != INPUT:
+        with _named(value):
+            part = _formula(value) or _residual(value, parsed, depth) or _single(value, parsed)
+        parts += [part, *_dropouts(value, *part.within)][::-1]
+        value = part.inner
+    return parts[::-1], value
+
+
+def _residual(value: Value, parsed: Parsed, depth: int) -> Part | None:
+    """Recognize a sum of a result and of what layers make of it."""
+    results = [one for one in value.arguments if isinstance(one, Value)]
+    if value.op != "Add" or len(results) < 2:
+        return None
+    if depth == DEEPEST:
+        raise cannot_bring_back(value.place, f"Add inside of {DEEPEST} others")
+    first, last = sorted(results, key=lambda one: one.depth)
+    parts, start = _take_apart(last, first, parsed, depth + 1)
+    if start is not first or not parts:
+        what = "one result and a constant, or one and what layers make of it"
+        raise cannot_bring_back(value.place, f"Add of other things than {what}")
+    return Part(value, first, _just(None), block=tuple(parts))
 
 
 def _dropouts(*values: Value) -> Iterator[Part]:
     """Give the dropout of some results: doing nothing in prediction, it follows the layer of them all."""
-    for value in values:
-        for rate in reversed(value.dropout):
+    for value in reversed(values):
+        for rate in value.dropout:
             yield Part(value, value, _just(Dropout(shortest(rate))))
 
 
@@ -294,12 +365,7 @@ def _arithmetic(value: Value) -> Part:
             inner, centre, within = minuend, subtrahend, (left,)
     if op == "Div":
         return Part(value, inner, lambda shape: _standardize(value, shape, centre, number), within)
-    return Part(
-        value,
-        inner,
-        lambda shape: _scaled(value, shape, centre, 1 / number, lambda: (number, -centre * number)),
-        within,
-    )
+    return Part(value, inner, lambda shape: _scaled(value, shape, centre, number), within)
 
 
 def _without_bias(value: Value) -> tuple[Value, Callable[[], AnyArray], tuple[Value, ...]] | None:
@@ -356,19 +422,11 @@ def _standardize(value: Value, shape: Shape, mean: AnyArray, scale: AnyArray) ->
     return Made(Standardize(features), numbers)
 
 
-def _scaled(
-    value: Value,
-    shape: Shape,
-    mean: AnyArray,
-    scale: AnyArray,
-    line: Callable[[], tuple[AnyArray, AnyArray]],
-) -> Made:
-    """Make a layer of ``(x - mean) / scale``, or, where a factor is 0, of the factor and what is added."""
-    if _usable(scale) and _usable(mean):
-        return _standardize(value, shape, mean, scale)
-    factor, shift = line()
-    if not (_usable(factor) and _usable(shift)):
-        return _standardize(value, shape, mean, scale)  # which says what is wrong
+def _scaled(value: Value, shape: Shape, centre: AnyArray, factor: AnyArray) -> Made:
+    """Make a layer of ``(x - centre) * factor``, also where a factor is 0, which no scale stands for."""
+    shift = -centre * factor
+    if (_usable(1 / factor) and _usable(centre)) or not (_usable(factor) and _usable(shift)):
+        return _standardize(value, shape, centre, 1 / factor)  # which says what is wrong
     features = _features(value, shape, max(factor.size, shift.size))
     if features > WIDEST_DIAGONAL:
         raise cannot_bring_back(
@@ -417,19 +475,21 @@ def _read_matmul(value: Value, _parsed: Parsed) -> Maker:
 def _read_batch_normalization(value: Value, _parsed: Parsed) -> Maker:
     if value.attributes.get("training_mode", 0):
         raise cannot_bring_back(value.place, "BatchNormalization in training")
-    gain, bias, mean, variance = (np.asarray(array) for array in value.arguments[1:])
+    names = ("gain", "bias", "running_mean", "running_variance")
+    numbers = dict(zip(names, map(np.asarray, value.arguments[1:]), strict=True))
+    epsilon = shortest(value.attributes.get("epsilon", 1e-5))
+    # There it is the share that is kept; in a file for prediction it may be anything.
+    renewed = shortest(1 - shortest(value.attributes.get("momentum", 0.9)))
 
     def make(shape: Shape) -> Made:
-        # gain * (x - mean) / sqrt(variance + epsilon) + bias = (x - centre) / scale
-        spread = np.sqrt(variance + variance.dtype.type(value.attributes.get("epsilon", 1e-5)))
-        scale = spread / gain
-        return _scaled(
-            value,
-            shape,
-            mean - bias * scale,
-            scale,
-            lambda: (gain / spread, bias - mean * gain / spread),
-        )
+        for array in numbers.values():
+            _finite(value, array)
+        spread = np.sqrt(numbers["running_variance"] + epsilon)
+        _finite(value, spread, divisor=spread)
+        features = _features(value, shape, numbers["gain"].size)
+        momentum = renewed if 0 < renewed <= 1 else 0.1
+        layer = BatchNorm(features, momentum=momentum, epsilon=epsilon or SMALLEST)
+        return Made(layer, {name: _vector(value, array, features) for name, array in numbers.items()})
 
     return make
 

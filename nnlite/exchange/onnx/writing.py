@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nnlite._version import __version__
-from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError
+from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_integer
 from nnlite.exchange.checks import check_custom, check_encoder, check_single, warn_of_rounding
 from nnlite.exchange.description import OnnxWriter
@@ -65,6 +65,8 @@ def export(
     custom : mapping of class to function, optional
         How layers of your own are written: a function for each class. It takes the layer, the
         name of its input and the `Graph`, adds nodes to that, and returns the name of its output.
+        Layers that it is made of it has written by `Graph.layer`.
+        For layers that it is made of there is `Graph.layer`.
 
     Raises
     ------
@@ -133,15 +135,14 @@ def _make(
     """Build the file in memory, and have it checked."""
     columns = None if model.preprocessing is None else describe(model.preprocessing, where=where)
     names = ["input"] if columns is None else [column.name for column in columns]
-    graph = Graph(model.params.dtype, names)
+    graph = Graph(model.params.dtype, names, writers=writers, where=where)
     output = graph.name("output")
     x = "input"
     if columns is not None:
         graph.scope = "table."
         x = write(model.preprocessing, columns, graph)
-    for index, layer in enumerate(model.layers):
-        graph.scope = f"{index}."
-        x = _write_layer(f"{where}: layer {index}", layer, x, graph, writers)
+    for layer in model.layers:
+        x = graph.layer(layer, x)
     _call_output(output, x, graph)
 
     inputs = _input(model, onnx) if columns is None else [_column_input(column, onnx) for column in columns]
@@ -184,37 +185,6 @@ def _make(
     return proto
 
 
-def _write_layer(
-    where: str, layer: Layer, x: str, graph: Graph, writers: Mapping[type[Layer], OnnxWriter]
-) -> str:
-    writer = writers.get(type(layer))  # of that very class: a subclass computes something else
-    name = type(layer).__name__
-    if writer is None:
-        raise ArgumentError(
-            f"{where} {layer}",
-            "a layer of nnlite itself, or one that is written by custom=",
-            f"the class {name}",
-            f"Write export(..., custom={{{name}: function}}); "
-            "the function takes (layer, x, graph) and returns graph.node(...).",
-        )
-    if not layer.adapted:
-        raise NotFittedError(
-            f"{where} {layer}",
-            "a layer that has seen data",
-            "one that has not",
-            "Call its adapt(X), or fit the model.",
-        )
-    y = writer(layer, x, graph)
-    if y not in graph:
-        raise ArgumentTypeError(
-            f"{where} {layer}",
-            f"the function for {name} to return the name of a node",
-            f"{y!r}",
-            "Return what graph.node(...) gives.",
-        )
-    return y
-
-
 def _call_output(name: str, x: str, graph: Graph) -> None:
     """Give the last result the name of the output."""
     if not any(x in node.output for node in graph.nodes):  # no layer does anything
@@ -247,11 +217,11 @@ def _column_input(column: Column, onnx: ModuleType) -> Any:
 def _check_model(where: str, model: Any) -> None:
     check_single(where, model, choose="write export(model.replica(0), path)")
     check_encoder(where, model)
-    if model.params.values.nbytes > LARGEST:
+    if model.params.numbers.nbytes > LARGEST:
         raise ArgumentError(
             f"{where}(model)",
             f"a model of at most {LARGEST:,} bytes, as an ONNX file holds",
-            f"{model.params.values.nbytes:,}",
+            f"{model.params.numbers.nbytes:,}",
             "Use model.save(path), which knows no such limit.",
         )
 

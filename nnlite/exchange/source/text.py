@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnlite.core.chain import follow_shapes
 from nnlite.core.types import AnyArray
-from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError
-from nnlite.exchange.checks import check_encoder, check_single
+from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.exchange.checks import check_encoder, check_single, writer_of
 from nnlite.exchange.description import SourceWriter
 from nnlite.files.safetensors import check_path, write_atomically
 from nnlite.layers import Layer
@@ -23,9 +23,8 @@ __all__ = [
     "check_model",
     "decimal",
     "on_one_line",
-    "steps",
+    "sentence",
     "wrap",
-    "write_layer",
     "write_out",
 ]
 
@@ -38,15 +37,15 @@ class Step(NamedTuple):
 
     Parameters
     ----------
-    place : int
-        Its place, from 0.
+    place : str
+        Its place, such as ``"1"``, or ``"1.0"`` for the first layer inside of that one.
     layer : Layer
         The layer.
     before, behind : tuple of int or None
         The shapes.
     """
 
-    place: int
+    place: str
     layer: Layer
     before: tuple[int, ...] | None
     behind: tuple[int, ...] | None
@@ -61,14 +60,106 @@ class Source:
         Names the function in messages.
     dtype : dtype
         That of the model.
+    writers : mapping of class to function
+        What writes each kind of layer.
+
+    Attributes
+    ----------
+    place : str
+        The place of the layer that is being written, such as ``"1.0"``.
+    shape : tuple of int or None
+        Shape of a sample as it comes to the next layer; None if any will do.
+    steps : list of Step
+        What has been written so far.
     """
 
-    def __init__(self, where: str, dtype: np.dtype[np.floating[Any]]) -> None:
-        self.where = where
+    def __init__(
+        self,
+        where: str,
+        dtype: np.dtype[np.floating[Any]],
+        writers: Mapping[type[Layer], SourceWriter] | None = None,
+    ) -> None:
+        self._call = self.where = where
         self.dtype = dtype
-        self.place = 0
+        self.place = "0"
+        self.shape: tuple[int, ...] | None = None
+        self.steps: list[Step] = []
         self.constants: list[str] = []
+        self._writers = writers or {}
         self._names: set[str] = set()
+
+    def model(self, model: Sequential) -> list[str]:
+        """Write the layers of a model.
+
+        Parameters
+        ----------
+        model : Sequential
+            The model.
+
+        Returns
+        -------
+        list of str
+            The lines.
+        """
+        self.shape = model.input_shape
+        return [line for layer in model.layers for line in self.layer(layer)]
+
+    def layer(self, layer: Layer) -> list[str]:
+        """Write a layer of the model, such as one that the layer being written is made of.
+
+        Parameters
+        ----------
+        layer : Layer
+            The layer.
+
+        Returns
+        -------
+        list of str
+            The lines, behind a comment.
+
+        Raises
+        ------
+        ArgumentError
+            If nothing says how layers of its class are written.
+        NotFittedError
+            If it must see data first.
+        ArgumentTypeError
+            If the function for its class gives something else than lines.
+        """
+        before = layer.input_shape if self.shape is None else self.shape
+        behind = None if before is None else layer._shape_after(before)
+        step = Step(layer._prefix[:-1] or self.place, layer, before, behind)
+        outer = self.place, self.where
+        self.place, self.where = step.place, f"{self._call}: layer {step.place} {on_one_line(layer)}"
+        self.shape = before
+        self.steps.append(step)
+        start = len(self.constants)
+        takes = "(layer, source) and returns lines of source"
+        lines = self._body(step, writer_of(self.where, layer, self._writers, call=self._call, takes=takes))
+        title = f"layer {step.place}, {on_one_line(layer)}"
+        if len(self.constants) > start:
+            self.constants[start:start] = self._comment(title)
+        self.place, self.where = outer
+        self.shape = behind
+        return ["", *self._comment(title + self._words(step, lines)), *lines]
+
+    def _body(self, step: Step, writer: SourceWriter) -> list[str]:
+        """Let the function for a layer write its lines."""
+        written = writer(step.layer, self)
+        lines = written.splitlines() if isinstance(written, str) else written
+        if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+            what = f"the function for {type(step.layer).__name__} to return lines of source"
+            fix = "Return a string, or a list of strings."
+            raise ArgumentTypeError(self.where, what, f"{written!r}", fix)
+        return lines
+
+    def _comment(self, text: str) -> list[str]:
+        """Return lines that say something to the reader."""
+        raise NotImplementedError
+
+    def _words(self, step: Step, lines: list[str]) -> str:
+        """Return what stands behind the name of a layer above its lines."""
+        raise NotImplementedError
 
     def name(self, wanted: str) -> str:
         """Make a name for a constant of the layer that is being written.
@@ -90,7 +181,7 @@ class Source:
         if not re.fullmatch(r"[A-Za-z]\w*", wanted, flags=re.ASCII):
             fix = "Use letters, digits and underscores."
             raise ArgumentError(f"{self.where}: constant(name)", "a name", f"{wanted!r}", fix)
-        first = name = f"{wanted}{self.place}"
+        first = name = f"{wanted}{self.place.replace('.', '_')}"
         count = 0
         while name in self._names:
             count += 1
@@ -149,79 +240,6 @@ def check_model(where: str, model: Any) -> Sequential:
     single = check_single(where, model, choose=f"{where}(model.replica(0))")
     check_encoder(where, single)
     return single
-
-
-def steps(model: Sequential) -> list[Step]:
-    """List the layers of a model with the shapes around them.
-
-    Parameters
-    ----------
-    model : Sequential
-        The model.
-
-    Returns
-    -------
-    list of Step
-
-    Examples
-    --------
-    >>> from nnlite import Dense, Tanh
-    >>> [(step.before, step.behind) for step in steps(Sequential([Tanh(), Dense(4, 2)]))]
-    [((4,), (4,)), ((4,), (2,))]
-    """
-    first, behind = follow_shapes(model.layers)
-    before = [first, *behind[:-1]]
-    return [Step(*each) for each in zip(range(len(before)), model.layers, before, behind, strict=True)]
-
-
-def write_layer(step: Step, source: Source, writers: Mapping[type[Layer], SourceWriter]) -> list[str]:
-    """Let the function for a layer write its lines.
-
-    Parameters
-    ----------
-    step : Step
-        The layer.
-    source : Source
-        Where it writes its constants to.
-    writers : mapping of class to function
-        All that there are.
-
-    Returns
-    -------
-    list of str
-
-    Raises
-    ------
-    ArgumentError
-        If there is no function for its class.
-    ArgumentTypeError
-        If the function gives something else than lines.
-    NotFittedError
-        If the layer must see data first.
-    """
-    layer, name = step.layer, type(step.layer).__name__
-    function = source.where
-    source.place = step.place
-    source.where = f"{function}: layer {step.place} {on_one_line(layer)}"
-    writer = writers.get(type(layer))  # of that very class: a subclass computes something else
-    if writer is None:
-        raise ArgumentError(
-            source.where,
-            "a layer of nnlite itself, or one that is written by custom=",
-            f"the class {name}",
-            f"Write {function}(..., custom={{{name}: function}}); "
-            "the function takes (layer, source) and returns lines of source.",
-        )
-    if not layer.adapted:
-        fix = "Call its adapt(X), or fit the model."
-        raise NotFittedError(source.where, "a layer that has seen data", "one that has not", fix)
-    written = writer(layer, source)
-    lines = written.splitlines() if isinstance(written, str) else written
-    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
-        what = f"the function for {name} to return lines of source"
-        raise ArgumentTypeError(source.where, what, f"{written!r}", "Return a string, or a list of strings.")
-    source.where = function
-    return lines
 
 
 def write_out(where: str, path: Any, text: str) -> str:
@@ -323,3 +341,34 @@ def on_one_line(thing: Any) -> str:
     '[1, 2]'
     """
     return " ".join(repr(thing).split())
+
+
+def sentence(text: str, begin: str, go_on: str | None = None) -> list[str]:
+    """Break a text into lines, but no word of it.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+    begin : str
+        What the first line begins with.
+    go_on : str, optional
+        What the others begin with; as many spaces by default.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> sentence("Dense(4, 3): weighted sums", "# ")
+    ['# Dense(4, 3): weighted sums']
+    """
+    return textwrap.wrap(
+        text,
+        WIDTH - 4,
+        initial_indent=begin,
+        subsequent_indent=" " * len(begin) if go_on is None else go_on,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

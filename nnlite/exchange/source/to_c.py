@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import textwrap
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
@@ -23,9 +22,8 @@ from nnlite.exchange.source.text import (
     check_model,
     decimal,
     on_one_line,
-    steps,
+    sentence,
     wrap,
-    write_layer,
     write_out,
 )
 from nnlite.exchange.table import DESCRIPTIONS, described
@@ -49,9 +47,15 @@ class CSource(Source):
         That of the model.
     prefix : str
         What all names begin with.
+    writers : mapping of class to function
+        What writes each kind of layer.
 
     Attributes
     ----------
+    place : str
+        The place of the layer that is being written, such as ``"1"``, or ``"1.0"`` inside of that one.
+    shape : tuple of int or None
+        Shape of a sample as it comes to the next layer.
     real : str
         ``"float"`` or ``"double"``.
     x : str
@@ -72,52 +76,54 @@ class CSource(Source):
     static const float net_gain0[2] = {0.5f, 2.0f};
     """
 
-    def __init__(self, where: str, dtype: np.dtype[np.floating[Any]], prefix: str) -> None:
-        super().__init__(where, dtype)
+    def __init__(
+        self,
+        where: str,
+        dtype: np.dtype[np.floating[Any]],
+        prefix: str,
+        writers: Mapping[type[Layer], SourceWriter] | None = None,
+    ) -> None:
+        super().__init__(where, dtype, writers)
         self.prefix = prefix
         self.real = "float" if dtype == np.float32 else "double"
         self.x = "a"
         self.inputs = self.outputs = self.width = 0
         self.sizes = {"a": 0}
         self._other: str | None = None
+        self._count = 0  # how many numbers there are in x
 
-    def begin(self, step: Step) -> None:
-        """Get ready for a layer.
-
-        Parameters
-        ----------
-        step : Step
-            The layer, with known shapes around it.
-        """
+    def _body(self, step: Step, writer: SourceWriter) -> list[str]:
         if step.before is None or step.behind is None:
             raise ArgumentError(
-                f"{self.where}: layer {step.place} {on_one_line(step.layer)}",
+                self.where,
                 "a model that knows how many numbers come in and go out",
                 "one that takes any number of them",
                 "Begin it with a layer of a fixed size, such as Dense.",
             )
+        outer = self.inputs, self.outputs, self.width
         self.inputs, self.outputs = math.prod(step.before), math.prod(step.behind)
         self.width = step.before[-1]
         self.sizes[self.x] = max(self.sizes[self.x], self.inputs)
-        self._other = None
-
-    def end(self, step: Step) -> None:
-        """Go on with the array that the layer has written to.
-
-        Parameters
-        ----------
-        step : Step
-            The layer.
-        """
+        self._other, self._count = None, self.inputs
+        lines = super()._body(step, writer)
         if self._other is not None:
             self.x = self._other
-        elif self.outputs != self.inputs:
+        elif self._count != self.outputs:
             raise ArgumentError(
-                f"{self.where}: layer {step.place} {on_one_line(step.layer)}",
+                self.where,
                 f"lines that write {self.outputs} numbers to another array than the {self.inputs} inputs",
                 "none",
                 "Write to the array that source.into() names.",
             )
+        self._other, self._count = None, self.outputs
+        self.inputs, self.outputs, self.width = outer
+        return lines
+
+    def _comment(self, text: str) -> list[str]:
+        return sentence(f"{_comment(text)} */", "/* ")
+
+    def _words(self, step: Step, lines: list[str]) -> str:
+        return "" if lines else ": nothing to do"
 
     def into(self) -> str:
         """Say that the layer writes its numbers to another array than `x`.
@@ -130,6 +136,26 @@ class CSource(Source):
         self._other = "b" if self.x == "a" else "a"
         self.sizes[self._other] = max(self.sizes.get(self._other, 0), self.outputs)
         return self._other
+
+    def array(self, name: str, size: int) -> str:
+        """Have one more array for the numbers of a row, that lasts while the layer is being computed.
+
+        Parameters
+        ----------
+        name : str
+            What it is called; behind it comes how deep inside of others the layer is. Layers in a row
+            share it.
+        size : int
+            How many numbers it shall hold.
+
+        Returns
+        -------
+        str
+            Its name.
+        """
+        name = f"{name}{self.place.count('.')}"
+        self.sizes[name] = max(self.sizes.get(name, 0), size)
+        return name
 
     def call(self, function: str) -> str:
         """Return the name of a function of ``math.h`` for the dtype.
@@ -275,7 +301,7 @@ def to_c(
     custom : mapping of class to function, optional
         How layers of your own are written: a function for each class. It takes the layer and the
         `CSource`, and returns lines of C that change the numbers in the array ``source.x``, or
-        write others to ``source.into()``.
+        write others to ``source.into()``. Those of layers that it is made of ``source.layer`` gives.
 
     Returns
     -------
@@ -322,22 +348,12 @@ def to_c(
     where = "to_c"
     check_model(where, model)
     warn_of_rounding(where, model)
-    source = CSource(where, model.params.dtype, _check_name(f"{where}(name=)", name))
     writers = {cls: one.c for cls, one in DESCRIPTIONS.items()} | check_custom(where, custom)
-    body = []
-    layers = steps(model)
-    for step in layers:
-        source.begin(step)
-        before = len(source.constants)
-        lines = write_layer(step, source, writers)
-        source.end(step)
-        comment = f"/* layer {step.place}, {_comment(on_one_line(step.layer))} */"
-        if len(source.constants) > before:
-            source.constants.insert(before, comment)
-        body += ["", *([comment] if lines else [f"{comment[:-3]}: nothing to do */"]), *lines]
+    source = CSource(where, model.params.dtype, _check_name(f"{where}(name=)", name), writers)
+    body = source.model(model)
     text = "\n".join(
         [
-            *_head(model, layers, source),
+            *_head(model, source),
             *source.constants,
             "",
             *_function(source, body),
@@ -362,20 +378,20 @@ def _check_name(where: str, name: Any) -> str:
     return name
 
 
-def _head(model: Sequential, layers: Sequence[Step], source: CSource) -> list[str]:
+def _head(model: Sequential, source: CSource) -> list[str]:
     prefix = source.prefix
     size = sum(source.sizes.values()) * model.params.dtype.itemsize
     about = [
         f"A neural network as a function, written by nnlite {__version__}.",
         "",
-        *_table_of_layers(layers),
+        *_table_of_layers(source.steps),
         "",
         f"{prefix}_predict computes one row: it reads {source.macro('INPUTS')} numbers from x and writes",
         f"{source.macro('OUTPUTS')} to y. It needs math.h (link with -lm) and {size:,} bytes of the stack.",
         "Several threads may call it.",
         *_inputs(model),
     ]
-    inputs, outputs = math.prod(layers[0].before or ()), math.prod(layers[-1].behind or ())
+    inputs, outputs = math.prod(source.steps[0].before or ()), math.prod(source.shape or ())
     return [
         "/*",
         *(f" * {line}".rstrip() for line in about),
@@ -396,7 +412,7 @@ def _table_of_layers(layers: Sequence[Step]) -> list[str]:
     for step in layers:
         known = described(step.layer)
         text = f"{on_one_line(step.layer)}{f': {known.words}' if known else ''}"
-        lines += _wrapped(f"{step.place:3}  ", f"{_comment(text)} -> {math.prod(step.behind or ())}")
+        lines += sentence(f"{_comment(text)} -> {math.prod(step.behind or ())}", f"{step.place:>3}  ")
     return lines
 
 
@@ -419,7 +435,7 @@ def _inputs(model: Sequential) -> list[str]:
         return []
     lines = ["", "x is a row of"]
     for place, words in enumerate(said):
-        lines += _wrapped(f"  x[{place}]  ", words)
+        lines += sentence(words, f"  x[{place}]  ")
     return lines
 
 
@@ -437,17 +453,6 @@ def _comment(text: str) -> str:
     """Change what would end a comment, or what compilers warn of in one."""
     text = text.encode("ascii", "backslashreplace").decode()
     return re.sub(r"\?(?=\?)", "? ", text.replace("*/", "* /").replace("/*", "/ *"))
-
-
-def _wrapped(start: str, text: str) -> list[str]:
-    return textwrap.wrap(
-        text,
-        WIDTH - 3,
-        initial_indent=start,
-        subsequent_indent=" " * len(start),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def _function(source: CSource, body: list[str]) -> list[str]:

@@ -22,10 +22,8 @@ from nnlite.exchange.source.text import (
     Step,
     check_model,
     decimal,
-    on_one_line,
-    steps,
+    sentence,
     wrap,
-    write_layer,
     write_out,
 )
 from nnlite.exchange.table import DESCRIPTIONS, described
@@ -70,13 +68,17 @@ class NumpySource(Source):
         Names the function in messages.
     dtype : dtype
         That of the model.
+    writers : mapping of class to function
+        What writes each kind of layer.
 
     Attributes
     ----------
     dtype : dtype
         What was given.
-    place : int
-        The place of the layer that is being written.
+    place : str
+        The place of the layer that is being written, such as ``"1"``, or ``"1.0"`` inside of that one.
+    shape : tuple of int or None
+        Shape of a sample as it comes to the next layer; None if any will do.
     imports, helpers, constants : set of str, dict of str to str, list of str
         What has been written so far.
 
@@ -89,8 +91,13 @@ class NumpySource(Source):
     gain0 = np.array([0.5, 2.0], dtype=np.float32)
     """
 
-    def __init__(self, where: str, dtype: np.dtype[np.floating[Any]]) -> None:
-        super().__init__(where, dtype)
+    def __init__(
+        self,
+        where: str,
+        dtype: np.dtype[np.floating[Any]],
+        writers: Mapping[type[Layer], SourceWriter] | None = None,
+    ) -> None:
+        super().__init__(where, dtype, writers)
         self.imports: set[str] = set()
         self.helpers: dict[str, str] = {}
         self.unpack = ""  # a function that stands before the constants, since they call it
@@ -143,6 +150,14 @@ class NumpySource(Source):
             self.imports.add("math")
         return name
 
+    def _comment(self, text: str) -> list[str]:
+        return sentence(text, "# ", "# ")
+
+    def _words(self, step: Step, lines: list[str]) -> str:
+        known = described(step.layer)
+        shape = "" if step.behind is None else f" -> {_with_batch(step.behind)}"
+        return f"{f': {known.words}' if known else ''}{shape}"
+
     def _packed(self, name: str, array: AnyArray) -> list[str]:
         self.imports.add("base64")
         code = array.dtype.newbyteorder("<").str
@@ -190,7 +205,8 @@ def to_numpy(
         Write the source to this file too; an old one is replaced once the new one is complete.
     custom : mapping of class to function, optional
         How layers of your own are written: a function for each class. It takes the layer and the
-        `NumpySource`, and returns lines of NumPy that make of the array ``x`` the next ``x``.
+        `NumpySource`, and returns lines of NumPy that make of the array ``x`` the next ``x``. Those
+        of layers that it is made of ``source.layer`` gives.
 
     Returns
     -------
@@ -236,14 +252,8 @@ def to_numpy(
     where = "to_numpy"
     check_model(where, model)
     writers = {cls: one.numpy for cls, one in DESCRIPTIONS.items()} | check_custom(where, custom)
-    source = NumpySource(where, model.params.dtype)
-    body = []
-    for step in steps(model):
-        before = len(source.constants)
-        lines = write_layer(step, source, writers)
-        if len(source.constants) > before:
-            source.constants.insert(before, f"# layer {step.place}, {on_one_line(step.layer)}")
-        body += ["", *_comment(step), *lines]
+    source = NumpySource(where, model.params.dtype, writers)
+    body = source.model(model)
     blocks = [
         _head(model, source),
         source.unpack,
@@ -256,20 +266,6 @@ def to_numpy(
     if custom:
         _check_source(where, text)
     return write_out(where, path, text)
-
-
-def _comment(step: Step) -> list[str]:
-    known = described(step.layer)
-    shape = "" if step.behind is None else f" -> {_with_batch(step.behind)}"
-    text = f"layer {step.place}, {on_one_line(step.layer)}{f': {known.words}' if known else ''}{shape}"
-    return textwrap.wrap(
-        text,
-        WIDTH - 4,
-        initial_indent="# ",
-        subsequent_indent="# ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def _with_batch(shape: tuple[int, ...] | None) -> str:
