@@ -838,7 +838,7 @@ class Sequential(core.Sequential):
             outputs.append(x)
         return outputs
 
-    # As in training, but without noise: what a loss, or a gradient, is that does not change from pass to pass.
+    # As in training, but without noise: what a loss and a gradient are that are the same in every pass.
 
     @property
     def _mixes_rows(self) -> bool:
@@ -1163,7 +1163,9 @@ class Sequential(core.Sequential):
         """Make a copy that computes in float64."""
         twin = object.__new__(type(self))
         state = copy.deepcopy(self.__getstate__())
-        twin.__setstate__(state | {"_params": Parameters((), dtype=np.float64, replicas=self.params.replicas)})
+        twin.__setstate__(
+            state | {"_params": Parameters((), dtype=np.float64, replicas=self.params.replicas)}
+        )
         return twin
 
 

@@ -344,7 +344,7 @@ def test_noise_that_the_repetition_cannot_see_is_said():
         stochastic = True
 
         def forward(self, x, ctx=None):
-            return x if ctx is None else x * np.float32(np.inf)
+            return x * np.float32(np.inf) if ctx is not None and ctx.training else x
 
         def backward(self, dy, ctx):
             return dy

@@ -60,7 +60,7 @@ class Stop(NamedTuple):
 
 
 def is_row(layer: Layer) -> bool:
-    """Tell whether a layer is nothing but layers in a row: a `Sequential`, or a `Residual`, which adds the input.
+    """Tell whether a layer is layers in a row and nothing else, but that a `Residual` adds its input.
 
     Parameters
     ----------

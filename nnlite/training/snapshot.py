@@ -258,10 +258,16 @@ def _check_arrays(loop: Loop, saved: dict[str, Any]) -> None:
     state = loop.state
     params, optimizer = state.model.params, state.optimizer
     shape, dtype = params.values.shape, params.dtype
-    _need(_is_like(saved["values"], params.numbers.shape, dtype) and np.isfinite(saved["values"]).all(), "other weights")
+    _need(
+        _is_like(saved["values"], params.numbers.shape, dtype) and np.isfinite(saved["values"]).all(),
+        "other weights",
+    )
     backup = saved["backup"]
     needed = saved["stepped"] and isinstance(optimizer, Optimizer)
-    _need(_is_like(backup, params.numbers.shape, dtype) if needed else backup is None, "other weights before the last step")
+    _need(
+        _is_like(backup, params.numbers.shape, dtype) if needed else backup is None,
+        "other weights before the last step",
+    )
     _need(
         isinstance(saved["frozen"], list) and all(name in params for name in saved["frozen"]), "other names"
     )
