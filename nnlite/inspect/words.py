@@ -231,7 +231,9 @@ def _state(state: list[dict[str, Any]]) -> list[str]:
     every = [
         (f"{entry['name']}[{place}]", entry["momentum"], before, after)
         for entry in state
-        for place, (before, after) in enumerate(zip(_flat(entry["before"]), _flat(entry["after"]), strict=True))
+        for place, (before, after) in enumerate(
+            zip(_flat(entry["before"]), _flat(entry["after"]), strict=True)
+        )
     ]
     lines = ["", "kept, and not learned:"] if every else []
     for name, momentum, before, after in every[:WEIGHTS]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.normalization import BatchNorm
 from nnlite.core.types import AnyArray, Array
 from nnlite.data.conversion import is_sparse
 from nnlite.data.moments import Moments
@@ -15,6 +16,7 @@ from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import Patient, Skip, reaching
 from nnlite.layers import Embedding
 from nnlite.losses import GaussianNLL, PoissonNLL
+from nnlite.training.inside import first_weights
 
 __all__ = ["classes", "features", "leaks", "repeats", "targets", "validation"]
 
@@ -70,7 +72,8 @@ FEW_ROWS = 10
 
 def features(p: Patient) -> Iterator[Finding]:
     """Look at the size of what reaches the first weights."""
-    if p.model._first_learning >= len(p.model):
+    first = first_weights(p.model)[1]
+    if first is None:
         raise Skip("no layer learns")
     x = reaching(p.model, p.all.x)
     if x.shape[1] == 0:
@@ -85,6 +88,8 @@ def features(p: Patient) -> Iterator[Finding]:
         yield from _constant(p, constant)
         if constant.all():
             return
+    if isinstance(first, BatchNorm):  # which brings all columns to one size
+        return
     worst = int(sizes.argmax())
     largest = float(sizes[worst])
     typical = float(np.median(sizes[sizes > 0])) if (sizes > 0).any() else 0.0
@@ -416,8 +421,8 @@ def _column(p: Patient, index: int) -> str:
 def _scaling_fix(p: Patient) -> str:
     if is_sparse(p.all.x):
         return "Divide each column by its largest size before."
-    first = p.model.layers[p.model._first_learning]
+    place, first = first_weights(p.model)
     if isinstance(first, Embedding):
         return "Scale the numeric columns, as TableEncoder does."
     width = first.input_shape[0] if first.input_shape else "features"
-    return f"Put Standardize({width}) before layer {p.model._first_learning} {first}."
+    return f"Put Standardize({width}) before layer {'.'.join(map(str, place))} {first}."

@@ -72,8 +72,10 @@ def payload(trace: Data) -> Data:
         },
         "proof": {**proof, "checks": [[check.get(name) for name in CHECK] for check in proof["checks"]]},
         "histograms": trace["histograms"] if trace["large"] else [],
-        "state": [{**kept, **{when: np.ravel(kept[when])[:COLUMN].tolist() for when in ("before", "after")}}
-                  for kept in trace["state"]],
+        "state": [
+            {**kept, **{when: np.ravel(kept[when])[:COLUMN].tolist() for when in ("before", "after")}}
+            for kept in trace["state"]
+        ],
     }
     page["single"] = [name for name in PARTS if _is_single(page[name])]
     return page
