@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -90,13 +91,18 @@ def features(p: Patient) -> Iterator[Finding]:
             return
     if isinstance(first, BatchNorm):  # which brings all columns to one size
         return
+    # Behind the first weights it brings their sums to one size: then no column is too large, but beside others.
+    normed = any(
+        one.layer is first and isinstance(two.layer, BatchNorm) for one, two in pairwise(p.way_through)
+    )
     worst = int(sizes.argmax())
     largest = float(sizes[worst])
     typical = float(np.median(sizes[sizes > 0])) if (sizes > 0).any() else 0.0
     evidence: dict[str, Any] = {"column": worst, "size": largest, "median_size": typical}
     name = _column(p, worst)
     fix = _scaling_fix(p)
-    if largest >= LARGE_FEATURE or (typical > 0 and largest >= DROWNING * typical and largest >= 1):
+    drowns = typical > 0 and largest >= DROWNING * typical and largest >= 1
+    if drowns or (largest >= LARGE_FEATURE and not normed):
         times = f", {largest / typical:.3g} times the median column" if largest > 2 * typical > 0 else ""
         yield finding(
             "NN101",
@@ -106,6 +112,8 @@ def features(p: Patient) -> Iterator[Finding]:
             fix,
             **evidence,
         )
+    elif normed:
+        return
     elif largest < TINY_FEATURE:
         yield finding(
             "NN101",
