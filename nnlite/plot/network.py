@@ -17,7 +17,7 @@ from nnlite.model import Sequential
 from nnlite.plot.diagram import Column, draw_columns, figure_size
 from nnlite.plot.given import check_names, check_row, input_names
 from nnlite.plot.style import new_axes
-from nnlite.training.inside import Passing, Stop, stops
+from nnlite.training.inside import Stop, pass_through, stops
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -152,9 +152,7 @@ def columns_of(model: Sequential, row: Array | None = None) -> list[Column]:
             groups.append([])
         groups[-1].append(stop)
         shape = stop.shape
-    passing = Passing()
-    if row is not None:
-        model._forward(row, model.context(training=False, watch=passing))
+    outputs = {} if row is None else pass_through(model, row).outputs
     columns = []
     for place, group in enumerate(groups):
         own = group[-1].shape if group else model.input_shape
@@ -166,7 +164,7 @@ def columns_of(model: Sequential, row: Array | None = None) -> list[Column]:
             )
         answers = None
         if row is not None:
-            answers = (passing.outputs[group[-1].place] if group else row).reshape(-1)
+            answers = (outputs[group[-1].place] if group else row).reshape(-1)
         columns.append(
             Column(
                 label=_labels(place, len(groups)),

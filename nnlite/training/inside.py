@@ -15,7 +15,7 @@ from nnlite.core.residual import Residual
 from nnlite.core.types import Array
 from nnlite.errors.arguments import is_ours
 
-__all__ = ["Passing", "Stop", "first_weights", "inside", "is_row", "stops"]
+__all__ = ["Passing", "Stop", "first_weights", "inside", "is_row", "pass_through", "stops"]
 
 
 class Stop(NamedTuple):
@@ -221,3 +221,28 @@ class Passing(Watcher):
         """Let a layer trace the blame back."""
         self.blames[place] = np.array(dy)
         return super().backward(place, layer, dy, ctx)
+
+
+def pass_through(model: Any, x: Any) -> Passing:
+    """Let rows go through a net as in prediction, and return what has passed.
+
+    Parameters
+    ----------
+    model : Sequential
+        One net.
+    x : ndarray of shape (rows, features)
+        The rows, checked.
+
+    Returns
+    -------
+    Passing
+
+    Examples
+    --------
+    >>> from nnlite import ReLU, Sequential
+    >>> pass_through(Sequential([ReLU()]), np.array([[-1.0, 2.0]])).outputs["0"]
+    array([[0., 2.]])
+    """
+    passing = Passing()
+    model._forward(x, model.context(training=False, watch=passing))
+    return passing

@@ -91,7 +91,7 @@ def features(p: Patient) -> Iterator[Finding]:
             return
     if isinstance(first, BatchNorm):  # which brings all columns to one size
         return
-    # Behind the first weights it brings their sums to one size: then no column is too large, but beside others.
+    # Behind the first weights it brings their sums to one size: no column is too large, but beside others.
     normed = any(
         one.layer is first and isinstance(two.layer, BatchNorm) for one, two in pairwise(p.way_through)
     )

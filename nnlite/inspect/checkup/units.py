@@ -109,8 +109,8 @@ def gradients(p: Patient) -> Iterator[Finding]:
     """Compare the blame that reaches each layer that learns with that at the last one."""
     if not np.isfinite(p.passage.loss):
         raise Skip("the loss is not finite")
-    # BatchNorm brings what comes in to one scale, and its blame to another: of a layer in front of it the size
-    # of the blame says nothing.
+    # BatchNorm brings what comes in to one scale, and its blame to another: of a layer in front of it the
+    # size of the blame says nothing.
     scaled = {one.place for one, two in pairwise(p.way_through) if isinstance(two.layer, BatchNorm)}
     learning = [stop for stop in p.learning if stop.place in p.passage.blames and stop.place not in scaled]
     if len(learning) < 2:
