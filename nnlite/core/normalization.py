@@ -203,7 +203,7 @@ class BatchNorm(Layer):
             for running, now in ((mean, found + left), (variance, spread * unbiased)):
                 # An axis ahead that the net has not, such as one of examples, is averaged over.
                 now = now.reshape(-1, self.features).mean(axis=0) if running.ndim == 1 else now
-                running += rate * (now - running)
+                running += (rate * (now - running)).reshape(running.shape)
         else:
             z = x - mean
             scale = 1 / np.sqrt(variance + self.epsilon)
