@@ -298,9 +298,7 @@ def _stages(step: Step, x: Array) -> list[dict[str, Any]]:
     shape, outputs = x.shape[1:], step.passing.outputs
     for stop in step.way:
         out = outputs[stop.place].shape[1:]
-        if isinstance(stop.layer, Dense) or (
-            out != shape and not isinstance(stop.layer, Flatten | Embedding)
-        ):
+        if stop.mixes or (out != shape and not isinstance(stop.layer, Flatten | Embedding)):
             groups.append([])
         where[stop.place] = len(groups) - 1, len(groups[-1])
         groups[-1].append(stop)

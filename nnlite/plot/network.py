@@ -148,7 +148,7 @@ def columns_of(model: Sequential, row: Array | None = None) -> list[Column]:
         layer, around = stop.layer, stop.place.split(".")
         for depth in range(1, len(around)):
             sources.setdefault(".".join(around[:depth]), len(groups) - 1)
-        if isinstance(layer, Dense) or (stop.shape != shape and not isinstance(layer, Flatten | Embedding)):
+        if stop.mixes or (stop.shape != shape and not isinstance(layer, Flatten | Embedding)):
             groups.append([])
         groups[-1].append(stop)
         shape = stop.shape

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnlite.checks.nets import check_net
-from nnlite.core.dense import Dense
 from nnlite.core.layer import Layer
 from nnlite.errors import ArgumentError
 from nnlite.model import Sequential
@@ -83,7 +82,7 @@ def neuron(
     for stop in dropwhile(lambda stop: stop.place != place, stops(model)):
         if stop.layer is chosen:
             continue
-        if stop.joins or isinstance(stop.layer, Dense) or outputs[stop.place].shape != own.shape:
+        if stop.joins or stop.mixes or outputs[stop.place].shape != own.shape:
             break
         behind.append(stop.layer)
         answered = outputs[stop.place]

@@ -15,7 +15,6 @@ from nnlite.data.checks import check_ids, check_rows
 from nnlite.data.table import NumericColumn
 from nnlite.errors import ArgumentError, ShapeError
 from nnlite.errors.checks import check_bool, check_integer
-from nnlite.layers import Dense
 from nnlite.model import Sequential
 from nnlite.plot.given import check_layer, check_names, check_place
 from nnlite.plot.style import (
@@ -544,7 +543,7 @@ def _stage(where: str, model: Sequential, layer: Any) -> list[Stop]:
     opens = [
         index
         for index, one in enumerate(way[: number + 1])
-        if isinstance(one.layer, Dense) or shapes[index + 1] != shapes[index]
+        if one.mixes or shapes[index + 1] != shapes[index]
     ]
     if not opens or len(way[opens[-1]].shape or ()) != 1:
         raise ArgumentError(
@@ -556,7 +555,7 @@ def _stage(where: str, model: Sequential, layer: Any) -> list[Stop]:
     found = [way[opens[-1]]]
     for index, one in enumerate(way[opens[-1] + 1 :], start=opens[-1] + 1):
         # What a block adds is no part of a neuron inside of it.
-        if isinstance(one.layer, Dense) or one.shape != found[0].shape or (one.joins and index > number):
+        if one.mixes or one.shape != found[0].shape or (one.joins and index > number):
             break
         found.append(one)
     return found

@@ -9,6 +9,7 @@ import numpy as np
 
 from nnlite.core.chain import Chain, Shape
 from nnlite.core.context import Context, Watcher
+from nnlite.core.dense import Dense
 from nnlite.core.layer import Layer
 from nnlite.core.model import Sequential
 from nnlite.core.residual import Residual
@@ -51,6 +52,11 @@ class Stop(NamedTuple):
     def words(self) -> str:
         """Place and layer, as messages name them."""
         return f"layer {self.place} {self.layer}"
+
+    @property
+    def mixes(self) -> bool:
+        """Whether it makes new neurons of those before: a Dense does, and one that holds others may."""
+        return isinstance(self.layer, Dense) or bool(self.layer.children and not self.joins)
 
     @property
     def learned(self) -> list[str]:
