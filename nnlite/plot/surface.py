@@ -213,7 +213,7 @@ def _at_once(model: Sequential, rows: int, points: int) -> int:
     shapes = [shape for _, _, shape in inside(model, shape=model.input_shape)]
     numbers = sum(math.prod(shape or (1,)) for shape in shapes) * min(rows, PREDICT_ROWS)
     numbers += rows * math.prod(model.output_shape or (1,)) + model.params.size
-    return max(1, min(points, NUMBERS_AT_ONCE // max(1, numbers)))
+    return max(1, min(points, NUMBERS_AT_ONCE // max(1, int(numbers))))
 
 
 def copy_of(model: Sequential, replicas: int | None = None) -> Sequential:
