@@ -18,6 +18,7 @@ from nnlite.checks.inputs import Boundary, check_feature_names, check_preprocess
 from nnlite.checks.layers import check_layers
 from nnlite.core import model as core
 from nnlite.core.chain import Chain, ModelContext, follow_shapes
+from nnlite.core.context import Watcher
 from nnlite.core.layer import Layer
 from nnlite.core.losses import Loss
 from nnlite.core.parameters import Parameters
@@ -33,6 +34,7 @@ from nnlite.errors.arrays import unmasked
 from nnlite.errors.checks import check_bool, check_integer
 from nnlite.metrics import Metric
 from nnlite.training.history import History
+from nnlite.training.inside import inside, is_row
 from nnlite.training.summary import LayerSummary, Summary
 
 if TYPE_CHECKING:
@@ -827,7 +829,10 @@ class Sequential(core.Sequential):
         return evaluate(self, X, y, loss=loss, metrics=metrics, weight=weight, batch_size=batch_size)
 
     def activations(self, x: Any) -> list[Array]:
-        """Compute the output of every layer, as in prediction.
+        """Compute the output of every layer of `layers`, as in prediction.
+
+        Of a layer that is made of others that is one, what comes out of it. A `Watcher`, see
+        `Sequential.context`, sees the layers inside too.
 
         Parameters
         ----------
@@ -851,14 +856,42 @@ class Sequential(core.Sequential):
         >>> [a.shape for a in model.activations([[1, 2]])]
         [(1, 3), (1, 3)]
         """
-        return self._activations(self.boundary.check_input(x, where="Sequential.activations(x)"))
-
-    def _activations(self, x: Array) -> list[Array]:
+        x = self.boundary.check_input(x, where="Sequential.activations(x)")
         outputs = []
         for layer in self.layers:
             x = layer.forward(x)
             outputs.append(x)
         return outputs
+
+    # As in training, but without noise: what a loss and a gradient are that are the same in every pass.
+
+    @property
+    def _mixes_rows(self) -> bool:
+        """Whether what it says of a row in training depends on the other rows of the batch."""
+        return any(layer.mixes_rows for _, layer in self.walk())
+
+    def _quiet_context(self, watch: Watcher | None = None) -> ModelContext:
+        """Make a context for a pass without noise, in which layers that mix rows go by the batch.
+
+        They keep what they see of it, as in training.
+        """
+        ctx = self.context(training=False, watch=watch)
+        contexts = [*ctx.inner]
+        for layer, kept in contexts:
+            kept.training = layer.mixes_rows and not layer.stochastic
+            contexts += kept.inner
+        return ctx
+
+    def _quiet_forward(self, x: Array, weight: Array | None = None, watch: Watcher | None = None) -> Array:
+        """Compute the output in such a pass, and put back what was kept of it."""
+        if watch is None and not self._mixes_rows:
+            return self._forward(x)
+        ctx, state = self._quiet_context(watch), self.params.state.copy()
+        ctx.rows.weight = weight
+        try:
+            return self._forward(x, ctx)
+        finally:
+            self.params.state[...] = state
 
     def adapt(self, X: Any) -> None:
         """Show data to the layers that must see some and have not, such as `Standardize`.
@@ -1130,16 +1163,34 @@ class Sequential(core.Sequential):
         2  Dense(8, 1)   (batch, 1)             9
         -----------------------------------------
         33 parameters, float32
+
+        The layers that a layer is made of stand below it, with their places; each number is counted
+        where it is declared. What is kept and not learned, such as running statistics, is counted apart:
+
+        >>> from nnlite import BatchNorm, Residual
+        >>> Sequential([Dense(2, 3), Residual([Dense(3, 3), BatchNorm(3)])], rng=0).summary()
+        layer                  output shape  parameters
+        -----------------------------------------------
+        0  Dense(2, 3)         (batch, 3)             9
+        1  Residual            (batch, 3)             -
+           1.0  Dense(3, 3)    (batch, 3)            12
+           1.1  BatchNorm(3)   (batch, 3)    6 + 6 kept
+        -----------------------------------------------
+        27 parameters and 6 kept numbers, float32
         """
-        rows = [
-            LayerSummary(
-                repr(layer),
-                shape,
-                layer.parameter_count,
-                sum(layer._specs[name].size for name in layer.frozen),
+        rows = []
+        for place, layer, shape in inside(self, shape=self.input_shape):
+            own = [layer._specs[name] for name in layer._own()]
+            rows.append(
+                LayerSummary(
+                    type(layer).__name__ if is_row(layer) else repr(layer),
+                    shape,
+                    sum(spec.size for spec in own if spec.learned),
+                    sum(layer._specs[name].size for name in layer._own_frozen()),
+                    sum(spec.size for spec in own if not spec.learned),
+                    place,
+                )
             )
-            for layer, shape in zip(self.layers, self._output_shapes, strict=True)
-        ]
         return Summary(rows, self.dtype.name, self.boundary.replicas)
 
     def _repr_html_(self) -> str:

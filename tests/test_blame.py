@@ -7,6 +7,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from workpieces import net_of_blocks
 
 import nnlite as nn
 from nnlite import losses
@@ -422,3 +423,21 @@ def test_gradients_that_are_too_many(monkeypatch, rng):
         _ = found.gradients
     assert len(found.suspects(2)) == 2
     assert found.gradient.any()
+
+
+def test_blocks_are_blamed_row_by_row_and_suspects_are_found(rng):
+    X, y = nn.datasets.iris()
+    y = y.copy()
+    y[[10, 30]] = [2, 1]
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    model = net_of_blocks(dtype=np.float64)
+    model.fit(X, y, loss=nn.SoftmaxCrossEntropy(), optimizer=nn.Adam(0.01), epochs=40)
+    found = blame(model, X, y, nn.SoftmaxCrossEntropy())
+    assert {suspect.row for suspect in found.suspects(2)} == {10, 30}
+    ctx = model.context(training=False)
+    value = model.loss_and_grad(X, y, nn.SoftmaxCrossEntropy(), ctx=ctx)
+    np.testing.assert_allclose(found.gradient, model.params.grads, rtol=1e-9, atol=1e-13)
+    assert found.loss == pytest.approx(value, rel=1e-12)
+    pull = found.rows("1.2.0.W", (0, 1))
+    flat = model.params.split(np.arange(model.params.size, dtype=float))["1.2.0.W"]
+    np.testing.assert_allclose(pull.terms, found.gradients[:, int(flat[0, 1])], rtol=1e-9, atol=1e-13)

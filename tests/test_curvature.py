@@ -179,3 +179,24 @@ def test_what_rounding_hides_is_in_the_error(rng):
     known = sharpness(model, X, np.zeros((20, 1)), nn.MeanSquaredError())
     unsure = sharpness(model, X, np.full((20, 1), 1e10), nn.MeanSquaredError())
     assert abs(unsure.value - known.value) <= unsure.error
+
+
+def test_batch_norm_curves_as_in_training_and_keeps_its_statistics(rng):
+    model = nn.Sequential([nn.Dense(2, 3), nn.BatchNorm(3), nn.Tanh(), nn.Dense(3, 1)], dtype=float, rng=0)
+    X, y, loss = rng.normal(size=(20, 2)), rng.normal(size=(20, 1)), nn.MeanSquaredError()
+    before = model.params.numbers.copy()
+    found = sharpness(model, X, y, loss)
+    assert (model.params.numbers == before).all()
+
+    def gradient(values):
+        model.params.numbers[...] = before
+        model.params.values[...] = values
+        model.loss_and_grad(X, y, loss)  # in training
+        return model.params.grads.copy()
+
+    start, step = before[: model.params.size], 1e-5
+    hessian = [
+        (gradient(start + step * u) - gradient(start - step * u)) / (2 * step) for u in np.eye(start.size)
+    ]
+    expected = np.linalg.eigvalsh((np.array(hessian) + np.array(hessian).T) / 2)[-1]
+    assert found.value == pytest.approx(expected, rel=1e-4)

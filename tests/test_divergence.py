@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+from workpieces import Sum
 
 import nnlite as nn
 from nnlite import initializers
@@ -344,7 +345,7 @@ def test_noise_that_the_repetition_cannot_see_is_said():
         stochastic = True
 
         def forward(self, x, ctx=None):
-            return x if ctx is None else x * np.float32(np.inf)
+            return x * np.float32(np.inf) if ctx is not None and ctx.training else x
 
         def backward(self, dy, ctx):
             return dy
@@ -437,3 +438,27 @@ def test_targets_that_make_the_rate_too_large_are_named(rng):
         model.fit(X, 300 + 50 * X[:, :1], loss=nn.MeanSquaredError(), optimizer=nn.SGD(1.0), epochs=100)
     assert "(y - y.mean()) / y.std()" in caught.value.fix
     assert "clip_norm" not in caught.value.fix
+
+
+@pytest.mark.nonfinite
+def test_the_first_layer_that_fails_is_named_by_its_place_inside_of_blocks():
+    X, y = data()
+    parts = [
+        nn.Dense(4, 4),
+        nn.Residual([nn.BatchNorm(4), Sum(nn.Dense(4, 4), nn.Sequential([nn.Dense(4, 4), nn.ReLU()]))]),
+        nn.Dense(4, 2),
+    ]
+    model = nn.Sequential(parts, rng=0)
+    parts[1].layers[1].second.layers[0].W[...] = 3e38
+    before = model.params.numbers.copy()
+    with pytest.raises(DivergenceError, match=r"first in layer 1\.1\.1\.0 Dense\(4, 4\)"):
+        fit(model, X, y, nn.SGD(0.1))
+    assert (model.params.numbers == before).all()
+
+
+@pytest.mark.nonfinite
+def test_what_comes_to_batch_norm_has_no_scale_to_blame():
+    X, y = data(scale=1e6)
+    model = nn.Sequential([nn.BatchNorm(4), nn.Dense(4, 2)], rng=0)
+    with pytest.raises(DivergenceError, match="a learning rate that is too large"):
+        fit(model, X, y, nn.SGD(1e20))

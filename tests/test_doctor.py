@@ -1,6 +1,7 @@
 """The doctor: broken set-ups are named by their code, healthy ones are left alone, and nothing is changed."""
 
 import ast
+import copy
 import importlib.util
 import json
 import math
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from workpieces import Sum, net_of_blocks
 
 import nnlite as nn
 from nnlite.errors import ArgumentError, ArgumentTypeError
@@ -1062,3 +1064,108 @@ def test_the_least_loss_of_targets_that_are_missing_in_part(rng):
     chance = np.where(np.isnan(y), 0, y) * 0.8 + 0.1
     value, _ = loss.value_and_grad(np.log(chance / (1 - chance)), y, weight)
     assert least(loss, y, weight, outputs=2) == pytest.approx(value)
+
+
+# Blocks and BatchNorm.
+
+
+def test_dead_neurons_inside_of_a_block_are_named_by_their_place():
+    X, y = iris()
+    block = nn.Residual([nn.Dense(6, 6), nn.ReLU(), nn.Dense(6, 6)])
+    model = nn.Sequential([nn.Dense(4, 6), nn.Tanh(), block, nn.Dense(6, 3)], rng=0)
+    block.layers[0].b[...] = -50
+    one = found("NN303", doctor(model, X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01)))
+    assert "6 of 6 neurons of layer 2.1 ReLU() answer 0" in one.message
+    assert one.evidence["layers"] == [{"layer": "2.1", "units": 6, "of": 6, "share": 1.0}]
+
+
+def test_saturated_neurons_inside_of_a_model_in_a_model_are_named_by_their_place():
+    X, y = iris()
+    part = nn.Sequential([nn.Dense(4, 6), nn.Tanh()])
+    model = nn.Sequential([part, nn.Dense(6, 3)], rng=0)
+    part.layers[0].W[...] *= 1000
+    one = found("NN304", doctor(model, X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01)))
+    assert "neurons of layer 0.1 Tanh() stand where it is flat" in one.message
+
+
+def test_blame_that_fades_inside_of_blocks_is_named_by_its_place():
+    X, y = iris()
+    part = [layer for _ in range(8) for layer in (nn.Dense(6, 6), nn.Sigmoid())]
+    model = nn.Sequential([nn.Sequential([nn.Dense(4, 6), nn.Sigmoid(), *part]), nn.Dense(6, 3)], rng=0)
+    one = found("NN305", doctor(model, X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01)))
+    assert "reaches layer 0.0 Dense(4, 6), 9 layers before it" in one.message
+
+
+def test_equal_neurons_inside_of_a_block_are_named_and_a_block_that_starts_at_nothing_is_not():
+    X, y = iris()
+    same = nn.initializers.Constant(0.1)
+    first, last = (nn.Dense(6, 6, weight_initializer=same) for _ in range(2))
+    model = nn.Sequential([nn.Dense(4, 6), nn.Residual([first, nn.Tanh(), last]), nn.Dense(6, 3)], rng=0)
+    one = found("NN206", doctor(model, X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01)))
+    assert one.message.startswith("Of the 6 neurons of layer 1.0 Dense(6, 6")
+    # Of each block the last layer at 0, as one starts deep nets: what comes past it tells its neurons apart.
+    blocks = [nn.Residual([nn.Dense(6, 6), nn.Tanh(), nn.Dense(6, 6)]) for _ in range(2)]
+    model = nn.Sequential([nn.Dense(4, 6), *blocks, nn.Dense(6, 3)], rng=0)
+    for block in blocks:
+        block.layers[2].W[...] = 0
+    assert "NN206" not in doctor(model, X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01)).codes
+
+
+def test_a_wrong_gradient_inside_of_a_block_is_named_by_its_place():
+    class Lost(nn.Layer):
+        def forward(self, x, ctx=None):
+            return 3 * x
+
+        def backward(self, dy, ctx):
+            return dy
+
+    X, y = iris()
+    inner = nn.Residual([nn.Dense(6, 6), nn.Sequential([Lost(), nn.Tanh()]), nn.Dense(6, 6)])
+    model = nn.Sequential([nn.Dense(4, 6), nn.BatchNorm(6), inner, nn.Dense(6, 3)], rng=0)
+    one = found("NN207", doctor(model, X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01)))
+    assert "The gradient of 2.0." in one.message
+    assert "The backward of layer 2.1.0 Lost() is to blame" in one.message
+    # A layer that holds others is one: nobody knows how its forward joins them.
+    model = nn.Sequential([Sum(nn.Dense(4, 3), nn.Sequential([nn.Dense(4, 3), Lost()]))], rng=0)
+    one = found("NN207", doctor(model, X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01)))
+    assert "The gradient of 0.1.0." in one.message
+    assert "The backward of layer 0 Sum(" in one.message
+
+
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+@pytest.mark.parametrize("first", [False, True])
+def test_batch_norm_raises_no_false_alarm(first, scale):
+    X, y = iris()
+    X = scale * (X + 10)
+    model = net_of_blocks(4, 3, 8)
+    layers = [nn.BatchNorm(4), *model] if first else [nn.Dense(4, 8), nn.BatchNorm(8), nn.ReLU(), *model[1:]]
+    model = nn.Sequential(copy.deepcopy(layers), rng=0)
+    optimizer, loss = nn.Adam(0.003), nn.SoftmaxCrossEntropy()
+    before = (state_of(model, optimizer), model.params.state.tobytes())
+    diagnosis = doctor(model, X, y, loss, optimizer)
+    assert diagnosis.healthy, f"{diagnosis}"
+    assert before == (state_of(model, optimizer), model.params.state.tobytes())
+    watch = Doctor(X, y)
+    history = model.fit(X, y, loss=loss, optimizer=optimizer, epochs=60, callbacks=[watch])
+    assert watch.diagnosis.healthy, f"{watch.diagnosis}"
+    assert history["loss"][-1] < 0.2
+    assert doctor(model, X, y, loss, optimizer, history=history).healthy
+
+
+def test_a_column_that_drowns_the_others_does_so_in_front_of_batch_norm_too():
+    X, y = iris()
+    X[:, 2] *= 1e4
+    model = nn.Sequential([nn.Dense(4, 8), nn.BatchNorm(8), nn.ReLU(), nn.Dense(8, 3)], rng=0)
+    one = found("NN101", doctor(model, X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01)))
+    assert one.message.startswith("Column 2 reaches the first weights")
+    nested = nn.Sequential([nn.Sequential([nn.Dense(4, 8), nn.Tanh()]), nn.Dense(8, 3)], rng=0)
+    one = found("NN101", doctor(nested, X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01)))
+    assert one.fix == "Put Standardize(4) before layer 0.0 Dense(4, 8)."
+
+
+def test_running_statistics_that_are_not_finite_are_found():
+    X, y = iris()
+    model = nn.Sequential([nn.Dense(4, 8), nn.BatchNorm(8), nn.Dense(8, 3)], rng=0)
+    model[1].running_mean[2] = np.nan
+    one = found("NN308", doctor(model, X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01)))
+    assert one.evidence["weights"] == 1

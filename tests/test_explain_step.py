@@ -1,12 +1,14 @@
 """explain_step: the same bits as `fit`, numbers that fit together, and its text and picture."""
 
 import copy
+import html
 import json
 import math
 import re
 
 import numpy as np
 import pytest
+from workpieces import net_of_blocks
 
 import nnlite as nn
 from nnlite.inspect import explain_step
@@ -928,3 +930,151 @@ def test_a_loss_that_is_not_finite_is_an_error_as_in_fit():
 def test_what_a_trace_does_not_have(call, error, message):
     with pytest.raises(error, match=message):
         call(mazur_trace())
+
+
+# Blocks, and what is kept and not learned.
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_step_of_blocks_has_the_bits_of_fit(weighted, dtype, rng):
+    model = net_of_blocks(dtype=dtype)
+    x, y = rng.normal(2, 3, (7, 4)), rng.integers(0, 3, 7)
+    weight = rng.uniform(0, 2, 7) if weighted else None
+    if weighted:
+        weight[2] = 0
+    loss, optimizer = nn.SoftmaxCrossEntropy(), nn.Adam(0.01)
+    for _ in range(3):
+        before = model.params.numbers.copy()
+        trace = explain_step(model, x, y, loss, optimizer, weight=weight)
+        assert (model.params.numbers == before).all()
+        watch = Watch()
+        model.fit(
+            x, y, loss=loss, optimizer=optimizer, epochs=1, batch_size=7, shuffle=False, weight=weight,
+            callbacks=[watch],
+        )  # fmt: skip
+        data = trace.to_dict()
+        assert data["loss"]["value"] == watch.loss
+        found = parameters(trace)
+        assert found.keys() == set(model.params)
+        for name, grad in model.params.split(watch.grads).items():
+            assert found[name]["grad"] == grad.tolist()
+            assert found[name]["after"] == model.params[name].tolist()
+        assert (trace.trained.params.numbers == model.params.numbers).all()
+        assert [kept["name"] for kept in data["state"]] == [spec.name for spec in model.params.state_specs]
+        old = dict(zip(model.params.state_specs, np.split(before[model.params.size :], 6), strict=True))
+        for kept, (spec, numbers) in zip(data["state"], old.items(), strict=True):
+            assert kept["before"] == numbers.tolist()
+            assert kept["after"] == model.params[spec.name].tolist()
+        # The whole update is told with the batch's statistics, as it was computed.
+        assert data["update"]["loss_before"] == pytest.approx(watch.loss, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("net", "places"),
+    [
+        (net_of_blocks(dtype=np.float64), ["0", "1.2.0", "1.3.0", "3"]),
+        (
+            nn.Sequential(
+                [
+                    nn.Dense(4, 3),
+                    nn.Residual([nn.Residual([nn.Dense(3, 3), nn.Tanh()]), nn.Dense(3, 3)]),
+                    nn.Residual([nn.Dense(3, 3), nn.BatchNorm(3)]),
+                    nn.Dense(3, 3),
+                ],
+                dtype=np.float64,
+                rng=0,
+            ),
+            ["0", "1.0.0", "1.1", "2.0", "3"],
+        ),
+    ],
+    ids=["four kinds", "straight"],
+)
+def test_the_factors_of_every_weight_in_a_block_make_its_gradient(net, places, rng):
+    model = net
+    trace = explain_step(
+        model, rng.normal(size=(5, 4)), rng.normal(size=(5, 3)), nn.MeanSquaredError(), nn.SGD(0.1)
+    )
+    stages = trace.to_dict()["stages"]
+    dense = [step for stage in stages for step in stage["steps"] if step["kind"] == "dense"]
+    assert [step["place"] for step in dense] == places
+    summed = 0
+    for step in dense:
+        for parameter in step["parameters"].values():
+            for index in np.ndindex(*parameter["shape"]):
+                chain = trace.factors(parameter["name"], index)
+                products = [row["product"] for row in chain["rows"]]
+                assert sum(products) == pytest.approx(chain["gradient"], rel=1e-9, abs=1e-14)
+                for row in chain["rows"]:
+                    blame = row["factors"][-1]
+                    if "terms" in blame:
+                        terms = [weight * part for weight, part in blame["terms"]]
+                        assert sum(terms) == pytest.approx(blame["value"], rel=1e-9, abs=1e-14)
+                        summed += 1
+    assert summed or len(places) == 4  # where none hears straight of a Dense what it adds up is not named
+
+
+def test_a_block_shows_its_inside_and_where_it_joins(rng):
+    model = nn.Sequential([nn.Dense(1, 1), nn.Residual([nn.Tanh(), nn.Dense(1, 1)])], dtype=np.float64, rng=0)
+    model[0].W[...], model[1].layers[1].W[...], model[1].layers[1].b[...] = 2.0, 3.0, 0.5
+    trace = explain_step(model, [[0.25]], [[0.0]], nn.MeanSquaredError(), nn.SGD(0.1))
+    data = trace.to_dict()
+    assert [stage["text"] for stage in data["stages"]] == [
+        "", "Dense(1, 1), 1.0 Tanh()", "1.1 Dense(1, 1), + input of 1 Residual",
+    ]  # fmt: skip
+    join = data["stages"][2]["steps"][1]
+    assert (join["place"], join["kind"], join["came"], join["adds"]) == ("1", "join", [[0.5]], 1)
+    assert join["out"] == model.predict([[0.25]]).tolist()
+    said = 3 * math.tanh(0.5) + 0.5
+    assert trace.neuron(2, 0)["text"] == (
+        f"3*0.4621 + 0.50 = {said:.3f}, + 0.50 that came in -> {said + 0.5:.3f}"
+    )
+    # Blame comes to the first layer by two ways, and is not the product of the slopes on one of them.
+    (row,) = trace.factors("0.W", (0, 0))["rows"]
+    dy = 2 * (said + 0.5)
+    assert row["product"] == pytest.approx(0.25 * dy * (1 + 3 / math.cosh(0.5) ** 2), rel=1e-12)
+    ax = trace.plot()
+    assert "+" in [text.get_text() for text in ax.texts]
+    assert "+ input" in [text.get_text() for text in ax.texts]
+
+
+def test_the_text_and_the_page_name_blocks_and_what_is_kept(rng):
+    model = net_of_blocks()
+    trace = explain_step(
+        model, rng.normal(size=(12, 4)), rng.normal(size=(12, 3)), nn.MeanSquaredError(), nn.SGD(0.1)
+    )
+    text = re.sub(r"\s+", " ", str(trace))
+    assert "1.2.0 Dense(5, 5), 1.2.1 BatchNorm(5), 1.2.2 Tanh(), + input of 1.2 Residual" in text
+    assert "1.3.0 Dense(5, 5), 1.3.1 ReLU(), + input of 1 Residual -> 2 Sum(" in text
+    assert "with 2.0 Dense(5, 5), 2.1.0 Dense(5, 5), 2.1.1 BatchNorm(5)" in text
+    assert "kept, and not learned: 1.0.running_mean[0]" in text
+    assert "predict goes by the running statistics" in text
+    mean = np.mean([row[0] for row in trace.to_dict()["stages"][1]["steps"][0]["out"]])
+    assert f"= 0.90*0 + 0.10*{mean:#.4g}".replace("*-", "*(-") in text
+    assert all(len(line) <= 100 for line in str(trace).splitlines())
+    page = html.unescape(trace.to_html())
+    for part in ("+ input of 1.2 Residual", '"came":', '"1.2.1.running_variance"', '"adds":1'):
+        assert part in page
+    assert str(trace).splitlines()[1] in page
+
+
+def test_a_frozen_batch_norm_keeps_what_it_has_kept(rng):
+    model = nn.Sequential([nn.Dense(3, 4), nn.BatchNorm(4), nn.Dense(4, 1)], rng=0)
+    model[1].freeze()
+    trace = explain_step(
+        model, rng.normal(size=(6, 3)), rng.normal(size=(6, 1)), nn.MeanSquaredError(), nn.SGD(0.1)
+    )
+    assert all(kept["before"] == kept["after"] for kept in trace.to_dict()["state"])
+    assert "stays" in str(trace)
+    # By running statistics it treats every number alone, and has a slope.
+    assert trace.to_dict()["stages"][1]["steps"][1]["slope"] is not None
+
+
+def test_the_proof_of_blocks_agrees(rng):
+    model = net_of_blocks(dtype=np.float64, width=3)
+    trace = explain_step(
+        model, rng.normal(size=(9, 4)), rng.normal(size=(9, 3)), nn.MeanSquaredError(), nn.SGD(0.1)
+    )
+    checks = [check for check in trace.to_dict()["proof"]["checks"] if check["note"] is None]
+    assert len(checks) > 60
+    assert min(check["digits"] for check in checks) > 6

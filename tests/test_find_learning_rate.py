@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from workpieces import net_of_blocks
 
 import nnlite as nn
 from nnlite.errors import ArgumentError, DivergenceError, ShapeError
@@ -296,3 +297,17 @@ def call(**changes):
 def test_bad_input(changes, error, message):
     with pytest.raises(error, match=message):
         call(**changes)
+
+
+def test_running_statistics_that_lag_behind_are_no_progress():
+    # By running statistics of 0 and 1 the loss would move at any rate, as they settle.
+    X, y = nn.datasets.iris()
+    X = 5 + X
+    model = net_of_blocks()
+    before = model.params.numbers.copy()
+    found = find_learning_rate(model, X, y, nn.SoftmaxCrossEntropy(), steps=40, trials=30)
+    assert (model.params.numbers == before).all()
+    small = found.losses[found.rates < 1e-5]
+    assert len(small) >= 3
+    np.testing.assert_allclose(small, found.start, rtol=5e-3)
+    assert 1e-3 < found.rate < 10

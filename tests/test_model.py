@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from workpieces import net_of_blocks
 
 import nnlite as nn
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
@@ -404,3 +405,22 @@ def test_testing_is_there_when_asked_for():
     assert nn.testing.check_layer(nn.Dense(2, 2)).largest_error < 1e-7
     with pytest.raises(AttributeError, match="got 'tests'"):
         nn.__getattr__("tests")
+
+
+def test_the_summary_of_blocks_counts_every_number_once():
+    model = net_of_blocks()
+    model[1].layers[2].layers[0].freeze("W")
+    summary = model.summary()
+    rows = {row.place: row for row in summary.layers}
+    assert list(rows) == [prefix[:-1] for prefix, _ in model.walk() if prefix]
+    assert sum(row.parameters for row in summary.layers) == model.params.size
+    assert sum(row.kept for row in summary.layers) == model.params.state.size
+    assert (rows["1"].name, rows["1"].parameters, rows["1"].output_shape) == ("Residual", 0, (5,))
+    assert (rows["1.2.0"].parameters, rows["1.2.0"].frozen) == (30, 25)
+    text = f"{summary}"
+    assert "\n   1.2  Residual " in text
+    assert "\n      1.2.0  Dense(5, 5) " in text
+    assert "10 + 10 kept" in text
+    assert f"{model.params.size} parameters and 30 kept numbers, float32, 25 of them frozen" in text
+    assert "\N{NO-BREAK SPACE}1.2.0  Dense(5, 5)" in summary._repr_html_()
+    assert "\N{NO-BREAK SPACE}" not in text

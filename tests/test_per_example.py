@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from samples import OF_FOUR
+from workpieces import Affine, Sum, net_of_blocks
 
 import nnlite as nn
 from nnlite import losses
@@ -316,3 +317,62 @@ def test_a_result_that_is_too_large(replicas, monkeypatch, rng):
     monkeypatch.setattr(per_example, "LARGEST_RESULT", 8)
     with pytest.raises(ArgumentError, match=r"Make the layers smaller\."):
         model.jacobian(x)
+
+
+def settled(rng, **options):
+    """Return a net of blocks whose running statistics are those of some data."""
+    model = net_of_blocks(dtype=np.float64, **options)
+    model.params.values += rng.normal(scale=0.1, size=model.params.values.shape)
+    model.params.state[...] = rng.uniform(0.5, 2, model.params.state.shape)
+    return model
+
+
+@each_count
+def test_blocks_and_running_statistics_against_a_loop(replicas, rng):
+    model = settled(rng, replicas=replicas)
+    x, y, loss = rng.normal(size=(5, 4)), rng.normal(size=(5, 3)), nn.MeanSquaredError()
+    state = model.params.state.copy()
+    each = model.per_example_gradients(x, y, loss)
+    assert (model.params.state == state).all()
+    np.testing.assert_allclose(each, row_by_row(model, x, y, loss), rtol=1e-10, atol=1e-14)
+    np.testing.assert_allclose(each.mean(axis=-2), batch_gradient(model, x, y, loss), rtol=1e-10, atol=1e-14)
+    jacobian = model.jacobian(x)
+    single = np.concatenate([model.jacobian(x[row : row + 1]) for row in range(5)], axis=-3)
+    np.testing.assert_allclose(jacobian, single, rtol=1e-10, atol=1e-14)
+    if replicas is None:
+        values = model.params.values.copy()
+
+        def output(value):
+            model.params.values[7] = value
+            return model.predict(x)[:, 1]
+
+        step = 1e-6
+        slope = (output(values[7] + step) - output(values[7] - step)) / (2 * step)
+        np.testing.assert_allclose(jacobian[:, 1, 7], slope, rtol=1e-6, atol=1e-9)
+
+
+def test_a_layer_of_ones_own_inside_of_another_is_checked_and_named(rng):
+    class TakesAll(Affine):
+        def bias_gradient(self, dy, ctx):
+            ctx.grads.b[...] = dy.sum(axis=tuple(range(dy.ndim - 1)))
+
+    parts = [nn.Dense(4, 4), nn.Residual([nn.Tanh(), Sum(nn.Dense(4, 4), TakesAll(4, 4))]), nn.Dense(4, 3)]
+    model = nn.Sequential(parts, dtype=np.float64, rng=0)
+    x, y = rng.normal(size=(5, 4)), rng.normal(size=(5, 3))
+    with pytest.raises(
+        ArgumentError, match=r"layer 1\.1\.1 TakesAll\(.*\)\.backward: expected all axes before"
+    ):
+        model.per_example_gradients(x, y, nn.MeanSquaredError())
+
+
+def test_a_layer_that_holds_others_and_mixes_examples_is_named(rng):
+    class Turns(Sum):
+        def forward(self, x, ctx=None):
+            return super().forward(x, ctx)[::-1]
+
+        def backward(self, dy, ctx):
+            return super().backward(dy[::-1], ctx)
+
+    model = nn.Sequential([nn.Dense(4, 4), Turns(nn.Dense(4, 3), nn.Dense(4, 3))], dtype=np.float64, rng=0)
+    with pytest.raises(ArgumentError, match=r"layer 1\.\d Dense|layer 1 Turns"):
+        model.jacobian(rng.normal(size=(5, 4)))

@@ -11,8 +11,10 @@ mpl.use("Agg")
 
 import matplotlib.pyplot as plt  # noqa: E402
 from readable import check_readable  # noqa: E402
+from workpieces import net_of_blocks  # noqa: E402
 
 from nnlite import plot  # noqa: E402
+from nnlite.plot.network import columns_of  # noqa: E402
 from nnlite.plot.style import CLASSES, ink_on  # noqa: E402
 
 X, Y = nn.datasets.moons(60, noise=0.1, rng=0)
@@ -506,3 +508,75 @@ def test_long_names_and_dollar_signs(draw, size):
 def test_a_single_neuron_is_numbered_by_a_whole_number():
     ax = plot.weights(make_net(nn.Dense(1, 1)))
     assert [tick for tick in ax.get_xticks() if -0.5 < tick < 0.5] == [0.0]
+
+
+# Blocks.
+
+
+@pytest.fixture
+def blocks():
+    model = net_of_blocks(2, 2)
+    model.params.state[...] = np.random.default_rng(0).uniform(0.5, 1.5, model.params.state.shape)
+    return model
+
+
+def test_a_network_of_blocks_shows_their_inside_and_the_ways_past_it(blocks):
+    x = [0.5, -1.0]
+    ax = plot.network(blocks, x)
+    texts = [text.get_text() for text in ax.texts]
+    assert texts.count("+") == 2  # the block, and the one inside of it
+    columns = columns_of(blocks, np.array([x], np.float32))
+    assert [column.units for column in columns] == [2, 5, 5, 5, 5, 2]
+    assert [tuple(column.skips) for column in columns] == [(), (), (1,), (1,), (), ()]
+    assert columns[2].layers == ["Dense(5, 5)", "BatchNorm(5)", "Tanh()", "+ input"]
+    assert columns[3].layers == ["Dense(5, 5)", "ReLU()", "+ input"]
+    assert columns[4].layers == [repr(blocks[2])]  # one column, with an arrow to it
+    assert [column.W is None for column in columns] == [True, False, False, False, True, False]
+    np.testing.assert_array_equal(columns[3].answers, blocks.activations([x])[1][0])
+    np.testing.assert_array_equal(columns[-1].answers, blocks.predict([x])[0])
+    check_readable(ax.figure)
+
+
+def test_ways_past_columns_do_not_lie_upon_each_other():
+    from nnlite.plot.diagram import Column, _lanes
+
+    skips = [(), (), (0,), (2, 0), (3,)]
+    lanes = _lanes([Column(("",), (), 1, skips=way) for way in skips])
+    assert lanes == [[(2, 3), (3, 4), (0, 2)], [(0, 3)]]
+
+
+def test_gradients_flow_through_places_inside_of_blocks(blocks, rng):
+    X, y = rng.normal(size=(9, 2)), rng.integers(0, 2, 9)
+    before = blocks.params.numbers.copy()
+    ax = plot.gradient_flow(blocks, X, y, nn.SoftmaxCrossEntropy())
+    assert (blocks.params.numbers == before).all()
+    names = [label.get_text().replace("\n", " ").partition("(")[0] for label in ax.get_xticklabels()]
+    assert names == [
+        "0 Dense", "1.0 BatchNorm", "1.2.0 Dense", "1.2.1 BatchNorm", "1.3.0 Dense", "2.0 Dense",
+        "2.1.0 Dense", "2.1.1 BatchNorm", "3 Dense",
+    ]  # fmt: skip
+    blocks.loss_and_grad(X, y, nn.SoftmaxCrossEntropy())  # in training, as the step would be
+    gains = np.concatenate([blocks.params.grad(f"1.2.1.{name}").ravel() for name in ("gain", "bias")])
+    dots = ax.lines[0].get_ydata()
+    assert dots[3] == pytest.approx(np.abs(gains).mean(), rel=1e-5)
+
+
+def test_a_layer_inside_of_another_is_named_by_its_place(blocks, rng):
+    X = rng.normal(size=(9, 2))
+    ax = plot.weights(blocks, layer="1.2.0")
+    assert ax.get_title() == "layer 1.2.0, Dense(5, 5)"
+    np.testing.assert_array_equal(ax.images[0].get_array(), blocks[1].layers[2].layers[0].W)
+    assert plot.weights(blocks, layer="2.1.0").get_title() == "layer 2.1.0, Dense(5, 5)"
+    ax = plot.neuron(blocks, X, layer="1.3.0", unit=2)
+    inside = blocks[1].layers[3]
+    given = blocks._reaching((1, 3), X.astype(np.float32))
+    np.testing.assert_array_equal(ax.lines[-1].get_xdata(), inside.layers[0].forward(given)[:, 2])
+    # Up to the end of the block, what is added there left out.
+    np.testing.assert_array_equal(ax.lines[-1].get_ydata(), inside.forward(given)[:, 2])
+    assert ax.get_title() == "neuron 2 of layer 1.3.0, Dense(5, 5)"
+
+
+@pytest.mark.parametrize("layer", ["1", "1.9", 1, "2"])
+def test_a_place_that_is_no_dense_is_refused(layer, blocks):
+    with pytest.raises(ArgumentError, match=r"Those are at 0, 1\.2\.0, 1\.3\.0, 2\.0, 2\.1\.0, 3\."):
+        plot.weights(blocks, layer=layer)

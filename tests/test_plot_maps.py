@@ -1,5 +1,6 @@
 """Maps, surfaces, paths and animations: what they show is what the model computes, and it can be read."""
 
+import copy
 import io
 import itertools
 import re
@@ -16,6 +17,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 from PIL import Image, ImageSequence  # noqa: E402
 from readable import check_readable  # noqa: E402
+from workpieces import net_of_blocks  # noqa: E402
 
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError, ShapeError  # noqa: E402
 from nnlite.plot.animation import Animation, animate  # noqa: E402
@@ -666,3 +668,90 @@ def test_saving_refuses_other_endings_and_keeps_the_old_file(tmp_path):
     made.save(old)
     assert old.read_bytes()[:3] == b"GIF"
     assert list(tmp_path.iterdir()) == [old]
+
+
+# Blocks, and running statistics on the way.
+
+
+@pytest.fixture(scope="module")
+def walked():
+    """A net of blocks, the path that it has come, and its data."""
+    X, y = nn.datasets.moons(60, rng=0)
+    model, path = net_of_blocks(2, 2), WeightPath()
+    losses = nn.SoftmaxCrossEntropy()
+    seen = []
+
+    class Look(nn.Callback):
+        def on_epoch_end(self, state):
+            seen.append(state.model.evaluate(X, y, loss=losses)["loss"])
+
+    model.fit(X, y, loss=losses, optimizer=nn.Adam(0.02), epochs=6, callbacks=[path, Look()])
+    return model, path, X, y, seen
+
+
+def test_a_path_keeps_running_statistics(walked):
+    model, path, X, y, seen = walked
+    assert path.values.shape == (7, model.params.size)
+    found = losses_at("here", model, path._whole, X, y, nn.SoftmaxCrossEntropy())
+    np.testing.assert_allclose(found[1:], seen, rtol=1e-5)
+    surface = measure("here", model, X, y, nn.SoftmaxCrossEntropy(), path=path, resolution=5)
+    np.testing.assert_allclose(surface.trails[0].losses, found, rtol=1e-6)
+    # Of the plane, with those that the model has now.
+    alone = losses_at("here", model, path.values[1:2], X, y, nn.SoftmaxCrossEntropy())
+    assert abs(alone[0] - seen[0]) > 1e-3
+
+
+def test_a_path_with_running_statistics_goes_on_from_what_was_saved(walked):
+    model, path, _, _, _ = walked
+    other = WeightPath()
+
+    class State:
+        pass
+
+    State.model = model
+    other.load_state_dict(path.state_dict(), State)
+    np.testing.assert_array_equal(other.values, path.values)
+    np.testing.assert_array_equal(other._whole, path._whole)
+
+
+def test_a_film_shows_the_net_with_the_statistics_of_the_time(walked):
+    model, path, X, y, seen = walked
+    film = animate(model, X, y, path, loss=nn.SoftmaxCrossEntropy(), frames=3, resolution=12, dpi=40)
+    assert isinstance(film, Animation)
+    np.testing.assert_allclose(film_losses(model, path, X, y)[1:], seen, rtol=1e-5)
+
+
+def film_losses(model, path, X, y):
+    """Return the losses that a film writes below its pictures."""
+    from nnlite.plot.animation import _Boundaries
+
+    where, loss = "here", nn.SoftmaxCrossEntropy()
+    drawn = _Boundaries(where, model, X, y, {"": path}, loss=loss, classes=None, weight=None, resolution=12)
+    drawn.draw(1)
+    assert (drawn.twin.params.numbers == path._whole[1]).all()
+    return drawn.trails[0].losses
+
+
+def test_surfaces_of_blocks_agree_with_the_net_itself(walked):
+    model, _, X, y, _ = walked
+    values = model.params.values + np.linspace(0, 0.1, 3)[:, None].astype(np.float32)
+    found = losses_at("here", model, values, X, y, nn.SoftmaxCrossEntropy())
+    twin = nn.Sequential([*copy.deepcopy(model.layers)])
+    for one, loss in zip(values, found, strict=True):
+        twin.params.values[...] = one
+        assert twin.evaluate(X, y, loss=nn.SoftmaxCrossEntropy())["loss"] == pytest.approx(loss, rel=1e-5)
+
+
+def test_maps_of_neurons_inside_of_a_block(walked):
+    model, _, X, y, _ = walked
+    maps = neurons(model, X, y, layer="1.2.0", resolution=20)
+    assert len(maps) == 5
+    assert maps[0].figure.get_suptitle() == "Dense(5, 5), BatchNorm(5), Tanh()"
+    ax = decision_boundary(model, X, y, layer=1, unit=2, resolution=20)
+    assert ax.get_title() == "unit 2 of Dense(5, 5), ReLU(), + input"
+    grid = make_grid("here", model, X, resolution=20)
+    np.testing.assert_allclose(
+        ax.images[0].get_array().ravel(), grid.image(model.activations(grid.rows)[1][:, 2]).ravel(), rtol=1e-6
+    )
+    with pytest.raises(ArgumentError, match=r"expected one of 0, 1\.0, .*, got '1\.7'"):
+        decision_boundary(model, X, y, layer="1.7", unit=0)

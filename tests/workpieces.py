@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnlite import BatchNorm, Dense, ReLU, Residual, Sequential, Tanh
 from nnlite.errors import ArgumentError
 from nnlite.layers import Layer, Parameter
 from nnlite.losses import Loss
@@ -202,3 +203,30 @@ class ChangesGradients(Optimizer):
 class AddsRates(Optimizer):
     def update(self, w, g, rate, decay):
         w -= np.sum(rate) * g
+
+
+class Sum(Layer):
+    """Right: two ways side by side, added up. It is made of layers, and only its ``forward`` knows how."""
+
+    def __init__(self, first, second):
+        self.first, self.second = self.hold([first, second])
+
+    def output_shape(self, input_shape):
+        return self.first._shape_after(input_shape)
+
+    def forward(self, x, ctx=None):
+        (first, a), (second, b) = self.held(ctx)
+        return first.forward(x, a) + second.forward(x, b)
+
+    def backward(self, dy, ctx):
+        (first, a), (second, b) = self.held(ctx)
+        return first.backward(dy, a) + second.backward(dy, b)
+
+
+def net_of_blocks(features=4, outputs=3, width=5, **options):
+    """Make a net with blocks two deep, a layer of one's own that holds others, and `BatchNorm` in both."""
+    inner = Residual([Dense(width, width), BatchNorm(width), Tanh()])
+    block = Residual([BatchNorm(width), Tanh(), inner, Sequential([Dense(width, width), ReLU()])])
+    own = Sum(Dense(width, width), Sequential([Dense(width, width), BatchNorm(width)]))
+    options = {"rng": 0, **options}
+    return Sequential([Dense(features, width), block, own, Dense(width, outputs)], **options)

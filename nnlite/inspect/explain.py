@@ -14,6 +14,7 @@ from nnlite.checks.nets import check_net
 from nnlite.core.dense import Dense
 from nnlite.core.layer import Layer
 from nnlite.core.losses import Loss
+from nnlite.core.normalization import BatchNorm
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.parameters import Parameters
 from nnlite.core.types import AnyArray, Array
@@ -37,6 +38,7 @@ from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.testing.differences import STEP
 from nnlite.training.identity import arguments
+from nnlite.training.inside import Stop, is_row
 
 __all__ = ["explain_step"]
 
@@ -108,6 +110,11 @@ def explain_step(
     float64 and without dropout: the central difference of the losses beside the gradient of
     backpropagation there. Of nets with more than 400 parameters it is done for the 20 weights with
     the largest gradients.
+
+    *Blocks.* The layers inside of a `Sequential` or a `Residual` are shown one by one, with their places,
+    and behind the last one of a `Residual` the place where what came in is added. A layer of your own that
+    holds others is one layer, with their parameters. `BatchNorm` goes by the statistics of this batch in
+    all that is measured here, since that is the loss which the step lowers.
 
     *A clueless net.* With logits it guesses evenly; otherwise it gives the constant answer with the
     lowest loss on the batch, found numerically. If all targets are alike, a constant would be right
@@ -251,6 +258,7 @@ def _trace(
         },
         "fog": fog,
         "update": _update(before, step, x, y, weight, loss, places),
+        "state": _state(before, step),
         "proof": _proof(
             twin, gradient, ranked.tolist() if large else range(step.before.size), places, not large
         ),
@@ -285,14 +293,15 @@ def _places(params: Parameters) -> Any:
 
 def _stages(step: Step, x: Array) -> list[dict[str, Any]]:
     """Sort the layers into columns of neurons, each with what it did."""
-    layers = step.model.layers
-    groups: list[list[int]] = [[]]
-    shape = x.shape[1:]
-    for index, layer in enumerate(layers):
-        out = step.recorders[index].out.shape[1:]
-        if isinstance(layer, Dense) or (out != shape and not isinstance(layer, Flatten | Embedding)):
+    groups: list[list[Stop]] = [[]]
+    where: dict[str, tuple[int, int]] = {}
+    shape, outputs = x.shape[1:], step.passing.outputs
+    for stop in step.way:
+        out = outputs[stop.place].shape[1:]
+        if stop.mixes or (out != shape and not isinstance(stop.layer, Flatten | Embedding)):
             groups.append([])
-        groups[-1].append(index)
+        where[stop.place] = len(groups) - 1, len(groups[-1])
+        groups[-1].append(stop)
         shape = out
     values = {name: [view, None, None] for name, view in step.model.params.split(step.before).items()}
     for slot, buffer in ((1, step.grads), (2, step.model.params.values)):
@@ -300,17 +309,44 @@ def _stages(step: Step, x: Array) -> list[dict[str, Any]]:
             values[name][slot] = view
     stages = []
     for place, group in enumerate(groups):
-        last = step.recorders[group[-1]].out if group else x
+        last = outputs[group[-1].place] if group else x
         stages.append(
             {
                 "label": _label(place, len(groups)),
                 "units": math.prod(last.shape[1:]),
-                "text": ", ".join(repr(layers[index]) for index in group),
-                "steps": [_layer_step(step, index, values) for index in group],
+                "text": ", ".join(map(_named, group)),
+                "steps": [_layer_step(step, stop, values) for stop in group],
                 "from": place - 1 if place else None,
             }
         )
+    _tie(step.way, where, stages)
     return stages
+
+
+def _named(stop: Stop) -> str:
+    """Name a layer; one of a block with its place."""
+    if stop.joins:
+        return f"+ input of {stop.place} {type(stop.layer).__name__}"
+    own = f"{stop.place} {stop.layer!r}" if "." in stop.place or stop.layer.children else repr(stop.layer)
+    return f"{own} with {', '.join(_held(stop))}" if stop.layer.children else own
+
+
+def _held(stop: Stop) -> list[str]:
+    """Name the layers that one of the user's own is made of."""
+    every = stop.layer.walk(f"{stop.place}.")
+    return [f"{prefix[:-1]} {layer!r}" for prefix, layer in every if not is_row(layer)][1:]
+
+
+def _tie(way: list[Stop], where: dict[str, tuple[int, int]], stages: list[dict[str, Any]]) -> None:
+    """Note where each `Residual` gets from what it adds, and there that it is added."""
+    places = [stop.place for stop in way]
+    for place in (stop.place for stop in way if stop.joins):
+        stage, at = where[place]
+        first = next(index for index, one in enumerate(places) if one.startswith(f"{place}."))
+        source = where[places[first - 1]] if first else None
+        stages[stage]["steps"][at]["adds"] = source[0] if source else 0
+        if source:
+            stages[source[0]]["steps"][source[1]].setdefault("ways", []).append([stage, at])
 
 
 def _label(place: int, count: int) -> str:
@@ -319,28 +355,55 @@ def _label(place: int, count: int) -> str:
     return "output" if place == count - 1 else f"hidden layer {place}"
 
 
-def _layer_step(step: Step, index: int, values: dict[str, list[Any]]) -> dict[str, Any]:
-    layer, recorder, slope = step.model.layers[index], step.recorders[index], step.slopes[index]
-    rows = len(recorder.out)
+def _layer_step(step: Step, stop: Stop, values: dict[str, list[Any]]) -> dict[str, Any]:
+    place, layer, slope, passing = stop.place, stop.layer, step.slopes[stop.place], step.passing
+    rows = len(passing.outputs[place])
+
+    def by_rows(array: Array | None) -> Any:
+        return None if array is None else _plain(array.reshape(rows, -1))
+
+    own = {name.removeprefix(f"{place}."): values[name] for name in stop.learned}
     frozen = layer.frozen
-    return {
-        "layer": index,
-        "text": repr(layer),
-        "kind": _kind(layer, slope),
-        "out": _plain(recorder.out.reshape(rows, -1)),
-        "blame": None if recorder.blame is None else _plain(recorder.blame.reshape(rows, -1)),
-        "slope": None if slope is None else _plain(slope.reshape(rows, -1)),
+    found = {
+        "layer": int(place.partition(".")[0]),
+        "place": place,
+        "text": type(layer).__name__ if stop.joins else repr(layer),
+        "kind": "join" if stop.joins else _kind(layer, slope),
+        "out": by_rows(passing.outputs[place]),
+        "blame": by_rows(passing.blames.get(place)),
+        "slope": by_rows(slope),
         "parameters": {
             name: {
-                "name": f"{index}.{name}",
+                "name": f"{place}.{name}",
                 "shape": list(layer._specs[name].shape),
                 "decay": layer._specs[name].decay,
                 "frozen": name in frozen,
-                **dict(zip(("before", "grad", "after"), map(_plain, values[f"{index}.{name}"]), strict=True)),
+                **dict(zip(("before", "grad", "after"), map(_plain, numbers), strict=True)),
             }
-            for name in layer.parameter_names
+            for name, numbers in own.items()
         },
     }
+    if stop.joins:
+        found["came"] = by_rows(passing.inputs[place])
+    elif layer.children:
+        found["holds"] = _held(stop)
+    return found
+
+
+def _state(before: Sequential, step: Step) -> list[dict[str, Any]]:
+    """Tell what is kept and not learned, before and behind the step."""
+    return [
+        {
+            "name": f"{prefix}{name}",
+            "layer": repr(layer),
+            "momentum": layer.momentum if isinstance(layer, BatchNorm) else None,
+            "before": _plain(before.params[f"{prefix}{name}"]),
+            "after": _plain(step.model.params[f"{prefix}{name}"]),
+        }
+        for prefix, layer in step.model.walk()
+        for name in layer._own()
+        if not layer._specs[name].learned
+    ]
 
 
 def _kind(layer: Layer, slope: Array | None) -> str:
@@ -377,7 +440,8 @@ def _update(
     before: Sequential, step: Step, x: Array, y: AnyArray, weight: Array | None, loss: Loss, places: Any
 ) -> dict[str, Any]:
     """Compare prediction and loss before and behind the step, without dropout."""
-    old, new = before._forward(x), step.model._forward(x)
+    # With the statistics of this batch, where there is BatchNorm.
+    old, new = before._quiet_forward(x, weight), step.model._quiet_forward(x, weight)
     change = np.abs(step.model.params.values.astype(np.float64) - step.before)
     largest = int(np.nan_to_num(change, nan=np.inf).argmax())
     name, index = places(largest)
@@ -394,7 +458,7 @@ def _update(
             "before": _finite(float(step.before[largest])),
             "after": _finite(float(step.model.params.values[largest])),
         },
-        "noise": any(layer.stochastic for layer in before.layers),
+        "noise": any(layer.stochastic for _, layer in before.walk()),
         "clipped": bool((step.grads != step.model.params.grads).any()),
         "moved": int((change > 0).sum()),
     }

@@ -596,7 +596,7 @@ def blame(model: Sequential, X: Any, y: Any, loss: Loss, *, weight: Any = None) 
     Blame
         With ``rows(name, index)``, who pulls a weight where; ``suspects(count)``, rows that are likely
         mislabelled; ``gradients``, ``gradient``, ``lengths``, ``losses``. All are computed when they are
-        first asked for, without dropout.
+        first asked for, as in prediction: without dropout, and by the running statistics of `BatchNorm`.
 
     Raises
     ------

@@ -15,6 +15,7 @@ from nnlite.errors import ArgumentError
 from nnlite.layers.embedding import Embedding
 from nnlite.losses import GaussianNLL, Hinge, Masked, PoissonNLL
 from nnlite.model import Sequential
+from nnlite.training.inside import pass_through, stops
 
 __all__ = ["TOO_FEW", "Opinion", "ask_neighbours"]
 
@@ -119,9 +120,10 @@ class _Views:
 
     def __init__(self, model: Sequential, asked: Array) -> None:
         self.model = model
-        learning = [index for index, layer in enumerate(model.layers) if layer.parameter_names]
+        way = stops(model)
+        self.last = way[-1].place
         # What comes into an embedding are ids, whose distances mean nothing.
-        self.places = [index for index in learning if not isinstance(model.layers[index], Embedding)]
+        self.places = [stop.place for stop in way if stop.learned and not isinstance(stop.layer, Embedding)]
         parts = self._parts(asked)
         #: Each part gets the same spread, whatever the size of its numbers and however many they are.
         self.centres = [part.mean(axis=0) for part in parts]
@@ -149,10 +151,10 @@ class _Views:
             yield rows, asked[np.argpartition(distances, wanted - 1, axis=1)[:, :wanted]]
 
     def _parts(self, x: Array) -> list[Array]:
-        outputs = [x, *self.model._activations(x)]
-        parts = [outputs[place] for place in self.places if not is_sparse(outputs[place])]
+        passing = pass_through(self.model, x)
+        given = [passing.inputs[place] for place in self.places]
         # A net without weights, or whose only weights see a sparse input or ids: what it says.
-        parts = parts or [outputs[-1]]
+        parts = [part for part in given if not is_sparse(part)] or [passing.outputs[self.last]]
         return [part.reshape(len(part), -1) for part in parts]
 
     def _join(self, parts: list[Array]) -> Array:

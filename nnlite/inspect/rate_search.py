@@ -421,9 +421,19 @@ class _Watch(Callback):
         self.looks = {round(steps - LAST_PART * steps * look / LOOKS) for look in range(LOOKS)} | {steps}
 
     def measure(self, state: TrainingState) -> float:
-        """Compute the loss on the same rows as ever, without dropout."""
+        """Compute the loss on the same rows as ever, without dropout.
+
+        Where there is `BatchNorm`, with the statistics of these rows: the running ones lag behind.
+        """
         model = state.model
-        parts = [(model._predict(x, PREDICT_ROWS), y, weight) for x, y, weight in self.probe]
+        parts = [
+            (
+                model._quiet_forward(x, weight) if model._mixes_rows else model._predict(x, PREDICT_ROWS),
+                y,
+                weight,
+            )
+            for x, y, weight in self.probe
+        ]
         return float(score(model, parts, loss=state.loss, metrics={})["loss"])
 
     def on_batch_begin(self, state: TrainingState) -> None:

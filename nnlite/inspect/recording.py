@@ -15,77 +15,12 @@ from nnlite.core.optimizers import Optimizer
 from nnlite.core.types import AnyArray, Array
 from nnlite.model import Sequential
 from nnlite.training.divergence import explain
+from nnlite.training.inside import Passing, Stop, stops
 
-__all__ = ["Recorder", "Step", "elementwise_slope", "make_step"]
+__all__ = ["Step", "elementwise_slope", "make_step"]
 
 #: Two computations of the same product agree this well, in units of the precision of the numbers.
 ROUNDING = 64.0
-
-
-class Recorder:
-    """Stands in the place of a layer during one pass, and notes what goes through it.
-
-    Parameters
-    ----------
-    layer : Layer
-        The layer, which does all the work.
-
-    Attributes
-    ----------
-    out : ndarray
-        What it answered.
-    blame : ndarray or None
-        dL/d(out), as it was given to `backward`; None where blame is not traced so far back.
-
-    Examples
-    --------
-    >>> from nnlite.layers import ReLU
-    >>> recorder = Recorder(ReLU())
-    >>> recorder.forward(np.array([[-1.0, 2.0]]), Context(Gradients({})))
-    array([[0., 2.]])
-    >>> recorder.out
-    array([[0., 2.]])
-    """
-
-    def __init__(self, layer: Layer) -> None:
-        self.layer = layer
-        self.out: Array = np.empty(0)
-        self.blame: Array | None = None
-
-    def forward(self, x: Array, ctx: Context) -> Array:
-        """Let the layer answer.
-
-        Parameters
-        ----------
-        x : ndarray
-            The input.
-        ctx : Context
-            Where the layer keeps what it needs.
-
-        Returns
-        -------
-        ndarray
-        """
-        out = self.layer.forward(x, ctx)
-        self.out = np.array(out)  # a copy: a layer behind it may not keep to the rules
-        return out
-
-    def backward(self, dy: Array, ctx: Context) -> Array | None:
-        """Let the layer trace the blame back.
-
-        Parameters
-        ----------
-        dy : ndarray
-            dL/d(out).
-        ctx : Context
-            The one that `forward` got.
-
-        Returns
-        -------
-        ndarray or None
-        """
-        self.blame = np.array(dy)
-        return self.layer.backward(dy, ctx)
 
 
 class Step:
@@ -97,18 +32,23 @@ class Step:
         A copy for the step, which has been changed by it.
     optimizer : Optimizer
         Its optimizer, after the step.
-    recorders : list of Recorder
-        One for each layer.
-    slopes : list of (ndarray or None)
-        For each layer the slopes of its answers, as `elementwise_slope` returns them.
+    way : list of Stop
+        The layers that one comes by.
+    passing : Passing
+        What went through them.
+    slopes : dict of str to (ndarray or None)
+        For each of them, by its place, the slopes of its answers, as `elementwise_slope` returns them.
     pred, dy : ndarray of shape (rows, outputs)
         The prediction, and dL/d(prediction).
     value : float
         The loss.
     rate : float
         The learning rate of the step.
-    before, grads : ndarray of shape (size,)
-        The parameters before the step, and their gradient before any clipping.
+    before : ndarray of shape (size + kept,)
+        The numbers before the step, as ``params.numbers`` has them: `before` is what is learned of
+        them, `state_before` what is kept.
+    grads : ndarray of shape (size,)
+        The gradient before any clipping.
 
     Examples
     --------
@@ -124,8 +64,9 @@ class Step:
         self,
         model: Sequential,
         optimizer: Optimizer,
-        recorders: list[Recorder],
-        slopes: list[Array | None],
+        way: list[Stop],
+        passing: Passing,
+        slopes: dict[str, Array | None],
         *,
         pred: Array,
         dy: Array,
@@ -136,10 +77,11 @@ class Step:
     ) -> None:
         self.model = model
         self.optimizer = optimizer
-        self.recorders = recorders
+        self.way, self.passing = way, passing
         self.slopes = slopes
         self.pred, self.dy, self.value, self.rate = pred, dy, value, rate
-        self.before, self.grads = before, grads
+        self.before, self.state_before = before[: grads.size], before[grads.size :]
+        self.grads = grads
 
 
 def make_step(
@@ -172,17 +114,15 @@ def make_step(
         If the loss is not finite before the step.
     """
     params = model.params
-    ctx = model.context()
-    recorders = [Recorder(layer) for layer in model.layers]
-    pairs = list(zip(recorders, ctx.layers, strict=True))
-    ctx.steps = tuple((recorder.forward, kept) for recorder, kept in pairs)
-    ctx.steps_back = tuple((recorder.backward, kept) for recorder, kept in reversed(pairs))
-    before = params.values.copy()
-    start_size = float(np.abs(before).max(initial=0.0))
+    way, passing = stops(model), Passing()
+    ctx = model.context(watch=passing)
+    before = params.numbers.copy()
+    start_size = float(np.abs(params.values).max(initial=0.0))
     rate = optimizer.rate_at(optimizer.steps)
     # From here on what BatchLoop.train does, in its order.
     if weight is not None:
         x, y = model.boundary.in_place_of_others(x, y, weight)
+        ctx.rows.weight = weight
     pred = model._forward(x, ctx)
     value, dy = loss.value_and_grad(pred, y, weight)
     if not np.isfinite(value):
@@ -200,15 +140,17 @@ def make_step(
     model._backward(dy, ctx)
     grads = params.grads.copy()
     # Before the weights move, on which the slopes of a layer may depend.
-    slopes = [
-        elementwise_slope(each.layer, kept, each.out)
-        for each, kept in zip(recorders, ctx.layers, strict=True)
-    ]
+    slopes = {
+        place: np.ones_like(out) if joins else elementwise_slope(layer, passing.contexts[place], out)
+        for place, layer, _, _, joins in way
+        for out in (passing.outputs[place],)
+    }
     optimizer.step(params)
     return Step(
         model,
         optimizer,
-        recorders,
+        way,
+        passing,
         slopes,
         pred=np.array(pred),
         dy=np.array(dy),
@@ -234,7 +176,7 @@ def elementwise_slope(layer: Layer, ctx: Context, out: Array) -> Array | None:
     Returns
     -------
     ndarray of the shape of `out`, or None
-        d out / d in; None for a layer that mixes numbers, such as Dense or Softmax.
+        d out / d in; None for a layer that mixes numbers, such as Dense or Softmax, or holds others.
 
     Examples
     --------
@@ -248,11 +190,12 @@ def elementwise_slope(layer: Layer, ctx: Context, out: Array) -> Array | None:
     True
     """
     # Of a softmax that is sure of itself nothing would be left to see that it mixes.
-    if isinstance(layer, Dense | Softmax | LogSoftmax) or (out.shape != ctx.x_shape and ctx.x_shape):
+    mixes = layer.children or isinstance(layer, Dense | Softmax | LogSoftmax)
+    if mixes or (out.shape != ctx.x_shape and ctx.x_shape):
         return None
     # Its real gradients are not to be written over.
     own = Gradients({name: np.zeros_like(grad) for name, grad in vars(ctx.grads).items()})
-    probe = Context(own, training=ctx.training)
+    probe = Context(own, training=ctx.training, rows=ctx.rows)
     probe.saved, probe.x_shape = ctx.saved, ctx.x_shape
     # A layer that treats every number alone multiplies any blame by the same slopes.
     blame = np.random.default_rng(0).uniform(0.5, 1.5, out.shape).astype(out.dtype)

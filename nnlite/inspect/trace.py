@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -135,7 +136,7 @@ class StepTrace:
             total = dense["out"][row][unit]
         # Of a layer that changes the number of neurons there is no answer of just this one.
         answers = [
-            [step["text"], step["out"][row][unit]]
+            [_called(step, row, unit), step["out"][row][unit]]
             for step in steps
             if len(step["out"][row]) == column["units"]
         ]
@@ -206,8 +207,8 @@ class StepTrace:
         steps, slopes = column["steps"], []
         # Slope upon slope, as far as the layers treat every number alone.
         last = 0
-        for step in steps[1:]:
-            if step["slope"] is None:
+        for before, step in itertools.pairwise(steps):
+            if step["slope"] is None or "ways" in before:  # blame comes to it from elsewhere too
                 break
             slopes.append(
                 {"kind": "slope", "text": f"slope of {step['text']}", "value": step["slope"][row][unit]}
@@ -235,9 +236,12 @@ class StepTrace:
         if first["kind"] != "dense":
             return {}
         weights = first["parameters"]["W"]["before"][unit]
+        terms = [[weight, blame] for weight, blame in zip(weights, first["blame"][row], strict=True)]
+        added = [stages[there]["steps"][at] for there, at in stages[stage]["steps"][-1].get("ways", ())]
         return {
-            "text": "blame of the neurons behind, each times the weight to it",
-            "terms": [[weight, blame] for weight, blame in zip(weights, first["blame"][row], strict=True)],
+            "text": "blame of the neurons behind, each times the weight to it"
+            + "".join(f", and of what {step['place']} {step['text']} answers" for step in added),
+            "terms": [*terms, *([1.0, step["blame"][row][unit]] for step in added)],
         }
 
     def _input(self, stage: int, row: int) -> list[float]:
@@ -356,6 +360,11 @@ def _index(where: str, index: Any, shape: list[int]) -> tuple[int, ...]:
     if len(index) != len(shape):
         raise ArgumentError(where, f"an index into shape {tuple(shape)}", f"{index!r}", fix)
     return tuple(_place(where, part, size, "place") for part, size in zip(index, shape, strict=True))
+
+
+def _called(step: dict[str, Any], row: int, unit: int) -> str:
+    """Name what a step does to a neuron."""
+    return f"+ {_behind_times(step['came'][row][unit])} that came in" if "came" in step else step["text"]
 
 
 def _product(values: list[float | None]) -> float | None:

@@ -76,12 +76,13 @@ def _column(data: dict[str, Any], place: int, row: int) -> Column:
     label = stage["label"]
     return Column(
         label=(label, label.replace("layer ", "")),
-        layers=[step["text"] for step in steps],
+        layers=["+ input" if step["kind"] == "join" else step["text"] for step in steps],
         units=stage["units"],
         W=_array(opening["W"]["before"]) if "W" in opening else None,
         b=_array(opening["b"]["before"]) if "b" in opening else None,
         answers=_array(answers),
         names=names,
+        skips=[step["adds"] for step in steps if "adds" in step and step["adds"] < place],
     )
 
 

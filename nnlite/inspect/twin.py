@@ -1,4 +1,7 @@
-"""The loss of a net as a function of all its weights, in float64 and without noise."""
+"""The loss of a net as a function of all its weights, in float64 and without noise.
+
+Layers that mix rows, such as `BatchNorm`, go by the batch, as in training: that loss is what a step lowers.
+"""
 
 from __future__ import annotations
 
@@ -49,6 +52,7 @@ class Twin:
         self.y = y.astype(np.float64) if y.dtype.kind == "f" else y
         self.weight = None if weight is None else weight.astype(np.float64)
         self._loss = loss
+        self._numbers = self.model.params.numbers.copy()
         self.start = self.model.params.values.copy()
 
     def predict(self, values: Array) -> Array:
@@ -63,8 +67,13 @@ class Twin:
         -------
         ndarray of shape (rows, outputs)
         """
+        self._go_to(values)
+        return self.model._quiet_forward(self.x, self.weight)
+
+    def _go_to(self, values: Array) -> None:
+        """Set the weights; what is kept, such as running statistics, is as it was at the start."""
+        self.model.params.numbers[...] = self._numbers
         self.model.params.values[...] = values
-        return self.model._forward(self.x)
 
     def loss(self, values: Array) -> float:
         """Compute the loss at some weights.
@@ -97,9 +106,9 @@ class Twin:
         -------
         ndarray of shape (size,)
         """
-        params = self.model.params
-        params.values[...] = values
+        self._go_to(values)
         with np.errstate(all="ignore"):
-            ctx = self.model.context(training=False)
+            ctx = self.model._quiet_context()
             self.model._loss_and_grad(self.x, self.y, self.weight, self._loss, ctx)
-        return params.grads.copy()
+        found: Array = self.model.params.grads.copy()
+        return found

@@ -223,7 +223,37 @@ def _update(data: dict[str, Any]) -> list[str]:
         row_text(update[f"prediction_{when}"][0], most=UNITS, computed=True) for when in ("before", "after")
     )
     lines += _wrap(f"prediction for row 0: {old}  ->  {new}", indent="    ")
-    return lines + _wrap(update["text"])
+    return lines + _wrap(update["text"]) + _state(data["state"])
+
+
+def _state(state: list[dict[str, Any]]) -> list[str]:
+    """Write what is kept and not learned, and how that of `BatchNorm` moves."""
+    every = [
+        (f"{entry['name']}[{place}]", entry["momentum"], before, after)
+        for entry in state
+        for place, (before, after) in enumerate(
+            zip(_flat(entry["before"]), _flat(entry["after"]), strict=True)
+        )
+    ]
+    lines = ["", "kept, and not learned:"] if every else []
+    for name, momentum, before, after in every[:WEIGHTS]:
+        how = ""
+        if momentum is not None and before is not None and after is not None:
+            here = before + (after - before) / momentum
+            old, new = (f"({result(one)})" if one < 0 else result(one) for one in (before, here))
+            how = f"   = {number(1 - momentum)}*{old} + {number(momentum)}*{new} of this batch"
+            how = "   stays" if after == before else how
+        lines.append(f"{name:24s} {_long(before):>11s} -> {_long(after):>10s}{how}")
+    lines += _more(len(every), WEIGHTS, "number")
+    if any(entry["momentum"] is not None for entry in state):
+        lines += _wrap(
+            "BatchNorm goes by this batch here, as in training; predict goes by the running statistics."
+        )
+    return lines
+
+
+def _flat(values: Any) -> list[Any]:
+    return [one for value in values for one in _flat(value)] if isinstance(values, list) else [values]
 
 
 def _at(values: Any, index: Sequence[int]) -> Any:

@@ -511,7 +511,7 @@ class _Boundaries(_Film):
         for name, path in paths.items():
             losses = path.losses
             if loss is not None:
-                losses = losses_at(where, model, path.values, X, y, loss, weight=weight)
+                losses = losses_at(where, model, path._whole, X, y, loss, weight=weight)
             nowhere = np.zeros((len(path), 2))
             trails.append(Trail(name, nowhere, losses, path.numbers, path.unit.removesuffix("s")))
         super().__init__(trails, panels=len(paths))
@@ -521,7 +521,8 @@ class _Boundaries(_Film):
         # What goes into the layers is the same in every picture.
         self.places = model.boundary.check_input(self.grid.rows, where=where)
         self.rows = model.boundary.check_input(X, where=where)
-        self.values = [path.values for path in paths.values()]
+        # With the running statistics that they had.
+        self.values = [path._whole for path in paths.values()]
         self.most = np.linspace(0, len(self.grid.points) - 1, DOTS).astype(int)
         self.ends = self._ends()
 
@@ -531,14 +532,14 @@ class _Boundaries(_Film):
             return None
         found = [self.question.values] if self.question.values is not None else []
         for values in self.values:
-            self.twin.params.values[...] = values[-1]
+            self.twin.params.numbers[...] = values[-1]
             found.append(self.twin._forward(self.places)[:, 0])
         return float(min(one.min() for one in found)), float(max(one.max() for one in found))
 
     def draw(self, point: int) -> None:
         """Ask the net of that time."""
         for ax, values, trail in zip(self.maps, self.values, self.trails, strict=True):
-            self.twin.params.values[...] = values[min(point, len(values) - 1)]
+            self.twin.params.numbers[...] = values[min(point, len(values) - 1)]
             ax.clear()
             draw_answers(ax, self.grid, self.question, self.twin._predict(self.places, 512), ends=self.ends)
             self._draw_dots(ax)

@@ -67,6 +67,8 @@ class Column(NamedTuple):
         What the neurons answer.
     names : sequence of str, optional
         Written beside the neurons: to the left in the first column, to the right in the last.
+    skips : sequence of int
+        Columns before, what comes out of which is added here.
 
     Examples
     --------
@@ -81,6 +83,7 @@ class Column(NamedTuple):
     b: Array | None = None
     answers: Array | None = None
     names: Sequence[str] | None = None
+    skips: Sequence[int] = ()
 
 
 class Drawing(NamedTuple):
@@ -171,6 +174,7 @@ def draw_columns(ax: Axes, columns: Sequence[Column], *, max_units: int = 12) ->
     ax.set_aspect("equal")
     ax.axis("off")
     lines = _draw_lines(plan)
+    _draw_skips(plan)
     neurons = _draw_neurons(plan)
     _draw_biases(plan)
     _write_names(plan)
@@ -193,12 +197,13 @@ class _Plan:
     def __init__(self, ax: Axes, columns: Sequence[Column], max_units: int) -> None:
         self.ax, self.columns = ax, columns
         self.width, self.height = (72 * side for side in size_of(ax))
+        self.lanes = _lanes(columns)
         for most in range(max_units, 1, -1):  # fewer where names would lie upon each other
             self.shown = [_shown(column.units, most) for column in columns]
             left, right = self._across()
             self.foot = LINE * max(map(len, self.labels)) + GAP
             # Below the labels the key; above the neurons a little air.
-            low, high = self.foot + LINE + 3 * GAP, self.height - GAP
+            low, high = self.foot + LINE + 3 * GAP, self.height - GAP - LINE * len(self.lanes)
             self.pitch = (high - low) / max(map(len, self.shown))
             if self.pitch >= 1.15 * LINE:
                 break
@@ -336,6 +341,39 @@ def _draw_lines(plan: _Plan) -> list[LineCollection | None]:
         plan.ax.add_collection(lines, autolim=False)
         drawn.append(lines)
     return drawn
+
+
+def _lanes(columns: Sequence[Column]) -> list[list[tuple[int, int]]]:
+    """Sort the ways past columns into lanes above these, the short ones lowest; none lies on another."""
+    lanes: list[list[tuple[int, int]]] = []
+    ways = [(start, end) for end, column in enumerate(columns) for start in column.skips]
+    for start, end in sorted(ways, key=lambda way: way[1] - way[0]):
+        free = (lane for lane in lanes if all(end <= one or start >= other for one, other in lane))
+        lane = next(free, None)
+        if lane is None:
+            lanes.append(lane := [])
+        lane.append((start, end))
+    return lanes
+
+
+def _draw_skips(plan: _Plan) -> None:
+    """Draw ways past columns, to where what comes that way is added."""
+    top = max((y for places in plan.places for _, y in places.values()), default=0.0) + plan.radius
+    for number, lane in enumerate(plan.lanes):
+        height = top + (number + 0.6) * (plan.height - top) / len(plan.lanes)
+        for start, end in lane:
+            # Beside each other where one way ends and the next begins.
+            ends = [
+                (plan.x[column] + side * plan.radius / 3, max(y for _, y in plan.places[column].values()))
+                for column, side in ((start, 1), (end, -1))
+            ]
+            (left, low), (right, below) = ((x, y + plan.radius) for x, y in ends)
+            plan.ax.plot(
+                [left, left, right], [low, height, height], color=GREY, lw=1.5, scalex=False, scaley=False
+            )
+            arrow = {"arrowstyle": "->", "color": GREY, "lw": 1.5, "shrinkA": 0, "shrinkB": 0}
+            plan.ax.annotate("", (right, below), (right, height), arrowprops=arrow)
+            plan.write((left + right) / 2, height, "+", color=GREY, bbox=_ground(), zorder=2)
 
 
 def _draw_neurons(plan: _Plan) -> list[dict[int, Circle]]:

@@ -13,8 +13,9 @@ from nnlite.data.conversion import is_sparse
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.errors.checks import check_integer
 from nnlite.model import Sequential
+from nnlite.training.inside import Stop, inside, stops
 
-__all__ = ["check_dense", "check_names", "check_place", "check_row", "input_names"]
+__all__ = ["check_dense", "check_layer", "check_names", "check_place", "check_row", "input_names"]
 
 
 def check_place(where: str, index: Any, count: int, what: str) -> int:
@@ -51,8 +52,8 @@ def check_place(where: str, index: Any, count: int, what: str) -> int:
     return place % count
 
 
-def check_dense(where: str, model: Sequential, layer: Any) -> tuple[int, Dense]:
-    """Return the index of a Dense layer, and the layer.
+def check_layer(where: str, model: Sequential, layer: Any) -> tuple[list[Stop], int]:
+    """Return the layers that one comes by from input to output, and which of them is meant.
 
     Parameters
     ----------
@@ -60,12 +61,52 @@ def check_dense(where: str, model: Sequential, layer: Any) -> tuple[int, Dense]:
         Names the argument in the message.
     model : Sequential
         Whose.
-    layer : int or None
-        The index in ``model.layers``; None means the first Dense.
+    layer : int or str
+        The index in ``model.layers``, of a block its end; or a place inside, such as ``"1.0"``.
 
     Returns
     -------
-    (int, Dense)
+    (list of Stop, int)
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If there is no such layer.
+
+    Examples
+    --------
+    >>> from nnlite import Residual
+    >>> model = Sequential([Dense(2, 2), Residual([Dense(2, 2)])], rng=0)
+    >>> [check_layer("plot.neurons(layer=)", model, layer)[1] for layer in (0, "1.0", 1)]
+    [0, 1, 2]
+    """
+    way = stops(model)
+    places = [stop.place for stop in way]
+    if isinstance(layer, str):
+        if layer not in places:
+            fix = "Those are the layers, from input to output."
+            raise ArgumentError(where, f"one of {', '.join(places)}", f"{layer!r}", fix)
+        return way, places.index(layer)
+    index = f"{check_place(where, layer, len(model.layers), 'layers')}"
+    return way, max(number for number, place in enumerate(places) if place.split(".")[0] == index)
+
+
+def check_dense(where: str, model: Sequential, layer: Any) -> tuple[str, Dense]:
+    """Return the place of a Dense layer, and the layer.
+
+    Parameters
+    ----------
+    where : str
+        Names the argument in the message.
+    model : Sequential
+        Whose.
+    layer : int, str or None
+        The index in ``model.layers``, or a place inside of one of these, such as ``"1.0"``; None means the
+        first Dense.
+
+    Returns
+    -------
+    (str, Dense)
 
     Raises
     ------
@@ -75,17 +116,21 @@ def check_dense(where: str, model: Sequential, layer: Any) -> tuple[int, Dense]:
     Examples
     --------
     >>> check_dense("plot.neuron(layer=)", Sequential([Dense(2, 1)], rng=0), 0)
-    (0, Dense(2, 1))
+    ('0', Dense(2, 1))
     """
-    found = [index for index, one in enumerate(model.layers) if isinstance(one, Dense)]
+    every = {place: one for place, one, _ in inside(model)}
+    found = [place for place, one in every.items() if isinstance(one, Dense)]
     if not found:
         raise ArgumentError(where, "a model with a Dense layer", f"{model}", "Give it one.")
-    index = found[0] if layer is None else check_place(where, layer, len(model.layers), "layers")
-    chosen = model.layers[index]
+    place = found[0] if layer is None else layer
+    if not isinstance(place, str):
+        place = f"{check_place(where, layer, len(model.layers), 'layers')}"
+    chosen = every.get(place)
     if not isinstance(chosen, Dense):
-        fix = f"Those are at {', '.join(map(str, found))}."
-        raise ArgumentError(where, "the index of a Dense layer", f"{index}, {chosen}", fix)
-    return index, chosen
+        fix = f"Those are at {', '.join(found)}."
+        got = f"{layer!r}" if chosen is None else f"{place}, {chosen}"
+        raise ArgumentError(where, "the index of a Dense layer", got, fix)
+    return place, chosen
 
 
 def check_row(where: str, model: Sequential, x: Any) -> Array:

@@ -15,6 +15,7 @@ from nnlite.core.types import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.model import Sequential
 from nnlite.plot.style import NEGATIVE, POSITIVE, SMALL, legend, new_axes, open_frame, size_of, text_width
+from nnlite.training.inside import inside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +51,7 @@ def gradient_flow(
     y : array-like
         The targets, as the loss takes them.
     loss : Loss
-        What is differentiated, without dropout.
+        What is differentiated, without dropout; `BatchNorm` goes by these rows.
     optimizer : Optimizer, optional
         Draws how much its next step changes the weights instead: the change of each, divided by
         the mean size of the weights of its layer. The optimizer is left as it is.
@@ -103,27 +104,27 @@ def _measure(
     """Return the sizes of the gradients, or of the relative changes, of the weights of each layer."""
     # The optimizer may hold on to the parameters, so they are copied together.
     model, optimizer = copy.deepcopy((model, optimizer))
-    if not all(layer.adapted for layer in model.layers):  # as the first fit would do
+    if not all(layer.adapted for _, layer in model.walk()):  # as the first fit would do
         model.adapt(X)
     before = model.params.values.copy()
-    model.loss_and_grad(X, y, loss, weight=weight, ctx=model.context(training=False))
+    model.loss_and_grad(X, y, loss, weight=weight, ctx=model._quiet_context())
     values = model.params.grads
     if optimizer is not None:
         optimizer.step(model.params)
         values = model.params.values - before
     parts, weights = model.params.split(values), model.params.split(before)
     found: dict[str, Array] = {}
-    for index, layer in enumerate(model.layers):
+    for place, layer, _ in inside(model):
         # Of a layer without weights that decay, such as one that scales, those that it has.
-        names = [name for name in layer.parameter_names if layer._specs[name].decay] or layer.parameter_names
+        names = [name for name in layer._learned() if layer._specs[name].decay] or layer._learned()
         if not names:
             continue
         size, whole = (
-            np.concatenate([np.abs(split[f"{index}.{name}"], dtype=np.float64).ravel() for name in names])
+            np.concatenate([np.abs(split[f"{place}.{name}"], dtype=np.float64).ravel() for name in names])
             for split in (parts, weights)
         )
         scale = 1.0 if optimizer is None else float(whole.mean()) or 1.0
-        found[f"{index} {layer}"] = size / scale
+        found[f"{place} {layer}"] = size / scale
     return found
 
 

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nnlite.checks.nets import check_net
-from nnlite.core.chain import follow_shapes
 from nnlite.core.dense import Dense
-from nnlite.core.layer import Layer
 from nnlite.core.types import Array
 from nnlite.errors import ArgumentError
 from nnlite.errors.checks import check_integer
@@ -19,6 +17,7 @@ from nnlite.model import Sequential
 from nnlite.plot.diagram import Column, draw_columns, figure_size
 from nnlite.plot.given import check_names, check_row, input_names
 from nnlite.plot.style import new_axes
+from nnlite.training.inside import Stop, pass_through, stops
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,7 +76,9 @@ def network(
     -----
     Every `Dense` opens a column, and the layers behind it that leave the number of neurons as it
     is belong to that column, as do `Flatten`, `Embedding` and `Standardize` to that of the input.
-    A layer of one's own that changes the number opens a column with an arrow to it.
+    A layer of one's own that changes the number opens a column with an arrow to it. The layers inside of
+    a `Sequential` or a `Residual` are drawn as any others; above the columns of a `Residual` runs the way
+    of its input, which is added at the end. A layer of one's own that holds others is drawn as one.
 
     Examples
     --------
@@ -139,18 +140,23 @@ def columns_of(model: Sequential, row: Array | None = None) -> list[Column]:
     >>> [(column.label[0], column.units) for column in columns_of(model)]
     [('input', 2), ('hidden layer 1', 3), ('output', 1)]
     """
-    shape, shapes = follow_shapes(model.layers)
-    groups: list[list[int]] = [[]]
-    for index, layer in enumerate(model.layers):
-        changes = (shapes[index - 1] if index else shape) != shapes[index]
-        if isinstance(layer, Dense) or (changes and not isinstance(layer, Flatten | Embedding)):
+    groups: list[list[Stop]] = [[]]
+    shape = model.input_shape
+    #: For each `Residual` the column whose answers it adds.
+    sources: dict[str, int] = {}
+    for stop in stops(model):
+        layer, around = stop.layer, stop.place.split(".")
+        for depth in range(1, len(around)):
+            sources.setdefault(".".join(around[:depth]), len(groups) - 1)
+        if stop.mixes or (stop.shape != shape and not isinstance(layer, Flatten | Embedding)):
             groups.append([])
-        groups[-1].append(index)
-    outputs = [] if row is None else model._activations(row)
+        groups[-1].append(stop)
+        shape = stop.shape
+    outputs = {} if row is None else pass_through(model, row).outputs
     columns = []
     for place, group in enumerate(groups):
-        own = shapes[group[-1]] if group else shape
-        opening: Layer | None = model.layers[group[0]] if place else None
+        own = group[-1].shape if group else model.input_shape
+        opening = group[0].layer if place else None
         if own is None:
             fix = "Begin it with a Dense layer."
             raise ArgumentError(
@@ -158,15 +164,16 @@ def columns_of(model: Sequential, row: Array | None = None) -> list[Column]:
             )
         answers = None
         if row is not None:
-            answers = (outputs[group[-1]] if group else row).reshape(-1)
+            answers = (outputs[group[-1].place] if group else row).reshape(-1)
         columns.append(
             Column(
                 label=_labels(place, len(groups)),
-                layers=[repr(model.layers[index]) for index in group],
+                layers=["+ input" if stop.joins else repr(stop.layer) for stop in group],
                 units=math.prod(own),
                 W=opening.W if isinstance(opening, Dense) else None,
                 b=opening.b if isinstance(opening, Dense) and opening.bias else None,
                 answers=answers,
+                skips=[sources[stop.place] for stop in group if stop.joins and sources[stop.place] < place],
             )
         )
     return columns

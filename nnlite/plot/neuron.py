@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import dropwhile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnlite.checks.nets import check_net
-from nnlite.core.dense import Dense
 from nnlite.core.layer import Layer
 from nnlite.errors import ArgumentError
 from nnlite.model import Sequential
 from nnlite.plot.activations import responses
 from nnlite.plot.given import check_dense, check_place
 from nnlite.plot.style import GREY, LIGHT, POSITIVE, VALIDATION, legend, new_axes, open_frame, short
+from nnlite.training.inside import pass_through, stops
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +27,7 @@ POINTS = 301
 
 
 def neuron(
-    model: Sequential, X: Any, *, layer: int | None = None, unit: int = 0, ax: Axes | None = None
+    model: Sequential, X: Any, *, layer: int | str | None = None, unit: int = 0, ax: Axes | None = None
 ) -> Axes:
     """Draw the answer of one neuron over its weighted sum: a dot for each row.
 
@@ -38,8 +39,9 @@ def neuron(
         One net.
     X : array-like of shape (rows, features)
         Rows that it shall respond to.
-    layer : int, optional
-        Index in ``model.layers`` of its Dense; by default the first.
+    layer : int or str, optional
+        Index in ``model.layers`` of its Dense, or the place of one inside of another layer, such as
+        ``"1.0"``; by default the first.
     unit : int
         Which neuron of that layer, from 0.
     ax : matplotlib.axes.Axes, optional
@@ -59,7 +61,7 @@ def neuron(
     Notes
     -----
     The curve is that of the activation behind the Dense. Behind layers that mix neurons, such as
-    Softmax, there is none.
+    Softmax or `BatchNorm`, there is none. What a `Residual` adds is no part of the answer.
 
     Examples
     --------
@@ -72,17 +74,21 @@ def neuron(
     >>> ax.figure.clear()
     """
     model = check_net(_WHERE, model)
-    index, chosen = check_dense(f"{_WHERE}(layer=)", model, layer)
+    place, chosen = check_dense(f"{_WHERE}(layer=)", model, layer)
     unit = check_place(f"{_WHERE}(unit=)", unit, chosen.out_features, "neurons")
-    outputs = model.activations(X)
+    outputs = pass_through(model, model.boundary.check_input(X, where=f"{_WHERE}(X)")).outputs
+    own = answered = outputs[place]
     behind: list[Layer] = []
-    for one in model.layers[index + 1 :]:
-        if isinstance(one, Dense) or outputs[index + 1 + len(behind)].shape != outputs[index].shape:
+    for stop in dropwhile(lambda stop: stop.place != place, stops(model)):
+        if stop.layer is chosen:
+            continue
+        if stop.joins or stop.mixes or outputs[stop.place].shape != own.shape:
             break
-        behind.append(one)
+        behind.append(stop.layer)
+        answered = outputs[stop.place]
     acting = [one for one in behind if not one.stochastic]  # dropout does nothing in a prediction
-    sums = np.asarray(outputs[index], np.float64).reshape(-1, chosen.out_features)[:, unit]
-    answers = outputs[index + len(behind)].reshape(-1, chosen.out_features)[:, unit]
+    sums = np.asarray(own, np.float64).reshape(-1, chosen.out_features)[:, unit]
+    answers = answered.reshape(-1, chosen.out_features)[:, unit]
     ax = new_axes(_WHERE, ax)
     bias = float(chosen.b[unit]) if chosen.bias else 0.0
     low, high = min(sums.min(initial=0.0), bias), max(sums.max(initial=0.0), bias)
@@ -107,7 +113,7 @@ def neuron(
         label=f"{len(sums)} row{'s' if len(sums) > 1 else ''}",
     )
     ax.set(xlabel="weighted sum, plus bias", ylabel="answer")
-    ax.set_title(f"neuron {unit} of layer {index}, {chosen}", size="small")
+    ax.set_title(f"neuron {unit} of layer {place}, {chosen}", size="small")
     open_frame(ax)
     legend(ax)
     return ax

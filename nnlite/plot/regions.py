@@ -15,9 +15,8 @@ from nnlite.data.checks import check_ids, check_rows
 from nnlite.data.table import NumericColumn
 from nnlite.errors import ArgumentError, ShapeError
 from nnlite.errors.checks import check_bool, check_integer
-from nnlite.layers import Dense
 from nnlite.model import Sequential
-from nnlite.plot.given import check_names, check_place
+from nnlite.plot.given import check_layer, check_names, check_place
 from nnlite.plot.style import (
     GREY,
     SMALL,
@@ -29,6 +28,7 @@ from nnlite.plot.style import (
     pyplot,
     sequential,
 )
+from nnlite.training.inside import Stop, pass_through, stops
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -273,7 +273,7 @@ def settle(
 
 def _reading(model: Sequential, loss: Loss | None, first: Array) -> str:
     """Tell what the outputs are, as far as the last layer and the loss say it."""
-    if model.layers[-1].gives_probabilities:
+    if stops(model)[-1].layer.gives_probabilities:
         # LogSoftmax gives what is 0 at most, the others what is 0 at least.
         return "logarithms" if first.min() < 0 else "probabilities"
     return "values" if loss is not None and not loss.from_logits else "logits"
@@ -331,7 +331,7 @@ def decision_boundary(
     X: Any,
     y: Any = None,
     *,
-    layer: int | None = None,
+    layer: int | str | None = None,
     unit: int | None = None,
     loss: Loss | None = None,
     classes: Sequence[str] | None = None,
@@ -356,9 +356,10 @@ def decision_boundary(
         class, and the title says how many are on the right side. For one output, targets of 0 and
         1 or -1 and 1 are two classes, and others are numbers. Without targets one output is taken
         for the logit of two classes.
-    layer, unit : int, optional
+    layer, unit : int or str and int, optional
         A layer of ``model.layers`` (a `Dense`, or the activation behind it) and one of its neurons,
-        both from 0, -1 being the last layer.
+        both from 0, -1 being the last layer. One inside of another is named by its place, such as
+        ``"1.0"``.
     loss : Loss, optional
         What the net was trained with, which says whether one output is a logit. Without it, it is
         taken for one, unless the answers themselves are nearer to the targets than their sigmoids.
@@ -418,18 +419,18 @@ def decision_boundary(
         if legend and question.classes:
             name_classes(own, question, inside=ax is not None)
         return own
-    first, last = _stage(where, model, layer)
-    unit = _unit(where, model, first, unit)
+    stage = _stage(where, model, layer)
+    unit = _unit(where, stage, unit)
     targets = _question_of_points(where, model, X, y, loss, classes)
     own = new_axes(where, ax)
-    answers, sums = _answers(model, grid, first, last)
+    answers, sums = _answers(model, grid, stage)
     image = _draw_unit(own, grid, answers[:, unit], sums[:, unit], scale=answers[:, unit])
     if legend:
         own.figure.colorbar(image, ax=own, label="answer of the neuron")
     draw_points(own, grid, targets)
     if legend and targets is not None and targets.labels is not None:
         name_classes(own, targets, inside=True)
-    own.set_title(f"unit {unit} of {_text(model, first, last)}")
+    own.set_title(f"unit {unit} of {_text(stage)}")
     return own
 
 
@@ -438,7 +439,7 @@ def neurons(
     X: Any,
     y: Any = None,
     *,
-    layer: int,
+    layer: int | str,
     columns: int | None = None,
     max_units: int = 64,
     resolution: int = 60,
@@ -456,8 +457,9 @@ def neurons(
         The maps go a little beyond it.
     y : array-like, optional
         The targets as in `fit`, for dots.
-    layer : int
-        Which of ``model.layers``: a `Dense`, or the activation behind it.
+    layer : int or str
+        Which of ``model.layers``: a `Dense`, or the activation behind it. One inside of another is named by
+        its place, such as ``"1.0"``.
     columns : int, optional
         Maps side by side, by default as many as make the picture about square.
     max_units : int
@@ -492,9 +494,9 @@ def neurons(
     check_net(where, model)
     most = check_integer(f"{where}(max_units=)", max_units, low=1)
     grid = make_grid(where, model, X, resolution=resolution)
-    first, last = _stage(where, model, layer)
+    stage = _stage(where, model, layer)
     question = _question_of_points(where, model, X, y, None, None)
-    answers, sums = _answers(model, grid, first, last)
+    answers, sums = _answers(model, grid, stage)
     total = answers.shape[1]
     units = min(total, most)
     side = check_integer(f"{where}(columns=)", columns, low=1) if columns is not None else _columns(units)
@@ -516,7 +518,7 @@ def neurons(
     bar = figure.colorbar(image, ax=list(axes), shrink=min(1.0, 3.0 / (1.4 * lines)))
     bar.ax.tick_params(labelsize=SMALL)
     some = f"{units} of {total} units of " if units < total else ""
-    figure.suptitle(f"{some}{_text(model, first, last)}", fontsize=SMALL + 2)
+    figure.suptitle(f"{some}{_text(stage)}", fontsize=SMALL + 2)
     return axes
 
 
@@ -534,45 +536,44 @@ def _question_of_points(
     return None if y is None else settle(where, model, X, y, loss=loss, classes=classes)
 
 
-def _stage(where: str, model: Sequential, layer: Any) -> tuple[int, int]:
-    """Return the layer that makes the neurons of `layer`, and the last that keeps them apart."""
-    count = len(model.layers)
-    number = check_place(f"{where}(layer=)", layer, count, "layers")
-    shapes = [model.input_shape, *model._output_shapes]
+def _stage(where: str, model: Sequential, layer: Any) -> list[Stop]:
+    """Return the layer that makes the neurons of `layer`, and those behind it that keep them apart."""
+    way, number = check_layer(f"{where}(layer=)", model, layer)
+    shapes = [model.input_shape, *(stop.shape for stop in way)]
     opens = [
         index
-        for index, one in enumerate(model.layers[: number + 1])
-        if isinstance(one, Dense) or shapes[index + 1] != shapes[index]
+        for index, one in enumerate(way[: number + 1])
+        if one.mixes or shapes[index + 1] != shapes[index]
     ]
-    if not opens or len(shapes[opens[-1] + 1] or ()) != 1:
+    if not opens or len(way[opens[-1]].shape or ()) != 1:
         raise ArgumentError(
             f"{where}(layer=)",
             "a layer of neurons, which has weights",
-            f"layer {number}, {model.layers[number]}",
+            f"layer {way[number].place}, {way[number].layer}",
             "Name a Dense, or the activation behind it.",
         )
-    first = last = opens[-1]
-    while (
-        last + 1 < count
-        and not isinstance(model.layers[last + 1], Dense)
-        and shapes[last + 2] == shapes[first + 1]
-    ):
-        last += 1
-    return first, last
+    found = [way[opens[-1]]]
+    for index, one in enumerate(way[opens[-1] + 1 :], start=opens[-1] + 1):
+        # What a block adds is no part of a neuron inside of it.
+        if one.mixes or one.shape != found[0].shape or (one.joins and index > number):
+            break
+        found.append(one)
+    return found
 
 
-def _unit(where: str, model: Sequential, layer: int, unit: Any) -> int:
-    return check_place(f"{where}(unit=)", unit, (model._output_shapes[layer] or (0,))[0], "units")
+def _unit(where: str, stage: list[Stop], unit: Any) -> int:
+    return check_place(f"{where}(unit=)", unit, (stage[0].shape or (0,))[0], "units")
 
 
-def _text(model: Sequential, first: int, last: int) -> str:
-    return ", ".join(map(repr, model.layers[first : last + 1]))
+def _text(stage: list[Stop]) -> str:
+    return ", ".join("+ input" if stop.joins else repr(stop.layer) for stop in stage)
 
 
-def _answers(model: Sequential, grid: Grid, first: int, last: int) -> tuple[Array, Array]:
+def _answers(model: Sequential, grid: Grid, stage: list[Stop]) -> tuple[Array, Array]:
     """Return what the neurons answer on the grid, and their weighted sums."""
-    outputs = model.activations(grid.rows)
-    return outputs[last].astype(np.float64), outputs[first].astype(np.float64)
+    x = model.boundary.check_input(grid.rows, where="plot(X)")
+    outputs = pass_through(model, x).outputs
+    return outputs[stage[-1].place].astype(np.float64), outputs[stage[0].place].astype(np.float64)
 
 
 # Drawing.

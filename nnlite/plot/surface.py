@@ -14,11 +14,12 @@ from nnlite.core.losses import Loss
 from nnlite.core.parameters import Parameters
 from nnlite.core.types import RNG, AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.errors.arguments import is_ours
 from nnlite.errors.checks import check_bool, check_integer, check_number, check_rng
-from nnlite.exchange.table import described
 from nnlite.model import PREDICT_ROWS, Sequential
 from nnlite.plot.style import BLACK, GREEN, PURPLE, VERMILION, new_axes, short
 from nnlite.plot.weight_path import WeightPath, check_path
+from nnlite.training.inside import inside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -152,8 +153,8 @@ def losses_at(
         Names the function in messages.
     model : Sequential
         One net, which is left as it is.
-    values : ndarray of shape (points, size)
-        The weights.
+    values : ndarray of shape (points, size) or (points, size + kept)
+        The weights; and behind them what is kept, such as running statistics, where it is not the model's.
     X, y, weight : array-like
         The data, as `Sequential.evaluate` takes them.
     loss : Loss
@@ -187,7 +188,7 @@ def losses_at(
             twin = copy_of(model, replicas=many)
             for start in range(0, len(values), many):
                 block = values[start : start + many]
-                twin.params.values[: len(block)] = block
+                twin.params.numbers[: len(block), : block.shape[1]] = block
                 value, _ = loss.value_and_grad(twin._predict(x, PREDICT_ROWS), target, weight)
                 if np.shape(value) != (many,):  # a loss of one's own that averages over all it is given
                     break
@@ -196,7 +197,7 @@ def losses_at(
                 return np.where(np.isfinite(found), found, np.nan)
         twin = copy_of(model)
         for index, one in enumerate(values):
-            twin.params.values[...] = one
+            twin.params.numbers[: len(one)] = one
             value, _ = loss.value_and_grad(twin._predict(x, PREDICT_ROWS), target, weight)
             found[index] = float(value)
     return np.where(np.isfinite(found), found, np.nan)
@@ -204,14 +205,15 @@ def losses_at(
 
 def _keeps_leading_axes(model: Sequential) -> bool:
     """Tell whether all layers are the package's, which tests hold to leaving replicas alone."""
-    return all(described(layer) for layer in model.layers)
+    return all(is_ours(type(layer)) for prefix, layer in model.walk() if prefix)
 
 
 def _at_once(model: Sequential, rows: int, points: int) -> int:
     """Return how many nets fit into the memory that one call may take."""
-    numbers = sum(math.prod(shape or (1,)) for shape in model._output_shapes) * min(rows, PREDICT_ROWS)
+    shapes = [shape for _, _, shape in inside(model, shape=model.input_shape)]
+    numbers = sum(math.prod(shape or (1,)) for shape in shapes) * min(rows, PREDICT_ROWS)
     numbers += rows * math.prod(model.output_shape or (1,)) + model.params.size
-    return max(1, min(points, NUMBERS_AT_ONCE // max(1, numbers)))
+    return max(1, min(points, NUMBERS_AT_ONCE // max(1, int(numbers))))
 
 
 def copy_of(model: Sequential, replicas: int | None = None) -> Sequential:
@@ -362,7 +364,9 @@ def measure(
         plane = _random_plane(model, free, generator)
     own = model.params.values.astype(np.float64)
     centre = _places(plane, own[None])[0]
-    known = losses_at(where, model, np.concatenate([own[None], *points]), X, y, loss, weight=weight)
+    # Each point of a path with the running statistics that it had; the plane with those of the model.
+    whole = [model.params.numbers[None], *(one._whole for one in paths.values())]
+    known = losses_at(where, model, np.concatenate(whole), X, y, loss, weight=weight)
     trails, start = [], 1
     for name, one in paths.items():
         stop = start + len(one)

@@ -86,6 +86,9 @@ class WeightPath(Callback):
     True
     """
 
+    #: How many of the numbers of a point are weights; None until there are any.
+    _size: int | None = None
+
     def __init__(self, every: int = 1, unit: str = "epochs", *, limit: int = 500) -> None:
         if unit not in _UNITS:
             fix = "Write one of them."
@@ -101,6 +104,11 @@ class WeightPath(Callback):
     @property
     def values(self) -> Array:
         """The weights at each point."""
+        return self._whole[..., : self._size]
+
+    @property
+    def _whole(self) -> Array:
+        """The weights, and what is kept with them, such as the running statistics of `BatchNorm`."""
         return np.array([point.values for point in self._points])
 
     @property
@@ -158,7 +166,7 @@ class WeightPath(Callback):
                 else "Give it to fit first.",
             )
         one = WeightPath(self._every, self.unit, limit=self.limit)
-        one.every = self.every
+        one.every, one._size = self.every, self._size
         for point in self._points:
             loss = point.loss[number] if np.ndim(point.loss) else point.loss
             # The numbers of a replica are None from where its training was over.
@@ -175,7 +183,8 @@ class WeightPath(Callback):
         self._begun = False
         self._steps = 0
         self.every = self._every
-        nbytes = max(1, state.model.params.values.nbytes)
+        self._size = state.model.params.size
+        nbytes = max(1, state.model.params.numbers.nbytes)
         self._most = max(3, min(self.limit, MOST_BYTES // nbytes))
 
     def on_epoch_begin(self, state: TrainingState) -> None:
@@ -216,7 +225,7 @@ class WeightPath(Callback):
 
     def _point(self, number: int, state: TrainingState, loss: Any) -> _Point:
         losses = np.array(loss, np.float64)  # None, of a replica whose training is over, becomes NaN
-        return _Point(number, state.model.params.values.copy(), losses)
+        return _Point(number, state.model.params.numbers.copy(), losses)
 
     def _keep(self, point: _Point) -> None:
         self._points.append(point)
@@ -233,7 +242,7 @@ class WeightPath(Callback):
     def state_dict(self) -> dict[str, Any]:
         """Return the path so far."""
         return {
-            "values": self.values,
+            "values": self._whole,
             "losses": self.losses,
             "numbers": self.numbers,
             "every": self.every,
@@ -247,10 +256,10 @@ class WeightPath(Callback):
             check_rows(f"{where}, {name}", saved.get(name, ())) for name in ("values", "losses", "numbers")
         )
         params = state.model.params
-        if values.shape[1:] != params.values.shape or len({len(values), len(losses), len(numbers)}) > 1:
+        if values.shape[1:] != params.numbers.shape or len({len(values), len(losses), len(numbers)}) > 1:
             raise ArgumentError(
                 where,
-                f"points of shape {params.values.shape}, each with a loss and a number",
+                f"points of shape {params.numbers.shape}, each with a loss and a number",
                 f"{values.shape}, {losses.shape} and {numbers.shape}",
                 "Give what state_dict() of the same training returned.",
             )
@@ -260,7 +269,7 @@ class WeightPath(Callback):
             _Point(int(number), row.astype(params.dtype), loss)
             for number, row, loss in zip(numbers, values, losses, strict=True)
         ]
-        self._begun = True
+        self._begun, self._size = True, params.size
 
     def __len__(self) -> int:
         return len(self._points)
@@ -317,11 +326,11 @@ def check_path(where: str, path: Any, *, size: int) -> WeightPath:
         raise ArgumentError(
             where, "the path of one net", f"that of {shape[0]} replicas", "Write path.replica(0)."
         )
-    if shape != (size,):
+    if path._size != size:
         raise ArgumentError(
             where,
             f"the path of a net of {size} parameters",
-            f"one of {shape[0]}",
+            f"one of {path._size}",
             "Give the path of this model.",
         )
     return path

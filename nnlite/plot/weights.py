@@ -17,6 +17,7 @@ from nnlite.layers.flatten import Flatten
 from nnlite.model import Sequential
 from nnlite.plot.given import check_dense, check_names, input_names
 from nnlite.plot.style import LIGHT, SMALL, around_zero, diverging, new_axes, size_of, text_width
+from nnlite.training.inside import inside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +36,7 @@ SMALLEST = 8
 def weights(
     model: Sequential,
     *,
-    layer: int | None = None,
+    layer: int | str | None = None,
     shape: tuple[int, int] | None = None,
     feature_names: Sequence[str] | None = None,
     max_units: int = 64,
@@ -51,8 +52,9 @@ def weights(
     ----------
     model : Sequential
         One net.
-    layer : int, optional
-        Index in ``model.layers`` of a Dense; by default the first.
+    layer : int or str, optional
+        Index in ``model.layers`` of a Dense, or the place of one inside of another layer, such as ``"1.0"``;
+        by default the first.
     shape : (int, int), optional
         Height and width of the images. By default those of a `Flatten` in front of the layer, or
         a square if the layer is the first Dense and has a square number of inputs from 8 by 8 on.
@@ -85,16 +87,16 @@ def weights(
     >>> ax.figure.clear()
     """
     model = check_net(_WHERE, model)
-    index, chosen = check_dense(f"{_WHERE}(layer=)", model, layer)
+    place, chosen = check_dense(f"{_WHERE}(layer=)", model, layer)
     max_units = check_integer(f"{_WHERE}(max_units=)", max_units, low=1)
     W = chosen.W[:, :max_units]
     units = W.shape[1]
-    size = _check_shape(shape, len(W)) if shape is not None else _guess_shape(model, index, len(W))
+    size = _check_shape(shape, len(W)) if shape is not None else _guess_shape(model, place, len(W))
     cells = W if size is None else _mosaic(W.T.reshape(units, *size), _columns(units, *size))
     names = None
     if feature_names is not None:
         names = check_names(f"{_WHERE}(feature_names=)", feature_names, len(W), "inputs")
-    elif index == _first(model):
+    elif place == _first(model):
         known = input_names(model)
         names = list(known) if known is not None and len(known) == len(W) else None
     ax = new_axes(_WHERE, ax)
@@ -112,7 +114,7 @@ def weights(
         ax.locator_params(axis="x", integer=True, min_n_ticks=1)
     else:
         ax.set(xticks=[], yticks=[])
-    title = f"layer {index}, {chosen}"
+    title = f"layer {place}, {chosen}"
     if units < chosen.W.shape[1]:
         more = f"{units} of {chosen.W.shape[1]} neurons"
         # On one line, or on two in small Axes, which the scale of colours makes narrower.
@@ -123,16 +125,16 @@ def weights(
     return ax
 
 
-def _first(model: Sequential) -> int:
-    """Return the index of the first Dense."""
-    return next(index for index, layer in enumerate(model.layers) if isinstance(layer, Dense))
+def _first(model: Sequential) -> str:
+    """Return the place of the first Dense."""
+    return next(place for place, layer, _ in inside(model) if isinstance(layer, Dense))
 
 
-def _guess_shape(model: Sequential, index: int, inputs: int) -> tuple[int, int] | None:
+def _guess_shape(model: Sequential, place: str, inputs: int) -> tuple[int, int] | None:
     """Return the height and the width of the images that a layer reads, or None if it reads none."""
-    if index != _first(model):
+    if place != _first(model):
         return None
-    for layer in model.layers[:index]:
+    for layer in (one for other, one, _ in inside(model) if other < place):
         if isinstance(layer, Flatten) and len(layer.shape) == 2 and math.prod(layer.shape) == inputs:
             return layer.shape[0], layer.shape[1]
     side = math.isqrt(inputs)

@@ -40,8 +40,8 @@ class HiddenFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP)
         index = self._output_layer
         starts = range(0, rows.shape[0], PREDICT_ROWS)
         blocks = [
-            self.model_._upto(
-                index,
+            self.model_._reaching(
+                (index,),
                 self.model_.boundary.check_input(rows[start : start + PREDICT_ROWS], where="transform(X)"),
             )
             for start in starts

@@ -87,6 +87,8 @@ def sharpness(
 
     Notes
     -----
+    A net with `BatchNorm` is measured with the statistics of these rows, as it trains.
+
     A product with the Hessian is a central difference of two exact gradients, which leaves
     about six digits of the result right. Of ReLU and its like, and of losses with kinks, it
     is the curvature between the kinks; `error` shows if one was met.
@@ -137,16 +139,18 @@ def _gradient(
     """Return the gradient as a function of the trainable values, and those values."""
     twin = model._in_float64()
     edge, params = twin.boundary, twin.params
+    start = params.numbers.copy()
     edge.check_loss(loss)
     x = edge.check_input(X, where="sharpness(X)", finite=True)
     target, weight = edge.check_targets(y, weight, loss, x)
-    ctx = twin.context(training=False)
+    ctx = twin._quiet_context()
     trainable = np.zeros(params.size, bool)
     for run in params.trainable_slices:
         trainable[run] = True
     decay = np.where(np.arange(params.size) < params.decayed, weight_decay, 0.0)[trainable]
 
     def gradient(values: Array) -> Array:
+        params.numbers[...] = start
         params.values[trainable] = values
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             twin._loss_and_grad(x, target, weight, loss, ctx)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from nnlite.core.context import Context, Watcher
+from nnlite.core.normalization import BatchNorm
 from nnlite.core.types import AnyArray, Array
 from nnlite.data.conversion import is_sparse
 from nnlite.errors import DivergenceError
 from nnlite.layers.embedding import Embedding
 from nnlite.model import Sequential
+from nnlite.training.inside import first_weights
 
 __all__ = ["explain"]
 
@@ -76,7 +81,7 @@ def explain(
         place, harmless = _first_not_finite(model, x)
         inputs = _size(_reaches_first_weights(model, x))
         targets = _size(y) if y.dtype.kind == "f" else 0.0  # class ids have no scale
-        size = _size(model.params.values)
+        size = _size(model.params.numbers)
     limit = 1.0 if stepped and (rate is None or rate <= LARGE_RATE) else MARGIN
     dtype = model.params.dtype.name
     if not np.isfinite(start_size):
@@ -120,32 +125,46 @@ def explain(
 
 def _reaches_first_weights(model: Sequential, x: Array) -> Array:
     """Return the numbers that reach the first weights: a Standardize in front of them scales the data."""
-    index = model._first_learning
-    seen = model._activations(x)[index - 1] if index else x
-    first = model.layers[index]
-    # Ids have no scale; the numbers beside them go through to the weights behind.
-    return seen[..., : first.numeric] if isinstance(first, Embedding) else seen
+    place, first = first_weights(model)
+    seen: Array = model._reaching(place, x)
+    # Ids have no scale; the numbers beside them go through to the weights behind. Of what comes in, BatchNorm
+    # leaves no scale.
+    ahead = first.numeric if isinstance(first, Embedding) else 0 if isinstance(first, BatchNorm) else None
+    return seen[..., :ahead]
+
+
+class _FirstNotFinite(Watcher):
+    """Keeps the first layer whose output is not finite, with what went in and what came out."""
+
+    found: tuple[str, Any, Array, Array] | None = None
+
+    def forward(self, place: str, layer: Any, x: Array, ctx: Context) -> Array:
+        y = super().forward(place, layer, x, ctx)
+        if self.found is None and not np.isfinite(y).all():
+            self.found = place, layer, x, y
+        return y
 
 
 def _first_not_finite(model: Sequential, x: Array) -> tuple[str, bool]:
     """Name the first layer whose output is not finite, and tell whether all that went in was small."""
-    outputs = model._activations(x)
-    for index, (layer, output) in enumerate(zip(model.layers, outputs, strict=True)):
-        finite = np.isfinite(output)
-        if finite.all():
-            continue
+    watch = _FirstNotFinite()
+    pred = model._quiet_forward(x, watch=watch)
+    if watch.found is not None:
+        place, layer, given, output = watch.found
         replica = ""
         if output.ndim > x.ndim:
-            which = np.flatnonzero(~finite.reshape(len(output), -1).all(axis=1))
+            which = np.flatnonzero(~np.isfinite(output).reshape(len(output), -1).all(axis=1))
             replica = f" of replica {', '.join(map(str, which))}"
-        weights = [model.params[f"{index}.{name}"] for name in layer.parameter_names]
-        reached = max(_size(array) for array in (outputs[index - 1] if index else x, *weights))
-        return f"layer {index} {layer}{replica}", reached < HARMLESS
-    for name in model.params:  # a weight of minus infinity can hide behind a ReLU
-        if not np.isfinite(model.params[name]).all():
-            return f"the parameter {name} (the outputs of all layers are finite)", False
-    noise = ", without dropout" if any(layer.stochastic for layer in model.layers) else ""
-    return f"the loss itself (the outputs of all layers are finite{noise})", _size(outputs[-1]) < HARMLESS
+        weights = [model.params[f"{place}.{name}"] for name in layer.parameter_names]
+        reached = max(_size(array) for array in (given, *weights))
+        return f"layer {place} {layer}{replica}", reached < HARMLESS
+    for spec in (*model.params.specs, *model.params.state_specs):
+        # A weight of minus infinity can hide behind a ReLU.
+        if not np.isfinite(model.params[spec.name]).all():
+            what = "parameter" if spec.learned else "state"
+            return f"the {what} {spec.name} (the outputs of all layers are finite)", False
+    noise = ", without dropout" if any(layer.stochastic for _, layer in model.walk()) else ""
+    return f"the loss itself (the outputs of all layers are finite{noise})", _size(pred) < HARMLESS
 
 
 def _size(array: AnyArray) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.context import Context, Watcher
 from nnlite.core.losses import Loss
 from nnlite.core.types import Array
 from nnlite.data.conversion import is_sparse
@@ -145,8 +146,7 @@ def _check_layers(model: Sequential, x: Array, axes: int) -> None:
     Two examples go through the layers, and only the first one gets a blame. A gradient of the
     other that is not exactly zero then shows a layer that has taken the leading axis for its batch.
     """
-    inside = (one for layer in model.layers for _, one in layer.walk())
-    if all(is_ours(type(one)) for one in inside):  # the tests hold the package's layers to it
+    if all(is_ours(type(layer)) for _, layer in model.walk()):  # the tests hold the package's layers to it
         return
     x = x[[0, -1]]
     leading = x.shape[:axes]
@@ -154,36 +154,61 @@ def _check_layers(model: Sequential, x: Array, axes: int) -> None:
         leading = (*leading[:-1], model.params.replicas)
         x = np.broadcast_to(x, (*leading, *x.shape[axes:]))
     grads = np.zeros((*leading, model.params.size), x.dtype)
-    each = model.params.split(grads)
-    ctx = model.context(training=False, grads=grads)
-    for index, (layer, kept) in enumerate(zip(model.layers, ctx.layers, strict=True)):
-        kept.x_shape = x.shape
-        try:
-            x = layer.forward(x, kept)
-        except (ValueError, IndexError) as error:
-            raise _breaks_the_rule(index, layer, "forward", f"the error {error}") from error
-        if x.shape[: axes + 1] != (*leading, 1):
-            raise _breaks_the_rule(index, layer, "forward", f"an output of shape {x.shape}")
-    blame = np.zeros_like(x)
+    ctx = model.context(training=False, grads=grads, watch=_Rule(leading))
+    blame = np.zeros_like(model._forward(x, ctx))
     blame[(0,) * axes] = 1
-    for index, (layer, kept) in reversed(list(enumerate(zip(model.layers, ctx.layers, strict=True)))):
+    model._backward(blame, ctx)
+
+
+class _Rule(Watcher):
+    """Refuses what does not leave the leading axes alone, of layers inside of others first."""
+
+    def __init__(self, leading: tuple[int, ...]) -> None:
+        self.leading = leading
+        self.said: ArgumentError | None = None
+
+    def forward(self, place: str, layer: Any, x: Array, ctx: Context) -> Array:
+        ctx.x_shape = x.shape  # a layer of the user's own that holds this one need not note it
         try:
-            dx = layer.backward(blame, kept)
+            y = super().forward(place, layer, x, ctx)
         except (ValueError, IndexError) as error:
-            raise _breaks_the_rule(index, layer, "backward", f"the error {error}") from error
-        for name in layer.parameter_names:
-            if _mixes(each[f"{index}.{name}"], axes):
+            if error is self.said:  # it is that of a layer inside
+                raise
+            raise self.broken(place, layer, "forward", f"the error {error}") from error
+        if y.shape[: len(self.leading) + 1] != (*self.leading, 1):
+            raise self.broken(place, layer, "forward", f"an output of shape {y.shape}")
+        return y
+
+    def backward(self, place: str, layer: Any, dy: Array, ctx: Context) -> Array | None:
+        axes = len(self.leading)
+        try:
+            dx = super().backward(place, layer, dy, ctx)
+        except (ValueError, IndexError) as error:
+            if error is self.said:
+                raise
+            raise self.broken(place, layer, "backward", f"the error {error}") from error
+        for name, grad in vars(ctx.grads).items():
+            if _mixes(grad, axes):
                 what = f"a gradient of {name} with the blame of one example in the row of another"
-                raise _breaks_the_rule(index, layer, "backward", what)
-        if not kept.needs_dx:
-            return
-        if dx is None or dx.shape != kept.x_shape:
-            got = "None" if dx is None else f"dL/dx of shape {dx.shape} for an input of shape {kept.x_shape}"
-            raise _breaks_the_rule(index, layer, "backward", got)
+                raise self.broken(place, layer, "backward", what)
+        if not ctx.needs_dx:
+            return dx
+        if dx is None or dx.shape != ctx.x_shape:
+            got = "None" if dx is None else f"dL/dx of shape {dx.shape} for an input of shape {ctx.x_shape}"
+            raise self.broken(place, layer, "backward", got)
         if _mixes(dx, axes):
             what = "dL/dx with the blame of one example in the row of another"
-            raise _breaks_the_rule(index, layer, "backward", what)
-        blame = dx
+            raise self.broken(place, layer, "backward", what)
+        return dx
+
+    def broken(self, place: str, layer: Any, method: str, got: str) -> ArgumentError:
+        self.said = ArgumentError(
+            f"layer {place} {layer}.{method}",
+            "all axes before (batch, features) to be left alone",
+            got,
+            "Sum over axis=-2, transpose with .mT; nnlite.testing.check_layer(layer, replicas=3) tests it.",
+        )
+        return self.said
 
 
 def _mixes(array: Array, axes: int) -> bool:
@@ -191,12 +216,3 @@ def _mixes(array: Array, axes: int) -> bool:
     others = np.isfinite(array) & (array != 0)
     others[(0,) * axes] = False
     return bool(others.any())
-
-
-def _breaks_the_rule(index: int, layer: Any, method: str, got: str) -> ArgumentError:
-    return ArgumentError(
-        f"layer {index} {layer}.{method}",
-        "all axes before (batch, features) to be left alone",
-        got,
-        "Sum over axis=-2 and transpose with .mT; nnlite.testing.check_layer(layer, replicas=3) tests it.",
-    )

@@ -21,6 +21,10 @@ class LayerSummary(NamedTuple):
         How many numbers it learns.
     frozen : int
         How many of them training leaves as they are.
+    kept : int
+        How many numbers it keeps and does not learn, such as running statistics.
+    place : str or None
+        Where it is, such as ``"1.0"`` for one inside of another; None for the number of the row.
 
     Examples
     --------
@@ -32,6 +36,8 @@ class LayerSummary(NamedTuple):
     output_shape: tuple[int, ...] | None
     parameters: int
     frozen: int
+    kept: int = 0
+    place: str | None = None
 
 
 class Summary:
@@ -75,13 +81,19 @@ class Summary:
             count = f"{layer.parameters:,}" if layer.parameters else "-"
             if layer.frozen:
                 count += f" ({layer.frozen:,} frozen)"
-            cells.append((f"{index}  {layer.name}", f"(batch, {sizes})", count))
+            if layer.kept:
+                count += f" + {layer.kept:,} kept" if layer.parameters else f" {layer.kept:,} kept"
+            place = f"{index}" if layer.place is None else layer.place
+            # What a browser does not join to one space, as it does others.
+            indent = "\N{NO-BREAK SPACE}" * 3 * place.count(".")
+            cells.append((f"{indent}{place}  {layer.name}", f"(batch, {sizes})", count))
         return cells
 
     def _foot(self) -> str:
         total = sum(layer.parameters for layer in self.layers)
         frozen = sum(layer.frozen for layer in self.layers)
-        text = f"{total:,} parameters, {self._dtype}"
+        kept = sum(layer.kept for layer in self.layers)
+        text = f"{total:,} parameters{f' and {kept:,} kept numbers' if kept else ''}, {self._dtype}"
         if frozen:
             text += f", {frozen:,} of them frozen"
         if self._replicas is not None:
@@ -93,7 +105,7 @@ class Summary:
         first, second, third = (max(map(len, column)) for column in zip(*cells, strict=True))
         lines = [f"{a:<{first}}   {b:<{second}}  {c:>{third}}" for a, b, c in cells]
         rule = "-" * len(lines[0])
-        return "\n".join([lines[0], rule, *lines[1:], rule, self._foot()])
+        return "\n".join([lines[0], rule, *lines[1:], rule, self._foot()]).replace("\N{NO-BREAK SPACE}", " ")
 
     __repr__ = __str__
 

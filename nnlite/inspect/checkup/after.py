@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.normalization import BatchNorm
 from nnlite.core.types import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.inspect.checkup.baseline import best_constant
@@ -16,6 +17,7 @@ from nnlite.layers import Dense, Embedding, Flatten, Layer, Standardize
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import LBFGS
 from nnlite.sweeps.labels import BOUNCE, OFTEN, RISE, SLIGHT
+from nnlite.training.inside import first_weights
 
 __all__ = ["answers", "course", "gap", "linear"]
 
@@ -62,7 +64,7 @@ def answers(p: Patient) -> Iterator[Finding]:
     loss, constant = p.start, p.constant
     if constant - loss > (1 - NOTHING_LEARNED) * p.way:
         return
-    pred = p.passage.outputs[-1]
+    pred = p.passage.pred
     moves = float(pred.std(axis=0).max())
     same = (
         " It gives nearly the same answer to every row."
@@ -229,11 +231,10 @@ def linear(p: Patient) -> Iterator[Finding]:
 
 def _linear_model(p: Patient) -> Sequential:
     """Make a model without hidden layers for the same data."""
-    first = p.model.layers[p.model._first_learning]
+    first = first_weights(p.model)[1]
     if isinstance(first, Embedding) and first.categories:
         raise Skip("ids of categories are no numbers for a linear model")
-    hidden = [layer for layer in p.model.layers if layer.parameter_names]
-    if len(hidden) < 2:
+    if sum(not isinstance(stop.layer, BatchNorm) for stop in p.learning) < 2:
         raise Skip("the model is linear itself")
     x = p.all.x
     shape = x.shape[1:]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from nnlite.core.normalization import BatchNorm
 from nnlite.core.types import AnyArray, Array
 from nnlite.data.conversion import is_sparse
 from nnlite.data.moments import Moments
@@ -15,6 +17,7 @@ from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import Patient, Skip, reaching
 from nnlite.layers import Embedding
 from nnlite.losses import GaussianNLL, PoissonNLL
+from nnlite.training.inside import first_weights
 
 __all__ = ["classes", "features", "leaks", "repeats", "targets", "validation"]
 
@@ -70,7 +73,8 @@ FEW_ROWS = 10
 
 def features(p: Patient) -> Iterator[Finding]:
     """Look at the size of what reaches the first weights."""
-    if p.model._first_learning >= len(p.model):
+    first = first_weights(p.model)[1]
+    if first is None:
         raise Skip("no layer learns")
     x = reaching(p.model, p.all.x)
     if x.shape[1] == 0:
@@ -85,13 +89,20 @@ def features(p: Patient) -> Iterator[Finding]:
         yield from _constant(p, constant)
         if constant.all():
             return
+    if isinstance(first, BatchNorm):  # which brings all columns to one size
+        return
+    # Behind the first weights it brings their sums to one size: no column is too large, but beside others.
+    normed = any(
+        one.layer is first and isinstance(two.layer, BatchNorm) for one, two in pairwise(p.way_through)
+    )
     worst = int(sizes.argmax())
     largest = float(sizes[worst])
     typical = float(np.median(sizes[sizes > 0])) if (sizes > 0).any() else 0.0
     evidence: dict[str, Any] = {"column": worst, "size": largest, "median_size": typical}
     name = _column(p, worst)
     fix = _scaling_fix(p)
-    if largest >= LARGE_FEATURE or (typical > 0 and largest >= DROWNING * typical and largest >= 1):
+    drowns = typical > 0 and largest >= DROWNING * typical and largest >= 1
+    if drowns or (largest >= LARGE_FEATURE and not normed):
         times = f", {largest / typical:.3g} times the median column" if largest > 2 * typical > 0 else ""
         yield finding(
             "NN101",
@@ -101,6 +112,8 @@ def features(p: Patient) -> Iterator[Finding]:
             fix,
             **evidence,
         )
+    elif normed:
+        return
     elif largest < TINY_FEATURE:
         yield finding(
             "NN101",
@@ -416,8 +429,8 @@ def _column(p: Patient, index: int) -> str:
 def _scaling_fix(p: Patient) -> str:
     if is_sparse(p.all.x):
         return "Divide each column by its largest size before."
-    first = p.model.layers[p.model._first_learning]
+    place, first = first_weights(p.model)
     if isinstance(first, Embedding):
         return "Scale the numeric columns, as TableEncoder does."
     width = first.input_shape[0] if first.input_shape else "features"
-    return f"Put Standardize({width}) before layer {p.model._first_learning} {first}."
+    return f"Put Standardize({width}) before layer {'.'.join(map(str, place))} {first}."

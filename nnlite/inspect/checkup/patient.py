@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnlite.core.context import Context, Watcher
 from nnlite.core.cross_entropy import BinaryCrossEntropy, SoftmaxCrossEntropy
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
@@ -24,6 +25,7 @@ from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.sweeps.evidence import least
 from nnlite.sweeps.labels import NAT
 from nnlite.training.history import History
+from nnlite.training.inside import Stop, first_weights, stops
 
 __all__ = ["NO_WAY", "STEPS", "Passage", "Patient", "Skip", "measured_loss", "reaching"]
 
@@ -43,30 +45,49 @@ class Skip(Exception):
 class Passage(NamedTuple):
     """One pass forward and backward, in float64 and without dropout.
 
+    Before training `BatchNorm` goes by the rows, since its running statistics are those of none; after it, by
+    these.
+
     Parameters
     ----------
     loss : float
         The loss.
-    outputs : list of ndarray
-        What each layer gave.
-    blames : dict of int to ndarray
-        dL/d(output) of each layer from the first one that learns on.
-    slopes : dict of int to ndarray
-        Of each layer, what one unit of blame at its output becomes at its input.
+    pred : ndarray
+        What the net says.
+    blames : dict of str to ndarray
+        dL/d(output) of each layer from the first one that learns on, by its place.
+    slopes : dict of str to ndarray
+        Of each layer without weights, what one unit of blame at its output becomes at its input.
     grads : ndarray of shape (size,)
         The gradient, laid out as ``params.values``.
 
     Examples
     --------
-    >>> Passage(0.5, [], {}, {}, np.zeros(2)).loss
+    >>> Passage(0.5, np.zeros((1, 1)), {}, {}, np.zeros(2)).loss
     0.5
     """
 
     loss: float
-    outputs: list[Array]
-    blames: dict[int, Array]
-    slopes: dict[int, Array]
+    pred: Array
+    blames: dict[str, Array]
+    slopes: dict[str, Array]
     grads: Array
+
+
+class _Blames(Watcher):
+    """Keeps the blame of each layer, and the slopes of those that work on it."""
+
+    def __init__(self, last: str) -> None:
+        self.last = last
+        self.blames: dict[str, Array] = {}
+        self.slopes: dict[str, Array] = {}
+
+    def backward(self, place: str, layer: Any, dy: Array, ctx: Context) -> Array | None:
+        self.blames[place] = dy
+        works = not (layer.parameter_names or layer.children or layer.stochastic)
+        if works and ctx.needs_dx and place != self.last:
+            self.slopes[place] = np.asarray(layer.backward(np.ones_like(dy), ctx))
+        return super().backward(place, layer, dy, ctx)
 
 
 class Patient:
@@ -202,32 +223,25 @@ class Patient:
         if part.y is None:
             raise Skip("the targets are refused")
         twin = self.model._in_float64()
-        ctx = twin.context(training=False)
-        x = _as_float64(part.x)
-        outputs: list[Array] = []
-        blames: dict[int, Array] = {}
-        slopes: dict[int, Array] = {}
+        watch = _Blames(self.way_through[-1].place)
+        ctx = twin.context(training=False, watch=watch) if self.trained else twin._quiet_context(watch)
         weight = None if part.weight is None else part.weight.astype(np.float64)
-        pairs = list(zip(twin.layers, ctx.layers, strict=True))
-        for layer, kept in pairs:
-            kept.x_shape = x.shape
-            x = layer.forward(x, kept)
-            outputs.append(x)
+        ctx.rows.weight = weight
+        pred = twin._forward(_as_float64(part.x), ctx)
         y = part.y.astype(np.float64) if part.y.dtype.kind == "f" else part.y
-        value, blame = self.loss.value_and_grad(x, y, weight)
-        last = len(outputs) - 1
-        for index, (layer, kept) in reversed(list(enumerate(pairs))):
-            blames[index] = blame
-            if not kept.needs_dx:
-                layer.backward(blame, kept)
-                break
-            if not layer.parameter_names and not layer.stochastic and index < last:
-                slopes[index] = np.asarray(layer.backward(np.ones_like(blame), kept))
-            dx = layer.backward(blame, kept)
-            if dx is None:
-                break
-            blame = dx
-        return Passage(float(value), outputs, blames, slopes, twin.params.grads.copy())
+        value, blame = self.loss.value_and_grad(pred, y, weight)
+        twin._backward(blame, ctx)
+        return Passage(float(value), pred, watch.blames, watch.slopes, twin.params.grads.copy())
+
+    @cached_property
+    def way_through(self) -> list[Stop]:
+        """The layers that one comes by, those inside of others too."""
+        return stops(self.model)
+
+    @property
+    def learning(self) -> list[Stop]:
+        """Those of them that learn."""
+        return [stop for stop in self.way_through if stop.learned]
 
     @property
     def start(self) -> float:
@@ -271,7 +285,7 @@ class Patient:
         return way
 
 
-def measured_loss(model: Sequential, data: Data, loss: Loss) -> float:
+def measured_loss(model: Sequential, data: Data, loss: Loss, *, training: bool = False) -> float:
     """Compute the loss without dropout; infinite if it is no number.
 
     Parameters
@@ -282,6 +296,8 @@ def measured_loss(model: Sequential, data: Data, loss: Loss) -> float:
         Rows with targets.
     loss : Loss
         What is computed.
+    training : bool
+        Whether `BatchNorm` goes by the rows, as in training, and not by its running statistics.
 
     Returns
     -------
@@ -296,7 +312,9 @@ def measured_loss(model: Sequential, data: Data, loss: Loss) -> float:
     1.0
     """
     with np.errstate(all="ignore"):  # a loss that overflows is what is asked for
-        value, _ = loss.value_and_grad(model._predict(data.x, data.x.shape[0]), data.y, data.weight)  # type: ignore[arg-type]
+        quiet = training and model._mixes_rows
+        pred = model._quiet_forward(data.x, data.weight) if quiet else model._predict(data.x, data.x.shape[0])
+        value, _ = loss.value_and_grad(pred, data.y, data.weight)  # type: ignore[arg-type]
     number = float(value)
     return number if np.isfinite(number) else float("inf")
 
@@ -321,9 +339,8 @@ def reaching(model: Sequential, x: Any) -> Any:
     >>> reaching(Sequential([Flatten((2, 2)), Dense(4, 1)]), np.ones((3, 2, 2))).shape
     (3, 4)
     """
-    index = model._first_learning
-    seen = model._reaching((index,), x)
-    first = model.layers[index] if index < len(model.layers) else None
+    place, first = first_weights(model)
+    seen = model._reaching(place, x) if first is not None else model._forward(x)
     if isinstance(first, Embedding):
         seen = seen[..., : first.numeric]
     return seen if is_sparse(seen) else seen.reshape(len(seen), -1)

@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlite.core.types import Array
-from nnlite.exchange.table import described
+from nnlite.errors.arguments import is_ours
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.given import take
 from nnlite.inspect.checkup.patient import Patient, Skip
-from nnlite.model import Sequential
 
 __all__ = ["wrong_gradient"]
 
@@ -61,11 +60,11 @@ def wrong_gradient(p: Patient) -> Iterator[Finding]:
     # A little off the present weights: where biases are 0 a neuron may stand exactly on the kink of ReLU,
     # where the difference is half the slope.
     params.values += JITTER * rng.standard_normal(params.size) * (1.0 + np.abs(params.values))
-    value = float(twin._loss_and_grad(x, y, weight, p.loss, twin.context(training=False)))
+    value = float(twin._loss_and_grad(x, y, weight, p.loss, twin._quiet_context()))
     if not np.isfinite(value) or not np.isfinite(params.grads).all():
         raise Skip("the loss is not finite")
     grads = params.split(params.grads.copy())
-    pred = twin._forward(x)
+    pred = twin._quiet_forward(x, weight)
 
     def beside(move: Array) -> float:
         return float(p.loss.value_and_grad(pred + move, y, weight)[0])
@@ -88,7 +87,7 @@ def wrong_gradient(p: Patient) -> Iterator[Finding]:
 
         def nudged(move: Array, view: Array = view, kept: Array = kept) -> float:
             view[...] = kept + move
-            return float(p.loss.value_and_grad(twin._forward(x), y, weight)[0])
+            return float(p.loss.value_and_grad(twin._quiet_forward(x, weight), y, weight)[0])
 
         gap = _largest_gap(grads[name].reshape(view.shape), nudged, value, rng)
         view[...] = kept
@@ -97,13 +96,13 @@ def wrong_gradient(p: Patient) -> Iterator[Finding]:
     if not gaps:
         return
     # Blame goes from the back to the front, so what is behind the last wrong gradient is right.
-    name = max(gaps, key=lambda name: int(name.partition(".")[0]))
+    name = max(gaps, key=lambda name: _of(p, name))
     yield finding(
         "NN207",
         "error",
         f"The gradient of {name} is wrong: along a random direction it promises {gaps[name].promised:.4g}, "
         f"the loss changes by {gaps[name].measured:.4g}. The backward of "
-        f"{_suspects(p.model, int(name.partition('.')[0]))} is to blame.",
+        f"{_suspects(p, _of(p, name))} is to blame.",
         "Let nnlite.testing.check_layer say what is wrong with it.",
         parameter=name,
         **gaps[name]._asdict(),
@@ -133,10 +132,15 @@ def _largest_gap(
     return worst
 
 
-def _suspects(model: Sequential, index: int) -> str:
+def _of(p: Patient, name: str) -> int:
+    """Return the number, on the way from input to output, of the layer that a parameter is of."""
+    return next(index for index, stop in enumerate(p.way_through) if name in stop.learned)
+
+
+def _suspects(p: Patient, index: int) -> str:
     """Name the layers from one that has a wrong gradient to the next that learns."""
-    learning = (i for i in range(index + 1, len(model)) if model.layers[i].parameter_names)
-    behind = next(learning, len(model) - 1)
-    between = [(i, model.layers[i]) for i in range(index, behind + 1)]
-    own = [(i, layer) for i, layer in between if described(layer) is None]
-    return " or ".join(f"layer {i} {layer}" for i, layer in own or between)
+    way = p.way_through
+    behind = next((i for i in range(index + 1, len(way)) if way[i].learned), len(way) - 1)
+    between = [stop for stop in way[index : behind + 1] if not stop.joins]
+    own = [stop for stop in between if not is_ours(type(stop.layer))]
+    return " or ".join(stop.words for stop in own or between)

@@ -87,7 +87,8 @@ def trial(p: Patient, factor: float) -> list[float]:
     rows = part.x.shape[0]
     order = np.random.default_rng(0)  # the same batches and the same dropout for every factor
     ctx = model.context(training=True, rng=np.random.default_rng(1))
-    losses = [measured_loss(model, seen, p.loss)]
+    # All looks with BatchNorm as in training: its running statistics lag behind by more steps than are made.
+    losses = [measured_loss(model, seen, p.loss, training=True)]
     queue: Array = np.empty(0, np.intp)
     for step in range(1, STEPS + 1):
         if len(queue) < min(p.batch_size, rows):
@@ -99,7 +100,7 @@ def trial(p: Patient, factor: float) -> list[float]:
             return losses + [float("inf")] * (1 + STEPS // LOOKS - len(losses))
         optimizer.step(model.params)
         if step % LOOKS == 0:
-            losses.append(measured_loss(model, seen, p.loss))
+            losses.append(measured_loss(model, seen, p.loss, training=True))
     return losses
 
 

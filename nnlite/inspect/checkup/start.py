@@ -23,6 +23,7 @@ from nnlite.layers import (
 )
 from nnlite.losses import GaussianNLL, Hinge, Huber, PoissonNLL, Quantile
 from nnlite.sweeps.evidence import least
+from nnlite.training.inside import Stop
 
 __all__ = ["failed", "finite", "last_layer", "one_batch", "start_loss", "symmetry"]
 
@@ -60,8 +61,8 @@ HARDLY_LEARNED = 0.1
 def last_layer(p: Patient) -> Iterator[Finding]:
     """Compare what the last layer can answer with what the loss wants."""
     y = p.targets
-    last = p.model.layers[-1]
-    place = f"layer {len(p.model) - 1} {last}"
+    end = p.way_through[-1]
+    last, place = end.layer, end.words
     known = described(last)
     low, high = known.bounds(last) if known and known.bounds else (-math.inf, math.inf)
     if p.loss.from_logits:
@@ -166,18 +167,19 @@ def finite(p: Patient) -> Iterator[Finding]:
     """Look whether weights and loss are numbers."""
     from nnlite.training.divergence import explain
 
-    if not np.isfinite(p.model.params.values).all():
-        count = int((~np.isfinite(p.model.params.values)).sum())
+    numbers = p.model.params.numbers  # running statistics too
+    if not np.isfinite(numbers).all():
+        count = int((~np.isfinite(numbers)).sum())
         yield finding(
             "NN308",
             "error",
-            f"{count:,} of {p.model.params.size:,} weights are not finite: an earlier training diverged.",
+            f"{count:,} of {numbers.size:,} weights are not finite: an earlier training diverged.",
             "Draw new ones with model.initialize(), and train with a tenth of the rate.",
             weights=count,
         )
         return
     part = p.sample
-    if np.isfinite(measured_loss(p.model, part, p.loss)):
+    if np.isfinite(measured_loss(p.model, part, p.loss, training=not p.trained)):
         return
     error = explain(
         p.model,
@@ -195,8 +197,7 @@ def finite(p: Patient) -> Iterator[Finding]:
 
 def symmetry(p: Patient) -> Iterator[Finding]:
     """Look for neurons of a layer that start, and so stay, equal."""
-    dense = [(index, layer) for index, layer in enumerate(p.model.layers) if isinstance(layer, Dense)]
-    for (index, layer), (_, following) in pairwise(dense):
+    for place, layer, following in _in_a_row(p):
         units = layer.out_features
         if units < 2 or following.in_features != units:
             continue
@@ -212,16 +213,27 @@ def symmetry(p: Patient) -> Iterator[Finding]:
         yield finding(
             "NN206",
             "error",
-            f"Of the {units} neurons of layer {index} {layer} only {different} "
+            f"Of the {units} neurons of {place.words} only {different} "
             f"{'are' if different > 1 else 'is'} different{', all weights being 0' if zero else ''}: equal "
             f"neurons get equal blame and stay equal, so the layer is worth {different} "
             f"neuron{'s' if different > 1 else ''}.",
             "Draw random weights: model.initialize(), and leave out an initializer of constants.",
-            layer=index,
+            layer=int(place.place) if place.place.isdecimal() else place.place,
             units=units,
             different=different,
         )
         return
+
+
+def _in_a_row(p: Patient) -> Iterator[tuple[Stop, Dense, Dense]]:
+    """Give each Dense with the next one, where that is all that hears it.
+
+    What a `Residual` adds is heard elsewhere too, and within a layer of the user's own nobody knows.
+    """
+    marks = [stop for stop in p.way_through if isinstance(stop.layer, Dense) or stop.layer.children]
+    for one, two in pairwise(marks):
+        if isinstance(one.layer, Dense) and isinstance(two.layer, Dense) and one.block == two.block:
+            yield one, one.layer, two.layer
 
 
 def start_loss(p: Patient) -> Iterator[Finding]:
@@ -238,7 +250,7 @@ def start_loss(p: Patient) -> Iterator[Finding]:
     start = p.start
     if start < max(HIGH_START * even, even + HIGH_ABOVE):
         return
-    size = float(np.sqrt(np.mean(np.square(p.passage.outputs[-1]))))
+    size = float(np.sqrt(np.mean(np.square(p.passage.pred))))
     yield finding(
         "NN205",
         "warning",
@@ -264,9 +276,9 @@ def one_batch(p: Patient) -> Iterator[Finding]:
     if not way > NO_WAY:
         raise Skip("the rows of a batch have the same target")
     model = copy.deepcopy(p.model)
-    before = lowest = measured_loss(model, part, p.loss)
+    before = lowest = measured_loss(model, part, p.loss, training=True)
     optimizer = Adam(BATCH_RATE)
-    ctx = model.context(training=False)
+    ctx = model._quiet_context()
     for step in range(MOST_STEPS):
         value = float(model._loss_and_grad(part.x, part.y, part.weight, p.loss, ctx))  # type: ignore[arg-type]
         goal = BY_HEART if step < BATCH_STEPS else HALF_LEARNED
@@ -274,7 +286,7 @@ def one_batch(p: Patient) -> Iterator[Finding]:
             break
         lowest = min(lowest, value)
         optimizer.step(model.params)
-    lowest = min(lowest, measured_loss(model, part, p.loss))
+    lowest = min(lowest, measured_loss(model, part, p.loss, training=True))
     learned = (constant - lowest) / way
     if learned >= HALF_LEARNED:
         return

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from nnlite.core.normalization import BatchNorm
 from nnlite.core.types import Array
 from nnlite.exchange.table import described
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import Patient, Skip
+from nnlite.training.inside import Stop
 
 __all__ = ["gradients", "units"]
 
@@ -45,11 +48,11 @@ def units(p: Patient) -> Iterator[Finding]:
         raise Skip("the loss is not finite")
     dead: list[dict[str, Any]] = []
     stuck: list[dict[str, Any]] = []
-    for index, slopes in sorted(p.passage.slopes.items()):
-        layer = p.model.layers[index]
-        known = described(layer)
-        if known is None or known.slope is None:
+    for stop in p.way_through:
+        slopes, known = p.passage.slopes.get(stop.place), described(stop.layer)
+        if slopes is None or known is None or known.slope is None:
             continue
+        index = _number(stop)
         flat = np.abs(slopes).reshape(-1, slopes.shape[-1]) / known.slope
         width = flat.shape[1]
         if known.flat_on_both_sides:
@@ -78,8 +81,7 @@ def _report(
     if share < some:
         return
     severity = "error" if share >= nearly_all else "warning" if share >= most else "note"
-    index = worst["layer"]
-    place = f"layer {index} {p.model.layers[index]}"
+    place = next(stop for stop in p.way_through if _number(stop) == worst["layer"]).words
     if code == "NN303":
         message = (
             f"{worst['units']} of {worst['of']} neurons of {place} answer 0 to every row: no blame reaches "
@@ -107,28 +109,27 @@ def gradients(p: Patient) -> Iterator[Finding]:
     """Compare the blame that reaches each layer that learns with that at the last one."""
     if not np.isfinite(p.passage.loss):
         raise Skip("the loss is not finite")
-    learning = [
-        i for i, layer in enumerate(p.model.layers) if layer.parameter_names and i in p.passage.blames
-    ]
+    # BatchNorm brings what comes in to one scale, and its blame to another: of a layer in front of it the
+    # size of the blame says nothing.
+    scaled = {one.place for one, two in pairwise(p.way_through) if isinstance(two.layer, BatchNorm)}
+    learning = [stop for stop in p.learning if stop.place in p.passage.blames and stop.place not in scaled]
     if len(learning) < 2:
         raise Skip("there is one layer that learns")
-    sizes = {index: _size(p.passage.blames[index]) for index in learning}
-    last = sizes[learning[-1]]
-    if last == 0 or not np.isfinite(list(sizes.values())).all():
+    sizes = [_size(p.passage.blames[stop.place]) for stop in learning]
+    if sizes[-1] == 0 or not np.isfinite(sizes).all():
         raise Skip("there is no blame at the last layer")
-    ratios = {index: size / last for index, size in sizes.items()}
+    ratios = [size / sizes[-1] for size in sizes]
     listed = [
-        {"layer": index, "blame": sizes[index], "ratio": ratios[index], "gradient": _gradient_size(p, index)}
-        for index in learning
+        {"layer": _number(stop), "blame": size, "ratio": ratio, "gradient": _gradient_size(p, stop)}
+        for stop, size, ratio in zip(learning, sizes, ratios, strict=True)
     ]
-    low = min(ratios, key=lambda index: ratios[index])
-    high = max(ratios, key=lambda index: ratios[index])
-    behind = len(learning) - 1 - learning.index(low)
+    low, high = int(np.argmin(ratios)), int(np.argmax(ratios))
+    behind = len(learning) - 1 - low
     if 0 < ratios[low] < FADED:
         yield finding(
             "NN305",
             "error" if ratios[low] < GONE else "warning",
-            f"Of the blame at the last layer {ratios[low]:.1e} reaches layer {low} {p.model.layers[low]}, "
+            f"Of the blame at the last layer {ratios[low]:.1e} reaches {learning[low].words}, "
             f"{behind} {'layer' if behind == 1 else 'layers'} before it, which so hardly learns.",
             "Use ReLU or Tanh in place of Sigmoid, fewer layers, and the layers' own initializers.",
             layers=listed,
@@ -138,7 +139,7 @@ def gradients(p: Patient) -> Iterator[Finding]:
         yield finding(
             "NN306",
             "error" if ratios[high] > BURST else "warning",
-            f"The blame grows on its way back: layer {high} {p.model.layers[high]} gets {ratios[high]:.1e} "
+            f"The blame grows on its way back: {learning[high].words} gets {ratios[high]:.1e} "
             "times that of the last layer.",
             "Start from smaller weights: leave the initializers to the layers; clip_norm=1.0 is a stopgap.",
             layers=listed,
@@ -146,10 +147,14 @@ def gradients(p: Patient) -> Iterator[Finding]:
         )
 
 
-def _gradient_size(p: Patient, index: int) -> float:
+def _number(stop: Stop) -> int | str:
+    """Return the place of a layer: a number, or a text such as "1.0" for one inside of another."""
+    return int(stop.place) if stop.place.isdecimal() else stop.place
+
+
+def _gradient_size(p: Patient, stop: Stop) -> float:
     views = p.model.params.split(p.passage.grads)
-    own = [views[f"{index}.{name}"].ravel() for name in p.model.layers[index].parameter_names]
-    return _size(np.concatenate(own))
+    return _size(np.concatenate([views[name].ravel() for name in stop.learned]))
 
 
 def _size(array: Array) -> float:

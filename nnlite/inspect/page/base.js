@@ -122,6 +122,8 @@ const nameOf = (stage, place) => {
 const clipped = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}\u2026` : text);
 
 // The steps of a stage: its Dense, if it has one, and what stands behind it.
+// A net with blocks: then the layers of a neuron are named, with their places.
+const BLOCKS = STAGES.some(stage => stage.steps.some(step => step.place.includes(".") || step.holds));
 const denseOf = stage =>
   STAGES[stage].steps.length && STAGES[stage].steps[0].parameters.W ? STAGES[stage].steps[0] : null;
 const answer = (stage, row, place) => {

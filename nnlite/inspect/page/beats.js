@@ -493,6 +493,23 @@ const SHOW = {
             ),
           ),
         ),
+        DATA.state.length
+          ? table(
+              WORDS.kept,
+              [WORDS.kept_name, WORDS.before, WORDS.after],
+              DATA.state.flatMap(({ name, before, after }) =>
+                before.map((value, n) =>
+                  el(
+                    "tr",
+                    {},
+                    el("th", { scope: "row" }, el("code", {}, `${name}[${n}]`)),
+                    el("td", {}, res(value)),
+                    el("td", {}, res(after[n])),
+                  ),
+                ),
+              ),
+            )
+          : null,
         DATA.large ? [histograms("change"), histograms("value")] : null,
       ];
     },

@@ -6,6 +6,19 @@ const overlap = (a, b) => a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h 
 const NAME = 11;
 const KEEP = 12;
 
+// Ways past the columns of a block, to where what came in is added: short ones in the upper lanes.
+const LANE = 16;
+const waysPast = () => {
+  const ways = STAGES.flatMap((stage, to) =>
+    stage.steps.filter(step => step.came && step.adds < to).map(step => ({ from: step.adds, to })),
+  ).sort((a, b) => a.to - a.from - (b.to - b.from));
+  ways.forEach((way, n) => {
+    const near = ways.slice(0, n).filter(other => other.from < way.to && way.from < other.to);
+    way.lane = near.length ? 1 + Math.max(...near.map(other => other.lane)) : 0;
+  });
+  return ways;
+};
+
 // Where everything stands, for a drawing of this width.
 const layout = (width, look) => {
   const most = Math.max(
@@ -35,7 +48,9 @@ const layout = (width, look) => {
       more: more ? { x, y: start + step * stage.drawn.length + 16 } : null,
     };
   });
-  return { r, gap, columns, narrow, pad, width: 2 * pad + gap * LAST, height: top + tall + 8 };
+  const ways = waysPast();
+  const height = top + tall + 8 + (ways.length ? LANE * (1 + Math.max(...ways.map(way => way.lane))) : 0);
+  return { r, gap, columns, narrow, pad, ways, width: 2 * pad + gap * LAST, height, floor: top + tall };
 };
 
 // One short text with a halo that keeps it readable over lines.
@@ -80,6 +95,15 @@ const drawNet = (width, look) => {
     for (const { x: cx, y } of columns[index].at.values())
       taken.push({ x: cx - r - 4, y: y - r - 18, w: 2 * r + 8, h: 2 * r + 36 });
   });
+
+  for (const { from, to, lane } of place.ways) {
+    const low = index => Math.max(...[...columns[index].at.values()].map(({ y }) => y)) + r;
+    const [x1, x2] = [columns[from].x + r / 2, columns[to].x - r / 2];
+    const y = place.floor + LANE * (lane + 0.5);
+    const path = `M${x1} ${low(from)}V${y}H${x2}V${low(to)}`;
+    lines.append(svg("path", { d: path, class: "past" }));
+    signs.append(label((x1 + x2) / 2, y + 4, "+", { class: "sign none" }));
+  }
 
   // The lines, the thin ones first so that the thick ones lie on top.
   const drawn = WEIGHTS.filter(weight => weight.drawn);

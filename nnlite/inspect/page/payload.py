@@ -22,7 +22,7 @@ CHECK = (
     "parameter", "index", "value", "loss_minus", "loss_plus", "difference", "gradient", "digits", "note",
 )  # fmt: skip
 #: The parts of a trace that hold numbers of the model, and so perhaps of float32.
-PARTS = ("data", "stages", "blame", "update")
+PARTS = ("data", "stages", "blame", "update", "state")
 
 Data = dict[str, Any]
 
@@ -72,6 +72,10 @@ def payload(trace: Data) -> Data:
         },
         "proof": {**proof, "checks": [[check.get(name) for name in CHECK] for check in proof["checks"]]},
         "histograms": trace["histograms"] if trace["large"] else [],
+        "state": [
+            {**kept, **{when: np.ravel(kept[when])[:COLUMN].tolist() for when in ("before", "after")}}
+            for kept in trace["state"]
+        ],
     }
     page["single"] = [name for name in PARTS if _is_single(page[name])]
     return page
@@ -200,7 +204,8 @@ def _stage(trace: Data, index: int, units: list[list[int]], drawn: list[int]) ->
         flat = len(np.shape(step["out"])) == 2 and len(step["out"][0]) == stage["units"]
         numbers = {
             name: _part(step[name][:ROWS], own) if flat and step[name] is not None else None
-            for name in ("out", "blame", "slope")
+            for name in ("out", "blame", "slope", "came")
+            if name in step
         }
         dense = step["kind"] == "dense" and source is not None
         parameters = {

@@ -54,8 +54,12 @@ const afterwards = (stage, place, row, skip) =>
     .filter(step => step.out)
     .map(step => [
       ", ",
-      el("span", { class: "part" }, `${spoken(step.text)} \u2192 `, res(step.out[row][place])),
+      el("span", { class: "part" }, called(step, row, place), " \u2192 ", res(step.out[row][place])),
     ]);
+// What a step does to a neuron: a layer by its name, and what a block adds by its number.
+const called = (step, row, place) =>
+  step.came ? tell("came_in", { value: num(step.came[row][place]) }) : spoken(step.text);
+const layersOf = stage => (BLOCKS && STAGES[stage].text ? el("p", { class: "note" }, STAGES[stage].text) : null);
 
 const bar = (value, largest) => {
   const share = largest > 0 && Number.isFinite(value) ? Math.min(Math.abs(value) / largest, 1) : 0;
@@ -105,6 +109,7 @@ const neuronCard = (stage, place, row) => {
       { class: "card" },
       el("h3", {}, say("neuron", { name })),
       line,
+      stage === 0 ? layersOf(stage) : null,
       el("p", {}, tell(stage === 0 ? "input_neuron" : "own_layer")),
     );
   }
@@ -123,6 +128,7 @@ const neuronCard = (stage, place, row) => {
     { class: "card" },
     el("h3", {}, say("neuron", { name })),
     sumLine(stage, place, row),
+    layersOf(stage),
     table(
       say("hears", { name }),
       [WORDS.hears_from, WORDS.weight_times_answer, WORDS.adds, ""],
@@ -145,8 +151,9 @@ const neuronCard = (stage, place, row) => {
 const backward = (stage, row, place) => {
   const steps = STAGES[stage].steps.slice(1).reverse();
   const before = index => STAGES[stage].steps[STAGES[stage].steps.length - 2 - index];
+  // So it is too where an answer goes on by two ways, past a block and through it.
   return steps.map((step, index) =>
-    step.slope
+    step.slope && !before(index).ways
       ? { factor: step.slope[row][place], text: step.text }
       : { through: before(index).blame ? before(index).blame[row][place] : null, text: step.text },
   );
@@ -164,6 +171,15 @@ const listeners = (stage, row, place) => {
   }));
   return { next, terms, left: STAGES[next].width - terms.length };
 };
+// The blame of those that add the answer as it is, at the end of a block: of which step, and how much.
+const addedBy = (stage, row, place) => {
+  const { steps, units } = STAGES[stage];
+  return ((steps.length && steps[steps.length - 1].ways) || []).map(([there, at]) => {
+    const step = STAGES[there].steps[at];
+    const blame = step.blame[row][STAGES[there].units.indexOf(units[place])];
+    return { who: `${step.place} ${step.text}`, blame: blame === undefined ? NaN : blame };
+  });
+};
 // The blame at a neuron, taken apart; `follow` shows the weight that leads on.
 const sources = (stage, row, place) => {
   const name = nameOf(stage, place);
@@ -175,7 +191,11 @@ const sources = (stage, row, place) => {
       {},
       tell(stage === LAST ? "blame_from_loss" : "blame_from_own_layer", { name, blame: res(total) }),
     );
-  const rest = total - found.terms.reduce((sum, term) => sum + term.product, 0);
+  const added = addedBy(stage, row, place);
+  const rest =
+    total -
+    found.terms.reduce((sum, term) => sum + term.product, 0) -
+    added.reduce((sum, { blame }) => sum + blame, 0);
   const largest = largestOf(found.terms.map(term => term.product));
   const lines = found.terms.map(term =>
     el(
@@ -187,6 +207,17 @@ const sources = (stage, row, place) => {
       el("td", {}, bar(term.product, largest)),
     ),
   );
+  for (const { who, blame } of added)
+    lines.push(
+      el(
+        "tr",
+        {},
+        el("th", { scope: "row" }, who),
+        el("td", {}, WORDS.as_it_is),
+        el("td", {}, res(blame)),
+        el("td", {}, bar(blame, largest)),
+      ),
+    );
   if (found.left)
     lines.push(
       el(
@@ -206,7 +237,7 @@ const sources = (stage, row, place) => {
       "p",
       { class: "sum" },
       joined(
-        found.terms.map(term => [term.weight, term.blame]),
+        [...found.terms.map(term => [term.weight, term.blame]), ...added.map(({ blame }) => [1, blame])],
         found.left,
         null,
       ),

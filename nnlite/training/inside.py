@@ -1,0 +1,254 @@
+"""The layers of a net as one comes by them, those inside of others too, and what passes through each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnlite.core.chain import Chain, Shape
+from nnlite.core.context import Context, Watcher
+from nnlite.core.dense import Dense
+from nnlite.core.layer import Layer
+from nnlite.core.model import Sequential
+from nnlite.core.residual import Residual
+from nnlite.core.types import Array
+from nnlite.errors.arguments import is_ours
+
+__all__ = ["Passing", "Stop", "first_weights", "inside", "is_row", "pass_through", "stops"]
+
+
+class Stop(NamedTuple):
+    """A layer on the way from input to output.
+
+    Parameters
+    ----------
+    place : str
+        Where it is; the names of its parameters begin so.
+    layer : Layer
+        The layer.
+    shape : tuple of int or None
+        Shape of one sample behind it; None if it is not known.
+    block : str
+        The place of the innermost `Residual` that it is inside of; empty if there is none.
+    joins : bool
+        Whether it is the end of a `Residual`, where what came in is added.
+
+    Examples
+    --------
+    >>> from nnlite import ReLU
+    >>> Stop("1.0", ReLU(), (3,)).words
+    'layer 1.0 ReLU()'
+    """
+
+    place: str
+    layer: Layer
+    shape: Shape
+    block: str = ""
+    joins: bool = False
+
+    @property
+    def words(self) -> str:
+        """Place and layer, as messages name them."""
+        return f"layer {self.place} {self.layer}"
+
+    @property
+    def mixes(self) -> bool:
+        """Whether it makes new neurons of those before: a Dense does, and one that holds others may."""
+        return isinstance(self.layer, Dense) or bool(self.layer.children and not self.joins)
+
+    @property
+    def learned(self) -> list[str]:
+        """Names, in the model, of what it learns itself: without what layers learn that it has stops for."""
+        names = self.layer._learned() if is_row(self.layer) else self.layer.parameter_names
+        return [f"{self.place}.{name}" for name in names]
+
+
+def is_row(layer: Layer) -> bool:
+    """Tell whether a layer is layers in a row and nothing else, but that a `Residual` adds its input.
+
+    Parameters
+    ----------
+    layer : Layer
+        Any; of one of a user's own that holds layers only its ``forward`` knows how they are joined.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> from nnlite import Dense, Residual
+    >>> is_row(Residual([Dense(2, 2)])), is_row(Dense(2, 2))
+    (True, False)
+    """
+    return isinstance(layer, Sequential | Residual) and is_ours(type(layer).forward)
+
+
+def inside(layer: Any, prefix: str = "", shape: Shape = None) -> Iterator[tuple[str, Layer, Shape]]:
+    """Give each layer inside of another, those that it is made of behind it, with the shape that it gives.
+
+    Parameters
+    ----------
+    layer : Layer
+        Such as a model.
+    prefix : str
+        What the names of its parameters begin with.
+    shape : tuple of int or None
+        Shape of one sample that comes in; None if any will do.
+
+    Yields
+    ------
+    (str, Layer, tuple of int or None)
+        The place, the layer, and the shape of one sample behind it.
+
+    Examples
+    --------
+    >>> from nnlite import Dense, Residual, Sequential
+    >>> model = Sequential([Dense(2, 3), Residual([Dense(3, 3)])])
+    >>> [(place, shape) for place, _, shape in inside(model)]
+    [('0', (3,)), ('1', (3,)), ('1.0', (3,))]
+    """
+    for index, child in enumerate(layer.children):
+        before = child.input_shape or (shape if is_row(layer) else None)
+        behind = None if before is None else child._shape_after(before)
+        yield f"{prefix}{index}", child, behind
+        yield from inside(child, f"{prefix}{index}.", before)
+        shape = behind
+
+
+def stops(layer: Any, prefix: str = "", shape: Shape = None, block: str = "") -> list[Stop]:
+    """Return the layers that one comes by from input to output.
+
+    Of layers in a row that is each of them; behind those of a `Residual` it is the block too, as the
+    place where what came in is added. A layer of a user's own that holds others is one.
+
+    Parameters
+    ----------
+    layer : Layer
+        Layers in a row, such as a model.
+    prefix, shape
+        As in `inside`.
+    block : str
+        The innermost `Residual` around it.
+
+    Returns
+    -------
+    list of Stop
+
+    Examples
+    --------
+    >>> from nnlite import Dense, Residual, Sequential, Tanh
+    >>> model = Sequential([Dense(2, 3), Residual([Dense(3, 3), Tanh()])])
+    >>> [(stop.place, stop.joins) for stop in stops(model)]
+    [('0', False), ('1.0', False), ('1.1', False), ('1', True)]
+    """
+    found: list[Stop] = []
+    shape = shape or layer.input_shape
+    for index, child in enumerate(layer.children):
+        place = f"{prefix}{index}"
+        before = child.input_shape or shape
+        shape = None if before is None else child._shape_after(before)
+        joins = isinstance(child, Residual)
+        if is_row(child):
+            found += stops(child, f"{place}.", before, place if joins else block)
+        if joins or not is_row(child):
+            found.append(Stop(place, child, shape, block, joins and is_row(child)))
+    return found
+
+
+def first_weights(model: Any) -> tuple[list[int], Any]:
+    """Find the first layer that learns, or that one inside of it.
+
+    Parameters
+    ----------
+    model : Sequential
+        Any.
+
+    Returns
+    -------
+    place : list of int
+        Where it is, as `Sequential._reaching` takes it.
+    layer : Layer or None
+        None if nothing learns.
+
+    Examples
+    --------
+    >>> from nnlite import Dense, Sequential, Tanh
+    >>> first_weights(Sequential([Tanh(), Sequential([Tanh(), Dense(2, 3)])]))
+    ([1, 1], Dense(2, 3))
+    """
+    place: list[int] = []
+    layer: Any = model
+    while isinstance(layer, Chain) and (layer is model or is_row(layer)):
+        if layer._first_learning == len(layer.children):
+            return place, None
+        place.append(layer._first_learning)
+        layer = layer.children[place[-1]]
+    return place, layer
+
+
+class Passing(Watcher):
+    """Keeps what passes through each layer of a net, by its place.
+
+    Attributes
+    ----------
+    inputs, outputs : dict of str to ndarray
+        What came in and what was answered.
+    blames : dict of str to ndarray
+        dL/d(output), as far back as blame is traced.
+    contexts : dict of str to Context
+        What each layer keeps.
+
+    Examples
+    --------
+    >>> from nnlite import ReLU, Sequential
+    >>> model, passing = Sequential([ReLU()]), Passing()
+    >>> y = model.forward([[-1.0, 2.0]], model.context(watch=passing))
+    >>> passing.outputs["0"]
+    array([[0., 2.]], dtype=float32)
+    """
+
+    def __init__(self) -> None:
+        self.inputs: dict[str, Array] = {}
+        self.outputs: dict[str, Array] = {}
+        self.blames: dict[str, Array] = {}
+        self.contexts: dict[str, Context] = {}
+
+    def forward(self, place: str, layer: Any, x: Array, ctx: Context) -> Array:
+        """Let a layer answer."""
+        y = super().forward(place, layer, x, ctx)
+        self.inputs[place], self.contexts[place] = x, ctx
+        self.outputs[place] = np.array(y)  # a copy: a layer behind it may not keep to the rules
+        return y
+
+    def backward(self, place: str, layer: Any, dy: Array, ctx: Context) -> Array | None:
+        """Let a layer trace the blame back."""
+        self.blames[place] = np.array(dy)
+        return super().backward(place, layer, dy, ctx)
+
+
+def pass_through(model: Any, x: Any) -> Passing:
+    """Let rows go through a net as in prediction, and return what has passed.
+
+    Parameters
+    ----------
+    model : Sequential
+        One net.
+    x : ndarray of shape (rows, features)
+        The rows, checked.
+
+    Returns
+    -------
+    Passing
+
+    Examples
+    --------
+    >>> from nnlite import ReLU, Sequential
+    >>> pass_through(Sequential([ReLU()]), np.array([[-1.0, 2.0]])).outputs["0"]
+    array([[0., 2.]])
+    """
+    passing = Passing()
+    model._forward(x, model.context(training=False, watch=passing))
+    return passing
