@@ -127,7 +127,7 @@ class Sequential(Chain):
             undrawn = self._undrawn() if draw else set()
             if rng is None and undrawn and isinstance(self.rng, np.random.Generator):
                 drawing = frozenset(place for place, layer in self.walk() if id(layer) in undrawn)
-                self._blind = self.rng.bit_generator.seed_seq, drawing  # type: ignore[assignment]
+                self._blind = self.rng.bit_generator.seed_seq, drawing
             drawn = self._draw_all(self.rng, undrawn, replicas) if draw else {}
         except BaseException:
             for layer in self.children:

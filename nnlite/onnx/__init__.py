@@ -33,8 +33,8 @@ preprocessing              IsNaN, Where and LabelEncoder (ai.onnx.ml); `load` do
 Factors of a feature may be negative. Where one is 0, `load` makes a frozen Dense
 layer with the factors on its diagonal, of at most 1,024 features. Nodes that change nothing in prediction
 are left out, wherever they stand: Identity, Cast to the same type, Reshape and its like to the same shape,
-Transpose there and back, a product with 1, a sum with 0. Dropout inside a formula is put behind its layer, and that
-which begins a Residual in front of it.
+Transpose there and back, a product with 1, a sum with 0. Dropout inside a formula is put behind its layer,
+and that which begins a Residual in front of it.
 
 Programs that run ONNX files have no Elu, Softplus and Erf for float64. The formulas are exact for
 the first two; Erf is computed in float32, so that GELU is exact to 7 digits there.
