@@ -23,6 +23,7 @@ from nnlite.layers import (
     LeakyReLU,
     LogSoftmax,
     ReLU,
+    RMSNorm,
     Sigmoid,
     SiLU,
     Softmax,
@@ -82,7 +83,8 @@ def test_layer_at_its_kink(layer):
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)
 def test_layer_on_small_and_large_inputs(layer, scale, rng):
     x = draw(layer, rng)
-    if has(layer, BatchNorm, LayerNorm):  # below, the step of the differences is no small part of the spread
+    # Below, the step of the differences is no small part of the spread.
+    if has(layer, BatchNorm, LayerNorm, RMSNorm):
         scale = max(scale, 0.1)
     if not isinstance(layer, Embedding):
         x *= scale

@@ -22,10 +22,11 @@ _ELSEWHERE: dict[str, str] = {
     ),
     "It is BatchNorm(features).": "batchnorm1d batchnorm2d batchnorm3d batchnormalization syncbatchnorm",
     "It is LayerNorm(features).": "layernormalization",
+    "It is RMSNorm(features).": "rmsnormalization",
     (
         "There are BatchNorm(features) and LayerNorm(features), which looks at each row alone, and "
         "Standardize for the inputs."
-    ): "groupnorm rmsnorm instancenorm normalization normalize",
+    ): "groupnorm instancenorm normalization normalize",
     "It is Residual([...]), which adds its input to what its layers give.": (
         "add skip skipconnection shortcut residualblock residualconnection resblock resnet"
     ),

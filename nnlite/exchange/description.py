@@ -39,8 +39,9 @@ class Description(NamedTuple):
         Write the lines that compute it; for layers inside there is ``source.layer``.
     onnx_nodes : dict of str to callable (attributes) -> Layer or None
         Operators that are this layer, by what makes it of the attributes of the node.
-    onnx_formulas : tuple of (pattern, callable (found) -> Layer)
-        Several nodes that are this layer, and what makes it of the numbers that were found in them.
+    onnx_formulas : tuple of (pattern, callable (found) -> Layer or (Layer, dict) or None)
+        Several nodes that are this layer, and what makes it of what was found in them: of numbers alone,
+        or together with arrays for its parameters; None if they are not this layer after all.
     torch, keras : callable (layer, *inner) -> str, optional
         Python source of its twin, ``t`` being ``torch.nn`` and ``k`` ``keras.layers``; `inner` is that of
         the layers that it is made of. None if the library has none that does the same.
@@ -65,7 +66,7 @@ class Description(NamedTuple):
     numpy: SourceWriter
     c: SourceWriter
     onnx_nodes: Mapping[str, Callable[[dict[str, Any]], Layer | None]] = {}
-    onnx_formulas: tuple[tuple[Pattern, Callable[[dict[str, Any]], Layer]], ...] = ()
+    onnx_formulas: tuple[tuple[Pattern, Callable[[dict[str, Any]], Any]], ...] = ()
     torch: Callable[..., str] | None = None
     keras: Callable[..., str] | None = None
     torch_names: Mapping[str, str] = {}

@@ -9,9 +9,10 @@ from nnlite.core.normalization import BatchNorm, LayerNorm
 from nnlite.core.parameters import Parameter, State
 from nnlite.core.residual import Residual
 from nnlite.errors.habits import missing_names
-from nnlite.layers.activations import ELU, GELU, LeakyReLU, SiLU, Softplus
+from nnlite.layers.activations import ELU, GELU, LeakyReLU, Mish, SiLU, Softplus
 from nnlite.layers.embedding import Embedding
 from nnlite.layers.flatten import Flatten
+from nnlite.layers.normalization import RMSNorm
 from nnlite.layers.standardize import Standardize
 
 __all__ = [
@@ -28,7 +29,9 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "LogSoftmax",
+    "Mish",
     "Parameter",
+    "RMSNorm",
     "ReLU",
     "Residual",
     "SiLU",

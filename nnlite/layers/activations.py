@@ -29,6 +29,7 @@ __all__ = [
     "GELU",
     "LeakyReLU",
     "LogSoftmax",
+    "Mish",
     "ReLU",
     "SiLU",
     "Sigmoid",
@@ -254,6 +255,45 @@ class SiLU(Layer):
         y, gate = ctx.saved
         dx: Array = 1 - gate
         dx *= y
+        dx += gate
+        dx *= dy
+        return dx
+
+
+class Mish(Layer):
+    """x times the tanh of its own softplus: like `SiLU`, and a little steeper.
+
+    ``y = x * t`` with ``t = tanh(log(1 + exp(x)))``; the slope is ``t + x * s * (1 - t**2)`` with
+    ``s = sigmoid(x)``.
+
+    References
+    ----------
+    D. Misra, "Mish: A Self Regularized Non-Monotonic Activation Function", BMVC 2020.
+
+    Examples
+    --------
+    >>> Mish().forward(np.array([[-1e4, 0.0, 1.0]])).round(4)
+    array([[-0.    ,  0.    ,  0.8651]])
+    """
+
+    feeding_initializer: InitializerLike | None = HeNormal()
+
+    @quiet("over", "under")
+    def forward(self, x: Array, ctx: Context | None = None) -> Array:
+        """Compute ``x * tanh(softplus(x))``."""
+        gate = np.tanh(np.logaddexp(x, 0))
+        if ctx is not None:
+            ctx.save(x, gate)
+        y: Array = x * gate
+        return y
+
+    @quiet("over", "under")
+    def backward(self, dy: Array, ctx: Context) -> Array:
+        """Scale the blame by the slope ``t + x * s * (1 - t**2)``."""
+        x, gate = ctx.saved
+        dx: Array = 1 - gate * gate
+        dx *= bare_sigmoid(x)
+        dx *= np.maximum(x, -1e3)  # further down the slope is 0, and 0 times infinity would be no number
         dx += gate
         dx *= dy
         return dx

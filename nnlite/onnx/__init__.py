@@ -24,6 +24,8 @@ ReLU, Tanh, Sigmoid        Relu, Tanh, Sigmoid
 LeakyReLU, ELU, Softplus   LeakyRelu, Elu, Softplus; in float64 their formulas
 Softmax, LogSoftmax        Softmax, LogSoftmax
 SiLU                       Sigmoid and Mul
+Mish                       Softplus, Tanh and Mul
+RMSNorm                    Mul, MatMul, Add, Sqrt, Div and Mul
 GELU                       its formula, with Erf or Tanh; also Gelu
 Step                       Greater and Cast
 Embedding                  Round, Gather and Concat; `load` does not take it

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from nnlite import BatchNorm, Dense, LayerNorm, ReLU, Residual, Sequential, Sigmoid, Tanh, datasets
+from nnlite import BatchNorm, Dense, LayerNorm, ReLU, Residual, RMSNorm, Sequential, Sigmoid, Tanh, datasets
 
 # Where PyTorch is missing, this line skips every module that imports from here.
 torch = pytest.importorskip("torch")
@@ -65,6 +65,7 @@ COUNTERPARTS = {
         layer.in_features, layer.out_features, layer.bias, dtype=torch.float64
     ),
     LayerNorm: lambda layer: torch.nn.LayerNorm(layer.features, eps=layer.epsilon, dtype=torch.float64),
+    RMSNorm: lambda layer: torch.nn.RMSNorm(layer.features, eps=layer.epsilon, dtype=torch.float64),
     ReLU: lambda layer: torch.nn.ReLU(),
     Residual: in_a_row(TorchResidual),
     Sequential: in_a_row(torch.nn.Sequential),

@@ -30,8 +30,10 @@ from nnlite.layers import (
     LayerNorm,
     LeakyReLU,
     LogSoftmax,
+    Mish,
     ReLU,
     Residual,
+    RMSNorm,
     Sigmoid,
     SiLU,
     Softmax,
@@ -55,6 +57,7 @@ ACTIVATIONS = [
     (GELU(), torch.nn.GELU()),
     (GELU(approximate=True), torch.nn.GELU(approximate="tanh")),
     (SiLU(), torch.nn.SiLU()),
+    (Mish(), torch.nn.Mish()),
     (Sigmoid(), torch.nn.Sigmoid()),
     (Tanh(), torch.nn.Tanh()),
     (Softplus(), torch.nn.Softplus(threshold=EXACT_SOFTPLUS)),
@@ -226,8 +229,9 @@ def test_dropout_does_nothing_outside_of_training(rng):
 
 @pytest.mark.parametrize(("batch", "features"), [(1, 1), (1, 9), (32, 64), (5, 3)])
 @pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (1e4, 0.0), (1e-4, 3.0)])
-def test_layer_norm(batch, features, scale, shift, rng):
-    model = filled(Sequential([LayerNorm(features, epsilon=1e-3)], dtype=np.float64), rng)
+@pytest.mark.parametrize("norm", [LayerNorm, RMSNorm])
+def test_layer_norm(norm, batch, features, scale, shift, rng):
+    model = filled(Sequential([norm(features, epsilon=1e-3)], dtype=np.float64), rng)
     x, dy = rng.normal(size=(batch, features)) * scale + shift, rng.normal(size=(batch, features))
     assert_same_net(model, x, dy)
 

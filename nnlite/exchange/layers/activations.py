@@ -16,6 +16,7 @@ from nnlite.layers import (
     Layer,
     LeakyReLU,
     LogSoftmax,
+    Mish,
     ReLU,
     Sigmoid,
     SiLU,
@@ -146,6 +147,13 @@ _GELU_TANH: Pattern = _times_gate(
 )
 
 
+# Mish.
+
+
+def _mish_onnx(_layer: Mish, x: str, graph: Graph) -> str:
+    return graph.node("Mul", x, graph.node("Tanh", _softplus_onnx(Softplus(), x, graph)))
+
+
 # Sigmoid and SiLU.
 
 
@@ -254,6 +262,20 @@ DESCRIPTIONS = [
         torch=lambda one: "t.GELU(approximate='tanh')" if one.approximate else "t.GELU()",
         keras=lambda one: f"k.Activation(lambda x: keras.activations.gelu(x, {one.approximate}))",
         slope=1.0,
+        bounds=measured,
+    ),
+    Description(
+        Mish,
+        words="each number times the tanh of its softplus",
+        samples=(Mish,),
+        onnx=_mish_onnx,
+        onnx_nodes={"Mish": lambda _: Mish()},
+        onnx_formulas=((("Mul", "x", ("Tanh", [("Softplus", "x"), *_SOFTPLUS])), lambda _: Mish()),),
+        numpy=lines("x = x * np.tanh(np.logaddexp(x, 0))"),
+        c=each("v * <tanh>(<fmax>(v, 0) + <log1p>(<exp>(-<fabs>(v))))"),
+        torch=lambda _: "t.Mish()",
+        keras=lambda _: "k.Activation('mish')",
+        slope=1.0885,
         bounds=measured,
     ),
     Description(

@@ -9,6 +9,8 @@ import numpy as np
 from nnlite.core.normalization import BatchNorm, LayerNorm
 from nnlite.exchange.description import Description
 from nnlite.exchange.onnx.graph import Graph
+from nnlite.exchange.onnx.patterns import Pattern, shortest
+from nnlite.layers.normalization import RMSNorm
 
 __all__ = ["DESCRIPTIONS", "measured_before"]
 
@@ -49,6 +51,48 @@ def _layer_norm_c(layer: LayerNorm, source: Any) -> list[str]:
         "    }",
         f"    for (long i = 0; i < {count}; i++) {{",
         f"        {a}[i] = {a}[i] / {scale} * {gain}[i] + {bias}[i];",
+        "    }",
+        "}",
+    ]
+
+
+def _rms_norm_onnx(layer: RMSNorm, x: str, graph: Graph) -> str:
+    ones = graph.constant(np.full((layer.features, 1), 1 / layer.features))
+    squares = graph.node("MatMul", graph.node("Mul", x, x), ones)
+    size = graph.node("Sqrt", graph.node("Add", squares, graph.constant(layer.epsilon)))
+    return graph.node("Mul", graph.node("Div", x, size), graph.constant(layer.gain, name="gain"))
+
+
+_RMS: Pattern = (
+    "Mul",
+    ("Div", "x", ("Sqrt", ("Add", ("MatMul", ("Mul", "x", "x"), "shares[]"), "epsilon"))),
+    "gain[]",
+)
+
+
+def _read_rms_norm(found: dict[str, Any]) -> tuple[RMSNorm, dict[str, Any]] | None:
+    shares, gain = found["shares"], found["gain"]
+    if gain.ndim != 1 or shares.shape != (gain.size, 1) or not np.allclose(shares, 1 / gain.size):
+        return None
+    return RMSNorm(gain.size, epsilon=shortest(found["epsilon"])), {"gain": gain}
+
+
+def _rms_norm_numpy(layer: RMSNorm, source: Any) -> list[str]:
+    root = f"np.sqrt((x * x).mean(axis=-1, keepdims=True) + np.{source.dtype}({layer.epsilon!r}))"
+    return [f"x = x / {root} * {source.constant('gain', layer.gain)}"]
+
+
+def _rms_norm_c(layer: RMSNorm, source: Any) -> list[str]:
+    a, gain, many = source.x, source.constant("gain", layer.gain), source.number(float(layer.features))
+    root = f"{source.call('sqrt')}(squares + {source.number(layer.epsilon)})"
+    return [
+        "{",
+        f"    {source.real} squares = 0;",
+        f"    for (long i = 0; i < {layer.features}; i++) {{",
+        f"        squares += {a}[i] * {a}[i] / {many};",
+        "    }",
+        f"    for (long i = 0; i < {layer.features}; i++) {{",
+        f"        {a}[i] = {a}[i] / {root} * {gain}[i];",
         "    }",
         "}",
     ]
@@ -118,6 +162,18 @@ DESCRIPTIONS = [
         torch=lambda one: f"t.LayerNorm({one.features}, eps={one.epsilon})",
         keras=lambda one: f"k.LayerNormalization(epsilon={one.epsilon})",
         torch_names={"gain": "weight", "bias": "bias"},
+    ),
+    Description(
+        RMSNorm,
+        words="each row divided by its root mean square, then a gain",
+        samples=(lambda: RMSNorm(4), lambda: RMSNorm(3, epsilon=0.1), lambda: RMSNorm(70)),
+        onnx=_rms_norm_onnx,
+        onnx_formulas=((_RMS, _read_rms_norm),),
+        numpy=_rms_norm_numpy,
+        c=_rms_norm_c,
+        torch=lambda one: f"t.RMSNorm({one.features}, eps={one.epsilon})",
+        keras=lambda one: f"k.RMSNormalization(epsilon={one.epsilon})",
+        torch_names={"gain": "weight"},
     ),
     Description(
         BatchNorm,

@@ -62,7 +62,7 @@ class Value:
 
 
 #: A tuple is an operator and its arguments, a list alternatives, a number that number, ``"x"`` what
-#: the formula is of, and any other name a number to be found.
+#: the formula is of, any other name a number to be found, and with ``[]`` behind it an array.
 Pattern: TypeAlias = "tuple[Any, ...] | list[Any] | str | float"
 
 _COMMUTATIVE = {"Add", "Max", "Min", "Mul"}
@@ -83,8 +83,8 @@ def find(pattern: Pattern, value: Any) -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        What stands in the place of ``"x"`` and of the names of numbers; None if it is another
-        formula.
+        What stands in the place of ``"x"`` and of the names of numbers and arrays; None if it is
+        another formula.
 
     Examples
     --------
@@ -110,6 +110,9 @@ def _matches(pattern: Pattern, value: Any, found: dict[str, Any]) -> Iterator[di
             yield from _match_all(wanted, value.arguments, found)
             if op in _COMMUTATIVE:
                 yield from _match_all(wanted, value.arguments[::-1], found)
+    elif isinstance(pattern, str) and pattern.endswith("[]"):
+        if isinstance(value, np.ndarray):
+            yield found | {pattern[:-2]: value}
     elif isinstance(value, np.ndarray) and value.size == 1:
         number = float(value.reshape(()))
         if isinstance(pattern, str):

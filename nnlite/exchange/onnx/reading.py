@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -302,8 +302,8 @@ def _dropouts(*values: Value) -> Iterator[Part]:
             yield Part(value, value, _just(Dropout(shortest(rate))))
 
 
-def _just(layer: Layer | None) -> Maker:
-    return lambda _: Made(layer, {})
+def _just(layer: Layer | None, numbers: Mapping[str, AnyArray] | None = None) -> Maker:
+    return lambda _: Made(layer, dict(numbers or {}))
 
 
 def _formula(value: Value) -> Part | None:
@@ -311,8 +311,9 @@ def _formula(value: Value) -> Part | None:
     for known in DESCRIPTIONS.values():
         for pattern, layer in known.onnx_formulas:
             found = find(pattern, value)
-            if found is not None:
-                return Part(value, found["x"], _just(layer(found)))
+            made = None if found is None else layer(found)
+            if found is not None and made is not None:
+                return Part(value, found["x"], _just(*made) if isinstance(made, tuple) else _just(made))
     return None
 
 
