@@ -34,7 +34,7 @@ from nnlite.errors.arrays import unmasked
 from nnlite.errors.checks import check_bool, check_integer
 from nnlite.metrics import Metric
 from nnlite.training.history import History
-from nnlite.training.inside import inside, is_row
+from nnlite.training.inside import inside
 from nnlite.training.summary import LayerSummary, Summary
 
 if TYPE_CHECKING:
@@ -375,7 +375,8 @@ class Sequential(core.Sequential):
 
         Row i is the gradient that `loss_and_grad` gives for example i alone. With weights
         it is multiplied by ``weight[i] / weight.mean()``. Either way the mean over the rows
-        is the gradient of the batch.
+        is the gradient of the batch; but with `BatchNorm`, which goes by its running statistics here,
+        it is not that of a batch in training.
 
         Parameters
         ----------
@@ -1176,14 +1177,14 @@ class Sequential(core.Sequential):
            1.0  Dense(3, 3)    (batch, 3)            12
            1.1  BatchNorm(3)   (batch, 3)    6 + 6 kept
         -----------------------------------------------
-        27 parameters and 6 kept numbers, float32
+        27 parameters and 6 numbers kept and not learned, float32
         """
         rows = []
         for place, layer, shape in inside(self, shape=self.input_shape):
             own = [layer._specs[name] for name in layer._own()]
             rows.append(
                 LayerSummary(
-                    type(layer).__name__ if is_row(layer) else repr(layer),
+                    type(layer).__name__ if layer.children else repr(layer),
                     shape,
                     sum(spec.size for spec in own if spec.learned),
                     sum(layer._specs[name].size for name in layer._own_frozen()),

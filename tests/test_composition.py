@@ -297,7 +297,7 @@ def test_a_layer_belongs_to_one_place():
         ):
             attempt()
     with pytest.raises(
-        ArgumentError, match=r"Sum\(layers\[1\]\): expected a layer that is not in the list yet"
+        ArgumentError, match=r"Sum: self\.hold\(layers\[1\]\): expected a layer that is not in the list yet"
     ):
         Sum(block, block)
     model = nn.Sequential([block])

@@ -421,6 +421,9 @@ def test_the_summary_of_blocks_counts_every_number_once():
     assert "\n   1.2  Residual " in text
     assert "\n      1.2.0  Dense(5, 5) " in text
     assert "10 + 10 kept" in text
-    assert f"{model.params.size} parameters and 30 kept numbers, float32, 25 of them frozen" in text
+    assert (
+        f"{model.params.size} parameters and 30 numbers kept and not learned, float32, 25 of them frozen"
+        in text
+    )
     assert "\N{NO-BREAK SPACE}1.2.0  Dense(5, 5)" in summary._repr_html_()
     assert "\N{NO-BREAK SPACE}" not in text

@@ -12,7 +12,7 @@ def test_what_is_called_before_the_first_batch_in_one_and_on_the_way_to_backward
     before, batch, way = walk.follow()
     assert sys.getprofile() is None
     names = [code.co_qualname for code in before]
-    assert names.index("Sequential.fit") < names.index("Loop.run") < names.index("Sequential.forward")
+    assert names.index("Sequential.fit") < names.index("Loop.run") < names.index("Chain.forward")
     assert not {"Dense.forward", "Dense.backward", "SGD.update", "SGD.__init__"} & {*names}
     assert before.count(fit.__code__) == 1
     # Arrays are no tables, and what was not asked for is not looked at.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar, overload
 
 from nnlite.core.context import Context, Gradients
 from nnlite.core.layer import Layer
 from nnlite.core.types import Array
-from nnlite.errors import ArgumentTypeError, ShapeError
+from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 
 __all__ = ["Chain", "ModelContext", "Shape", "follow_shapes"]
 
@@ -166,6 +166,9 @@ class Chain(Layer):
         ArgumentTypeError
             If a layer's ``backward`` gives nothing, or an array of another shape than its input.
         """
+        if ctx.output_shape is None:
+            fix = "Give both the same: for layer, kept in self.held(ctx): x = layer.forward(x, kept)."
+            raise ArgumentError(f"{self}.backward", "the context that its forward got", "an empty one", fix)
         if dy.shape != ctx.output_shape:
             raise ShapeError(
                 "Sequential.backward(dy)",
@@ -210,6 +213,20 @@ class Chain(Layer):
         for layer in self.children[: place[0]]:
             x = layer.forward(x)
         return self.children[place[0]]._reaching(place[1:], x) if place[1:] else x
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.layers)
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Layer, ...]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        """Return one layer, or a tuple of layers for a slice."""
+        return self.layers[index]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}([{', '.join(map(repr, self.children))}])"

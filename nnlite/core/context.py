@@ -6,7 +6,7 @@ A pass can also be watched: a `Watcher` stands between each layer and those befo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -40,7 +40,10 @@ class Gradients:
         self.__dict__.update(views)
 
     def __getattr__(self, name: str) -> Array:
-        known = ", ".join(self.__dict__) or "none: this layer has no parameters"
+        known = ", ".join(self.__dict__) or (
+            "none: this layer has no parameters, or it is held by another one, which gives it a context of "
+            "its own in self.held(ctx)"
+        )
         raise AttributeError(f"ctx.grads.{name}: the gradients of this layer are {known}.")
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -74,6 +77,15 @@ class Rows:
 
 def _alone(numbers: Array) -> Array:
     return numbers
+
+
+class _OfHeld:
+    """Says, where a layer of layers is given the context of another, that it has one of its own."""
+
+    def __get__(self, ctx: object, kind: type) -> NoReturn:
+        raise AttributeError(
+            "the context of another layer: a layer that is held has its own in self.held(ctx)"
+        )
 
 
 class Context:
@@ -115,6 +127,9 @@ class Context:
     """
 
     __slots__ = ("grads", "inner", "needs_dx", "rng", "rows", "saved", "training", "x_shape")
+
+    spread: Any = _OfHeld()
+    output_shape: Any = _OfHeld()
 
     def __init__(
         self,

@@ -286,20 +286,19 @@ class Layer(Copied):
         >>> layer.parameter_names
         ('0.W', '0.b', '1.0.W', '1.0.b', '1.2.W', '1.2.b')
         """
-        self.children = self._holdable(layers)
+        self.children = self._holdable(layers, "self.hold")
         for index, layer in enumerate(self.children):
             layer._in_model = True
             for name, spec in layer._specs.items():
                 self._specs[f"{index}.{name}"] = spec._replace(name=f"{index}.{name}")
         return self.children
 
-    def _holdable(self, layers: Sequence[Layer]) -> tuple[Any, ...]:
-        """Return the layers as a tuple, or say which of them cannot be held."""
-        kind = type(self).__name__
+    def _holdable(self, layers: Sequence[Layer], call: str = "") -> tuple[Any, ...]:
+        """Return the layers as a tuple, or say which of them cannot be held by whom `call` is a method of."""
+        kind = f"{type(self).__name__}{': ' if call else ''}{call}"
         if not isinstance(layers, list | tuple):
-            raise ArgumentTypeError(
-                f"{kind}(layers)", "a list of layers", f"{layers!r}", f"Write {kind}([...])."
-            )
+            fix = f"Write {call or kind}([...])."
+            raise ArgumentTypeError(f"{kind}(layers)", "a list of layers", f"{layers!r}", fix)
         if not layers:
             got = "an empty list"
             raise ArgumentError(f"{kind}(layers)", "at least one layer", got, "Add a Dense layer.")

@@ -155,7 +155,11 @@ class Loop:
         self.equip(model, loss, optimizer)
 
     def equip(self, model: Any, loss: Any, optimizer: Optimizer) -> None:
-        """Look up once what is called in every batch, without guards against words of NumPy."""
+        """Look up once what is called in every batch.
+
+        Methods that are `quiet` silence NumPy's words on numbers too small to hold, at a third of a microsecond
+        a call. In a training one silence lies around all of it, so that of each is taken off here.
+        """
         self.params = model.params
         self.forward: Callable[..., Array] = model.forward
         self.backward: Callable[..., Array | None] = model.backward
@@ -180,7 +184,7 @@ class Loop:
         state = self.state
         for state.epoch in range(1, self.count + 1):
             epoch = Epoch()
-            triples = ((*batch, None)[:3] for batch in self.data)
+            triples = ((*batch, None)[:3] for batch in self.data)  # without weights the third is None
             self.train_epoch(enumerate(triples, start=1), epoch)
             self.losses.append(epoch.mean())
             if state.stop_reason:
@@ -199,6 +203,7 @@ class Loop:
         state, params, step = self.state, self.params, self.step
         before_batch, before_step = self.before_batch, self.before_step
         after_step, after_batch = self.after_step, self.after_batch
+        # Forward, loss and blame are in `gradient`; the step is the fourth.
         for state.batch, (x, y, weight) in batches:
             for act in before_batch:
                 act(state)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, overload
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -103,10 +103,7 @@ class Sequential(Chain):
     ) -> None:
         self._assemble(layers, dtype, replicas, rng, draw=True)
 
-    if TYPE_CHECKING:
-        params: Parameters
-    else:
-        params = _OwnParameters()
+    params: Parameters = _OwnParameters()  # type: ignore[assignment]
     rng: np.random.Generator | Generators
     #: Not copied: made anew where the numbers are.
     _made_anew: ClassVar[frozenset[str]] = Chain._made_anew | {"params"}
@@ -307,20 +304,6 @@ class Sequential(Chain):
             return super().__repr__()
         copies = "" if own.replicas is None else f", replicas={own.replicas}"
         return f"Sequential([{', '.join(map(repr, self.layers))}], dtype={own.dtype.name}{copies})"
-
-    def __len__(self) -> int:
-        return len(self.layers)
-
-    def __iter__(self) -> Iterator[Layer]:
-        return iter(self.layers)
-
-    @overload
-    def __getitem__(self, index: int) -> Any: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Layer, ...]: ...
-    def __getitem__(self, index: int | slice) -> Any:
-        """Return one layer, or a tuple of layers for a slice."""
-        return self.layers[index]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if "_dtype" in state:  # as it was before a model was a layer

@@ -147,6 +147,8 @@ class BatchNorm(Layer):
     - **A batch in which one row counts**, or none, has no variance. It is normalized by the running
       statistics, and leaves them. As that is no way to train, ``fit(batch_size=1)`` is refused; batches from
       an iterator, or for ``partial_fit``, are taken as they come, and should have more rows too.
+    - **A last batch of few rows**, of 150 by 74 for instance, has a mean and a variance that say little of
+      the others, and a step goes by them: take a `batch_size` that leaves none over, or many.
     - **Replicas** each have statistics of their own.
     - **Several processes** that share a batch have the statistics of the whole batch, as one would have.
     - **Frozen**, all of it (`Layer.freeze`), it goes by its running statistics and leaves them, as in a net

@@ -50,7 +50,10 @@ class Residual(Chain):
     """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
-        shape, behind = follow_shapes(self._holdable(layers))
+        try:
+            shape, behind = follow_shapes(self._holdable(layers))
+        except ShapeError as error:
+            raise error.within("Residual(layers)") from None
         if shape is not None and behind[-1] != shape:
             expected = f"layers that give the shape that they take, {shape}"
             fix = "End the block with a layer that gives as many numbers as the first one takes."

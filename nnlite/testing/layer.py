@@ -255,7 +255,7 @@ def _suspects_for_dx(bench: Bench) -> Iterator[tuple[Array, str]]:
         measure_slopes(bench.output, bench.x, tolerance=1.0).low,
         "It does not depend on dy: multiply the derivative of forward by dy, as the chain rule says.",
     )
-    for name in bench.layer.parameter_names:
+    for name in bench.layer._learned():  # of what it holds the layers themselves are asked
         W = getattr(bench.layer, name)
         if W.ndim == dy.ndim and W.shape[-2] == W.shape[-1] == dy.shape[-1]:
             yield dy @ W, f"It is dy @ {name}: {name} must be transposed, dy @ {name}.mT."

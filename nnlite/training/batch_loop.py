@@ -55,6 +55,11 @@ class BatchLoop(Loop):
             if state.stop_reason:
                 return
 
+    def let_go(self) -> None:
+        """Part also from the guards, which lead back here."""
+        super().let_go()
+        self.before_batch, self.before_step, self.after_step, self.after_batch = [], [], [], []
+
     # Guards of each batch.
 
     def keep(self, state: TrainingState) -> None:

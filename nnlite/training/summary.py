@@ -93,7 +93,7 @@ class Summary:
         total = sum(layer.parameters for layer in self.layers)
         frozen = sum(layer.frozen for layer in self.layers)
         kept = sum(layer.kept for layer in self.layers)
-        text = f"{total:,} parameters{f' and {kept:,} kept numbers' if kept else ''}, {self._dtype}"
+        text = f"{total:,} parameters{f' and {kept:,} numbers kept and not learned' if kept else ''}, {self._dtype}"
         if frozen:
             text += f", {frozen:,} of them frozen"
         if self._replicas is not None:
