@@ -157,8 +157,8 @@ class Loop:
     def equip(self, model: Any, loss: Any, optimizer: Optimizer) -> None:
         """Look up once what is called in every batch.
 
-        Methods that are `quiet` silence NumPy's words on numbers too small to hold, at a third of a microsecond
-        a call. In a training one silence lies around all of it, so that of each is taken off here.
+        Methods that are `quiet` silence NumPy's words on numbers too small to hold, at a third of a
+        microsecond a call. In a training one silence lies around all of it: that of each is taken off.
         """
         self.params = model.params
         self.forward: Callable[..., Array] = model.forward

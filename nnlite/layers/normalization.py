@@ -83,7 +83,8 @@ class RMSNorm(Layer):
         z: Array = x * scale
         if ctx is not None:
             ctx.save(z, scale)
-        return z * self.gain
+        y: Array = z * self.gain
+        return y
 
     def backward(self, dy: Array, ctx: Context) -> Array:
         """Write dL/dgain, return dL/dx."""

@@ -93,7 +93,8 @@ class Summary:
         total = sum(layer.parameters for layer in self.layers)
         frozen = sum(layer.frozen for layer in self.layers)
         kept = sum(layer.kept for layer in self.layers)
-        text = f"{total:,} parameters{f' and {kept:,} numbers kept and not learned' if kept else ''}, {self._dtype}"
+        also = f" and {kept:,} numbers kept and not learned" if kept else ""
+        text = f"{total:,} parameters{also}, {self._dtype}"
         if frozen:
             text += f", {frozen:,} of them frozen"
         if self._replicas is not None:

@@ -270,7 +270,7 @@ DESCRIPTIONS = [
         samples=(Mish,),
         onnx=_mish_onnx,
         onnx_nodes={"Mish": lambda _: Mish()},
-        onnx_formulas=((("Mul", "x", ("Tanh", [("Softplus", "x"), *_SOFTPLUS])), lambda _: Mish()),),
+        onnx_formulas=((("Mul", "x", ("Tanh", [("Softplus", "x"), _SOFTPLUS])), lambda _: Mish()),),
         numpy=lines("x = x * np.tanh(np.logaddexp(x, 0))"),
         c=each("v * <tanh>(<fmax>(v, 0) + <log1p>(<exp>(-<fabs>(v))))"),
         torch=lambda _: "t.Mish()",
