@@ -110,9 +110,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--what", default="fit", choices=list(CASES))
     chosen = parser.parse_args(arguments)
     kind = chosen.what
-    print(
-        f"{'net':48}{'us a call' if kind == 'predict' else 'us a step':>12}{'before':>12}{'ratio':>8}   tenths"
-    )
+    unit = "us a call" if kind == "predict" else "us a step"
+    print(f"{'net':48}{unit:>12}{'before':>12}{'ratio':>8}   tenths")
     worst = 0.0
     with Checkout(ROOT) as ours, Checkout(chosen.other.resolve()) as theirs:
         for name in chosen.nets:

@@ -106,7 +106,8 @@ class Sequential(core.Sequential):
     rng : int, Generator or None, or one of them for each replica
         The seed of the initial weights, and then of shuffling and dropout in `fit`. Each
         layer draws from a stream of its own. A layer whose parameters were read or set
-        before it came into the model keeps them. With one seed for each replica, each
+        before it came into the model keeps them, but for a part that is a Sequential without a seed
+        and still as it was drawn. With one seed for each replica, each
         starts, shuffles and drops out as a net on its own with that seed does; with one
         seed for all they start differently and see the same batches.
     preprocessing : TableEncoder, optional
@@ -270,8 +271,6 @@ class Sequential(core.Sequential):
         if self._in_model:  # a layer of another one, which has checked what comes in
             return self._forward(x, ctx)
         self._check_context("Sequential.forward(ctx)", ctx)
-        if ctx is not None:
-            ctx.rows.weight = None
         return self._forward(self.boundary.check_input(x, where="Sequential.forward(x)"), ctx)
 
     @np.errstate(under="ignore")
@@ -368,6 +367,7 @@ class Sequential(core.Sequential):
         ctx.rows.weight = weight
         value, dy = loss.value_and_grad(self._forward(x, ctx), y, weight)
         self._backward(dy, ctx)
+        ctx.rows.weight = None  # it is that of these rows alone
         return value
 
     def per_example_gradients(self, x: Any, y: Any, loss: Loss, *, weight: Any = None) -> Array:

@@ -38,7 +38,7 @@ from nnlite.core.loop import Loop
 from nnlite.core.losses import MeanSquaredError
 from nnlite.core.model import Sequential
 from nnlite.core.normalization import BatchNorm
-from nnlite.core.adam import Adam
+from nnlite.core.optimizers import Adam
 from nnlite.core.residual import Residual
 
 x = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])

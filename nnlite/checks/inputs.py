@@ -15,6 +15,7 @@ import numpy as np
 
 from nnlite.core.layer import Layer
 from nnlite.core.losses import Loss
+from nnlite.core.model import Sequential
 from nnlite.core.types import AnyArray, Array
 from nnlite.core.weights import stand_ins, take_rows
 from nnlite.data.batching import is_maker
@@ -48,6 +49,13 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+
+def _end(layer: Any, index: int) -> Any:
+    """Return the first or the last layer of a model that is a layer, however deep; others as they are."""
+    while isinstance(layer, Sequential) and is_ours(type(layer).forward):
+        layer = layer.children[index]
+    return layer
 
 
 class Boundary:
@@ -110,7 +118,7 @@ class Boundary:
         self.input_rank, self.output_rank = len(input_shape or (1,)), len(output_shape or (1,))
         # What only Standardize will take off is not lost on the way to it.
         first = next((layer for layer in layers if type(layer) is not Flatten), None)
-        self.exact = dtype == np.float32 and isinstance(first, Standardize)
+        self.exact = dtype == np.float32 and isinstance(_end(first, 0), Standardize)
 
     def row_axis(self, x: Array | Blockwise) -> int:
         """Return which axis of an input counts its rows.
@@ -390,7 +398,7 @@ class Boundary:
 
     def _check_sparse(self, x: Any, where: str, finite: bool) -> Any:
         """Check a sparse input and bring it into the form that the first layer takes."""
-        first = self.layers[0]
+        first = _end(self.layers[0], 0)
         if not first.takes_sparse:
             fix = "Begin the model with Dense, or write X.toarray() if that fits in memory."
             if isinstance(first, Standardize):
@@ -512,7 +520,7 @@ class Boundary:
         """
         fix = "Use one of nnlite.losses, or subclass nnlite.Loss."
         check_instance("loss", loss, Loss, "a Loss instance", fix=fix)
-        last = self.layers[-1]
+        last = _end(self.layers[-1], -1)
         if self.output_rank > 1:  # a loss would take the first of these axes for the batch
             raise ShapeError(
                 f"layer {len(self.layers) - 1} {last}",

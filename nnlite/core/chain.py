@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, overload
 
+from nnlite.core.config import arguments_of
 from nnlite.core.context import Context, Gradients
 from nnlite.core.layer import Layer
 from nnlite.core.types import Array
@@ -81,6 +82,8 @@ class Chain(Layer):
     """
 
     _context_kind: ClassVar[type[Context]] = ModelContext
+    #: Arguments that say how a model trains and not what it is made of.
+    _of_a_model: ClassVar[frozenset[str]] = frozenset()
     _output_shapes: list[Shape]
 
     def __init__(self, layers: Sequence[Layer]) -> None:
@@ -238,6 +241,9 @@ class Chain(Layer):
         -------
         dict
         """
+        wanted = [name for name in arguments_of(self) if name not in self._of_a_model]
+        if wanted != ["layers"]:  # a class of a user's own, which makes its layers of other arguments
+            return super().config()
         return {"layers": list(self.children)}
 
 

@@ -83,7 +83,10 @@ class _OfHeld:
     """Says, where a layer of layers is given the context of another, that it has one of its own."""
 
     def __get__(self, ctx: object, kind: type) -> NoReturn:
-        raise AttributeError("the context of another layer: one that is held has its own, in self.held(ctx)")
+        raise AttributeError(
+            "a context without those of the layers inside: model.context() makes them, and a layer that is "
+            "held has its own in self.held(ctx)"
+        )
 
 
 class Context:

@@ -182,13 +182,14 @@ class Loop:
             If the loss stops being finite.
         """
         state = self.state
-        for state.epoch in range(1, self.count + 1):
-            epoch = Epoch()
-            triples = ((*batch, None)[:3] for batch in self.data)  # without weights the third is None
-            self.train_epoch(enumerate(triples, start=1), epoch)
-            self.losses.append(epoch.mean())
-            if state.stop_reason:
-                return
+        with np.errstate(all="ignore"):  # a loss that is no number ends it with an error of its own
+            for state.epoch in range(1, self.count + 1):
+                epoch = Epoch()
+                triples = ((*batch, None)[:3] for batch in self.data)  # without weights the third is None
+                self.train_epoch(enumerate(triples, start=1), epoch)
+                self.losses.append(epoch.mean())
+                if state.stop_reason:
+                    return
 
     def train_epoch(self, batches: Iterable[tuple[int, Batch]], epoch: Epoch) -> None:
         """Make one step for each of some batches.
@@ -247,7 +248,7 @@ class Loop:
         """
         if weight is not None:
             x, y = self.stand_in(x, y, weight)
-            self.ctx.rows.weight = weight
+        self.ctx.rows.weight = weight
         pred = self.forward(x, self.ctx)
         value, dy = self.value_and_grad(pred, y, weight)
         rows: Value = pred.shape[-2]

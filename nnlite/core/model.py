@@ -107,6 +107,7 @@ class Sequential(Chain):
     rng: np.random.Generator | Generators
     #: Not copied: made anew where the numbers are.
     _made_anew: ClassVar[frozenset[str]] = Chain._made_anew | {"params"}
+    _of_a_model = frozenset(("dtype", "replicas", "rng", "preprocessing"))
     #: What draws again what a start without a seed has drawn, and for which layers that was.
     _blind: tuple[Any, frozenset[str]] | None = None
 

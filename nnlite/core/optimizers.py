@@ -7,6 +7,7 @@ write your own, subclass `Optimizer` and write ``update``;
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +28,7 @@ from nnlite.errors.checks import check_bool, check_each, check_number, check_num
 from nnlite.errors.habits import answering
 from nnlite.errors.state import check_state
 
-__all__ = ["SGD", "Optimizer", "Rate", "acts"]
+__all__ = ["SGD", "Adam", "Optimizer", "Rate", "acts"]
 
 #: One number, or one for each replica.
 Rate = float | ArrayLike
@@ -257,13 +258,9 @@ class Optimizer(Declared):
         elif self.clip_value is not None:
             np.clip(params.grads, -self.clip_value, self.clip_value, out=params.grads)
         object.__setattr__(self, "steps", self.steps + 1)  # no look at whether the name is known
-        if isinstance(rate, float):
-            for w, g, decay, _, state in self._blocks:
-                self.update(w, g, rate, decay, *state)
-        else:
-            column = rate.astype(params.dtype)[:, None]
-            for w, g, decay, rows, state in self._blocks:
-                self.update(w, g, column[rows], decay, *state)
+        column = None if isinstance(rate, float) else rate.astype(params.dtype)[:, None]
+        for w, g, decay, rows, state in self._blocks:
+            self.update(w, g, rate if column is None else column[rows], decay, *state)
 
     def reset(self) -> None:
         """Forget the state and the parameters it belonged to; go back to step 0 and the full rate.
@@ -452,8 +449,90 @@ class SGD(Optimizer):
             g = g + decay * w
         if state:
             (velocity,) = state  # v = momentum * v + g
-            kept = constant(self.momentum, w.dtype.char)
+            kept = constant(float(self.momentum), w.dtype.char)
             velocity *= kept
             velocity += g
             g = g + kept * velocity if self.nesterov else velocity
         w -= (constant(rate, w.dtype.char) if isinstance(rate, float) else rate) * g
+
+
+class Adam(Optimizer):
+    """Momentum over a running root mean square, both corrected for their start at zero.
+
+    ``m = beta1 * m + (1 - beta1) * g``, ``v = beta2 * v + (1 - beta2) * g**2``,
+    ``w -= rate * m / (1 - beta1**t) / (sqrt(v / (1 - beta2**t)) + epsilon)``
+
+    Parameters
+    ----------
+    learning_rate : float, ndarray of shape (replicas,), or callable
+        The rate, one for each replica, or a schedule from step to rate.
+    beta1, beta2 : float
+        In [0, 1): how slowly the mean gradient and the mean square are forgotten.
+    epsilon : float
+        Keeps the division finite.
+    weight_decay : float or ndarray of shape (replicas,)
+        Coupled: ``weight_decay * w`` is added to the gradient of weights, not of biases, before
+        anything else, as in PyTorch's Adam. So it goes through the two means, and acts less where
+        gradients are large; that of `AdamW` is apart from them.
+    clip_norm, clip_value : float, optional
+        See `Optimizer`.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If an argument cannot be used.
+
+    Notes
+    -----
+    The state holds ``m / (1 - beta1)`` and ``v / (1 - beta2)``: the same rule, with three
+    passes over the arrays fewer.
+
+    References
+    ----------
+    D. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015,
+    algorithm 1.
+
+    Examples
+    --------
+    >>> Adam()
+    Adam(learning_rate=0.001, steps=0)
+    """
+
+    def __init__(
+        self,
+        learning_rate: Rate | Callable[[int], Rate] = 0.001,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: Rate = 0.0,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+    ) -> None:
+        super().__init__(learning_rate, clip_norm=clip_norm, clip_value=clip_value, weight_decay=weight_decay)
+        name = type(self).__name__
+        self.beta1 = check_share(f"{name}(beta1=)", beta1)
+        self.beta2 = check_share(f"{name}(beta2=)", beta2)
+        self.epsilon = check_number(f"{name}(epsilon=)", epsilon, low=0, low_open=True)
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """The two moments, scaled."""
+        return ("first_moment", "second_moment")
+
+    def update(self, w: Array, g: Array, rate: float | Array, decay: float | Array, *state: Array) -> None:
+        """Step by the first moment over the root of the second."""
+        first, second = state
+        if acts(decay):
+            g = g + decay * w
+        first *= constant(float(self.beta1), w.dtype.char)  # m / (1 - beta1)
+        first += g
+        second *= constant(float(self.beta2), w.dtype.char)  # v / (1 - beta2)
+        second += g * g
+        # The square root in the formula is sqrt(second) / scale. Both sides of the bar times scale:
+        scale = math.sqrt((1 - self.beta2**self.steps) / (1 - self.beta2))
+        move = np.sqrt(second)
+        move += self.epsilon * scale
+        np.divide(first, move, out=move)
+        move *= rate * scale * (1 - self.beta1) / (1 - self.beta1**self.steps)
+        w -= move

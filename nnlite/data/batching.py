@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from nnlite.core.batches import Batches
+from nnlite.core.batches import WHOLE, Batches, Cut, Order
 from nnlite.core.types import RNG, AnyArray
 from nnlite.data.checks import check_ids, check_rows, check_weight, is_own
 from nnlite.data.conversion import is_frame, is_sparse
@@ -19,7 +19,11 @@ from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_bool, check_integer, check_rng
 
 __all__ = [
+    "WHOLE",
+    "Batches",
+    "Cut",
     "Fresh",
+    "Order",
     "batches",
     "check_reiterable",
     "checked_batches",

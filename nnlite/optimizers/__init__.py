@@ -1,7 +1,6 @@
 """Optimizers: how the parameters move; `nnlite.core.optimizers` says how to write your own."""
 
-from nnlite.core.adam import Adam
-from nnlite.core.optimizers import SGD, Optimizer
+from nnlite.core.optimizers import SGD, Adam, Optimizer
 from nnlite.core.schedules import From as _From  # noqa: F401  # pickles of earlier versions name it so, here
 from nnlite.errors.habits import missing_names
 from nnlite.optimizers.adagrad import Adagrad

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nnlite.core.adam import Adam
-from nnlite.core.optimizers import Rate, acts
+from nnlite.core.optimizers import Adam, Rate, acts
 from nnlite.core.types import Array
 
 __all__ = ["AdamW"]

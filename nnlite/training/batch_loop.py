@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.context import Rows
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.quiet import bare
 from nnlite.core.types import AnyArray, Array, Value
@@ -33,6 +34,8 @@ class BatchLoop(Loop):
         """Make one step a batch."""
         state = self.state
         self.equip(state.model, state.loss, optimizer)
+        if not self.stepped:  # callbacks, and the first of several processes, may have set other numbers
+            self.backup[...] = self.params.numbers
         # The model's own check what comes in, which has been checked.
         self.forward, self.backward = state.model._forward, state.model._backward
         self.keeps_outputs = bool(self.metrics)
@@ -59,6 +62,7 @@ class BatchLoop(Loop):
         """Part also from the guards, which lead back here."""
         super().let_go()
         self.before_batch, self.before_step, self.after_step, self.after_batch = [], [], [], []
+        self.ctx.rows = Rows()
 
     # Guards of each batch.
 

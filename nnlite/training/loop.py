@@ -385,7 +385,9 @@ class Loop(core.Loop):
         # A full-batch optimizer puts back by itself what it had accepted.
         if isinstance(optimizer, Optimizer):
             rows, kept = (a.reshape(len(lost), -1) for a in (numbers, self.backup))
-            rows[lost] = kept[lost]
+            # Before the first step only the pass itself has changed anything: what it measured.
+            changed = slice(None) if self.stepped else slice(state.model.params.size, None)
+            rows[lost, changed] = kept[lost, changed]
         for index, reason in zip(places, map(str, reasons), strict=True):
             if state.history.replicas:
                 state.history.replicas[index]["diverged"] = True

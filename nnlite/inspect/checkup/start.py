@@ -9,8 +9,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from nnlite.core.adam import Adam
 from nnlite.core.losses import MeanAbsoluteError, MeanSquaredError
+from nnlite.core.optimizers import Adam
 from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.exchange.table import described
