@@ -7,6 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import nnlite as nn
 from nnlite.data.table import TableEncoder
@@ -433,3 +434,49 @@ def test_inside_of_a_layer_that_is_no_chain_it_must_have_seen_them():
     mean = waiting.mean.copy()
     model.fit(X, X, optimizer=nn.SGD(0.1), **OPTIONS)
     np.testing.assert_array_equal(waiting.mean, mean)
+
+
+@pytest.mark.parametrize(
+    ("ends", "loss", "y"),
+    [
+        ([nn.Dense(4, 3), nn.Softmax()], nn.SoftmaxCrossEntropy(), [0, 1, 2]),
+        ([nn.Dense(4, 1), nn.Sequential([nn.Sigmoid()])], nn.BinaryCrossEntropy(), [0, 1, 1]),
+    ],
+)
+def test_probabilities_at_the_end_of_a_part_are_no_logits(ends, loss, y, rng):
+    model = nn.Sequential([nn.Dense(2, 4), nn.Sequential(ends)], rng=0)
+    with pytest.raises(ArgumentError, match="expected logits"):
+        model.fit(rng.normal(size=(3, 2)), y, loss=loss, optimizer=nn.SGD(0.1), epochs=1)
+
+
+def test_what_standardize_takes_off_first_in_a_part_is_not_lost_before():
+    X, y = 1.7e9 + np.arange(100.0)[:, None], (np.arange(100.0)[:, None] - 50) / 30
+    flat, nested = (
+        nn.Sequential(layers, rng=0)
+        for layers in (
+            [nn.Standardize(1), nn.Dense(1, 1)],
+            [nn.Sequential([nn.Sequential([nn.Standardize(1)]), nn.Dense(1, 1)])],
+        )
+    )
+    options = {"loss": nn.MeanSquaredError(), "epochs": 50}
+    losses = [model.fit(X, y, optimizer=nn.SGD(0.1), **options)["loss"][-1] for model in (flat, nested)]
+    assert max(losses) < 1e-9
+
+
+def test_a_part_takes_sparse_rows_if_its_first_layer_does(rng):
+    X = scipy.sparse.random(20, 3, 0.5, format="csr", random_state=0)
+    model = nn.Sequential([nn.Sequential([nn.Dense(3, 2)]), nn.Dense(2, 1)], rng=0)
+    np.testing.assert_allclose(model.predict(X), model.predict(X.toarray()), rtol=1e-6)
+
+
+def test_a_block_with_arguments_of_its_own_is_saved_by_them(tmp_path):
+    class Block(nn.Residual):
+        def __init__(self, width):
+            self.width = width
+            super().__init__([nn.Dense(width, width), nn.Tanh()])
+
+    model = nn.Sequential([Block(2), nn.Dense(2, 1)], rng=0)
+    model.save(tmp_path / "net")
+    again = nn.load(tmp_path / "net", custom_objects={"Block": Block})
+    assert again[0].width == 2
+    np.testing.assert_array_equal(again.params.numbers, model.params.numbers)

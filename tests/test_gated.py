@@ -9,7 +9,7 @@ import pytest
 import samples
 
 import nnlite as nn
-from nnlite.errors import GradientCheckError
+from nnlite.errors import ArgumentError, GradientCheckError
 from nnlite.testing import check_layer
 
 MSE = nn.MeanSquaredError()
@@ -129,3 +129,32 @@ class Undeclared(Gated):
 def test_what_is_forgotten_is_named(kind, words, rng):
     with pytest.raises(GradientCheckError, match=words):
         check_layer(kind(nn.Dense(3, 3), nn.Dense(3, 3)), rng.normal(size=(5, 3)))
+
+
+def test_a_wrong_blame_is_said_and_where(rng):
+    class Forgets(Gated):
+        def backward(self, dy, ctx):
+            return super().backward(dy, ctx) - dy  # the way past the gate
+
+    with pytest.raises(GradientCheckError, match=r"Forgets.*backward: expected dL/dx"):
+        check_layer(Forgets(nn.Dense(4, 4), nn.Dense(4, 4)), rng.normal(size=(6, 4)))
+
+
+def test_who_forgets_the_inner_context_is_told(rng):
+    class Outer(Gated):
+        def forward(self, x, ctx=None):
+            return self.gate.forward(x, ctx) * self.f.forward(x, ctx)
+
+    class Empty(Gated):
+        def forward(self, x, ctx=None):
+            if ctx is not None:
+                ctx.save(x, x)
+            return self.gate.forward(x) * self.f.forward(x)
+
+    inner = [nn.Sequential([nn.Dense(2, 2)]), nn.Dense(2, 2)]
+    model = nn.Sequential([Outer(*copy.deepcopy(inner))], rng=0)
+    with pytest.raises(AttributeError, match=r"self\.held\(ctx\)"):
+        model.forward(rng.normal(size=(3, 2)), model.context())
+    model = nn.Sequential([Empty(*copy.deepcopy(inner))], rng=0)
+    with pytest.raises(ArgumentError, match=r"expected the context that its forward got, got an empty one"):
+        model.loss_and_grad(rng.normal(size=(3, 2)), np.zeros((3, 2)), MSE)

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import nnlite as nn
+import nnlite.core.model
 from nnlite import (
     LBFGS,
     SGD,
@@ -31,6 +32,7 @@ from nnlite import (
     SoftmaxCrossEntropy,
     Tanh,
 )
+from nnlite.core.loop import Loop
 from nnlite.errors import ArgumentError, DivergenceError, ReplicaWarning, ShapeError
 from nnlite.inspect import doctor, find_learning_rate
 from tests.samples import LAYERS, again, draw
@@ -606,3 +608,45 @@ def test_nobody_is_asked_where_rows_are_not_compared() -> None:
         if isinstance(layer, BatchNorm):
             layer.freeze()
     assert step(training=True) == 0
+
+
+def test_numbers_that_a_callback_sets_stay_when_the_first_batch_diverges(rng):
+    class Seven(nn.Callback):
+        def on_epoch_begin(self, state):
+            state.model.params.values[...] = 7
+
+    X = rng.normal(size=(8, 2))
+    X[0, 0] = 3e38
+    model = nn.Sequential([nn.Dense(2, 1), nn.BatchNorm(1)], rng=0)
+    options = {"loss": nn.MeanSquaredError(), "optimizer": nn.SGD(0.1), "epochs": 1, "shuffle": False}
+    with pytest.raises(DivergenceError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X, X[:, 1:], callbacks=[Seven()], **options)
+    np.testing.assert_array_equal(model.params.values, 7)
+    np.testing.assert_array_equal(model.params.state, [0, 1])
+
+
+@pytest.mark.parametrize("kind", [nn.Sequential, nn.core.model.Sequential])
+def test_weights_are_those_of_their_own_batch(kind, rng):
+    x, y = rng.normal(size=(2, 6, 2)).astype(np.float32)
+    weight = np.array([0, 1, 2, 3, 0, 1], np.float32)
+
+    def means(batches):
+        model = kind([nn.Dense(2, 2), nn.BatchNorm(2)], rng=0)
+        Loop(model, batches, nn.MeanSquaredError(), nn.SGD(1e-9), epochs=1).run()
+        return model[1].running_mean
+
+    weighted, plain = means([(x, y, weight)]), means([(x, y)])
+    assert not np.allclose(weighted, plain)
+    np.testing.assert_allclose(means([(x, y, np.ones(6, np.float32))]), plain, rtol=1e-6)
+    first, second = (x, y, weight), (x[:4], y[:4])  # which has none, and fewer rows
+    all_alike = (*second, np.ones(4, np.float32))
+    np.testing.assert_allclose(means([first, second]), means([first, all_alike]), rtol=1e-5)
+
+
+def test_a_momentum_that_a_callback_sets_may_be_an_array_without_axes(rng):
+    x, y = rng.normal(size=(2, 6, 2))
+    optimizer = nn.SGD(0.1, momentum=0.5)
+    optimizer.momentum = np.array(0.9)
+    model = nn.Sequential([nn.Dense(2, 2)], rng=0)
+    model.fit(x, y, loss=nn.MeanSquaredError(), optimizer=optimizer, epochs=1)
