@@ -22,7 +22,7 @@ PUBLIC = {
 
 
 def _fits(layer: Layer, width: int) -> bool:
-    return layer.input_shape in (None, (width,)) and layer._shape_after((width,)) == (width,)
+    return layer.input_shape in (None, (width,)) and layer.shape_after((width,)) == (width,)
 
 
 #: For each layer one that makes of rows of 4 numbers rows of 4 numbers.

@@ -44,7 +44,7 @@ def keras():
 def net(layer, dtype=np.float32):
     """Make a net around a layer, with biases that are not zero."""
     first = [] if isinstance(layer, layers.Embedding) else [layers.Dense(4, 4)]
-    width = layer._shape_after(layer.input_shape or (4,))[0]
+    width = layer.shape_after(layer.input_shape or (4,))[0]
     model = nn.Sequential([*first, again(layer), layers.Dense(width, 2)], dtype=dtype, rng=0)
     model.params.values[...] = np.random.default_rng(1).normal(size=model.params.size)
     return model

@@ -120,7 +120,7 @@ def test_every_layer_equals_onnxruntime(layer, dtype, rng, tmp_path):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("layer", [layer for layer in LAYERS if type(layer) not in NOT_READ], ids=repr)
 def test_every_layer_but_embedding_comes_back(layer, dtype, rng, tmp_path):
-    shape = layer._shape_after(layer.input_shape or (6,))
+    shape = layer.shape_after(layer.input_shape or (6,))
     layers = [Dense(6, 6), ready(again(layer), rng), Dense(*shape, 2)]
     if layer.input_shape not in (None, (6,)):
         layers = layers[1:]

@@ -212,7 +212,7 @@ class Sum(Layer):
         self.first, self.second = self.hold([first, second])
 
     def output_shape(self, input_shape):
-        return self.first._shape_after(input_shape)
+        return self.first.shape_after(input_shape)
 
     def forward(self, x, ctx=None):
         (first, a), (second, b) = self.held(ctx)

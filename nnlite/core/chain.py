@@ -106,14 +106,15 @@ class Chain(Layer):
         """Shape of one sample; None if any will do."""
         return self._input_shape
 
-    def _shape_after(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+    def shape_after(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of one output sample: what the last layer gives."""
         for layer in self.children:
-            input_shape = layer._shape_after(input_shape)
+            input_shape = layer.shape_after(input_shape)
         return input_shape
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of one output sample: what the last layer gives."""
-        return Chain._shape_after(self, input_shape)
+        return Chain.shape_after(self, input_shape)
 
     def forward(self, x: Array, ctx: Any = None) -> Array:
         """Run the input through all layers, from the first to the last.
@@ -280,7 +281,7 @@ def follow_shapes(layers: Sequence[Layer]) -> tuple[Shape, list[Shape]]:
         wanted = layer.input_shape
         if wanted is not None and shape is None:
             # Until here any shape would do. If no layer changes it, it is this one from the input on.
-            if all(earlier._shape_after(wanted) == wanted for earlier in layers[:index]):
+            if all(earlier.shape_after(wanted) == wanted for earlier in layers[:index]):
                 first, outputs = wanted, [wanted] * index
             shape = wanted
         elif wanted is not None and wanted != shape:
@@ -290,7 +291,7 @@ def follow_shapes(layers: Sequence[Layer]) -> tuple[Shape, list[Shape]]:
                 _with_batch(shape),
                 f"The layer before, {layers[index - 1]}, gives {_with_batch(shape)}.",
             )
-        shape = None if shape is None else layer._shape_after(shape)
+        shape = None if shape is None else layer.shape_after(shape)
         outputs.append(shape)
     return first, outputs
 

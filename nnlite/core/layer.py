@@ -342,7 +342,20 @@ class Layer(Copied):
 
     # What a model does with it.
 
-    def _shape_after(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+    def shape_after(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of one output sample, of any layer: what one that holds others asks them.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            Shape of one input sample.
+
+        Returns
+        -------
+        tuple of int
+            What `output_shape` says; of a `Sequential`, whose `output_shape` is one shape and no method, what
+            comes behind its last layer.
+        """
         return self.output_shape(input_shape)
 
     def _context(

@@ -75,7 +75,7 @@ def _outputs(holder: Layer, shape: Shape) -> int:
     total = 0
     for layer in holder.children:
         taken = layer.input_shape or shape
-        given = None if taken is None else layer._shape_after(taken)
+        given = None if taken is None else layer.shape_after(taken)
         total += math.prod(given or (1,)) + _outputs(layer, taken)
         if isinstance(holder, Chain):
             shape = given

@@ -74,7 +74,7 @@ class Bench:
         if replicas is not None and self.layer.parameter_names:
             leading = [replicas]
         self.batch_axis = len(leading)
-        self.y_shape = (*leading, self.batch, *self.layer._shape_after(sample))
+        self.y_shape = (*leading, self.batch, *self.layer.shape_after(sample))
         self.dy: Array = rng.normal(size=self.y_shape).astype(dtype)
         self.grads = np.zeros_like(self.params.grads)
         self.keep_buffers()

@@ -112,7 +112,7 @@ def inside(layer: Any, prefix: str = "", shape: Shape = None) -> Iterator[tuple[
     """
     for index, child in enumerate(layer.children):
         before = child.input_shape or (shape if is_row(layer) else None)
-        behind = None if before is None else child._shape_after(before)
+        behind = None if before is None else child.shape_after(before)
         yield f"{prefix}{index}", child, behind
         yield from inside(child, f"{prefix}{index}.", before)
         shape = behind
@@ -149,7 +149,7 @@ def stops(layer: Any, prefix: str = "", shape: Shape = None, block: str = "") ->
     for index, child in enumerate(layer.children):
         place = f"{prefix}{index}"
         before = child.input_shape or shape
-        shape = None if before is None else child._shape_after(before)
+        shape = None if before is None else child.shape_after(before)
         joins = isinstance(child, Residual)
         if is_row(child):
             found += stops(child, f"{place}.", before, place if joins else block)

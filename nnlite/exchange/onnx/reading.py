@@ -230,7 +230,7 @@ class _Makers:
                 expected = f"a node that takes samples of shape {shape}"
                 raise ModelFileError(part.value.place, expected, f"{wanted}", NOT_SUPPORTED)
             shape = shape or wanted
-            shape = None if shape is None else one.layer._shape_after(shape)
+            shape = None if shape is None else one.layer.shape_after(shape)
             self.room -= sum(array.size for array in one.numbers.values())
             if self.room < 0:
                 got = "one that uses them again and again"

@@ -127,7 +127,7 @@ class Source:
             If the function for its class gives something else than lines.
         """
         before = layer.input_shape if self.shape is None else self.shape
-        behind = None if before is None else layer._shape_after(before)
+        behind = None if before is None else layer.shape_after(before)
         step = Step(layer._prefix[:-1] or self.place, layer, before, behind)
         outer = self.place, self.where
         self.place, self.where = step.place, f"{self._call}: layer {step.place} {on_one_line(layer)}"
