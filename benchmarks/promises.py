@@ -185,7 +185,13 @@ def import_time() -> Finding:
         f"{work - numpy_work:.0f} ms of work ({work:.0f} against {numpy_work:.0f}), "
         f"{clock - numpy_clock:.0f} ms by the clock ({clock:.0f} against {numpy_clock:.0f})"
     )
-    return Finding("at most 50 ms more than numpy", found, bool(work - numpy_work <= 50))
+    # On a machine on which NumPy takes two and three times as long, so does the rest.
+    limit = max(50, 0.75 * numpy_work)
+    return Finding(
+        "at most 50 ms more than numpy, or three quarters of its time",
+        found,
+        bool(work - numpy_work <= limit),
+    )
 
 
 def wheel() -> Finding:
