@@ -15,7 +15,7 @@ from nnlite.core.types import Array
 from nnlite.errors import ShapeError
 from nnlite.errors.checks import check_integer, check_number
 
-__all__ = ["BatchNorm", "LayerNorm"]
+__all__ = ["SMALLEST", "BatchNorm", "LayerNorm", "check_features"]
 
 #: The smallest `epsilon`: with less, float32 could not hold the scale of a constant row.
 SMALLEST = 1e-30
@@ -80,7 +80,7 @@ class LayerNorm(Layer):
 
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
         """Compute ``gain * z + bias``."""
-        _check_features(self, x)
+        check_features(self, x)
         z: Array = x - row_sum(np.ascontiguousarray(x)) / self.features
         z -= row_sum(z) / self.features  # what rounding has left of a mean that is large beside the spread
         scale = 1 / np.sqrt(row_sum(z * z) / self.features + self.epsilon)
@@ -194,7 +194,7 @@ class BatchNorm(Layer):
 
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
         """Compute ``gain * z + bias``."""
-        _check_features(self, x)
+        check_features(self, x)
         mean, variance = self.running_mean, self.running_variance
         share: Array | None = None
         if ctx is not None and ctx.training and self.mixes_rows:
@@ -279,7 +279,25 @@ def _average(x: Array, share: Array, rows: Rows, few: Array | None, instead: Any
     return found if few is None else np.where(few, instead, found)
 
 
-def _check_features(layer: Any, x: Array) -> None:
+def check_features(layer: Any, x: Array) -> None:
+    """Refuse rows of another width than a layer has features.
+
+    Parameters
+    ----------
+    layer : Layer
+        Has `features`, and is named in the message.
+    x : ndarray
+        Its input.
+
+    Raises
+    ------
+    ShapeError
+        If the last axis is another one, or there is none for the batch.
+
+    Examples
+    --------
+    >>> check_features(LayerNorm(2), np.zeros((5, 2)))
+    """
     if x.ndim < 2 or x.shape[-1] != layer.features:
         raise ShapeError(
             f"{layer}",

@@ -7,11 +7,10 @@ import numpy as np
 from nnlite.core.context import Context
 from nnlite.core.initializers import Constant
 from nnlite.core.layer import Layer
-from nnlite.core.normalization import SMALLEST
+from nnlite.core.normalization import SMALLEST, check_features
 from nnlite.core.parameters import Parameter
 from nnlite.core.sums import row_sum, sum_over_batch
 from nnlite.core.types import Array
-from nnlite.errors import ShapeError
 from nnlite.errors.checks import check_integer, check_number
 
 __all__ = ["RMSNorm"]
@@ -71,13 +70,7 @@ class RMSNorm(Layer):
 
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
         """Compute ``gain * z``."""
-        if x.ndim < 2 or x.shape[-1] != self.features:
-            raise ShapeError(
-                f"{self}",
-                f"input of shape (batch, {self.features})",
-                f"{x.shape}",
-                "The last axis holds the features, the one before it the batch.",
-            )
+        check_features(self, x)
         x = np.ascontiguousarray(x)
         scale = 1 / np.sqrt(row_sum(x * x) / self.features + self.epsilon)
         z: Array = x * scale

@@ -39,9 +39,8 @@ class BatchLoop(Loop):
         # The model's own check what comes in, which has been checked.
         self.forward, self.backward = state.model._forward, state.model._backward
         self.keeps_outputs = bool(self.metrics)
-        self.before_batch = [*self.hooks["on_batch_begin"]]
+        self.before_batch += self.hooks["on_batch_begin"]
         self.before_step = [*self.hooks["on_grad_computed"], self.keep]
-        self.after_step = []
         if self.params.replicas is not None:
             self.before_batch.append(self.see_ended)
             self.after_step.append(self.leave_ended)
