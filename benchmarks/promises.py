@@ -285,12 +285,13 @@ PROMISES: tuple[Callable[[], Finding], ...] = (
     import_time,
     wheel,
     threads,
+    core,
     files_of_core,
     files_at_the_top,
     circles_of_imports,
 )
 #: What is not reached yet. One that is belongs above.
-GOALS: tuple[Callable[[], Finding], ...] = (core,)
+GOALS: tuple[Callable[[], Finding], ...] = ()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -45,7 +45,6 @@ MOVED = {
     "nnlite.in_use": "nnlite.training.in_use",
     "nnlite.layers.base": "nnlite.layers",
     "nnlite.layers.dense": "nnlite.core.dense",
-    "nnlite.layers.dropout": "nnlite.core.dropout",
     "nnlite.likeness": "nnlite.training.likeness",
     "nnlite.loop": "nnlite.training.loop",
     "nnlite.masks": "nnlite.errors.arrays",

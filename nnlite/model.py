@@ -22,7 +22,6 @@ from nnlite.core.context import Watcher
 from nnlite.core.layer import Layer
 from nnlite.core.losses import Loss
 from nnlite.core.parameters import Parameters
-from nnlite.core.random import Generators, Seeds
 from nnlite.core.types import AnyArray, Array, Value
 from nnlite.data.batching import is_maker
 from nnlite.data.conversion import is_sparse
@@ -34,7 +33,9 @@ from nnlite.errors.arrays import unmasked
 from nnlite.errors.checks import check_bool, check_integer
 from nnlite.metrics import Metric
 from nnlite.training.history import History
-from nnlite.training.inside import inside
+from nnlite.training.inside import inside, what_reaches
+from nnlite.training.random_states import Generators, Seeds, check_rngs
+from nnlite.training.replica import replica_of
 from nnlite.training.summary import LayerSummary, Summary
 
 if TYPE_CHECKING:
@@ -143,6 +144,11 @@ class Sequential(core.Sequential):
     ShapeError
         If a layer does not take what the one before it gives.
 
+    Notes
+    -----
+    In another model its numbers are a part of that one's, ``"1.0.W"``. If it was made without a seed and its
+    weights are still those of its random start, they are drawn anew with that model's seed; others it keeps.
+
     Examples
     --------
     >>> from nnlite.layers import Dense, Tanh
@@ -154,7 +160,10 @@ class Sequential(core.Sequential):
     """
 
     boundary: Boundary
+    rng: np.random.Generator | Generators
     _takes_encoded = False
+    #: What draws again what a start without a seed has drawn, and for which layers that was.
+    _blind: tuple[Any, frozenset[str]] | None = None
 
     def __init__(
         self,
@@ -196,12 +205,18 @@ class Sequential(core.Sequential):
         if _WITHOUT_NUMBERS.get():
             self.rng = np.random.default_rng()
             self._line_up(checked)
-        else:
-            self._assemble(checked, dtype, replicas, rng, draw=draw)
+            return
+        undrawn = {id(self)}.union(*(layer._undrawn() for layer in checked))
+        self._assemble(checked, dtype, replicas, rng, draw=draw)
+        if rng is None and draw and isinstance(self.rng, np.random.Generator):
+            drawn = frozenset(place for place, layer in self.walk() if id(layer) in undrawn)
+            self._blind = self.rng.bit_generator.seed_seq, drawn
 
     def _bind(self, params: Parameters, prefix: str) -> None:
         """Make the boundary too."""
         super()._bind(params, prefix)
+        if prefix:
+            self._blind = None
         self.boundary = Boundary(
             self.layers,
             self.input_shape,
@@ -213,11 +228,48 @@ class Sequential(core.Sequential):
             takes_encoded=self._takes_encoded,
         )
 
+    def _generator(self, where: str, rng: Any, replicas: int | None) -> Any:
+        """Take a seed for each replica too."""
+        return check_rngs(where, rng, replicas=replicas)
+
+    def _undrawn(self) -> set[int]:
+        """Return also what a start without a seed has drawn, if nobody has changed it since."""
+        found = super()._undrawn()
+        if self._blind is None or self._params is None:
+            return found
+        seed, places = self._blind
+        blind = {id(layer) for place, layer in self.walk() if place in places}
+        again = np.random.default_rng(np.random.SeedSequence(seed.entropy, spawn_key=seed.spawn_key))
+        drawn = self._draw_all(again, blind, self._params.replicas)
+        as_drawn = all(
+            np.array_equal(self._views[name].ravel(), values.astype(self.dtype).ravel())
+            for name, values in drawn.items()
+        )
+        return found | blind if as_drawn else found
+
     def _spread(self, x: Any, ctx: ModelContext) -> Any:
         if not is_sparse(x):
             return super()._spread(x, ctx)
         # dL/dx is dense too, and each replica has its own; else Dense gives each an output of its own.
         return super()._spread(x.toarray(), ctx) if ctx.layers[0].needs_dx else x
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, from input to output."""
+        return self.children
+
+    @layers.setter
+    def layers(self, layers: Any) -> None:
+        raise ArgumentError(
+            "Sequential.layers",
+            "to stay as they are, since the model has one array for the parameters of all",
+            f"{layers!r}",
+            "Make a new model, of copies: Sequential([*copy.deepcopy(model.layers), Dense(8, 1)]).",
+        )
+
+    # Users may keep what they like on a model.
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:
@@ -716,7 +768,7 @@ class Sequential(core.Sequential):
         """
         number = self._replica_index("Sequential.replica(index)", index)
         rng = self.rng.each[number] if isinstance(self.rng, Generators) else self.rng
-        layers = [layer._replica(number) for layer in self.layers]
+        layers = [replica_of(layer, number) for layer in self.layers]
         one = Sequential(layers, dtype=self.dtype, rng=copy.deepcopy(rng), preprocessing=self.preprocessing)
         one.feature_names = self.feature_names
         one.takes_encoded = self._takes_encoded
@@ -943,7 +995,7 @@ class Sequential(core.Sequential):
             waiting.append((place, layer))
         for place, layer in waiting:
             inputs, weights = side_by_side(blocks())
-            reaching = (self._reaching(place, block) for block in inputs)
+            reaching = (what_reaches(self, place, block) for block in inputs)
             adapt: Any = layer.adapt
             adapt(reaching, **{"weight": weights} if _takes_weight(adapt) else {})
 
@@ -1194,10 +1246,33 @@ class Sequential(core.Sequential):
             )
         return Summary(rows, self.dtype.name, self.boundary.replicas)
 
+    def __repr__(self) -> str:
+        own = vars(self).get("params")  # of a part of another model the whole one says it
+        if own is None:
+            return super().__repr__()
+        copies = "" if own.replicas is None else f", replicas={own.replicas}"
+        return f"Sequential([{', '.join(map(repr, self.layers))}], dtype={own.dtype.name}{copies})"
+
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
 
     _made_anew = core.Sequential._made_anew | {"boundary"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "_dtype" in state:  # as it was before a model was a layer
+            own = Parameters((), dtype=state.pop("_dtype"), replicas=state.pop("_replicas"))
+            layers = state.pop("_layers") if "_layers" in state else state.pop("layers")
+            blank = vars(type(self).__new__(type(self)))
+            state = {**blank, **state, "_params": own}
+            state.pop("output_shape", None)
+            state["_input_shape"] = state.pop("input_shape")
+            state["children"] = tuple(layers)
+            state["_specs"] = {
+                f"{index}.{name}": spec._replace(name=f"{index}.{name}")
+                for index, layer in enumerate(layers)
+                for name, spec in layer._specs.items()
+            }
+        super().__setstate__(state)
 
     def _in_float64(self) -> Sequential:
         """Make a copy that computes in float64."""

@@ -14,7 +14,7 @@ MODULES = [
     "training.calibration",
     "training.callbacks",
     "core.parameters",
-    "core.random",
+    "training.random_states",
     "training.curvature",
     "data",
     "datasets",

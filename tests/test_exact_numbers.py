@@ -219,3 +219,11 @@ def test_an_infinite_logit_shows_in_the_loss_and_in_the_gradient():
         assert np.isnan(value)
         assert np.isnan(grad).all()
     assert np.isnan(nn.LogSoftmax().forward(pred)).all()
+
+
+def test_yes_or_no_is_one_of_two_classes(rng):
+    pred, ids = rng.normal(size=(20, 1)), rng.integers(0, 2, size=20)
+    yes_or_no, slopes = nn.BinaryCrossEntropy().value_and_grad(pred, ids)
+    one_of_two, of_both = nn.SoftmaxCrossEntropy().value_and_grad(pred * [[0.0, 1.0]], ids)
+    assert abs(yes_or_no - one_of_two) < 1e-15
+    np.testing.assert_allclose(slopes[:, 0], of_both[:, 1], rtol=0, atol=1e-15)

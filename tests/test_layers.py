@@ -8,7 +8,7 @@ import pytest
 
 import nnlite as nn
 from nnlite.core.context import Gradients
-from nnlite.core.starts import default_initializer
+from nnlite.core.initializers import default_initializer
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError, ShapeError
 from nnlite.initializers import Constant, GlorotUniform, HeNormal
 

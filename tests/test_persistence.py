@@ -23,11 +23,11 @@ from samples import LAYERS, again, draw
 
 import nnlite as nn
 from nnlite import initializers
-from nnlite.core.schedules import From
 from nnlite.data.table import TableEncoder
 from nnlite.errors import ArgumentError, ModelFileError
 from nnlite.files.models import FORMAT
 from nnlite.files.safetensors import open_tensors, write_tensors
+from nnlite.schedules.base import From
 
 FORM = re.compile(r"load\('.*?'\): expected \S.*, got \S(.*[^.])?\. [A-Z].*[^.]\.", re.DOTALL)
 DATA = Path(__file__).parent / "data"

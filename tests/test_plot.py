@@ -5,6 +5,7 @@ import pytest
 
 import nnlite as nn
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.training.inside import what_reaches
 
 mpl = pytest.importorskip("matplotlib")
 mpl.use("Agg")
@@ -569,7 +570,7 @@ def test_a_layer_inside_of_another_is_named_by_its_place(blocks, rng):
     assert plot.weights(blocks, layer="2.1.0").get_title() == "layer 2.1.0, Dense(5, 5)"
     ax = plot.neuron(blocks, X, layer="1.3.0", unit=2)
     inside = blocks[1].layers[3]
-    given = blocks._reaching((1, 3), X.astype(np.float32))
+    given = what_reaches(blocks, (1, 3), X.astype(np.float32))
     np.testing.assert_array_equal(ax.lines[-1].get_xdata(), inside.layers[0].forward(given)[:, 2])
     # Up to the end of the block, what is added there left out.
     np.testing.assert_array_equal(ax.lines[-1].get_ydata(), inside.forward(given)[:, 2])

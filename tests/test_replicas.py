@@ -11,8 +11,8 @@ from samples import OF_FOUR
 
 import nnlite as nn
 from nnlite import losses, optimizers
-from nnlite.core.random import Generators
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.training.random_states import Generators
 
 ROWS, FEATURES, OUTPUTS, REPLICAS = 22, 4, 3, 3
 SEEDS = [5, 6, 7]

@@ -147,7 +147,7 @@ def find_undeclared(layer: Layer) -> Held | None:
         for held in _search(f"self.{name}", value, seen):
             if not isinstance(held.thing, Layer | Parameter):
                 if arguments is None:
-                    arguments = arguments_of(layer)
+                    arguments = arguments_of(type(layer))  # type: ignore[arg-type]
                 if name in arguments:
                     continue
             return held

@@ -15,13 +15,13 @@ from nnlite.cli.recipes import RECIPES
 from nnlite.cli.terminal import Canvas, Screen, bar, image, loss_curves, side_by_side
 from nnlite.core.cross_entropy import SoftmaxCrossEntropy
 from nnlite.core.losses import Loss, MeanSquaredError
-from nnlite.core.optimizers import Adam
 from nnlite.core.types import AnyArray, Array
 from nnlite.data.batching import train_test_split
 from nnlite.files.models import load
 from nnlite.layers import Softmax
 from nnlite.metrics import Metric, accuracy, confusion_matrix, mean_absolute_error, r2
 from nnlite.model import Sequential
+from nnlite.optimizers.adam import Adam
 from nnlite.schedules import OneCycle
 from nnlite.training.callbacks import Callback, ProgressBar, TrainingState
 from nnlite.training.history import History

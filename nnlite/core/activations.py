@@ -1,7 +1,6 @@
 """Activation functions: how strongly a neuron responds to the sum of its inputs.
 
-Each acts on every number alone, except the softmax pair, which act on a row.
-``forward`` saves whichever of x and y makes the derivative shortest.
+Each acts on every number alone; ``forward`` saves whichever of x and y makes the derivative shortest.
 """
 
 from __future__ import annotations
@@ -15,31 +14,11 @@ from nnlite.core.quiet import quiet
 from nnlite.core.sums import constant
 from nnlite.core.types import Array
 
-__all__ = [
-    "LogSoftmax",
-    "ReLU",
-    "Sigmoid",
-    "Softmax",
-    "Step",
-    "Tanh",
-    "bare_sigmoid",
-    "log_softmax",
-    "sigmoid",
-]
+__all__ = ["ReLU", "Sigmoid", "Step", "Tanh", "bare_sigmoid", "sigmoid"]
 
 
 def sigmoid(x: Array) -> Array:
     """Compute 1 / (1 + exp(-x)), exact in both tails.
-
-    Parameters
-    ----------
-    x : ndarray
-        Logits.
-
-    Returns
-    -------
-    ndarray of the shape of `x`
-        Values in [0, 1].
 
     Examples
     --------
@@ -51,56 +30,11 @@ def sigmoid(x: Array) -> Array:
 
 
 def bare_sigmoid(x: Array) -> Array:
-    """Compute it without a guard, for layers that have one around all that they do.
-
-    Parameters
-    ----------
-    x : ndarray
-        Logits.
-
-    Returns
-    -------
-    ndarray of the shape of `x`
-
-    Examples
-    --------
-    >>> bare_sigmoid(np.zeros(1))
-    array([0.5])
-    """
+    """Compute it without a guard, for layers that have one around all that they do."""
     # exp overflows to inf for x below -88 in float32, and 1 / (1 + inf) is the right answer, 0.
     y: Array = np.exp(-x)
     y += 1
     np.reciprocal(y, out=y)
-    return y
-
-
-@np.errstate(over="ignore", under="ignore")
-def log_softmax(x: Array) -> Array:
-    """Compute the logarithm of the softmax over the last axis.
-
-    Parameters
-    ----------
-    x : ndarray of shape (..., classes)
-        Logits.
-
-    Returns
-    -------
-    ndarray of the shape of `x`
-        Log-probabilities: their exponentials sum to 1 in each row.
-
-    Examples
-    --------
-    >>> log_softmax(np.array([[0.0, 1e4]]))
-    array([[-10000.,      0.]])
-    """
-    # The others are added up without the likeliest class, beside whose 1 they would lose their digits.
-    likely = x.argmax(axis=-1, keepdims=True)
-    y: Array = x - np.take_along_axis(x, likely, axis=-1)
-    others = np.exp(y)
-    np.put_along_axis(others, likely, 0, axis=-1)
-    logs = np.log1p(others.sum(axis=-1, keepdims=True))
-    logs -= np.take_along_axis(y, likely, axis=-1)  # 0, or NaN where the largest logit is infinite
-    y -= logs
     return y
 
 
@@ -200,79 +134,6 @@ class Tanh(Layer):
         dx: Array = y * y
         dx *= dy
         np.subtract(dy, dx, out=dx)
-        return dx
-
-
-class Softmax(Layer):
-    """Turn a row of logits into probabilities that sum to 1.
-
-    ``y_i = exp(x_i) / sum_j exp(x_j)`` over the last axis. The vector-Jacobian product
-    is ``dL/dx = y * (dL/dy - sum_j y_j * dL/dy_j)``.
-
-    For training a classifier leave it out and use `SoftmaxCrossEntropy`, which takes
-    logits.
-
-    Examples
-    --------
-    >>> Softmax().forward(np.array([[0.0, np.log(3.0)]]))
-    array([[0.25, 0.75]])
-    """
-
-    feeding_initializer: InitializerLike | None = GlorotUniform()
-    gives_probabilities = True
-
-    @quiet("over", "under")
-    def forward(self, x: Array, ctx: Context | None = None) -> Array:
-        """Compute the probabilities."""
-        y: Array = x - x.max(axis=-1, keepdims=True)  # the largest exponent is 0: nothing overflows
-        np.exp(y, out=y)
-        y /= y.sum(axis=-1, keepdims=True)
-        if ctx is not None:
-            ctx.save(y)
-        return y
-
-    @quiet("under")
-    def backward(self, dy: Array, ctx: Context) -> Array:
-        """Multiply by the Jacobian, which is never formed."""
-        (y,) = ctx.saved
-        dx: Array = y * dy
-        dx -= y * dx.sum(axis=-1, keepdims=True)
-        return dx
-
-
-class LogSoftmax(Layer):
-    """The logarithm of the softmax, computed without taking a logarithm of a small number.
-
-    ``y_i = x_i - log(sum_j exp(x_j))`` over the last axis;
-    ``dL/dx = dL/dy - exp(y) * sum_j dL/dy_j``.
-
-    Examples
-    --------
-    >>> LogSoftmax().forward(np.array([[0.0, 1e4]]))
-    array([[-10000.,      0.]])
-    """
-
-    feeding_initializer: InitializerLike | None = GlorotUniform()
-    gives_probabilities = True
-
-    def forward(self, x: Array, ctx: Context | None = None) -> Array:
-        """Compute the log-probabilities."""
-        y = log_softmax(x)
-        if ctx is not None:
-            ctx.save(y)
-        return y
-
-    @quiet("under")
-    def backward(self, dy: Array, ctx: Context) -> Array:
-        """Multiply by the Jacobian, which is never formed."""
-        (y,) = ctx.saved
-        dx: Array = np.exp(y)
-        dx *= dy.sum(axis=-1, keepdims=True)
-        np.subtract(dy, dx, out=dx)
-        certain = y > -0.125
-        if np.count_nonzero(certain):  # 1 - exp(y) is a difference in which few digits are left
-            rest = np.where(certain, 0, dy).sum(axis=-1, keepdims=True)
-            np.copyto(dx, -dy * np.expm1(y) - np.exp(y) * rest, where=certain)
         return dx
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from nnlite.core.random import Generators
 from nnlite.core.types import AnyArray
-from nnlite.errors import ArgumentError
 
-__all__ = ["WHOLE", "Batches", "Cut", "Order"]
+__all__ = ["WHOLE", "Batches", "Cut"]
 
 
 class Cut:
@@ -59,12 +57,12 @@ class Cut:
         """
         return [slice(start, min(start + batch_size, rows)) for start in range(0, rows, batch_size)]
 
-    def order(self, rng: np.random.Generator | Generators | Order, rows: int) -> NDArray[np.int64]:
+    def order(self, rng: Any, rows: int) -> NDArray[np.int64]:
         """Draw an order of the rows.
 
         Parameters
         ----------
-        rng : Generator, Generators or Order
+        rng : Generator, or what has its ``permutation``
             Draws it.
         rows : int
             How many there are.
@@ -73,7 +71,8 @@ class Cut:
         -------
         ndarray of shape (rows,) or (replicas, rows)
         """
-        return rng.permutation(rows)
+        order: NDArray[np.int64] = rng.permutation(rows)
+        return order
 
     def share(self, rows: int) -> slice:
         """Return which of some rows, such as those of a block, are for this process.
@@ -105,7 +104,7 @@ class Batches:
         Cut together, along the first axis.
     batch_size : int
         The rows in a batch; the last batch holds what is left.
-    rng : Generator, Generators, Order or None
+    rng : Generator, or what has its ``permutation``, or None
         Draws a new order for every pass, or one for each replica; None keeps the order of
         the rows.
     own : tuple of bool, optional
@@ -135,7 +134,7 @@ class Batches:
         arrays: tuple[AnyArray, ...],
         *,
         batch_size: int,
-        rng: np.random.Generator | Generators | Order | None,
+        rng: Any,
         own: tuple[bool, ...] = (),
         cut: Cut = WHOLE,
     ) -> None:
@@ -155,75 +154,19 @@ class Batches:
         return len(self._slices)
 
     def __iter__(self) -> Iterator[tuple[AnyArray, ...]]:
-        # A user's function is called here: the generator would turn its StopIteration into something else.
-        order = self._cut.order(self._rng, self.rows) if isinstance(self._rng, Order) else None
-        return self._each(order)
-
-    def _each(self, order: AnyArray | None) -> Iterator[tuple[AnyArray, ...]]:
-        parts = self._slices
         if self._in_order:
-            for part in parts:
-                yield tuple([array[part] for array in self._arrays])
-            return
-        if order is None:
-            order = np.arange(self.rows) if self._rng is None else self._cut.order(self._rng, self.rows)
+            return (tuple([array[part] for array in self._arrays]) for part in self._slices)
+        return self._in(np.arange(self.rows) if self._rng is None else self._cut.order(self._rng, self.rows))
+
+    def _in(self, order: AnyArray) -> Iterator[tuple[AnyArray, ...]]:
         drawn = list(zip(self._arrays, self._starts, strict=True))
-        for part in parts:
+        for part in self._slices:
             rows = order[..., part]
             # The method: the function np.take costs four times as much on small batches.
             yield tuple([a.take(rows if start is None else rows + start, 0) for a, start in drawn])
 
     def __repr__(self) -> str:
         return f"Batches({self.rows} rows, {len(self)} batches of {self.batch_size})"
-
-
-class Order:
-    """A user's function that says in which order the rows come, in the place of a generator.
-
-    Parameters
-    ----------
-    draw : callable (int) -> array-like of int
-        From the number of rows to an order of them.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> data = Batches((np.arange(3),), batch_size=2, rng=Order(lambda rows: range(rows)[::-1]))
-    >>> [x.tolist() for (x,) in data]
-    [[2, 1], [0]]
-    """
-
-    def __init__(self, draw: Callable[[int], ArrayLike]) -> None:
-        self.draw = draw
-
-    def permutation(self, rows: int) -> NDArray[np.int64]:
-        """Return the order of the next pass.
-
-        Parameters
-        ----------
-        rows : int
-            How many there are.
-
-        Returns
-        -------
-        ndarray of shape (rows,)
-
-        Raises
-        ------
-        ArgumentError, ArgumentTypeError
-            If the function gave no order of all rows.
-        """
-        order = np.asarray(self.draw(rows))
-        whole = order.shape == (rows,) and order.dtype.kind in "iu"
-        if not whole or not np.array_equal(np.sort(order), np.arange(rows)):
-            raise ArgumentError(
-                "fit(shuffle=)",
-                f"a function that gives each number from 0 to {rows - 1} once, for {rows} rows",
-                f"an array of shape {order.shape} and dtype {order.dtype}"
-                + (", in which numbers are missing" if whole else ""),
-                "Write shuffle=True for random orders, or return rng.permutation(rows), for instance.",
-            )
-        return order.astype(np.int64, copy=False)
 
 
 def _as_one_list(array: Any, own: bool) -> Any:

@@ -1,4 +1,4 @@
-"""Blocks: the flat arrays cut into pieces that stay in the processor's cache while a rule works on them."""
+"""The flat arrays as optimizers go over them: in blocks that stay in the cache, and cut to a length."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from nnlite.core.parameters import Parameters
 from nnlite.core.types import Array
 
-__all__ = ["Block", "blocks_of"]
+__all__ = ["Block", "blocks_of", "clip_to_norm"]
 
 #: Values, gradients, weight decay, which replicas they are of, and what a rule keeps for them.
 Block = tuple[Array, Array, float | Array, slice, list[Array]]
@@ -22,20 +22,9 @@ CHUNK = 131_072
 def blocks_of(params: Parameters, decay: float | Array, state: Sequence[Array]) -> list[Block]:
     """Cut all that is trainable into blocks: whole replicas if they are small, else parts of one.
 
-    Parameters
-    ----------
-    params : Parameters
-        Values and gradients.
-    decay : float or ndarray of shape (replicas,)
-        The weight decay. If there is one, a block lies on one side of the border between weights and
-        biases, on which none acts.
-    state : sequence of ndarray
-        What is kept, laid out as the parameters are.
-
-    Returns
-    -------
-    list of Block
-        Views, so that what changes in them changes in the parameters.
+    They are views of values, gradients and `state`, what is kept for them, so what changes in them changes
+    there. If there is weight decay, each lies on one side of the border between weights and biases, on which
+    none acts.
 
     Examples
     --------
@@ -72,3 +61,26 @@ def _cut(
             kept = [array[part] for array in state]
             blocks.append((params.values[part], params.grads[part], pulled, rows, kept))
     return blocks
+
+
+def clip_to_norm(params: Parameters, limit: float) -> None:
+    """Scale the gradient down if its Euclidean norm is above a limit: ``g *= limit / max(norm, limit)``.
+
+    The norm is over all trainable parameters, with replicas of each one.
+
+    Examples
+    --------
+    >>> from nnlite.core.parameters import ParameterSpec
+    >>> params = Parameters([ParameterSpec("W", (2,))])
+    >>> params.grads[...] = [3.0, -4.0]
+    >>> clip_to_norm(params, 1.0)
+    >>> params.grads
+    array([ 0.6, -0.8], dtype=float32)
+    """
+    # In float64, where neither the squares of float32 nor the division overflow. NaN stays and shows.
+    squares = [
+        np.square(params.grads[..., run], dtype=np.float64).sum(axis=-1) for run in params.trainable_slices
+    ]
+    norm = np.sqrt(np.sum(squares, axis=0))[..., None]
+    factor = limit / np.maximum(norm, limit)
+    params.grads *= factor.astype(params.dtype)

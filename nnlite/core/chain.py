@@ -1,17 +1,18 @@
-"""Layers in a row: forward from the first to the last, and backward from blame to blame."""
+"""Layers in a row, forward from the first to the last and backward from blame to blame; a way past them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar
 
 from nnlite.core.config import arguments_of
 from nnlite.core.context import Context, Gradients
 from nnlite.core.layer import Layer
 from nnlite.core.types import Array
-from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.errors import ShapeError
+from nnlite.errors.layers import check_block, wrong_dx, wrong_dy, wrong_width
 
-__all__ = ["Chain", "ModelContext", "Shape", "follow_shapes"]
+__all__ = ["Chain", "ModelContext", "Residual", "Shape", "follow_shapes"]
 
 #: Shape of one sample; None if any will do.
 Shape = tuple[int, ...] | None
@@ -20,16 +21,9 @@ Steps = tuple[tuple[Callable[[Any, Context], Any], Context], ...]
 
 
 class ModelContext(Context):
-    """What a model keeps from one forward pass: one `Context` for each layer.
+    """What layers in a row keep from one forward pass; `Sequential.context` makes it for a model.
 
-    Made by `Sequential.context`. It can be used for one pass after another.
-
-    Parameters
-    ----------
-    grads : Gradients
-        Where the gradients of parameters are written that belong to no single layer.
-    **options : object
-        See `Context`; ``inner`` has the layers.
+    It can be used for one pass after another.
 
     Attributes
     ----------
@@ -66,19 +60,9 @@ class ModelContext(Context):
 
 
 class Chain(Layer):
-    """A layer made of layers in a row, each fed by the one before.
+    """A layer made of layers in a row, each fed by the one before; they belong to it from now on.
 
-    Parameters
-    ----------
-    layers : list of Layer
-        From input to output. Each belongs to this one from now on.
-
-    Raises
-    ------
-    ShapeError
-        If a layer does not take what the one before it gives.
-    ArgumentTypeError, ArgumentError
-        If it cannot hold one of them.
+    One that does not take what the one before it gives is refused by a `ShapeError`.
     """
 
     _context_kind: ClassVar[type[Context]] = ModelContext
@@ -117,20 +101,7 @@ class Chain(Layer):
         return Chain.shape_after(self, input_shape)
 
     def forward(self, x: Array, ctx: Any = None) -> Array:
-        """Run the input through all layers, from the first to the last.
-
-        Parameters
-        ----------
-        x : ndarray of shape (..., batch, features)
-            The input, in the dtype of the model.
-        ctx : ModelContext, optional
-            Where to keep what `backward` needs. None means inference.
-
-        Returns
-        -------
-        ndarray of shape (..., batch, outputs)
-            The output of the last layer.
-        """
+        """Run the input through all layers, from the first to the last."""
         if ctx is None:
             for layer in self.children:
                 x = layer.forward(x)
@@ -148,38 +119,13 @@ class Chain(Layer):
         raise NotImplementedError
 
     def backward(self, dy: Array, ctx: Any) -> Array | None:
-        """Trace the blame from the output back to every parameter.
+        """Trace the blame from the output back to every parameter, from the last layer to the first.
 
-        Parameters
-        ----------
-        dy : ndarray of the shape of the output
-            dL/dy, as a loss gives it.
-        ctx : ModelContext
-            The one that `forward` got.
-
-        Returns
-        -------
-        ndarray of the shape of the input, or None
-            dL/dx if the context was made with ``input_gradient=True``. The gradients of
-            the parameters are in ``params.grads``.
-
-        Raises
-        ------
-        ShapeError
-            If `dy` has another shape than the output.
-        ArgumentTypeError
-            If a layer's ``backward`` gives nothing, or an array of another shape than its input.
+        dL/dx comes back if the context was made with ``input_gradient=True``; the gradients of the parameters
+        are in ``params.grads``.
         """
-        if ctx.output_shape is None:
-            fix = "Give both the same: for layer, kept in self.held(ctx): x = layer.forward(x, kept)."
-            raise ArgumentError(f"{self}.backward", "the context that its forward got", "an empty one", fix)
         if dy.shape != ctx.output_shape:
-            raise ShapeError(
-                "Sequential.backward(dy)",
-                f"the shape of the output, {ctx.output_shape}",
-                f"{dy.shape}",
-                "Give what the loss returned; a loss of your own must not broadcast (n, 1) against (n,).",
-            )
+            raise wrong_dy(self, dy.shape, ctx.output_shape)
         blame = dy
         for backward, kept in ctx.steps_back:
             dx = backward(blame, kept)
@@ -187,14 +133,7 @@ class Chain(Layer):
                 return None
             if dx is None or (dx.shape != kept.x_shape and not self._is_of_shared(dx, kept)):
                 index = ctx.layers.index(kept)
-                raise ArgumentTypeError(
-                    f"layer {self._prefix}{index} {self.children[index]}.backward",
-                    f"dL/dx of shape {kept.x_shape}, that of its input",
-                    "None" if dx is None else f"{dx.shape}",
-                    "End it with `return dx`."
-                    if dx is None
-                    else "nnlite.testing.check_layer says what is wrong with it.",
-                )
+                raise wrong_dx(f"{self._prefix}{index}", self.children[index], kept.x_shape, dx)
             blame = dx
         return blame
 
@@ -212,22 +151,12 @@ class Chain(Layer):
         """Whether all of its layers have seen the data that they need to see."""
         return all(layer.adapted for layer in self.children)
 
-    def _reaching(self, place: Sequence[int], x: Any) -> Any:
-        """Compute what reaches a layer: ``(1,)`` is the second one, ``(1, 0)`` the first inside of that."""
-        for layer in self.children[: place[0]]:
-            x = layer.forward(x)
-        return self.children[place[0]]._reaching(place[1:], x) if place[1:] else x
-
     def __len__(self) -> int:
         return len(self.layers)
 
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)
 
-    @overload
-    def __getitem__(self, index: int) -> Any: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Layer, ...]: ...
     def __getitem__(self, index: int | slice) -> Any:
         """Return one layer, or a tuple of layers for a slice."""
         return self.layers[index]
@@ -236,37 +165,71 @@ class Chain(Layer):
         return f"{type(self).__name__}([{', '.join(map(repr, self.children))}])"
 
     def config(self) -> dict[str, Any]:
-        """Return the arguments that make this layer again, as stored in a model file.
-
-        Returns
-        -------
-        dict
-        """
-        wanted = [name for name in arguments_of(self) if name not in self._of_a_model]
+        """Return the arguments that make this layer again, as stored in a model file."""
+        wanted = [name for name in arguments_of(type(self)) if name not in self._of_a_model]  # type: ignore[arg-type]
         if wanted != ["layers"]:  # a class of a user's own, which makes its layers of other arguments
             return super().config()
         return {"layers": list(self.children)}
 
 
-def follow_shapes(layers: Sequence[Layer]) -> tuple[Shape, list[Shape]]:
-    """Follow the shape of a sample through the layers.
+class Residual(Chain):
+    """Add the input to the output of some layers: ``y = x + f(x)``.
+
+    Blame comes to the layers before on two ways, through `f` and past it. The second one is never weakened,
+    so a net of many such blocks learns where the same layers in one row would not.
 
     Parameters
     ----------
-    layers : sequence of Layer
-        From input to output.
-
-    Returns
-    -------
-    input_shape : tuple of int or None
-        What the first layer takes.
-    output_shapes : list of tuple of int or None
-        What each layer gives.
+    layers : list of Layer
+        They are `f`, and give the shape that they take.
 
     Raises
     ------
     ShapeError
-        If a layer does not take what the one before it gives.
+        If they give another shape than they take, or a layer does not take what the one before it gives.
+    ArgumentTypeError, ArgumentError
+        If it cannot hold one of them.
+
+    Notes
+    -----
+    With ``dy = dL/dy``, the chain rule gives ``dL/dx = dy + f'(x) dy``.
+
+    References
+    ----------
+    K. He, X. Zhang, S. Ren and J. Sun, "Deep Residual Learning for Image Recognition", CVPR 2016, equation 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnlite.layers import Dense
+    >>> block = Residual([Dense(2, 2)])
+    >>> block.layers[0].W[...] = [[0.0, 1.0], [0.0, 0.0]]
+    >>> block.forward(np.array([[3.0, 5.0]]))
+    array([[3., 8.]])
+    """
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        try:
+            shape, behind = follow_shapes(self._holdable(layers))
+        except ShapeError as error:
+            raise error.within("Residual(layers)") from None
+        check_block(shape, behind[-1])
+        super().__init__(layers)
+
+    def forward(self, x: Array, ctx: Any = None) -> Array:
+        """Compute ``x + f(x)``."""
+        return x + super().forward(x, ctx)
+
+    def backward(self, dy: Array, ctx: Any) -> Array | None:
+        """Let the blame pass, and add what comes back through the layers."""
+        through = super().backward(dy, ctx)
+        return None if through is None else dy + through
+
+
+def follow_shapes(layers: Sequence[Layer]) -> tuple[Shape, list[Shape]]:
+    """Follow the shape of a sample through the layers, and say which of them does not take what comes.
+
+    It returns what the first layer takes, None if any shape will do, and a list of what each of them gives.
 
     Examples
     --------
@@ -285,16 +248,7 @@ def follow_shapes(layers: Sequence[Layer]) -> tuple[Shape, list[Shape]]:
                 first, outputs = wanted, [wanted] * index
             shape = wanted
         elif wanted is not None and wanted != shape:
-            raise ShapeError(
-                f"layer {index} {layer}",
-                f"input of shape {_with_batch(wanted)}",
-                _with_batch(shape),
-                f"The layer before, {layers[index - 1]}, gives {_with_batch(shape)}.",
-            )
+            raise wrong_width(layers, index, wanted, shape)
         shape = None if shape is None else layer.shape_after(shape)
         outputs.append(shape)
     return first, outputs
-
-
-def _with_batch(shape: Shape) -> str:
-    return f"(batch, {', '.join(map(str, shape or ()))})"

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from nnlite.errors import ArgumentError
-from nnlite.errors.arguments import Declared
+from nnlite.errors.arguments import Declared, not_stored
 
 __all__ = ["Configured", "Setting", "arguments_of"]
 
@@ -42,21 +42,16 @@ class Configured(Declared):
         {'rate': 0.5}
         """
         found = {}
-        for name, parameter in arguments_of(self).items():
+        for name, parameter in arguments_of(type(self)).items():  # type: ignore[arg-type]
             kept = name in self.__dict__
             if not kept or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                raise ArgumentError(
-                    f"{type(self).__name__}.config",
-                    f"the argument {name!r} stored as self.{name}",
-                    "no such attribute",
-                    f"Write self.{name} = {name} in __init__, or override config().",
-                )
+                raise not_stored(type(self), name)
             found[name] = self.__dict__[name]
         return found
 
     def __repr__(self) -> str:
         shown = []
-        for name, parameter in arguments_of(self).items():
+        for name, parameter in arguments_of(type(self)).items():  # type: ignore[arg-type]
             value = self.__dict__.get(name, parameter.default)
             if value is parameter.empty:  # not stored, which only `config` needs
                 shown.append("...")
@@ -81,9 +76,8 @@ class Setting(Configured):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self.__dict__:
-            raise ArgumentError(
-                f"{self}.{name}", "to stay as it is", f"{value!r}", "Make a new object with that argument."
-            )
+            fix = "Make a new object with that argument."
+            raise ArgumentError(f"{self}.{name}", "to stay as it is", f"{value!r}", fix)
         super().__setattr__(name, value)
 
     def __eq__(self, other: object) -> bool:
@@ -93,31 +87,19 @@ class Setting(Configured):
         return hash((type(self), *self.__dict__.values()))
 
 
-def arguments_of(thing: Configured) -> Mapping[str, Any]:
-    """Return the arguments of ``__init__``, without self.
+@lru_cache(maxsize=256)
+def arguments_of(cls: Any) -> Mapping[str, Any]:
+    """Return the arguments of ``__init__`` of a class, without self, as `inspect` describes them.
 
-    Parameters
-    ----------
-    thing : Configured
-        What was made with them.
-
-    Returns
-    -------
-    mapping of str to inspect.Parameter
+    They are looked up once for each: it takes 15 us, and error messages are prepared in every batch.
 
     Examples
     --------
     >>> from nnlite.layers import Dropout
-    >>> list(arguments_of(Dropout(0.5)))
+    >>> list(arguments_of(Dropout))
     ['rate']
     """
-    return _arguments_of_class(type(thing))  # type: ignore[arg-type]  # classes are hashable
-
-
-@lru_cache(maxsize=256)
-def _arguments_of_class(cls: type) -> dict[str, Any]:
-    """Look them up once for each class: it takes 15 us, and error messages are prepared in every batch."""
     import inspect  # 5 ms, and only a repr or a file asks for it
 
-    signature = inspect.signature(cls.__init__)  # type: ignore[misc]  # its own, not an instance's
+    signature = inspect.signature(cls.__init__)
     return dict(list(signature.parameters.items())[1:])

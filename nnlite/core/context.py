@@ -8,11 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-import numpy as np
-
-from nnlite.core.random import Generators
 from nnlite.core.types import Array
-from nnlite.errors import ArgumentError
+from nnlite.errors.layers import no_gradients, refuse_new_array, without_inner
 
 __all__ = ["Context", "Gradients", "Rows", "Watched", "Watcher"]
 
@@ -40,20 +37,11 @@ class Gradients:
         self.__dict__.update(views)
 
     def __getattr__(self, name: str) -> Array:
-        known = ", ".join(self.__dict__) or (
-            "none: this layer has no parameters, or it is held by another one, which gives it a context of "
-            "its own in self.held(ctx)"
-        )
-        raise AttributeError(f"ctx.grads.{name}: the gradients of this layer are {known}.")
+        raise no_gradients(name, self.__dict__)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if value is not self.__dict__.get(name):  # `grads.b += a` sets the same array again
-            raise ArgumentError(
-                f"ctx.grads.{name}",
-                "to be written in place",
-                "a new array",
-                f"Write ctx.grads.{name}[...] = a.",
-            )
+            refuse_new_array(f"ctx.grads.{name}")
 
 
 class Rows:
@@ -77,16 +65,6 @@ class Rows:
 
 def _alone(numbers: Array) -> Array:
     return numbers
-
-
-class _OfHeld:
-    """Says, where a layer of layers is given the context of another, that it has one of its own."""
-
-    def __get__(self, ctx: object, kind: type) -> NoReturn:
-        raise AttributeError(
-            "a context without those of the layers inside: model.context() makes them, and a layer that is "
-            "held has its own in self.held(ctx)"
-        )
 
 
 class Context:
@@ -129,15 +107,12 @@ class Context:
 
     __slots__ = ("grads", "inner", "needs_dx", "rng", "rows", "saved", "training", "x_shape")
 
-    spread: Any = _OfHeld()
-    output_shape: Any = _OfHeld()
-
     def __init__(
         self,
         grads: Gradients,
         *,
         training: bool = True,
-        rng: np.random.Generator | Generators | None = None,
+        rng: Any = None,
         needs_dx: bool = True,
         rows: Rows | None = None,
         inner: tuple[tuple[Any, Context], ...] = (),
@@ -160,6 +135,9 @@ class Context:
             Arrays, or whatever ``backward`` will ask for.
         """
         self.saved = values
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise without_inner(name)
 
 
 class Watcher:
@@ -197,16 +175,11 @@ class Watcher:
             Its input.
         ctx : Context
             What it keeps.
-
-        Returns
-        -------
-        ndarray
         """
-        y: Array = layer.forward(x, ctx)
-        return y
+        return layer.forward(x, ctx)  # type: ignore[no-any-return]
 
     def backward(self, place: str, layer: Any, dy: Array, ctx: Context) -> Array | None:
-        """Let a layer trace the blame back.
+        """Let a layer trace the blame back, to dL/dx or None.
 
         Parameters
         ----------
@@ -214,27 +187,12 @@ class Watcher:
             As in `forward`.
         dy : ndarray
             dL/dy.
-
-        Returns
-        -------
-        ndarray or None
         """
-        dx: Array | None = layer.backward(dy, ctx)
-        return dx
+        return layer.backward(dy, ctx)  # type: ignore[no-any-return]
 
 
 class Watched:
-    """Stands in the place of a layer in a pass that is watched.
-
-    Parameters
-    ----------
-    layer : Layer
-        The layer.
-    place : str
-        Where it is.
-    watcher : Watcher
-        Who is told.
-    """
+    """Stands in the place of a layer in a pass that is watched."""
 
     def __init__(self, layer: Any, place: str, watcher: Watcher) -> None:
         self.layer, self.place, self.watcher = layer, place, watcher

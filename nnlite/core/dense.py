@@ -12,25 +12,14 @@ from nnlite.core.layer import Layer
 from nnlite.core.parameters import Parameter
 from nnlite.core.sums import sum_over_batch
 from nnlite.core.types import Array
-from nnlite.errors import ShapeError
 from nnlite.errors.checks import check_bool, check_integer
+from nnlite.errors.layers import wrong_features
 
 __all__ = ["Dense"]
 
 
 def product(a: Array, b: Array, out: Array | None = None) -> Array:
-    """Multiply two matrices, or stacks of them: ``a @ b``.
-
-    Parameters
-    ----------
-    a, b : ndarray of shape (..., rows, inner) and (..., inner, columns)
-        The factors.
-    out : ndarray of shape (..., rows, columns), optional
-        Where to write the product.
-
-    Returns
-    -------
-    ndarray of shape (..., rows, columns)
+    """Multiply two matrices, or stacks of them: ``a @ b``, written to `out` if there is one.
 
     Examples
     --------
@@ -50,19 +39,8 @@ def product(a: Array, b: Array, out: Array | None = None) -> Array:
     return np.matmul(a, b, out=out)
 
 
-def sparse_product(x: Any, W: Array) -> Array:
-    """Multiply a CSR matrix by the weights, or by those of each replica, without making it dense.
-
-    Parameters
-    ----------
-    x : CSR matrix or array of shape (batch, in_features)
-        The input.
-    W : ndarray of shape (..., in_features, out_features)
-        The weights.
-
-    Returns
-    -------
-    ndarray of shape (..., batch, out_features)
+def sparse_product(x: Any, stack: Array, out: Array | None = None) -> Array:
+    """Multiply a CSR matrix, or its transpose, by a matrix, or by each of a stack, without making it dense.
 
     Examples
     --------
@@ -71,40 +49,12 @@ def sparse_product(x: Any, W: Array) -> Array:
     >>> sparse_product(x, np.array([[1.0], [3.0]]))
     array([[6.]])
     """
-    if W.ndim == 2:
-        y: Array = x.dot(W)
-        return y
+    if out is None:
+        out = np.empty((*stack.shape[:-2], x.shape[0], stack.shape[-1]), stack.dtype)
     # One after the other: all side by side in one product would need a copy of all weights in every step.
-    y = np.empty((*W.shape[:-2], x.shape[0], W.shape[-1]), W.dtype)
-    for place in np.ndindex(W.shape[:-2]):
-        y[place] = x.dot(W[place])
-    return y
-
-
-def sparse_weight_gradient(x: Any, dy: Array, out: Array) -> None:
-    """Compute ``x.T @ dy`` of a CSR matrix, for each replica, without making it dense.
-
-    Parameters
-    ----------
-    x : CSR matrix or array of shape (batch, in_features)
-        The input.
-    dy : ndarray of shape (..., batch, out_features)
-        dL/dy.
-    out : ndarray of shape (..., in_features, out_features)
-        Where dL/dW is written.
-
-    Examples
-    --------
-    >>> import scipy.sparse
-    >>> out = np.empty((2, 1))
-    >>> sparse_weight_gradient(scipy.sparse.csr_array([[0.0, 2.0]]), np.array([[3.0]]), out)
-    >>> out
-    array([[0.],
-           [6.]])
-    """
-    x_T = x.T  # which shares the numbers of x
     for place in np.ndindex(out.shape[:-2]):
-        out[place] = x_T.dot(dy[place])
+        out[place] = x.dot(stack[place])
+    return out
 
 
 class Dense(Layer):
@@ -190,12 +140,7 @@ class Dense(Layer):
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
         """Compute ``x @ W + b``."""
         if x.ndim < 2 or x.shape[-1] != self.in_features:
-            raise ShapeError(
-                f"{self}",
-                f"input of shape (batch, {self.in_features})",
-                f"{x.shape}",
-                "The last axis holds the features, the one before it the batch.",
-            )
+            raise wrong_features(self, self.in_features, x.shape)
         if ctx is not None:
             ctx.save(x)
         y = product(x, self.W) if isinstance(x, np.ndarray) else sparse_product(x, self.W)
@@ -209,7 +154,7 @@ class Dense(Layer):
         if isinstance(x, np.ndarray):
             product(x.mT, dy, out=ctx.grads.W)
         else:
-            sparse_weight_gradient(x, dy, out=ctx.grads.W)
+            sparse_product(x.T, dy, out=ctx.grads.W)
         if self.bias:
             sum_over_batch(dy, out=ctx.grads.b)
         if not ctx.needs_dx:

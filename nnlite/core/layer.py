@@ -10,19 +10,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from nnlite.core.context import Context, Watched, Watcher
-from nnlite.core.copying import Copied
 from nnlite.core.initializers import InitializerLike
 from nnlite.core.parameters import Parameter, ParameterSpec, State
 from nnlite.core.types import AnyArray, Array
-from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.core.wiring import Wired
 from nnlite.errors.checks import check_integer
-from nnlite.errors.habits import answering, layer_for
+from nnlite.errors.habits import answering
+from nnlite.errors.layers import check_initializer, check_layers, check_new
 
 __all__ = ["Layer"]
 
 
 @answering
-class Layer(Copied):
+class Layer(Wired):
     """Base class of all layers.
 
     A layer treats the last axes of its input as (batch, features) and broadcasts
@@ -218,29 +218,11 @@ class Layer(Copied):
         ArgumentError
             If the name is declared already or the shape has a size below 1.
         """
-        declared = getattr(type(self), name, None)
-        if not isinstance(declared, Parameter):
-            raise ArgumentTypeError(
-                f"{type(self).__name__}.declare",
-                f"a Parameter called {name!r} in the class body",
-                "none",
-                f"Add the line `{name} = Parameter()` to the class.",
-            )
-        if name in self._specs:
-            raise ArgumentError(
-                f"{type(self).__name__}.declare", "a new name", f"{name!r} twice", "Declare it once."
-            )
+        check_new(type(self), name, Parameter, self._specs)
         where = f"{type(self).__name__}.declare(shape=)"
         sizes = tuple(check_integer(where, size, low=1) for size in shape)
-        if initializer is not None and (isinstance(initializer, type) or not callable(initializer)):
-            is_class = isinstance(initializer, type)
-            raise ArgumentTypeError(
-                f"{type(self).__name__}(initializer)",
-                "a callable (rng, shape) -> array",
-                f"the class {initializer.__name__}" if is_class else f"{initializer!r}",
-                "Give an instance such as nnlite.initializers.HeNormal().",
-            )
-        learned = not isinstance(declared, State)
+        check_initializer(type(self), initializer)
+        learned = not isinstance(getattr(type(self), name), State)
         self._specs[name] = ParameterSpec(name, sizes, decay and learned, learned)
         self._initializers[name] = initializer
 
@@ -295,31 +277,7 @@ class Layer(Copied):
 
     def _holdable(self, layers: Sequence[Layer], call: str = "") -> tuple[Any, ...]:
         """Return the layers as a tuple, or say which of them cannot be held by whom `call` is a method of."""
-        kind = f"{type(self).__name__}{': ' if call else ''}{call}"
-        if not isinstance(layers, list | tuple):
-            fix = f"Write {call or kind}([...])."
-            raise ArgumentTypeError(f"{kind}(layers)", "a list of layers", f"{layers!r}", fix)
-        if not layers:
-            got = "an empty list"
-            raise ArgumentError(f"{kind}(layers)", "at least one layer", got, "Add a Dense layer.")
-        if self.children:
-            got = "a second list"
-            raise ArgumentError(f"{kind}(layers)", "one list of layers", got, "Hold all layers at once.")
-        seen: dict[int, int] = {}
-        for index, layer in enumerate(layers):
-            where = f"{kind}(layers[{index}])"
-            if not isinstance(layer, Layer):
-                is_class = isinstance(layer, type)
-                got = f"the class {layer.__name__}" if is_class else f"{layer!r}"
-                raise ArgumentTypeError(where, "a layer", got, layer_for(layer))
-            if id(layer) in seen:
-                got, fix = f"the same {layer} as at {seen[id(layer)]}", "Make a new layer for each place."
-                raise ArgumentError(where, "a layer that is not in the list yet", got, fix)
-            if layer._in_model:
-                got = f"{layer}, which belongs to one"
-                fix = "Make a new layer, or use copy.deepcopy(layer) to take its weights along."
-                raise ArgumentError(where, "a layer that is in no model and no other layer yet", got, fix)
-            seen[id(layer)] = index
+        check_layers(type(self).__name__, call, layers, Layer, holds=bool(self.children))
         return tuple(layers)
 
     def held(self, ctx: Context | None) -> Sequence[tuple[Any, Any]]:
@@ -367,14 +325,11 @@ class Layer(Copied):
         **shared: Any,
     ) -> Any:
         """Make a context, with those of the layers that it is made of; gradients go to `views`, if given."""
-        inner = tuple(
-            (
-                child if watch is None else Watched(child, f"{self._prefix}{index}", watch),
-                child._context(
-                    views, watch=watch, needs_dx=needs_dx or index > self._first_learning, **shared
-                ),
-            )
-            for index, child in enumerate(self.children)
-        )
+        inner = []
+        for index, child in enumerate(self.children):
+            asked = needs_dx or index > self._first_learning
+            kept = child._context(views, watch=watch, needs_dx=asked, **shared)
+            place = f"{self._prefix}{index}"
+            inner.append((child if watch is None else Watched(child, place, watch), kept))
         grads = self._grads if views is None else self.gradients(views)
-        return self._context_kind(grads, needs_dx=needs_dx, inner=inner, **shared)
+        return self._context_kind(grads, needs_dx=needs_dx, inner=tuple(inner), **shared)

@@ -12,7 +12,6 @@ from nnlite.core.losses import Loss
 from nnlite.core.model import Sequential
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.quiet import bare
-from nnlite.core.random import Seeds
 from nnlite.core.types import AnyArray, Array, Value
 from nnlite.errors import DivergenceError
 
@@ -25,62 +24,27 @@ Guard = Callable[[Any], None]
 
 
 class Progress:
-    """How far a training has come.
+    """How far a training has come; what hangs on its moments is told by this."""
 
-    Attributes
-    ----------
-    epoch, batch : int
-        Number of the present epoch and batch, from 1.
-    batch_loss : float or ndarray of shape (replicas,)
-        Loss of the present batch.
-    batch_rows : float or ndarray of shape (replicas,)
-        What the sum over its rows is divided by.
-    stop_reason : str
-        Empty while training goes on.
-    active : ndarray of bool of shape (replicas,)
-        Which nets are still being trained.
-    ended : ndarray of int or None
-        Those that are not; None until there are any.
-    """
-
-    epoch: int = 0
+    epoch: int = 0  # both count from 1
     batch: int = 0
-    batch_loss: Value = math.nan
-    batch_rows: Value = 0.0
-    stop_reason: str = ""
-    active: AnyArray
-    ended: AnyArray | None = None
+    batch_loss: Value = math.nan  # one number, or one a replica
+    batch_rows: Value = 0.0  # what the sum over its rows is divided by
+    stop_reason: str = ""  # empty while training goes on
+    active: AnyArray  # of replicas, which are still being trained
+    ended: AnyArray | None = None  # and the numbers of those that are not, once there are any
 
 
 class Epoch:
-    """What the batches of an epoch so far add up to.
+    """What the batches of an epoch so far add up to, from a sum of losses that is 0."""
 
-    Parameters
-    ----------
-    nothing : float or ndarray of shape (replicas,)
-        A sum of losses that is 0.
-
-    Attributes
-    ----------
-    total : float or ndarray of shape (replicas,)
-        The sum of the losses of all rows.
-    count : float or ndarray of shape (replicas,)
-        How many rows, or the sum of their weights.
-    outputs : list of (pred, target, weight)
-        What metrics are computed from at the end, if they are to be kept.
-    last : (x, y)
-        The last batch.
-    begun : float
-        When it began, by the clock that `time.perf_counter` reads.
-    """
-
-    last: tuple[Any, AnyArray]
-    begun: float
+    last: tuple[Any, AnyArray]  # x and y of the last batch
+    begun: float  # when, by time.perf_counter
 
     def __init__(self, nothing: Value = 0.0) -> None:
-        self.total: Value = nothing
-        self.count: Value = 0.0
-        self.outputs: list[Any] = []
+        self.total: Value = nothing  # the sum of the losses of all rows
+        self.count: Value = 0.0  # how many rows, or the sum of their weights
+        self.outputs: list[Any] = []  # (pred, target, weight) of each batch, if they are to be kept
 
     def mean(self) -> Value:
         """Return the mean loss, which is 0 where no row counts."""
@@ -108,7 +72,7 @@ class Loop:
         How to step.
     epochs : int
         How many times to go over the data.
-    rng : int, Generator or None, or one of them for each replica
+    rng : int, Generator or None
         What dropout draws from; the model's own generator by default.
 
     Attributes
@@ -145,7 +109,7 @@ class Loop:
         optimizer: Optimizer,
         *,
         epochs: int,
-        rng: Seeds = None,
+        rng: Any = None,
     ) -> None:
         self.data: Any = data
         self.count = epochs
@@ -163,11 +127,9 @@ class Loop:
         self.params = model.params
         self.forward: Callable[..., Array] = model.forward
         self.backward: Callable[..., Array | None] = model.backward
-        self.value_and_grad, self.step = bare(loss.value_and_grad, optimizer.step)
-        steps, steps_back = zip(*self.ctx.steps, strict=True), zip(*self.ctx.steps_back, strict=True)
-        (forward, kept), (backward, kept_back) = steps, steps_back
-        self.ctx.steps = tuple(zip(bare(*forward), kept, strict=True))
-        self.ctx.steps_back = tuple(zip(bare(*backward), kept_back, strict=True))
+        self.value_and_grad, self.step = bare(loss.value_and_grad), bare(optimizer.step)
+        self.ctx.steps = tuple((bare(forward), kept) for forward, kept in self.ctx.steps)
+        self.ctx.steps_back = tuple((bare(backward), kept) for backward, kept in self.ctx.steps_back)
         self.before_batch: list[Guard] = []
         self.before_step: list[Guard] = []
         self.after_step: list[Guard] = []
@@ -192,15 +154,7 @@ class Loop:
                     return
 
     def train_epoch(self, batches: Iterable[tuple[int, Batch]], epoch: Epoch) -> None:
-        """Make one step for each of some batches.
-
-        Parameters
-        ----------
-        batches : iterable of (int, (x, y, weight))
-            The batches with their numbers.
-        epoch : Epoch
-            Where what they come to is added up.
-        """
+        """Make one step for each of some batches, which are numbered, and add up what they come to."""
         state, params, step = self.state, self.params, self.step
         before_batch, before_step = self.before_batch, self.before_step
         after_step, after_batch = self.after_step, self.after_batch
@@ -232,11 +186,6 @@ class Loop:
 
     def gradient(self, x: Any, y: AnyArray, weight: Array | None) -> tuple[Array, Value, Value, Value]:
         """Fill ``params.grads`` for a batch: forward, loss, blame.
-
-        Parameters
-        ----------
-        x, y, weight : ndarray
-            The batch; the weight may be None.
 
         Returns
         -------

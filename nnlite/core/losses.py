@@ -10,20 +10,13 @@ from nnlite.core.config import Configured
 from nnlite.core.quiet import quiet
 from nnlite.core.sums import constant
 from nnlite.core.types import AnyArray, Array, Value
-from nnlite.core.weights import average, clear, in_place_of_others, row_shares, settle_rows
+from nnlite.core.weights import average, clear, in_place_of_others, row_shares
 from nnlite.errors.arrays import check_array, unmasked
 from nnlite.errors.checks import check_finite
 from nnlite.errors.habits import answering
-from nnlite.errors.targets import check_same_shape
+from nnlite.errors.targets import check_same_shape, settle_rows
 
-__all__ = [
-    "Loss",
-    "MeanAbsoluteError",
-    "MeanSquaredError",
-    "PointwiseLoss",
-    "as_arrays",
-    "is_ids",
-]
+__all__ = ["Loss", "MeanSquaredError", "PointwiseLoss", "as_arrays", "is_ids"]
 
 
 @answering
@@ -219,24 +212,6 @@ class MeanSquaredError(PointwiseLoss):
         """Compute the squared gap and twice the gap."""
         gap = pred - target
         return gap * gap, gap + gap
-
-
-class MeanAbsoluteError(PointwiseLoss):
-    """The average of ``|pred - target|``: outliers pull no harder than other rows.
-
-    The slope is the sign of the gap, and 0 where there is no gap.
-
-    Examples
-    --------
-    >>> MeanAbsoluteError().value_and_grad(np.array([[1.0], [4.0]]), np.array([[1.0], [2.0]]))
-    (1.0, array([[0. ],
-           [0.5]]))
-    """
-
-    def pointwise(self, pred: Array, target: Array) -> tuple[Array, Array]:
-        """Compute the size of the gap and its sign."""
-        gap = pred - target
-        return np.abs(gap), np.sign(gap)
 
 
 def as_arrays(loss: Loss, pred: Any, target: Any) -> tuple[AnyArray, AnyArray]:

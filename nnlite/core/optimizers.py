@@ -7,7 +7,7 @@ write your own, subclass `Optimizer` and write ``update``;
 
 from __future__ import annotations
 
-import math
+import copy
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -15,20 +15,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnlite.core.blocks import Block, blocks_of
-from nnlite.core.clipping import clip_to_norm
+from nnlite.core.blocks import Block, blocks_of, clip_to_norm
 from nnlite.core.parameters import Parameters
 from nnlite.core.quiet import quiet
-from nnlite.core.schedules import From, Schedule
 from nnlite.core.sums import constant
 from nnlite.core.types import Array
 from nnlite.errors import ArgumentError
 from nnlite.errors.arguments import Declared, explained
-from nnlite.errors.checks import check_bool, check_each, check_number, check_numbers, check_rate, check_share
+from nnlite.errors.checks import check_bool, check_each, check_numbers, check_rate, check_share
 from nnlite.errors.habits import answering
-from nnlite.errors.state import check_state
+from nnlite.errors.state import check_belongs, check_clipping, check_state
 
-__all__ = ["SGD", "Adam", "Optimizer", "Rate", "acts"]
+__all__ = ["SGD", "Optimizer", "Rate", "acts"]
 
 #: One number, or one for each replica.
 Rate = float | ArrayLike
@@ -100,13 +98,8 @@ class Optimizer(Declared):
         clip_value: float | None = None,
         weight_decay: Rate = 0.0,
     ) -> None:
-        name = type(self).__name__
         self.learning_rate = learning_rate
-        self.clip_norm = _check_clip(f"{name}(clip_norm=)", clip_norm)
-        self.clip_value = _check_clip(f"{name}(clip_value=)", clip_value)
-        if clip_norm is not None and clip_value is not None:
-            fix = "Choose one: the first keeps the direction."
-            raise ArgumentError(name, "clip_norm or clip_value", "both", fix)
+        self.clip_norm, self.clip_value = check_clipping(type(self).__name__, clip_norm, clip_value)
         self.reset()
         self.weight_decay = weight_decay
 
@@ -152,15 +145,13 @@ class Optimizer(Declared):
     @property
     def over(self) -> int | None:
         """After how many steps the schedule has come down to next to nothing, if that is known."""
-        return self._schedule.over if isinstance(self._schedule, Schedule) else None
+        return getattr(self._schedule, "over", None)
 
     def _settle(self) -> None:
         """Give the schedule lengths in steps, if it has none and they are known."""
-        self._schedule = self._learning_rate
-        if isinstance(self._learning_rate, Schedule) and self._time is not None:
-            start, *lengths = self._time
-            settled = self._learning_rate.settle(*lengths)
-            self._schedule = From(settled, start) if self._learning_rate.lasts and start else settled
+        self._schedule: Any = self._learning_rate
+        if self._time is not None and hasattr(self._schedule, "settle_from"):
+            self._schedule = self._schedule.settle_from(*self._time)
 
     @property
     def weight_decay(self) -> float | Array:
@@ -202,7 +193,8 @@ class Optimizer(Declared):
         rate = self._schedule
         if callable(rate):
             rate = check_numbers(f"the schedule of {type(self).__name__} at step {step}", rate(step))
-        return rate * self.rate_factor
+        now: float | Array = rate * self.rate_factor
+        return now
 
     @property
     def slots(self) -> tuple[str, ...]:
@@ -300,16 +292,8 @@ class Optimizer(Declared):
         name = type(self).__name__
         check_each(f"{name}(learning_rate=)", self._learning_rate, params.replicas)
         check_each(f"{name}(weight_decay=)", self._weight_decay, params.replicas)
-        where = f"{name}.step"
-        if self._owner is not None and self._owner() is not params:
-            what = "the parameters that it has been training, to which its state belongs"
-            fix = f"Make a new {name} for each model, or call its reset() first."
-            raise ArgumentError(where, what, "those of another model", fix)
-        for kept in self.state.values():
-            if kept.shape != params.values.shape or kept.dtype != params.dtype:
-                what = f"parameters of shape {kept.shape} and dtype {kept.dtype}, like its state"
-                fix = "The state is that of another model; call reset() first."
-                raise ArgumentError(where, what, f"{params.values.shape} and {params.dtype}", fix)
+        others = self._owner is not None and self._owner() is not params
+        check_belongs(name, self.state, params.values, others=others)
 
     def _attach(self, params: Parameters) -> None:
         """Tie what is kept to the parameters, and cut all into the blocks that are updated in one go."""
@@ -335,7 +319,7 @@ class Optimizer(Declared):
         >>> SGD(0.1).state_dict()
         {'steps': 0, 'rate_factor': 1.0}
         """
-        return {key: one.copy() if isinstance(one, np.ndarray) else one for key, one in self._kept().items()}
+        return copy.deepcopy(self._kept())
 
     def _kept(self) -> dict[str, Any]:
         """Return what `state_dict` copies."""
@@ -376,10 +360,6 @@ class Optimizer(Declared):
 def acts(decay: float | Array) -> bool:
     """Tell whether there is weight decay."""
     return isinstance(decay, np.ndarray) or decay != 0.0
-
-
-def _check_clip(where: str, value: float | None) -> float | None:
-    return None if value is None else check_number(where, value, low=0, low_open=True)
 
 
 class SGD(Optimizer):
@@ -454,85 +434,3 @@ class SGD(Optimizer):
             velocity += g
             g = g + kept * velocity if self.nesterov else velocity
         w -= (constant(rate, w.dtype.char) if isinstance(rate, float) else rate) * g
-
-
-class Adam(Optimizer):
-    """Momentum over a running root mean square, both corrected for their start at zero.
-
-    ``m = beta1 * m + (1 - beta1) * g``, ``v = beta2 * v + (1 - beta2) * g**2``,
-    ``w -= rate * m / (1 - beta1**t) / (sqrt(v / (1 - beta2**t)) + epsilon)``
-
-    Parameters
-    ----------
-    learning_rate : float, ndarray of shape (replicas,), or callable
-        The rate, one for each replica, or a schedule from step to rate.
-    beta1, beta2 : float
-        In [0, 1): how slowly the mean gradient and the mean square are forgotten.
-    epsilon : float
-        Keeps the division finite.
-    weight_decay : float or ndarray of shape (replicas,)
-        Coupled: ``weight_decay * w`` is added to the gradient of weights, not of biases, before
-        anything else, as in PyTorch's Adam. So it goes through the two means, and acts less where
-        gradients are large; that of `AdamW` is apart from them.
-    clip_norm, clip_value : float, optional
-        See `Optimizer`.
-
-    Raises
-    ------
-    ArgumentTypeError, ArgumentError
-        If an argument cannot be used.
-
-    Notes
-    -----
-    The state holds ``m / (1 - beta1)`` and ``v / (1 - beta2)``: the same rule, with three
-    passes over the arrays fewer.
-
-    References
-    ----------
-    D. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015,
-    algorithm 1.
-
-    Examples
-    --------
-    >>> Adam()
-    Adam(learning_rate=0.001, steps=0)
-    """
-
-    def __init__(
-        self,
-        learning_rate: Rate | Callable[[int], Rate] = 0.001,
-        *,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        epsilon: float = 1e-8,
-        weight_decay: Rate = 0.0,
-        clip_norm: float | None = None,
-        clip_value: float | None = None,
-    ) -> None:
-        super().__init__(learning_rate, clip_norm=clip_norm, clip_value=clip_value, weight_decay=weight_decay)
-        name = type(self).__name__
-        self.beta1 = check_share(f"{name}(beta1=)", beta1)
-        self.beta2 = check_share(f"{name}(beta2=)", beta2)
-        self.epsilon = check_number(f"{name}(epsilon=)", epsilon, low=0, low_open=True)
-
-    @property
-    def slots(self) -> tuple[str, ...]:
-        """The two moments, scaled."""
-        return ("first_moment", "second_moment")
-
-    def update(self, w: Array, g: Array, rate: float | Array, decay: float | Array, *state: Array) -> None:
-        """Step by the first moment over the root of the second."""
-        first, second = state
-        if acts(decay):
-            g = g + decay * w
-        first *= constant(float(self.beta1), w.dtype.char)  # m / (1 - beta1)
-        first += g
-        second *= constant(float(self.beta2), w.dtype.char)  # v / (1 - beta2)
-        second += g * g
-        # The square root in the formula is sqrt(second) / scale. Both sides of the bar times scale:
-        scale = math.sqrt((1 - self.beta2**self.steps) / (1 - self.beta2))
-        move = np.sqrt(second)
-        move += self.epsilon * scale
-        np.divide(first, move, out=move)
-        move *= rate * scale * (1 - self.beta1) / (1 - self.beta1**self.steps)
-        w -= move

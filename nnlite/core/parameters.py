@@ -8,15 +8,16 @@ named views: writing to the view writes to the buffer.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, NoReturn
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, groupby
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nnlite.core.types import Array
-from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.arguments import Explained
 from nnlite.errors.checks import check_dtype, check_integer
+from nnlite.errors.layers import check_frozen, check_known, check_names, refuse_new_array, too_large
 
 __all__ = ["Parameter", "ParameterSpec", "Parameters", "State"]
 
@@ -68,9 +69,7 @@ class ParameterSpec(NamedTuple):
         >>> ParameterSpec("0.b", (8,)).view_shape(None), ParameterSpec("0.b", (8,)).view_shape(3)
         ((8,), (3, 1, 8))
         """
-        if replicas is None:
-            return self.shape
-        return (replicas, *(1,) * (2 - len(self.shape)), *self.shape)
+        return self.shape if replicas is None else (replicas, *(1,) * (2 - len(self.shape)), *self.shape)
 
 
 #: The flat arrays of `Parameters`, each always the same one.
@@ -146,11 +145,7 @@ class Parameters:
         every = sorted(specs, key=lambda spec: not spec.decay)
         self.specs = tuple(spec for spec in every if spec.learned)
         self.state_specs = tuple(spec for spec in every if not spec.learned)
-        names = [spec.name for spec in every]
-        if len(set(names)) < len(names):
-            raise ArgumentError(
-                "Parameters", "names that differ", f"{sorted(names)}", "Give every parameter its own name."
-            )
+        check_names([spec.name for spec in every])
         self.size = sum(spec.size for spec in self.specs)
         self.decayed = sum(spec.size for spec in self.specs if spec.decay)
         self._frozen: frozenset[str] = frozenset()
@@ -162,17 +157,12 @@ class Parameters:
         try:
             return np.zeros(shape, self.dtype)
         except (MemoryError, ValueError, OverflowError):
-            raise ArgumentError(
-                "Parameters",
-                "a size that fits into memory",
-                f"{math.prod(shape):,} numbers of {self.dtype.name}",
-                "Make the layers smaller.",
-            ) from None
+            raise too_large(math.prod(shape), self.dtype) from None
 
     def __setattr__(self, name: str, value: Any) -> None:
         # `params.values -= a` sets the same array again, and nothing else may stand there.
         if name in _BUFFERS and value is not vars(self)[name]:
-            _refuse_new_array(f"params.{name}")
+            refuse_new_array(f"params.{name}")
         super().__setattr__(name, value)
 
     def _make_views(self, numbers: Array, grads: Array) -> None:
@@ -212,11 +202,11 @@ class Parameters:
 
     def __getitem__(self, name: str) -> Array:
         """Return the view of one parameter's values, or of an array that is kept."""
-        return self._values[self._known(name)]
+        return self._values[check_known("Parameters", name, self._values)]
 
     def __setitem__(self, name: str, array: Array) -> None:
         if array is not self[name]:
-            _refuse_new_array(f"params[{name!r}]")
+            refuse_new_array(f"params[{name!r}]")
 
     def grad(self, name: str) -> Array:
         """Return the view of one parameter's gradient.
@@ -235,7 +225,7 @@ class Parameters:
         ArgumentError
             If there is no parameter of this name.
         """
-        return self._grads[self._known(name, self._grads)]
+        return self._grads[check_known("Parameters", name, self._grads)]
 
     def __contains__(self, name: object) -> bool:
         return name in self._grads
@@ -246,13 +236,6 @@ class Parameters:
     def __len__(self) -> int:
         return len(self.specs)
 
-    def _known(self, name: str, among: Mapping[str, Array] | None = None) -> str:
-        names = self._values if among is None else among
-        if name not in names:
-            known = ", ".join(names) or "no parameters"
-            raise ArgumentError("Parameters", f"one of {known}", f"{name!r}", "Use a name from that list.")
-        return name
-
     @property
     def frozen(self) -> frozenset[str]:
         """Names of the parameters that training leaves as they are."""
@@ -260,24 +243,16 @@ class Parameters:
 
     @frozen.setter
     def frozen(self, names: Iterable[str]) -> None:
-        if isinstance(names, str) or not isinstance(names, Iterable):
-            fix = "Write {'0.W'}, for instance."
-            raise ArgumentTypeError("Parameters.frozen", "names of parameters", f"{names!r}", fix)
-        self._frozen = frozenset(self._known(name, self._grads) for name in names)
+        self._frozen = check_frozen(names, self._grads)
         self.trainable_slices = self._trainable_slices()
 
     def _trainable_slices(self) -> tuple[slice, ...]:
         """Find the runs of neighbouring trainable values, as few and as long as can be."""
-        runs: list[slice] = []
-        start = 0
-        for spec in self.specs:
-            stop = start + spec.size
-            if spec.name not in self._frozen and spec.size:
-                if runs and runs[-1].stop == start:
-                    runs[-1] = slice(runs[-1].start, stop)
-                else:
-                    runs.append(slice(start, stop))
-            start = stop
+        runs, stop = [], 0
+        for frozen, specs in groupby(self.specs, key=lambda spec: spec.name in self._frozen):
+            start, stop = stop, stop + sum(spec.size for spec in specs)
+            if not frozen and stop > start:
+                runs.append(slice(start, stop))
         return tuple(runs)
 
     # Copying or pickling an array copies its numbers but not what it is a view of, so the
@@ -289,16 +264,13 @@ class Parameters:
         return {k: v for k, v in self.__dict__.items() if k not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        if "_flat_values" in state:  # as it was before there was anything kept and not learned
-            state = {**state, "numbers": state["_flat_values"], "state_specs": ()}
-            if "_flat_grads" in state:
-                state["grads"] = state["_flat_grads"]
-        buffers = {"numbers", "grads", "_flat_values", "_flat_grads"}
-        vars(self).update({name: value for name, value in state.items() if name not in buffers})
-        # NumPy's own object again, which it handles faster than its copies.
-        self.dtype = np.dtype(self.dtype.type)
-        grads = state["grads"] if "grads" in state else self._allocate(self.size)
-        self._make_views(state["numbers"], grads)
+        # As earlier versions have pickled it, when nothing was kept and not learned, two names are others.
+        now = {"_flat_values": "numbers", "_flat_grads": "grads"}
+        state = {"state_specs": ()} | {now.get(name, name): value for name, value in state.items()}
+        numbers, grads = state.pop("numbers"), state.pop("grads", None)
+        vars(self).update(state)
+        self.dtype = np.dtype(self.dtype.type)  # NumPy's own again, which it handles faster than its copies
+        self._make_views(numbers, self._allocate(self.size) if grads is None else grads)
 
     def __repr__(self) -> str:
         copies = "" if self.replicas is None else f", replicas={self.replicas}"
@@ -354,16 +326,8 @@ class State(Parameter):
     """
 
 
-def _split(buffer: Array, specs: Iterable[ParameterSpec]) -> dict[str, Array]:
+def _split(buffer: Array, specs: Sequence[ParameterSpec]) -> dict[str, Array]:
     """Cut a buffer into named views, as the specs follow each other in it."""
-    views = {}
-    start = 0
-    for spec in specs:
-        stop = start + spec.size
-        views[spec.name] = buffer[..., start:stop].reshape((*buffer.shape[:-1], *spec.shape))
-        start = stop
-    return views
-
-
-def _refuse_new_array(where: str) -> NoReturn:
-    raise ArgumentError(where, "to be written in place", "a new array", f"Write {where}[...] = a.")
+    stops = list(accumulate(spec.size for spec in specs))
+    parts = zip(specs, np.split(buffer, stops, axis=-1), strict=False)  # there is an empty part at the end
+    return {spec.name: part.reshape((*buffer.shape[:-1], *spec.shape)) for spec, part in parts}

@@ -19,16 +19,8 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def quiet(*kinds: str) -> Callable[[_Function], _Function]:
     """Let a method compute without a word of such errors, whatever `numpy.seterr` says.
 
-    Parameters
-    ----------
-    *kinds : str
-        What `numpy.errstate` calls them: ``"under"``, ``"over"``.
-
-    Returns
-    -------
-    callable
-        For a method in the class body: makes the same with a guard around it, which costs a third of a
-        microsecond a call; see `bare`.
+    The kinds are those of `numpy.errstate`, ``"under"`` and ``"over"``. The guard costs a third of a
+    microsecond a call; see `bare`.
 
     Examples
     --------
@@ -50,27 +42,17 @@ def quiet(*kinds: str) -> Callable[[_Function], _Function]:
     return guard
 
 
-def bare(*methods: _Function) -> list[_Function]:
-    """Return bound methods without their guards, for a loop that has one around all of it.
+def bare(method: _Function) -> _Function:
+    """Return a bound method without its guard, for a loop that has one around all of it.
 
-    Parameters
-    ----------
-    *methods : bound method
-        Any; that of a subclass which overrides a quiet one is returned as it is.
-
-    Returns
-    -------
-    list of bound methods
+    One that has none, such as that of a subclass which overrides a quiet one, is returned as it is.
 
     Examples
     --------
-    >>> [method() for method in bare("abc".upper, "ABC".lower)]
-    ['ABC', 'abc']
+    >>> bare("abc".upper)()
+    'ABC'
     """
-    found: list[Any] = []
-    for method in methods:
-        function: Any = getattr(method, "__func__", None)
-        # What a user has put around a method has its attributes too, and is not to be passed by.
-        is_guard = function is not None and getattr(function, "guard", None) is function
-        found.append(MethodType(function.bare, method.__self__) if is_guard else method)  # type: ignore[attr-defined]
-    return found
+    function: Any = getattr(method, "__func__", None)
+    # What a user has put around a method has its attributes too, and is not to be passed by.
+    is_guard = function is not None and getattr(function, "guard", None) is function
+    return MethodType(function.bare, method.__self__) if is_guard else method  # type: ignore

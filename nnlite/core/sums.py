@@ -44,22 +44,10 @@ _ones = _Ones()
 
 @lru_cache(maxsize=256)
 def constant(number: float, kind: str) -> Any:
-    """Make an array without axes of a number that comes again and again.
+    """Make an array without axes of a number that comes again and again, by the character of a dtype.
 
     NumPy multiplies a small array by it in half the time that a Python number takes, 0.45 us against 0.9, and
-    to the same bits.
-
-    Parameters
-    ----------
-    number : float
-        The number.
-    kind : str
-        The dtype, by its character.
-
-    Returns
-    -------
-    ndarray of shape ()
-        Always the same one, which cannot be written to.
+    to the same bits. It is always the same one, and cannot be written to.
 
     Examples
     --------
@@ -72,14 +60,7 @@ def constant(number: float, kind: str) -> Any:
 
 
 def sum_over_batch(x: Array, out: Array) -> None:
-    """Add up all rows of a batch.
-
-    Parameters
-    ----------
-    x : ndarray of shape (..., batch, features)
-        The rows.
-    out : ndarray of shape (..., features)
-        Where the sums are written.
+    """Add up all rows of a batch ``(..., batch, features)`` into `out`, ``(..., features)``.
 
     Examples
     --------
@@ -99,16 +80,7 @@ def sum_over_batch(x: Array, out: Array) -> None:
 
 
 def row_sum(x: Array) -> Array:
-    """Add up the numbers of each row.
-
-    Parameters
-    ----------
-    x : ndarray of shape (..., features)
-        The rows, in C order.
-
-    Returns
-    -------
-    ndarray of shape (..., 1)
+    """Add up the numbers of each row of ``(..., features)``, which is in C order; that gives ``(..., 1)``.
 
     Examples
     --------
@@ -125,16 +97,7 @@ def row_sum(x: Array) -> Array:
 
 
 def row_max(x: Array) -> Array:
-    """Find the largest number of each row.
-
-    Parameters
-    ----------
-    x : ndarray of shape (..., features)
-        The rows, in C order.
-
-    Returns
-    -------
-    ndarray of shape (..., 1)
+    """Find the largest number of each row of ``(..., features)``, in C order; that gives ``(..., 1)``.
 
     Examples
     --------
@@ -143,11 +106,9 @@ def row_max(x: Array) -> Array:
            [4.]])
     """
     columns = x.shape[-1]
-    largest: Array
     if columns > SHORT:
-        largest = np.maximum.reduce(x, axis=-1, keepdims=True)
-        return largest
+        return np.maximum.reduce(x, axis=-1, keepdims=True)
     # Column against column: on (128, 10) 3 us against 7 for the reduction along rows, on 64 x (32, 10) 12
     # against 93.
-    largest = np.maximum.reduce(np.ascontiguousarray(x.reshape(-1, columns).T), axis=0)
+    largest: Array = np.maximum.reduce(np.ascontiguousarray(x.reshape(-1, columns).T), axis=0)
     return largest.reshape(*x.shape[:-1], 1)

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from nnlite.core.types import AnyArray, Array, Value
-from nnlite.errors import ShapeError
-from nnlite.errors.arrays import unmasked
+from nnlite.errors.targets import check_weight
 
-__all__ = ["average", "clear", "in_place_of_others", "row_shares", "settle_rows", "stand_ins", "take_rows"]
+__all__ = ["average", "clear", "in_place_of_others", "row_shares", "stand_ins", "take_rows"]
 
 
 def row_shares(loss: object, weight: Array | None, pred: Array, part: float = 1.0) -> float | Array:
@@ -21,16 +20,11 @@ def row_shares(loss: object, weight: Array | None, pred: Array, part: float = 1.
     loss : Loss
         Named in messages.
     weight : ndarray of shape (batch,) or (replicas, batch), or None
-        How much each row counts; None for all the same.
+        How much each row counts; None for all the same, whose share is one number.
     pred : ndarray of shape (..., batch, outputs)
         Has the rows.
     part : float
         1 over the outputs, where an average over those is taken too.
-
-    Returns
-    -------
-    float, or ndarray of shape (..., batch, 1)
-        One number for all rows if there are no weights.
 
     Examples
     --------
@@ -42,11 +36,7 @@ def row_shares(loss: object, weight: Array | None, pred: Array, part: float = 1.
     if weight is None:
         share: float = part / rows[-1]
         return share
-    if type(weight) is not np.ndarray:
-        weight = unmasked(f"{loss} weight", weight)
-    weight = np.asarray(weight, pred.dtype)
-    if weight.ndim < 1 or weight.shape != rows[-weight.ndim :]:
-        raise ShapeError(f"{loss}", f"weight of shape {rows}", f"{weight.shape}", "Give one weight a row.")
+    weight = check_weight(loss, weight, rows, pred.dtype)
     total = weight.sum(axis=-1, keepdims=True)
     # A batch in which no row counts has loss 0 and gradient 0, not 0 / 0.
     scaled = weight / np.where(total > 0, total, 1) * part
@@ -89,20 +79,10 @@ def clear(array: Array, shares: float | Array) -> Array:
 
 
 def stand_ins(weight: AnyArray) -> AnyArray | None:
-    """Find, for each row of weight 0, one that counts and can stand in its place.
+    """Find a row that counts to stand in for each of weight 0, by its number; None if all count.
 
     What such a row brings about may overflow, and nothing times infinity is no number. In its place another
     one brings about nothing, exactly.
-
-    Parameters
-    ----------
-    weight : ndarray of shape (rows,) or (replicas, rows)
-        The weights.
-
-    Returns
-    -------
-    ndarray of int of the shape of `weight`, or None
-        Numbers of rows, for `take_rows`; None if all count.
 
     Examples
     --------
@@ -117,20 +97,7 @@ def stand_ins(weight: AnyArray) -> AnyArray | None:
 
 
 def take_rows(array: Any, rows: AnyArray, axis: int) -> Any:
-    """Take rows of a batch.
-
-    Parameters
-    ----------
-    array : ndarray, or CSR matrix
-        What has them.
-    rows : ndarray of int of shape (rows,) or (replicas, rows)
-        Which; with two axes, those of each replica.
-    axis : int
-        That of the rows.
-
-    Returns
-    -------
-    ndarray, or CSR matrix
+    """Take rows of a batch, along their axis, by their numbers: ``(rows,)``, or ``(replicas, rows)`` of each.
 
     Examples
     --------
@@ -144,31 +111,3 @@ def take_rows(array: Any, rows: AnyArray, axis: int) -> Any:
         return array[rows]
     ahead, behind = axis + 1 - rows.ndim, array.ndim - axis - 1
     return np.take_along_axis(array, rows.reshape(*(1,) * ahead, *rows.shape, *(1,) * behind), axis)
-
-
-def settle_rows(target: AnyArray, pred_shape: tuple[int, ...], dtype: Any) -> AnyArray:
-    """Decide what integers are where as many replicas as rows as outputs leave it open: rows of outputs.
-
-    Parameters
-    ----------
-    target : ndarray
-        All targets, as the user gives them. Of a single batch nobody could tell.
-    pred_shape : tuple of int
-        ``(rows, outputs)`` or ``(replicas, rows, outputs)``.
-    dtype : dtype
-        That of the model.
-
-    Returns
-    -------
-    ndarray
-        Rows of outputs as `dtype`, so that they are no integers any more; others as they are.
-
-    Examples
-    --------
-    >>> settle_rows(np.eye(3, dtype=int), (3, 3, 3), np.float32).dtype
-    dtype('float32')
-    >>> settle_rows(np.arange(3), (3, 3, 3), np.float32)
-    array([0, 1, 2])
-    """
-    open_question = len(pred_shape) > 2 and target.shape == pred_shape[:2] == pred_shape[-2:]
-    return target.astype(dtype) if open_question and target.dtype.kind in "iub" else target

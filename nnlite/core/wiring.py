@@ -6,6 +6,7 @@ a prefix, ``"0.W"``, and its numbers move into the model's buffers.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -13,12 +14,11 @@ import numpy as np
 
 from nnlite.core.config import Configured
 from nnlite.core.context import Gradients
-from nnlite.core.initializers import GlorotUniform, InitializerLike, Zeros
+from nnlite.core.initializers import GlorotUniform, InitializerLike, Zeros, default_initializer
 from nnlite.core.parameters import Parameter, Parameters, ParameterSpec
-from nnlite.core.starts import default_initializer
 from nnlite.core.types import RNG, AnyArray, Array
-from nnlite.errors import ArgumentError
 from nnlite.errors.checks import check_bool, check_rng
+from nnlite.errors.layers import check_drawn, check_known, refuse_new_array
 
 __all__ = ["Wired"]
 
@@ -40,6 +40,8 @@ class Wired(Configured):
     _prefix: str = ""  # what its names begin with there
     _in_model: bool  # or in another layer
     _frozen: frozenset[str]  # only until there are buffers, which know it from then on
+    #: What is not copied, but made anew where the numbers are.
+    _made_anew: ClassVar[frozenset[str]] = frozenset(("_params", "_views", "_grads"))
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:
         """Give a new layer the state that every layer has."""
@@ -59,16 +61,8 @@ class Wired(Configured):
     def walk(self, prefix: str = "") -> list[tuple[str, Any]]:
         """Return this layer, and then those that it is made of, however deep.
 
-        Parameters
-        ----------
-        prefix : str
-            What the names of its parameters begin with.
-
-        Returns
-        -------
-        list of (str, Layer)
-            What the names of its parameters begin with, and the layer; a layer comes before those that it
-            holds, and these before the next one.
+        Each comes with what the names of its parameters begin with, and before those that it holds, and these
+        before the next one.
         """
         every: list[tuple[str, Any]] = []
         waiting: list[tuple[str, Any]] = [(prefix, self)]
@@ -81,8 +75,7 @@ class Wired(Configured):
     def __setattr__(self, name: str, value: Any) -> None:
         # `layer.W *= 2` sets the same view again; any other array would cut the layer off from the buffers.
         if isinstance(getattr(type(self), name, None), Parameter) and value is not self._views.get(name):
-            fix = f"Write layer.{name}[...] = a."
-            raise ArgumentError(f"{self}.{name}", "to be written in place", "a new array", fix)
+            refuse_new_array(f"{self}.{name}", f"layer.{name}")
         super().__setattr__(name, value)
 
     def _own(self) -> list[str]:
@@ -156,33 +149,15 @@ class Wired(Configured):
         >>> sorted(layer.frozen)
         ['b']
         """
-        self._set_frozen(self.frozen | {self._known(name) for name in names or self.parameter_names})
+        self._set_frozen(self.frozen | self._chosen(names))
 
     def unfreeze(self, *names: str) -> None:
-        """Make parameters trainable again.
+        """Make parameters trainable again; without names, all of this layer's."""
+        self._set_frozen(self.frozen - self._chosen(names))
 
-        Parameters
-        ----------
-        *names : str
-            Which; without any, all of this layer's.
-
-        Raises
-        ------
-        ArgumentError
-            If the layer has no such parameter.
-        """
-        self._set_frozen(self.frozen - {self._known(name) for name in names or self.parameter_names})
-
-    def _known(self, name: str) -> str:
-        names = self.parameter_names
-        if name not in names:
-            wanted, fix = f"one of {', '.join(names)}", "Use a name from that list."
-            if not names:
-                raise ArgumentError(
-                    f"{self}", "a layer with parameters", "one without", "Name another layer."
-                )
-            raise ArgumentError(f"{self}", wanted, f"{name!r}", fix)
-        return name
+    def _chosen(self, names: Sequence[str]) -> set[str]:
+        """Return those names, if it has such parameters; all that it has if there are none."""
+        return {check_known(f"{self}", name, self.parameter_names) for name in names or self.parameter_names}
 
     def _set_frozen(self, names: frozenset[str]) -> None:
         for place, layer in self.walk():
@@ -238,13 +213,7 @@ class Wired(Configured):
         if initializer is None:
             initializer = (default or GlorotUniform()) if spec.decay else Zeros()
         drawn = np.asarray(initializer(stream, spec.shape))
-        if drawn.shape != spec.shape:
-            raise ArgumentError(
-                f"{self}.initialize",
-                f"the initializer of {name} to give shape {spec.shape}",
-                f"{drawn.shape}",
-                "An initializer takes (rng, shape) and returns an array of that shape.",
-            )
+        check_drawn(self, name, drawn, spec.shape)
         return drawn
 
     def _fill(self, drawn: Mapping[str, Array]) -> None:
@@ -300,17 +269,7 @@ class Wired(Configured):
         return array.copy() if exact else array.astype(dtype)
 
     def gradients(self, views: Mapping[str, Array]) -> Gradients:
-        """Pick this layer's part of a split gradient buffer.
-
-        Parameters
-        ----------
-        views : mapping of str to ndarray
-            What `Parameters.split` gives for the model's buffer.
-
-        Returns
-        -------
-        Gradients
-        """
+        """Pick this layer's part of a gradient buffer, split as `Parameters.split` does."""
         return Gradients({name: views[self._prefix + name] for name in self._learned()})
 
     def _materialized(self) -> Parameters:
@@ -336,22 +295,44 @@ class Wired(Configured):
         return self._views[name]
 
     def measured(self) -> list[dict[str, AnyArray]]:
-        """Return the buffers of this layer and of all that it is made of.
-
-        Returns
-        -------
-        list of dict of str to ndarray
-            Those themselves, in the order of `walk`.
-        """
+        """Return the buffers of this layer and of all that it is made of, in the order of `walk`."""
         return [layer.buffers for _, layer in self.walk()]
 
     def take_measured(self, buffers: Sequence[Mapping[str, AnyArray]]) -> None:
-        """Give them other buffers, copies of those.
-
-        Parameters
-        ----------
-        buffers : sequence of mapping of str to ndarray
-            As `measured` returns them.
-        """
+        """Give them other buffers, copies of what `measured` returned."""
         for (_, layer), own in zip(self.walk(), buffers, strict=True):
             layer.buffers = {name: array.copy() for name, array in own.items()}
+
+    # Copies.
+
+    def _apart(self) -> dict[str, Any]:
+        """Return what it is apart from its numbers."""
+        tied = self._made_anew.union(self._own())
+        return {name: value for name, value in vars(self).items() if name not in tied}
+
+    # A copy of a layer is a layer on its own: it takes its numbers along and leaves the model. Layers that it
+    # holds bring theirs themselves.
+    def __getstate__(self) -> dict[str, Any]:
+        state, own = self._apart(), None
+        if self._params is not None:
+            specs = [self._specs[name] for name in self._own()]
+            own = Parameters(specs, dtype=self.dtype, replicas=self._params.replicas)
+            own.frozen = self._own_frozen()
+            for name in self._own():
+                own[name][...] = self._views[name]
+        return {**state, "_params": own, "_prefix": "", "_in_model": False}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({"children": (), "_views": {}, "_grads": Gradients({}), **state})
+        own = self._params
+        for child in self.children:
+            child._in_model = True
+        if own is not None:
+            self._params = None
+            self._frozen = own.frozen
+            self._views = {name: own[name] for name in self._own()}
+            self._move_into(Parameters(self._specs.values(), dtype=own.dtype, replicas=own.replicas))
+
+    def __copy__(self) -> Self:
+        """Copy what it holds too: two that share it would each cut it off from the other."""
+        return copy.deepcopy(self)

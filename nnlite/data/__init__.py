@@ -1,6 +1,6 @@
 """Data: what users have, made into rows."""
 
-from nnlite.core.batches import WHOLE, Batches, Cut, Order
+from nnlite.core.batches import WHOLE, Batches, Cut
 from nnlite.data.batching import (
     Fresh,
     batches,
@@ -13,6 +13,7 @@ from nnlite.data.batching import (
     split_batch,
     train_test_split,
 )
+from nnlite.data.order import Order
 
 __all__ = [
     "WHOLE",

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from nnlite.core.batches import WHOLE, Batches, Cut, Order
+from nnlite.core.batches import WHOLE, Batches, Cut
 from nnlite.core.types import RNG, AnyArray
 from nnlite.data.checks import check_ids, check_rows, check_weight, is_own
 from nnlite.data.conversion import is_frame, is_sparse
 from nnlite.data.lazy import SparseRows, as_csr
+from nnlite.data.order import Order
 from nnlite.data.splits import check_same_rows, held_out_rows, k_folds, train_test_split
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.errors.arguments import explained

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from nnlite._version import __version__
-from nnlite.core.batches import Order
 from nnlite.core.optimizers import Optimizer
+from nnlite.data.order import Order
 from nnlite.data.splits import HeldOut
 from nnlite.distributed.cuts import AllShards, OwnRows, PartOfEach, PartOfSame
 from nnlite.distributed.loops import PiecewiseBatchLoop, SharedBatchLoop, SharedFullBatchLoop, SharedLoop

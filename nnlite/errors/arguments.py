@@ -12,9 +12,9 @@ from collections.abc import Callable
 from functools import lru_cache, wraps
 from typing import Any, TypeVar
 
-from nnlite.errors import ArgumentTypeError
+from nnlite.errors import ArgumentError, ArgumentTypeError
 
-__all__ = ["Declared", "Explained", "check_method", "explained", "is_ours"]
+__all__ = ["Declared", "Explained", "check_method", "explained", "is_ours", "not_stored"]
 
 #: Characters of a value that is shown in a message.
 LONGEST = 40
@@ -232,6 +232,19 @@ def _declared(cls: type) -> frozenset[str]:
         names |= {name for name, kind in own.items() if not f"{kind}".startswith(("ClassVar", "typing.Cl"))}
         names |= {name for name, kind in vars(base).items() if isinstance(kind, property) and kind.fset}
     return frozenset(name for name in names if not name.startswith("_"))
+
+
+def not_stored(cls: type, name: str) -> ArgumentError:
+    """Make the error for an argument that cannot be written into a file, as it was not kept.
+
+    Examples
+    --------
+    >>> print(not_stored(float, "rate"))
+    float.config: expected the argument 'rate' stored as self.rate, got no such attribute. Write self.rate =
+        rate in __init__, or override config().
+    """
+    what, fix = f"the argument {name!r} stored as self.{name}", f"Write self.{name} = {name} in __init__"
+    return ArgumentError(f"{cls.__name__}.config", what, "no such attribute", f"{fix}, or override config().")
 
 
 def check_method(

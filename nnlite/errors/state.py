@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnlite.errors import ArgumentError
-from nnlite.errors.checks import check_integer, check_numbers
+from nnlite.errors.checks import check_integer, check_number, check_numbers
 
-__all__ = ["check_state", "not_given"]
+__all__ = ["check_belongs", "check_clipping", "check_state", "not_given"]
 
 Array = NDArray[np.floating[Any]]
 _FIX = "Give what state_dict() of the same kind of optimizer returned."
@@ -59,6 +59,59 @@ def check_state(
         )
         raise ArgumentError(where, "floats in all arrays, which are of one shape", found, _FIX)
     return steps, rate_factor, arrays
+
+
+def check_belongs(name: str, state: Mapping[str, Array], values: Array, *, others: bool) -> None:
+    """Refuse parameters that the state of an optimizer does not belong to.
+
+    Parameters
+    ----------
+    name : str
+        The class of the optimizer.
+    state : mapping of str to ndarray
+        What it keeps.
+    values : ndarray
+        The parameters.
+    others : bool
+        Whether it has been training other ones.
+
+    Raises
+    ------
+    ArgumentError
+        If it has, or what it keeps has another shape or dtype.
+
+    Examples
+    --------
+    >>> check_belongs("SGD", {"velocity": np.zeros(3)}, np.ones(3), others=False)
+    """
+    if others:
+        what = "the parameters that it has been training, to which its state belongs"
+        fix = f"Make a new {name} for each model, or call its reset() first."
+        raise ArgumentError(f"{name}.step", what, "those of another model", fix)
+    for kept in state.values():
+        if kept.shape != values.shape or kept.dtype != values.dtype:
+            what = f"parameters of shape {kept.shape} and dtype {kept.dtype}, like its state"
+            fix = "The state is that of another model; call reset() first."
+            raise ArgumentError(f"{name}.step", what, f"{values.shape} and {values.dtype}", fix)
+
+
+def check_clipping(name: str, norm: Any, value: Any) -> tuple[float | None, float | None]:
+    """Return the two limits of clipping, of which at most one is given, as floats.
+
+    Examples
+    --------
+    >>> check_clipping("SGD", 1, None)
+    (1.0, None)
+    """
+    found = {"clip_norm": norm, "clip_value": value}
+    limits = [
+        None if limit is None else check_number(f"{name}({key}=)", limit, low=0, low_open=True)
+        for key, limit in found.items()
+    ]
+    if None not in limits:
+        fix = "Choose one: the first keeps the direction."
+        raise ArgumentError(name, "clip_norm or clip_value", "both", fix)
+    return limits[0], limits[1]
 
 
 def not_given(where: str, state: Iterable[str], entries: Iterable[str]) -> ArgumentError:

@@ -8,9 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.errors.arrays import unmasked
 from nnlite.errors.checks import check_finite
 
-__all__ = ["check_class_ids", "check_each", "check_no_ids", "check_probabilities", "check_same_shape"]
+__all__ = [
+    "check_class_ids",
+    "check_class_rows",
+    "check_classes",
+    "check_each",
+    "check_probabilities",
+    "check_same_shape",
+    "check_weight",
+    "settle_rows",
+]
 
 AnyArray = NDArray[Any]
 
@@ -74,12 +84,25 @@ def check_class_ids(loss: object, ids: AnyArray, classes: int) -> None:
     raise ArgumentError(f"{loss} target", what, f"{got}", f"Number the classes from 0{fix}.")
 
 
-def check_no_ids(loss: object, target: AnyArray, pred_shape: tuple[int, ...]) -> None:
-    """Refuse what is meant as class ids, and has another dtype or shape.
+def check_classes(loss: object, outputs: int) -> None:
+    """Refuse a model with one output, where each class has one.
 
     Examples
     --------
-    >>> check_no_ids("SoftmaxCrossEntropy()", np.eye(2), (2, 2))
+    >>> check_classes("SoftmaxCrossEntropy()", 2)
+    """
+    if outputs < 2:
+        what = "one output for each of two or more classes"
+        fix = "Give the last layer more outputs, or use BinaryCrossEntropy."
+        raise ShapeError(f"{loss}", what, f"{outputs} output", fix)
+
+
+def check_class_rows(loss: object, target: AnyArray, pred_shape: tuple[int, ...]) -> None:
+    """Refuse what is no row of numbers for each row: meant as class ids, for instance, in another form.
+
+    Examples
+    --------
+    >>> check_class_rows("SoftmaxCrossEntropy()", np.eye(2), (2, 2))
     """
     where, rows = f"{loss} target", pred_shape[-2:-1]
     if target.shape == rows:
@@ -89,6 +112,7 @@ def check_no_ids(loss: object, target: AnyArray, pred_shape: tuple[int, ...]) ->
     if target.shape == (*rows, 1):
         what = f"class ids of shape {rows} or rows of shape {pred_shape[-2:]}"
         raise ShapeError(where, what, f"{target.shape}", "Write target[:, 0] for class ids in a column.")
+    check_same_shape(loss, target.shape, pred_shape)
 
 
 def check_probabilities(loss: object, target: AnyArray) -> None:
@@ -107,3 +131,47 @@ def check_probabilities(loss: object, target: AnyArray) -> None:
     if wrong.any():
         got = f"a sum of {sums[wrong][0]:g} in row {int(np.argwhere(wrong)[0][-1])}"
         raise ArgumentError(where, "rows of probabilities that sum to 1", got, fix)
+
+
+def settle_rows(target: AnyArray, pred_shape: tuple[int, ...], dtype: Any) -> AnyArray:
+    """Decide what integers are where as many replicas as rows as outputs leave it open: rows of outputs.
+
+    Parameters
+    ----------
+    target : ndarray
+        All targets, as the user gives them. Of a single batch nobody could tell.
+    pred_shape : tuple of int
+        ``(rows, outputs)`` or ``(replicas, rows, outputs)``.
+    dtype : dtype
+        That of the model.
+
+    Returns
+    -------
+    ndarray
+        Rows of outputs as `dtype`, so that they are no integers any more; others as they are.
+
+    Examples
+    --------
+    >>> settle_rows(np.eye(3, dtype=int), (3, 3, 3), np.float32).dtype
+    dtype('float32')
+    >>> settle_rows(np.arange(3), (3, 3, 3), np.float32)
+    array([0, 1, 2])
+    """
+    open_question = len(pred_shape) > 2 and target.shape == pred_shape[:2] == pred_shape[-2:]
+    return target.astype(dtype) if open_question and target.dtype.kind in "iub" else target
+
+
+def check_weight(loss: object, weight: Any, rows: tuple[int, ...], dtype: Any) -> AnyArray:
+    """Return the weights of rows as an array, or say that there is not one for each.
+
+    Examples
+    --------
+    >>> check_weight("MeanSquaredError()", [1, 3], (2,), np.float32)
+    array([1., 3.], dtype=float32)
+    """
+    if type(weight) is not np.ndarray:
+        weight = unmasked(f"{loss} weight", weight)
+    array: AnyArray = np.asarray(weight, dtype)
+    if array.ndim < 1 or array.shape != rows[-array.ndim :]:
+        raise ShapeError(f"{loss}", f"weight of shape {rows}", f"{array.shape}", "Give one weight a row.")
+    return array

@@ -1,8 +1,15 @@
 """Where the weights start; `nnlite.core.initializers` has them."""
 
-from nnlite.core.initializers import Constant, GlorotUniform, HeNormal, Initializer, InitializerLike, Zeros
+from nnlite.core.initializers import GlorotUniform, HeNormal, Initializer, InitializerLike, Zeros
 from nnlite.errors.habits import missing_names
-from nnlite.initializers.others import GlorotNormal, HeUniform, LeCunNormal, LeCunUniform, Orthogonal
+from nnlite.initializers.others import (
+    Constant,
+    GlorotNormal,
+    HeUniform,
+    LeCunNormal,
+    LeCunUniform,
+    Orthogonal,
+)
 
 __all__ = [
     "Constant",

@@ -10,7 +10,38 @@ from numpy.typing import NDArray
 from nnlite.core.initializers import DrawnNormal, DrawnUniform, GlorotRule, HeRule, Initializer, Scaled
 from nnlite.errors.checks import check_number
 
-__all__ = ["GlorotNormal", "HeUniform", "LeCunNormal", "LeCunUniform", "Orthogonal"]
+__all__ = ["Constant", "GlorotNormal", "HeUniform", "LeCunNormal", "LeCunUniform", "Orthogonal"]
+
+
+class Constant(Initializer):
+    """The same value everywhere, for biases and gains.
+
+    A weight matrix must not start so: all the neurons of the layer would stay equal.
+
+    Parameters
+    ----------
+    value : float
+        The value.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If `value` is no finite number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnlite.initializers import Constant
+    >>> Constant(0.1)(np.random.default_rng(0), (3,))
+    array([0.1, 0.1, 0.1])
+    """
+
+    def __init__(self, value: float) -> None:
+        self.value = check_number("Constant(value=)", value)
+
+    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Fill an array with the value."""
+        return np.full(shape, self.value)
 
 
 class HeUniform(DrawnUniform, HeRule):

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.cross_entropy import BinaryCrossEntropy, SoftmaxCrossEntropy
+from nnlite.core.cross_entropy import SoftmaxCrossEntropy
 from nnlite.core.losses import Loss, PointwiseLoss
 from nnlite.core.types import AnyArray, Array
 from nnlite.inspect.numbers import number
 from nnlite.inspect.twin import Twin
 from nnlite.losses import Hinge, Masked
+from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
 
 __all__ = ["clueless"]
 

@@ -14,7 +14,6 @@ from nnlite.checks.nets import check_net
 from nnlite.core.dense import Dense
 from nnlite.core.layer import Layer
 from nnlite.core.losses import Loss
-from nnlite.core.normalization import BatchNorm
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.parameters import Parameters
 from nnlite.core.types import AnyArray, Array
@@ -34,6 +33,7 @@ from nnlite.inspect.twin import Twin
 from nnlite.inspect.words import BEATS, describe_fog, describe_proof, describe_update
 from nnlite.layers.embedding import Embedding
 from nnlite.layers.flatten import Flatten
+from nnlite.layers.normalization import BatchNorm
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.testing.differences import STEP

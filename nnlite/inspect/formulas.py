@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.activations import log_softmax, sigmoid
-from nnlite.core.cross_entropy import BinaryCrossEntropy, SoftmaxCrossEntropy
-from nnlite.core.losses import Loss, MeanAbsoluteError, MeanSquaredError
+from nnlite.core.activations import sigmoid
+from nnlite.core.cross_entropy import SoftmaxCrossEntropy
+from nnlite.core.losses import Loss, MeanSquaredError
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors.arguments import is_ours
 from nnlite.inspect.numbers import number, result
+from nnlite.layers.activations import log_softmax
 from nnlite.losses import GaussianNLL, Hinge, Huber, Masked, PoissonNLL, Quantile
+from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
+from nnlite.losses.robust import MeanAbsoluteError
 
 __all__ = ["fill_in", "formula", "meaning", "probabilities", "row_losses"]
 

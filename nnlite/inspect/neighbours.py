@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnlite.core.cross_entropy import BinaryCrossEntropy, SoftmaxCrossEntropy
+from nnlite.core.cross_entropy import SoftmaxCrossEntropy
 from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
 from nnlite.data.conversion import is_sparse
 from nnlite.errors import ArgumentError
 from nnlite.layers.embedding import Embedding
 from nnlite.losses import GaussianNLL, Hinge, Masked, PoissonNLL
+from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
 from nnlite.model import Sequential
 from nnlite.training.inside import pass_through, stops
 

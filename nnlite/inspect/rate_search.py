@@ -11,11 +11,11 @@ import numpy as np
 from nnlite.checks.nets import check_net
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import SGD, Optimizer
-from nnlite.core.schedules import Schedule
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, DivergenceError
 from nnlite.errors.checks import check_integer, check_number, check_rng
 from nnlite.model import PREDICT_ROWS, Sequential
+from nnlite.schedules.base import Schedule
 from nnlite.sweeps.run import check_optimizer
 from nnlite.training.callbacks import Callback, TrainingState
 from nnlite.training.evaluation import score

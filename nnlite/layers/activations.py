@@ -1,4 +1,4 @@
-"""Smooth activations, and a ReLU with a slope on its quiet side; those of the core are named here too."""
+"""Smooth activations, softmax, a ReLU with a slope on its quiet side; those of the core are named here."""
 
 from __future__ import annotations
 
@@ -6,19 +6,9 @@ import math
 
 import numpy as np
 
-from nnlite.core.activations import (
-    LogSoftmax,
-    ReLU,
-    Sigmoid,
-    Softmax,
-    Step,
-    Tanh,
-    bare_sigmoid,
-    log_softmax,
-    sigmoid,
-)
+from nnlite.core.activations import ReLU, Sigmoid, Step, Tanh, bare_sigmoid, sigmoid
 from nnlite.core.context import Context
-from nnlite.core.initializers import HeNormal, InitializerLike
+from nnlite.core.initializers import GlorotUniform, HeNormal, InitializerLike
 from nnlite.core.layer import Layer
 from nnlite.core.quiet import quiet
 from nnlite.core.types import Array
@@ -331,4 +321,107 @@ class Softplus(Layer):
         (x,) = ctx.saved
         dx = bare_sigmoid(x)
         dx *= dy
+        return dx
+
+
+@np.errstate(over="ignore", under="ignore")
+def log_softmax(x: Array) -> Array:
+    """Compute the logarithm of the softmax over the last axis.
+
+    Parameters
+    ----------
+    x : ndarray of shape (..., classes)
+        Logits.
+
+    Returns
+    -------
+    ndarray of the shape of `x`
+        Log-probabilities: their exponentials sum to 1 in each row.
+
+    Examples
+    --------
+    >>> log_softmax(np.array([[0.0, 1e4]]))
+    array([[-10000.,      0.]])
+    """
+    # The others are added up without the likeliest class, beside whose 1 they would lose their digits.
+    likely = x.argmax(axis=-1, keepdims=True)
+    y: Array = x - np.take_along_axis(x, likely, axis=-1)
+    others = np.exp(y)
+    np.put_along_axis(others, likely, 0, axis=-1)
+    logs = np.log1p(others.sum(axis=-1, keepdims=True))
+    logs -= np.take_along_axis(y, likely, axis=-1)  # 0, or NaN where the largest logit is infinite
+    y -= logs
+    return y
+
+
+class Softmax(Layer):
+    """Turn a row of logits into probabilities that sum to 1.
+
+    ``y_i = exp(x_i) / sum_j exp(x_j)`` over the last axis. The vector-Jacobian product
+    is ``dL/dx = y * (dL/dy - sum_j y_j * dL/dy_j)``.
+
+    For training a classifier leave it out and use `SoftmaxCrossEntropy`, which takes
+    logits.
+
+    Examples
+    --------
+    >>> Softmax().forward(np.array([[0.0, np.log(3.0)]]))
+    array([[0.25, 0.75]])
+    """
+
+    feeding_initializer: InitializerLike | None = GlorotUniform()
+    gives_probabilities = True
+
+    @quiet("over", "under")
+    def forward(self, x: Array, ctx: Context | None = None) -> Array:
+        """Compute the probabilities."""
+        y: Array = x - x.max(axis=-1, keepdims=True)  # the largest exponent is 0: nothing overflows
+        np.exp(y, out=y)
+        y /= y.sum(axis=-1, keepdims=True)
+        if ctx is not None:
+            ctx.save(y)
+        return y
+
+    @quiet("under")
+    def backward(self, dy: Array, ctx: Context) -> Array:
+        """Multiply by the Jacobian, which is never formed."""
+        (y,) = ctx.saved
+        dx: Array = y * dy
+        dx -= y * dx.sum(axis=-1, keepdims=True)
+        return dx
+
+
+class LogSoftmax(Layer):
+    """The logarithm of the softmax, computed without taking a logarithm of a small number.
+
+    ``y_i = x_i - log(sum_j exp(x_j))`` over the last axis;
+    ``dL/dx = dL/dy - exp(y) * sum_j dL/dy_j``.
+
+    Examples
+    --------
+    >>> LogSoftmax().forward(np.array([[0.0, 1e4]]))
+    array([[-10000.,      0.]])
+    """
+
+    feeding_initializer: InitializerLike | None = GlorotUniform()
+    gives_probabilities = True
+
+    def forward(self, x: Array, ctx: Context | None = None) -> Array:
+        """Compute the log-probabilities."""
+        y = log_softmax(x)
+        if ctx is not None:
+            ctx.save(y)
+        return y
+
+    @quiet("under")
+    def backward(self, dy: Array, ctx: Context) -> Array:
+        """Multiply by the Jacobian, which is never formed."""
+        (y,) = ctx.saved
+        dx: Array = np.exp(y)
+        dx *= dy.sum(axis=-1, keepdims=True)
+        np.subtract(dy, dx, out=dx)
+        certain = y > -0.125
+        if np.count_nonzero(certain):  # 1 - exp(y) is a difference in which few digits are left
+            rest = np.where(certain, 0, dy).sum(axis=-1, keepdims=True)
+            np.copyto(dx, -dy * np.expm1(y) - np.exp(y) * rest, where=certain)
         return dx

@@ -5,13 +5,14 @@ To write your own, subclass `Loss` and write ``value_and_grad``, or subclass
 `nnlite.testing.check_loss` proves that the two agree.
 """
 
-from nnlite.core.cross_entropy import BinaryCrossEntropy, SoftmaxCrossEntropy
-from nnlite.core.losses import Loss, MeanAbsoluteError, MeanSquaredError, PointwiseLoss
+from nnlite.core.cross_entropy import SoftmaxCrossEntropy
+from nnlite.core.losses import Loss, MeanSquaredError, PointwiseLoss
 from nnlite.errors.habits import missing_names
+from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
 from nnlite.losses.hinge import Hinge
 from nnlite.losses.likelihoods import GaussianNLL, PoissonNLL
 from nnlite.losses.masked import Masked
-from nnlite.losses.robust import Huber, Quantile
+from nnlite.losses.robust import Huber, MeanAbsoluteError, Quantile
 
 __all__ = [
     "BinaryCrossEntropy",

@@ -8,7 +8,25 @@ from nnlite.core.losses import PointwiseLoss
 from nnlite.core.types import Array
 from nnlite.errors.checks import check_number
 
-__all__ = ["Huber", "Quantile"]
+__all__ = ["Huber", "MeanAbsoluteError", "Quantile"]
+
+
+class MeanAbsoluteError(PointwiseLoss):
+    """The average of ``|pred - target|``: outliers pull no harder than other rows.
+
+    The slope is the sign of the gap, and 0 where there is no gap.
+
+    Examples
+    --------
+    >>> MeanAbsoluteError().value_and_grad(np.array([[1.0], [4.0]]), np.array([[1.0], [2.0]]))
+    (1.0, array([[0. ],
+           [0.5]]))
+    """
+
+    def pointwise(self, pred: Array, target: Array) -> tuple[Array, Array]:
+        """Compute the size of the gap and its sign."""
+        gap = pred - target
+        return np.abs(gap), np.sign(gap)
 
 
 class Huber(PointwiseLoss):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnlite.core.activations import log_softmax
 from nnlite.core.types import AnyArray
 from nnlite.data.checks import check_ids
 from nnlite.errors import ArgumentError
 from nnlite.errors.checks import check_bool, check_finite, check_integer, check_number
+from nnlite.layers.activations import log_softmax
 from nnlite.metrics.directions import less_is_better, more_is_better
 from nnlite.metrics.inputs import (
     check_binary,

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnlite.core.activations import log_softmax
 from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError
 from nnlite.errors.checks import check_bool
+from nnlite.layers.activations import log_softmax
 from nnlite.metrics.directions import more_is_better
 from nnlite.metrics.inputs import check_question, counting, kept
 

@@ -1,7 +1,7 @@
-"""The learning rate as a function of the number of steps made so far; `nnlite.core.schedules` says how."""
+"""The learning rate as a function of the number of steps made so far; `nnlite.schedules.base` says how."""
 
-from nnlite.core.schedules import ConstantRate, CosineDecay, Schedule, ScheduleLike, WarmUp
 from nnlite.errors.habits import missing_names
+from nnlite.schedules.base import ConstantRate, CosineDecay, Schedule, ScheduleLike, WarmUp
 from nnlite.schedules.decay import ExponentialDecay, StepDecay
 from nnlite.schedules.one_cycle import OneCycle
 from nnlite.schedules.piecewise import PiecewiseConstant

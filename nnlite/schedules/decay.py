@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from nnlite.core.schedules import Schedule
 from nnlite.errors.checks import check_integer
+from nnlite.schedules.base import Schedule
 from nnlite.schedules.units import InUnits
 
 __all__ = ["ExponentialDecay", "StepDecay"]

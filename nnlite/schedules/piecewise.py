@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from nnlite.core.schedules import Schedule
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_integer
+from nnlite.schedules.base import Schedule
 from nnlite.schedules.units import InUnits
 
 __all__ = ["PiecewiseConstant"]

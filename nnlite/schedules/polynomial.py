@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnlite.core.schedules import NEXT_TO_NOTHING, Lasting
+from nnlite.schedules.base import NEXT_TO_NOTHING, Lasting
 
 __all__ = ["PolynomialDecay"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nnlite.core.schedules import Lasting, cosine
 from nnlite.errors.checks import check_integer
+from nnlite.schedules.base import Lasting, cosine
 
 __all__ = ["CosineRestarts"]
 

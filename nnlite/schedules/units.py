@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nnlite.core.schedules import Schedule
 from nnlite.errors import ArgumentError
+from nnlite.schedules.base import Schedule
 
 __all__ = ["InUnits"]
 

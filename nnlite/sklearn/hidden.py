@@ -12,6 +12,7 @@ from nnlite.core.types import Array
 from nnlite.layers import Dense
 from nnlite.model import PREDICT_ROWS
 from nnlite.sklearn.base import BaseMLP
+from nnlite.training.inside import what_reaches
 
 __all__ = ["HiddenFeatures"]
 
@@ -40,7 +41,8 @@ class HiddenFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP)
         index = self._output_layer
         starts = range(0, rows.shape[0], PREDICT_ROWS)
         blocks = [
-            self.model_._reaching(
+            what_reaches(
+                self.model_,
                 (index,),
                 self.model_.boundary.check_input(rows[start : start + PREDICT_ROWS], where="transform(X)"),
             )

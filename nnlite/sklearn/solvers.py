@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nnlite.core.optimizers import Adam, Optimizer
+from nnlite.core.optimizers import Optimizer
 from nnlite.core.parameters import Parameters
 from nnlite.core.types import Array
+from nnlite.optimizers.adam import Adam
 from nnlite.optimizers.second_order import LBFGS
 
 __all__ = ["SklearnAdam", "SklearnLBFGS", "SklearnSGD"]

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.cross_entropy import BinaryCrossEntropy, SoftmaxCrossEntropy
+from nnlite.core.cross_entropy import SoftmaxCrossEntropy
 from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
 from nnlite.losses import GaussianNLL, Masked, PoissonNLL
+from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
 from nnlite.model import Sequential
 from nnlite.sweeps.labels import LABELS, LEARNS, Judgement, upper_median
 from nnlite.sweeps.result import StabilityLimit

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.losses import Loss, MeanAbsoluteError
+from nnlite.core.losses import Loss
 from nnlite.core.optimizers import SGD, Optimizer
 from nnlite.errors import ArgumentError
 from nnlite.losses import Hinge, Quantile
+from nnlite.losses.robust import MeanAbsoluteError
 from nnlite.model import Sequential
 from nnlite.sweeps.evidence import Runs
 from nnlite.sweeps.labels import upper_median

@@ -13,12 +13,12 @@ import numpy as np
 from nnlite.core.chain import Chain, Shape
 from nnlite.core.layer import Layer
 from nnlite.core.optimizers import Optimizer
-from nnlite.core.random import Generators, Seeds
-from nnlite.core.schedules import Schedule, ScheduleLike
 from nnlite.errors import DivergenceError
 from nnlite.model import PREDICT_ROWS, Sequential
+from nnlite.schedules.base import Schedule, ScheduleLike
 from nnlite.training.callbacks import Callback, TrainingState
 from nnlite.training.history import History
+from nnlite.training.random_states import Generators, Seeds
 
 __all__ = ["Part", "ScheduleMaker", "bytes_for_one", "cut", "join", "like", "train"]
 

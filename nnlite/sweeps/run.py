@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nnlite.checks.nets import check_net
-from nnlite.core.cross_entropy import BinaryCrossEntropy, SoftmaxCrossEntropy
+from nnlite.core.cross_entropy import SoftmaxCrossEntropy
 from nnlite.core.losses import Loss, MeanSquaredError
 from nnlite.core.optimizers import SGD, Optimizer
 from nnlite.data.checks import check_rows
@@ -20,6 +20,7 @@ from nnlite.data.row_weights import counting_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_instance, check_integer, check_numbers
+from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
 from nnlite.metrics import Metric
 from nnlite.model import Sequential
 from nnlite.sweeps.evidence import Runs, average_loss, best_run, least, table

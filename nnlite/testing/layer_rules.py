@@ -11,7 +11,6 @@ import numpy as np
 from nnlite.checks.undeclared import check_declared
 from nnlite.core.context import Context
 from nnlite.core.layer import Layer
-from nnlite.core.random import Generators
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import GradientCheckError
 from nnlite.testing.bench import Bench
@@ -19,6 +18,8 @@ from nnlite.testing.diagnosis import explain_shape
 from nnlite.testing.differences import relative_error
 from nnlite.testing.report import Rule, Snapshot, check_dtype, check_shape
 from nnlite.testing.state import changed, look
+from nnlite.training.random_states import Generators
+from nnlite.training.replica import replica_of
 
 __all__ = ["RULES", "check_apart"]
 
@@ -330,7 +331,7 @@ def check_apart(make: Callable[[], Bench]) -> None:
     found = _pass(together, ctx, together.x, together.dy)
     for r in range(replicas):
         bench = make()
-        layer = bench.layer = bench.layer._replica(r)
+        layer = bench.layer = replica_of(bench.layer, r)
         layer._in_model = True
         bench.params = layer._materialized()
         bench.keep_buffers()

@@ -47,7 +47,7 @@ class BatchLoop(Loop):
         self.after_batch = [self.end_batch]
         for epoch in self.epochs():
             now = self.begin_epoch(epoch)
-            (self.value_and_grad,) = bare(state.loss.value_and_grad)  # a callback may have changed the loss
+            self.value_and_grad = bare(state.loss.value_and_grad)  # a callback may have changed the loss
             self.watching = self.before is not None and not is_ours(self.value_and_grad)
             self.train_epoch(self.batches(), now)
             finite = np.isfinite(self.params.numbers).all(axis=-1)  # there is no further batch to show it

@@ -14,7 +14,6 @@ import numpy as np
 from nnlite.core.loop import Progress
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
-from nnlite.core.random import Generators
 from nnlite.core.types import AnyArray, Array, Value
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.arguments import Declared
@@ -24,7 +23,7 @@ from nnlite.metrics import Metric, is_better_higher
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.training.history import History
-from nnlite.training.random_states import get_state, set_state
+from nnlite.training.random_states import Generators, get_state, set_state
 
 __all__ = [
     "CTRL_C",

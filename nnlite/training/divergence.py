@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from nnlite.core.context import Context, Watcher
-from nnlite.core.normalization import BatchNorm
 from nnlite.core.types import AnyArray, Array
 from nnlite.data.conversion import is_sparse
 from nnlite.errors import DivergenceError
 from nnlite.layers.embedding import Embedding
+from nnlite.layers.normalization import BatchNorm
 from nnlite.model import Sequential
-from nnlite.training.inside import first_weights
+from nnlite.training.inside import first_weights, what_reaches
 
 __all__ = ["explain"]
 
@@ -126,7 +126,7 @@ def explain(
 def _reaches_first_weights(model: Sequential, x: Array) -> Array:
     """Return the numbers that reach the first weights: a Standardize in front of them scales the data."""
     place, first = first_weights(model)
-    seen: Array = model._reaching(place, x)
+    seen: Array = what_reaches(model, place, x)
     # Ids have no scale; the numbers beside them go through to the weights behind. Of what comes in, BatchNorm
     # leaves no scale.
     ahead = first.numeric if isinstance(first, Embedding) else 0 if isinstance(first, BatchNorm) else None

@@ -11,11 +11,12 @@ import numpy as np
 from nnlite.checks.inputs import prepare
 from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
-from nnlite.core.weights import settle_rows, stand_ins, take_rows
+from nnlite.core.weights import stand_ins, take_rows
 from nnlite.data.batching import check_reiterable, checked_batches
 from nnlite.data.checks import is_own
 from nnlite.errors import ArgumentError
 from nnlite.errors.checks import check_integer
+from nnlite.errors.targets import settle_rows
 from nnlite.metrics import Metric, call_metric, named_metrics
 from nnlite.model import Sequential
 from nnlite.training.class_weights import ClassWeights

@@ -12,11 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nnlite.checks.undeclared import check_declared
-from nnlite.core.batches import Order
 from nnlite.core.losses import Loss, MeanSquaredError
 from nnlite.core.optimizers import Optimizer
-from nnlite.core.random import Generators, Seeds, check_rngs
-from nnlite.core.schedules import Schedule
+from nnlite.data.order import Order
 from nnlite.data.splits import HeldOut
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError, calls_to_user
 from nnlite.errors.arguments import check_method
@@ -26,6 +24,7 @@ from nnlite.files.safetensors import check_path
 from nnlite.metrics import Metric, named_metrics
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
+from nnlite.schedules.base import Schedule
 from nnlite.training.callbacks import Callback, ProgressBar, TrainingState
 from nnlite.training.checkpoint import Checkpoint, read
 from nnlite.training.class_weights import ClassWeights
@@ -33,6 +32,7 @@ from nnlite.training.history import History
 from nnlite.training.identity import arguments, common, describe
 from nnlite.training.in_use import InUse
 from nnlite.training.loop import Loop
+from nnlite.training.random_states import Generators, Seeds, check_rngs
 from nnlite.training.ranks import NUMBERS, Alone, launched
 from nnlite.training.snapshot import capture, check, restore
 from nnlite.training.sources import Arrays, Source, training_source, validation_source

@@ -12,16 +12,16 @@ import numpy as np
 from nnlite.core.config import Configured
 from nnlite.core.layer import Layer
 from nnlite.core.optimizers import Optimizer
-from nnlite.core.random import generators_of
-from nnlite.core.schedules import Schedule
 from nnlite.data.splits import HeldOut
 from nnlite.errors import ArgumentError
 from nnlite.errors.checks import check_numbers
 from nnlite.files.safetensors import short
 from nnlite.optimizers.second_order import FullBatchOptimizer
+from nnlite.schedules.base import Schedule
 from nnlite.training.callbacks import Callback, TrainingState
 from nnlite.training.likeness import function_of, settings, text_of, without_code, without_modules
 from nnlite.training.loop import Loop
+from nnlite.training.random_states import generators_of
 from nnlite.training.sources import Arrays, Source
 
 __all__ = [

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnlite.core.chain import Chain, Shape
+from nnlite.core.chain import Chain, Residual, Shape
 from nnlite.core.context import Context, Watcher
 from nnlite.core.dense import Dense
 from nnlite.core.layer import Layer
 from nnlite.core.model import Sequential
-from nnlite.core.residual import Residual
 from nnlite.core.types import Array
 from nnlite.errors.arguments import is_ours
 
-__all__ = ["Passing", "Stop", "first_weights", "inside", "is_row", "pass_through", "stops"]
+__all__ = ["Passing", "Stop", "first_weights", "inside", "is_row", "pass_through", "stops", "what_reaches"]
 
 
 class Stop(NamedTuple):
@@ -169,7 +168,7 @@ def first_weights(model: Any) -> tuple[list[int], Any]:
     Returns
     -------
     place : list of int
-        Where it is, as `Sequential._reaching` takes it.
+        Where it is, as `what_reaches` takes it.
     layer : Layer or None
         None if nothing learns.
 
@@ -187,6 +186,33 @@ def first_weights(model: Any) -> tuple[list[int], Any]:
         place.append(layer._first_learning)
         layer = layer.children[place[-1]]
     return place, layer
+
+
+def what_reaches(chain: Any, place: Sequence[int], x: Any) -> Any:
+    """Compute what reaches a layer.
+
+    Parameters
+    ----------
+    chain : Sequential or other layers in a row
+        Has it.
+    place : sequence of int
+        Where it is: ``(1,)`` for the second layer, ``(1, 0)`` for the first inside of that.
+    x : ndarray
+        What reaches the first one.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> from nnlite import ReLU, Sequential, Tanh
+    >>> what_reaches(Sequential([ReLU(), Tanh()]), (1,), np.array([[-1.0]]))
+    array([[0.]])
+    """
+    for layer in chain.children[: place[0]]:
+        x = layer.forward(x)
+    return what_reaches(chain.children[place[0]], place[1:], x) if place[1:] else x
 
 
 class Passing(Watcher):

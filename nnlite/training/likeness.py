@@ -118,7 +118,7 @@ def without_modules(described: Any) -> Any:
 
     Examples
     --------
-    >>> without_modules(["nnlite.metrics.classification.accuracy", "nnlite.core.schedules.WarmUp.settle"])
+    >>> without_modules(["nnlite.metrics.classification.accuracy", "nnlite.schedules.base.WarmUp.settle"])
     ['nnlite.accuracy', 'nnlite.WarmUp.settle']
     """
     if isinstance(described, dict):

@@ -16,13 +16,13 @@ import numpy as np
 
 from nnlite.checks.undeclared import check_declared
 from nnlite.core import loop as core
-from nnlite.core.batches import Batches, Order
+from nnlite.core.batches import Batches
 from nnlite.core.loop import Epoch
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
-from nnlite.core.random import Generators
 from nnlite.core.types import AnyArray, Array, Value
 from nnlite.data.checks import is_own
+from nnlite.data.order import Order
 from nnlite.data.row_weights import MeanWeight, sum_and_rows
 from nnlite.data.splits import HeldOut
 from nnlite.errors import (
@@ -39,7 +39,7 @@ from nnlite.training.callbacks import CTRL_C, Callback, TrainingState
 from nnlite.training.class_weights import ClassWeights, balanced
 from nnlite.training.divergence import explain
 from nnlite.training.evaluation import Outputs, score
-from nnlite.training.random_states import get_states, set_states
+from nnlite.training.random_states import Generators, get_states, set_states
 from nnlite.training.sources import Arrays, Batch, Source, Stream
 
 __all__ = ["GoOn", "Loop", "finite_nets"]

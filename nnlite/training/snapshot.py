@@ -10,7 +10,6 @@ import numpy as np
 
 from nnlite.core.loop import Epoch
 from nnlite.core.optimizers import Optimizer
-from nnlite.core.random import Generators
 from nnlite.errors import ArgumentError, ModelFileError
 from nnlite.files.documents import PackedRows, unpack_rows
 from nnlite.files.safetensors import short
@@ -26,7 +25,7 @@ from nnlite.training.identity import (
     texts,
 )
 from nnlite.training.loop import GoOn, Loop
-from nnlite.training.random_states import check_state, get_states, set_states
+from nnlite.training.random_states import Generators, check_state, get_states, set_states
 from nnlite.training.sources import Arrays, Stream
 
 __all__ = ["capture", "check", "restore"]

@@ -9,21 +9,22 @@ from typing import Any
 import numpy as np
 
 from nnlite.checks.inputs import check_columns, column_names
-from nnlite.core.batches import WHOLE, Batches, Cut, Order
+from nnlite.core.batches import WHOLE, Batches, Cut
 from nnlite.core.losses import Loss
-from nnlite.core.random import Generators
 from nnlite.core.types import AnyArray, Array
 from nnlite.core.weights import take_rows
 from nnlite.data.batching import check_reiterable, checked_batches, is_maker, is_reiterable, split_batch
 from nnlite.data.checks import is_own
 from nnlite.data.conversion import is_dask, is_frame, is_sparse
 from nnlite.data.lazy import DaskRows, FileRows, SparseRows, is_in_file, join
+from nnlite.data.order import Order
 from nnlite.data.row_weights import MeanWeight, RowWeights, RunningMean, counting_rows
 from nnlite.data.splits import HeldOut, classes_of, encode_labels, held_out_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_number
 from nnlite.model import Sequential
 from nnlite.training.class_weights import ClassWeights
+from nnlite.training.random_states import Generators
 
 __all__ = [
     "Arrays",

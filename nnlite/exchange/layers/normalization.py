@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.normalization import BatchNorm, LayerNorm
 from nnlite.exchange.description import Description
 from nnlite.exchange.onnx.graph import Graph
 from nnlite.exchange.onnx.patterns import Pattern, shortest
-from nnlite.layers.normalization import RMSNorm
+from nnlite.layers.normalization import BatchNorm, LayerNorm, RMSNorm
 
 __all__ = ["DESCRIPTIONS", "measured_before"]
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from nnlite.core.normalization import SMALLEST
 from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError
 from nnlite.exchange.onnx.package import import_onnx
@@ -30,6 +29,7 @@ from nnlite.layers import (
     Softmax,
     Standardize,
 )
+from nnlite.layers.normalization import SMALLEST
 from nnlite.model import Sequential
 
 if TYPE_CHECKING:

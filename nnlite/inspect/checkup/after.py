@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.normalization import BatchNorm
 from nnlite.core.types import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.inspect.checkup.baseline import best_constant
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import Patient, Skip, measured_loss
 from nnlite.layers import Dense, Embedding, Flatten, Layer, Standardize
+from nnlite.layers.normalization import BatchNorm
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import LBFGS
 from nnlite.sweeps.labels import BOUNCE, OFTEN, RISE, SLIGHT

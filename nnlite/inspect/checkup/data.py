@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.normalization import BatchNorm
 from nnlite.core.types import AnyArray, Array
 from nnlite.data.conversion import is_sparse
 from nnlite.data.moments import Moments
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import Patient, Skip, reaching
 from nnlite.layers import Embedding
+from nnlite.layers.normalization import BatchNorm
 from nnlite.losses import GaussianNLL, PoissonNLL
 from nnlite.training.inside import first_weights
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlite.core.context import Context, Watcher
-from nnlite.core.cross_entropy import BinaryCrossEntropy, SoftmaxCrossEntropy
+from nnlite.core.cross_entropy import SoftmaxCrossEntropy
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.types import AnyArray, Array
@@ -20,12 +20,13 @@ from nnlite.inspect.checkup.given import Data, take
 from nnlite.inspect.length import give_length
 from nnlite.layers import Embedding
 from nnlite.losses import Hinge, Masked
+from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.sweeps.evidence import least
 from nnlite.sweeps.labels import NAT
 from nnlite.training.history import History
-from nnlite.training.inside import Stop, first_weights, stops
+from nnlite.training.inside import Stop, first_weights, stops, what_reaches
 
 __all__ = ["NO_WAY", "STEPS", "Passage", "Patient", "Skip", "measured_loss", "reaching"]
 
@@ -340,7 +341,7 @@ def reaching(model: Sequential, x: Any) -> Any:
     (3, 4)
     """
     place, first = first_weights(model)
-    seen = model._reaching(place, x) if first is not None else model._forward(x)
+    seen = what_reaches(model, place, x) if first is not None else model._forward(x)
     if isinstance(first, Embedding):
         seen = seen[..., : first.numeric]
     return seen if is_sparse(seen) else seen.reshape(len(seen), -1)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.losses import MeanAbsoluteError
 from nnlite.core.optimizers import SGD, Optimizer
 from nnlite.core.types import Array
 from nnlite.errors import ArgumentError
@@ -17,6 +16,7 @@ from nnlite.inspect.checkup.given import Data, take
 from nnlite.inspect.checkup.patient import STEPS, Patient, Skip, measured_loss
 from nnlite.inspect.length import end_of_schedule
 from nnlite.losses import Hinge, Quantile
+from nnlite.losses.robust import MeanAbsoluteError
 
 __all__ = ["judge_updates", "learning_rate", "ratios_of", "updates"]
 

@@ -9,8 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from nnlite.core.losses import MeanAbsoluteError, MeanSquaredError
-from nnlite.core.optimizers import Adam
+from nnlite.core.losses import MeanSquaredError
 from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.exchange.table import described
@@ -22,6 +21,8 @@ from nnlite.layers import (
     Dense,
 )
 from nnlite.losses import GaussianNLL, Hinge, Huber, PoissonNLL, Quantile
+from nnlite.losses.robust import MeanAbsoluteError
+from nnlite.optimizers.adam import Adam
 from nnlite.sweeps.evidence import least
 from nnlite.training.inside import Stop
 

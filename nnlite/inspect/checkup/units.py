@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.normalization import BatchNorm
 from nnlite.core.types import Array
 from nnlite.exchange.table import described
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import Patient, Skip
+from nnlite.layers.normalization import BatchNorm
 from nnlite.training.inside import Stop
 
 __all__ = ["gradients", "units"]

@@ -57,14 +57,14 @@ class Dropout(Layer):
             ctx.save(None)
             return x
         if ctx.rng is None:
-            raise ArgumentError(
-                f"{self}", "a random generator in training", "none", "Give the context an rng."
-            )
+            fix = "Give the context an rng."
+            raise ArgumentError(f"{self}", "a random generator in training", "none", fix)
         # Drawn in float32 whatever the dtype of x: half the cost, and 24 bits are enough for a coin.
         mask = (ctx.rng.random(x.shape, dtype="float32") >= self.rate).astype(x.dtype)
         mask *= 1 / (1 - self.rate)
         ctx.save(mask)
-        return x * mask
+        y: Array = x * mask
+        return y
 
     def backward(self, dy: Array, ctx: Context) -> Array:
         """Let the blame through where the signal went through."""

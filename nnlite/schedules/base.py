@@ -105,6 +105,28 @@ class Schedule(Setting, ABC):
         """
         return self
 
+    def settle_from(self, start: int, steps: int | None, steps_per_epoch: int | None) -> Schedule:
+        """Settle it for a training; what is as long as the training counts from its beginning.
+
+        Parameters
+        ----------
+        start : int
+            How many steps the optimizer has made before.
+        steps, steps_per_epoch : int or None
+            See `settle`.
+
+        Returns
+        -------
+        Schedule
+
+        Examples
+        --------
+        >>> CosineDecay(0.5).settle_from(100, 10, 5)(105)
+        0.25
+        """
+        settled = self.settle(steps, steps_per_epoch)
+        return From(settled, start) if self.lasts and start else settled
+
     def _number(self, name: str, value: float, *, low: float = 0.0, **limits: Any) -> float:
         return check_number(f"{type(self).__name__}({name}=)", value, low=low, **limits)
 

@@ -1,0 +1,350 @@
+"""What is said of a layer, a net or its arrays that are put together or used in a way that cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.errors.habits import layer_for
+
+__all__ = [
+    "check_block",
+    "check_drawn",
+    "check_features",
+    "check_frozen",
+    "check_initializer",
+    "check_known",
+    "check_layers",
+    "check_names",
+    "check_new",
+    "check_views",
+    "is_part",
+    "no_gradients",
+    "refuse_new_array",
+    "too_large",
+    "without_inner",
+    "wrong_dx",
+    "wrong_dy",
+    "wrong_features",
+    "wrong_width",
+]
+
+Array = NDArray[np.floating[Any]]
+
+
+def check_layers(owner: str, call: str, layers: Any, base: type, *, holds: bool) -> None:
+    """Refuse what cannot become the layers of a model, or of a layer that is made of others.
+
+    Parameters
+    ----------
+    owner, call : str
+        The class whose they will be, and the method that takes them, which may be empty.
+    layers : object
+        The candidates.
+    base : type
+        What each of them must be.
+    holds : bool
+        Whether there are some already.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If one of them is no layer.
+    ArgumentError
+        If there is none, or one of them is there twice, or belongs to another layer or model, or if there are
+        some already.
+    """
+    kind = f"{owner}{': ' if call else ''}{call}"
+    if not isinstance(layers, list | tuple):
+        fix = f"Write {call or kind}([...])."
+        raise ArgumentTypeError(f"{kind}(layers)", "a list of layers", f"{layers!r}", fix)
+    if not layers:
+        raise ArgumentError(f"{kind}(layers)", "at least one layer", "an empty list", "Add a Dense layer.")
+    if holds:
+        got = "a second list"
+        raise ArgumentError(f"{kind}(layers)", "one list of layers", got, "Hold all layers at once.")
+    seen: dict[int, int] = {}
+    for index, layer in enumerate(layers):
+        where = f"{kind}(layers[{index}])"
+        if not isinstance(layer, base):
+            got = f"the class {layer.__name__}" if isinstance(layer, type) else f"{layer!r}"
+            raise ArgumentTypeError(where, "a layer", got, layer_for(layer))
+        if id(layer) in seen:
+            got, fix = f"the same {layer} as at {seen[id(layer)]}", "Make a new layer for each place."
+            raise ArgumentError(where, "a layer that is not in the list yet", got, fix)
+        if layer._in_model:  # type: ignore[attr-defined]
+            got = f"{layer}, which belongs to one"
+            fix = "Make a new layer, or use copy.deepcopy(layer) to take its weights along."
+            raise ArgumentError(where, "a layer that is in no model and no other layer yet", got, fix)
+        seen[id(layer)] = index
+
+
+def check_new(cls: type, name: str, kind: type, known: Iterable[str]) -> None:
+    """Refuse to declare a parameter that the class body does not name, or one twice.
+
+    Parameters
+    ----------
+    cls : type
+        The class of the layer.
+    name : str
+        What it declares.
+    kind : type
+        What stands under that name in the class body.
+    known : iterable of str
+        What it has declared before.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If it cannot.
+    """
+    where = f"{cls.__name__}.declare"
+    if not isinstance(getattr(cls, name, None), kind):
+        fix = f"Add the line `{name} = Parameter()` to the class."
+        raise ArgumentTypeError(where, f"a Parameter called {name!r} in the class body", "none", fix)
+    if name in known:
+        raise ArgumentError(where, "a new name", f"{name!r} twice", "Declare it once.")
+
+
+def check_initializer(cls: type, initializer: Any) -> None:
+    """Refuse what cannot be called with a generator and a shape.
+
+    Examples
+    --------
+    >>> check_initializer(object, None)
+    """
+    if initializer is not None and (isinstance(initializer, type) or not callable(initializer)):
+        got = f"the class {initializer.__name__}" if isinstance(initializer, type) else f"{initializer!r}"
+        fix = "Give an instance such as nnlite.initializers.HeNormal()."
+        raise ArgumentTypeError(f"{cls.__name__}(initializer)", "a callable (rng, shape) -> array", got, fix)
+
+
+def check_drawn(layer: object, name: str, drawn: Array, shape: tuple[int, ...]) -> None:
+    """Refuse what an initializer gave in another shape than it was asked for.
+
+    Examples
+    --------
+    >>> check_drawn("here", "W", np.zeros((2, 3)), (2, 3))
+    """
+    if drawn.shape != shape:
+        expected = f"the initializer of {name} to give shape {shape}"
+        fix = "An initializer takes (rng, shape) and returns an array of that shape."
+        raise ArgumentError(f"{layer}.initialize", expected, f"{drawn.shape}", fix)
+
+
+def check_known(where: str, name: str, names: Iterable[str]) -> str:
+    """Return a name if it is one of those, and say which there are if it is not.
+
+    Examples
+    --------
+    >>> check_known("Parameters", "0.W", ["0.W", "0.b"])
+    '0.W'
+    """
+    if name not in names:
+        known = ", ".join(names)
+        if not known:
+            raise ArgumentError(where, "a layer with parameters", "one without", "Name another layer.")
+        raise ArgumentError(where, f"one of {known}", f"{name!r}", "Use a name from that list.")
+    return name
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse two parameters of one name.
+
+    Examples
+    --------
+    >>> check_names(["0.W", "0.b"])
+    """
+    if len(set(names)) < len(names):
+        fix = "Give every parameter its own name."
+        raise ArgumentError("Parameters", "names that differ", f"{sorted(names)}", fix)
+
+
+def check_frozen(names: Any, known: Iterable[str]) -> frozenset[str]:
+    """Return the names of parameters that training shall leave as they are, or say what is wrong with them.
+
+    Examples
+    --------
+    >>> check_frozen(["0.W"], ["0.W", "0.b"])
+    frozenset({'0.W'})
+    """
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        fix = "Write {'0.W'}, for instance."
+        raise ArgumentTypeError("Parameters.frozen", "names of parameters", f"{names!r}", fix)
+    return frozenset(check_known("Parameters", name, known) for name in names)
+
+
+def too_large(numbers: int, dtype: np.dtype[Any]) -> ArgumentError:
+    """Make the error for a net that does not fit into memory.
+
+    Examples
+    --------
+    >>> too_large(10**15, np.dtype("float32")).got
+    '1,000,000,000,000,000 numbers of float32'
+    """
+    got = f"{numbers:,} numbers of {dtype.name}"
+    return ArgumentError("Parameters", "a size that fits into memory", got, "Make the layers smaller.")
+
+
+def check_views(where: str, grads: Any, size: int) -> None:
+    """Refuse what gradients cannot be written to.
+
+    Examples
+    --------
+    >>> check_views("here", np.zeros((5, 3)), 3)
+    """
+    fix = "Write np.zeros_like(model.params.grads)."
+    if not isinstance(grads, np.ndarray):
+        raise ArgumentTypeError(where, "an ndarray to write to", type(grads).__name__, fix)
+    if grads.shape[-1:] != (size,):
+        raise ShapeError(where, f"an array of shape (..., {size})", f"{grads.shape}", fix)
+
+
+def check_features(layer: Any, x: Array) -> None:
+    """Refuse rows of another width than a layer has `features`.
+
+    Examples
+    --------
+    >>> from nnlite import LayerNorm
+    >>> check_features(LayerNorm(2), np.zeros((5, 2)))
+    """
+    if x.ndim < 2 or x.shape[-1] != layer.features:
+        raise wrong_features(layer, layer.features, x.shape)
+
+
+def wrong_features(layer: object, features: int, got: tuple[int, ...]) -> ShapeError:
+    """Make the error for an input of another width than a layer takes.
+
+    Examples
+    --------
+    >>> print(wrong_features("Dense(2, 1)", 2, (5, 3)))
+    Dense(2, 1): expected input of shape (batch, 2), got (5, 3). The last axis holds the features, the one
+        before it the batch.
+    """
+    fix = "The last axis holds the features, the one before it the batch."
+    return ShapeError(f"{layer}", f"input of shape (batch, {features})", f"{got}", fix)
+
+
+def wrong_width(layers: Sequence[object], index: int, wanted: Any, given: Any) -> ShapeError:
+    """Make the error for a layer that does not take what the one before it gives.
+
+    Examples
+    --------
+    >>> print(wrong_width(["Dense(2, 3)", "Dense(4, 1)"], 1, (4,), (3,)))
+    layer 1 Dense(4, 1): expected input of shape (batch, 4), got (batch, 3). The layer before, Dense(2, 3),
+        gives (batch, 3).
+    """
+    wanted, given = (f"(batch, {', '.join(map(str, shape))})" for shape in (wanted, given))
+    fix = f"The layer before, {layers[index - 1]}, gives {given}."
+    return ShapeError(f"layer {index} {layers[index]}", f"input of shape {wanted}", given, fix)
+
+
+def check_block(before: tuple[int, ...] | None, behind: tuple[int, ...] | None) -> None:
+    """Refuse a block whose output cannot be added to its input.
+
+    Examples
+    --------
+    >>> check_block((3,), (3,))
+    """
+    if before is not None and behind != before:
+        what = f"layers that give the shape that they take, {before}"
+        fix = "End the block with a layer that gives as many numbers as the first one takes."
+        raise ShapeError("Residual(layers)", what, f"{behind}", fix)
+
+
+def wrong_dy(chain: object, got: tuple[int, ...], wanted: tuple[int, ...] | None) -> ArgumentError:
+    """Make the error for blame of another shape than the output, or where no output has been.
+
+    Examples
+    --------
+    >>> wrong_dy("Sequential([...])", (5,), (5, 1)).expected
+    'the shape of the output, (5, 1)'
+    """
+    if wanted is None:
+        fix = "Give both the same: for layer, kept in self.held(ctx): x = layer.forward(x, kept)."
+        what = "the context that its forward got"
+        return ArgumentError(f"{chain}.backward", what, "an empty one", fix)
+    fix = "Give what the loss returned; a loss of your own must not broadcast (n, 1) against (n,)."
+    return ShapeError("Sequential.backward(dy)", f"the shape of the output, {wanted}", f"{got}", fix)
+
+
+def wrong_dx(place: str, layer: object, shape: tuple[int, ...], dx: Any) -> ArgumentTypeError:
+    """Make the error for a ``backward`` that gives no dL/dx, or one of another shape than its input.
+
+    Examples
+    --------
+    >>> print(wrong_dx("1", "Tanh()", (5, 2), None))
+    layer 1 Tanh().backward: expected dL/dx of shape (5, 2), that of its input, got None. End it with
+        `return dx`.
+    """
+    where, what = f"layer {place} {layer}.backward", f"dL/dx of shape {shape}, that of its input"
+    if dx is None:
+        return ArgumentTypeError(where, what, "None", "End it with `return dx`.")
+    fix = "nnlite.testing.check_layer says what is wrong with it."
+    return ArgumentTypeError(where, what, f"{dx.shape}", fix)
+
+
+def refuse_new_array(where: str, thing: str = "") -> NoReturn:
+    """Refuse an array in the place of one that others look into.
+
+    Parameters
+    ----------
+    where : str
+        The place, as the message names it.
+    thing : str
+        The place, as a user writes it; the same by default.
+
+    Raises
+    ------
+    ArgumentError
+        Always.
+    """
+    fix = f"Write {thing or where}[...] = a."
+    raise ArgumentError(where, "to be written in place", "a new array", fix)
+
+
+def is_part(model: str) -> ArgumentError:
+    """Make the error for a model whose numbers are those of another one, which it is a part of.
+
+    Examples
+    --------
+    >>> is_part("Sequential").got
+    'one that is a layer of another'
+    """
+    got = "one that is a layer of another"
+    fix = "Train, save and copy the whole model, or take this part out of it: copy.deepcopy(part)."
+    return ArgumentError(f"{model}.params", "a model on its own", got, fix)
+
+
+def no_gradients(name: str, known: Iterable[str]) -> AttributeError:
+    """Make the error for the gradient of what is no parameter of a layer.
+
+    Examples
+    --------
+    >>> print(no_gradients("w", ["W", "b"]))
+    ctx.grads.w: the gradients of this layer are W, b.
+    """
+    names = ", ".join(known) or (
+        "none: this layer has no parameters, or it is held by another one, which gives it a context of "
+        "its own in self.held(ctx)"
+    )
+    return AttributeError(f"ctx.grads.{name}: the gradients of this layer are {names}.")
+
+
+def without_inner(name: str) -> AttributeError:
+    """Make the error for what the context of a layer has not, as that of a layer of layers would.
+
+    Examples
+    --------
+    >>> print(without_inner("spread"))
+    ctx.spread: a context without those of the layers inside: model.context() makes them, and a layer that is
+        held has its own in self.held(ctx)
+    """
+    return AttributeError(
+        f"ctx.{name}: a context without those of the layers inside: model.context() makes them, and a layer "
+        "that is held has its own in self.held(ctx)"
+    )
