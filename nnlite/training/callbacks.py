@@ -113,7 +113,11 @@ class TrainingState(Progress):
         self.columns = columns
         self.metrics = dict(metrics or {})
         self.history = History()
-        self.history.higher_is_better = _directions(columns, self.metrics)
+        # More is no better of losses, nor of what is no quality at all; of a metric it may not be known.
+        higher: dict[str, bool | None] = dict.fromkeys(columns, False)
+        for name, metric in self.metrics.items():
+            higher[name] = higher[f"validation_{name}"] = is_better_higher(metric)
+        self.history.higher_is_better = {name: is_so for name, is_so in higher.items() if is_so is not None}
         self.epoch = 0
         self.batch = 0
         self.batch_loss: Value = float("nan")
@@ -245,14 +249,6 @@ class TrainingState(Progress):
             self.ended = np.flatnonzero(~self.active)
         if not self.active.any():
             self.stop("the training of all replicas has ended")
-
-
-def _directions(columns: Sequence[str], metrics: Mapping[str, Metric]) -> dict[str, bool]:
-    """Tell of the columns of the history whether more is better in them, where that is known."""
-    known: dict[str, bool | None] = dict.fromkeys(columns, False)  # losses, and what is no quality at all
-    for name, metric in metrics.items():
-        known[name] = known[f"validation_{name}"] = is_better_higher(metric)
-    return {name: higher for name, higher in known.items() if higher is not None}
 
 
 class Callback(Declared):
