@@ -455,11 +455,6 @@ class Boundary:
             fits = cast.flags.c_contiguous and np.vdot(cast, cast) <= largest
             return cast if fits or np.abs(cast).max() <= largest else cast.astype(np.float32)
 
-    def _cast(self, array: Any, where: str) -> Array:
-        with np.errstate(over="ignore"):  # what is too large for float32 becomes inf, which can be refused
-            cast: Array = check_rows(where, array).astype(self.dtype, copy=False)
-        return cast
-
     def _expected_input(self, x: Array) -> tuple[str, str, str]:
         shape = self.input_shape or ()
         sizes = ", ".join(map(str, shape))
@@ -638,7 +633,8 @@ class Boundary:
         ShapeError, ArgumentError, ArgumentTypeError
             If they do not fit, or are negative, or they or their sum are not finite.
         """
-        cast = self._cast(weight, "weight")
+        with np.errstate(over="ignore"):  # what is too large for float32 becomes inf, which is refused
+            cast: Array = check_rows("weight", weight).astype(self.dtype, copy=False)
         check_weight("weight", cast, rows=rows, part=part)
         with np.errstate(over="ignore"):
             total = cast.sum(axis=-1)

@@ -233,11 +233,6 @@ class SharedLoop(Loop):
 
     # Data.
 
-    @property
-    def in_shards(self) -> bool:
-        """Whether each rank has rows of its own."""
-        return isinstance(self.data, Arrays) and self.data.cutter.total is not None
-
     def inputs(self) -> Iterator[Rows]:
         """Give the inputs of all shards."""
         return self.everyones(super().inputs()) if self.in_shards else super().inputs()

@@ -213,6 +213,11 @@ class Loop(core.Loop):
 
     # What a loop does that shares its work with others.
 
+    @property
+    def in_shards(self) -> bool:
+        """Whether this process has other rows than the rest."""
+        return isinstance(self.data, Arrays) and self.data.cutter.total is not None
+
     def inputs(self) -> Iterator[Rows]:
         """Give what layers must see that measure the inputs, and the weights of their rows."""
         rows: Iterator[Rows] = self.data.inputs()

@@ -14,61 +14,13 @@ __all__ = [
     "Seeds",
     "check_rngs",
     "check_state",
-    "get_state",
     "get_states",
-    "set_state",
     "set_states",
 ]
 
 
-def get_state(rng: np.random.Generator | Generators) -> list[Any]:
-    """Return what the next draws depend on.
-
-    Parameters
-    ----------
-    rng : Generator or Generators
-        Is left as it is.
-
-    Returns
-    -------
-    list
-        One entry for each generator, for `set_state`.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> state = get_state(rng)
-    >>> first = rng.random()
-    >>> set_state(rng, state)
-    >>> bool(rng.random() == first)
-    True
-    """
-    return [one.bit_generator.state for one in generators_of(rng)]
-
-
-def set_state(rng: np.random.Generator | Generators, state: list[Any]) -> None:
-    """Go back to a state.
-
-    Parameters
-    ----------
-    rng : Generator or Generators
-        Is changed.
-    state : list
-        What `get_state` returned.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> set_state(rng, get_state(np.random.default_rng(1)))
-    >>> bool(rng.random() == np.random.default_rng(1).random())
-    True
-    """
-    for one, kept in zip(generators_of(rng), state, strict=True):
-        one.bit_generator.state = kept
-
-
 def get_states(rngs: Sequence[np.random.Generator | Generators]) -> list[list[Any]]:
-    """Return what the next draws of several depend on.
+    """Return what the next draws depend on.
 
     Parameters
     ----------
@@ -77,19 +29,23 @@ def get_states(rngs: Sequence[np.random.Generator | Generators]) -> list[list[An
 
     Returns
     -------
-    list
-        What `get_state` returns for each, for `set_states`.
+    list of list
+        For each, one entry for each of its generators, for `set_states`.
 
     Examples
     --------
-    >>> len(get_states([np.random.default_rng(0), np.random.default_rng(1)]))
-    2
+    >>> rng = np.random.default_rng(0)
+    >>> states = get_states([rng])
+    >>> first = rng.random()
+    >>> set_states([rng], states)
+    >>> bool(rng.random() == first)
+    True
     """
-    return [get_state(rng) for rng in rngs]
+    return [[one.bit_generator.state for one in generators_of(rng)] for rng in rngs]
 
 
 def set_states(rngs: Sequence[np.random.Generator | Generators], states: list[list[Any]]) -> None:
-    """Go back to a state of each of several.
+    """Go back to what they were like.
 
     Parameters
     ----------
@@ -106,7 +62,8 @@ def set_states(rngs: Sequence[np.random.Generator | Generators], states: list[li
     True
     """
     for rng, state in zip(rngs, states, strict=True):
-        set_state(rng, state)
+        for one, kept in zip(generators_of(rng), state, strict=True):
+            one.bit_generator.state = kept
 
 
 def check_state(rng: np.random.Generator | Generators, state: Any) -> None:
@@ -117,7 +74,7 @@ def check_state(rng: np.random.Generator | Generators, state: Any) -> None:
     rng : Generator or Generators
         Is left as it is.
     state : object
-        The candidate for `set_state`.
+        The candidate for an entry of what `set_states` takes.
 
     Raises
     ------
@@ -126,7 +83,7 @@ def check_state(rng: np.random.Generator | Generators, state: Any) -> None:
 
     Examples
     --------
-    >>> check_state(np.random.default_rng(0), get_state(np.random.default_rng(1)))
+    >>> check_state(np.random.default_rng(0), get_states([np.random.default_rng(1)])[0])
     """
     if not isinstance(state, list) or len(state) != len(generators_of(rng)):
         raise ValueError(f"not one state for each of {len(generators_of(rng))} generators")

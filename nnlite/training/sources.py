@@ -143,15 +143,12 @@ class Arrays:
 
     def in_order(self) -> Iterator[Batch]:
         """Give all rows at once, in the order they came in."""
-        yield self._whole_x(), self.y, self.weight
+        yield self.x.matrix if isinstance(self.x, SparseRows) else self.x, self.y, self.weight
 
     def inputs(self) -> Iterator[Rows]:
         """Give the inputs of the rows that count, and how much they do."""
         for x, _, weight in self.in_order():
             yield counting_rows(x, weight, int(self.own[0]))
-
-    def _whole_x(self) -> Any:
-        return self.x.matrix if isinstance(self.x, SparseRows) else self.x
 
     @property
     def row_weights(self) -> AnyArray:
