@@ -26,7 +26,8 @@ NUMBERS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK", "PMIX_RANK
 class Alone:
     """A process that trains on its own: nothing is to be agreed on.
 
-    `nnlite.distributed` has the subclass for several. `fit` calls these methods in this order.
+    `nnlite.distributed` has the subclass for several. `fit` calls these methods in this order; `given` and
+    `share` only where it was told of other processes, by `distributed`.
 
     Attributes
     ----------
