@@ -17,11 +17,13 @@ def test_what_is_called_before_the_first_batch_in_one_and_on_the_way_to_backward
     assert before.count(fit.__code__) == 1
     # Arrays are no tables, and what was not asked for is not looked at.
     assert not {"check_columns", "check_feature_names", "_class_weights", "_prepare_resume"} & {*names}
-    assert all(names.count(name) == 1 for name in ("Batches.__init__", "is_frame", "Loop.by_moment"))
+    assert not {"is_frame", "is_dask", "is_sparse", "is_own", "validation_source"} & {*names}
+    assert all(names.count(name) == 1 for name in ("Batches.__init__", "Wired.measured", "Loop.by_moment"))
     # Each is in it as often as a batch has it: two layers of the three are Dense.
     counts = {Dense.forward: 2, Dense.backward: 2, Core.forward: 1, Core.backward: 1, SGD.update: 1}
     assert {method: batch.count(method.__code__) for method in counts} == counts
     assert batch[0] is Dense.forward.__code__
+    assert len(before) <= 125
     assert len(batch) <= 35
     assert way[-2:] == [Core.backward.__code__, Dense.backward.__code__]
     assert fit.__code__ in way

@@ -233,12 +233,13 @@ class Boundary:
         ArgumentTypeError, ShapeError, ArgumentError
             If it does not fit.
         """
-        self._check_is_table(x, where)
-        in_file = is_in_file(x) or (in_memory and isinstance(x, np.ndarray))
-        if not (in_file or is_dask(x)) or self.row_axis(x) > 0:
+        is_array = isinstance(x, np.ndarray)
+        apart = in_memory or is_in_file(x) if is_array else is_dask(x)
+        if not apart or self.row_axis(x) > 0:
             return None
+        self._check_is_table(x, where)
         _check_kind(where, x.dtype)
-        if in_file:
+        if is_array:
             self._check_shape(x, where)
             if isinstance(x, np.ma.MaskedArray):
                 return None
@@ -321,7 +322,7 @@ class Boundary:
             return None
         check_columns(where, block, self.feature_names)
         empty: Array = np.empty(shape, self.dtype)
-        self._check_sample(empty, where)
+        self._check_shape(empty, where, empty=True)
         return empty
 
     def check_out(self, out: Any, x: Any, *, where: str) -> None:
@@ -381,20 +382,19 @@ class Boundary:
     def _check_block(self, block: Any, number: int, where: str) -> Array:
         return self.check_input(block, where=f"{where}, block {number} of the dask array", finite=True)
 
-    def _check_shape(self, array: Any, where: str) -> None:
-        self._check_sample(array, where)
-        if 0 in array.shape:
-            raise ArgumentError(where, "at least one row", f"shape {array.shape}", "Give some data.")
-
-    def _check_sample(self, array: Any, where: str) -> None:
-        """Check the axes of an input; it may have no rows."""
+    def _check_shape(self, array: Any, where: str, *, empty: bool = False) -> None:
+        """Check the axes of an input, and that it has rows unless it may be empty."""
         shape = self.input_shape
         if shape is not None:
             leading = array.shape[: array.ndim - len(shape)]
-            if array.shape[len(leading) :] != shape or not self._may_lead(leading):
+            # A batch, and in front of it perhaps the replicas.
+            may_lead = len(leading) == 1 or leading[:-1] == (self.replicas,)
+            if array.shape[len(leading) :] != shape or not may_lead:
                 raise ShapeError(where, *self._expected_input(array))
         elif array.ndim < 2:
             raise ShapeError(where, "shape (batch, features)", f"{array.shape}", "Add the batch axis.")
+        if 0 in array.shape and not empty:
+            raise ArgumentError(where, "at least one row", f"shape {array.shape}", "Give some data.")
 
     def _check_sparse(self, x: Any, where: str, finite: bool) -> Any:
         """Check a sparse input and bring it into the form that the first layer takes."""
@@ -455,15 +455,6 @@ class Boundary:
             fits = cast.flags.c_contiguous and np.vdot(cast, cast) <= largest
             return cast if fits or np.abs(cast).max() <= largest else cast.astype(np.float32)
 
-    def _cast(self, array: Any, where: str) -> Array:
-        with np.errstate(over="ignore"):  # what is too large for float32 becomes inf, which can be refused
-            cast: Array = check_rows(where, array).astype(self.dtype, copy=False)
-        return cast
-
-    def _may_lead(self, leading: tuple[int, ...]) -> bool:
-        """Tell whether the axes before a sample are a batch, behind replicas if there are any."""
-        return len(leading) == 1 or (self.replicas is not None and leading[:-1] == (self.replicas,))
-
     def _expected_input(self, x: Array) -> tuple[str, str, str]:
         shape = self.input_shape or ()
         sizes = ", ".join(map(str, shape))
@@ -520,6 +511,8 @@ class Boundary:
         """
         fix = "Use one of nnlite.losses, or subclass nnlite.Loss."
         check_instance("loss", loss, Loss, "a Loss instance", fix=fix)
+        if not loss.from_logits and self.output_rank == 1:
+            return
         last = _end(self.layers[-1], -1)
         if self.output_rank > 1:  # a loss would take the first of these axes for the batch
             raise ShapeError(
@@ -528,7 +521,7 @@ class Boundary:
                 f"samples of shape {self.output_shape}",
                 f"End the model with Flatten({self.output_shape}).",
             )
-        if loss.from_logits and last.gives_probabilities:
+        if last.gives_probabilities:
             raise ArgumentError(
                 f"layer {len(self.layers) - 1} {last}",
                 f"logits for {loss}, scores that are no probabilities yet",
@@ -565,9 +558,8 @@ class Boundary:
         ShapeError, ArgumentError, ArgumentTypeError
             If they do not fit.
         """
-        pred_shape = self.pred_shape(x)
         rows = self.check_target_rows(y, x, missing=loss.takes_missing)
-        target = prepare(loss, rows, pred_shape, self.dtype, given=y)
+        target = prepare(loss, rows, self.pred_shape(x), self.dtype, given=y)
         return target, None if weight is None else self.check_weight(weight, self.rows(x), part=part)
 
     def check_target_rows(self, y: Any, x: Array, *, missing: bool = False) -> AnyArray:
@@ -592,11 +584,11 @@ class Boundary:
             If there are more or fewer, they are no numbers, or one is masked or missing.
         """
         array = check_rows("y", y, missing=missing)
-        rows = self.rows(x)
-        if rows[-1] not in array.shape[: len(rows)]:
-            flipped = array.ndim == 2 and array.shape[1] == rows[-1]
+        rows = x.shape[-1 - self.input_rank]
+        if rows not in array.shape[: 1 if self.replicas is None else 2]:
+            flipped = array.ndim == 2 and array.shape[1] == rows
             fix = "Write y.T, which has a row for each of X." if flipped else "Give one target for each row."
-            raise ShapeError("y", f"{rows[-1]} rows, as many as X", f"shape {array.shape}", fix)
+            raise ShapeError("y", f"{rows} rows, as many as X", f"shape {array.shape}", fix)
         return array
 
     def in_place_of_others(self, x: Array, y: AnyArray, weight: Array) -> tuple[Array, AnyArray]:
@@ -641,7 +633,8 @@ class Boundary:
         ShapeError, ArgumentError, ArgumentTypeError
             If they do not fit, or are negative, or they or their sum are not finite.
         """
-        cast = self._cast(weight, "weight")
+        with np.errstate(over="ignore"):  # what is too large for float32 becomes inf, which is refused
+            cast: Array = check_rows("weight", weight).astype(self.dtype, copy=False)
         check_weight("weight", cast, rows=rows, part=part)
         with np.errstate(over="ignore"):
             total = cast.sum(axis=-1)

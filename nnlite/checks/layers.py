@@ -35,23 +35,23 @@ def check_layers(layers: Sequence[Layer], *, replicas: int | None) -> None:
     >>> from nnlite.layers import Tanh
     >>> check_layers([Tanh()], replicas=None)
     """
-    for index, one in enumerate(layers):
-        for place, layer in one.walk(f"{index}."):
-            where = f"Sequential(layers[{place[:-1]}])"
-            if layer._params is not None and layer._params.replicas not in (None, replicas):
+    every = [pair for index, layer in enumerate(layers) for pair in layer.walk(f"{index}.")]
+    for place, layer in every:
+        where = f"Sequential(layers[{place[:-1]}])"
+        if layer._params is not None and layer._params.replicas not in (None, replicas):
+            raise ArgumentError(
+                where,
+                f"a layer with the numbers of {replicas or 'one'} net{'s' if replicas else ''}",
+                f"{layer} with those of {layer._params.replicas} replicas",
+                f"Write replicas={layer._params.replicas}, or make a new layer.",
+            )
+        for name in ("preprocessing", "feature_names"):
+            if getattr(layer, name, None) is not None and hasattr(layer, "boundary"):
+                fix = "Put its layers into the list, *copy.deepcopy(part.layers), "
+                fix += f"and give {name} to the model."
                 raise ArgumentError(
-                    where,
-                    f"a layer with the numbers of {replicas or 'one'} net{'s' if replicas else ''}",
-                    f"{layer} with those of {layer._params.replicas} replicas",
-                    f"Write replicas={layer._params.replicas}, or make a new layer.",
+                    where, f"a model without {name}, since numbers reach it", f"{layer} with it", fix
                 )
-            for name in ("preprocessing", "feature_names"):
-                if getattr(layer, name, None) is not None and hasattr(layer, "boundary"):
-                    fix = "Put its layers into the list, *copy.deepcopy(part.layers), "
-                    fix += f"and give {name} to the model."
-                    raise ArgumentError(
-                        where, f"a model without {name}, since numbers reach it", f"{layer} with it", fix
-                    )
-            for name in ("forward", "backward"):
-                check_method(layer, name, Layer)
-    check_declared("Sequential(layers[{}])", layers)
+        for name in ("forward", "backward"):
+            check_method(layer, name, Layer)
+    check_declared("Sequential(layers[{}])", every)

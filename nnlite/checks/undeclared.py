@@ -80,15 +80,17 @@ class Held(NamedTuple):
         return f"the arrays of {layer} to be declared", f"{what} as {self.path}, {lost}", fix
 
 
-def check_declared(where: str, layers: Iterable[Layer], *, kind: type[ArgumentError] = ArgumentError) -> None:
+def check_declared(
+    where: str, layers: Iterable[tuple[str, Layer]], *, kind: type[ArgumentError] = ArgumentError
+) -> None:
     """Refuse layers that hold other layers, or arrays, that they have not declared.
 
     Parameters
     ----------
     where : str
         Names them in the message; ``{}`` in it stands for the place of the layer.
-    layers : iterable of Layer
-        The candidates.
+    layers : iterable of (str, Layer)
+        The candidates, as `Layer.walk` gives them.
     kind : type of ArgumentError
         What is raised.
 
@@ -100,17 +102,16 @@ def check_declared(where: str, layers: Iterable[Layer], *, kind: type[ArgumentEr
     Examples
     --------
     >>> from nnlite.layers import Dense
-    >>> check_declared("here", [Dense(2, 3)])
+    >>> check_declared("here", Dense(2, 3).walk())
     >>> layer = Dense(2, 3)
     >>> layer._more = [np.zeros(3)]
     >>> find_undeclared(layer).path
     'self._more[0]'
     """
-    for index, one in enumerate(layers):
-        for prefix, layer in one.walk(f"{index}."):
-            held = find_undeclared(layer)
-            if held is not None:
-                raise kind(where.format(prefix[:-1]), *held.explain(layer))
+    for prefix, layer in layers:
+        held = find_undeclared(layer)
+        if held is not None:
+            raise kind(where.format(prefix[:-1]), *held.explain(layer))
 
 
 def find_undeclared(layer: Layer) -> Held | None:
@@ -130,7 +131,7 @@ def find_undeclared(layer: Layer) -> Held | None:
     Held or None
     """
     ours = is_ours(type(layer))
-    known = _STATE.union(layer._own())
+    known = _STATE.union(layer._initializers)
     plain = all(type(value) in _PLAIN or name in known for name, value in vars(layer).items())
     plain = plain or (ours and hasattr(type(layer), "params"))  # on a model users may keep what they like
     if ours and plain and all(type(array) is np.ndarray for array in layer.buffers.values()):

@@ -52,6 +52,8 @@ def check_rows(where: str, value: ArrayLike, *, missing: bool = False) -> AnyArr
     >>> check_rows("here", [[1, 2], [3, 4]]).shape
     (2, 2)
     """
+    if type(value) is np.ndarray and value.dtype.kind in "biuf" and value.ndim and value.size:
+        return value  # as most are
     if not isinstance(value, np.ndarray | list | tuple):
         value = to_numpy(where, value, missing=missing)
     return check_array(where, value, missing=missing)

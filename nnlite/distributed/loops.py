@@ -32,7 +32,7 @@ from nnlite.training.evaluation import Outputs, score
 from nnlite.training.full_batch_loop import FullBatchLoop
 from nnlite.training.loop import Hooks, Loop, finite_nets
 from nnlite.training.random_states import get_states
-from nnlite.training.sources import Arrays, Batch, Source, Stream, share
+from nnlite.training.sources import Arrays, Batch, Rows, Source, Stream, share
 
 __all__ = ["PiecewiseBatchLoop", "SharedBatchLoop", "SharedFullBatchLoop", "SharedLoop"]
 
@@ -233,18 +233,13 @@ class SharedLoop(Loop):
 
     # Data.
 
-    def adapt(self) -> None:
-        """Show the inputs to the layers that must see some: those of all shards."""
-        data = self.data
-        if isinstance(data, Arrays) and data.cutter.total is not None:
-            self.state.model._adapt(lambda: self.everyones(data.inputs()))
-        else:
-            super().adapt()
+    def inputs(self) -> Iterator[Rows]:
+        """Give the inputs of all shards."""
+        return self.everyones(super().inputs()) if self.in_shards else super().inputs()
 
     def add(self, numbers: Any) -> Any:
         """Add up what each rank has found in its shard."""
-        in_shards = isinstance(self.data, Arrays) and self.data.cutter.total is not None
-        return sum(self.comm.allgather(numbers)) if in_shards else numbers
+        return sum(self.comm.allgather(numbers)) if self.in_shards else numbers
 
     def everyones(self, blocks: Iterator[Any]) -> Iterator[Any]:
         """Give the blocks of each rank to all."""

@@ -98,8 +98,8 @@ def save(model: Sequential, path: str | os.PathLike[str]) -> None:
         raise ArgumentTypeError("save", "a Sequential", f"{model!r}", "Give a model.")
     target = check_path("save(path)", path)
     params = model.params
-    check_declared("save, layer {}", model.layers)
-    every = [(prefix, layer) for prefix, layer in model.walk() if prefix]
+    every = model.walk()[1:]
+    check_declared("save, layer {}", every)
     depths = [prefix.count(".") for prefix, _ in every]
     for what, most, found in ("layers", _MAX_LAYERS, sum(depths)), ("levels", _MAX_DEPTH, max(depths)):
         if found > most:

@@ -19,7 +19,6 @@ from nnlite.schedules.base import Schedule
 from nnlite.sweeps.run import check_optimizer
 from nnlite.training.callbacks import Callback, TrainingState
 from nnlite.training.evaluation import score
-from nnlite.training.loop import _drawn_by
 from nnlite.training.random_states import get_states, set_states
 from nnlite.training.sources import Arrays, Batch, training_source
 
@@ -301,15 +300,14 @@ def find_learning_rate(
     seed = copy.deepcopy(model.rng if rng is None else check_rng(f"{where}(rng=)", rng))
     model.boundary.check_loss(loss)
     source = training_source(model, X, y, weight, loss)
-    drawn = _drawn_by(source)
-    before = get_states(drawn)
+    before = get_states(source.drawn_by)
     if isinstance(source, Arrays):
         source.cut(min(PROBE_ROWS, source.rows), copy.deepcopy(seed))
     probe = _first_rows(source)
 
     def train(watch: _Watch, rate: Schedule | float) -> list[float]:
         """Train a copy until the callback ends it; return the losses behind its steps."""
-        set_states(drawn, before)
+        set_states(source.drawn_by, before)
         net, stepper = copy.deepcopy((model, chosen))
         stepper.rate_factor = 1.0
         stepper.learning_rate = rate
@@ -345,7 +343,7 @@ def find_learning_rate(
             tried, ends = _try_rates(trial, float(rates[-1]), low, start)
             rate, reason = _choose(tried, ends, start, trials, at_the_edge=len(rates) == steps)
     finally:
-        set_states(drawn, before)
+        set_states(source.drawn_by, before)
     return RateSearch(
         rate=rate,
         reason=reason,

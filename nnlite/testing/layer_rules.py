@@ -25,7 +25,7 @@ __all__ = ["RULES", "check_apart"]
 
 
 def _check_declared(bench: Bench) -> None:
-    check_declared("check_layer(layer)", [bench.layer], kind=GradientCheckError)
+    check_declared("check_layer(layer)", bench.layer.walk(), kind=GradientCheckError)
 
 
 def _check_output_shape(bench: Bench) -> None:

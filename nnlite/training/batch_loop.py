@@ -25,7 +25,7 @@ __all__ = ["BatchLoop"]
 class BatchLoop(Loop):
     """Training by an optimizer that makes a step a batch; its steps are in `nnlite.core.loop`."""
 
-    #: Whether it is still to be seen if a loss of a user's own takes note of weights.
+    #: Whether it is still to be seen if the loss takes note of weights, as one of a user's own may not.
     watching = False
     #: Which replicas were over when the batch began, and their numbers.
     over: tuple[AnyArray, Array] | None = None
@@ -47,8 +47,9 @@ class BatchLoop(Loop):
         self.after_batch = [self.end_batch]
         for epoch in self.epochs():
             now = self.begin_epoch(epoch)
-            self.value_and_grad = bare(state.loss.value_and_grad)  # a callback may have changed the loss
-            self.watching = self.before is not None and not is_ours(self.value_and_grad)
+            if self.called:  # a callback may have changed the loss
+                self.value_and_grad = bare(state.loss.value_and_grad)
+            self.watching = self.before is not None
             self.train_epoch(self.batches(), now)
             finite = np.isfinite(self.params.numbers).all(axis=-1)  # there is no further batch to show it
             if not finite.all():
@@ -100,7 +101,7 @@ class BatchLoop(Loop):
         self, pred: Array, y: AnyArray, weight: Array, value: Value, dy: Array
     ) -> tuple[Value, Array, Value, Value]:
         """Make of the average over a batch its part of the average over the data, and say what divides it."""
-        if self.watching and np.ptp(weight, axis=-1).any():
+        if self.watching and not is_ours(self.value_and_grad) and np.ptp(weight, axis=-1).any():
             self.watching = False  # once, whatever comes of it
             self.warn_of_ignored(pred, y, weight)
         total, rows = sum_and_rows(weight)

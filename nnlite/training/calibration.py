@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -116,28 +118,21 @@ def find_temperature(logits: Any, y: Any, *, weight: Any, where: str) -> tuple[f
 
     z, target, weight = _check_rows(where, logits, y, weight)
     share = weight / weight.sum()
+    chances: Callable[[AnyArray], AnyArray]
     if target.shape == z.shape:  # a question for each output
-        others = 1
+        others, chances = 1, expit
         right = ((2 * target - 1) * z >= 0).all()
-
-        def expected(beta: float) -> AnyArray:
-            means: AnyArray = (z * expit(beta * z)).sum(axis=1)
-            return means
-
     else:
-        others = max(z.shape[1] - 1, 1)
+        others, chances = max(z.shape[1] - 1, 1), partial(softmax, axis=1)
         target = np.eye(z.shape[1])[target.astype(np.int64)]
         right = ((z * target).sum(axis=1) >= z.max(axis=1)).all()
-
-        def expected(beta: float) -> AnyArray:
-            means: AnyArray = (z * softmax(beta * z, axis=1)).sum(axis=1)
-            return means
 
     def solve(target: AnyArray) -> float:
         observed = (z * target).sum(axis=1)
 
         def slope(beta: float) -> float:
-            return float(share @ (expected(beta) - observed))
+            expected = (z * chances(beta * z)).sum(axis=1)
+            return float(share @ (expected - observed))
 
         if slope(1 / HOTTEST) >= 0:
             return HOTTEST

@@ -14,7 +14,7 @@ import numpy as np
 from nnlite.core.loop import Progress
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
-from nnlite.core.types import AnyArray, Array, Value
+from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.arguments import Declared
 from nnlite.errors.checks import check_bool, check_integer, check_number
@@ -23,7 +23,7 @@ from nnlite.metrics import Metric, is_better_higher
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.training.history import History
-from nnlite.training.random_states import Generators, get_state, set_state
+from nnlite.training.random_states import Generators, get_states, set_states
 
 __all__ = [
     "CTRL_C",
@@ -112,15 +112,13 @@ class TrainingState(Progress):
         self.columns = columns
         self.metrics = dict(metrics or {})
         self.history = History()
-        self.history.higher_is_better = _directions(columns, self.metrics)
-        self.epoch = 0
-        self.batch = 0
-        self.batch_loss: Value = float("nan")
-        self.batch_rows: Value = 0.0
-        self.stop_reason = ""
+        # More is no better of losses, nor of what is no quality at all; of a metric it may not be known.
+        higher: dict[str, bool | None] = dict.fromkeys(columns, False)
+        for name, metric in self.metrics.items():
+            higher[name] = higher[f"validation_{name}"] = is_better_higher(metric)
+        self.history.higher_is_better = {name: is_so for name, is_so in higher.items() if is_so is not None}
         replicas = model.params.replicas
         self.active = np.ones(replicas or 1, bool)
-        self.ended: AnyArray | None = None
         self.rng = rng
         self.rank, self.ranks = 0, 1
         self.class_weight: Any = None
@@ -146,8 +144,8 @@ class TrainingState(Progress):
             if isinstance(self.optimizer, Optimizer):
                 for slot, array in self.optimizer.state.items():
                     array[index] = kept.get(slot, 0.0)
-            for state in draws:
-                set_state(self.rng.each[index], state)  # type: ignore[union-attr]
+            if isinstance(self.rng, Generators):
+                set_states([self.rng.each[index]], draws)
 
     def decide(self, wish: bool) -> bool:
         """Come to one decision where several processes train together: that of rank 0.
@@ -237,21 +235,13 @@ class TrainingState(Progress):
             rngs = [self.rng.each[index]] if isinstance(self.rng, Generators) else []
             self._left[index] = (
                 {slot: array[index].copy() for slot, array in kept.items()},
-                [get_state(rng) for rng in rngs],
+                get_states(rngs),
             )
         self.active &= ~replicas
         if not self.active.all():
             self.ended = np.flatnonzero(~self.active)
         if not self.active.any():
             self.stop("the training of all replicas has ended")
-
-
-def _directions(columns: Sequence[str], metrics: Mapping[str, Metric]) -> dict[str, bool]:
-    """Tell of the columns of the history whether more is better in them, where that is known."""
-    known: dict[str, bool | None] = dict.fromkeys(columns, False)  # losses, and what is no quality at all
-    for name, metric in metrics.items():
-        known[name] = known[f"validation_{name}"] = is_better_higher(metric)
-    return {name: higher for name, higher in known.items() if higher is not None}
 
 
 class Callback(Declared):
@@ -400,7 +390,12 @@ class _Monitor(Callback):
     waited: AnyArray
 
     def __init__(
-        self, *, monitor: str, patience: int, min_delta: float, higher_is_better: bool | None
+        self,
+        *,
+        monitor: str = "validation_loss",
+        patience: int = 10,
+        min_delta: float = 0.0,
+        higher_is_better: bool | None = None,
     ) -> None:
         name = type(self).__name__
         if not isinstance(monitor, str):
@@ -532,18 +527,6 @@ class EarlyStopping(_Monitor):
     """
 
     best_values: Array
-
-    def __init__(
-        self,
-        *,
-        monitor: str = "validation_loss",
-        patience: int = 10,
-        min_delta: float = 0.0,
-        higher_is_better: bool | None = None,
-    ) -> None:
-        super().__init__(
-            monitor=monitor, patience=patience, min_delta=min_delta, higher_is_better=higher_is_better
-        )
 
     def on_train_begin(self, state: TrainingState) -> None:
         """Start afresh."""

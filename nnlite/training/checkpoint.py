@@ -15,7 +15,7 @@ from nnlite.files.documents import pack, unpack
 from nnlite.files.safetensors import check_path, may_replace, open_tensors, real_path, short, write_tensors
 from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.training.callbacks import Callback, TrainingState
-from nnlite.training.random_states import check_state, get_state
+from nnlite.training.random_states import check_state, get_states
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,7 +142,7 @@ class Checkpoint(Callback):
             )
         if state.rng is not None:
             try:
-                check_state(state.rng, get_state(state.rng))
+                check_state(state.rng, get_states([state.rng])[0])
             except ValueError as error:
                 raise ArgumentError(
                     "Checkpoint", "a generator of NumPy", f"{error}", "Write fit(..., rng=0), for instance."

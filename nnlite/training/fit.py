@@ -74,8 +74,9 @@ def fit(
         with ranks.agreeing():
             marks.take("fit", model, "a model")
             marks.take("fit(optimizer=)", optimizer, "an optimizer")
-            X, y, weight, validation = ranks.given(X, y, weight, validation)
-            check_declared("fit, layer {}", model.layers)
+            if distributed is not False:
+                X, y, weight, validation = ranks.given(X, y, weight, validation)
+            check_declared("fit, layer {}", model.walk()[1:])
             model.boundary.check_loss(loss)
             check_method(loss, "value_and_grad", Loss, in_short=False)
             _check_optimizer(model, optimizer, loss)
@@ -91,9 +92,11 @@ def fit(
             replicas = model.params.replicas
             generator = model.rng if rng is None else check_rngs("fit(rng=)", rng, replicas=replicas)
             data = training_source(model, X, y, weight, loss)
-            held_out = validation_source(
-                model, validation, loss, data, groups=groups, in_order=shuffle is False
-            )
+            held_out = None
+            if validation is not None or groups is not None:
+                held_out = validation_source(
+                    model, validation, loss, data, groups=groups, in_order=shuffle is False
+                )
             classes = None
             if class_weight is not None:
                 classes = _class_weights(model, class_weight, loss, data, held_out)
@@ -133,11 +136,12 @@ def fit(
                 loop.class_weights = classes
                 if not classes.balanced:  # those wait for the rows that are trained on
                     loop.weigh()
-        if distributed is False:
+        if distributed is False and hooks:
             _warn_of_others(hooks)
-        known = model.feature_names
+        known = model.boundary.feature_names
         try:
-            ranks.share(loop)
+            if distributed is not False:
+                ranks.share(loop)
             if saves or resume is not None or ranks.size > 1:
                 _prepare_resume(ranks, loop, shuffle, resume, classes)
             if known is None and data.columns is not None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from nnlite.errors import ArgumentError
 
@@ -15,7 +16,7 @@ __all__ = ["InUse"]
 _users: dict[int, InUse] = {}
 
 
-class InUse:
+class InUse(AbstractContextManager["InUse"]):
     """Marks things as used by one training, until it is over.
 
     Examples
@@ -67,9 +68,6 @@ class InUse:
                 "Give each fit its own, by copy.deepcopy for instance, or wait for the other one.",
             )
         _users[id(thing)] = self  # the other one is a training of the process that this one was forked from
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -16,7 +16,6 @@ import numpy as np
 
 from nnlite.checks.undeclared import check_declared
 from nnlite.core import loop as core
-from nnlite.core.batches import Batches
 from nnlite.core.loop import Epoch
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
@@ -40,7 +39,7 @@ from nnlite.training.class_weights import ClassWeights, balanced
 from nnlite.training.divergence import explain
 from nnlite.training.evaluation import Outputs, score
 from nnlite.training.random_states import Generators, get_states, set_states
-from nnlite.training.sources import Arrays, Batch, Source, Stream
+from nnlite.training.sources import Arrays, Batch, Rows, Source, Stream
 
 __all__ = ["GoOn", "Loop", "finite_nets"]
 
@@ -175,9 +174,12 @@ class Loop(core.Loop):
         self.rng = rng
         # Batches, metrics and schedules are met for the first time in the first epoch. What goes
         # wrong later than that is no reason to throw away what was learned.
-        self.rngs = [rng, *_drawn_by(data, validation)]
+        self.rngs = [rng, *data.drawn_by]
+        if isinstance(validation, Stream):
+            self.rngs += validation.drawn_by
         self.before: Before | None = Before(state.model, state.optimizer, self.rngs)
-        self.ctx = state.model.context(rng=rng)
+        # The model's own it takes by itself, and does not check again.
+        self.ctx = state.model.context(rng=None if rng is state.model.rng else rng)
         params = state.model.params
         # The largest weight of each net, to tell later whether they have grown.
         self.start_size = np.abs(params.values).reshape(len(state.active), -1).max(axis=1, initial=0.0)
@@ -210,9 +212,15 @@ class Loop(core.Loop):
 
     # What a loop does that shares its work with others.
 
-    def adapt(self) -> None:
-        """Show the inputs to the layers that must see some."""
-        self.state.model._adapt(self.data.inputs)
+    @property
+    def in_shards(self) -> bool:
+        """Whether this process has other rows than the rest."""
+        return isinstance(self.data, Arrays) and self.data.cutter.total is not None
+
+    def inputs(self) -> Iterator[Rows]:
+        """Give what layers must see that measure the inputs, and the weights of their rows."""
+        rows: Iterator[Rows] = self.data.inputs()
+        return rows
 
     def add(self, numbers: Any) -> Any:
         """Add up what each process has found in its rows, if they are others than those of the rest."""
@@ -229,12 +237,13 @@ class Loop(core.Loop):
     def settle_weights(self) -> None:
         """Balance the classes of the rows that are trained on, and find the mean weight of these."""
         data, classes = self.data, self.class_weights
-        if isinstance(data, Arrays) and classes is not None and classes.balanced:
+        if not isinstance(data, Arrays):
+            return
+        if classes is not None and classes.balanced:
             classes.table = balanced(self.add(data.class_sums(classes)))
             self.weigh()
-        weight = data.row_weights if isinstance(data, Arrays) else None  # with those of the classes
-        if weight is not None and data.rule is None:
-            self.mean_weight = MeanWeight(*map(self.add, sum_and_rows(weight)))
+        if data.weight is not None and data.rule is None:  # with those of the classes
+            self.mean_weight = MeanWeight(*map(self.add, sum_and_rows(data.row_weights)))
             if not np.all(self.mean_weight.rows):  # as may be of those that are left when others are held out
                 what = "a weight above 0 in what is trained on"
                 raise ArgumentError("fit(weight=)", what, "only zeros", "Hold out other rows.")
@@ -312,8 +321,9 @@ class Loop(core.Loop):
                     self.data, self.validation = self.data.split(self.validation, self.rng)
                 self.settle_weights()
                 self.settle_schedule()
-                self.adapt()
-                self.draw_again()
+                state.model._adapt(self.inputs)
+                if self.go_on is not None:
+                    self.draw_again(self.go_on)
                 self.train(state.optimizer)
             except KeyboardInterrupt:
                 # The second one: the user does not want to wait. Or other ranks must stop too.
@@ -447,14 +457,12 @@ class Loop(core.Loop):
 
     # Going on from a checkpoint.
 
-    def draw_again(self) -> None:
+    def draw_again(self, go_on: GoOn) -> None:
         """Put back what is drawn from now."""
-        if self.go_on is None:
-            return
         if isinstance(self.data, Arrays) and isinstance(self.data.rng, Order):
             for _ in range(self.done):  # it may remember how often it was called
                 self.data.rng.draw(self.data.rows)
-        set_states(self.rngs, self.go_on.now)
+        set_states(self.rngs, go_on.now)
 
     def batches_left(self, go_on: GoOn) -> Iterator[tuple[int, Batch]]:
         """Give those behind the ones that were done before this loop began."""
@@ -534,7 +542,7 @@ class Loop(core.Loop):
     def end_epoch(self, loss: Value, metrics: dict[str, Any], epoch: Epoch) -> None:
         """Write the row of the epoch and call the callbacks."""
         if self.before is not None:  # what a layer made in its first forward pass is seen now
-            check_declared("fit, layer {}", self.state.model.layers)
+            check_declared("fit, layer {}", self.state.model.walk()[1:])
             if self.data.batches_in_epoch is None and isinstance(self.state.optimizer, Optimizer):
                 self.warn_of_schedule(self.state.optimizer, self.state.batch)
         state = self.state
@@ -595,10 +603,3 @@ def finite_nets(pred: Array, weight: Array | None) -> AnyArray:
     if weight is not None:
         finite = finite | (weight == 0)
     return np.asarray(finite.all(axis=-1))
-
-
-def _drawn_by(*sources: Source | HeldOut | None) -> list[np.random.Generator]:
-    """Return the generators of batches in random order that the user has made by `nnlite.batches`."""
-    made = [source.batches for source in sources if isinstance(source, Stream)]
-    drawn = [batches._rng for batches in made if isinstance(batches, Batches)]
-    return [rng for rng in drawn if isinstance(rng, np.random.Generator)]

@@ -208,7 +208,7 @@ def get_state(rng: np.random.Generator | Generators) -> list[Any]:
     >>> bool(rng.random() == first)
     True
     """
-    return [one.bit_generator.state for one in generators_of(rng)]
+    return get_states([rng])[0]
 
 
 def set_state(rng: np.random.Generator | Generators, state: list[Any]) -> None:
@@ -228,12 +228,11 @@ def set_state(rng: np.random.Generator | Generators, state: list[Any]) -> None:
     >>> bool(rng.random() == np.random.default_rng(1).random())
     True
     """
-    for one, kept in zip(generators_of(rng), state, strict=True):
-        one.bit_generator.state = kept
+    set_states([rng], [state])
 
 
 def get_states(rngs: Sequence[np.random.Generator | Generators]) -> list[list[Any]]:
-    """Return what the next draws of several depend on.
+    """Return what the next draws depend on.
 
     Parameters
     ----------
@@ -242,19 +241,23 @@ def get_states(rngs: Sequence[np.random.Generator | Generators]) -> list[list[An
 
     Returns
     -------
-    list
-        What `get_state` returns for each, for `set_states`.
+    list of list
+        For each, one entry for each of its generators, for `set_states`.
 
     Examples
     --------
-    >>> len(get_states([np.random.default_rng(0), np.random.default_rng(1)]))
-    2
+    >>> rng = np.random.default_rng(0)
+    >>> states = get_states([rng])
+    >>> first = rng.random()
+    >>> set_states([rng], states)
+    >>> bool(rng.random() == first)
+    True
     """
-    return [get_state(rng) for rng in rngs]
+    return [[one.bit_generator.state for one in generators_of(rng)] for rng in rngs]
 
 
 def set_states(rngs: Sequence[np.random.Generator | Generators], states: list[list[Any]]) -> None:
-    """Go back to a state of each of several.
+    """Go back to what they were like.
 
     Parameters
     ----------
@@ -271,7 +274,8 @@ def set_states(rngs: Sequence[np.random.Generator | Generators], states: list[li
     True
     """
     for rng, state in zip(rngs, states, strict=True):
-        set_state(rng, state)
+        for one, kept in zip(generators_of(rng), state, strict=True):
+            one.bit_generator.state = kept
 
 
 def check_state(rng: np.random.Generator | Generators, state: Any) -> None:
@@ -282,7 +286,7 @@ def check_state(rng: np.random.Generator | Generators, state: Any) -> None:
     rng : Generator or Generators
         Is left as it is.
     state : object
-        The candidate for `set_state`.
+        The candidate for an entry of what `set_states` takes.
 
     Raises
     ------
@@ -291,7 +295,7 @@ def check_state(rng: np.random.Generator | Generators, state: Any) -> None:
 
     Examples
     --------
-    >>> check_state(np.random.default_rng(0), get_state(np.random.default_rng(1)))
+    >>> check_state(np.random.default_rng(0), get_states([np.random.default_rng(1)])[0])
     """
     if not isinstance(state, list) or len(state) != len(generators_of(rng)):
         raise ValueError(f"not one state for each of {len(generators_of(rng))} generators")

@@ -26,7 +26,8 @@ NUMBERS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK", "PMIX_RANK
 class Alone:
     """A process that trains on its own: nothing is to be agreed on.
 
-    `nnlite.distributed` has the subclass for several. `fit` calls these methods in this order.
+    `nnlite.distributed` has the subclass for several. `fit` calls these methods in this order; `given` and
+    `share` only where it was told of other processes, by `distributed`.
 
     Attributes
     ----------
@@ -42,15 +43,11 @@ class Alone:
     rank = 0
     size = 1
 
-    def agreeing(self) -> AbstractContextManager[None]:
-        """Raise an error on all ranks if there is one on any of them.
-
-        Returns
-        -------
-        context manager
-            For checks; what is inside must not wait for other ranks.
-        """
-        return nullcontext()
+    #: Makes what goes around checks: it raises an error on all ranks if there is one on any of them. What is
+    #: inside must not wait for other ranks.
+    agreeing: Callable[[], AbstractContextManager[None]] = nullcontext
+    #: Makes what goes around the training itself: it lets no rank wait for one that has failed.
+    running: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def given(self, *data: Any) -> tuple[Any, ...]:
         """Take data out of what says that they are only a part.
@@ -114,16 +111,6 @@ class Alone:
         object
         """
         return make()
-
-    def running(self) -> AbstractContextManager[None]:
-        """Let no rank wait for one that has failed.
-
-        Returns
-        -------
-        context manager
-            For the training itself.
-        """
-        return nullcontext()
 
 
 def launched(environment: Mapping[str, str]) -> int | None:

@@ -26,7 +26,7 @@ from nnlite.training.identity import (
 )
 from nnlite.training.loop import GoOn, Loop
 from nnlite.training.random_states import Generators, check_state, get_states, set_states
-from nnlite.training.sources import Arrays, Stream
+from nnlite.training.sources import Stream
 
 __all__ = ["capture", "check", "restore"]
 
@@ -175,9 +175,8 @@ def check(loop: Loop, training: dict[str, Any], saved: dict[str, Any], *, where:
     except _WRONG as error:
         got = f"one that is none ({short(str(error), length=120)[1:-1]})"
         raise ModelFileError(where, "a whole checkpoint", got, _DAMAGED) from error
-    in_shards = isinstance(loop.data, Arrays) and loop.data.cutter.total is not None
     ranks = saved.get("ranks")
-    if in_shards and saved["batch"] and ranks != loop.state.ranks:  # they would take other rows
+    if loop.in_shards and saved["batch"] and ranks != loop.state.ranks:  # they would take other rows
         raise ArgumentError(
             where,
             f"{short(ranks)} ranks, for shards in the middle of an epoch",

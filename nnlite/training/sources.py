@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from numbers import Real
 from typing import Any
 
@@ -31,6 +31,7 @@ __all__ = [
     "Batch",
     "Blocks",
     "Files",
+    "Rows",
     "Source",
     "Stream",
     "share",
@@ -44,22 +45,6 @@ _SAME_COLUMNS = "Give the same columns in the same order everywhere."
 Batch = tuple[Array, AnyArray, Array | None]
 #: Input and weights.
 Rows = tuple[Array, AnyArray | None]
-
-
-def _checked(
-    model: Sequential,
-    X: Any,
-    y: Any,
-    weight: Any,
-    loss: Loss,
-    *,
-    where: str,
-    part: bool = False,
-    told: set[str] | None = None,
-) -> Batch:
-    """Check and cast what goes into training together."""
-    x = model.boundary.check_input(X, where=where, finite=True, told=told)
-    return x, *model.boundary.check_targets(y, weight, loss, x, part=part)
 
 
 class Arrays:
@@ -98,14 +83,24 @@ class Arrays:
     [[0, 1], [2]]
     """
 
+    x: Any
+    y: Any
+    weight: Any
     columns: tuple[str, ...] | None = None
     rule: MeanWeight | None = None
+    rng: np.random.Generator | Generators | Order | None = None
+    cutter: Cut = WHOLE
+    drawn_by: Sequence[np.random.Generator] = ()  # as of a `Stream`
+    _batches: Batches | None = None  # not all data are gone through in batches
 
     def __init__(self, x: Any, y: Any, weight: Any, *, own: tuple[bool, bool, bool] = (False,) * 3) -> None:
-        self.x, self.y, self.weight = map(_contiguous, (x, y, weight))
+        # Contiguous, since taking some rows of another array would copy all of it first.
+        self.x, self.y, self.weight = (
+            np.ascontiguousarray(array) if isinstance(array, np.ndarray) else array
+            for array in (x, y, weight)
+        )
         self.own = own
-        self.rows = x.shape[own[0]]
-        self.cut(self.rows, None)
+        self.rows = self.batch_size = x.shape[own[0]]
 
     def cut(
         self, batch_size: int, rng: np.random.Generator | Generators | Order | None, cutter: Cut = WHOLE
@@ -129,7 +124,7 @@ class Arrays:
         if isinstance(self.x, SparseRows) and isinstance(rng, Generators):
             raise _one_order_for_all("a sparse X")
         self.batch_size, self.rng, self.cutter = batch_size, rng, cutter
-        self._batches: Batches | None = None  # not all data are gone through in batches
+        self._batches = None
 
     @property
     def batches_in_epoch(self) -> int:
@@ -149,19 +144,16 @@ class Arrays:
 
     def in_order(self) -> Iterator[Batch]:
         """Give all rows at once, in the order they came in."""
-        yield self._whole_x(), self.y, self.weight
+        yield self.x.matrix if isinstance(self.x, SparseRows) else self.x, self.y, self.weight
 
     def inputs(self) -> Iterator[Rows]:
         """Give the inputs of the rows that count, and how much they do."""
         for x, _, weight in self.in_order():
             yield counting_rows(x, weight, int(self.own[0]))
 
-    def _whole_x(self) -> Any:
-        return self.x.matrix if isinstance(self.x, SparseRows) else self.x
-
     @property
-    def row_weights(self) -> AnyArray | None:
-        """The weights of the rows that take part."""
+    def row_weights(self) -> AnyArray:
+        """The weights of the rows that take part, if rows have weights."""
         return self.weight  # type: ignore[no-any-return]
 
     def class_sums(self, classes: ClassWeights) -> Array:
@@ -244,11 +236,6 @@ class Arrays:
         return type(self)(*parts, own=own)
 
 
-def _contiguous(array: Any) -> Any:
-    """Make an array contiguous, since taking some rows of another one would copy all of it first."""
-    return np.ascontiguousarray(array) if isinstance(array, np.ndarray) else array
-
-
 def _one_order_for_all(what: str) -> ArgumentError:
     return ArgumentError(
         "fit(rng=)",
@@ -312,9 +299,8 @@ class Blocks(Arrays):
         self.x, self.y, self.weight = x, y, weight
         self.own = (False,) * 3
         self.kept = [np.arange(size) for size in x.sizes] if kept is None else kept
-        self.rows = sum(map(len, self.kept))
+        self.rows = self.batch_size = sum(map(len, self.kept))
         self.starts = np.cumsum((0, *x.sizes))
-        self.cut(self.rows, None)
 
     def cut(
         self, batch_size: int, rng: np.random.Generator | Generators | Order | None, cutter: Cut = WHOLE
@@ -394,9 +380,9 @@ class Blocks(Arrays):
         return np.concatenate([start + kept for start, kept in zip(starts, self.kept, strict=True)])
 
     @property
-    def row_weights(self) -> AnyArray | None:
-        """The weights of the rows that take part."""
-        return None if self.weight is None else self.weight[self._taking_part]
+    def row_weights(self) -> AnyArray:
+        """The weights of the rows that take part, if rows have weights."""
+        return self.weight[self._taking_part]  # type: ignore[no-any-return]
 
     def class_sums(self, classes: ClassWeights) -> Array:
         """Add up the weights of the rows of each class that take part; see `Arrays.class_sums`."""
@@ -460,10 +446,16 @@ def _arrays(model: Sequential, X: Any, y: Any, weight: Any, loss: Loss, *, where
     blocks = edge.in_blocks(X, where=where)
     if blocks is not None:
         return _in_blocks(model, blocks, y, weight, loss)
-    x, y, weight = _checked(model, X, y, weight, loss, where=where)
-    # Which of the arrays hold other data for each replica?
-    own = (edge.row_axis(x) > 0, is_own(y, edge.pred_shape(x)), weight is not None and weight.ndim > 1)
-    return Arrays(SparseRows(x) if is_sparse(x) else x, y, weight, own=own)
+    x = edge.check_input(X, where=where, finite=True)
+    y, weight = edge.check_targets(y, weight, loss, x)
+    own = (False,) * 3 if edge.replicas is None else _own_of_each(model, x, y, weight)
+    return Arrays(x if isinstance(x, np.ndarray) else SparseRows(x), y, weight, own=own)
+
+
+def _own_of_each(model: Sequential, x: Any, y: AnyArray, weight: Array | None) -> tuple[bool, bool, bool]:
+    """Tell which of them hold other data for each replica."""
+    edge = model.boundary
+    return edge.row_axis(x) > 0, is_own(y, edge.pred_shape(x)), weight is not None and weight.ndim > 1
 
 
 def _in_blocks(model: Sequential, x: Any, y: Any, weight: Any, loss: Loss) -> Arrays:
@@ -488,7 +480,7 @@ def _in_blocks(model: Sequential, x: Any, y: Any, weight: Any, loss: Loss) -> Ar
     lies_there = lies_there and y.ndim > 1 and edge.replicas is None
     if not lies_there:
         target, weight = edge.check_targets(y, weight, loss, x)
-        own = (False, is_own(target, edge.pred_shape(x)), weight is not None and weight.ndim > 1)
+        own = _own_of_each(model, x, target, weight)
         if isinstance(x, FileRows):
             return Files(x, target, weight, own=own)
         if any(own):
@@ -546,6 +538,8 @@ class Stream:
     ----------
     rule : RunningMean
         The loss of a batch is divided by the mean weight of all batches so far.
+    drawn_by : list of Generator
+        What draws the order of the batches, if they were made by `nnlite.batches`.
 
     Examples
     --------
@@ -573,6 +567,8 @@ class Stream:
         self.loss = loss
         self.where = where
         self.cutter = WHOLE
+        rng = batches._rng if isinstance(batches, Batches) else None
+        self.drawn_by = [rng] if isinstance(rng, np.random.Generator) else []
 
     @property
     def batches_in_epoch(self) -> int | None:
@@ -590,11 +586,11 @@ class Stream:
 
         def check(x: Any, y: Any, weight: Any) -> Batch:
             self._check_columns(x)
-            x, y, weight = _checked(
-                self.model, x, y, weight, self.loss, where="x", part=True, told=self._told
-            )
+            edge = self.model.boundary
+            x = edge.check_input(x, where="x", finite=True, told=self._told)
+            y, weight = edge.check_targets(y, weight, self.loss, x, part=True)
             if self.class_weights is not None:
-                own = is_own(y, self.model.boundary.pred_shape(x))
+                own = is_own(y, edge.pred_shape(x))
                 weight = self.class_weights.times(y, weight, own=own).astype(self.model.params.dtype)
             return x, y, weight
 
@@ -652,7 +648,8 @@ def training_source(model: Sequential, X: Any, y: Any, weight: Any, loss: Loss) 
     if y is not None:
         weight, rule = weight if isinstance(weight, RowWeights) else (weight, None)
         data = _arrays(model, X, y, weight, loss, where="fit(X)")
-        data.columns = _columns(model, X)
+        if not isinstance(X, np.ndarray):
+            data.columns = _columns(model, X)
         data.rule = rule
         return data
     if weight is not None:
