@@ -11,7 +11,6 @@ from nnlite.core.quiet import quiet
 from nnlite.core.sums import constant, row_max, row_sum
 from nnlite.core.types import AnyArray, Array, Value
 from nnlite.core.weights import average, clear, in_place_of_others, row_shares
-from nnlite.errors.arrays import check_array
 from nnlite.errors.checks import check_share
 from nnlite.errors.targets import (
     check_class_ids,
@@ -19,6 +18,7 @@ from nnlite.errors.targets import (
     check_classes,
     check_probabilities,
     check_same_shape,
+    check_target,
     settle_rows,
 )
 
@@ -144,7 +144,7 @@ class SoftmaxCrossEntropy(Loss):
 
     def prepare(self, target: Any, pred_shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
         """Check class ids or rows of probabilities."""
-        array = settle_rows(check_array(f"{self} target", target), pred_shape, dtype)
+        array = settle_rows(check_target(self, target), pred_shape, dtype)
         check_classes(self, pred_shape[-1])
         if is_ids(array, pred_shape):
             check_class_ids(self, array, pred_shape[-1])

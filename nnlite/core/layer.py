@@ -84,6 +84,7 @@ class Layer(Wired):
     stochastic: ClassVar[bool] = False
     mixes_rows: ClassVar[bool] = False
     takes_sparse: ClassVar[bool] = False
+    adapted: Any = True  # a property, where it depends on what the layer has seen
     #: If dL/dx is not asked for, it is of the layers that it holds behind this one; by default of all.
     _first_learning: int = -1
     #: What its context is made of.
@@ -156,11 +157,6 @@ class Layer(Wired):
             The same shape, unless a subclass says otherwise.
         """
         return input_shape
-
-    @property
-    def adapted(self) -> bool:
-        """Whether the layer has seen the data that it needs to see."""
-        return True
 
     def adapt(self, X: AnyArray | Iterator[AnyArray]) -> None:
         """Measure on data what the layer needs to know; nothing, unless a subclass says otherwise.

@@ -127,9 +127,10 @@ class Loop:
         self.params = model.params
         self.forward: Callable[..., Array] = model.forward
         self.backward: Callable[..., Array | None] = model.backward
-        self.value_and_grad, self.step = bare(loss.value_and_grad), bare(optimizer.step)
-        self.ctx.steps = tuple((bare(forward), kept) for forward, kept in self.ctx.steps)
-        self.ctx.steps_back = tuple((bare(backward), kept) for backward, kept in self.ctx.steps_back)
+        self.value_and_grad, self.step = bare(loss.value_and_grad, optimizer.step)
+        for way in ("steps", "steps_back"):
+            methods, kept = zip(*getattr(self.ctx, way), strict=True)
+            setattr(self.ctx, way, tuple(zip(bare(*methods), kept, strict=True)))
         self.before_batch: list[Guard] = []
         self.before_step: list[Guard] = []
         self.after_step: list[Guard] = []

@@ -11,10 +11,10 @@ from nnlite.core.quiet import quiet
 from nnlite.core.sums import constant
 from nnlite.core.types import AnyArray, Array, Value
 from nnlite.core.weights import average, clear, in_place_of_others, row_shares
-from nnlite.errors.arrays import check_array, unmasked
-from nnlite.errors.checks import check_finite
+from nnlite.errors.arrays import unmasked
+from nnlite.errors.checks import check_finite, is_finite
 from nnlite.errors.habits import answering
-from nnlite.errors.targets import check_same_shape, settle_rows
+from nnlite.errors.targets import check_same_shape, check_target, settle_rows
 
 __all__ = ["Loss", "MeanSquaredError", "PointwiseLoss", "as_arrays", "is_ids"]
 
@@ -117,7 +117,7 @@ class Loss(Configured):
         ShapeError, ArgumentError, ArgumentTypeError
             If the targets cannot be used with this loss.
         """
-        array = settle_rows(check_array(f"{self} target", target), pred_shape, dtype)
+        array = settle_rows(check_target(self, target), pred_shape, dtype)
         if pred_shape[-1] > 1 and is_ids(array, pred_shape):
             return array
         check_same_shape(self, array.shape, pred_shape)
@@ -127,7 +127,8 @@ class Loss(Configured):
         """Cast checked numbers, and refuse NaN and infinity."""
         with np.errstate(over="ignore"):  # what is too large for float32 becomes inf, and is refused
             array: Array = target.astype(dtype, copy=False)
-        check_finite(f"{self} target", array)
+        if not is_finite(array):
+            check_finite(f"{self} target", array)
         return array
 
 
@@ -192,8 +193,10 @@ class PointwiseLoss(Loss):
 
     def prepare(self, target: Any, pred_shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
         """Check the shape and the numbers, and cast."""
-        array = check_array(f"{self} target", target)
-        return self._cast(self._arrange(array, pred_shape), dtype)
+        array = check_target(self, target)
+        if array.shape != pred_shape:
+            array = self._arrange(array, pred_shape)
+        return self._cast(array, dtype)
 
 
 class MeanSquaredError(PointwiseLoss):

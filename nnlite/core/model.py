@@ -225,7 +225,7 @@ class Sequential(Chain):
         ctx: ModelContext = self._context(
             views, training=training, rng=generator, needs_dx=input_gradient, watch=watch, rows=Rows()
         )
-        ctx.owner = self.layers
+        ctx.owner = self.children
         # Each replica has a dL/dx of its own, and a noise of its own, also with an input that they share.
         apart = not isinstance(generator, np.random.Generator)
         noise = apart and any(layer.stochastic for _, layer in self.walk())

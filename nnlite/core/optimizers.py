@@ -290,10 +290,12 @@ class Optimizer(Declared):
             If it has been training others.
         """
         name = type(self).__name__
-        check_each(f"{name}(learning_rate=)", self._learning_rate, params.replicas)
-        check_each(f"{name}(weight_decay=)", self._weight_decay, params.replicas)
+        for key, numbers in (("learning_rate", self._learning_rate), ("weight_decay", self._weight_decay)):
+            if isinstance(numbers, np.ndarray):
+                check_each(f"{name}({key}=)", numbers, params.replicas)
         others = self._owner is not None and self._owner() is not params
-        check_belongs(name, self.state, params.values, others=others)
+        if others or self.state:
+            check_belongs(name, self.state, params.values, others=others)
 
     def _attach(self, params: Parameters) -> None:
         """Tie what is kept to the parameters, and cut all into the blocks that are updated in one go."""

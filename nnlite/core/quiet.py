@@ -42,17 +42,20 @@ def quiet(*kinds: str) -> Callable[[_Function], _Function]:
     return guard
 
 
-def bare(method: _Function) -> _Function:
-    """Return a bound method without its guard, for a loop that has one around all of it.
+def bare(*methods: Any) -> list[Any]:
+    """Return bound methods without their guards, for a loop that has one around all of it.
 
     One that has none, such as that of a subclass which overrides a quiet one, is returned as it is.
 
     Examples
     --------
-    >>> bare("abc".upper)()
-    'ABC'
+    >>> [method() for method in bare("abc".upper, "ABC".lower)]
+    ['ABC', 'abc']
     """
-    function: Any = getattr(method, "__func__", None)
-    # What a user has put around a method has its attributes too, and is not to be passed by.
-    is_guard = function is not None and getattr(function, "guard", None) is function
-    return MethodType(function.bare, method.__self__) if is_guard else method  # type: ignore
+    found = []
+    for method in methods:
+        function: Any = getattr(method, "__func__", None)
+        # What a user has put around a method has its attributes too, and is not to be passed by.
+        is_guard = function is not None and getattr(function, "guard", None) is function
+        found.append(MethodType(function.bare, method.__self__) if is_guard else method)
+    return found

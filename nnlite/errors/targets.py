@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
-from nnlite.errors.arrays import unmasked
+from nnlite.errors.arrays import check_array, unmasked
 from nnlite.errors.checks import check_finite
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "check_each",
     "check_probabilities",
     "check_same_shape",
+    "check_target",
     "check_weight",
     "settle_rows",
 ]
@@ -159,6 +160,19 @@ def settle_rows(target: AnyArray, pred_shape: tuple[int, ...], dtype: Any) -> An
     """
     open_question = len(pred_shape) > 2 and target.shape == pred_shape[:2] == pred_shape[-2:]
     return target.astype(dtype) if open_question and target.dtype.kind in "iub" else target
+
+
+def check_target(loss: object, target: Any, *, missing: bool = False) -> AnyArray:
+    """Return targets as an array of numbers, or say what is wrong with them.
+
+    Examples
+    --------
+    >>> check_target("MeanSquaredError()", [[1], [2]]).shape
+    (2, 1)
+    """
+    if type(target) is np.ndarray and target.dtype.kind in "biuf" and target.ndim and target.size:
+        return target  # as `fit` gives it, and without a word for a message
+    return check_array(f"{loss} target", target, missing=missing)
 
 
 def check_weight(loss: object, weight: Any, rows: tuple[int, ...], dtype: Any) -> AnyArray:

@@ -48,7 +48,7 @@ class BatchLoop(Loop):
         for epoch in self.epochs():
             now = self.begin_epoch(epoch)
             if self.called:  # a callback may have changed the loss
-                self.value_and_grad = bare(state.loss.value_and_grad)
+                (self.value_and_grad,) = bare(state.loss.value_and_grad)
             self.watching = self.before is not None
             self.train_epoch(self.batches(), now)
             finite = np.isfinite(self.params.numbers).all(axis=-1)  # there is no further batch to show it
