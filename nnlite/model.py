@@ -31,6 +31,7 @@ from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.errors.arguments import explained
 from nnlite.errors.arrays import unmasked
 from nnlite.errors.checks import check_bool, check_integer
+from nnlite.errors.layers import is_part
 from nnlite.metrics import Metric
 from nnlite.training.history import History
 from nnlite.training.inside import inside, what_reaches
@@ -723,6 +724,8 @@ class Sequential(core.Sequential):
         def __getattr__(self, name: str) -> NoReturn:
             from nnlite.errors.habits import no_such_method
 
+            if name == "params":
+                raise is_part(type(self).__name__)
             raise no_such_method(type(self), name)
 
     # One of many.

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnlite.core.batches import Batches
+from nnlite.core.batches import GATHERED, Batches
 from nnlite.data.batching import batches, one_hot, train_test_split
 from nnlite.data.checks import check_ids, check_rows, check_weight
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
@@ -231,3 +231,18 @@ def test_numbers_whose_squares_overflow_are_finite(dtype, order):
         broken[1, 2] = wrong
         with pytest.raises(ArgumentError, match=r"at index \(1, 2\)"):
             check_finite("here", broken)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64, 1000, 1999, 2000])
+def test_batches_that_are_gathered_together_are_those_of_the_order(batch_size, rng):
+    x, y = rng.normal(size=(2000, 50)), np.arange(2000)
+    assert x.nbytes > 2 * GATHERED  # more than one gathering
+    data = Batches((x, y), batch_size=batch_size, rng=np.random.default_rng(0))
+    order = np.random.default_rng(0).permutation(2000)
+    given = list(data)
+    assert [len(rows) for _, rows in given] == [
+        len(order[i : i + batch_size]) for i in range(0, 2000, batch_size)
+    ]
+    np.testing.assert_array_equal(np.concatenate([rows for _, rows in given]), order)
+    for batch, rows in given:
+        np.testing.assert_array_equal(batch, x[rows])

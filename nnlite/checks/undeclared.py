@@ -19,6 +19,7 @@ import numpy as np
 
 from nnlite.core.config import arguments_of
 from nnlite.core.layer import Layer
+from nnlite.core.model import Sequential
 from nnlite.core.parameters import Parameter
 from nnlite.errors import ArgumentError
 from nnlite.errors.arguments import is_ours
@@ -133,7 +134,7 @@ def find_undeclared(layer: Layer) -> Held | None:
     ours = is_ours(type(layer))
     known = _STATE.union(layer._initializers)
     plain = all(type(value) in _PLAIN or name in known for name, value in vars(layer).items())
-    plain = plain or (ours and hasattr(type(layer), "params"))  # on a model users may keep what they like
+    plain = plain or (ours and isinstance(layer, Sequential))  # on a model users may keep what they like
     if ours and plain and all(type(array) is np.ndarray for array in layer.buffers.values()):
         return None  # as a rule, and quickly
     seen = {id(layer), *map(id, layer.children)}

@@ -14,12 +14,10 @@ from nnlite.core.weights import average, clear, in_place_of_others, row_shares
 from nnlite.errors.checks import check_share
 from nnlite.errors.targets import (
     check_class_ids,
-    check_class_rows,
-    check_classes,
+    check_class_targets,
     check_probabilities,
     check_same_shape,
-    check_target,
-    settle_rows,
+    settle_target,
 )
 
 __all__ = ["SoftmaxCrossEntropy"]
@@ -144,12 +142,11 @@ class SoftmaxCrossEntropy(Loss):
 
     def prepare(self, target: Any, pred_shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
         """Check class ids or rows of probabilities."""
-        array = settle_rows(check_target(self, target), pred_shape, dtype)
-        check_classes(self, pred_shape[-1])
-        if is_ids(array, pred_shape):
-            check_class_ids(self, array, pred_shape[-1])
+        array = settle_target(self, target, pred_shape, dtype)
+        ids = is_ids(array, pred_shape)
+        check_class_targets(self, array, pred_shape, ids=ids)
+        if ids:
             return array.astype(np.intp, copy=False)
-        check_class_rows(self, array, pred_shape)
         array = self._cast(array, dtype)
         check_probabilities(self, array)
         return array

@@ -14,7 +14,7 @@ from nnlite.core.weights import average, clear, in_place_of_others, row_shares
 from nnlite.errors.arrays import unmasked
 from nnlite.errors.checks import check_finite, is_finite
 from nnlite.errors.habits import answering
-from nnlite.errors.targets import check_same_shape, check_target, settle_rows
+from nnlite.errors.targets import check_same_shape, check_target, settle_target
 
 __all__ = ["Loss", "MeanSquaredError", "PointwiseLoss", "as_arrays", "is_ids"]
 
@@ -117,7 +117,7 @@ class Loss(Configured):
         ShapeError, ArgumentError, ArgumentTypeError
             If the targets cannot be used with this loss.
         """
-        array = settle_rows(check_target(self, target), pred_shape, dtype)
+        array = settle_target(self, target, pred_shape, dtype)
         if pred_shape[-1] > 1 and is_ids(array, pred_shape):
             return array
         check_same_shape(self, array.shape, pred_shape)

@@ -13,19 +13,10 @@ from nnlite.core.layer import Layer
 from nnlite.core.parameters import Parameters
 from nnlite.core.types import Array
 from nnlite.errors.arguments import explained
-from nnlite.errors.checks import check_dtype, check_integer, check_rng
-from nnlite.errors.layers import check_views, is_part
+from nnlite.errors.checks import check_dtype, check_rng
+from nnlite.errors.layers import check_views
 
 __all__ = ["Sequential"]
-
-
-class _OwnParameters:
-    """Says, where a model has no `params` of its own, that it is a part of another one."""
-
-    def __get__(self, model: Any, kind: type) -> Any:
-        if model is None:
-            return self
-        raise is_part(kind.__name__)
 
 
 class Sequential(Chain):
@@ -93,7 +84,7 @@ class Sequential(Chain):
     ) -> None:
         self._assemble(layers, dtype, replicas, rng, draw=True)
 
-    params: Parameters = _OwnParameters()  # type: ignore[assignment]
+    params: Parameters  # of a model on its own: the numbers of a part of another one are that one's
     #: A generator, or what has one for each replica in `each` and draws from them side by side.
     rng: Any
     #: Not copied: made anew where the numbers are.
@@ -104,8 +95,6 @@ class Sequential(Chain):
         self, layers: Sequence[Layer], dtype: Any, replicas: int | None, rng: Any, *, draw: bool
     ) -> None:
         """Check everything and draw the weights; only then tie the layers to this model."""
-        if replicas is not None:
-            replicas = check_integer("Sequential(replicas=)", replicas, low=1)
         dtype = check_dtype("Sequential(dtype=)", dtype)
         self.rng = self._generator("Sequential(rng=)", rng, replicas)
         self._line_up(layers)

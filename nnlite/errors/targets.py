@@ -13,14 +13,14 @@ from nnlite.errors.checks import check_finite
 
 __all__ = [
     "check_class_ids",
-    "check_class_rows",
-    "check_classes",
+    "check_class_targets",
     "check_each",
     "check_probabilities",
     "check_same_shape",
     "check_target",
     "check_weight",
     "settle_rows",
+    "settle_target",
 ]
 
 AnyArray = NDArray[Any]
@@ -85,26 +85,20 @@ def check_class_ids(loss: object, ids: AnyArray, classes: int) -> None:
     raise ArgumentError(f"{loss} target", what, f"{got}", f"Number the classes from 0{fix}.")
 
 
-def check_classes(loss: object, outputs: int) -> None:
-    """Refuse a model with one output, where each class has one.
+def check_class_targets(loss: object, target: AnyArray, pred_shape: tuple[int, ...], *, ids: bool) -> None:
+    """Refuse what is neither ids of classes nor a row of numbers for each row, and a model with one output.
 
     Examples
     --------
-    >>> check_classes("SoftmaxCrossEntropy()", 2)
+    >>> check_class_targets("SoftmaxCrossEntropy()", np.eye(2), (2, 2), ids=False)
     """
-    if outputs < 2:
+    if pred_shape[-1] < 2:
         what = "one output for each of two or more classes"
         fix = "Give the last layer more outputs, or use BinaryCrossEntropy."
-        raise ShapeError(f"{loss}", what, f"{outputs} output", fix)
-
-
-def check_class_rows(loss: object, target: AnyArray, pred_shape: tuple[int, ...]) -> None:
-    """Refuse what is no row of numbers for each row: meant as class ids, for instance, in another form.
-
-    Examples
-    --------
-    >>> check_class_rows("SoftmaxCrossEntropy()", np.eye(2), (2, 2))
-    """
+        raise ShapeError(f"{loss}", what, f"{pred_shape[-1]} output", fix)
+    if ids:
+        check_class_ids(loss, target, pred_shape[-1])
+        return
     where, rows = f"{loss} target", pred_shape[-2:-1]
     if target.shape == rows:
         check_finite(where, target)
@@ -173,6 +167,17 @@ def check_target(loss: object, target: Any, *, missing: bool = False) -> AnyArra
     if type(target) is np.ndarray and target.dtype.kind in "biuf" and target.ndim and target.size:
         return target  # as `fit` gives it, and without a word for a message
     return check_array(f"{loss} target", target, missing=missing)
+
+
+def settle_target(loss: object, target: Any, pred_shape: tuple[int, ...], dtype: Any) -> AnyArray:
+    """Check targets, and decide what integers are: `check_target`, then `settle_rows`.
+
+    Examples
+    --------
+    >>> settle_target("SoftmaxCrossEntropy()", [0, 2, 1], (3, 3), np.float32)
+    array([0, 2, 1])
+    """
+    return settle_rows(check_target(loss, target), pred_shape, dtype)
 
 
 def check_weight(loss: object, weight: Any, rows: tuple[int, ...], dtype: Any) -> AnyArray:
