@@ -7,14 +7,21 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from nnlite.core.types import AnyArray
+from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.graph import Graph
 from nnlite.exchange.onnx.patterns import Pattern
 from nnlite.layers import Layer
 
-__all__ = ["Description", "OnnxWriter", "SourceWriter", "each", "lines", "measured", "node", "nothing"]
+__all__ = [
+    "Description", "OnnxReader", "OnnxWriter", "SourceWriter", "each", "lines", "measured", "node", "nothing",
+]  # fmt: skip
 
 #: Takes a layer, the name of its input and the graph; returns the name of its output.
 OnnxWriter: TypeAlias = Callable[[Any, str, Graph], str]
+#: Takes what was found in a file; returns a layer, alone or with arrays for its parameters, state or
+#: buffers, or None if nothing needs to be done.
+OnnxReader: TypeAlias = Callable[[Found], "Layer | tuple[Layer, dict[str, AnyArray]] | None"]
 #: Takes a layer and the source that is being written; returns the lines that compute the layer.
 SourceWriter: TypeAlias = Callable[[Any, Any], "str | list[str]"]
 
@@ -37,11 +44,11 @@ class Description(NamedTuple):
         it has these written by ``graph.layer``.
     numpy, c : callable (layer, source) -> list of str
         Write the lines that compute it; for layers inside there is ``source.layer``.
-    onnx_nodes : dict of str to callable (attributes) -> Layer or None
-        Operators that are this layer, by what makes it of the attributes of the node.
-    onnx_formulas : tuple of (pattern, callable (found) -> Layer or (Layer, dict) or None)
-        Several nodes that are this layer, and what makes it of what was found in them: of numbers alone,
-        or together with arrays for its parameters; None if they are not this layer after all.
+    onnx_nodes : dict of str to callable (found) -> Layer, (Layer, dict) or None
+        Operators of one result that are this layer, and what makes it of the node.
+    onnx_formulas : tuple of (pattern, callable (found) -> Layer, (Layer, dict) or None)
+        Nodes with constants, one or several, that are this layer, and what makes it of what was found in
+        them. The first that fits is taken, of all layers in the order of `nnlite.exchange.table`.
     torch, keras : callable (layer, *inner) -> str, optional
         Python source of its twin, ``t`` being ``torch.nn`` and ``k`` ``keras.layers``; `inner` is that of
         the layers that it is made of. None if the library has none that does the same.
@@ -65,8 +72,8 @@ class Description(NamedTuple):
     onnx: OnnxWriter
     numpy: SourceWriter
     c: SourceWriter
-    onnx_nodes: Mapping[str, Callable[[dict[str, Any]], Layer | None]] = {}
-    onnx_formulas: tuple[tuple[Pattern, Callable[[dict[str, Any]], Any]], ...] = ()
+    onnx_nodes: Mapping[str, OnnxReader] = {}
+    onnx_formulas: tuple[tuple[Pattern, OnnxReader], ...] = ()
     torch: Callable[..., str] | None = None
     keras: Callable[..., str] | None = None
     torch_names: Mapping[str, str] = {}

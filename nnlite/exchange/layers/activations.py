@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from nnlite.exchange.description import Description, each, lines, measured, node
+from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.graph import Graph
-from nnlite.exchange.onnx.patterns import Pattern, shortest
+from nnlite.exchange.onnx.patterns import Pattern
 from nnlite.layers import (
     ELU,
     GELU,
@@ -171,6 +172,16 @@ def _silu_onnx(_layer: SiLU, x: str, graph: Graph) -> str:
 
 # Softmax and LogSoftmax: they look at the last axis of a sample as a whole.
 
+
+def _read_softmax(found: Found, layer: Layer) -> Layer:
+    axis, shape = found.attributes.get("axis", 1 if found.parsed.opset < 13 else -1), found.shape
+    # Before opset 13, all axes from the given one on were one row.
+    is_last = axis == -1 if shape is None else axis in (-1, len(shape))
+    if not is_last or (found.parsed.opset < 13 and len(shape or (1,)) > 1):
+        raise found.refused(f"{found.value.op} along axis {axis} of samples of shape {shape}")
+    return layer
+
+
 _FROM_TOP = "x = x - x.max(axis=-1, keepdims=True)  # the same result, and exp does not overflow"
 
 
@@ -224,7 +235,7 @@ DESCRIPTIONS = [
         words="negative sums are made small, positive ones pass",
         samples=(LeakyReLU, *(lambda slope=slope: LeakyReLU(slope) for slope in (0.3, -0.5, 1.5))),
         onnx=_leaky_relu_onnx,
-        onnx_nodes={"LeakyRelu": lambda given: LeakyReLU(shortest(given.get("alpha", 0.01)))},
+        onnx_nodes={"LeakyRelu": lambda found: LeakyReLU(found.number("alpha", 0.01))},
         onnx_formulas=((_LEAKY_RELU, lambda found: LeakyReLU(found.get("slope", 1.0))),),
         numpy=lambda one, _source: [f"x = np.where(x > 0, x, x * {one.negative_slope!r})"],
         c=_leaky_relu_c,
@@ -237,7 +248,7 @@ DESCRIPTIONS = [
         words="negative sums sink to a smooth floor, positive ones pass",
         samples=(ELU, lambda: ELU(0.3), lambda: ELU(2.0)),
         onnx=_elu_onnx,
-        onnx_nodes={"Elu": lambda given: ELU(shortest(given.get("alpha", 1.0)))},
+        onnx_nodes={"Elu": lambda found: ELU(found.number("alpha", 1.0))},
         onnx_formulas=((_ELU, lambda found: ELU(found.get("alpha", 1.0))),),
         numpy=lambda one, _source: [f"x = np.where(x > 0, x, np.expm1(np.minimum(x, 0)) * {one.alpha!r})"],
         c=_elu_c,
@@ -252,8 +263,8 @@ DESCRIPTIONS = [
         samples=(GELU, lambda: GELU(approximate=True)),
         onnx=_gelu_onnx,
         onnx_nodes={
-            "Gelu": lambda given: GELU(
-                approximate={b"none": False, b"tanh": True}[given.get("approximate", b"none")]
+            "Gelu": lambda found: GELU(
+                approximate={b"none": False, b"tanh": True}[found.attributes.get("approximate", b"none")]
             )
         },
         onnx_formulas=((_GELU, lambda _: GELU()), (_GELU_TANH, lambda _: GELU(approximate=True))),
@@ -338,6 +349,7 @@ DESCRIPTIONS = [
         words="probabilities that sum to 1",
         samples=(Softmax,),
         onnx=node("Softmax", axis=-1),
+        onnx_nodes={"Softmax": lambda found: _read_softmax(found, Softmax())},
         numpy=lines(_FROM_TOP, "x = np.exp(x)", "x = x / x.sum(axis=-1, keepdims=True)"),
         c=_softmax_c,
         torch=lambda _: "t.Softmax(-1)",
@@ -349,6 +361,7 @@ DESCRIPTIONS = [
         words="logarithms of probabilities",
         samples=(LogSoftmax,),
         onnx=node("LogSoftmax", axis=-1),
+        onnx_nodes={"LogSoftmax": lambda found: _read_softmax(found, LogSoftmax())},
         numpy=lines(_FROM_TOP, "x = x - np.log(np.exp(x).sum(axis=-1, keepdims=True))"),
         c=_log_softmax_c,
         torch=lambda _: "t.LogSoftmax(-1)",

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.normalization import BatchNorm, LayerNorm
+from nnlite.core.normalization import SMALLEST, BatchNorm, LayerNorm
+from nnlite.core.types import AnyArray
 from nnlite.exchange.description import Description
+from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.graph import Graph
 from nnlite.exchange.onnx.patterns import Pattern, shortest
 from nnlite.layers.normalization import RMSNorm
@@ -18,6 +20,24 @@ __all__ = ["DESCRIPTIONS", "measured_before"]
 def _layer_norm_onnx(layer: LayerNorm, x: str, graph: Graph) -> str:
     gain, bias = (graph.constant(getattr(layer, name), name=name) for name in ("gain", "bias"))
     return graph.node("LayerNormalization", x, gain, bias, axis=-1, epsilon=layer.epsilon)
+
+
+_LAYER_NORM: Pattern = [
+    ("LayerNormalization", "x", "gain[]"),
+    ("LayerNormalization", "x", "gain[]", "bias[]"),
+]
+
+
+def _read_layer_norm(found: Found) -> tuple[LayerNorm, dict[str, AnyArray]]:
+    axis, shape, gain = found.attributes.get("axis", -1), found.shape, found["gain"]
+    if axis not in (-1, 1) or (shape is not None and len(shape) > 1):
+        raise found.refused(f"LayerNormalization along axis {axis} of samples of shape {shape}")
+    features = found.features(gain.size)
+    given = {"gain": gain, "bias": found.get("bias", np.zeros(1, gain.dtype))}
+    if not all(np.isfinite(array).all() for array in given.values()):
+        raise found.wrong("finite numbers", "a gain or a bias that is none")
+    layer = LayerNorm(features, epsilon=found.number("epsilon", 1e-5))
+    return layer, {name: found.vector(array, features) for name, array in given.items()}
 
 
 def _layer_norm_numpy(layer: LayerNorm, source: Any) -> list[str]:
@@ -70,10 +90,10 @@ _RMS: Pattern = (
 )
 
 
-def _read_rms_norm(found: dict[str, Any]) -> tuple[RMSNorm, dict[str, Any]] | None:
+def _read_rms_norm(found: Found) -> tuple[RMSNorm, dict[str, AnyArray]]:
     shares, gain = found["shares"], found["gain"]
     if gain.ndim != 1 or shares.shape != (gain.size, 1) or not np.allclose(shares, 1 / gain.size):
-        return None
+        raise found.refused("Div by the root of another sum than the mean of the squares")
     return RMSNorm(gain.size, epsilon=shortest(found["epsilon"])), {"gain": gain}
 
 
@@ -98,11 +118,28 @@ def _rms_norm_c(layer: RMSNorm, source: Any) -> list[str]:
     ]
 
 
+_STATISTICS = ("gain", "bias", "running_mean", "running_variance")
+_BATCH_NORM: Pattern = ("BatchNormalization", "x", *(f"{name}[]" for name in _STATISTICS))
+
+
 def _batch_norm_onnx(layer: BatchNorm, x: str, graph: Graph) -> str:
-    names = ("gain", "bias", "running_mean", "running_variance")
-    numbers = [graph.constant(getattr(layer, name), name=name) for name in names]
+    numbers = [graph.constant(getattr(layer, name), name=name) for name in _STATISTICS]
     # There it is the share that is kept.
     return graph.node("BatchNormalization", x, *numbers, epsilon=layer.epsilon, momentum=1 - layer.momentum)
+
+
+def _read_batch_norm(found: Found) -> tuple[BatchNorm, dict[str, AnyArray]]:
+    if found.attributes.get("training_mode", 0):
+        raise found.refused("BatchNormalization in training")
+    numbers = {name: found.finite(found[name]) for name in _STATISTICS}
+    epsilon = found.number("epsilon", 1e-5)
+    spread = np.sqrt(numbers["running_variance"] + epsilon)
+    found.finite(spread, divisor=spread)
+    features = found.features(numbers["gain"].size)
+    renewed = shortest(1 - found.number("momentum", 0.9))  # in a file for prediction it may be anything
+    momentum = renewed if 0 < renewed <= 1 else 0.1
+    layer = BatchNorm(features, momentum=momentum, epsilon=epsilon or SMALLEST)
+    return layer, {name: found.vector(array, features) for name, array in numbers.items()}
 
 
 def _batch_norm_numpy(layer: BatchNorm, source: Any) -> list[str]:
@@ -157,6 +194,7 @@ DESCRIPTIONS = [
         words="each row to mean 0 and variance 1, then a gain and a bias",
         samples=(lambda: LayerNorm(4), lambda: LayerNorm(3, epsilon=0.1), lambda: LayerNorm(70)),
         onnx=_layer_norm_onnx,
+        onnx_formulas=((_LAYER_NORM, _read_layer_norm),),
         numpy=_layer_norm_numpy,
         c=_layer_norm_c,
         torch=lambda one: f"t.LayerNorm({one.features}, eps={one.epsilon})",
@@ -184,6 +222,7 @@ DESCRIPTIONS = [
             lambda: measured_before(BatchNorm(70, momentum=1.0)),
         ),
         onnx=_batch_norm_onnx,
+        onnx_formulas=((_BATCH_NORM, _read_batch_norm),),
         numpy=_batch_norm_numpy,
         c=_batch_norm_c,
         torch=lambda one: f"t.BatchNorm1d({one.features}, eps={one.epsilon}, momentum={one.momentum})",

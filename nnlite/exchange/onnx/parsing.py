@@ -293,7 +293,10 @@ class _Values:
         if node.domain not in ("", "ai.onnx"):
             raise cannot_bring_back(place, f"{node.op_type} of {node.domain}")
         attributes = {entry.name: self.onnx.helper.get_attribute_value(entry) for entry in node.attribute}
-        arguments = tuple(self.get(place, name) if name else None for name in node.input)
+        names = list(node.input)
+        while names and not names[-1]:  # left out, as all that is not there
+            names.pop()
+        arguments = tuple(self.get(place, name) if name else None for name in names)
         result: Value | AnyArray
         if any(isinstance(argument, Value) for argument in arguments):
             result = self._follow(place, node.op_type, arguments, attributes)

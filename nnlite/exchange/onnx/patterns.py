@@ -83,8 +83,8 @@ def find(pattern: Pattern, value: Any) -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        What stands in the place of ``"x"`` and of the names of numbers and arrays; None if it is
-        another formula.
+        What stands in the place of ``"x"`` and of the names of numbers and arrays, and as ``"nodes"``
+        all values that the formula consists of, the last result first; None if it is another formula.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def find(pattern: Pattern, value: Any) -> dict[str, Any] | None:
     >>> find(("Mul", "x", "factor"), y)["factor"]
     3.0
     """
-    return next(_matches(pattern, value, {}), None)
+    return next(_matches(pattern, value, {"nodes": ()}), None)
 
 
 def _matches(pattern: Pattern, value: Any, found: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -107,6 +107,7 @@ def _matches(pattern: Pattern, value: Any, found: dict[str, Any]) -> Iterator[di
     elif isinstance(pattern, tuple):
         op, *wanted = pattern
         if isinstance(value, Value) and value.op == op and len(value.arguments) == len(wanted):
+            found = found | {"nodes": (*found["nodes"], value)}
             yield from _match_all(wanted, value.arguments, found)
             if op in _COMMUTATIVE:
                 yield from _match_all(wanted, value.arguments[::-1], found)
