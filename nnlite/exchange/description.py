@@ -14,7 +14,8 @@ from nnlite.exchange.onnx.patterns import Pattern
 from nnlite.layers import Layer
 
 __all__ = [
-    "Description", "OnnxReader", "OnnxWriter", "SourceWriter", "each", "lines", "measured", "node", "nothing",
+    "Description", "OnnxReader", "OnnxWriter", "SourceWriter", "each", "float32_only", "formula", "lines",
+    "loop", "measured", "node", "nothing",
 ]  # fmt: skip
 
 #: Takes a layer, the name of its input and the graph; returns the name of its output.
@@ -104,6 +105,55 @@ def node(op: str, **attributes: Any) -> OnnxWriter:
     return lambda _layer, x, graph: graph.node(op, x, **attributes)
 
 
+def formula(pattern: Pattern, **others: Callable[[Any], Any]) -> OnnxWriter:
+    """Say that nodes of ONNX compute the layer: those of a formula, of alternatives the first.
+
+    Parameters
+    ----------
+    pattern : tuple or list
+        As it is read, too. Names in it are numbers and arrays of the layer, a Cast is to its dtype.
+    **others : callable (layer) -> number or array
+        Names that are not.
+
+    Returns
+    -------
+    callable (layer, x, graph) -> str
+    """
+
+    def write(part: Any, layer: Layer, x: str, graph: Graph) -> str:
+        if isinstance(part, list):
+            return write(part[0], layer, x, graph)
+        if isinstance(part, tuple):
+            op, *inner = part
+            given = [write(one, layer, x, graph) for one in inner]
+            if op == "Cast":
+                return graph.cast(given[0], graph.dtype)
+            if op == "Erf" and graph.dtype != np.float32:  # which programs have for no other type
+                return graph.cast(graph.node(op, graph.cast(given[0], np.float32)), graph.dtype)
+            return graph.node(op, *given)
+        if part == "x" or not isinstance(part, str):
+            return x if part == "x" else graph.constant(part)
+        name = part.removesuffix("[]")
+        return graph.constant(others[name](layer) if name in others else getattr(layer, name), name=name)
+
+    return lambda layer, x, graph: write(pattern, layer, x, graph)
+
+
+def float32_only(short: OnnxWriter, otherwise: OnnxWriter) -> OnnxWriter:
+    """Say that ONNX has an operator, but programs that run it, such as onnxruntime, for float32 only.
+
+    Parameters
+    ----------
+    short, otherwise : callable (layer, x, graph) -> str
+        What writes it, and what writes the layer for float64.
+
+    Returns
+    -------
+    callable (layer, x, graph) -> str
+    """
+    return lambda layer, x, graph: (short if graph.dtype == np.float32 else otherwise)(layer, x, graph)
+
+
 def lines(*code: str) -> SourceWriter:
     """Say that the same lines of NumPy compute every layer of the class; they make of ``x`` the next ``x``.
 
@@ -133,6 +183,33 @@ def each(expression: str) -> SourceWriter:
     callable (layer, source) -> list of str
     """
     return lambda _layer, source: source.each(expression)
+
+
+def loop(index: str, count: int | str, *body: str, start: int = 0) -> list[str]:
+    """Write a loop of C.
+
+    Parameters
+    ----------
+    index : str
+        What counts in it.
+    count : int or str
+        Where it ends.
+    *body : str
+        Its lines.
+    start : int
+        Where it begins.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> loop("i", 3, "y[i] = 0;")
+    ['for (long i = 0; i < 3; i++) {', '    y[i] = 0;', '}']
+    """
+    head = f"for (long {index} = {start}; {index} < {count}; {index}++) {{"
+    return [head, *(f"    {line}" for line in body), "}"]
 
 
 def nothing(_layer: Layer, x: str, _graph: Graph) -> str:

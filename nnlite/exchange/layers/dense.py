@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nnlite.core.types import AnyArray
-from nnlite.exchange.description import Description
+from nnlite.exchange.description import Description, loop
 from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.graph import Graph
 from nnlite.exchange.onnx.parsing import cannot_bring_back
@@ -59,14 +59,8 @@ def _c(layer: Dense, source: Any) -> list[str]:
     W = source.constant("W", layer.W)
     start = f"{source.constant('b', layer.b)}[j]" if layer.bias else source.number(0.0)
     return [
-        f"for (long j = 0; j < {layer.out_features}; j++) {{",
-        f"    {y}[j] = {start};",
-        "}",
-        f"for (long i = 0; i < {layer.in_features}; i++) {{",
-        f"    for (long j = 0; j < {layer.out_features}; j++) {{",
-        f"        {y}[j] += {x}[i] * {W}[i][j];",
-        "    }",
-        "}",
+        *loop("j", layer.out_features, f"{y}[j] = {start};"),
+        *loop("i", layer.in_features, *loop("j", layer.out_features, f"{y}[j] += {x}[i] * {W}[i][j];")),
     ]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.exchange.description import Description
+from nnlite.exchange.description import Description, loop
 from nnlite.exchange.onnx.graph import Graph
 from nnlite.layers import Embedding
 
@@ -61,36 +61,20 @@ def _c(layer: Embedding, source: Any) -> list[str]:
     counts = source.constant("count", layer.categories, integers=True)
     offsets = [sum(layer.categories[:column]) for column in range(len(layer.categories))]
     first = source.constant("first", offsets, integers=True)
-    numbers = [
-        f"for (long i = 0; i < {layer.numeric}; i++) {{",
-        f"    {y}[i] = {x}[i];",
-        "}",
-    ]
     place = f"{layer.numeric} + c" if layer.numeric else "c"
     start = f"{layer.numeric} + c * {layer.features}" if layer.numeric else f"c * {layer.features}"
-    return [
-        *(numbers if layer.numeric else []),
-        f"for (long c = 0; c < {len(layer.categories)}; c++) {{",
-        f"    const {source.real} id = {source.call('rint')}({x}[{place}]);",
-        f"    if (!(id >= 0 && id < ({source.real}){counts}[c])) {{  /* no such id: no answer */",
-        f"        for (long k = 0; k < {source.macro('OUTPUTS')}; k++) {{",
-        "            y[k] = NAN;",
-        "        }",
-        "        return;",
-        "    }",
-        f"    for (long j = 0; j < {layer.features}; j++) {{",
-        f"        {y}[{start} + j] = {W}[{first}[c] + (long)id][j];",
-        "    }",
+    each_column = [
+        f"const {source.real} id = {source.call('rint')}({x}[{place}]);",
+        f"if (!(id >= 0 && id < ({source.real}){counts}[c])) {{  /* no such id: no answer */",
+        *(f"    {line}" for line in loop("k", source.macro("OUTPUTS"), "y[k] = NAN;")),
+        "    return;",
         "}",
+        *loop("j", layer.features, f"{y}[{start} + j] = {W}[{first}[c] + (long)id][j];"),
     ]
-
-
-def _torch(layer: Embedding) -> str:
-    return f"t.Embedding({sum(layer.categories)}, {layer.features})"
-
-
-def _keras(layer: Embedding) -> str:
-    return f"k.Embedding({sum(layer.categories)}, {layer.features})"
+    return [
+        *(loop("i", layer.numeric, f"{y}[i] = {x}[i];") if layer.numeric else []),
+        *loop("c", len(layer.categories), *each_column),
+    ]
 
 
 DESCRIPTIONS = [
@@ -106,8 +90,8 @@ DESCRIPTIONS = [
         onnx=_onnx,
         numpy=_numpy,
         c=_c,
-        torch=_torch,
-        keras=_keras,
+        torch=lambda one: f"t.Embedding({sum(one.categories)}, {one.features})",
+        keras=lambda one: f"k.Embedding({sum(one.categories)}, {one.features})",
         torch_names={"W": "weight"},
     )
 ]

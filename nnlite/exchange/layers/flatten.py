@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
-from nnlite.exchange.description import Description, lines
+from nnlite.exchange.description import Description, formula, lines
 from nnlite.exchange.onnx.found import Found
-from nnlite.exchange.onnx.graph import Graph
+from nnlite.exchange.onnx.patterns import Pattern
 from nnlite.layers import Flatten
 
 __all__ = ["DESCRIPTIONS"]
 
-
-def _onnx(layer: Flatten, x: str, graph: Graph) -> str:
-    return graph.node("Reshape", x, graph.constant([-1, math.prod(layer.shape)], name="shape"))
+_RESHAPE: Pattern = ("Reshape", "x", "shape[]")
 
 
 def _read_flatten(found: Found) -> Flatten | None:
@@ -41,19 +38,15 @@ def _flat(found: Found) -> Flatten | None:
     return Flatten(found.shape) if len(found.shape) > 1 else None
 
 
-def _numpy(layer: Flatten, _source: Any) -> list[str]:
-    return [f"x = x.reshape(len(x), {math.prod(layer.shape)})"]
-
-
 DESCRIPTIONS = [
     Description(
         Flatten,
         words="each sample as one row",
         samples=(lambda: Flatten((2, 2)), lambda: Flatten((4,)), lambda: Flatten((2, 3, 2))),
-        onnx=_onnx,
+        onnx=formula(_RESHAPE, shape=lambda one: [-1, math.prod(one.shape)]),
         onnx_nodes={"Flatten": _read_flatten},
-        onnx_formulas=((("Reshape", "x", "shape[]"), _read_reshape),),
-        numpy=_numpy,
+        onnx_formulas=((_RESHAPE, _read_reshape),),
+        numpy=lambda one, _: [f"x = x.reshape(len(x), {math.prod(one.shape)})"],
         c=lines(),  # the numbers stand in this order already
         torch=lambda _: "t.Flatten()",
         keras=lambda _: "k.Flatten()",

@@ -8,13 +8,18 @@ import numpy as np
 
 from nnlite.core.normalization import SMALLEST, BatchNorm, LayerNorm
 from nnlite.core.types import AnyArray
-from nnlite.exchange.description import Description
+from nnlite.exchange.description import Description, formula, loop
 from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.graph import Graph
 from nnlite.exchange.onnx.patterns import Pattern, shortest
 from nnlite.layers.normalization import RMSNorm
 
 __all__ = ["DESCRIPTIONS", "measured_before"]
+
+
+def _in_braces(*lines: str) -> list[str]:
+    """Give the variables that some lines of C declare a scope of their own."""
+    return ["{", *(f"    {line}" for line in lines), "}"]
 
 
 def _layer_norm_onnx(layer: LayerNorm, x: str, graph: Graph) -> str:
@@ -55,32 +60,13 @@ def _layer_norm_c(layer: LayerNorm, source: Any) -> list[str]:
     a, real, count = source.x, source.real, layer.features
     many = source.number(float(count))
     scale = f"{source.call('sqrt')}(variance + {source.number(layer.epsilon)})"
-    return [
-        "{",
-        f"    {real} mean = 0, rest = 0, variance = 0;  /* rest: what rounding has left of the mean */",
-        f"    for (long i = 0; i < {count}; i++) {{",
-        f"        mean += {a}[i] / {many};",
-        "    }",
-        f"    for (long i = 0; i < {count}; i++) {{",
-        f"        {a}[i] -= mean;",
-        f"        rest += {a}[i] / {many};",
-        "    }",
-        f"    for (long i = 0; i < {count}; i++) {{",
-        f"        {a}[i] -= rest;",
-        f"        variance += {a}[i] * {a}[i] / {many};",
-        "    }",
-        f"    for (long i = 0; i < {count}; i++) {{",
-        f"        {a}[i] = {a}[i] / {scale} * {gain}[i] + {bias}[i];",
-        "    }",
-        "}",
-    ]
-
-
-def _rms_norm_onnx(layer: RMSNorm, x: str, graph: Graph) -> str:
-    ones = graph.constant(np.full((layer.features, 1), 1 / layer.features))
-    squares = graph.node("MatMul", graph.node("Mul", x, x), ones)
-    size = graph.node("Sqrt", graph.node("Add", squares, graph.constant(layer.epsilon)))
-    return graph.node("Mul", graph.node("Div", x, size), graph.constant(layer.gain, name="gain"))
+    return _in_braces(
+        f"{real} mean = 0, rest = 0, variance = 0;  /* rest: what rounding has left of the mean */",
+        *loop("i", count, f"mean += {a}[i] / {many};"),
+        *loop("i", count, f"{a}[i] -= mean;", f"rest += {a}[i] / {many};"),
+        *loop("i", count, f"{a}[i] -= rest;", f"variance += {a}[i] * {a}[i] / {many};"),
+        *loop("i", count, f"{a}[i] = {a}[i] / {scale} * {gain}[i] + {bias}[i];"),
+    )
 
 
 _RMS: Pattern = (
@@ -105,17 +91,11 @@ def _rms_norm_numpy(layer: RMSNorm, source: Any) -> list[str]:
 def _rms_norm_c(layer: RMSNorm, source: Any) -> list[str]:
     a, gain, many = source.x, source.constant("gain", layer.gain), source.number(float(layer.features))
     root = f"{source.call('sqrt')}(squares + {source.number(layer.epsilon)})"
-    return [
-        "{",
-        f"    {source.real} squares = 0;",
-        f"    for (long i = 0; i < {layer.features}; i++) {{",
-        f"        squares += {a}[i] * {a}[i] / {many};",
-        "    }",
-        f"    for (long i = 0; i < {layer.features}; i++) {{",
-        f"        {a}[i] = {a}[i] / {root} * {gain}[i];",
-        "    }",
-        "}",
-    ]
+    return _in_braces(
+        f"{source.real} squares = 0;",
+        *loop("i", layer.features, f"squares += {a}[i] * {a}[i] / {many};"),
+        *loop("i", layer.features, f"{a}[i] = {a}[i] / {root} * {gain}[i];"),
+    )
 
 
 _STATISTICS = ("gain", "bias", "running_mean", "running_variance")
@@ -157,16 +137,12 @@ def _batch_norm_c(layer: BatchNorm, source: Any) -> list[str]:
     variance = source.constant("variance", layer.running_variance)
     gain, bias = source.constant("gain", layer.gain), source.constant("bias", layer.bias)
     spread = f"{source.call('sqrt')}({variance}[i] + {source.number(layer.epsilon)})"
-    return [
-        f"for (long i = 0; i < {layer.features}; i++) {{",
-        f"    const {source.real} z = ({source.x}[i] - {mean}[i]) / {spread};",
-        f"    {source.x}[i] = z * {gain}[i] + {bias}[i];",
-        "}",
-    ]
-
-
-def _batch_norm_keras(layer: BatchNorm) -> str:
-    return f"k.BatchNormalization(momentum={1 - layer.momentum:.9g}, epsilon={layer.epsilon})"
+    return loop(
+        "i",
+        layer.features,
+        f"const {source.real} z = ({source.x}[i] - {mean}[i]) / {spread};",
+        f"{source.x}[i] = z * {gain}[i] + {bias}[i];",
+    )
 
 
 def measured_before(layer: BatchNorm) -> BatchNorm:
@@ -205,7 +181,7 @@ DESCRIPTIONS = [
         RMSNorm,
         words="each row divided by its root mean square, then a gain",
         samples=(lambda: RMSNorm(4), lambda: RMSNorm(3, epsilon=0.1), lambda: RMSNorm(70)),
-        onnx=_rms_norm_onnx,
+        onnx=formula(_RMS, shares=lambda one: np.full((one.features, 1), 1 / one.features)),
         onnx_formulas=((_RMS, _read_rms_norm),),
         numpy=_rms_norm_numpy,
         c=_rms_norm_c,
@@ -226,7 +202,7 @@ DESCRIPTIONS = [
         numpy=_batch_norm_numpy,
         c=_batch_norm_c,
         torch=lambda one: f"t.BatchNorm1d({one.features}, eps={one.epsilon}, momentum={one.momentum})",
-        keras=_batch_norm_keras,
+        keras=lambda one: f"k.BatchNormalization(momentum={1 - one.momentum:.9g}, epsilon={one.epsilon})",
         torch_names={
             "gain": "weight",
             "bias": "bias",

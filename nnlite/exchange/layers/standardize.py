@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from nnlite.core.types import AnyArray
-from nnlite.exchange.description import Description
+from nnlite.exchange.description import Description, formula
 from nnlite.exchange.onnx.found import Found
-from nnlite.exchange.onnx.graph import Graph
 from nnlite.exchange.onnx.patterns import Pattern
 from nnlite.layers import Dense, Layer, Standardize
 
@@ -17,11 +16,6 @@ __all__ = ["DESCRIPTIONS"]
 
 #: A factor of 0 becomes a Dense layer with one weight for each pair of features.
 WIDEST_DIAGONAL = 1024
-
-
-def _onnx(layer: Standardize, x: str, graph: Graph) -> str:
-    centred = graph.node("Sub", x, graph.constant(layer.mean, name="mean"))
-    return graph.node("Div", centred, graph.constant(layer.scale, name="scale"))
 
 
 _CENTRED: Pattern = [("Sub", "x", "mean[]"), "x"]
@@ -80,7 +74,7 @@ DESCRIPTIONS = [
         Standardize,
         words="each feature to mean 0 and standard deviation 1",
         samples=(lambda: Standardize(4), lambda: Standardize(3)),
-        onnx=_onnx,
+        onnx=formula(_QUOTIENT),
         onnx_formulas=tuple((pattern, _read) for pattern in (_SUM, _QUOTIENT, _PRODUCT)),
         numpy=_numpy,
         c=_c,

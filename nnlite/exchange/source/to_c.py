@@ -14,7 +14,7 @@ from nnlite._version import __version__
 from nnlite.data.table import CategoricalColumn, NumericColumn
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.exchange.checks import check_custom, warn_of_rounding
-from nnlite.exchange.description import SourceWriter
+from nnlite.exchange.description import SourceWriter, loop
 from nnlite.exchange.source.text import (
     WIDTH,
     Source,
@@ -205,12 +205,7 @@ class CSource(Source):
         """
         expression = re.sub(r"<(\w+)>", lambda found: self.call(found[1]), expression)
         expression = re.sub(r"\[(\d+\.\d+)\]", lambda found: self.number(float(found[1])), expression)
-        return [
-            f"for (long i = 0; i < {self.inputs}; i++) {{",
-            f"    const {self.real} v = {self.x}[i];",
-            f"    {self.x}[i] = {expression};",
-            "}",
-        ]
+        return loop("i", self.inputs, f"const {self.real} v = {self.x}[i];", f"{self.x}[i] = {expression};")
 
     def constant(self, name: str, values: Any, *, integers: bool = False) -> str:
         """Write numbers down.
@@ -461,14 +456,10 @@ def _function(source: CSource, body: list[str]) -> list[str]:
     lines = [
         f"{real} {arrays};  /* the numbers between the layers */",
         "",
-        f"for (long i = 0; i < {source.macro('INPUTS')}; i++) {{",
-        "    a[i] = x[i];",
-        "}",
+        *loop("i", source.macro("INPUTS"), "a[i] = x[i];"),
         *body,
         "",
-        f"for (long i = 0; i < {source.macro('OUTPUTS')}; i++) {{",
-        f"    y[i] = {source.x}[i];",
-        "}",
+        *loop("i", source.macro("OUTPUTS"), f"y[i] = {source.x}[i];"),
     ]
     return [
         f"static inline void {source.prefix}_predict(const {real} *x, {real} *y)",
