@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from platform import node
@@ -88,13 +88,6 @@ def _kinds(given: Any) -> Any:
     return "a shard" if isinstance(given, Shard) else "whole"
 
 
-def _take_out(given: tuple[Any, ...]) -> tuple[list[Any], int]:
-    """Take rows out of their shards; also say how many were some."""
-    return [part.rows if isinstance(part, Shard) else part for part in given], sum(
-        isinstance(part, Shard) for part in given
-    )
-
-
 def _check_groups(loop: Loop, in_shards: bool) -> None:
     """Refuse groups of rows of which a rank has some only."""
     part = loop.validation
@@ -107,8 +100,8 @@ def _check_groups(loop: Loop, in_shards: bool) -> None:
         )
 
 
-class _OneOfOne(Alone):
-    """A process that could be one of several, and is alone."""
+class _WithShards(Alone):
+    """Those who may have been given shards."""
 
     def __init__(self, settings: DataParallel) -> None:
         self.settings = settings
@@ -117,13 +110,18 @@ class _OneOfOne(Alone):
     def given(self, *data: Any) -> tuple[Any, ...]:
         """Take rows out of their shards."""
         *rows, validation = data
-        found, shards = _take_out(tuple(rows))
-        self._in_shards["training"] = shards > 0
+        found = self._take_out("training", rows)
         if isinstance(validation, tuple):
-            held_out, shards = _take_out(validation)
-            validation = tuple(held_out)
-            self._in_shards["validation"] = shards > 0
+            validation = tuple(self._take_out("validation", validation))
         return (*found, validation)
+
+    def _take_out(self, place: str, given: Sequence[Any]) -> list[Any]:
+        self._in_shards[place] = any(isinstance(part, Shard) for part in given)
+        return [part.rows if isinstance(part, Shard) else part for part in given]
+
+
+class _OneOfOne(_WithShards):
+    """A process that could be one of several, and is alone."""
 
     def share(self, loop: Loop) -> None:
         """Let several ranks go on from here, if there are shards; refuse what cannot come in pieces."""
@@ -149,7 +147,7 @@ class _OneOfOne(Alone):
         return partial(PiecewiseBatchLoop, accumulate=self.settings.accumulate)
 
 
-class Together(Alone):
+class Together(_WithShards):
     """The ranks of a job that train together; see `Alone` for what each method is for.
 
     Parameters
@@ -161,10 +159,9 @@ class Together(Alone):
     """
 
     def __init__(self, found: World, settings: DataParallel) -> None:
+        super().__init__(settings)
         self.world = found
-        self.settings = settings
         self.rank, self.size = found.rank, found.size
-        self._in_shards = {"training": False, "validation": False}
         self._gave: dict[str, Any] = {}
         self._epitaph = ""
 
@@ -176,20 +173,14 @@ class Together(Alone):
         """Take rows out of their shards."""
         *rows, validation = data
         self._gave = {"training data": _kinds(tuple(rows)), "validation": _kinds(validation)}
-        found = self._checked("training", tuple(rows))
-        if isinstance(validation, tuple):
-            validation = tuple(self._checked("validation", validation))
-        return (*found, validation)
+        return super().given(*data)
 
-    def _checked(self, place: str, given: tuple[Any, ...]) -> list[Any]:
-        found, shards = _take_out(given)
-        present = sum(part is not None for part in given)
-        if shards not in (0, present):
+    def _take_out(self, place: str, given: Sequence[Any]) -> list[Any]:
+        if len({isinstance(part, Shard) for part in given if part is not None}) > 1:
             raise ArgumentTypeError(
                 f"fit, {place} data", "shards of all parts, or of none", "both", "Write distributed.shard(y)."
             )
-        self._in_shards[place] = shards > 0
-        return found
+        return super()._take_out(place, given)
 
     def loop(self, optimizer: Optimizer | FullBatchOptimizer) -> Callable[..., SharedLoop]:
         """Return what makes the loop for an optimizer."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from nnlite.core.context import Context, Watcher
 from nnlite.core.types import Array
+from nnlite.distributed.world import World
 from nnlite.model import Sequential
 
 __all__ = ["LayerwiseSum", "Sum"]
@@ -22,14 +23,14 @@ class Sum:
 
     Parameters
     ----------
-    comm : mpi4py.MPI.Intracomm
+    world : World
         The ranks.
     model : Sequential
         Whose gradients.
     """
 
-    def __init__(self, comm: Any, model: Sequential) -> None:
-        self.comm = comm
+    def __init__(self, world: World, model: Sequential) -> None:
+        self.world = world
         self.params = model.params
         self.names = list(model.params)
 
@@ -49,9 +50,7 @@ class Sum:
 
     def finish(self) -> None:
         """Wait until ``params.grads`` is the sum over all ranks."""
-        from mpi4py import MPI
-
-        self.comm.Allreduce(MPI.IN_PLACE, self.params.grads)
+        self.world.add_up(self.params.grads)
 
     def _is_bad(self, name: str) -> bool:
         return not np.isfinite(self.params.grad(name)).all()
@@ -64,14 +63,14 @@ class LayerwiseSum(Sum, Watcher):
 
     Parameters
     ----------
-    comm : mpi4py.MPI.Intracomm
+    world : World
         The ranks.
     model : Sequential
         Whose gradients.
     """
 
-    def __init__(self, comm: Any, model: Sequential) -> None:
-        super().__init__(comm, model)
+    def __init__(self, world: World, model: Sequential) -> None:
+        super().__init__(world, model)
         places, start = {}, 0
         for spec in self.params.specs:
             places[spec.name] = slice(start, start + spec.size)
@@ -134,7 +133,7 @@ class LayerwiseSum(Sum, Watcher):
                 self.params.grad(name).fill(0)
         if not _is_finite(part):
             self.bad += [name for name in names if self._is_bad(name)]
-        self.requests.append(self.comm.Iallreduce(MPI.IN_PLACE, part))
+        self.requests.append(self.world.comm.Iallreduce(MPI.IN_PLACE, part))
 
     def finish(self) -> None:
         """Wait until ``params.grads`` is the sum over all ranks."""

@@ -13,7 +13,7 @@ from nnlite.data.table import TableEncoder
 from nnlite.errors import ArgumentError, ArgumentTypeError, DataWarning, NotFittedError
 from nnlite.model import Sequential
 
-__all__ = ["check_custom", "check_encoder", "check_single", "warn_of_rounding", "writer_of"]
+__all__ = ["check_custom", "check_encoder", "check_single", "take_name", "warn_of_rounding", "writer_of"]
 
 
 def check_single(where: str, model: Any, *, choose: str = "model.replica(0)") -> Sequential:
@@ -131,6 +131,33 @@ def writer_of(where: str, layer: Layer, writers: Mapping[type[Layer], Any], *, c
         fix = "Call its adapt(X), or fit the model."
         raise NotFittedError(where, "a layer that has seen data", "one that has not", fix)
     return writer
+
+
+def take_name(wanted: str, taken: set[str]) -> str:
+    """Make a name that is not taken, and take it.
+
+    Parameters
+    ----------
+    wanted : str
+        What it shall be like.
+    taken : set of str
+        The others; this one is added.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> take_name("gain", {"gain", "gain_1"})
+    'gain_2'
+    """
+    name, count = wanted, 0
+    while name in taken:
+        count += 1
+        name = f"{wanted}_{count}"
+    taken.add(name)
+    return name
 
 
 def warn_of_rounding(where: str, model: Sequential) -> None:

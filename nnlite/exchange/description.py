@@ -15,7 +15,7 @@ from nnlite.layers import Layer
 
 __all__ = [
     "Description", "OnnxReader", "OnnxWriter", "SourceWriter", "each", "float32_only", "formula", "lines",
-    "loop", "measured", "node", "nothing",
+    "loop", "measured", "node",
 ]  # fmt: skip
 
 #: Takes a layer, the name of its input and the graph; returns the name of its output.
@@ -210,22 +210,6 @@ def loop(index: str, count: int | str, *body: str, start: int = 0) -> list[str]:
     """
     head = f"for (long {index} = {start}; {index} < {count}; {index}++) {{"
     return [head, *(f"    {line}" for line in body), "}"]
-
-
-def nothing(_layer: Layer, x: str, _graph: Graph) -> str:
-    """Add no node: the output is the input.
-
-    Parameters
-    ----------
-    x : str
-        Name of the input.
-
-    Returns
-    -------
-    str
-        The same.
-    """
-    return x
 
 
 def measured(layer: Layer) -> tuple[float, float]:

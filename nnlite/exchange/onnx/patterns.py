@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,6 +14,7 @@ from nnlite.core.types import AnyArray
 __all__ = ["Pattern", "Value", "find", "shortest"]
 
 
+@dataclass(slots=True, eq=False)  # each is itself alone
 class Value:
     """What a node gives: it depends on the input of the graph.
 
@@ -39,26 +41,17 @@ class Value:
         How many nodes there are on the longest way from the input. What is computed from a value is deeper.
     """
 
-    __slots__ = ("arguments", "attributes", "depth", "dropout", "dtype", "op", "place", "shape")
+    op: str
+    arguments: tuple[Value | AnyArray | None, ...]
+    attributes: dict[str, Any]
+    place: str
+    shape: tuple[int, ...] | None = None
+    dtype: np.dtype[Any] | None = None
+    dropout: list[float] = field(default_factory=list, init=False)
+    depth: int = field(default=0, init=False)
 
-    def __init__(
-        self,
-        op: str,
-        arguments: tuple[Value | AnyArray | None, ...],
-        attributes: dict[str, Any],
-        place: str,
-        *,
-        shape: tuple[int, ...] | None = None,
-        dtype: np.dtype[Any] | None = None,
-    ) -> None:
-        self.op = op
-        self.arguments = arguments
-        self.attributes = attributes
-        self.place = place
-        self.shape = shape
-        self.dtype = dtype
-        self.dropout: list[float] = []
-        self.depth: int = max((one.depth + 1 for one in arguments if isinstance(one, Value)), default=0)
+    def __post_init__(self) -> None:
+        self.depth = max((one.depth + 1 for one in self.arguments if isinstance(one, Value)), default=0)
 
 
 #: A tuple is an operator and its arguments, a list alternatives, a number that number, ``"x"`` what

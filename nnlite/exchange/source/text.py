@@ -11,7 +11,7 @@ import numpy as np
 
 from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.exchange.checks import check_encoder, check_single, writer_of
+from nnlite.exchange.checks import check_encoder, check_single, take_name, writer_of
 from nnlite.exchange.description import SourceWriter
 from nnlite.files.safetensors import check_path, write_atomically
 from nnlite.layers import Layer
@@ -181,13 +181,7 @@ class Source:
         if not re.fullmatch(r"[A-Za-z]\w*", wanted, flags=re.ASCII):
             fix = "Use letters, digits and underscores."
             raise ArgumentError(f"{self.where}: constant(name)", "a name", f"{wanted!r}", fix)
-        first = name = f"{wanted}{self.place.replace('.', '_')}"
-        count = 0
-        while name in self._names:
-            count += 1
-            name = f"{first}_{count}"
-        self._names.add(name)
-        return name
+        return take_name(f"{wanted}{self.place.replace('.', '_')}", self._names)
 
     def checked(self, name: str, values: Any, dtype: Any = None) -> AnyArray:
         """Return numbers in the dtype of the model, or in another one.
