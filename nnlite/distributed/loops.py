@@ -19,7 +19,7 @@ from nnlite.core.loop import Epoch
 from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array, Value
 from nnlite.data.row_weights import sum_and_rows
-from nnlite.distributed.cuts import PartOfSame
+from nnlite.distributed.cuts import PartOfEach, PartOfSame
 from nnlite.distributed.settings import DataParallel
 from nnlite.distributed.sums import LayerwiseSum, Sum
 from nnlite.distributed.world import World
@@ -86,7 +86,7 @@ class PiecewiseBatchLoop(BatchLoop):
         self.pieces.fill(0)
         preds, total = [], 0.0
         for index in range(pieces):
-            part = slice(rows * index // pieces, rows * (index + 1) // pieces)
+            part = PartOfEach(index, pieces).share(rows)
             if part.start == part.stop:
                 continue
             pred, value = self.add_piece(x[part], y[part], None if weight is None else weight[part], whole)

@@ -79,14 +79,16 @@ class LayerwiseSum(Sum, Watcher):
         large = [name for name in places if self.params.grad(name).nbytes >= LEAST_BYTES]
         # In the order in which blame comes to them, which is the same on all ranks.
         self.large = sorted(large, key=_layer_of, reverse=True)
-        self.rest: list[slice] = []
+        #: Neighbours among the others, which are sent as one.
+        self.rest: list[tuple[slice, list[str]]] = []
         for name, place in places.items():
             if name in self.large:
                 continue
-            if self.rest and self.rest[-1].stop == place.start:
-                self.rest[-1] = slice(self.rest[-1].start, place.stop)
-            else:
-                self.rest.append(place)
+            names = [name]
+            if self.rest and self.rest[-1][0].stop == place.start:
+                before, others = self.rest.pop()
+                place, names = slice(before.start, place.stop), [*others, name]
+            self.rest.append((place, names))
         self.waiting = list(self.large)
         self.requests: list[Any] = []
         self.bad: list[str] = []
@@ -113,14 +115,8 @@ class LayerwiseSum(Sum, Watcher):
     def complete(self) -> list[str]:
         """Begin the sums that are left; see `Sum.complete`."""
         self.begin(0)
-        sent = set(self.large)
-        for place in self.rest:
-            inside = [
-                name
-                for name, own in self.places.items()
-                if name not in sent and place.start <= own.start < place.stop
-            ]
-            self._send(place, inside)
+        for place, names in self.rest:
+            self._send(place, names)
         bad, self.bad, self.waiting = self.bad, [], list(self.large)
         return bad
 

@@ -94,12 +94,11 @@ def check_engine(backend: Any, workers: Any) -> None:
         check_integer("sweep(workers=)", workers, low=1)
     if backend is None and workers is None:
         return
+    fix = 'Write backend="loky" for the cores of this machine.'
     if backend is not None and not isinstance(backend, str):
-        fix = 'Write backend="loky" for the cores of this machine.'
         raise ArgumentTypeError("sweep(backend=)", "a name", f"{type(backend).__name__}", fix)
     if backend is not None and backend not in ENGINES:
         known = ", ".join(map(repr, ENGINES))
-        fix = 'Write backend="loky" for the cores of this machine.'
         raise ArgumentError("sweep(backend=)", f"one of {known}", f"{backend!r}", fix)
     for name in [*ENGINES.get(backend or "", []), *NEEDED]:
         try:

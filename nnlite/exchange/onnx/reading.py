@@ -116,30 +116,6 @@ def _read(where: str, source: Path) -> bytes:
 Shape: TypeAlias = tuple[int, ...] | None
 
 
-class Made(NamedTuple):
-    """A layer, and the numbers that go into it once it is in a model.
-
-    Parameters
-    ----------
-    layer : Layer
-        The layer.
-    numbers : dict of str to ndarray
-        For its parameters, state or buffers.
-    inside : tuple of Made
-        What the layer is made of.
-    """
-
-    layer: Layer
-    numbers: dict[str, AnyArray]
-    inside: tuple[Made, ...] = ()
-
-    def walk(self) -> Iterator[Made]:
-        """Give it, and all that it is made of."""
-        yield self
-        for one in self.inside:
-            yield from one.walk()
-
-
 class Part(NamedTuple):
     """What one layer is made from.
 
@@ -181,16 +157,16 @@ def _build(where: str, parsed: Parsed, onnx: Any) -> Sequential:
     parts = [*_dropouts((start,)), *parts]
     if parsed.dtype.kind == "i" and not (parts and parts[0].value.op == "Cast"):
         raise ModelFileError(where, "an input of floats, or a Cast behind it", "whole numbers", NOT_SUPPORTED)
-    made = _Makers(where, parsed).make_all(parts, parsed.shape)
-    if not made:
+    maker = _Maker(where, parsed)
+    layers = maker.layers(parts, parsed.shape)
+    if not layers:
         got = "one that gives its input as it is"
         raise ModelFileError(where, "a net of at least one layer", got, NOT_SUPPORTED)
-    every = [(one.layer, *pair) for outer in made for one in outer.walk() for pair in one.numbers.items()]
-    arrays = [array for _, _, array in every]
+    arrays = [array for _, _, array in maker.numbers]
     dtype = np.result_type(*arrays) if arrays else parsed.dtype
     _check_casts(parts, dtype, onnx)
-    model = Sequential._blank([one.layer for one in made], dtype=dtype, replicas=None)
-    for layer, name, array in every:
+    model = Sequential._blank(layers, dtype=dtype, replicas=None)
+    for layer, name, array in maker.numbers:
         if name in layer.buffer_shapes():
             layer.buffers[name] = np.array(array, dtype)
         else:
@@ -200,45 +176,50 @@ def _build(where: str, parsed: Parsed, onnx: Any) -> Sequential:
     return model
 
 
-class _Makers:
+class _Maker:
     """Makes the layers that do anything, of at most so many numbers."""
 
     def __init__(self, where: str, parsed: Parsed) -> None:
         self.where = where
         self.parsed = parsed
+        #: What goes into the layers once they are in a model: parameters, state and buffers.
+        self.numbers: list[tuple[Layer, str, AnyArray]] = []
         self.room = parsed.size + SPARE
 
-    def make_all(self, parts: Sequence[Part], shape: Shape) -> tuple[Made, ...]:
+    def layers(self, parts: Sequence[Part], shape: Shape) -> list[Layer]:
         """Make the layers of some parts in a row, for samples of a shape."""
         made = []
         for part in parts:
             with _named(part.value):
-                one = self._make_block(part, shape) if part.block else self._make(part, shape)
-            if one is None:
+                layer = self._block(part, shape) if part.block else self._layer(part, shape)
+            if layer is None:
                 continue
-            wanted = one.layer.input_shape
+            wanted = layer.input_shape
             if shape is not None and wanted is not None and shape != wanted:
                 expected = f"a node that takes samples of shape {shape}"
                 raise ModelFileError(part.value.place, expected, f"{wanted}", NOT_SUPPORTED)
             shape = shape or wanted
-            shape = None if shape is None else one.layer.shape_after(shape)
-            self.room -= sum(array.size for array in one.numbers.values())
-            if self.room < 0:
-                got = "one that uses them again and again"
-                raise ModelFileError(self.where, "a net with numbers of its own for each layer", got, DAMAGED)
-            made.append(one)
-        return tuple(made)
+            shape = None if shape is None else layer.shape_after(shape)
+            made.append(layer)
+        return made
 
-    def _make(self, part: Part, shape: Shape) -> Made | None:
+    def _layer(self, part: Part, shape: Shape) -> Layer | None:
         made = part.make(Found(part.value, part.places, shape, self.parsed))
-        layer, numbers = made if isinstance(made, tuple) else (made, {})
-        return None if layer is None else Made(layer, numbers)
+        if not isinstance(made, tuple):
+            return made
+        layer, numbers = made
+        self.numbers += [(layer, name, array) for name, array in numbers.items()]
+        self.room -= sum(array.size for array in numbers.values())
+        if self.room < 0:
+            got = "one that uses them again and again"
+            raise ModelFileError(self.where, "a net with numbers of its own for each layer", got, DAMAGED)
+        return layer
 
-    def _make_block(self, part: Part, shape: Shape) -> Made:
-        inside = self.make_all(part.block, shape)
+    def _block(self, part: Part, shape: Shape) -> Layer:
+        inside = self.layers(part.block, shape)
         if not inside:
             raise cannot_bring_back(part.value.place, "Add of a result and the same again")
-        return Made(Residual([one.layer for one in inside]), {}, inside)
+        return Residual(inside)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import numpy as np
 from nnlite._version import __version__
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_integer
-from nnlite.exchange.checks import check_custom, check_encoder, check_single, warn_of_rounding
+from nnlite.exchange.checks import check_custom, check_written, warn_of_rounding
 from nnlite.exchange.description import OnnxWriter
 from nnlite.exchange.onnx.columns import Column, describe, write
 from nnlite.exchange.onnx.graph import Graph
@@ -212,8 +212,7 @@ def _inputs(model: Sequential, columns: list[Column] | None, onnx: ModuleType) -
 
 
 def _check_model(where: str, model: Any) -> None:
-    check_single(where, model, choose="write export(model.replica(0), path)")
-    check_encoder(where, model)
+    check_written(where, model, choose="write export(model.replica(0), path)")
     if model.params.numbers.nbytes > LARGEST:
         raise ArgumentError(
             f"{where}(model)",

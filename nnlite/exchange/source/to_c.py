@@ -13,13 +13,12 @@ import numpy as np
 from nnlite._version import __version__
 from nnlite.data.table import CategoricalColumn, NumericColumn
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.exchange.checks import check_custom, warn_of_rounding
+from nnlite.exchange.checks import check_custom, check_written, warn_of_rounding
 from nnlite.exchange.description import SourceWriter, loop
 from nnlite.exchange.source.text import (
     WIDTH,
     Source,
     Step,
-    check_model,
     decimal,
     on_one_line,
     sentence,
@@ -341,7 +340,7 @@ def to_c(
     >>> header = to_c(model, custom={Square: lambda layer, source: source.each("v * v")})
     """
     where = "to_c"
-    check_model(where, model)
+    check_written(where, model, choose=f"{where}(model.replica(0))")
     warn_of_rounding(where, model)
     writers = {cls: one.c for cls, one in DESCRIPTIONS.items()} | check_custom(where, custom)
     source = CSource(where, model.params.dtype, _check_name(f"{where}(name=)", name), writers)
