@@ -88,18 +88,6 @@ def _kinds(given: Any) -> Any:
     return "a shard" if isinstance(given, Shard) else "whole"
 
 
-def _check_groups(loop: Loop, in_shards: bool) -> None:
-    """Refuse groups of rows of which a rank has some only."""
-    part = loop.validation
-    if in_shards and isinstance(part, HeldOut) and part.groups is not None:
-        raise ArgumentError(
-            "fit(groups=)",
-            "rows that all ranks have, since a group may lie in several shards",
-            "shards",
-            "Give validation shards of their own: validation=(shard(X), shard(y)).",
-        )
-
-
 class _WithShards(Alone):
     """Those who may have been given shards."""
 
@@ -119,6 +107,19 @@ class _WithShards(Alone):
         self._in_shards[place] = any(isinstance(part, Shard) for part in given)
         return [part.rows if isinstance(part, Shard) else part for part in given]
 
+    def _check(self, loop: Loop) -> None:
+        """Refuse layers that pieces are nothing for, and groups of rows of which a rank has some only."""
+        if isinstance(loop, PiecewiseBatchLoop):
+            loop.refuse_pieces()
+        part = loop.validation
+        if self._in_shards["training"] and isinstance(part, HeldOut) and part.groups is not None:
+            raise ArgumentError(
+                "fit(groups=)",
+                "rows that all ranks have, since a group may lie in several shards",
+                "shards",
+                "Give validation shards of their own: validation=(shard(X), shard(y)).",
+            )
+
 
 class _OneOfOne(_WithShards):
     """A process that could be one of several, and is alone."""
@@ -133,9 +134,7 @@ class _OneOfOne(_WithShards):
                 f"{replicas} replicas",
                 "Write distributed=False, and give smaller batches.",
             )
-        if isinstance(loop, PiecewiseBatchLoop):
-            loop.refuse_pieces()
-        _check_groups(loop, self._in_shards["training"])
+        self._check(loop)
         for data, place in ((loop.data, "training"), (loop.validation, "validation")):
             if self._in_shards[place] and isinstance(data, Arrays):
                 data.cutter = AllShards(total=data.rows)
@@ -200,8 +199,7 @@ class Together(_WithShards):
                     f"{params.replicas} replicas",
                     "Replicas need nothing from each other: spread them by nnlite.sweep(backend=).",
                 )
-            if isinstance(loop, PiecewiseBatchLoop):
-                loop.refuse_pieces()
+            self._check(loop)
             for data in (loop.data, loop.validation):
                 if isinstance(data, Blocks) and any(self._in_shards.values()):
                     raise ArgumentTypeError(
@@ -210,7 +208,6 @@ class Together(_WithShards):
                         "a shard of a dask array",
                         "Give the whole dask array to all ranks, or save each shard as an .npy file.",
                     )
-            _check_groups(loop, self._in_shards["training"])
             full = isinstance(loop, FullBatchLoop)
             if self._in_shards["training"] and isinstance(loop.data, Arrays):
                 self._check_batches(loop.data, full=full)
