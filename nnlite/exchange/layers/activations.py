@@ -26,9 +26,9 @@ from nnlite.layers import (
 
 __all__ = ["DESCRIPTIONS"]
 
+# Formulas are written as they stand here, and read with all alternatives.
+
 _IS_POSITIVE: Pattern = ("Greater", "x", 0.0)
-
-
 _STEP: Pattern = ("Cast", _IS_POSITIVE)
 _SILU: Pattern = ("Mul", "x", ("Sigmoid", "x"))
 
@@ -43,7 +43,7 @@ def _leaky_relu_keras(layer: LeakyReLU) -> str:
     return f"k.Activation(lambda x: keras.activations.leaky_relu(x, {slope}))"  # the layer refuses it
 
 
-# A factor of 1 has been left out.
+# A factor of 1 has been left out where the second alternative is found.
 _LEAKY_RELU: Pattern = ("Where", _IS_POSITIVE, "x", [("Mul", "x", "negative_slope"), "x"])
 _GROWTH: Pattern = ("Sub", ("Exp", ("Min", "x", 0.0)), 1.0)
 _ELU: Pattern = ("Where", _IS_POSITIVE, "x", [("Mul", _GROWTH, "alpha"), _GROWTH])
@@ -51,8 +51,7 @@ _ELU: Pattern = ("Where", _IS_POSITIVE, "x", [("Mul", _GROWTH, "alpha"), _GROWTH
 
 # Softplus and Mish.
 
-
-_SOFTPLUS: Pattern = [
+_SOFTPLUS: Pattern = [  # the first is that which never overflows
     ("Add", ("Max", "x", 0.0), ("Log", ("Add", ("Exp", ("Neg", ("Abs", "x"))), 1.0))),
     ("Where", ("Greater", "x", 20.0), "x", ("Softplus", "x")),  # PyTorch; above 20 both are x
 ]

@@ -66,7 +66,6 @@ def export(
     custom : mapping of class to function, optional
         How layers of your own are written: a function for each class. It takes the layer, the
         name of its input and the `Graph`, adds nodes to that, and returns the name of its output.
-        Layers that it is made of it has written by `Graph.layer`.
         For layers that it is made of there is `Graph.layer`.
 
     Raises
