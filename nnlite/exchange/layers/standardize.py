@@ -18,22 +18,25 @@ __all__ = ["DESCRIPTIONS"]
 WIDEST_DIAGONAL = 1024
 
 
-_CENTRED: Pattern = [("Sub", "x", "mean[]"), "x"]
-_SUM: Pattern = [("Add", "x", "minus mean[]"), ("Sub", "x", "mean[]")]
-_QUOTIENT: Pattern = ("Div", _CENTRED, "scale[]")
-_PRODUCT: Pattern = ("Mul", _CENTRED, "factor[]")
-_ZERO, _ONE = np.zeros(1, np.float32), np.ones(1, np.float32)
+_CENTRED: Pattern = ("Sub", "x", "mean[]")
+_SUM: Pattern = [("Add", "x", "minus mean[]"), _CENTRED]
+_QUOTIENT: Pattern = [("Div", _CENTRED, "scale[]"), ("Div", "x", "scale[]")]
+_PRODUCT: Pattern = [("Mul", _CENTRED, "factor[]"), ("Mul", "x", "factor[]")]
 
 
-def _read(found: Found) -> tuple[Layer, dict[str, AnyArray]]:
-    mean = -found["minus mean"] if "minus mean" in found else found.get("mean", _ZERO)
-    if "factor" in found:
-        return _read_product(found, mean, found["factor"])
-    return _standardize(found, mean, found.get("scale", _ONE))
+def _read_sum(found: Found) -> tuple[Layer, dict[str, AnyArray]]:
+    mean = -found["minus mean"] if "minus mean" in found else found["mean"]
+    return _standardize(found, mean, np.ones_like(mean))
 
 
-def _read_product(found: Found, mean: AnyArray, factor: AnyArray) -> tuple[Layer, dict[str, AnyArray]]:
+def _read_quotient(found: Found) -> tuple[Layer, dict[str, AnyArray]]:
+    return _standardize(found, found.get("mean", np.zeros_like(found["scale"])), found["scale"])
+
+
+def _read_product(found: Found) -> tuple[Layer, dict[str, AnyArray]]:
     """Make a layer of ``(x - mean) * factor``, also where a factor is 0, which no scale stands for."""
+    factor = found["factor"]
+    mean = found.get("mean", np.zeros_like(factor))
     shift = -mean * factor
     if (_usable(1 / factor) and _usable(mean)) or not (_usable(factor) and _usable(shift)):
         return _standardize(found, mean, 1 / factor)  # which says what is wrong
@@ -75,7 +78,7 @@ DESCRIPTIONS = [
         words="each feature to mean 0 and standard deviation 1",
         samples=(lambda: Standardize(4), lambda: Standardize(3)),
         onnx=formula(_QUOTIENT),
-        onnx_formulas=tuple((pattern, _read) for pattern in (_SUM, _QUOTIENT, _PRODUCT)),
+        onnx_formulas=((_SUM, _read_sum), (_QUOTIENT, _read_quotient), (_PRODUCT, _read_product)),
         numpy=_numpy,
         c=_c,
     )

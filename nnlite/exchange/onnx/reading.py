@@ -304,9 +304,9 @@ def _residual(value: Value, depth: int) -> Part | None:
 
 
 def _unknown(value: Value) -> ModelFileError:
-    """Return the error for what is no layer; say so if its operator can be one."""
-    got = value.op
-    if any(all(isinstance(part, str) for part in pattern) for pattern, _ in _FORMULAS.get(got, ())):
+    """Return the error for what is no layer; say so if its operator can be one with constants."""
+    got, known = value.op, _FORMULAS.get(value.op, ())
+    if any(len(pattern) > 2 and all(isinstance(part, str) for part in pattern) for pattern, _ in known):
         what = "a constant" if got in ("Add", "Sub", "Mul", "Div") else "constants"
         got += f" of other things than one result and {what}"
     return cannot_bring_back(value.place, got)
