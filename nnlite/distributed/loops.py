@@ -19,7 +19,7 @@ from nnlite.core.loop import Epoch
 from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array, Value
 from nnlite.data.row_weights import sum_and_rows
-from nnlite.distributed.cuts import PartOfSame
+from nnlite.distributed.cuts import PartOfEach, PartOfSame
 from nnlite.distributed.settings import DataParallel
 from nnlite.distributed.sums import LayerwiseSum, Sum
 from nnlite.distributed.world import World
@@ -86,7 +86,7 @@ class PiecewiseBatchLoop(BatchLoop):
         self.pieces.fill(0)
         preds, total = [], 0.0
         for index in range(pieces):
-            part = slice(rows * index // pieces, rows * (index + 1) // pieces)
+            part = PartOfEach(index, pieces).share(rows)
             if part.start == part.stop:
                 continue
             pred, value = self.add_piece(x[part], y[part], None if weight is None else weight[part], whole)
@@ -214,13 +214,9 @@ class SharedLoop(Loop):
     def verify(self) -> None:
         """Compare the weights of all ranks by their checksums."""
         mine = zlib.crc32(self.state.model.params.numbers.data)
-        ends = np.array([mine, -mine], np.int64)
-        from mpi4py import MPI
-
-        self.comm.Allreduce(MPI.IN_PLACE, ends, op=MPI.MAX)
-        if ends[0] == -ends[1]:
-            return
         everyone = self.comm.allgather(mine)
+        if len(set(everyone)) == 1:
+            return
         usual = max(everyone, key=everyone.count)
         others = [number for number, one in enumerate(everyone) if one != usual]
         raise RankError(
@@ -383,20 +379,13 @@ class SharedBatchLoop(SharedLoop, PiecewiseBatchLoop):
         self.whole = float(self.data.batch_size) if isinstance(self.data, Arrays) else 1.0
         self.message = np.zeros(5)
         model = self.state.model
-        self.sum = Sum(self.comm, model)
+        self.sum = Sum(world, model)
         if settings.overlap:
-            self.sum = watch = LayerwiseSum(self.comm, model)
+            self.sum = watch = LayerwiseSum(world, model)
             self.ctx = model.context(rng=self.rng, watch=watch)
-        self.ctx.rows.add_up = self.add_up
+        self.ctx.rows.add_up = world.add_up  # what a layer has found in the rows of each rank
         self.noisy = [kept for layer, kept in _inside(self.ctx) if layer.stochastic]
         self.noise_key = 0
-
-    def add_up(self, numbers: Array) -> Array:
-        """Add up, in place, what a layer has found in the rows of each rank."""
-        from mpi4py import MPI
-
-        self.comm.Allreduce(MPI.IN_PLACE, numbers)
-        return numbers
 
     def batches(self) -> Iterator[tuple[int, Batch]]:
         """Give the batches of this rank; from the state of the generators follows the noise of the epoch."""
@@ -418,8 +407,6 @@ class SharedBatchLoop(SharedLoop, PiecewiseBatchLoop):
 
     def gradient(self, x: Array, y: AnyArray, weight: Array | None) -> tuple[Array, Value, Value, Value]:
         """Fill ``params.grads`` with the gradient of the whole batch; see `BatchLoop.gradient`."""
-        from mpi4py import MPI
-
         state, message = self.state, self.message
         if not self.steps % self.settings.check_every:
             self.verify()
@@ -434,7 +421,7 @@ class SharedBatchLoop(SharedLoop, PiecewiseBatchLoop):
         fault = ", ".join(bad) if math.isfinite(total) else ""
         counting = x.shape[0] if weight is None else np.count_nonzero(weight)
         message[:] = total, _count(x, weight), counting, self.pressed > 0, not finite
-        self.comm.Allreduce(MPI.IN_PLACE, message)
+        self.world.add_up(message)
         self.sum.finish()
         total, count, counting, pressed, wrong = message.tolist()
         if wrong:
@@ -458,14 +445,9 @@ class SharedFullBatchLoop(SharedLoop, FullBatchLoop):
 
     def add_up(self) -> tuple[Array, float, float]:
         """Return the sums over the rows of all ranks."""
-        from mpi4py import MPI
-
-        grads, total, count = super().add_up()
-        sums = np.array([total, count])
-        self.comm.Allreduce(MPI.IN_PLACE, grads)
-        self.comm.Allreduce(MPI.IN_PLACE, sums)
-        total, count = sums.tolist()
-        return grads, total, count
+        grads, *sums = super().add_up()
+        total, count = self.world.add_up(np.array(sums)).tolist()
+        return self.world.add_up(grads), total, count
 
     def add_weights(self, total: float) -> float:
         """Return the sum of the weights of all rows."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from platform import node
@@ -88,27 +88,8 @@ def _kinds(given: Any) -> Any:
     return "a shard" if isinstance(given, Shard) else "whole"
 
 
-def _take_out(given: tuple[Any, ...]) -> tuple[list[Any], int]:
-    """Take rows out of their shards; also say how many were some."""
-    return [part.rows if isinstance(part, Shard) else part for part in given], sum(
-        isinstance(part, Shard) for part in given
-    )
-
-
-def _check_groups(loop: Loop, in_shards: bool) -> None:
-    """Refuse groups of rows of which a rank has some only."""
-    part = loop.validation
-    if in_shards and isinstance(part, HeldOut) and part.groups is not None:
-        raise ArgumentError(
-            "fit(groups=)",
-            "rows that all ranks have, since a group may lie in several shards",
-            "shards",
-            "Give validation shards of their own: validation=(shard(X), shard(y)).",
-        )
-
-
-class _OneOfOne(Alone):
-    """A process that could be one of several, and is alone."""
+class _WithShards(Alone):
+    """Those who may have been given shards."""
 
     def __init__(self, settings: DataParallel) -> None:
         self.settings = settings
@@ -117,13 +98,31 @@ class _OneOfOne(Alone):
     def given(self, *data: Any) -> tuple[Any, ...]:
         """Take rows out of their shards."""
         *rows, validation = data
-        found, shards = _take_out(tuple(rows))
-        self._in_shards["training"] = shards > 0
+        found = self._take_out("training", rows)
         if isinstance(validation, tuple):
-            held_out, shards = _take_out(validation)
-            validation = tuple(held_out)
-            self._in_shards["validation"] = shards > 0
+            validation = tuple(self._take_out("validation", validation))
         return (*found, validation)
+
+    def _take_out(self, place: str, given: Sequence[Any]) -> list[Any]:
+        self._in_shards[place] = any(isinstance(part, Shard) for part in given)
+        return [part.rows if isinstance(part, Shard) else part for part in given]
+
+    def _check(self, loop: Loop) -> None:
+        """Refuse layers that pieces are nothing for, and groups of rows of which a rank has some only."""
+        if isinstance(loop, PiecewiseBatchLoop):
+            loop.refuse_pieces()
+        part = loop.validation
+        if self._in_shards["training"] and isinstance(part, HeldOut) and part.groups is not None:
+            raise ArgumentError(
+                "fit(groups=)",
+                "rows that all ranks have, since a group may lie in several shards",
+                "shards",
+                "Give validation shards of their own: validation=(shard(X), shard(y)).",
+            )
+
+
+class _OneOfOne(_WithShards):
+    """A process that could be one of several, and is alone."""
 
     def share(self, loop: Loop) -> None:
         """Let several ranks go on from here, if there are shards; refuse what cannot come in pieces."""
@@ -135,9 +134,7 @@ class _OneOfOne(Alone):
                 f"{replicas} replicas",
                 "Write distributed=False, and give smaller batches.",
             )
-        if isinstance(loop, PiecewiseBatchLoop):
-            loop.refuse_pieces()
-        _check_groups(loop, self._in_shards["training"])
+        self._check(loop)
         for data, place in ((loop.data, "training"), (loop.validation, "validation")):
             if self._in_shards[place] and isinstance(data, Arrays):
                 data.cutter = AllShards(total=data.rows)
@@ -149,7 +146,7 @@ class _OneOfOne(Alone):
         return partial(PiecewiseBatchLoop, accumulate=self.settings.accumulate)
 
 
-class Together(Alone):
+class Together(_WithShards):
     """The ranks of a job that train together; see `Alone` for what each method is for.
 
     Parameters
@@ -161,10 +158,9 @@ class Together(Alone):
     """
 
     def __init__(self, found: World, settings: DataParallel) -> None:
+        super().__init__(settings)
         self.world = found
-        self.settings = settings
         self.rank, self.size = found.rank, found.size
-        self._in_shards = {"training": False, "validation": False}
         self._gave: dict[str, Any] = {}
         self._epitaph = ""
 
@@ -176,20 +172,14 @@ class Together(Alone):
         """Take rows out of their shards."""
         *rows, validation = data
         self._gave = {"training data": _kinds(tuple(rows)), "validation": _kinds(validation)}
-        found = self._checked("training", tuple(rows))
-        if isinstance(validation, tuple):
-            validation = tuple(self._checked("validation", validation))
-        return (*found, validation)
+        return super().given(*data)
 
-    def _checked(self, place: str, given: tuple[Any, ...]) -> list[Any]:
-        found, shards = _take_out(given)
-        present = sum(part is not None for part in given)
-        if shards not in (0, present):
+    def _take_out(self, place: str, given: Sequence[Any]) -> list[Any]:
+        if len({isinstance(part, Shard) for part in given if part is not None}) > 1:
             raise ArgumentTypeError(
                 f"fit, {place} data", "shards of all parts, or of none", "both", "Write distributed.shard(y)."
             )
-        self._in_shards[place] = shards > 0
-        return found
+        return super()._take_out(place, given)
 
     def loop(self, optimizer: Optimizer | FullBatchOptimizer) -> Callable[..., SharedLoop]:
         """Return what makes the loop for an optimizer."""
@@ -209,8 +199,7 @@ class Together(Alone):
                     f"{params.replicas} replicas",
                     "Replicas need nothing from each other: spread them by nnlite.sweep(backend=).",
                 )
-            if isinstance(loop, PiecewiseBatchLoop):
-                loop.refuse_pieces()
+            self._check(loop)
             for data in (loop.data, loop.validation):
                 if isinstance(data, Blocks) and any(self._in_shards.values()):
                     raise ArgumentTypeError(
@@ -219,7 +208,6 @@ class Together(Alone):
                         "a shard of a dask array",
                         "Give the whole dask array to all ranks, or save each shard as an .npy file.",
                     )
-            _check_groups(loop, self._in_shards["training"])
             full = isinstance(loop, FullBatchLoop)
             if self._in_shards["training"] and isinstance(loop.data, Arrays):
                 self._check_batches(loop.data, full=full)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from nnlite.core.types import AnyArray
 from nnlite.data.checks import check_rows
+from nnlite.distributed.cuts import PartOfEach
 from nnlite.distributed.world import rank, size
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.files.safetensors import check_path
@@ -121,5 +122,4 @@ def shard(path_or_array: str | PathLike[str] | ArrayLike) -> Shard:
             f"shape {array.shape}",
             "Start fewer ranks, or give more rows.",
         )
-    rows, ranks = len(array), size()
-    return Shard(array[rows * rank() // ranks : rows * (rank() + 1) // ranks])
+    return Shard(array[PartOfEach(rank(), size()).share(len(array))])

@@ -9,6 +9,7 @@ import numpy as np
 
 from nnlite.core.context import Context, Watcher
 from nnlite.core.types import Array
+from nnlite.distributed.world import World
 from nnlite.model import Sequential
 
 __all__ = ["LayerwiseSum", "Sum"]
@@ -22,14 +23,14 @@ class Sum:
 
     Parameters
     ----------
-    comm : mpi4py.MPI.Intracomm
+    world : World
         The ranks.
     model : Sequential
         Whose gradients.
     """
 
-    def __init__(self, comm: Any, model: Sequential) -> None:
-        self.comm = comm
+    def __init__(self, world: World, model: Sequential) -> None:
+        self.world = world
         self.params = model.params
         self.names = list(model.params)
 
@@ -49,9 +50,7 @@ class Sum:
 
     def finish(self) -> None:
         """Wait until ``params.grads`` is the sum over all ranks."""
-        from mpi4py import MPI
-
-        self.comm.Allreduce(MPI.IN_PLACE, self.params.grads)
+        self.world.add_up(self.params.grads)
 
     def _is_bad(self, name: str) -> bool:
         return not np.isfinite(self.params.grad(name)).all()
@@ -64,14 +63,14 @@ class LayerwiseSum(Sum, Watcher):
 
     Parameters
     ----------
-    comm : mpi4py.MPI.Intracomm
+    world : World
         The ranks.
     model : Sequential
         Whose gradients.
     """
 
-    def __init__(self, comm: Any, model: Sequential) -> None:
-        super().__init__(comm, model)
+    def __init__(self, world: World, model: Sequential) -> None:
+        super().__init__(world, model)
         places, start = {}, 0
         for spec in self.params.specs:
             places[spec.name] = slice(start, start + spec.size)
@@ -80,14 +79,16 @@ class LayerwiseSum(Sum, Watcher):
         large = [name for name in places if self.params.grad(name).nbytes >= LEAST_BYTES]
         # In the order in which blame comes to them, which is the same on all ranks.
         self.large = sorted(large, key=_layer_of, reverse=True)
-        self.rest: list[slice] = []
+        #: Neighbours among the others, which are sent as one.
+        self.rest: list[tuple[slice, list[str]]] = []
         for name, place in places.items():
             if name in self.large:
                 continue
-            if self.rest and self.rest[-1].stop == place.start:
-                self.rest[-1] = slice(self.rest[-1].start, place.stop)
-            else:
-                self.rest.append(place)
+            names = [name]
+            if self.rest and self.rest[-1][0].stop == place.start:
+                before, others = self.rest.pop()
+                place, names = slice(before.start, place.stop), [*others, name]
+            self.rest.append((place, names))
         self.waiting = list(self.large)
         self.requests: list[Any] = []
         self.bad: list[str] = []
@@ -114,14 +115,8 @@ class LayerwiseSum(Sum, Watcher):
     def complete(self) -> list[str]:
         """Begin the sums that are left; see `Sum.complete`."""
         self.begin(0)
-        sent = set(self.large)
-        for place in self.rest:
-            inside = [
-                name
-                for name, own in self.places.items()
-                if name not in sent and place.start <= own.start < place.stop
-            ]
-            self._send(place, inside)
+        for place, names in self.rest:
+            self._send(place, names)
         bad, self.bad, self.waiting = self.bad, [], list(self.large)
         return bad
 
@@ -134,7 +129,7 @@ class LayerwiseSum(Sum, Watcher):
                 self.params.grad(name).fill(0)
         if not _is_finite(part):
             self.bad += [name for name in names if self._is_bad(name)]
-        self.requests.append(self.comm.Iallreduce(MPI.IN_PLACE, part))
+        self.requests.append(self.world.comm.Iallreduce(MPI.IN_PLACE, part))
 
     def finish(self) -> None:
         """Wait until ``params.grads`` is the sum over all ranks."""

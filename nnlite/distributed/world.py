@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from nnlite.core.types import Array
 from nnlite.distributed.witness import Witness
 from nnlite.errors import ArgumentError, RankError
 from nnlite.training.identity import difference
@@ -243,6 +244,24 @@ class World:
                         f"{here}",
                         fix,
                     )
+
+    def add_up(self, numbers: Array) -> Array:
+        """Add up, in place, an array over all ranks.
+
+        Parameters
+        ----------
+        numbers : ndarray
+            Those of this rank.
+
+        Returns
+        -------
+        ndarray
+            The same array.
+        """
+        from mpi4py import MPI
+
+        self.comm.Allreduce(MPI.IN_PLACE, numbers)
+        return numbers
 
     # Failure.
 

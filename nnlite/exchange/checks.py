@@ -13,7 +13,7 @@ from nnlite.data.table import TableEncoder
 from nnlite.errors import ArgumentError, ArgumentTypeError, DataWarning, NotFittedError
 from nnlite.model import Sequential
 
-__all__ = ["check_custom", "check_encoder", "check_single", "warn_of_rounding", "writer_of"]
+__all__ = ["check_custom", "check_single", "check_written", "take_name", "warn_of_rounding", "writer_of"]
 
 
 def check_single(where: str, model: Any, *, choose: str = "model.replica(0)") -> Sequential:
@@ -133,6 +133,33 @@ def writer_of(where: str, layer: Layer, writers: Mapping[type[Layer], Any], *, c
     return writer
 
 
+def take_name(wanted: str, taken: set[str]) -> str:
+    """Make a name that is not taken, and take it.
+
+    Parameters
+    ----------
+    wanted : str
+        What it shall be like.
+    taken : set of str
+        The others; this one is added.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> take_name("gain", {"gain", "gain_1"})
+    'gain_2'
+    """
+    name, count = wanted, 0
+    while name in taken:
+        count += 1
+        name = f"{wanted}_{count}"
+    taken.add(name)
+    return name
+
+
 def warn_of_rounding(where: str, model: Sequential) -> None:
     """Warn that what the model subtracts in float64 will be subtracted in float32 elsewhere.
 
@@ -168,26 +195,25 @@ def warn_of_rounding(where: str, model: Sequential) -> None:
             )
 
 
-def check_encoder(where: str, model: Sequential) -> None:
-    """Refuse a model whose tables are encoded by something that cannot be written down.
+def check_written(where: str, model: Any, *, choose: str) -> None:
+    """Refuse what `check_single` does, and a model whose tables something encodes that cannot be written.
 
     Parameters
     ----------
-    where : str
-        Names the call in the message.
-    model : Sequential
-        The model.
+    where, model, choose
+        See `check_single`.
 
     Raises
     ------
-    ArgumentError
-        If its preprocessing is not exactly a `TableEncoder`: a subclass may compute something else.
+    ArgumentTypeError, ArgumentError
+        Also if its preprocessing is not exactly a `TableEncoder`: a subclass may compute something else.
 
     Examples
     --------
     >>> from nnlite.layers import Dense
-    >>> check_encoder("here", Sequential([Dense(2, 1)]))
+    >>> check_written("here", Sequential([Dense(2, 1)]), choose="write model.replica(0)")
     """
+    check_single(where, model, choose=choose)
     if model.preprocessing is not None and type(model.preprocessing) is not TableEncoder:
         raise ArgumentError(
             f"{where}(model)",

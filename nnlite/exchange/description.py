@@ -7,14 +7,22 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from nnlite.core.types import AnyArray
+from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.graph import Graph
 from nnlite.exchange.onnx.patterns import Pattern
 from nnlite.layers import Layer
 
-__all__ = ["Description", "OnnxWriter", "SourceWriter", "each", "lines", "measured", "node", "nothing"]
+__all__ = [
+    "Description", "OnnxReader", "OnnxWriter", "SourceWriter", "each", "float32_only", "formula", "lines",
+    "loop", "measured", "node",
+]  # fmt: skip
 
 #: Takes a layer, the name of its input and the graph; returns the name of its output.
 OnnxWriter: TypeAlias = Callable[[Any, str, Graph], str]
+#: Takes what was found in a file; returns a layer, alone or with arrays for its parameters, state or
+#: buffers, or None if nothing needs to be done.
+OnnxReader: TypeAlias = Callable[[Found], "Layer | tuple[Layer, dict[str, AnyArray]] | None"]
 #: Takes a layer and the source that is being written; returns the lines that compute the layer.
 SourceWriter: TypeAlias = Callable[[Any, Any], "str | list[str]"]
 
@@ -37,11 +45,11 @@ class Description(NamedTuple):
         it has these written by ``graph.layer``.
     numpy, c : callable (layer, source) -> list of str
         Write the lines that compute it; for layers inside there is ``source.layer``.
-    onnx_nodes : dict of str to callable (attributes) -> Layer or None
-        Operators that are this layer, by what makes it of the attributes of the node.
-    onnx_formulas : tuple of (pattern, callable (found) -> Layer or (Layer, dict) or None)
-        Several nodes that are this layer, and what makes it of what was found in them: of numbers alone,
-        or together with arrays for its parameters; None if they are not this layer after all.
+    onnx_nodes : dict of str to callable (found) -> Layer, (Layer, dict) or None
+        Operators of one result that are this layer, and what makes it of the node.
+    onnx_formulas : tuple of (pattern, callable (found) -> Layer, (Layer, dict) or None)
+        Nodes with constants, one or several, that are this layer, and what makes it of what was found in
+        them. The first that fits is taken, of all layers in the order of `nnlite.exchange.table`.
     torch, keras : callable (layer, *inner) -> str, optional
         Python source of its twin, ``t`` being ``torch.nn`` and ``k`` ``keras.layers``; `inner` is that of
         the layers that it is made of. None if the library has none that does the same.
@@ -65,8 +73,8 @@ class Description(NamedTuple):
     onnx: OnnxWriter
     numpy: SourceWriter
     c: SourceWriter
-    onnx_nodes: Mapping[str, Callable[[dict[str, Any]], Layer | None]] = {}
-    onnx_formulas: tuple[tuple[Pattern, Callable[[dict[str, Any]], Any]], ...] = ()
+    onnx_nodes: Mapping[str, OnnxReader] = {}
+    onnx_formulas: tuple[tuple[Pattern, OnnxReader], ...] = ()
     torch: Callable[..., str] | None = None
     keras: Callable[..., str] | None = None
     torch_names: Mapping[str, str] = {}
@@ -95,6 +103,55 @@ def node(op: str, **attributes: Any) -> OnnxWriter:
     callable (layer, x, graph) -> str
     """
     return lambda _layer, x, graph: graph.node(op, x, **attributes)
+
+
+def formula(pattern: Pattern, **others: Callable[[Any], Any]) -> OnnxWriter:
+    """Say that nodes of ONNX compute the layer: those of a formula, of alternatives the first.
+
+    Parameters
+    ----------
+    pattern : tuple or list
+        As it is read, too. Names in it are numbers and arrays of the layer, a Cast is to its dtype.
+    **others : callable (layer) -> number or array
+        Names that are not.
+
+    Returns
+    -------
+    callable (layer, x, graph) -> str
+    """
+
+    def write(part: Any, layer: Layer, x: str, graph: Graph) -> str:
+        if isinstance(part, list):
+            return write(part[0], layer, x, graph)
+        if isinstance(part, tuple):
+            op, *inner = part
+            given = [write(one, layer, x, graph) for one in inner]
+            if op == "Cast":
+                return graph.cast(given[0], graph.dtype)
+            if op == "Erf" and graph.dtype != np.float32:  # which programs have for no other type
+                return graph.cast(graph.node(op, graph.cast(given[0], np.float32)), graph.dtype)
+            return graph.node(op, *given)
+        if part == "x" or not isinstance(part, str):
+            return x if part == "x" else graph.constant(part)
+        name = part.removesuffix("[]")
+        return graph.constant(others[name](layer) if name in others else getattr(layer, name), name=name)
+
+    return lambda layer, x, graph: write(pattern, layer, x, graph)
+
+
+def float32_only(short: OnnxWriter, otherwise: OnnxWriter) -> OnnxWriter:
+    """Say that ONNX has an operator, but programs that run it, such as onnxruntime, for float32 only.
+
+    Parameters
+    ----------
+    short, otherwise : callable (layer, x, graph) -> str
+        What writes it, and what writes the layer for float64.
+
+    Returns
+    -------
+    callable (layer, x, graph) -> str
+    """
+    return lambda layer, x, graph: (short if graph.dtype == np.float32 else otherwise)(layer, x, graph)
 
 
 def lines(*code: str) -> SourceWriter:
@@ -128,20 +185,31 @@ def each(expression: str) -> SourceWriter:
     return lambda _layer, source: source.each(expression)
 
 
-def nothing(_layer: Layer, x: str, _graph: Graph) -> str:
-    """Add no node: the output is the input.
+def loop(index: str, count: int | str, *body: str, start: int = 0) -> list[str]:
+    """Write a loop of C.
 
     Parameters
     ----------
-    x : str
-        Name of the input.
+    index : str
+        What counts in it.
+    count : int or str
+        Where it ends.
+    *body : str
+        Its lines.
+    start : int
+        Where it begins.
 
     Returns
     -------
-    str
-        The same.
+    list of str
+
+    Examples
+    --------
+    >>> loop("i", 3, "y[i] = 0;")
+    ['for (long i = 0; i < 3; i++) {', '    y[i] = 0;', '}']
     """
-    return x
+    head = f"for (long {index} = {start}; {index} < {count}; {index}++) {{"
+    return [head, *(f"    {line}" for line in body), "}"]
 
 
 def measured(layer: Layer) -> tuple[float, float]:

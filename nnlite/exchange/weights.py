@@ -376,43 +376,36 @@ def _take(where: str, model: Any, fold_standardize: bool | None) -> dict[str, Ar
     if folded:
         warn_of_rounding(where, model)
     numbers = {slot.name: model.params[slot.name].copy() for slot in _slots(model)}
-    for place, layer in folded.items():
-        W, b, mean, scale = _in_float64(numbers[f"{place}W"], numbers[f"{place}b"], layer.mean, layer.scale)
-        with np.errstate(over="ignore", invalid="ignore"):  # refused by _replace
-            new_W = W / scale[:, None]
-            new_b = b - mean @ new_W
-        _replace(where, place, numbers, new_W, new_b)
+    _change(where, numbers, folded, fold=True)
     return numbers
 
 
 def _put(where: str, model: Sequential, numbers: dict[str, Array], folded: dict[str, Standardize]) -> None:
     """Write all parameters, after each Standardize that was folded has been taken out of them."""
-    for place, layer in folded.items():
-        W, b, mean, scale = _in_float64(numbers[f"{place}W"], numbers[f"{place}b"], layer.mean, layer.scale)
-        with np.errstate(over="ignore", invalid="ignore"):
-            new_W = W * scale[:, None]
-            new_b = b + mean @ W
-        _replace(where, place, numbers, new_W, new_b)
+    _change(where, numbers, folded, fold=False)
     for name, array in numbers.items():
         model.params[name][...] = array
 
 
-def _in_float64(*arrays: Array) -> Iterator[Array]:
-    return (array.astype(np.float64) for array in arrays)
-
-
-def _replace(where: str, place: str, numbers: dict[str, Array], W: Array, b: Array) -> None:
-    """Take over the weights of a layer that standardisation has changed."""
-    for name, new in ((f"{place}W", W), (f"{place}b", b)):
-        old = numbers[name]
-        with np.errstate(over="ignore"):
-            cast = new.astype(old.dtype)
-        # Weights that are not finite to begin with are nobody's fault here.
-        if np.isfinite(old).all() and not np.isfinite(cast).all():
-            raise ArgumentError(
-                f"{where}(fold_standardize=)",
-                f"weights that {old.dtype} holds",
-                f"larger ones in {name}, from a scale far from 1",
-                "Write fold_standardize=False, and standardise in the other library.",
-            )
-        numbers[name] = cast
+def _change(where: str, numbers: dict[str, Array], folded: dict[str, Standardize], *, fold: bool) -> None:
+    """Change the weights behind each Standardize: take it into them, or out of them again."""
+    for place, layer in folded.items():
+        names = f"{place}W", f"{place}b"
+        exact = (numbers[names[0]], numbers[names[1]], layer.mean, layer.scale[:, None])
+        W, b, mean, scale = (array.astype(np.float64) for array in exact)
+        with np.errstate(over="ignore", invalid="ignore"):  # refused below
+            new_W = W / scale if fold else W * scale
+            new_b = b - mean @ new_W if fold else b + mean @ W
+        for name, exactly in zip(names, (new_W, new_b), strict=True):
+            old = numbers[name]
+            with np.errstate(over="ignore"):
+                new = exactly.astype(old.dtype)
+            # Weights that are not finite to begin with are nobody's fault here.
+            if np.isfinite(old).all() and not np.isfinite(new).all():
+                raise ArgumentError(
+                    f"{where}(fold_standardize=)",
+                    f"weights that {old.dtype} holds",
+                    f"larger ones in {name}, from a scale far from 1",
+                    "Write fold_standardize=False, and standardise in the other library.",
+                )
+            numbers[name] = new

@@ -237,9 +237,7 @@ def unpack(document: Any, read: Callable[[str], AnyArray]) -> Any:
                     _need(len(column) <= MAX_DICTS, f"more than {MAX_DICTS:,} dicts")
                     rows = [{} for _ in column]
                 _need(isinstance(name, str), "names that are none")
-                for row, value in zip(rows, column, strict=True):
-                    if value is not ...:
-                        row[name] = value
+                _fill(rows, name, column)
             return rows
         if any(key.startswith("$") for key in document):
             raise ValueError(f"the unknown entries {sorted(document)}")
@@ -422,37 +420,43 @@ def unpack_rows(columns: list[dict[str, Any]], count: int) -> list[dict[str, Any
     """
     rows: list[dict[str, Any]] = [{} for _ in range(count)]
     for column in columns:
-        if "values" in column:
-            _put_values(rows, column["name"], column["there"], column["values"])
-            continue
-        name, numbers, kinds = column["name"], column["numbers"], column["kinds"]
-        shape = numbers.shape if kinds is None else kinds.shape[:1]
-        wide = kinds is None or (kinds.shape == numbers.shape and kinds.ndim == 2 and kinds.shape[1] > 0)
-        if not isinstance(name, str) or numbers.dtype != np.float64 or shape != (count,) or not wide:
+        name, numbers = column["name"], column["values" if "values" in column else "numbers"]
+        if not isinstance(name, str) or not _fit(column, count):
             raise ValueError(f"a column {short(name)} without numbers for {count} rows")
-        if kinds is None:
-            for row, number in zip(rows, numbers.tolist(), strict=True):
-                row[name] = number
-            continue
-        for row, found, what in zip(rows, numbers.tolist(), kinds.tolist(), strict=True):
-            if what[0] == _MISSING:
-                continue
-            single = what[0] >= _ALONE
-            values = [
-                _KINDS[kind - _ALONE * single](number) if kind % _ALONE else None
-                for number, kind in zip(found, what, strict=True)
-            ]
-            row[name] = values[0] if single else values
+        if "values" in column:
+            found = _where(np.array(column["there"], bool), numbers, ...)
+        elif column["kinds"] is None:
+            found = numbers.tolist()
+        else:
+            found = list(map(_entry, numbers.tolist(), column["kinds"].tolist()))
+        _fill(rows, name, found)
     return rows
 
 
-def _put_values(rows: list[dict[str, Any]], name: Any, there: list[Any], values: list[Any]) -> None:
-    """Put values, as they are, into the rows that have them."""
-    if not isinstance(name, str) or not _are_numbers(values):
-        raise ValueError(f"a column {short(name)} without numbers")
-    rest = iter(values)
-    for row, here in zip(rows, there, strict=True):
-        if here:
-            row[name] = next(rest)
-    if next(rest, ...) is not ...:
-        raise ValueError(f"a column {short(name)} of more rows than {len(rows)}")
+def _fit(column: dict[str, Any], count: int) -> bool:
+    """Tell whether there are numbers in a column, as many as it needs."""
+    if "values" in column:
+        return _are_numbers(column["values"])
+    numbers, kinds = column["numbers"], column["kinds"]
+    shape = numbers.shape
+    wide = shape[1:] == () if kinds is None else kinds.shape == shape and len(shape) == 2 and shape[1] > 0
+    return bool(numbers.dtype == np.float64 and shape[:1] == (count,) and wide)
+
+
+def _entry(numbers: list[float], kinds: list[int]) -> Any:
+    """Return what one row has in a column: a number, a list of them, or nothing."""
+    if kinds[0] == _MISSING:
+        return ...
+    single = kinds[0] >= _ALONE
+    values = [
+        _KINDS[kind - _ALONE * single](number) if kind % _ALONE else None
+        for number, kind in zip(numbers, kinds, strict=True)
+    ]
+    return values[0] if single else values
+
+
+def _fill(rows: list[dict[str, Any]], name: str, column: list[Any]) -> None:
+    """Put a column into the rows; they have none of that name where it has nothing."""
+    for row, value in zip(rows, column, strict=True):
+        if value is not ...:
+            row[name] = value

@@ -21,6 +21,7 @@ from nnlite.checks.undeclared import check_declared
 from nnlite.core.chain import Chain
 from nnlite.core.initializers import Initializer
 from nnlite.core.types import AnyArray
+from nnlite.data.table import TableEncoder
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError
 from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_dtype, check_integer
@@ -358,8 +359,6 @@ def _misfit(encoder: Any, layer: Layer) -> tuple[str, str] | None:
 def _preprocessing_to_json(encoder: Any) -> dict[str, Any] | None:
     if encoder is None:
         return None
-    from nnlite.data.table import TableEncoder
-
     if type(encoder) is not TableEncoder:
         raise ArgumentError(
             "save",
@@ -373,8 +372,6 @@ def _preprocessing_to_json(encoder: Any) -> dict[str, Any] | None:
 def _preprocessing_from_json(name: str, stored: Any) -> Any:
     if stored is None:
         return None
-    from nnlite.data.table import TableEncoder
-
     if (
         not isinstance(stored, dict)
         or stored.keys() != {"class", "state"}
@@ -398,12 +395,12 @@ def _entry(place: str, layer: Layer, in_blocks: bool) -> dict[str, Any]:
         )
     places = {id(child): f"{place}.{index}" for index, child in enumerate(layer.children)}
 
-    def described(value: Any, deep: bool = in_blocks) -> Any:
+    def described(value: Any) -> Any:
         if isinstance(value, Initializer) and _INITIALIZERS.get(type(value).__name__) is type(value):
             return {"initializer": type(value).__name__, "config": value.config()}
         if any(value is used for used in layer._initializers.values()):
             return None  # an initializer of the user's own: the numbers that it drew are stored
-        if not deep:
+        if not in_blocks:
             return value
         if isinstance(value, Layer):
             return _entry(places.get(id(value), place), value, in_blocks)

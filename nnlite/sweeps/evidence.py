@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -92,38 +91,30 @@ def least(loss: Loss, y: AnyArray, weight: Array | None, *, outputs: int) -> flo
     >>> round(least(SoftmaxCrossEntropy(label_smoothing=0.5), np.array([0, 1]), None, outputs=2), 4)
     0.5623
     """
+    from scipy.special import entr  # -p log p, which is 0 at 0
+
     if isinstance(loss, Masked):
         loss = loss.loss
     if isinstance(loss, GaussianNLL):
         return None
+    y = y.astype(np.float64)
     if isinstance(loss, SoftmaxCrossEntropy):
         smooth = loss.label_smoothing
         if y.ndim == 1:
             true, other = 1 - smooth + smooth / outputs, smooth / outputs
-            return _surprise(true) + (outputs - 1) * _surprise(other)
-        each = outputs * _surprises(y * (1 - smooth) + smooth / outputs)
+            return float(entr(true) + (outputs - 1) * entr(other))
+        each = outputs * entr(y * (1 - smooth) + smooth / outputs)
     elif isinstance(loss, BinaryCrossEntropy):
         target = y * (1 - loss.label_smoothing) + 0.5 * loss.label_smoothing
         yes = target if loss.pos_weight is None else target * np.asarray(loss.pos_weight)
         both = np.maximum(yes + 1 - target, np.finfo(np.float64).tiny)
-        each = both * (_surprises(yes / both) + _surprises((1 - target) / both))
+        each = both * (entr(yes / both) + entr((1 - target) / both))
     elif isinstance(loss, PoissonNLL):
-        each = y + _surprises(y)
+        each = y + entr(y)
     else:
         return 0.0
     # A target that is missing adds nothing.
     return float(np.average(np.where(np.isnan(each), 0, each).mean(axis=-1), weights=weight))
-
-
-def _surprise(chance: float) -> float:
-    return -chance * math.log(chance) if chance > 0 else 0.0
-
-
-def _surprises(chances: AnyArray) -> AnyArray:
-    """Return -p log p, which is 0 at 0."""
-    safe = np.where(chances > 0, chances, 1).astype(np.float64)
-    surprises: AnyArray = -safe * np.log(safe)
-    return surprises
 
 
 def table(

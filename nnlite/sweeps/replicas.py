@@ -10,14 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnlite.core.chain import Chain, Shape
-from nnlite.core.layer import Layer
 from nnlite.core.optimizers import Optimizer
 from nnlite.errors import DivergenceError
 from nnlite.model import PREDICT_ROWS, Sequential
 from nnlite.schedules.base import Schedule, ScheduleLike
 from nnlite.training.callbacks import Callback, TrainingState
 from nnlite.training.history import History
+from nnlite.training.inside import inside
 from nnlite.training.random_states import Generators, Seeds
 
 __all__ = ["Part", "ScheduleMaker", "bytes_for_one", "cut", "join", "like", "train"]
@@ -65,21 +64,10 @@ def _settled(model: Sequential) -> list[str]:
 
 def bytes_for_one(model: Sequential, rows: int) -> int:
     """Estimate the memory that one replica takes in a fit."""
-    params, outputs = model.params, _outputs(model, model.input_shape)
+    params = model.params
+    outputs = sum(math.prod(shape or (1,)) for _, _, shape in inside(model, shape=model.input_shape))
     numbers = COPIES * params.numbers.size + OUTPUT_COPIES * min(rows, PREDICT_ROWS) * outputs
     return int(numbers * params.dtype.itemsize)
-
-
-def _outputs(holder: Layer, shape: Shape) -> int:
-    """Count the numbers that all layers inside of one give for a row of some shape."""
-    total = 0
-    for layer in holder.children:
-        taken = layer.input_shape or shape
-        given = None if taken is None else layer.shape_after(taken)
-        total += math.prod(given or (1,)) + _outputs(layer, taken)
-        if isinstance(holder, Chain):
-            shape = given
-    return total
 
 
 def cut(pairs: Sequence[tuple[float, int]], largest: int) -> list[Sequence[tuple[float, int]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnlite.core.types import Array
@@ -170,13 +171,8 @@ class SweepResult:
         >>> sweep(Sequential([Dense(1, 1)]), X, 3 * X, learning_rate=rates).zones()
         [('crawls', 0, 0), ('learns', 1, 2), ('diverges', 3, 3)]
         """
-        found: list[tuple[str, int, int]] = []
-        for index, label in enumerate(self.labels):
-            if found and found[-1][0] == label:
-                found[-1] = (label, found[-1][1], index)
-            else:
-                found.append((label, index, index))
-        return found
+        stretches = [[*run] for _, run in groupby(range(len(self.rows)), key=self.labels.__getitem__)]
+        return [(self.labels[stretch[0]], stretch[0], stretch[-1]) for stretch in stretches]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the table, the seeds and the limit as plain data, which ``json.dumps`` takes.

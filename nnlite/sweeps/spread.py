@@ -7,6 +7,7 @@ import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import closing, nullcontext
+from functools import partial
 from importlib import import_module
 from itertools import islice
 from traceback import format_exc
@@ -93,12 +94,11 @@ def check_engine(backend: Any, workers: Any) -> None:
         check_integer("sweep(workers=)", workers, low=1)
     if backend is None and workers is None:
         return
+    fix = 'Write backend="loky" for the cores of this machine.'
     if backend is not None and not isinstance(backend, str):
-        fix = 'Write backend="loky" for the cores of this machine.'
         raise ArgumentTypeError("sweep(backend=)", "a name", f"{type(backend).__name__}", fix)
     if backend is not None and backend not in ENGINES:
         known = ", ".join(map(repr, ENGINES))
-        fix = 'Write backend="loky" for the cores of this machine.'
         raise ArgumentError("sweep(backend=)", f"one of {known}", f"{backend!r}", fix)
     for name in [*ENGINES.get(backend or "", []), *NEEDED]:
         try:
@@ -162,7 +162,8 @@ def spread(
         At Ctrl-C.
     """
     _check_callbacks(options["callbacks"])
-    _check_sendable({"model": model, "optimizer": template, "schedule": schedule, **_small(options)})
+    small = {name: options[name] for name in ("loss", "metrics", "callbacks")}
+    _check_sendable({"model": model, "optimizer": template, "schedule": schedule, **small})
     given = dict(options)
     weight, validation = given.pop("weight"), given["validation"]
     # Arrays go as arguments of their own: those the engines send once, or share.
@@ -174,12 +175,8 @@ def spread(
     for tried in range(RETRIES + 1):
         left = [(number, pairs) for number, pairs in enumerate(packs) if number not in done]
         try:
-            if backend == "ray":
-                found: Iterable[NumberedPart] = _by_ray(left, shared, workers)
-            elif backend == "dask":
-                found = _by_dask(left, shared, workers)
-            else:
-                found = _by_joblib(left, shared, backend, workers)
+            engine = {"ray": _by_ray, "dask": _by_dask}.get(backend or "", partial(_by_joblib, backend))
+            found = engine(left, shared, workers)
             with closing(found) if isinstance(found, Generator) else nullcontext():
                 for number, part in found:
                     if isinstance(part, StopIteration):
@@ -202,7 +199,7 @@ def spread(
 
 
 def _by_joblib(
-    left: Iterable[NumberedPack], shared: Sequence[Any], backend: str | None, workers: int | None
+    backend: str | None, left: Iterable[NumberedPack], shared: Sequence[Any], workers: int | None
 ) -> Iterable[NumberedPart]:
     """Give the packs to joblib, and return what comes back, where the engine can do that as it comes."""
     from joblib import Parallel, delayed, parallel_config
@@ -368,10 +365,6 @@ def _send_and_take(thing: Any) -> None:
     # To load that here would make classes anew that the program uses. A copy is built in the same way.
     if type(copy.deepcopy(thing)) is not type(thing):
         raise TypeError(f"a copy of {type(thing).__name__} is something else")
-
-
-def _small(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: options[name] for name in ("loss", "metrics", "callbacks")}
 
 
 def _check_callbacks(callbacks: Sequence[Any]) -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
-from nnlite.exchange.description import Description, each, lines, measured, node
-from nnlite.exchange.onnx.graph import Graph
-from nnlite.exchange.onnx.patterns import Pattern, shortest
+from nnlite.exchange.description import Description, each, float32_only, formula, lines, loop, measured, node
+from nnlite.exchange.onnx.found import Found
+from nnlite.exchange.onnx.patterns import Pattern
 from nnlite.layers import (
     ELU,
     GELU,
@@ -28,25 +26,14 @@ from nnlite.layers import (
 
 __all__ = ["DESCRIPTIONS"]
 
+# Formulas are written as they stand here, and read with all alternatives.
+
 _IS_POSITIVE: Pattern = ("Greater", "x", 0.0)
+_STEP: Pattern = ("Cast", _IS_POSITIVE)
+_SILU: Pattern = ("Mul", "x", ("Sigmoid", "x"))
 
 
-def _is_positive(x: str, graph: Graph) -> str:
-    return graph.node("Greater", x, graph.constant(0.0))
-
-
-# LeakyReLU and ELU: onnxruntime and others have them for float32 only.
-
-
-def _leaky_relu_onnx(layer: LeakyReLU, x: str, graph: Graph) -> str:
-    if graph.dtype == np.float32:
-        return graph.node("LeakyRelu", x, alpha=layer.negative_slope)
-    quiet = graph.node("Mul", x, graph.constant(layer.negative_slope))
-    return graph.node("Where", _is_positive(x, graph), x, quiet)
-
-
-def _leaky_relu_c(layer: LeakyReLU, source: Any) -> Any:
-    return source.each(f"v > 0 ? v : {source.number(layer.negative_slope)} * v")
+# LeakyReLU and ELU.
 
 
 def _leaky_relu_keras(layer: LeakyReLU) -> str:
@@ -56,39 +43,19 @@ def _leaky_relu_keras(layer: LeakyReLU) -> str:
     return f"k.Activation(lambda x: keras.activations.leaky_relu(x, {slope}))"  # the layer refuses it
 
 
-def _elu_onnx(layer: ELU, x: str, graph: Graph) -> str:
-    if graph.dtype == np.float32:
-        return graph.node("Elu", x, alpha=layer.alpha)
-    growth = graph.node("Exp", graph.node("Min", x, graph.constant(0.0)))
-    floor = graph.node("Mul", graph.node("Sub", growth, graph.constant(1.0)), graph.constant(layer.alpha))
-    return graph.node("Where", _is_positive(x, graph), x, floor)
-
-
-def _elu_c(layer: ELU, source: Any) -> Any:
-    return source.each(f"v > 0 ? v : {source.number(layer.alpha)} * <expm1>(v)")
-
-
-# A factor of 1 has been left out.
-_LEAKY_RELU: Pattern = ("Where", _IS_POSITIVE, "x", [("Mul", "x", "slope"), "x"])
+# A factor of 1 has been left out where the second alternative is found.
+_LEAKY_RELU: Pattern = ("Where", _IS_POSITIVE, "x", [("Mul", "x", "negative_slope"), "x"])
 _GROWTH: Pattern = ("Sub", ("Exp", ("Min", "x", 0.0)), 1.0)
 _ELU: Pattern = ("Where", _IS_POSITIVE, "x", [("Mul", _GROWTH, "alpha"), _GROWTH])
 
 
-# Softplus.
+# Softplus and Mish.
 
-
-def _softplus_onnx(_layer: Softplus, x: str, graph: Graph) -> str:
-    if graph.dtype == np.float32:
-        return graph.node("Softplus", x)
-    decay = graph.node("Exp", graph.node("Neg", graph.node("Abs", x)))  # nothing overflows
-    corner = graph.node("Log", graph.node("Add", decay, graph.constant(1.0)))
-    return graph.node("Add", graph.node("Max", x, graph.constant(0.0)), corner)
-
-
-_SOFTPLUS: Pattern = [
+_SOFTPLUS: Pattern = [  # the first is that which never overflows
     ("Add", ("Max", "x", 0.0), ("Log", ("Add", ("Exp", ("Neg", ("Abs", "x"))), 1.0))),
     ("Where", ("Greater", "x", 20.0), "x", ("Softplus", "x")),  # PyTorch; above 20 both are x
 ]
+_MISH: Pattern = ("Mul", "x", ("Tanh", [("Softplus", "x"), _SOFTPLUS]))
 
 
 # GELU.
@@ -96,23 +63,6 @@ _SOFTPLUS: Pattern = [
 #: What is inside its tanh: ``TANH_SCALE * (x + CUBIC * x**3)``.
 _TANH_SCALE = math.sqrt(2 / math.pi)
 _CUBIC = 0.044715
-
-
-def _gelu_onnx(layer: GELU, x: str, graph: Graph) -> str:
-    if layer.approximate:
-        cubic = graph.node("Mul", graph.node("Pow", x, graph.constant(3.0)), graph.constant(_CUBIC))
-        inner = graph.node("Mul", graph.node("Add", x, cubic), graph.constant(_TANH_SCALE))
-        curve = graph.node("Tanh", inner)
-    else:
-        curve = _erf(graph.node("Mul", x, graph.constant(math.sqrt(0.5))), graph)
-    gate = graph.node("Mul", graph.node("Add", curve, graph.constant(1.0)), graph.constant(0.5))
-    return graph.node("Mul", x, gate)
-
-
-def _erf(x: str, graph: Graph) -> str:
-    if graph.dtype == np.float32:
-        return graph.node("Erf", x)
-    return graph.cast(graph.node("Erf", graph.cast(x, np.float32)), np.float64)
 
 
 def _gelu_numpy(layer: GELU, source: Any) -> list[str]:
@@ -147,29 +97,17 @@ _GELU_TANH: Pattern = _times_gate(
 )
 
 
-# Mish.
-
-
-def _mish_onnx(_layer: Mish, x: str, graph: Graph) -> str:
-    return graph.node("Mul", x, graph.node("Tanh", _softplus_onnx(Softplus(), x, graph)))
-
-
-# Sigmoid and SiLU.
-
-
-def _sigmoid_numpy(_layer: Sigmoid, source: Any) -> list[str]:
-    return [f"x = {source.helper('sigmoid')}(x)"]
-
-
-def _silu_numpy(_layer: SiLU, source: Any) -> list[str]:
-    return [f"x = x * {source.helper('sigmoid')}(x)"]
-
-
-def _silu_onnx(_layer: SiLU, x: str, graph: Graph) -> str:
-    return graph.node("Mul", x, graph.node("Sigmoid", x))
-
-
 # Softmax and LogSoftmax: they look at the last axis of a sample as a whole.
+
+
+def _read_softmax(found: Found, layer: Layer) -> Layer:
+    axis, shape = found.attributes.get("axis", 1 if found.parsed.opset < 13 else -1), found.shape
+    # Before opset 13, all axes from the given one on were one row.
+    is_last = axis == -1 if shape is None else axis in (-1, len(shape))
+    if not is_last or (found.parsed.opset < 13 and len(shape or (1,)) > 1):
+        raise found.refused(f"{found.value.op} along axis {axis} of samples of shape {shape}")
+    return layer
+
 
 _FROM_TOP = "x = x - x.max(axis=-1, keepdims=True)  # the same result, and exp does not overflow"
 
@@ -185,24 +123,14 @@ def _log_softmax_c(_layer: Layer, source: Any) -> list[str]:
 def _by_rows(source: Any, ending: str) -> list[str]:
     a, exp, width = source.x, source.call("exp"), source.width
     last = ending.format(a=a, exp=exp, log=source.call("log"))
-    return [
-        f"for (long r = 0; r < {source.inputs}; r += {width}) {{",
-        f"    {source.real} top = {a}[r], sum = 0;  /* with the largest exponent 0 nothing overflows */",
-        f"    for (long i = 1; i < {width}; i++) {{",
-        f"        top = {source.call('fmax')}(top, {a}[r + i]);",
-        "    }",
-        f"    for (long i = 0; i < {width}; i++) {{",
-        f"        sum += {exp}({a}[r + i] - top);",
-        "    }",
-        f"    for (long i = 0; i < {width}; i++) {{",
-        f"        {last}",
-        "    }",
-        "}",
+    inner = [
+        f"{source.real} top = {a}[r], sum = 0;  /* with the largest exponent 0 nothing overflows */",
+        *loop("i", width, f"top = {source.call('fmax')}(top, {a}[r + i]);", start=1),
+        *loop("i", width, f"sum += {exp}({a}[r + i] - top);"),
+        *loop("i", width, last),
     ]
-
-
-def _step_onnx(_layer: Step, x: str, graph: Graph) -> str:
-    return graph.cast(_is_positive(x, graph), graph.dtype)
+    head = f"for (long r = 0; r < {source.inputs}; r += {width}) {{"
+    return [head, *(f"    {line}" for line in inner), "}"]
 
 
 DESCRIPTIONS = [
@@ -223,11 +151,13 @@ DESCRIPTIONS = [
         LeakyReLU,
         words="negative sums are made small, positive ones pass",
         samples=(LeakyReLU, *(lambda slope=slope: LeakyReLU(slope) for slope in (0.3, -0.5, 1.5))),
-        onnx=_leaky_relu_onnx,
-        onnx_nodes={"LeakyRelu": lambda given: LeakyReLU(shortest(given.get("alpha", 0.01)))},
-        onnx_formulas=((_LEAKY_RELU, lambda found: LeakyReLU(found.get("slope", 1.0))),),
+        onnx=float32_only(
+            lambda one, x, graph: graph.node("LeakyRelu", x, alpha=one.negative_slope), formula(_LEAKY_RELU)
+        ),
+        onnx_nodes={"LeakyRelu": lambda found: LeakyReLU(found.number("alpha", 0.01))},
+        onnx_formulas=((_LEAKY_RELU, lambda found: LeakyReLU(found.get("negative_slope", 1.0))),),
         numpy=lambda one, _source: [f"x = np.where(x > 0, x, x * {one.negative_slope!r})"],
-        c=_leaky_relu_c,
+        c=lambda one, source: source.each(f"v > 0 ? v : {source.number(one.negative_slope)} * v"),
         torch=lambda one: f"t.LeakyReLU({one.negative_slope})",
         keras=_leaky_relu_keras,
         slope=1.0,
@@ -236,11 +166,11 @@ DESCRIPTIONS = [
         ELU,
         words="negative sums sink to a smooth floor, positive ones pass",
         samples=(ELU, lambda: ELU(0.3), lambda: ELU(2.0)),
-        onnx=_elu_onnx,
-        onnx_nodes={"Elu": lambda given: ELU(shortest(given.get("alpha", 1.0)))},
+        onnx=float32_only(lambda one, x, graph: graph.node("Elu", x, alpha=one.alpha), formula(_ELU)),
+        onnx_nodes={"Elu": lambda found: ELU(found.number("alpha", 1.0))},
         onnx_formulas=((_ELU, lambda found: ELU(found.get("alpha", 1.0))),),
         numpy=lambda one, _source: [f"x = np.where(x > 0, x, np.expm1(np.minimum(x, 0)) * {one.alpha!r})"],
-        c=_elu_c,
+        c=lambda one, source: source.each(f"v > 0 ? v : {source.number(one.alpha)} * <expm1>(v)"),
         torch=lambda one: f"t.ELU({one.alpha})",
         keras=lambda one: f"k.ELU({one.alpha})",
         slope=1.0,
@@ -250,10 +180,10 @@ DESCRIPTIONS = [
         GELU,
         words="each number times the chance that a normal random one is below it",
         samples=(GELU, lambda: GELU(approximate=True)),
-        onnx=_gelu_onnx,
+        onnx=lambda one, x, graph: formula(_GELU_TANH if one.approximate else _GELU)(one, x, graph),
         onnx_nodes={
-            "Gelu": lambda given: GELU(
-                approximate={b"none": False, b"tanh": True}[given.get("approximate", b"none")]
+            "Gelu": lambda found: GELU(
+                approximate={b"none": False, b"tanh": True}[found.attributes.get("approximate", b"none")]
             )
         },
         onnx_formulas=((_GELU, lambda _: GELU()), (_GELU_TANH, lambda _: GELU(approximate=True))),
@@ -268,9 +198,9 @@ DESCRIPTIONS = [
         Mish,
         words="each number times the tanh of its softplus",
         samples=(Mish,),
-        onnx=_mish_onnx,
+        onnx=float32_only(formula(_MISH), formula(("Mul", "x", ("Tanh", _SOFTPLUS)))),
         onnx_nodes={"Mish": lambda _: Mish()},
-        onnx_formulas=((("Mul", "x", ("Tanh", [("Softplus", "x"), _SOFTPLUS])), lambda _: Mish()),),
+        onnx_formulas=((_MISH, lambda _: Mish()),),
         numpy=lines("x = x * np.tanh(np.logaddexp(x, 0))"),
         c=each("v * <tanh>(<fmax>(v, 0) + <log1p>(<exp>(-<fabs>(v))))"),
         torch=lambda _: "t.Mish()",
@@ -282,9 +212,9 @@ DESCRIPTIONS = [
         SiLU,
         words="each number times its own sigmoid",
         samples=(SiLU,),
-        onnx=_silu_onnx,
-        onnx_formulas=((("Mul", "x", ("Sigmoid", "x")), lambda _: SiLU()),),
-        numpy=_silu_numpy,
+        onnx=formula(_SILU),
+        onnx_formulas=((_SILU, lambda _: SiLU()),),
+        numpy=lambda _, source: [f"x = x * {source.helper('sigmoid')}(x)"],
         c=each("v / ([1.0] + <exp>(-v))"),
         torch=lambda _: "t.SiLU()",
         keras=lambda _: "k.Activation('silu')",
@@ -297,7 +227,7 @@ DESCRIPTIONS = [
         samples=(Sigmoid,),
         onnx=node("Sigmoid"),
         onnx_nodes={"Sigmoid": lambda _: Sigmoid()},
-        numpy=_sigmoid_numpy,
+        numpy=lambda _, source: [f"x = {source.helper('sigmoid')}(x)"],
         c=each("[1.0] / ([1.0] + <exp>(-v))"),
         torch=lambda _: "t.Sigmoid()",
         keras=lambda _: "k.Activation('sigmoid')",
@@ -323,7 +253,7 @@ DESCRIPTIONS = [
         Softplus,
         words="a ReLU with a smooth corner",
         samples=(Softplus,),
-        onnx=_softplus_onnx,
+        onnx=float32_only(node("Softplus"), formula(_SOFTPLUS)),
         onnx_nodes={"Softplus": lambda _: Softplus()},
         onnx_formulas=((_SOFTPLUS, lambda _: Softplus()),),
         numpy=lines("x = np.logaddexp(x, 0)"),
@@ -338,6 +268,7 @@ DESCRIPTIONS = [
         words="probabilities that sum to 1",
         samples=(Softmax,),
         onnx=node("Softmax", axis=-1),
+        onnx_nodes={"Softmax": lambda found: _read_softmax(found, Softmax())},
         numpy=lines(_FROM_TOP, "x = np.exp(x)", "x = x / x.sum(axis=-1, keepdims=True)"),
         c=_softmax_c,
         torch=lambda _: "t.Softmax(-1)",
@@ -349,6 +280,7 @@ DESCRIPTIONS = [
         words="logarithms of probabilities",
         samples=(LogSoftmax,),
         onnx=node("LogSoftmax", axis=-1),
+        onnx_nodes={"LogSoftmax": lambda found: _read_softmax(found, LogSoftmax())},
         numpy=lines(_FROM_TOP, "x = x - np.log(np.exp(x).sum(axis=-1, keepdims=True))"),
         c=_log_softmax_c,
         torch=lambda _: "t.LogSoftmax(-1)",
@@ -359,8 +291,8 @@ DESCRIPTIONS = [
         Step,
         words="1 where positive, else 0",
         samples=(Step,),
-        onnx=_step_onnx,
-        onnx_formulas=((("Cast", _IS_POSITIVE), lambda _: Step()),),
+        onnx=formula(_STEP),
+        onnx_formulas=((_STEP, lambda _: Step()),),
         numpy=lines("x = (x > 0).astype(x.dtype)"),
         c=each("v > 0 ? 1 : 0"),
         bounds=measured,

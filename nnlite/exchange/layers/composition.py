@@ -6,7 +6,7 @@ from typing import Any
 
 from nnlite.core import model as core
 from nnlite.core.chain import Chain
-from nnlite.exchange.description import Description
+from nnlite.exchange.description import Description, loop
 from nnlite.exchange.layers.normalization import measured_before
 from nnlite.exchange.onnx.graph import Graph
 from nnlite.layers import BatchNorm, Dense, ReLU, Residual, Tanh
@@ -38,15 +38,11 @@ def _residual_c(layer: Residual, source: Any) -> list[str]:
     kept = source.array("kept", source.inputs)
     before, row = source.x, _row(layer, source)
     return [
-        f"for (long i = 0; i < {source.inputs}; i++) {{",
-        f"    {kept}[i] = {before}[i];",
-        "}",
+        *loop("i", source.inputs, f"{kept}[i] = {before}[i];"),
         *row,
         "",
         f"/* the end of layer {source.place} */",
-        f"for (long i = 0; i < {source.inputs}; i++) {{",
-        f"    {source.x}[i] += {kept}[i];",
-        "}",
+        *loop("i", source.inputs, f"{source.x}[i] += {kept}[i];"),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnlite.exchange.description import Description, lines, nothing
+from nnlite.exchange.description import Description, lines
 from nnlite.layers import Dropout
 
 __all__ = ["DESCRIPTIONS"]
@@ -12,7 +12,7 @@ DESCRIPTIONS = [
         Dropout,
         words="does nothing outside of training",
         samples=(lambda: Dropout(0.5), lambda: Dropout(0.0)),
-        onnx=nothing,
+        onnx=lambda _one, x, _graph: x,
         numpy=lines(),
         c=lines(),
         torch=lambda one: f"t.Dropout({one.rate})",

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
-from nnlite.exchange.description import Description
+from nnlite.exchange.description import Description, loop
 from nnlite.exchange.onnx.graph import Graph
 from nnlite.layers import Embedding
 
 __all__ = ["DESCRIPTIONS"]
+
+
+def _first_rows(layer: Embedding) -> list[int]:
+    """Return where the rows of each column begin."""
+    return list(accumulate(layer.categories[:-1], initial=0))
 
 
 def _onnx(layer: Embedding, x: str, graph: Graph) -> str:
@@ -25,10 +31,9 @@ def _onnx(layer: Embedding, x: str, graph: Graph) -> str:
     # which Gather refuses.
     low = graph.node("GreaterOrEqual", ids, graph.constant(0.0, name="first"))
     high = graph.node("LessOrEqual", ids, graph.constant(np.subtract(layer.categories, 1.0), name="last"))
-    offsets = np.cumsum((0, *layer.categories))
-    rows = graph.node("Add", graph.cast(ids, np.int64), graph.constant(offsets[:-1], name="offsets"))
+    rows = graph.node("Add", graph.cast(ids, np.int64), graph.constant(_first_rows(layer), name="offsets"))
     fits = graph.node("And", low, high)
-    rows = graph.node("Where", fits, rows, graph.constant(offsets[-1], name="no_row"))
+    rows = graph.node("Where", fits, rows, graph.constant(len(layer.W), name="no_row"))
     found = graph.node("Gather", graph.constant(layer.W, name="W"), rows, axis=0)
     found = graph.node("Reshape", found, graph.constant([-1, columns * layer.features], name="shape"))
     if not layer.numeric:
@@ -41,10 +46,9 @@ def _numpy(layer: Embedding, source: Any) -> list[str]:
     if not layer.categories:
         return []
     counts = list(layer.categories)
-    first = [sum(counts[:column]) for column in range(len(counts))]
     W = source.constant("W", layer.W)
     ids = "x" if not layer.numeric else f"x[:, {layer.numeric}:]"
-    rows = f"{W}[ids.astype(int) + {first}].reshape(len(x), {len(counts) * layer.features})"
+    rows = f"{W}[ids.astype(int) + {_first_rows(layer)}].reshape(len(x), {len(counts) * layer.features})"
     return [
         f"ids = np.rint({ids})",
         f"if not ((ids >= 0) & (ids < {counts})).all():",
@@ -59,38 +63,21 @@ def _c(layer: Embedding, source: Any) -> list[str]:
     x, y = source.x, source.into()
     W = source.constant("W", layer.W)
     counts = source.constant("count", layer.categories, integers=True)
-    offsets = [sum(layer.categories[:column]) for column in range(len(layer.categories))]
-    first = source.constant("first", offsets, integers=True)
-    numbers = [
-        f"for (long i = 0; i < {layer.numeric}; i++) {{",
-        f"    {y}[i] = {x}[i];",
-        "}",
-    ]
+    first = source.constant("first", _first_rows(layer), integers=True)
     place = f"{layer.numeric} + c" if layer.numeric else "c"
     start = f"{layer.numeric} + c * {layer.features}" if layer.numeric else f"c * {layer.features}"
-    return [
-        *(numbers if layer.numeric else []),
-        f"for (long c = 0; c < {len(layer.categories)}; c++) {{",
-        f"    const {source.real} id = {source.call('rint')}({x}[{place}]);",
-        f"    if (!(id >= 0 && id < ({source.real}){counts}[c])) {{  /* no such id: no answer */",
-        f"        for (long k = 0; k < {source.macro('OUTPUTS')}; k++) {{",
-        "            y[k] = NAN;",
-        "        }",
-        "        return;",
-        "    }",
-        f"    for (long j = 0; j < {layer.features}; j++) {{",
-        f"        {y}[{start} + j] = {W}[{first}[c] + (long)id][j];",
-        "    }",
+    each_column = [
+        f"const {source.real} id = {source.call('rint')}({x}[{place}]);",
+        f"if (!(id >= 0 && id < ({source.real}){counts}[c])) {{  /* no such id: no answer */",
+        *(f"    {line}" for line in loop("k", source.macro("OUTPUTS"), "y[k] = NAN;")),
+        "    return;",
         "}",
+        *loop("j", layer.features, f"{y}[{start} + j] = {W}[{first}[c] + (long)id][j];"),
     ]
-
-
-def _torch(layer: Embedding) -> str:
-    return f"t.Embedding({sum(layer.categories)}, {layer.features})"
-
-
-def _keras(layer: Embedding) -> str:
-    return f"k.Embedding({sum(layer.categories)}, {layer.features})"
+    return [
+        *(loop("i", layer.numeric, f"{y}[i] = {x}[i];") if layer.numeric else []),
+        *loop("c", len(layer.categories), *each_column),
+    ]
 
 
 DESCRIPTIONS = [
@@ -106,8 +93,8 @@ DESCRIPTIONS = [
         onnx=_onnx,
         numpy=_numpy,
         c=_c,
-        torch=_torch,
-        keras=_keras,
+        torch=lambda one: f"t.Embedding({sum(one.categories)}, {one.features})",
+        keras=lambda one: f"k.Embedding({sum(one.categories)}, {one.features})",
         torch_names={"W": "weight"},
     )
 ]

@@ -6,17 +6,42 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.exchange.description import Description
+from nnlite.core.types import AnyArray
+from nnlite.exchange.description import Description, formula, loop
+from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.graph import Graph
 from nnlite.exchange.onnx.patterns import Pattern, shortest
-from nnlite.layers.normalization import BatchNorm, LayerNorm, RMSNorm
+from nnlite.layers.normalization import SMALLEST, BatchNorm, LayerNorm, RMSNorm
 
 __all__ = ["DESCRIPTIONS", "measured_before"]
+
+
+def _in_braces(*lines: str) -> list[str]:
+    """Give the variables that some lines of C declare a scope of their own."""
+    return ["{", *(f"    {line}" for line in lines), "}"]
 
 
 def _layer_norm_onnx(layer: LayerNorm, x: str, graph: Graph) -> str:
     gain, bias = (graph.constant(getattr(layer, name), name=name) for name in ("gain", "bias"))
     return graph.node("LayerNormalization", x, gain, bias, axis=-1, epsilon=layer.epsilon)
+
+
+_LAYER_NORM: Pattern = [
+    ("LayerNormalization", "x", "gain[]"),
+    ("LayerNormalization", "x", "gain[]", "bias[]"),
+]
+
+
+def _read_layer_norm(found: Found) -> tuple[LayerNorm, dict[str, AnyArray]]:
+    axis, shape, gain = found.attributes.get("axis", -1), found.shape, found["gain"]
+    if axis not in (-1, 1) or (shape is not None and len(shape) > 1):
+        raise found.refused(f"LayerNormalization along axis {axis} of samples of shape {shape}")
+    features = found.features(gain.size)
+    given = {"gain": gain, "bias": found.get("bias", np.zeros(1, gain.dtype))}
+    if not all(np.isfinite(array).all() for array in given.values()):
+        raise found.wrong("finite numbers", "a gain or a bias that is none")
+    layer = LayerNorm(features, epsilon=found.number("epsilon", 1e-5))
+    return layer, {name: found.vector(array, features) for name, array in given.items()}
 
 
 def _layer_norm_numpy(layer: LayerNorm, source: Any) -> list[str]:
@@ -34,32 +59,13 @@ def _layer_norm_c(layer: LayerNorm, source: Any) -> list[str]:
     a, real, count = source.x, source.real, layer.features
     many = source.number(float(count))
     scale = f"{source.call('sqrt')}(variance + {source.number(layer.epsilon)})"
-    return [
-        "{",
-        f"    {real} mean = 0, rest = 0, variance = 0;  /* rest: what rounding has left of the mean */",
-        f"    for (long i = 0; i < {count}; i++) {{",
-        f"        mean += {a}[i] / {many};",
-        "    }",
-        f"    for (long i = 0; i < {count}; i++) {{",
-        f"        {a}[i] -= mean;",
-        f"        rest += {a}[i] / {many};",
-        "    }",
-        f"    for (long i = 0; i < {count}; i++) {{",
-        f"        {a}[i] -= rest;",
-        f"        variance += {a}[i] * {a}[i] / {many};",
-        "    }",
-        f"    for (long i = 0; i < {count}; i++) {{",
-        f"        {a}[i] = {a}[i] / {scale} * {gain}[i] + {bias}[i];",
-        "    }",
-        "}",
-    ]
-
-
-def _rms_norm_onnx(layer: RMSNorm, x: str, graph: Graph) -> str:
-    ones = graph.constant(np.full((layer.features, 1), 1 / layer.features))
-    squares = graph.node("MatMul", graph.node("Mul", x, x), ones)
-    size = graph.node("Sqrt", graph.node("Add", squares, graph.constant(layer.epsilon)))
-    return graph.node("Mul", graph.node("Div", x, size), graph.constant(layer.gain, name="gain"))
+    return _in_braces(
+        f"{real} mean = 0, rest = 0, variance = 0;  /* rest: what rounding has left of the mean */",
+        *loop("i", count, f"mean += {a}[i] / {many};"),
+        *loop("i", count, f"{a}[i] -= mean;", f"rest += {a}[i] / {many};"),
+        *loop("i", count, f"{a}[i] -= rest;", f"variance += {a}[i] * {a}[i] / {many};"),
+        *loop("i", count, f"{a}[i] = {a}[i] / {scale} * {gain}[i] + {bias}[i];"),
+    )
 
 
 _RMS: Pattern = (
@@ -69,10 +75,10 @@ _RMS: Pattern = (
 )
 
 
-def _read_rms_norm(found: dict[str, Any]) -> tuple[RMSNorm, dict[str, Any]] | None:
+def _read_rms_norm(found: Found) -> tuple[RMSNorm, dict[str, AnyArray]]:
     shares, gain = found["shares"], found["gain"]
     if gain.ndim != 1 or shares.shape != (gain.size, 1) or not np.allclose(shares, 1 / gain.size):
-        return None
+        raise found.refused("Div by the root of another sum than the mean of the squares")
     return RMSNorm(gain.size, epsilon=shortest(found["epsilon"])), {"gain": gain}
 
 
@@ -84,24 +90,35 @@ def _rms_norm_numpy(layer: RMSNorm, source: Any) -> list[str]:
 def _rms_norm_c(layer: RMSNorm, source: Any) -> list[str]:
     a, gain, many = source.x, source.constant("gain", layer.gain), source.number(float(layer.features))
     root = f"{source.call('sqrt')}(squares + {source.number(layer.epsilon)})"
-    return [
-        "{",
-        f"    {source.real} squares = 0;",
-        f"    for (long i = 0; i < {layer.features}; i++) {{",
-        f"        squares += {a}[i] * {a}[i] / {many};",
-        "    }",
-        f"    for (long i = 0; i < {layer.features}; i++) {{",
-        f"        {a}[i] = {a}[i] / {root} * {gain}[i];",
-        "    }",
-        "}",
-    ]
+    return _in_braces(
+        f"{source.real} squares = 0;",
+        *loop("i", layer.features, f"squares += {a}[i] * {a}[i] / {many};"),
+        *loop("i", layer.features, f"{a}[i] = {a}[i] / {root} * {gain}[i];"),
+    )
+
+
+_STATISTICS = ("gain", "bias", "running_mean", "running_variance")
+_BATCH_NORM: Pattern = ("BatchNormalization", "x", *(f"{name}[]" for name in _STATISTICS))
 
 
 def _batch_norm_onnx(layer: BatchNorm, x: str, graph: Graph) -> str:
-    names = ("gain", "bias", "running_mean", "running_variance")
-    numbers = [graph.constant(getattr(layer, name), name=name) for name in names]
+    numbers = [graph.constant(getattr(layer, name), name=name) for name in _STATISTICS]
     # There it is the share that is kept.
     return graph.node("BatchNormalization", x, *numbers, epsilon=layer.epsilon, momentum=1 - layer.momentum)
+
+
+def _read_batch_norm(found: Found) -> tuple[BatchNorm, dict[str, AnyArray]]:
+    if found.attributes.get("training_mode", 0):
+        raise found.refused("BatchNormalization in training")
+    numbers = {name: found.finite(found[name]) for name in _STATISTICS}
+    epsilon = found.number("epsilon", 1e-5)
+    spread = np.sqrt(numbers["running_variance"] + epsilon)
+    found.finite(spread, divisor=spread)
+    features = found.features(numbers["gain"].size)
+    renewed = shortest(1 - found.number("momentum", 0.9))  # in a file for prediction it may be anything
+    momentum = renewed if 0 < renewed <= 1 else 0.1
+    layer = BatchNorm(features, momentum=momentum, epsilon=epsilon or SMALLEST)
+    return layer, {name: found.vector(array, features) for name, array in numbers.items()}
 
 
 def _batch_norm_numpy(layer: BatchNorm, source: Any) -> list[str]:
@@ -119,16 +136,12 @@ def _batch_norm_c(layer: BatchNorm, source: Any) -> list[str]:
     variance = source.constant("variance", layer.running_variance)
     gain, bias = source.constant("gain", layer.gain), source.constant("bias", layer.bias)
     spread = f"{source.call('sqrt')}({variance}[i] + {source.number(layer.epsilon)})"
-    return [
-        f"for (long i = 0; i < {layer.features}; i++) {{",
-        f"    const {source.real} z = ({source.x}[i] - {mean}[i]) / {spread};",
-        f"    {source.x}[i] = z * {gain}[i] + {bias}[i];",
-        "}",
-    ]
-
-
-def _batch_norm_keras(layer: BatchNorm) -> str:
-    return f"k.BatchNormalization(momentum={1 - layer.momentum:.9g}, epsilon={layer.epsilon})"
+    return loop(
+        "i",
+        layer.features,
+        f"const {source.real} z = ({source.x}[i] - {mean}[i]) / {spread};",
+        f"{source.x}[i] = z * {gain}[i] + {bias}[i];",
+    )
 
 
 def measured_before(layer: BatchNorm) -> BatchNorm:
@@ -156,6 +169,7 @@ DESCRIPTIONS = [
         words="each row to mean 0 and variance 1, then a gain and a bias",
         samples=(lambda: LayerNorm(4), lambda: LayerNorm(3, epsilon=0.1), lambda: LayerNorm(70)),
         onnx=_layer_norm_onnx,
+        onnx_formulas=((_LAYER_NORM, _read_layer_norm),),
         numpy=_layer_norm_numpy,
         c=_layer_norm_c,
         torch=lambda one: f"t.LayerNorm({one.features}, eps={one.epsilon})",
@@ -166,7 +180,7 @@ DESCRIPTIONS = [
         RMSNorm,
         words="each row divided by its root mean square, then a gain",
         samples=(lambda: RMSNorm(4), lambda: RMSNorm(3, epsilon=0.1), lambda: RMSNorm(70)),
-        onnx=_rms_norm_onnx,
+        onnx=formula(_RMS, shares=lambda one: np.full((one.features, 1), 1 / one.features)),
         onnx_formulas=((_RMS, _read_rms_norm),),
         numpy=_rms_norm_numpy,
         c=_rms_norm_c,
@@ -183,10 +197,11 @@ DESCRIPTIONS = [
             lambda: measured_before(BatchNorm(70, momentum=1.0)),
         ),
         onnx=_batch_norm_onnx,
+        onnx_formulas=((_BATCH_NORM, _read_batch_norm),),
         numpy=_batch_norm_numpy,
         c=_batch_norm_c,
         torch=lambda one: f"t.BatchNorm1d({one.features}, eps={one.epsilon}, momentum={one.momentum})",
-        keras=_batch_norm_keras,
+        keras=lambda one: f"k.BatchNormalization(momentum={1 - one.momentum:.9g}, epsilon={one.epsilon})",
         torch_names={
             "gain": "weight",
             "bias": "bias",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -84,12 +85,8 @@ def _describe(column: NumericColumn | CategoricalColumn, where: str) -> Column:
             "Make text of all of them, and fit again.",
         )
     kind = "string" if kinds in ([], ["str"]) else "int64"
-    bounds = np.iinfo(np.int64)
-    outside = [
-        category
-        for category in column.categories
-        if isinstance(category, int) and not bounds.min <= category <= bounds.max
-    ]
+    held = range(-(2**63), 2**63)
+    outside = [one for one in column.categories if isinstance(one, int) and one not in held]
     if outside:
         raise ArgumentError(
             f"{where}: column {column.name!r}",
@@ -112,15 +109,9 @@ def _check_texts(column: NumericColumn | CategoricalColumn, where: str) -> None:
 
 def _mark(column: CategoricalColumn, kind: str) -> str | int:
     """Choose what stands for a missing category: the first that is none of the categories."""
-    if kind == "int64":
-        number = MISSING_INTEGER
-        while number in column.categories:
-            number += 1
-        return number
-    text = MISSING_TEXT
-    while text in column.categories:
-        text += "?"
-    return text
+    texts = (MISSING_TEXT + "?" * number for number in count())
+    marks: Iterator[str | int] = count(MISSING_INTEGER) if kind == "int64" else texts
+    return next(mark for mark in marks if mark not in column.categories)
 
 
 def write(encoder: TableEncoder, columns: Sequence[Column], graph: Graph) -> str:

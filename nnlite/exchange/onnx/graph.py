@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nnlite.errors import ArgumentTypeError
-from nnlite.exchange.checks import writer_of
+from nnlite.exchange.checks import take_name, writer_of
 from nnlite.exchange.onnx.package import import_onnx
 from nnlite.layers import Layer
 
@@ -188,10 +188,4 @@ class Graph:
         -------
         str
         """
-        wanted = self.scope + wanted
-        name, count = wanted, 0
-        while name in self._names:
-            count += 1
-            name = f"{wanted}_{count}"
-        self._names.add(name)
-        return name
+        return take_name(self.scope + wanted, self._names)

@@ -7,6 +7,7 @@ of them. What a node gives is followed together with its shape and its type, as 
 from __future__ import annotations
 
 import math
+from itertools import zip_longest
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -189,19 +190,15 @@ def shape_of(
 
 
 def _broadcast(arguments: tuple[Any, ...]) -> TensorShape:
-    shapes = [None if one is None else one.shape for one in arguments]
-    longest = max((len(shape) for shape in shapes if shape is not None), default=0)
-    if any(shape is None for shape in shapes):
+    if any(one is None or one.shape is None for one in arguments):
         return None
     found = []
-    for sizes in zip(
-        *((1,) * (longest - len(shape)) + shape for shape in shapes if shape is not None), strict=True
-    ):
-        wide = {size for size in sizes if size != 1}
+    for sizes in zip_longest(*(one.shape[::-1] for one in arguments), fillvalue=1):
+        wide = set(sizes) - {1}
         if len(wide) > 1:
             return None
         found.append(wide.pop() if wide else 1)
-    return tuple(found)
+    return tuple(found[::-1])
 
 
 def _reshaped(

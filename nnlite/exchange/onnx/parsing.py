@@ -293,7 +293,10 @@ class _Values:
         if node.domain not in ("", "ai.onnx"):
             raise cannot_bring_back(place, f"{node.op_type} of {node.domain}")
         attributes = {entry.name: self.onnx.helper.get_attribute_value(entry) for entry in node.attribute}
-        arguments = tuple(self.get(place, name) if name else None for name in node.input)
+        names = list(node.input)
+        while names and not names[-1]:  # left out, as all that is not there
+            names.pop()
+        arguments = tuple(self.get(place, name) if name else None for name in names)
         result: Value | AnyArray
         if any(isinstance(argument, Value) for argument in arguments):
             result = self._follow(place, node.op_type, arguments, attributes)
@@ -326,24 +329,22 @@ class _Values:
         """Compute a constant of constants, as far as exporters leave that to the reader."""
         if op == "Constant":
             return self._constant(place, attributes)
-        if op == "Identity":
-            (array,) = arguments
-            return array  # type: ignore[no-any-return]
+        if op in ("Reshape", "Squeeze", "Unsqueeze"):
+            return self._reshape(place, op, arguments, attributes)
+        if op not in ("Identity", "Transpose", "Cast"):
+            raise cannot_bring_back(place, f"{op} of constants")
+        array: AnyArray
+        (array,) = arguments
         if op == "Transpose":
-            (array,) = arguments
             return np.transpose(array, attributes.get("perm"))
         if op == "Cast":
-            (array,) = arguments
             dtype = self._dtype(attributes.get("to"))
             if dtype not in (np.float32, np.float64, np.int32, np.int64):
                 raise cannot_bring_back(place, f"Cast of constants to {dtype}")
-            if dtype == array.dtype:
-                return array  # type: ignore[no-any-return]
-            self.constants.spend(place, array.size * dtype.itemsize)
-            return array.astype(dtype)  # type: ignore[no-any-return]
-        if op in ("Reshape", "Squeeze", "Unsqueeze"):
-            return self._reshape(place, op, arguments, attributes)
-        raise cannot_bring_back(place, f"{op} of constants")
+            if dtype != array.dtype:
+                self.constants.spend(place, array.size * dtype.itemsize)
+                array = array.astype(dtype)
+        return array
 
     def _constant(self, place: str, attributes: dict[str, Any]) -> AnyArray:
         if len(attributes) == 1:

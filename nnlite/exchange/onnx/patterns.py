@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,6 +14,7 @@ from nnlite.core.types import AnyArray
 __all__ = ["Pattern", "Value", "find", "shortest"]
 
 
+@dataclass(slots=True, eq=False)  # each is itself alone
 class Value:
     """What a node gives: it depends on the input of the graph.
 
@@ -39,26 +41,17 @@ class Value:
         How many nodes there are on the longest way from the input. What is computed from a value is deeper.
     """
 
-    __slots__ = ("arguments", "attributes", "depth", "dropout", "dtype", "op", "place", "shape")
+    op: str
+    arguments: tuple[Value | AnyArray | None, ...]
+    attributes: dict[str, Any]
+    place: str
+    shape: tuple[int, ...] | None = None
+    dtype: np.dtype[Any] | None = None
+    dropout: list[float] = field(default_factory=list, init=False)
+    depth: int = field(default=0, init=False)
 
-    def __init__(
-        self,
-        op: str,
-        arguments: tuple[Value | AnyArray | None, ...],
-        attributes: dict[str, Any],
-        place: str,
-        *,
-        shape: tuple[int, ...] | None = None,
-        dtype: np.dtype[Any] | None = None,
-    ) -> None:
-        self.op = op
-        self.arguments = arguments
-        self.attributes = attributes
-        self.place = place
-        self.shape = shape
-        self.dtype = dtype
-        self.dropout: list[float] = []
-        self.depth: int = max((one.depth + 1 for one in arguments if isinstance(one, Value)), default=0)
+    def __post_init__(self) -> None:
+        self.depth = max((one.depth + 1 for one in self.arguments if isinstance(one, Value)), default=0)
 
 
 #: A tuple is an operator and its arguments, a list alternatives, a number that number, ``"x"`` what
@@ -83,8 +76,8 @@ def find(pattern: Pattern, value: Any) -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        What stands in the place of ``"x"`` and of the names of numbers and arrays; None if it is
-        another formula.
+        What stands in the place of ``"x"`` and of the names of numbers and arrays, and as ``"nodes"``
+        all values that the formula consists of, the last result first; None if it is another formula.
 
     Examples
     --------
@@ -93,7 +86,7 @@ def find(pattern: Pattern, value: Any) -> dict[str, Any] | None:
     >>> find(("Mul", "x", "factor"), y)["factor"]
     3.0
     """
-    return next(_matches(pattern, value, {}), None)
+    return next(_matches(pattern, value, {"nodes": ()}), None)
 
 
 def _matches(pattern: Pattern, value: Any, found: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -107,6 +100,7 @@ def _matches(pattern: Pattern, value: Any, found: dict[str, Any]) -> Iterator[di
     elif isinstance(pattern, tuple):
         op, *wanted = pattern
         if isinstance(value, Value) and value.op == op and len(value.arguments) == len(wanted):
+            found = found | {"nodes": (*found["nodes"], value)}
             yield from _match_all(wanted, value.arguments, found)
             if op in _COMMUTATIVE:
                 yield from _match_all(wanted, value.arguments[::-1], found)

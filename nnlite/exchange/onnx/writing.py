@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from os import PathLike
 from types import ModuleType
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 from nnlite._version import __version__
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_integer
-from nnlite.exchange.checks import check_custom, check_encoder, check_single, warn_of_rounding
+from nnlite.exchange.checks import check_custom, check_written, warn_of_rounding
 from nnlite.exchange.description import OnnxWriter
 from nnlite.exchange.onnx.columns import Column, describe, write
 from nnlite.exchange.onnx.graph import Graph
@@ -65,7 +66,6 @@ def export(
     custom : mapping of class to function, optional
         How layers of your own are written: a function for each class. It takes the layer, the
         name of its input and the `Graph`, adds nodes to that, and returns the name of its output.
-        Layers that it is made of it has written by `Graph.layer`.
         For layers that it is made of there is `Graph.layer`.
 
     Raises
@@ -145,7 +145,7 @@ def _make(
         x = graph.layer(layer, x)
     _call_output(output, x, graph)
 
-    inputs = _input(model, onnx) if columns is None else [_column_input(column, onnx) for column in columns]
+    inputs = _inputs(model, columns, onnx)
     shape = ["batch", *(model.output_shape or ("outputs",))]
     kind = onnx.helper.np_dtype_to_tensor_dtype(model.params.dtype)
     helper = onnx.helper
@@ -197,26 +197,21 @@ def _call_output(name: str, x: str, graph: Graph) -> None:
                     names[place] = name
 
 
-def _input(model: Sequential, onnx: ModuleType) -> list[Any]:
-    kind = onnx.helper.np_dtype_to_tensor_dtype(model.params.dtype)
-    shape = ["batch", *(model.input_shape or ("features",))]
-    return [onnx.helper.make_tensor_value_info("input", kind, shape)]
-
-
-def _column_input(column: Column, onnx: ModuleType) -> Any:
-    kinds = {
-        "float64": onnx.TensorProto.DOUBLE,
-        "int64": onnx.TensorProto.INT64,
-        "string": onnx.TensorProto.STRING,
-    }
-    return onnx.helper.make_tensor_value_info(
-        column.name, kinds[column.type], ["batch"], doc_string=column.text
-    )
+def _inputs(model: Sequential, columns: list[Column] | None, onnx: ModuleType) -> list[Any]:
+    helper, types = onnx.helper, onnx.TensorProto
+    if columns is None:
+        kind = helper.np_dtype_to_tensor_dtype(model.params.dtype)
+        shape = ["batch", *(model.input_shape or ("features",))]
+        return [helper.make_tensor_value_info("input", kind, shape)]
+    kinds = {"float64": types.DOUBLE, "int64": types.INT64, "string": types.STRING}
+    return [
+        helper.make_tensor_value_info(one.name, kinds[one.type], ["batch"], doc_string=one.text)
+        for one in columns
+    ]
 
 
 def _check_model(where: str, model: Any) -> None:
-    check_single(where, model, choose="write export(model.replica(0), path)")
-    check_encoder(where, model)
+    check_written(where, model, choose="write export(model.replica(0), path)")
     if model.params.numbers.nbytes > LARGEST:
         raise ArgumentError(
             f"{where}(model)",
@@ -227,20 +222,14 @@ def _check_model(where: str, model: Any) -> None:
 
 
 def _oldest(nodes: list[Any], onnx: ModuleType) -> int:
-    """Find the oldest version of the operators that has all that are used."""
-
-    def has(op: str, version: int) -> bool:
-        try:
-            onnx.defs.get_schema(op, version)
-        except onnx.defs.SchemaError:
-            return False
-        return True
-
+    """Find the oldest version of the operators that has all that are used, or else the newest."""
     used = {node.op_type for node in nodes if not node.domain}
-    version = OPSET
-    while not all(has(op, version) for op in used) and version < onnx.defs.onnx_opset_version():
-        version += 1
-    return version
+    for version in range(OPSET, onnx.defs.onnx_opset_version()):
+        with suppress(onnx.defs.SchemaError):
+            for op in used:
+                onnx.defs.get_schema(op, version)
+            return version
+    return int(onnx.defs.onnx_opset_version())
 
 
 def _check_opset(where: str, opset: Any, onnx: ModuleType) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 
 from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.exchange.checks import check_encoder, check_single, writer_of
+from nnlite.exchange.checks import take_name, writer_of
 from nnlite.exchange.description import SourceWriter
 from nnlite.files.safetensors import check_path, write_atomically
 from nnlite.layers import Layer
@@ -20,7 +20,6 @@ from nnlite.model import Sequential
 __all__ = [
     "Source",
     "Step",
-    "check_model",
     "decimal",
     "on_one_line",
     "sentence",
@@ -181,13 +180,7 @@ class Source:
         if not re.fullmatch(r"[A-Za-z]\w*", wanted, flags=re.ASCII):
             fix = "Use letters, digits and underscores."
             raise ArgumentError(f"{self.where}: constant(name)", "a name", f"{wanted!r}", fix)
-        first = name = f"{wanted}{self.place.replace('.', '_')}"
-        count = 0
-        while name in self._names:
-            count += 1
-            name = f"{first}_{count}"
-        self._names.add(name)
-        return name
+        return take_name(f"{wanted}{self.place.replace('.', '_')}", self._names)
 
     def checked(self, name: str, values: Any, dtype: Any = None) -> AnyArray:
         """Return numbers in the dtype of the model, or in another one.
@@ -216,30 +209,6 @@ class Source:
             got = f"NaN or infinity in {name}"
             raise ArgumentError(self.where, f"finite numbers of {array.dtype}", got, "Train the model again.")
         return array
-
-
-def check_model(where: str, model: Any) -> Sequential:
-    """Return a model that can be written.
-
-    Parameters
-    ----------
-    where : str
-        Names the function in messages.
-    model : object
-        The candidate.
-
-    Returns
-    -------
-    Sequential
-
-    Raises
-    ------
-    ArgumentTypeError, ArgumentError
-        If it is none, one with replicas, or one with preprocessing of another kind.
-    """
-    single = check_single(where, model, choose=f"{where}(model.replica(0))")
-    check_encoder(where, single)
-    return single
 
 
 def write_out(where: str, path: Any, text: str) -> str:

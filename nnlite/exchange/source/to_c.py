@@ -13,13 +13,12 @@ import numpy as np
 from nnlite._version import __version__
 from nnlite.data.table import CategoricalColumn, NumericColumn
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.exchange.checks import check_custom, warn_of_rounding
-from nnlite.exchange.description import SourceWriter
+from nnlite.exchange.checks import check_custom, check_written, warn_of_rounding
+from nnlite.exchange.description import SourceWriter, loop
 from nnlite.exchange.source.text import (
     WIDTH,
     Source,
     Step,
-    check_model,
     decimal,
     on_one_line,
     sentence,
@@ -205,12 +204,7 @@ class CSource(Source):
         """
         expression = re.sub(r"<(\w+)>", lambda found: self.call(found[1]), expression)
         expression = re.sub(r"\[(\d+\.\d+)\]", lambda found: self.number(float(found[1])), expression)
-        return [
-            f"for (long i = 0; i < {self.inputs}; i++) {{",
-            f"    const {self.real} v = {self.x}[i];",
-            f"    {self.x}[i] = {expression};",
-            "}",
-        ]
+        return loop("i", self.inputs, f"const {self.real} v = {self.x}[i];", f"{self.x}[i] = {expression};")
 
     def constant(self, name: str, values: Any, *, integers: bool = False) -> str:
         """Write numbers down.
@@ -346,7 +340,7 @@ def to_c(
     >>> header = to_c(model, custom={Square: lambda layer, source: source.each("v * v")})
     """
     where = "to_c"
-    check_model(where, model)
+    check_written(where, model, choose=f"{where}(model.replica(0))")
     warn_of_rounding(where, model)
     writers = {cls: one.c for cls, one in DESCRIPTIONS.items()} | check_custom(where, custom)
     source = CSource(where, model.params.dtype, _check_name(f"{where}(name=)", name), writers)
@@ -461,14 +455,10 @@ def _function(source: CSource, body: list[str]) -> list[str]:
     lines = [
         f"{real} {arrays};  /* the numbers between the layers */",
         "",
-        f"for (long i = 0; i < {source.macro('INPUTS')}; i++) {{",
-        "    a[i] = x[i];",
-        "}",
+        *loop("i", source.macro("INPUTS"), "a[i] = x[i];"),
         *body,
         "",
-        f"for (long i = 0; i < {source.macro('OUTPUTS')}; i++) {{",
-        f"    y[i] = {source.x}[i];",
-        "}",
+        *loop("i", source.macro("OUTPUTS"), f"y[i] = {source.x}[i];"),
     ]
     return [
         f"static inline void {source.prefix}_predict(const {real} *x, {real} *y)",

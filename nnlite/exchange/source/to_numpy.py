@@ -13,14 +13,13 @@ import numpy as np
 from nnlite._version import __version__
 from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError
-from nnlite.exchange.checks import check_custom
+from nnlite.exchange.checks import check_custom, check_written
 from nnlite.exchange.description import SourceWriter
 from nnlite.exchange.source.table import write_encoder
 from nnlite.exchange.source.text import (
     WIDTH,
     Source,
     Step,
-    check_model,
     decimal,
     sentence,
     wrap,
@@ -250,7 +249,7 @@ def to_numpy(
     >>> source = to_numpy(model, custom={Square: lambda layer, source: "x = x * x"})
     """
     where = "to_numpy"
-    check_model(where, model)
+    check_written(where, model, choose=f"{where}(model.replica(0))")
     writers = {cls: one.numpy for cls, one in DESCRIPTIONS.items()} | check_custom(where, custom)
     source = NumpySource(where, model.params.dtype, writers)
     body = source.model(model)
