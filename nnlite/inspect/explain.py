@@ -23,14 +23,15 @@ from nnlite.data.row_weights import counting_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_instance
 from nnlite.exchange.table import described
-from nnlite.inspect.clueless import clueless
-from nnlite.inspect.fog import look_ahead
+from nnlite.inspect.baseline import baseline
+from nnlite.inspect.float64_copy import Float64Copy, paid
 from nnlite.inspect.formulas import fill_in, formula, meaning, probabilities, row_losses
 from nnlite.inspect.length import end_of_schedule, give_length
+from nnlite.inspect.numbers import plain
 from nnlite.inspect.proof import nudge
 from nnlite.inspect.recording import Step, make_step
+from nnlite.inspect.step_scan import look_ahead
 from nnlite.inspect.trace import StepTrace
-from nnlite.inspect.twin import Twin
 from nnlite.inspect.words import BEATS, describe_fog, describe_proof, describe_update
 from nnlite.layers.embedding import Embedding
 from nnlite.layers.flatten import Flatten
@@ -139,7 +140,7 @@ def explain_step(
     _check(model, optimizer, y)
     data = _data(model, x, y, weight, loss)
     try:
-        own, walker, paid = copy.deepcopy((model, optimizer, loss))
+        own, walker, spent = copy.deepcopy((model, optimizer, loss))
     except (TypeError, NotImplementedError) as error:
         raise ArgumentTypeError(
             "explain_step",
@@ -154,9 +155,9 @@ def explain_step(
         own._adapt(lambda: iter([counting_rows(rows, shares, 0)]))
         before = copy.deepcopy(own)
         began = copy.deepcopy(walker)
-        step = make_step(own, rows, target, shares, paid, walker)
+        step = make_step(own, rows, target, shares, spent, walker)
         return StepTrace(
-            _trace(before, began, step, rows, target, shares, paid, column_names(x)),
+            plain(_trace(before, began, step, rows, target, shares, spent, column_names(x))),
             step.model,
             step.optimizer,
         )
@@ -213,13 +214,13 @@ def _trace(
     loss: Loss,
     names: tuple[str, ...] | None,
 ) -> dict[str, Any]:
-    """Put everything together as plain data."""
-    twin = Twin(before, x, y, weight, loss)
-    gradient = twin.gradient(twin.start)
+    """Put everything together."""
+    net = Float64Copy(before, x, y, weight, loss)
+    gradient = net.gradient(net.start)
     large = step.before.size > LARGE
     ranked = np.argsort(-np.nan_to_num(np.abs(step.grads), nan=np.inf), kind="stable")[:TOP]
     places = _places(step.model.params)
-    fog = look_ahead(twin, optimizer, step.rate, step.grads.astype(np.float64), gradient)
+    fog = look_ahead(net, optimizer, step.rate, step.grads.astype(np.float64), gradient)
     over = end_of_schedule(optimizer)
     fog["why"] = describe_fog(fog) + (f" {over}." if over else "")
     width = math.prod(x.shape[1:])
@@ -241,17 +242,17 @@ def _trace(
             "step": optimizer.steps,
         },
         "data": {
-            "x": _plain(x.reshape(len(x), -1)),
-            "y": _plain(y),
-            "weight": None if weight is None else _plain(weight),
+            "x": x.reshape(len(x), -1),
+            "y": y,
+            "weight": weight,
             "feature_names": list(names) if names is not None and len(names) == width else None,
             "target_names": None,
         },
         "stages": _stages(step, x),
-        "loss": _loss(loss, step, y, weight, twin),
+        "loss": _loss(loss, step, y, weight, net),
         "blame": {
             "top": [
-                {"parameter": name, "index": index, "grad": _finite(float(step.grads[place]))}
+                {"parameter": name, "index": index, "grad": step.grads[place]}
                 for place in ranked
                 for name, index in [places(int(place))]
             ]
@@ -260,7 +261,7 @@ def _trace(
         "update": _update(before, step, x, y, weight, loss, places),
         "state": _state(before, step),
         "proof": _proof(
-            twin, gradient, ranked.tolist() if large else range(step.before.size), places, not large
+            net, gradient, ranked.tolist() if large else range(step.before.size), places, not large
         ),
         "beats": [name for name, _ in BEATS],
         "large": large,
@@ -360,7 +361,7 @@ def _layer_step(step: Step, stop: Stop, values: dict[str, list[Any]]) -> dict[st
     rows = len(passing.outputs[place])
 
     def by_rows(array: Array | None) -> Any:
-        return None if array is None else _plain(array.reshape(rows, -1))
+        return None if array is None else array.reshape(rows, -1)
 
     own = {name.removeprefix(f"{place}."): values[name] for name in stop.learned}
     frozen = layer.frozen
@@ -378,7 +379,7 @@ def _layer_step(step: Step, stop: Stop, values: dict[str, list[Any]]) -> dict[st
                 "shape": list(layer._specs[name].shape),
                 "decay": layer._specs[name].decay,
                 "frozen": name in frozen,
-                **dict(zip(("before", "grad", "after"), map(_plain, numbers), strict=True)),
+                **dict(zip(("before", "grad", "after"), numbers, strict=True)),
             }
             for name, numbers in own.items()
         },
@@ -397,8 +398,8 @@ def _state(before: Sequential, step: Step) -> list[dict[str, Any]]:
             "name": f"{prefix}{name}",
             "layer": repr(layer),
             "momentum": layer.momentum if isinstance(layer, BatchNorm) else None,
-            "before": _plain(before.params[f"{prefix}{name}"]),
-            "after": _plain(step.model.params[f"{prefix}{name}"]),
+            "before": before.params[f"{prefix}{name}"],
+            "after": step.model.params[f"{prefix}{name}"],
         }
         for prefix, layer in step.model.walk()
         for name in layer._own()
@@ -417,22 +418,21 @@ def _kind(layer: Layer, slope: Array | None) -> str:
     )
 
 
-def _loss(loss: Loss, step: Step, y: AnyArray, weight: Array | None, twin: Twin) -> dict[str, Any]:
+def _loss(loss: Loss, step: Step, y: AnyArray, weight: Array | None, net: Float64Copy) -> dict[str, Any]:
     rows = row_losses(loss, step.pred, y)
     filled, each = fill_in(loss, step.pred, y, weight, rows, step.value)
-    chances = probabilities(loss, step.pred)
     return {
         "text": repr(loss),
         "value": step.value,
         "formula": formula(loss),
         "filled": filled,
         "filled_rows": each,
-        "rows": None if rows is None else [_finite(one) for one in rows],
-        "blame": _plain(step.dy),
-        "clueless": clueless(loss, twin, step.pred),
-        "prediction": _plain(step.pred),
+        "rows": rows,
+        "blame": step.dy,
+        "clueless": baseline(loss, net, step.pred),
+        "prediction": step.pred,
         "prediction_text": meaning(loss),
-        "probabilities": None if chances is None else _plain(chances),
+        "probabilities": probabilities(loss, step.pred),
     }
 
 
@@ -445,42 +445,34 @@ def _update(
     change = np.abs(step.model.params.values.astype(np.float64) - step.before)
     largest = int(np.nan_to_num(change, nan=np.inf).argmax())
     name, index = places(largest)
-    losses = [_finite(_paid(loss, pred, y, weight)) for pred in (old, new)]
     found = {
-        "loss_before": losses[0],
-        "loss_after": losses[1],
-        "prediction_before": _plain(old),
-        "prediction_after": _plain(new),
-        "largest_change": _finite(float(change[largest])),
+        "loss_before": paid(loss, old, y, weight),
+        "loss_after": paid(loss, new, y, weight),
+        "prediction_before": old,
+        "prediction_after": new,
+        "largest_change": change[largest],
         "largest": {
             "parameter": name,
             "index": index,
-            "before": _finite(float(step.before[largest])),
-            "after": _finite(float(step.model.params.values[largest])),
+            "before": step.before[largest],
+            "after": step.model.params.values[largest],
         },
         "noise": any(layer.stochastic for _, layer in before.walk()),
         "clipped": bool((step.grads != step.model.params.grads).any()),
         "moved": int((change > 0).sum()),
     }
-    return {**found, "text": describe_update(found, step.before.size)}
+    return {**found, "text": describe_update(plain(found), step.before.size)}
 
 
-def _paid(loss: Loss, pred: Array, y: AnyArray, weight: Array | None) -> float:
-    try:
-        return float(loss.value_and_grad(pred, y, weight)[0])
-    except ArithmeticError:  # a loss of the user's own may use Python's mathematics
-        return math.nan
-
-
-def _proof(twin: Twin, gradient: Array, chosen: Any, places: Any, every: bool) -> dict[str, Any]:
-    middle = twin.loss(twin.start)
+def _proof(net: Float64Copy, gradient: Array, chosen: Any, places: Any, every: bool) -> dict[str, Any]:
+    middle = net.loss(net.start)
     checks = []
     for place in chosen:
         name, index = places(place)
-        found = nudge(twin, place, float(gradient[place]), middle=middle)
-        checks.append({"parameter": name, "index": index, **found.plain()})
+        found = nudge(net, place, float(gradient[place]), middle=middle)
+        checks.append({"parameter": name, "index": index, **plain(found._asdict())})
         del checks[-1]["step"]
-    twin.model.params.values[...] = twin.start
+    net.model.params.values[...] = net.start
     proof = {"step": STEP, "checks": checks, "all": every}
     return {**proof, "text": describe_proof(proof)}
 
@@ -499,9 +491,7 @@ def _histograms(step: Step) -> list[dict[str, Any]]:
         for what, buffer in kinds.items():
             numbers = params.split(buffer)[spec.name].ravel().astype(np.float64)
             counts, edges = _histogram(numbers[np.isfinite(numbers)])
-            found.append(
-                {"parameter": spec.name, "what": what, "edges": edges.tolist(), "counts": counts.tolist()}
-            )
+            found.append({"parameter": spec.name, "what": what, "edges": edges, "counts": counts})
     return found
 
 
@@ -514,16 +504,3 @@ def _histogram(numbers: Array) -> tuple[AnyArray, Array]:
     # No bars fit between them: these are all together as wide as the numbers are large.
     half = 0.5 * size or 0.5
     return np.histogram(numbers, bins=BARS, range=(low - half, low + half))
-
-
-def _plain(array: AnyArray) -> Any:
-    """Make lists of numbers; those that are not finite become None, which JSON has a word for."""
-    if array.dtype.kind != "f" or np.isfinite(array).all():
-        return array.tolist()
-    plain = array.astype(object)
-    plain[~np.isfinite(array)] = None
-    return plain.tolist()
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

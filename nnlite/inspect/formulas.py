@@ -13,7 +13,7 @@ from nnlite.core.cross_entropy import BinaryCrossEntropy, SoftmaxCrossEntropy
 from nnlite.core.losses import Loss, MeanAbsoluteError, MeanSquaredError
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors.arguments import is_ours
-from nnlite.inspect.numbers import number, result
+from nnlite.inspect.numbers import behind, number, result
 from nnlite.losses import GaussianNLL, Hinge, Huber, Masked, PoissonNLL, Quantile
 
 __all__ = ["fill_in", "formula", "meaning", "probabilities", "row_losses"]
@@ -34,13 +34,7 @@ def _gap(pred: float, target: float) -> str:
     size, gap = max(abs(pred), abs(target)), abs(pred - target)
     alike = math.log10(size / gap) if gap and math.isfinite(size / gap) else 0.0
     digits = 4 + max(int(alike) - 1, 0)
-    return f"{number(pred, digits=digits)} - {_behind(target, digits=digits)}"
-
-
-def _behind(value: float, *, digits: int = 4) -> str:
-    """Write a number behind an operator."""
-    text = number(value, digits=digits)
-    return f"({text})" if value < 0 else text
+    return f"{number(pred, digits=digits)} - {behind(target, digits=digits)}"
 
 
 def _log(log: float) -> str:
@@ -75,7 +69,7 @@ def _binary(loss: BinaryCrossEntropy, pred: float, target: float) -> str:
 
 
 def _poisson(_: Loss, pred: float, target: float) -> str:
-    return f"(exp({number(pred)}) - {number(target)}*{_behind(pred)})"
+    return f"(exp({number(pred)}) - {number(target)}*{behind(pred)})"
 
 
 #: Of losses that are an average over outputs: the formula of one output, and the same with numbers.
@@ -85,7 +79,7 @@ POINTWISE: dict[type[Loss], tuple[str, Term]] = {
     Huber: ("0.5*gap² if |gap| <= delta, else delta*(|gap| - 0.5*delta)", _huber),
     Quantile: ("q*(target - answer) if too low, (1 - q)*(answer - target) if too high", _quantile),
     PoissonNLL: ("exp(answer) - target*answer", _poisson),
-    Hinge: ("max(0, 1 - target*answer)", lambda _, p, t: f"max(0, 1 - {_behind(t)}*{_behind(p)})"),
+    Hinge: ("max(0, 1 - target*answer)", lambda _, p, t: f"max(0, 1 - {behind(t)}*{behind(p)})"),
     BinaryCrossEntropy: ("-(target*ln p + (1 - target)*ln(1 - p)), p = sigmoid(answer)", _binary),
 }  # fmt: skip
 

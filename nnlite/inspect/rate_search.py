@@ -15,6 +15,7 @@ from nnlite.core.schedules import Schedule
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, DivergenceError
 from nnlite.errors.checks import check_integer, check_number, check_rng
+from nnlite.inspect.numbers import plain
 from nnlite.model import PREDICT_ROWS, Sequential
 from nnlite.sweeps.run import check_optimizer
 from nnlite.training.callbacks import Callback, TrainingState
@@ -122,7 +123,8 @@ class RateSearch:
         dict
             With the attributes as entries.
         """
-        return {name: _plain(value) for name, value in vars(self).items()}
+        found: dict[str, Any] = plain(vars(self))
+        return found
 
     def __str__(self) -> str:
         lines = [f"learning rate {self.rate:.2g}", self.reason]
@@ -546,9 +548,3 @@ def _falls_nowhere(low: float, high: float, start: float) -> ArgumentError:
         "Give a smaller low= if even the smallest rate is too large, or more trials=; "
         "nnlite.inspect.doctor says what else may be wrong.",
     )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return [_plain(number) for number in value.tolist()]
-    return value if not isinstance(value, float) or math.isfinite(value) else None

@@ -428,7 +428,7 @@ def _raised_by_a_step(patient: Patient) -> Exception | None:
     model, rng = copy.deepcopy(patient.model), np.random.default_rng(0)
     few = take(patient.data, np.arange(min(patient.batch_size, patient.data.x.shape[0])))
     try:
-        model._loss_and_grad(few.x, few.y, few.weight, patient.loss, model.context(rng=rng))  # type: ignore[arg-type]
+        model._loss_and_grad(few.x, few.y, few.weight, patient.loss, model.context(rng=rng))
     except Exception as error:
         return error
     return None

@@ -16,6 +16,7 @@ from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.given import Data, take
 from nnlite.inspect.checkup.patient import STEPS, Patient, Skip, measured_loss
 from nnlite.inspect.length import end_of_schedule
+from nnlite.inspect.numbers import plain
 from nnlite.losses import Hinge, Quantile
 
 __all__ = ["judge_updates", "learning_rate", "ratios_of", "updates"]
@@ -95,7 +96,7 @@ def trial(p: Patient, factor: float) -> list[float]:
             queue = order.permutation(rows)
         chosen, queue = queue[: p.batch_size], queue[p.batch_size :]
         batch = take(part, chosen)
-        value = model._loss_and_grad(batch.x, batch.y, batch.weight, p.loss, ctx)  # type: ignore[arg-type]
+        value = model._loss_and_grad(batch.x, batch.y, batch.weight, p.loss, ctx)
         if not np.isfinite(value):
             return losses + [float("inf")] * (1 + STEPS // LOOKS - len(losses))
         optimizer.step(model.params)
@@ -159,7 +160,7 @@ def learning_rate(p: Patient) -> Iterator[Finding]:
     evidence: dict[str, Any] = {
         "rate": rate,
         "loss_before": start,
-        "losses_after": {f"{rate * factor:g}": _plain(loss) for factor, loss in late.items()},
+        "losses_after": {f"{rate * factor:g}": plain(loss) for factor, loss in late.items()},
         "steps": STEPS,
         "constant": p.constant,
         "from_new_weights": fresh,
@@ -352,7 +353,3 @@ def ratios_of(model: Any, before: Array) -> dict[str, float]:
         if length > 0 and np.isfinite(moved):
             found[spec.name] = moved / length
     return found
-
-
-def _plain(value: float) -> float | None:
-    return value if np.isfinite(value) else None

@@ -15,6 +15,7 @@ from nnlite.errors import ArgumentError
 from nnlite.errors.arguments import is_ours
 from nnlite.errors.checks import check_integer
 from nnlite.inspect.neighbours import TOO_FEW, Opinion, ask_neighbours
+from nnlite.inspect.numbers import weight_name
 from nnlite.model import Sequential
 from nnlite.training.per_example import LARGEST_RESULT
 
@@ -140,7 +141,7 @@ class Pull:
     def __str__(self) -> str:
         count, gradient = len(self.terms), self.gradient
         # Shown is minus the part of the gradient: the way that the weight is to go.
-        lines = [f"{_weight_name(self.name, self.index)} is {self.value:.4g}, its gradient {gradient:.4g}: "]
+        lines = [f"{weight_name(self.name, self.index)} is {self.value:.4g}, its gradient {gradient:.4g}: "]
         lines[0] += "nobody moves it" if not self.terms.any() else _direction(gradient)
         for word, rows in (("up", self.up), ("down", self.down)):
             if not len(rows):
@@ -187,7 +188,7 @@ class Pull:
         ax.invert_yaxis()
         ax.axvline(0, color=GREY, lw=0.8)
         ax.set_xlabel("minus the row's part of the gradient\n(left: pulls the weight down; right: up)")
-        ax.set_title(_weight_name(self.name, self.index), fontsize="medium")
+        ax.set_title(weight_name(self.name, self.index), fontsize="medium")
         open_frame(ax)
         return ax
 
@@ -394,9 +395,9 @@ class Blame:
             Suspect(
                 row=int(row),
                 score=float(scores[row]),
-                target=_plain(opinion.targets[row]),
-                expected=_plain(opinion.expected[row]),
-                predicted=_plain(opinion.predicted[row]),
+                target=opinion.targets[row].tolist(),
+                expected=opinion.expected[row].tolist(),
+                predicted=opinion.predicted[row].tolist(),
                 loss=float(self.losses[row]),
             )
             for row in order
@@ -673,19 +674,10 @@ def _check_place(name: str, index: Any, shape: tuple[int, ...]) -> tuple[int, ..
     return tuple(found)
 
 
-def _weight_name(name: str, index: tuple[int, ...]) -> str:
-    return f"{name}[{', '.join(map(str, index))}]" if index else name
-
-
 def _direction(gradient: float) -> str:
     if not gradient:
         return "the rows cancel out"
     return f"the step makes it {'larger' if gradient < 0 else 'smaller'}"
-
-
-def _plain(value: Any) -> Any:
-    """Return a class, a number, or a list of numbers."""
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
 def _short(value: Any) -> str:
