@@ -33,13 +33,11 @@ from nnlite.inspect.recording import Step, make_step
 from nnlite.inspect.step_scan import look_ahead
 from nnlite.inspect.trace import StepTrace
 from nnlite.inspect.words import BEATS, describe_fog, describe_proof, describe_update
-from nnlite.layers.embedding import Embedding
-from nnlite.layers.flatten import Flatten
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.testing.differences import STEP
 from nnlite.training.identity import arguments
-from nnlite.training.inside import Stop, is_row
+from nnlite.training.inside import Stop, columns, is_row
 
 __all__ = ["explain_step"]
 
@@ -294,20 +292,11 @@ def _places(params: Parameters) -> Any:
 
 def _stages(step: Step, x: Array) -> list[dict[str, Any]]:
     """Sort the layers into columns of neurons, each with what it did."""
-    groups: list[list[Stop]] = [[]]
-    where: dict[str, tuple[int, int]] = {}
-    shape, outputs = x.shape[1:], step.passing.outputs
-    for stop in step.way:
-        out = outputs[stop.place].shape[1:]
-        if stop.mixes or (out != shape and not isinstance(stop.layer, Flatten | Embedding)):
-            groups.append([])
-        where[stop.place] = len(groups) - 1, len(groups[-1])
-        groups[-1].append(stop)
-        shape = out
-    values = {name: [view, None, None] for name, view in step.model.params.split(step.before).items()}
-    for slot, buffer in ((1, step.grads), (2, step.model.params.values)):
-        for name, view in step.model.params.split(buffer).items():
-            values[name][slot] = view
+    outputs = step.passing.outputs
+    groups = columns(step.way, x.shape[1:], [outputs[stop.place].shape[1:] for stop in step.way])
+    params = step.model.params
+    kinds = {"before": step.before, "grad": step.grads, "after": params.values}
+    numbers = {kind: params.split(buffer) for kind, buffer in kinds.items()}
     stages = []
     for place, group in enumerate(groups):
         last = outputs[group[-1].place] if group else x
@@ -316,11 +305,11 @@ def _stages(step: Step, x: Array) -> list[dict[str, Any]]:
                 "label": _label(place, len(groups)),
                 "units": math.prod(last.shape[1:]),
                 "text": ", ".join(map(_named, group)),
-                "steps": [_layer_step(step, stop, values) for stop in group],
+                "steps": [_layer_step(step, stop, numbers) for stop in group],
                 "from": place - 1 if place else None,
             }
         )
-    _tie(step.way, where, stages)
+    _tie(step.way, groups, stages)
     return stages
 
 
@@ -338,16 +327,17 @@ def _held(stop: Stop) -> list[str]:
     return [f"{prefix[:-1]} {layer!r}" for prefix, layer in every if not is_row(layer)][1:]
 
 
-def _tie(way: list[Stop], where: dict[str, tuple[int, int]], stages: list[dict[str, Any]]) -> None:
+def _tie(way: list[Stop], groups: list[list[Stop]], stages: list[dict[str, Any]]) -> None:
     """Note where each `Residual` gets from what it adds, and there that it is added."""
-    places = [stop.place for stop in way]
-    for place in (stop.place for stop in way if stop.joins):
-        stage, at = where[place]
-        first = next(index for index, one in enumerate(places) if one.startswith(f"{place}."))
-        source = where[places[first - 1]] if first else None
-        stages[stage]["steps"][at]["adds"] = source[0] if source else 0
-        if source:
-            stages[source[0]]["steps"][source[1]].setdefault("ways", []).append([stage, at])
+    where = {stop.place: (stage, at) for stage, group in enumerate(groups) for at, stop in enumerate(group)}
+    for stop in way:
+        if stop.joins:
+            stage, at = where[stop.place]
+            added = stop.added(way)
+            there, step = where[added.place] if added else (0, 0)
+            stages[stage]["steps"][at]["adds"] = there
+            if added:
+                stages[there]["steps"][step].setdefault("ways", []).append([stage, at])
 
 
 def _label(place: int, count: int) -> str:
@@ -356,14 +346,14 @@ def _label(place: int, count: int) -> str:
     return "output" if place == count - 1 else f"hidden layer {place}"
 
 
-def _layer_step(step: Step, stop: Stop, values: dict[str, list[Any]]) -> dict[str, Any]:
+def _layer_step(step: Step, stop: Stop, numbers: dict[str, dict[str, Array]]) -> dict[str, Any]:
     place, layer, slope, passing = stop.place, stop.layer, step.slopes[stop.place], step.passing
     rows = len(passing.outputs[place])
 
     def by_rows(array: Array | None) -> Any:
         return None if array is None else array.reshape(rows, -1)
 
-    own = {name.removeprefix(f"{place}."): values[name] for name in stop.learned}
+    names = [name.removeprefix(f"{place}.") for name in stop.learned]
     frozen = layer.frozen
     found = {
         "layer": int(place.partition(".")[0]),
@@ -379,9 +369,9 @@ def _layer_step(step: Step, stop: Stop, values: dict[str, list[Any]]) -> dict[st
                 "shape": list(layer._specs[name].shape),
                 "decay": layer._specs[name].decay,
                 "frozen": name in frozen,
-                **dict(zip(("before", "grad", "after"), numbers, strict=True)),
+                **{kind: numbers[kind][f"{place}.{name}"] for kind in numbers},
             }
-            for name, numbers in own.items()
+            for name in names
         },
     }
     if stop.joins:

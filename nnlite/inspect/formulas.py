@@ -244,14 +244,12 @@ def fill_in(
     if len(rows) == 1:
         return each[0], each
     if weight is None:
-        shown = " + ".join(map(result, rows[:TERMS])) + (" + ..." if len(rows) > TERMS else "")
-        whole = f"({shown}) / {len(rows)} = {total}"
+        whole = f"({_sum([result(one) for one in rows])}) / {len(rows)} = {total}"
         expected = float(np.mean(rows))
     else:
         pairs = zip(weight.tolist(), rows, strict=True)
-        shown = " + ".join(f"{number(share)}*{result(one)}" for share, one in list(pairs)[:TERMS])
-        shown += " + ..." if len(rows) > TERMS else ""
-        whole = f"({shown}) / {number(float(weight.sum()))} = {total}"
+        shown = [f"{number(share)}*{result(one)}" for share, one in pairs]
+        whole = f"({_sum(shown)}) / {number(float(weight.sum()))} = {total}"
         expected = float(weight @ np.asarray(rows) / (weight.sum() or 1.0))
     if not np.isclose(expected, value, rtol=1e-3, atol=1e-6):  # of a loss of the user's own it need not be
         return f"{loss} says {total} for all rows together", each
@@ -277,10 +275,11 @@ def _row(loss: Loss, pred: Array, target: Any) -> str:
 
 
 def _mean(terms: list[str]) -> str:
-    if len(terms) == 1:
-        return terms[0]
-    shown = " + ".join(terms[:TERMS]) + (" + ..." if len(terms) > TERMS else "")
-    return f"({shown}) / {len(terms)}"
+    return terms[0] if len(terms) == 1 else f"({_sum(terms)}) / {len(terms)}"
+
+
+def _sum(terms: list[str]) -> str:
+    return " + ".join(terms[:TERMS]) + (" + ..." if len(terms) > TERMS else "")
 
 
 def _softmax(loss: SoftmaxCrossEntropy, pred: Array, target: Any) -> str:
@@ -294,8 +293,7 @@ def _softmax(loss: SoftmaxCrossEntropy, pred: Array, target: Any) -> str:
     chosen = np.flatnonzero(goal)
     if len(chosen) == 1 and goal[chosen[0]] == 1.0:
         return f"-{_log(float(logs[chosen[0]]))}"
-    terms = [f"{number(float(goal[index]))}*{_log(float(logs[index]))}" for index in chosen[:TERMS]]
-    return f"-({' + '.join(terms)}{' + ...' if len(chosen) > TERMS else ''})"
+    return f"-({_sum([f'{number(float(goal[index]))}*{_log(float(logs[index]))}' for index in chosen])})"
 
 
 def _gaussian(pred: Array, target: Any) -> str:

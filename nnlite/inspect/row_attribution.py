@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -237,18 +238,23 @@ class Blame:
         self.y = y
         self.weight = weight
         self.loss_function = loss
-        self._kept: dict[str, Any] = {}
 
     def __len__(self) -> int:
         return int(self.x.shape[0])
 
     # What each row adds.
 
-    @property
+    @cached_property
     def losses(self) -> Array:
         """The loss of each row alone, an ndarray of shape (rows,). Their weighted mean is `loss`."""
-        losses: Array = self._once("losses", lambda: _row_losses(self))
-        return losses
+        loss, pred = self.loss_function, self.model._predict(self.x, 512)
+        if is_ours(type(loss).value_and_grad):
+            # Rows in the place of replicas, each a batch of one.
+            values = loss.value_and_grad(pred[:, None], self.y[:, None])[0]
+        else:  # a loss of the user's own need not know replicas
+            pairs = zip(pred, self.y, strict=True)
+            values = np.array([loss.value_and_grad(one[None], own[None], None)[0] for one, own in pairs])
+        return np.asarray(values, self.model.params.dtype)
 
     @property
     def loss(self) -> float:
@@ -257,7 +263,7 @@ class Blame:
         counts = shares > 0  # of a row of weight 0 the loss may be no number
         return float(np.average(self.losses[counts], weights=shares[counts])) if counts.any() else 0.0
 
-    @property
+    @cached_property
     def gradients(self) -> Array:
         """The gradient of each row, an ndarray of shape (rows, size), laid out as ``params.values``.
 
@@ -265,20 +271,30 @@ class Blame:
         `gradient`. An ArgumentError says so if it would need more than 4 GiB; nothing else here
         needs it as a whole.
         """
-        gradients: Array = self._once("gradients", self._all_gradients)
+        params = self.model.params
+        needed = len(self) * params.size * params.dtype.itemsize
+        if needed > LARGEST_RESULT:
+            raise ArgumentError(
+                "Blame.gradients",
+                f"a result of at most {LARGEST_RESULT / 2**30:g} GiB",
+                f"{len(self):,} x {params.size:,} numbers of {params.dtype}, {needed / 2**30:.1f} GiB",
+                "Use rows(name, index) for one weight, and gradient, lengths and suspects for all of "
+                "them: these never hold more than a block of rows. Or blame fewer rows.",
+            )
+        gradients = np.empty((len(self), params.size), params.dtype)
+        for rows, block in self._blocks():
+            gradients[rows] = block
         return gradients
 
     @property
     def gradient(self) -> Array:
         """The gradient of the batch, an ndarray of shape (size,), added up from those of the rows."""
-        gradient: Array = self._totals()[0]
-        return gradient
+        return self._totals[0]
 
     @property
     def lengths(self) -> Array:
         """The Euclidean norm of the gradient of each row, an ndarray of shape (rows,)."""
-        lengths: Array = self._totals()[1]
-        return lengths
+        return self._totals[1]
 
     def rows(self, name: str, index: int | tuple[int, ...] = ()) -> Pull:
         """Say which rows pull a weight up, and which down.
@@ -337,7 +353,7 @@ class Blame:
             fix = "Use one of these, or leave it out."
             raise ArgumentError("Blame.suspects(by=)", f"one of {', '.join(WAYS)}", f"{by!r}", fix)
         if by == "neighbours":
-            return self._opinion().scores
+            return self._opinion.scores
         return self.losses if by == "loss" else self.lengths
 
     def suspects(self, count: int = 10, *, by: str = "neighbours") -> list[Suspect]:
@@ -389,7 +405,7 @@ class Blame:
         """
         count = check_integer("Blame.suspects(count)", count, low=1)
         scores = self.scores(by)
-        opinion = self._opinion()
+        opinion = self._opinion
         order = np.lexsort((-self.losses, -scores))[:count]
         return [
             Suspect(
@@ -511,17 +527,9 @@ class Blame:
 
     # How it is computed.
 
-    def _once(self, name: str, compute: Callable[[], Any]) -> Any:
-        if name not in self._kept:
-            self._kept[name] = compute()
-        return self._kept[name]
-
+    @cached_property
     def _opinion(self) -> Opinion:
-        found: Opinion = self._once(
-            "opinion",
-            lambda: ask_neighbours(self.model, self.x, self.y, self.weight, self.loss_function),
-        )
-        return found
+        return ask_neighbours(self.model, self.x, self.y, self.weight, self.loss_function)
 
     def _shares(self) -> Array:
         """Return how often each row counts; 1 on average."""
@@ -530,28 +538,9 @@ class Blame:
         shares: Array = self.weight / float(self.weight.mean(dtype=np.float64))
         return shares
 
-    def _all_gradients(self) -> Array:
-        params = self.model.params
-        needed = len(self) * params.size * params.dtype.itemsize
-        if needed > LARGEST_RESULT:
-            raise ArgumentError(
-                "Blame.gradients",
-                f"a result of at most {LARGEST_RESULT / 2**30:g} GiB",
-                f"{len(self):,} x {params.size:,} numbers of {params.dtype}, {needed / 2**30:.1f} GiB",
-                "Use rows(name, index) for one weight, and gradient, lengths and suspects for all of "
-                "them: these never hold more than a block of rows. Or blame fewer rows.",
-            )
-        gradients = np.empty((len(self), params.size), params.dtype)
-        for rows, block in self._blocks():
-            gradients[rows] = block
-        return gradients
-
+    @cached_property
     def _totals(self) -> tuple[Array, Array]:
-        """Return the mean of the gradients and their lengths, from one pass over blocks of rows."""
-        found: tuple[Array, Array] = self._once("totals", self._pass_over)
-        return found
-
-    def _pass_over(self) -> tuple[Array, Array]:
+        """The mean of the gradients and their lengths, from one pass over blocks of rows."""
         total = np.zeros(self.model.params.size)
         lengths = np.empty(len(self), self.model.params.dtype)
         for rows, block in self._blocks():
@@ -561,8 +550,8 @@ class Blame:
 
     def _blocks(self) -> Iterator[tuple[slice, Array]]:
         """Give the gradients of all rows, as many at a time as fit into a block."""
-        if "gradients" in self._kept:
-            yield slice(None), self._kept["gradients"]
+        if "gradients" in vars(self):
+            yield slice(None), self.gradients
             return
         params = self.model.params
         size = max(1, BLOCK // max(1, params.size * params.dtype.itemsize))
@@ -641,20 +630,6 @@ def blame(model: Sequential, X: Any, y: Any, loss: Loss, *, weight: Any = None) 
         None if checked is None else checked.copy(),
         copy.deepcopy(loss),
     )
-
-
-def _row_losses(ledger: Blame) -> Array:
-    """Compute the loss of each row alone."""
-    model, loss = ledger.model, ledger.loss_function
-    pred = model._predict(ledger.x, 512)
-    target = ledger.y
-    if is_ours(type(loss).value_and_grad):
-        # Rows in the place of replicas, each a batch of one.
-        values = loss.value_and_grad(pred[:, None], target[:, None])[0]
-    else:  # a loss of the user's own need not know replicas
-        pairs = zip(pred, target, strict=True)
-        values = np.array([loss.value_and_grad(one[None], own[None], None)[0] for one, own in pairs])
-    return np.asarray(values, model.params.dtype)
 
 
 def _check_place(name: str, index: Any, shape: tuple[int, ...]) -> tuple[int, ...]:

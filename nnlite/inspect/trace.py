@@ -204,17 +204,16 @@ class StepTrace:
         if len(index) == 2:
             value = self._input(column["from"], row)[index[0]]
             factors.append({"kind": "input", "text": f"what comes in from neuron {index[0]}", "value": value})
-        steps, slopes = column["steps"], []
+        steps = column["steps"]
         # Slope upon slope, as far as the layers treat every number alone.
         last = 0
         for before, step in itertools.pairwise(steps):
             if step["slope"] is None or "ways" in before:  # blame comes to it from elsewhere too
                 break
-            slopes.append(
+            factors.append(
                 {"kind": "slope", "text": f"slope of {step['text']}", "value": step["slope"][row][unit]}
             )
             last += 1
-        factors += slopes
         blame = steps[last]["blame"][row][unit]
         factor: dict[str, Any] = {
             "kind": "blame",

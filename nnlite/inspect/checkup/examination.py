@@ -181,7 +181,7 @@ def doctor(
     a net learns from numbers near 1.
       -> Put Standardize(4) before layer 0 Dense(4, 16). (docs/doctor/NN101.md)
     """
-    patient, findings = admit(
+    admitted = admit(
         model,
         X,
         y,
@@ -194,7 +194,7 @@ def doctor(
         batch_size=batch_size,
         trained=trained,
     )
-    return examine(patient, findings, THOROUGH)
+    return examine(*admitted, THOROUGH)
 
 
 def admit(
@@ -207,9 +207,9 @@ def admit(
     weight: Any,
     class_weight: Any,
     validation: Any,
-    history: Any,
-    batch_size: int | None,
     trained: bool | None,
+    history: Any = None,
+    batch_size: int | None = None,
 ) -> tuple[Patient, list[Finding]]:
     """Check what was given, and copy it; what `fit` would refuse becomes findings.
 
@@ -338,8 +338,7 @@ def _targets(patient: Patient, y: Any, weight: Any, x: Any, rows: int | None) ->
         weight = None if weight is None else weight[:rows]
     raw = edge.check_target_rows(y, x)
     patient.integers = raw.dtype.kind in "iub"
-    target, weights = edge.check_targets(raw, weight, patient.loss, x)
-    return target, weights
+    return edge.check_targets(raw, weight, patient.loss, x)
 
 
 def _input(model: Sequential, X: Any, where: str) -> tuple[Any, int | None]:

@@ -175,14 +175,19 @@ class Patient:
         """The class of each row, counted from 0, where each row is of one."""
         y = self.targets
         if self.kind == "classes":
-            if y.ndim == 1:
-                return y
-            if (y.max(axis=-1) == 1).all():
-                ids: AnyArray = y.argmax(axis=-1)
-                return ids
-        elif self.kind == "labels" and y.shape[-1] == 1 and np.isin(y, (-1, 0, 1)).all():
+            one_each = y.ndim == 1 or (y.max(axis=-1) == 1).all()
+        else:
+            one_each = self.kind == "labels" and y.shape[-1] == 1 and np.isin(y, (-1, 0, 1)).all()
+        if not one_each:
+            raise Skip("the targets are no classes")
+        return self.ids_of(y)
+
+    def ids_of(self, y: AnyArray) -> AnyArray:
+        """Return the classes of targets in the form that the patient's have."""
+        if self.kind == "labels":
             return (y[:, 0] > 0).astype(np.int64)
-        raise Skip("the targets are no classes")
+        ids: AnyArray = y if y.ndim == 1 else y.argmax(axis=-1)
+        return ids
 
     @property
     def outputs(self) -> int:
