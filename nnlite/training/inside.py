@@ -67,7 +67,7 @@ class Stop(NamedTuple):
         return [f"{self.place}.{name}" for name in names]
 
     def added(self, way: list[Stop]) -> Stop | None:
-        """Return the layer on the way whose answer this end of a `Residual` adds; None for the net's input."""
+        """Return the layer whose answer this end of a `Residual` adds; None for the input of the net."""
         first = next(number for number, stop in enumerate(way) if stop.place.startswith(f"{self.place}."))
         return way[first - 1] if first else None
 
