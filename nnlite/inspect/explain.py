@@ -461,7 +461,6 @@ def _proof(net: Float64Copy, gradient: Array, chosen: Any, places: Any, every: b
         name, index = places(place)
         found = nudge(net, place, float(gradient[place]), middle=middle)
         checks.append({"parameter": name, "index": index, **plain(found._asdict())})
-        del checks[-1]["step"]
     net.model.params.values[...] = net.start
     proof = {"step": STEP, "checks": checks, "all": every}
     return {**proof, "text": describe_proof(proof)}

@@ -32,8 +32,6 @@ class Nudge(NamedTuple):
     ----------
     value : float
         The weight.
-    step : float
-        How far it was moved.
     loss_minus, loss_plus : float
         The losses there.
     difference : float
@@ -47,12 +45,11 @@ class Nudge(NamedTuple):
 
     Examples
     --------
-    >>> Nudge(1.0, 1e-5, 0.9, 1.1, 10.0, 10.0, 15.95, None).digits
+    >>> Nudge(1.0, 0.9, 1.1, 10.0, 10.0, 15.95, None).digits
     15.95
     """
 
     value: float
-    step: float
     loss_minus: float
     loss_plus: float
     difference: float
@@ -109,7 +106,7 @@ def nudge(net: Float64Copy, place: int, gradient: float, *, middle: float) -> Nu
         note = KINKED
     elif gap <= noise and HIDDEN * size < noise and size:
         note = TOO_SMALL
-    return Nudge(float(values[place]), step, minus, plus, difference, float(gradient), digits, note)
+    return Nudge(float(values[place]), minus, plus, difference, float(gradient), digits, note)
 
 
 def _both_sides(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,6 +54,7 @@ SLIGHT = 1e-3
 BELOW_LOWEST = 10.0
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class RateSearch:
     """A suggested learning rate, and what speaks for it; `find_learning_rate` makes it.
 
@@ -92,28 +94,15 @@ class RateSearch:
     (True, True)
     """
 
-    def __init__(
-        self,
-        *,
-        rate: float,
-        reason: str,
-        start: float,
-        rates: Array,
-        losses: Array,
-        smoothed: Array,
-        trial_rates: Array,
-        trial_losses: Array,
-        trial_steps: int,
-    ) -> None:
-        self.rate = rate
-        self.reason = reason
-        self.start = start
-        self.rates = rates
-        self.losses = losses
-        self.smoothed = smoothed
-        self.trial_rates = trial_rates
-        self.trial_losses = trial_losses
-        self.trial_steps = trial_steps
+    rate: float
+    reason: str
+    start: float
+    rates: Array
+    losses: Array
+    smoothed: Array
+    trial_rates: Array
+    trial_losses: Array
+    trial_steps: int
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data, which ``json.dumps`` takes; what is not finite is None.
@@ -339,13 +328,11 @@ def find_learning_rate(
         start, losses = float(found[0]), found[1:]
         rates = np.array([ramp.at(number) for number in range(len(losses))])
         smoothed = smooth(losses)
-        if not trials:
-            rate, reason = _from_range_test(start, rates, smoothed)
-            tried: list[float] = []
-            ends: list[float] = []
-        else:
-            tried, ends = _try_rates(trial, float(rates[-1]), low, start)
+        tried, ends = _try_rates(trial, float(rates[-1]), low, start) if trials else ([], [])
+        if trials:
             rate, reason = _choose(tried, ends, start, trials, at_the_edge=len(rates) == steps)
+        else:
+            rate, reason = _from_range_test(start, rates, smoothed)
     finally:
         set_states(drawn, before)
     return RateSearch(

@@ -16,7 +16,7 @@ from nnlite.errors import ArgumentError
 from nnlite.errors.arguments import is_ours
 from nnlite.errors.checks import check_integer
 from nnlite.inspect.neighbours import TOO_FEW, Opinion, ask_neighbours
-from nnlite.inspect.numbers import weight_name
+from nnlite.inspect.numbers import plain, weight_name
 from nnlite.model import Sequential
 from nnlite.training.per_example import LARGEST_RESULT
 
@@ -129,15 +129,8 @@ class Pull:
         dict
             With the attributes, ``gradient``, ``up`` and ``down`` as entries.
         """
-        return {
-            "name": self.name,
-            "index": list(self.index),
-            "value": self.value,
-            "gradient": self.gradient,
-            "terms": self.terms.tolist(),
-            "up": self.up.tolist(),
-            "down": self.down.tolist(),
-        }
+        names = ("name", "index", "value", "gradient", "terms", "up", "down")
+        return {name: plain(getattr(self, name)) for name in names}
 
     def __str__(self) -> str:
         count, gradient = len(self.terms), self.gradient

@@ -14,7 +14,7 @@ from nnlite.inspect.float64_copy import Float64Copy
 from nnlite.inspect.numbers import plain
 from nnlite.training.curvature import STEP
 
-__all__ = ["LABELS", "SHARE", "look_ahead"]
+__all__ = ["LABELS", "OVERSHOOTS", "SHARE", "look_ahead"]
 
 #: From too small to too large.
 LABELS = ("barely moves", "good", "overshoots")

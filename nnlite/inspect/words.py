@@ -10,7 +10,7 @@ from typing import Any
 
 from nnlite.inspect.numbers import number, parameters_of, result, row_text, signed, weight_name
 from nnlite.inspect.proof import KINKED, TOO_SMALL
-from nnlite.inspect.step_scan import LABELS
+from nnlite.inspect.step_scan import OVERSHOOTS
 
 __all__ = ["BEATS", "describe_fog", "describe_proof", "describe_update", "tell"]
 
@@ -28,7 +28,6 @@ BEATS = (
 WIDTH, ROWS, UNITS, WEIGHTS = 92, 3, 6, 8
 #: Of a net with more columns of neurons than both together, the first ones and the last ones are shown.
 FIRST, LAST = 3, 2
-BARELY, GOOD, OVERSHOOTS = LABELS
 
 
 def tell(trace: Any) -> str:

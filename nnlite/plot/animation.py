@@ -400,7 +400,7 @@ class _Film:
         Whether they show three dimensions.
     """
 
-    def __init__(self, trails: list[Trail], *, panels: int, perspective: bool = False) -> None:
+    def __init__(self, trails: list[Trail], *, panels: int, projection: str | None = None) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
@@ -410,8 +410,9 @@ class _Film:
         self.canvas: Any = FigureCanvasAgg(self.figure)
         ratios = [wide] * panels + [3.4]
         grid = self.figure.add_gridspec(1, panels + 1, width_ratios=ratios)
-        how = {"projection": "3d"} if perspective else {}
-        self.maps: list[Axes] = [self.figure.add_subplot(grid[0, index], **how) for index in range(panels)]
+        self.maps: list[Axes] = [
+            self.figure.add_subplot(grid[0, index], projection=projection) for index in range(panels)
+        ]
         self.curve: Axes = self.figure.add_subplot(grid[0, -1])
         self.dots = _draw_curves(self.curve, trails)
 
@@ -582,7 +583,7 @@ class _Balls3D(_Film):
     """The same in perspective; the height of a ball is that of the surface below it."""
 
     def __init__(self, surface: Surface) -> None:
-        super().__init__(surface.trails, panels=1, perspective=True)
+        super().__init__(surface.trails, panels=1, projection="3d")
         from matplotlib.colors import LightSource
 
         ax: Any = self.maps[0]

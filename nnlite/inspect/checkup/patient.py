@@ -211,6 +211,8 @@ class Patient:
         ctx.rows.weight = net.weight
         pred = model._forward(net.x, ctx)
         value, blame = self.loss.value_and_grad(pred, net.y, net.weight)
+        if not np.isfinite(value):
+            raise Skip("the loss is not finite")
         model._backward(blame, ctx)
         grads = model.params.grads.copy()
         slopes = {
@@ -235,8 +237,6 @@ class Patient:
     @property
     def start(self) -> float:
         """The loss of the sample with the present weights, or the reason why there is none."""
-        if not np.isfinite(self.passage.loss):
-            raise Skip("the loss is not finite")
         return self.passage.loss
 
     def constant_of(self, data: Data) -> float:
