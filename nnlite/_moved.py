@@ -43,6 +43,7 @@ MOVED = {
     "nnlite.history": "nnlite.training.history",
     "nnlite.identity": "nnlite.training.identity",
     "nnlite.in_use": "nnlite.training.in_use",
+    "nnlite.inspect.ledger": "nnlite.inspect.row_attribution",
     "nnlite.layers.base": "nnlite.layers",
     "nnlite.layers.dense": "nnlite.core.dense",
     "nnlite.likeness": "nnlite.training.likeness",

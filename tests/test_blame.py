@@ -12,7 +12,7 @@ from workpieces import net_of_blocks
 import nnlite as nn
 from nnlite import losses
 from nnlite.errors import ArgumentError, ShapeError
-from nnlite.inspect import Blame, blame, ledger, neighbours
+from nnlite.inspect import Blame, blame, neighbours, row_attribution
 
 IDS = np.array([0, 2, 1, 1, 0, 2, 0])
 ROWS = len(IDS)
@@ -69,14 +69,14 @@ def test_rows_add_up_to_the_batch(name, weight, rng, monkeypatch):
     assert whole.loss == pytest.approx(value, rel=1e-12)
     expected = model.per_example_gradients(x, y, loss, weight=weight)
     np.testing.assert_allclose(whole.gradients, expected, rtol=1e-12, atol=1e-15)
-    monkeypatch.setattr(ledger, "BLOCK", 3 * model.params.size * 8)  # three rows at a time
+    monkeypatch.setattr(row_attribution, "BLOCK", 3 * model.params.size * 8)  # three rows at a time
     parts = blame(model, x, y, loss, weight=weight)
     np.testing.assert_allclose(parts.gradient, gradient, rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(parts.lengths, np.linalg.norm(expected, axis=1), rtol=1e-12)
     np.testing.assert_allclose(
         parts.rows("3.W", (4, 2)).terms, model.params.split(expected)["3.W"][:, 4, 2], rtol=1e-12, atol=1e-15
     )
-    assert "gradients" not in parts._kept
+    assert "gradients" not in vars(parts)
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -277,7 +277,7 @@ def test_only_some_are_asked_where_rows_are_many(monkeypatch, rng):
 
 
 def test_memory_does_not_grow_with_rows_times_weights(monkeypatch, rng):
-    monkeypatch.setattr(ledger, "BLOCK", 2**20)
+    monkeypatch.setattr(row_attribution, "BLOCK", 2**20)
     model = nn.Sequential([nn.Dense(20, 200), nn.ReLU(), nn.Dense(200, 5)], rng=0)
     x, y = rng.normal(size=(1000, 20)), rng.integers(0, 5, 1000)
     everything = 1000 * model.params.size * 4  # 21 MB
@@ -415,7 +415,7 @@ def test_neighbours_count_true_and_false_as_classes():
 
 
 def test_gradients_that_are_too_many(monkeypatch, rng):
-    monkeypatch.setattr(ledger, "LARGEST_RESULT", 100)
+    monkeypatch.setattr(row_attribution, "LARGEST_RESULT", 100)
     found = blame(net(), rng.normal(size=(ROWS, 4)), IDS, nn.SoftmaxCrossEntropy())
     with pytest.raises(
         ArgumentError, match=r"Blame\.gradients: .* 7 x 43 numbers .* Use rows\(name, index\)"

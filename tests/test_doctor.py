@@ -979,7 +979,7 @@ def test_a_mistake_of_the_doctor_is_not_put_down_to_the_model(monkeypatch):
         raise RuntimeError("mine")
 
     X, y = iris()
-    monkeypatch.setattr(examination, "THOROUGH", (examination.Check("something", fail),))
+    monkeypatch.setattr(examination, "THOROUGH", {"something": fail})
     with pytest.raises(RuntimeError, match="mine"):
         doctor(small_net(), X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01))
 

@@ -12,9 +12,9 @@ from workpieces import net_of_blocks
 
 import nnlite as nn
 from nnlite.inspect import explain_step
-from nnlite.inspect.clueless import _best_targets, clueless
+from nnlite.inspect.baseline import _best_targets, baseline
+from nnlite.inspect.float64_copy import Float64Copy
 from nnlite.inspect.formulas import fill_in, row_losses
-from nnlite.inspect.twin import Twin
 from nnlite.inspect.words import BEATS
 
 OPTIMIZERS = [
@@ -435,7 +435,7 @@ def test_no_constant_answer_beats_the_clueless_net(loss, weighted, rng):
     target = targets_for(loss, rng, 12)
     weight = rng.uniform(0.1, 2, 12) if weighted else None
     model = nn.Sequential([nn.Dense(1, 4)], rng=0, dtype=np.float64)
-    found = clueless(loss, Twin(model, np.ones((12, 1)), target, weight, loss), np.zeros((12, 4)))
+    found = baseline(loss, Float64Copy(model, np.ones((12, 1)), target, weight, loss), np.zeros((12, 4)))
 
     def paid(constant):
         return loss.value_and_grad(np.tile(constant, (12, 1)), target, weight)[0]
@@ -459,7 +459,7 @@ def test_the_best_of_many_targets_is_found(loss, rng):
     if isinstance(loss, nn.Masked):
         target[::7, 0] = np.nan
     model = nn.Sequential([nn.Dense(1, 2)], rng=0, dtype=np.float64)
-    twin = Twin(model, np.ones((150, 1)), target, rng.uniform(0, 1, 150), loss)
+    twin = Float64Copy(model, np.ones((150, 1)), target, rng.uniform(0, 1, 150), loss)
 
     def paid(answer):
         return loss.value_and_grad(np.tile(answer, (150, 1)), target, twin.weight)[0]

@@ -22,23 +22,22 @@ from nnlite.data.row_weights import counting_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_instance
 from nnlite.exchange.table import described
-from nnlite.inspect.clueless import clueless
-from nnlite.inspect.fog import look_ahead
+from nnlite.inspect.baseline import baseline
+from nnlite.inspect.float64_copy import Float64Copy, paid
 from nnlite.inspect.formulas import fill_in, formula, meaning, probabilities, row_losses
 from nnlite.inspect.length import end_of_schedule, give_length
+from nnlite.inspect.numbers import plain
 from nnlite.inspect.proof import nudge
 from nnlite.inspect.recording import Step, make_step
+from nnlite.inspect.step_scan import look_ahead
 from nnlite.inspect.trace import StepTrace
-from nnlite.inspect.twin import Twin
 from nnlite.inspect.words import BEATS, describe_fog, describe_proof, describe_update
-from nnlite.layers.embedding import Embedding
-from nnlite.layers.flatten import Flatten
 from nnlite.layers.normalization import BatchNorm
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.testing.differences import STEP
 from nnlite.training.identity import arguments
-from nnlite.training.inside import Stop, is_row
+from nnlite.training.inside import Stop, columns, is_row
 
 __all__ = ["explain_step"]
 
@@ -139,7 +138,7 @@ def explain_step(
     _check(model, optimizer, y)
     data = _data(model, x, y, weight, loss)
     try:
-        own, walker, paid = copy.deepcopy((model, optimizer, loss))
+        own, walker, spent = copy.deepcopy((model, optimizer, loss))
     except (TypeError, NotImplementedError) as error:
         raise ArgumentTypeError(
             "explain_step",
@@ -154,9 +153,9 @@ def explain_step(
         own._adapt(lambda: iter([counting_rows(rows, shares, 0)]))
         before = copy.deepcopy(own)
         began = copy.deepcopy(walker)
-        step = make_step(own, rows, target, shares, paid, walker)
+        step = make_step(own, rows, target, shares, spent, walker)
         return StepTrace(
-            _trace(before, began, step, rows, target, shares, paid, column_names(x)),
+            plain(_trace(before, began, step, rows, target, shares, spent, column_names(x))),
             step.model,
             step.optimizer,
         )
@@ -213,13 +212,13 @@ def _trace(
     loss: Loss,
     names: tuple[str, ...] | None,
 ) -> dict[str, Any]:
-    """Put everything together as plain data."""
-    twin = Twin(before, x, y, weight, loss)
-    gradient = twin.gradient(twin.start)
+    """Put everything together."""
+    net = Float64Copy(before, x, y, weight, loss)
+    gradient = net.gradient(net.start)
     large = step.before.size > LARGE
     ranked = np.argsort(-np.nan_to_num(np.abs(step.grads), nan=np.inf), kind="stable")[:TOP]
     places = _places(step.model.params)
-    fog = look_ahead(twin, optimizer, step.rate, step.grads.astype(np.float64), gradient)
+    fog = look_ahead(net, optimizer, step.rate, step.grads.astype(np.float64), gradient)
     over = end_of_schedule(optimizer)
     fog["why"] = describe_fog(fog) + (f" {over}." if over else "")
     width = math.prod(x.shape[1:])
@@ -241,17 +240,17 @@ def _trace(
             "step": optimizer.steps,
         },
         "data": {
-            "x": _plain(x.reshape(len(x), -1)),
-            "y": _plain(y),
-            "weight": None if weight is None else _plain(weight),
+            "x": x.reshape(len(x), -1),
+            "y": y,
+            "weight": weight,
             "feature_names": list(names) if names is not None and len(names) == width else None,
             "target_names": None,
         },
         "stages": _stages(step, x),
-        "loss": _loss(loss, step, y, weight, twin),
+        "loss": _loss(loss, step, y, weight, net),
         "blame": {
             "top": [
-                {"parameter": name, "index": index, "grad": _finite(float(step.grads[place]))}
+                {"parameter": name, "index": index, "grad": step.grads[place]}
                 for place in ranked
                 for name, index in [places(int(place))]
             ]
@@ -260,7 +259,7 @@ def _trace(
         "update": _update(before, step, x, y, weight, loss, places),
         "state": _state(before, step),
         "proof": _proof(
-            twin, gradient, ranked.tolist() if large else range(step.before.size), places, not large
+            net, gradient, ranked.tolist() if large else range(step.before.size), places, not large
         ),
         "beats": [name for name, _ in BEATS],
         "large": large,
@@ -293,20 +292,11 @@ def _places(params: Parameters) -> Any:
 
 def _stages(step: Step, x: Array) -> list[dict[str, Any]]:
     """Sort the layers into columns of neurons, each with what it did."""
-    groups: list[list[Stop]] = [[]]
-    where: dict[str, tuple[int, int]] = {}
-    shape, outputs = x.shape[1:], step.passing.outputs
-    for stop in step.way:
-        out = outputs[stop.place].shape[1:]
-        if stop.mixes or (out != shape and not isinstance(stop.layer, Flatten | Embedding)):
-            groups.append([])
-        where[stop.place] = len(groups) - 1, len(groups[-1])
-        groups[-1].append(stop)
-        shape = out
-    values = {name: [view, None, None] for name, view in step.model.params.split(step.before).items()}
-    for slot, buffer in ((1, step.grads), (2, step.model.params.values)):
-        for name, view in step.model.params.split(buffer).items():
-            values[name][slot] = view
+    outputs = step.passing.outputs
+    groups = columns(step.way, x.shape[1:], [outputs[stop.place].shape[1:] for stop in step.way])
+    params = step.model.params
+    kinds = {"before": step.before, "grad": step.grads, "after": params.values}
+    numbers = {kind: params.split(buffer) for kind, buffer in kinds.items()}
     stages = []
     for place, group in enumerate(groups):
         last = outputs[group[-1].place] if group else x
@@ -315,11 +305,11 @@ def _stages(step: Step, x: Array) -> list[dict[str, Any]]:
                 "label": _label(place, len(groups)),
                 "units": math.prod(last.shape[1:]),
                 "text": ", ".join(map(_named, group)),
-                "steps": [_layer_step(step, stop, values) for stop in group],
+                "steps": [_layer_step(step, stop, numbers) for stop in group],
                 "from": place - 1 if place else None,
             }
         )
-    _tie(step.way, where, stages)
+    _tie(step.way, groups, stages)
     return stages
 
 
@@ -337,16 +327,17 @@ def _held(stop: Stop) -> list[str]:
     return [f"{prefix[:-1]} {layer!r}" for prefix, layer in every if not is_row(layer)][1:]
 
 
-def _tie(way: list[Stop], where: dict[str, tuple[int, int]], stages: list[dict[str, Any]]) -> None:
+def _tie(way: list[Stop], groups: list[list[Stop]], stages: list[dict[str, Any]]) -> None:
     """Note where each `Residual` gets from what it adds, and there that it is added."""
-    places = [stop.place for stop in way]
-    for place in (stop.place for stop in way if stop.joins):
-        stage, at = where[place]
-        first = next(index for index, one in enumerate(places) if one.startswith(f"{place}."))
-        source = where[places[first - 1]] if first else None
-        stages[stage]["steps"][at]["adds"] = source[0] if source else 0
-        if source:
-            stages[source[0]]["steps"][source[1]].setdefault("ways", []).append([stage, at])
+    where = {stop.place: (stage, at) for stage, group in enumerate(groups) for at, stop in enumerate(group)}
+    for stop in way:
+        if stop.joins:
+            stage, at = where[stop.place]
+            added = stop.added(way)
+            there, step = where[added.place] if added else (0, 0)
+            stages[stage]["steps"][at]["adds"] = there
+            if added:
+                stages[there]["steps"][step].setdefault("ways", []).append([stage, at])
 
 
 def _label(place: int, count: int) -> str:
@@ -355,14 +346,14 @@ def _label(place: int, count: int) -> str:
     return "output" if place == count - 1 else f"hidden layer {place}"
 
 
-def _layer_step(step: Step, stop: Stop, values: dict[str, list[Any]]) -> dict[str, Any]:
+def _layer_step(step: Step, stop: Stop, numbers: dict[str, dict[str, Array]]) -> dict[str, Any]:
     place, layer, slope, passing = stop.place, stop.layer, step.slopes[stop.place], step.passing
     rows = len(passing.outputs[place])
 
     def by_rows(array: Array | None) -> Any:
-        return None if array is None else _plain(array.reshape(rows, -1))
+        return None if array is None else array.reshape(rows, -1)
 
-    own = {name.removeprefix(f"{place}."): values[name] for name in stop.learned}
+    names = [name.removeprefix(f"{place}.") for name in stop.learned]
     frozen = layer.frozen
     found = {
         "layer": int(place.partition(".")[0]),
@@ -378,9 +369,9 @@ def _layer_step(step: Step, stop: Stop, values: dict[str, list[Any]]) -> dict[st
                 "shape": list(layer._specs[name].shape),
                 "decay": layer._specs[name].decay,
                 "frozen": name in frozen,
-                **dict(zip(("before", "grad", "after"), map(_plain, numbers), strict=True)),
+                **{kind: numbers[kind][f"{place}.{name}"] for kind in numbers},
             }
-            for name, numbers in own.items()
+            for name in names
         },
     }
     if stop.joins:
@@ -397,8 +388,8 @@ def _state(before: Sequential, step: Step) -> list[dict[str, Any]]:
             "name": f"{prefix}{name}",
             "layer": repr(layer),
             "momentum": layer.momentum if isinstance(layer, BatchNorm) else None,
-            "before": _plain(before.params[f"{prefix}{name}"]),
-            "after": _plain(step.model.params[f"{prefix}{name}"]),
+            "before": before.params[f"{prefix}{name}"],
+            "after": step.model.params[f"{prefix}{name}"],
         }
         for prefix, layer in step.model.walk()
         for name in layer._own()
@@ -417,22 +408,21 @@ def _kind(layer: Layer, slope: Array | None) -> str:
     )
 
 
-def _loss(loss: Loss, step: Step, y: AnyArray, weight: Array | None, twin: Twin) -> dict[str, Any]:
+def _loss(loss: Loss, step: Step, y: AnyArray, weight: Array | None, net: Float64Copy) -> dict[str, Any]:
     rows = row_losses(loss, step.pred, y)
     filled, each = fill_in(loss, step.pred, y, weight, rows, step.value)
-    chances = probabilities(loss, step.pred)
     return {
         "text": repr(loss),
         "value": step.value,
         "formula": formula(loss),
         "filled": filled,
         "filled_rows": each,
-        "rows": None if rows is None else [_finite(one) for one in rows],
-        "blame": _plain(step.dy),
-        "clueless": clueless(loss, twin, step.pred),
-        "prediction": _plain(step.pred),
+        "rows": rows,
+        "blame": step.dy,
+        "clueless": baseline(loss, net, step.pred),
+        "prediction": step.pred,
         "prediction_text": meaning(loss),
-        "probabilities": None if chances is None else _plain(chances),
+        "probabilities": probabilities(loss, step.pred),
     }
 
 
@@ -445,42 +435,33 @@ def _update(
     change = np.abs(step.model.params.values.astype(np.float64) - step.before)
     largest = int(np.nan_to_num(change, nan=np.inf).argmax())
     name, index = places(largest)
-    losses = [_finite(_paid(loss, pred, y, weight)) for pred in (old, new)]
     found = {
-        "loss_before": losses[0],
-        "loss_after": losses[1],
-        "prediction_before": _plain(old),
-        "prediction_after": _plain(new),
-        "largest_change": _finite(float(change[largest])),
+        "loss_before": paid(loss, old, y, weight),
+        "loss_after": paid(loss, new, y, weight),
+        "prediction_before": old,
+        "prediction_after": new,
+        "largest_change": change[largest],
         "largest": {
             "parameter": name,
             "index": index,
-            "before": _finite(float(step.before[largest])),
-            "after": _finite(float(step.model.params.values[largest])),
+            "before": step.before[largest],
+            "after": step.model.params.values[largest],
         },
         "noise": any(layer.stochastic for _, layer in before.walk()),
         "clipped": bool((step.grads != step.model.params.grads).any()),
         "moved": int((change > 0).sum()),
     }
-    return {**found, "text": describe_update(found, step.before.size)}
+    return {**found, "text": describe_update(plain(found), step.before.size)}
 
 
-def _paid(loss: Loss, pred: Array, y: AnyArray, weight: Array | None) -> float:
-    try:
-        return float(loss.value_and_grad(pred, y, weight)[0])
-    except ArithmeticError:  # a loss of the user's own may use Python's mathematics
-        return math.nan
-
-
-def _proof(twin: Twin, gradient: Array, chosen: Any, places: Any, every: bool) -> dict[str, Any]:
-    middle = twin.loss(twin.start)
+def _proof(net: Float64Copy, gradient: Array, chosen: Any, places: Any, every: bool) -> dict[str, Any]:
+    middle = net.loss(net.start)
     checks = []
     for place in chosen:
         name, index = places(place)
-        found = nudge(twin, place, float(gradient[place]), middle=middle)
-        checks.append({"parameter": name, "index": index, **found.plain()})
-        del checks[-1]["step"]
-    twin.model.params.values[...] = twin.start
+        found = nudge(net, place, float(gradient[place]), middle=middle)
+        checks.append({"parameter": name, "index": index, **plain(found._asdict())})
+    net.model.params.values[...] = net.start
     proof = {"step": STEP, "checks": checks, "all": every}
     return {**proof, "text": describe_proof(proof)}
 
@@ -499,9 +480,7 @@ def _histograms(step: Step) -> list[dict[str, Any]]:
         for what, buffer in kinds.items():
             numbers = params.split(buffer)[spec.name].ravel().astype(np.float64)
             counts, edges = _histogram(numbers[np.isfinite(numbers)])
-            found.append(
-                {"parameter": spec.name, "what": what, "edges": edges.tolist(), "counts": counts.tolist()}
-            )
+            found.append({"parameter": spec.name, "what": what, "edges": edges, "counts": counts})
     return found
 
 
@@ -514,16 +493,3 @@ def _histogram(numbers: Array) -> tuple[AnyArray, Array]:
     # No bars fit between them: these are all together as wide as the numbers are large.
     half = 0.5 * size or 0.5
     return np.histogram(numbers, bins=BARS, range=(low - half, low + half))
-
-
-def _plain(array: AnyArray) -> Any:
-    """Make lists of numbers; those that are not finite become None, which JSON has a word for."""
-    if array.dtype.kind != "f" or np.isfinite(array).all():
-        return array.tolist()
-    plain = array.astype(object)
-    plain[~np.isfinite(array)] = None
-    return plain.tolist()
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -13,7 +13,7 @@ from nnlite.core.cross_entropy import SoftmaxCrossEntropy
 from nnlite.core.losses import Loss, MeanSquaredError
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors.arguments import is_ours
-from nnlite.inspect.numbers import number, result
+from nnlite.inspect.numbers import behind, number, result
 from nnlite.layers.activations import log_softmax
 from nnlite.losses import GaussianNLL, Hinge, Huber, Masked, PoissonNLL, Quantile
 from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
@@ -37,13 +37,7 @@ def _gap(pred: float, target: float) -> str:
     size, gap = max(abs(pred), abs(target)), abs(pred - target)
     alike = math.log10(size / gap) if gap and math.isfinite(size / gap) else 0.0
     digits = 4 + max(int(alike) - 1, 0)
-    return f"{number(pred, digits=digits)} - {_behind(target, digits=digits)}"
-
-
-def _behind(value: float, *, digits: int = 4) -> str:
-    """Write a number behind an operator."""
-    text = number(value, digits=digits)
-    return f"({text})" if value < 0 else text
+    return f"{number(pred, digits=digits)} - {behind(target, digits=digits)}"
 
 
 def _log(log: float) -> str:
@@ -78,7 +72,7 @@ def _binary(loss: BinaryCrossEntropy, pred: float, target: float) -> str:
 
 
 def _poisson(_: Loss, pred: float, target: float) -> str:
-    return f"(exp({number(pred)}) - {number(target)}*{_behind(pred)})"
+    return f"(exp({number(pred)}) - {number(target)}*{behind(pred)})"
 
 
 #: Of losses that are an average over outputs: the formula of one output, and the same with numbers.
@@ -88,7 +82,7 @@ POINTWISE: dict[type[Loss], tuple[str, Term]] = {
     Huber: ("0.5*gap² if |gap| <= delta, else delta*(|gap| - 0.5*delta)", _huber),
     Quantile: ("q*(target - answer) if too low, (1 - q)*(answer - target) if too high", _quantile),
     PoissonNLL: ("exp(answer) - target*answer", _poisson),
-    Hinge: ("max(0, 1 - target*answer)", lambda _, p, t: f"max(0, 1 - {_behind(t)}*{_behind(p)})"),
+    Hinge: ("max(0, 1 - target*answer)", lambda _, p, t: f"max(0, 1 - {behind(t)}*{behind(p)})"),
     BinaryCrossEntropy: ("-(target*ln p + (1 - target)*ln(1 - p)), p = sigmoid(answer)", _binary),
 }  # fmt: skip
 
@@ -253,14 +247,12 @@ def fill_in(
     if len(rows) == 1:
         return each[0], each
     if weight is None:
-        shown = " + ".join(map(result, rows[:TERMS])) + (" + ..." if len(rows) > TERMS else "")
-        whole = f"({shown}) / {len(rows)} = {total}"
+        whole = f"({_sum([result(one) for one in rows])}) / {len(rows)} = {total}"
         expected = float(np.mean(rows))
     else:
         pairs = zip(weight.tolist(), rows, strict=True)
-        shown = " + ".join(f"{number(share)}*{result(one)}" for share, one in list(pairs)[:TERMS])
-        shown += " + ..." if len(rows) > TERMS else ""
-        whole = f"({shown}) / {number(float(weight.sum()))} = {total}"
+        shown = [f"{number(share)}*{result(one)}" for share, one in pairs]
+        whole = f"({_sum(shown)}) / {number(float(weight.sum()))} = {total}"
         expected = float(weight @ np.asarray(rows) / (weight.sum() or 1.0))
     if not np.isclose(expected, value, rtol=1e-3, atol=1e-6):  # of a loss of the user's own it need not be
         return f"{loss} says {total} for all rows together", each
@@ -286,10 +278,11 @@ def _row(loss: Loss, pred: Array, target: Any) -> str:
 
 
 def _mean(terms: list[str]) -> str:
-    if len(terms) == 1:
-        return terms[0]
-    shown = " + ".join(terms[:TERMS]) + (" + ..." if len(terms) > TERMS else "")
-    return f"({shown}) / {len(terms)}"
+    return terms[0] if len(terms) == 1 else f"({_sum(terms)}) / {len(terms)}"
+
+
+def _sum(terms: list[str]) -> str:
+    return " + ".join(terms[:TERMS]) + (" + ..." if len(terms) > TERMS else "")
 
 
 def _softmax(loss: SoftmaxCrossEntropy, pred: Array, target: Any) -> str:
@@ -303,8 +296,7 @@ def _softmax(loss: SoftmaxCrossEntropy, pred: Array, target: Any) -> str:
     chosen = np.flatnonzero(goal)
     if len(chosen) == 1 and goal[chosen[0]] == 1.0:
         return f"-{_log(float(logs[chosen[0]]))}"
-    terms = [f"{number(float(goal[index]))}*{_log(float(logs[index]))}" for index in chosen[:TERMS]]
-    return f"-({' + '.join(terms)}{' + ...' if len(chosen) > TERMS else ''})"
+    return f"-({_sum([f'{number(float(goal[index]))}*{_log(float(logs[index]))}' for index in chosen])})"
 
 
 def _gaussian(pred: Array, target: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -193,12 +194,11 @@ def _on_yes_and_no(y: AnyArray, pred: Array, near: AnyArray, *, low: float) -> O
 
 def _on_numbers(target: Array, pred: Array, near: AnyArray) -> Opinion:
     """Compare numbers: the distance to the median, in units of the distance of the middle row."""
-    around = np.sort(target[near], axis=1)  # NaN, for missing, comes last
-    known = (~np.isnan(around)).sum(axis=1)
-    low, high = (np.maximum(known - 1, 0)) // 2, np.maximum(known // 2, 0)
-    high = np.minimum(high, np.maximum(known - 1, 0))
-    pair = [np.take_along_axis(around, place[:, None], axis=1)[:, 0] for place in (low, high)]
-    middle = (pair[0] + pair[1]) / 2
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", RuntimeWarning
+        )  # where all neighbours miss a number, so does the median
+        middle = np.nanmedian(target[near], axis=1)
     apart = np.abs(target - middle)
     missing = np.isnan(apart)
     apart[missing] = 0

@@ -1,11 +1,52 @@
-"""How the numbers of a training step are written for people."""
+"""How numbers are written for people, and as plain data for programs."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
-__all__ = ["number", "result", "row_text", "signed", "spoken"]
+import numpy as np
+
+__all__ = [
+    "behind",
+    "number",
+    "parameters_of",
+    "plain",
+    "result",
+    "row_text",
+    "signed",
+    "spoken",
+    "weight_name",
+]
+
+
+def plain(value: Any) -> Any:
+    """Return data as JSON knows them: lists for arrays, and None for numbers that are not finite.
+
+    Parameters
+    ----------
+    value : object
+        Numbers, texts, arrays, and lists, tuples and dicts of these.
+
+    Returns
+    -------
+    object
+
+    Examples
+    --------
+    >>> plain({"losses": np.array([0.5, np.inf]), "index": (0, 1)})
+    {'losses': [0.5, None], 'index': [0, 1]}
+    """
+    if isinstance(value, np.ndarray | np.generic):
+        if value.dtype.kind != "f" or np.isfinite(value).all():
+            return value.tolist()
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def number(value: float | None, *, digits: int = 4) -> str:
@@ -34,6 +75,27 @@ def number(value: float | None, *, digits: int = 4) -> str:
         return "0" if text == "-0" else text
     whole, _, behind = text.partition(".")
     return f"{whole}.{behind:0<2}"
+
+
+def behind(value: float | None, *, digits: int = 4) -> str:
+    """Write a number behind an operator, a negative one in brackets.
+
+    Parameters
+    ----------
+    value, digits
+        As `number` takes them.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> behind(0.5), behind(-0.5)
+    ('0.50', '(-0.50)')
+    """
+    text = number(value, digits=digits)
+    return f"({text})" if text.startswith("-") else text
 
 
 def result(value: float | None) -> str:
@@ -102,6 +164,53 @@ def row_text(values: Sequence[float | None], *, most: int = 8, computed: bool = 
     """
     shown = "  ".join(map(result if computed else number, values[:most]))
     return shown if len(values) <= most else f"{shown}  ... ({len(values)} in all)"
+
+
+def weight_name(parameter: str, index: Sequence[int]) -> str:
+    """Name one weight of a parameter.
+
+    Parameters
+    ----------
+    parameter : str
+        The name of the parameter.
+    index : sequence of int
+        The place in it; none for a parameter without axes.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> weight_name("0.W", (1, 2)), weight_name("scale", ())
+    ('0.W[1, 2]', 'scale')
+    """
+    return f"{parameter}[{', '.join(map(str, index))}]" if index else parameter
+
+
+def parameters_of(data: dict[str, Any]) -> dict[str, tuple[int, int, dict[str, Any]]]:
+    """Return the parameters in the data of a step by their names, each behind its stage and step.
+
+    Parameters
+    ----------
+    data : dict
+        What ``StepTrace.to_dict()`` returns.
+
+    Returns
+    -------
+    dict of str to (int, int, dict)
+
+    Examples
+    --------
+    >>> parameters_of({"stages": [{"steps": [{"parameters": {"W": {"name": "0.W"}}}]}]})
+    {'0.W': (0, 0, {'name': '0.W'})}
+    """
+    return {
+        parameter["name"]: (stage, at, parameter)
+        for stage, column in enumerate(data["stages"])
+        for at, step in enumerate(column["steps"])
+        for parameter in step["parameters"].values()
+    }
 
 
 def spoken(text: str) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from nnlite.core.types import Array
-from nnlite.inspect.twin import Twin
+from nnlite.inspect.float64_copy import Float64Copy
 from nnlite.testing.differences import KINK, STEP
 
 __all__ = ["KINKED", "TOO_SMALL", "Nudge", "nudge"]
@@ -32,8 +32,6 @@ class Nudge(NamedTuple):
     ----------
     value : float
         The weight.
-    step : float
-        How far it was moved.
     loss_minus, loss_plus : float
         The losses there.
     difference : float
@@ -47,12 +45,11 @@ class Nudge(NamedTuple):
 
     Examples
     --------
-    >>> Nudge(1.0, 1e-5, 0.9, 1.1, 10.0, 10.0, 15.95, None).digits
+    >>> Nudge(1.0, 0.9, 1.1, 10.0, 10.0, 15.95, None).digits
     15.95
     """
 
     value: float
-    step: float
     loss_minus: float
     loss_plus: float
     difference: float
@@ -60,25 +57,13 @@ class Nudge(NamedTuple):
     digits: float
     note: str | None
 
-    def plain(self) -> dict[str, Any]:
-        """Return the numbers as plain data; what is not finite is None.
 
-        Returns
-        -------
-        dict
-        """
-        return {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in self._asdict().items()
-        }
-
-
-def nudge(twin: Twin, place: int, gradient: float, *, middle: float) -> Nudge:
+def nudge(net: Float64Copy, place: int, gradient: float, *, middle: float) -> Nudge:
     """Move one weight a little to both sides and measure the loss.
 
     Parameters
     ----------
-    twin : Twin
+    net : Float64Copy
         The loss as a function of the weights.
     place : int
         Which weight, in the flat array of all.
@@ -96,14 +81,14 @@ def nudge(twin: Twin, place: int, gradient: float, *, middle: float) -> Nudge:
     >>> import nnlite as nn
     >>> model = nn.Sequential([nn.Dense(1, 1, bias=False)], rng=0)
     >>> model[0].W[...] = 3.0
-    >>> twin = Twin(model, np.ones((1, 1)), np.zeros((1, 1)), None, nn.MeanSquaredError())
-    >>> found = nudge(twin, 0, twin.gradient(twin.start)[0], middle=twin.loss(twin.start))
+    >>> net = Float64Copy(model, np.ones((1, 1)), np.zeros((1, 1)), None, nn.MeanSquaredError())
+    >>> found = nudge(net, 0, net.gradient(net.start)[0], middle=net.loss(net.start))
     >>> round(found.difference, 6), found.gradient, found.digits > 8
     (6.0, 6.0, True)
     """
-    values = twin.start.copy()
+    values = net.start.copy()
     step = STEP * max(1.0, abs(float(values[place])))
-    minus, plus, below, above = _both_sides(twin, values, place, step)
+    minus, plus, below, above = _both_sides(net, values, place, step)
     difference = (plus - minus) / (below + above)
     noise = ULPS * np.finfo(np.float64).eps * max(abs(minus), abs(plus), abs(middle)) / step
     size = max(abs(difference), abs(gradient))
@@ -117,29 +102,31 @@ def nudge(twin: Twin, place: int, gradient: float, *, middle: float) -> Nudge:
     note = None
     left, right = (middle - minus) / below, (plus - middle) / above
     bend = right - left
-    if abs(bend) > KINK * size + noise and _is_kink(twin, values, place, step, bend, middle, noise):
+    if abs(bend) > KINK * size + noise and _is_kink(net, values, place, step, bend, middle, noise):
         note = KINKED
     elif gap <= noise and HIDDEN * size < noise and size:
         note = TOO_SMALL
-    return Nudge(float(values[place]), step, minus, plus, difference, float(gradient), digits, note)
+    return Nudge(float(values[place]), minus, plus, difference, float(gradient), digits, note)
 
 
-def _both_sides(twin: Twin, values: Array, place: int, step: float) -> tuple[float, float, float, float]:
+def _both_sides(
+    net: Float64Copy, values: Array, place: int, step: float
+) -> tuple[float, float, float, float]:
     """Return the losses below and above, and how far away they really are, since positions are rounded."""
     kept = float(values[place])
     high, low = kept + step, kept - step
     values[place] = high
-    plus = twin.loss(values)
+    plus = net.loss(values)
     values[place] = low
-    minus = twin.loss(values)
+    minus = net.loss(values)
     values[place] = kept
     return minus, plus, kept - low, high - kept
 
 
 def _is_kink(
-    twin: Twin, values: Array, place: int, step: float, bend: float, middle: float, noise: float
+    net: Float64Copy, values: Array, place: int, step: float, bend: float, middle: float, noise: float
 ) -> bool:
     """Tell a kink from a strong bend: of a bend a tenth is left if one looks ten times as near."""
-    minus, plus, below, above = _both_sides(twin, values, place, step / 10.0)
+    minus, plus, below, above = _both_sides(net, values, place, step / 10.0)
     nearer = (plus - middle) / above - (middle - minus) / below
     return abs(nearer - bend / 10.0) > 0.05 * abs(bend) + 10.0 * noise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from nnlite.core.optimizers import SGD, Optimizer
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, DivergenceError
 from nnlite.errors.checks import check_integer, check_number, check_rng
+from nnlite.inspect.numbers import plain
 from nnlite.model import PREDICT_ROWS, Sequential
 from nnlite.schedules.base import Schedule
 from nnlite.sweeps.run import check_optimizer
@@ -51,6 +53,7 @@ SLIGHT = 1e-3
 BELOW_LOWEST = 10.0
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class RateSearch:
     """A suggested learning rate, and what speaks for it; `find_learning_rate` makes it.
 
@@ -90,28 +93,15 @@ class RateSearch:
     (True, True)
     """
 
-    def __init__(
-        self,
-        *,
-        rate: float,
-        reason: str,
-        start: float,
-        rates: Array,
-        losses: Array,
-        smoothed: Array,
-        trial_rates: Array,
-        trial_losses: Array,
-        trial_steps: int,
-    ) -> None:
-        self.rate = rate
-        self.reason = reason
-        self.start = start
-        self.rates = rates
-        self.losses = losses
-        self.smoothed = smoothed
-        self.trial_rates = trial_rates
-        self.trial_losses = trial_losses
-        self.trial_steps = trial_steps
+    rate: float
+    reason: str
+    start: float
+    rates: Array
+    losses: Array
+    smoothed: Array
+    trial_rates: Array
+    trial_losses: Array
+    trial_steps: int
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data, which ``json.dumps`` takes; what is not finite is None.
@@ -121,7 +111,8 @@ class RateSearch:
         dict
             With the attributes as entries.
         """
-        return {name: _plain(value) for name, value in vars(self).items()}
+        found: dict[str, Any] = plain(vars(self))
+        return found
 
     def __str__(self) -> str:
         lines = [f"learning rate {self.rate:.2g}", self.reason]
@@ -335,13 +326,11 @@ def find_learning_rate(
         start, losses = float(found[0]), found[1:]
         rates = np.array([ramp.at(number) for number in range(len(losses))])
         smoothed = smooth(losses)
-        if not trials:
-            rate, reason = _from_range_test(start, rates, smoothed)
-            tried: list[float] = []
-            ends: list[float] = []
-        else:
-            tried, ends = _try_rates(trial, float(rates[-1]), low, start)
+        tried, ends = _try_rates(trial, float(rates[-1]), low, start) if trials else ([], [])
+        if trials:
             rate, reason = _choose(tried, ends, start, trials, at_the_edge=len(rates) == steps)
+        else:
+            rate, reason = _from_range_test(start, rates, smoothed)
     finally:
         set_states(source.drawn_by, before)
     return RateSearch(
@@ -544,9 +533,3 @@ def _falls_nowhere(low: float, high: float, start: float) -> ArgumentError:
         "Give a smaller low= if even the smallest rate is too large, or more trials=; "
         "nnlite.inspect.doctor says what else may be wrong.",
     )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return [_plain(number) for number in value.tolist()]
-    return value if not isinstance(value, float) or math.isfinite(value) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,7 @@ __all__ = ["Step", "elementwise_slope", "make_step"]
 ROUNDING = 64.0
 
 
-class Step:
+class Step(NamedTuple):
     """What happened in one training step; see `make_step`.
 
     Parameters
@@ -44,9 +44,8 @@ class Step:
         The loss.
     rate : float
         The learning rate of the step.
-    before : ndarray of shape (size + kept,)
-        The numbers before the step, as ``params.numbers`` has them: `before` is what is learned of
-        them, `state_before` what is kept.
+    before : ndarray of shape (size,)
+        The values before the step.
     grads : ndarray of shape (size,)
         The gradient before any clipping.
 
@@ -60,28 +59,17 @@ class Step:
     True
     """
 
-    def __init__(
-        self,
-        model: Sequential,
-        optimizer: Optimizer,
-        way: list[Stop],
-        passing: Passing,
-        slopes: dict[str, Array | None],
-        *,
-        pred: Array,
-        dy: Array,
-        value: float,
-        rate: float,
-        before: Array,
-        grads: Array,
-    ) -> None:
-        self.model = model
-        self.optimizer = optimizer
-        self.way, self.passing = way, passing
-        self.slopes = slopes
-        self.pred, self.dy, self.value, self.rate = pred, dy, value, rate
-        self.before, self.state_before = before[: grads.size], before[grads.size :]
-        self.grads = grads
+    model: Sequential
+    optimizer: Optimizer
+    way: list[Stop]
+    passing: Passing
+    slopes: dict[str, Array | None]
+    pred: Array
+    dy: Array
+    value: float
+    rate: float
+    before: Array
+    grads: Array
 
 
 def make_step(
@@ -116,7 +104,7 @@ def make_step(
     params = model.params
     way, passing = stops(model), Passing()
     ctx = model.context(watch=passing)
-    before = params.numbers.copy()
+    before = params.values.copy()
     start_size = float(np.abs(params.values).max(initial=0.0))
     rate = optimizer.rate_at(optimizer.steps)
     # From here on what BatchLoop.train does, in its order.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+from functools import reduce
+from operator import getitem
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ from nnlite.core.optimizers import Optimizer
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_integer
 from nnlite.files.safetensors import check_path, write_atomically
-from nnlite.inspect.numbers import number, result, spoken
+from nnlite.inspect.numbers import behind, number, parameters_of, result, spoken
 from nnlite.model import Sequential
 
 if TYPE_CHECKING:
@@ -188,9 +190,7 @@ class StepTrace:
         """
         stage, at, parameter = self._find("StepTrace.factors(name)", name)
         index = _index("StepTrace.factors(index)", index, parameter["shape"])
-        gradient = parameter["grad"]
-        for part in index:
-            gradient = gradient[part]
+        gradient = reduce(getitem, index, parameter["grad"])
         column = self._data["stages"][stage]
         found: dict[str, Any] = {"parameter": name, "index": list(index), "gradient": gradient, "rows": []}
         if column["steps"][at]["kind"] == "dense":
@@ -204,17 +204,16 @@ class StepTrace:
         if len(index) == 2:
             value = self._input(column["from"], row)[index[0]]
             factors.append({"kind": "input", "text": f"what comes in from neuron {index[0]}", "value": value})
-        steps, slopes = column["steps"], []
+        steps = column["steps"]
         # Slope upon slope, as far as the layers treat every number alone.
         last = 0
         for before, step in itertools.pairwise(steps):
             if step["slope"] is None or "ways" in before:  # blame comes to it from elsewhere too
                 break
-            slopes.append(
+            factors.append(
                 {"kind": "slope", "text": f"slope of {step['text']}", "value": step["slope"][row][unit]}
             )
             last += 1
-        factors += slopes
         blame = steps[last]["blame"][row][unit]
         factor: dict[str, Any] = {
             "kind": "blame",
@@ -251,14 +250,11 @@ class StepTrace:
         return values
 
     def _find(self, where: str, name: str) -> tuple[int, int, dict[str, Any]]:
-        known = []
-        for place, stage in enumerate(self._data["stages"]):
-            for at, step in enumerate(stage["steps"]):
-                for parameter in step["parameters"].values():
-                    if parameter["name"] == name:
-                        return place, at, parameter
-                    known.append(parameter["name"])
-        raise ArgumentError(where, f"one of {', '.join(known)}", f"{name!r}", "Use a name from that list.")
+        known = parameters_of(self._data)
+        if not isinstance(name, str) or name not in known:
+            fix = "Use a name from that list."
+            raise ArgumentError(where, f"one of {', '.join(known)}", f"{name!r}", fix)
+        return known[name]
 
     # The faces.
 
@@ -364,7 +360,7 @@ def _index(where: str, index: Any, shape: list[int]) -> tuple[int, ...]:
 
 def _called(step: dict[str, Any], row: int, unit: int) -> str:
     """Name what a step does to a neuron."""
-    return f"+ {_behind_times(step['came'][row][unit])} that came in" if "came" in step else step["text"]
+    return f"+ {behind(step['came'][row][unit])} that came in" if "came" in step else step["text"]
 
 
 def _product(values: list[float | None]) -> float | None:
@@ -384,17 +380,12 @@ def _sum_text(found: dict[str, Any], start: float | None) -> str:
             reverse=True,
         )
         terms = [terms[place] for place in sorted(place for _, place in sizes[:WRITTEN])]
-    parts = [f"{number(weight)}*{_behind_times(value)}" for weight, value in terms]
+    parts = [f"{number(weight)}*{behind(value)}" for weight, value in terms]
     if len(found["terms"]) > WRITTEN:
         parts.append(f"... ({len(found['terms']) - WRITTEN} smaller ones)")
     if found["bias"] is not None:
         parts.append(number(found["bias"]))
     return f"{' + '.join(parts).replace('+ -', '- ')} = {result(found['sum'])}{steps}"
-
-
-def _behind_times(value: float | None) -> str:
-    text = number(value)
-    return f"({text})" if text.startswith("-") else text
 
 
 def _factor_text(factor: dict[str, Any]) -> str:

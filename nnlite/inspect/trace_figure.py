@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import getitem
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnlite.inspect.numbers import number, result
+from nnlite.inspect.numbers import number, parameters_of, result
 from nnlite.plot.diagram import Column, draw_columns, figure_size
 from nnlite.plot.style import SMALL, new_axes, size_of, text_width
 
@@ -111,17 +113,11 @@ def _heading(data: dict[str, Any], row: int, width: float) -> list[str]:
             f"rate {fog['rate']:.3g}: {fog['label']}",
         ]
     ]
-    values = {
-        parameter["name"]: parameter
-        for stage in data["stages"]
-        for step in stage["steps"]
-        for parameter in step["parameters"].values()
-    }
+    parameters = parameters_of(data)
     blamed = ["most to blame:"]
     for entry in data["blame"]["top"][:WEIGHTS]:
-        before, after = values[entry["parameter"]]["before"], values[entry["parameter"]]["after"]
-        for part in entry["index"]:
-            before, after = before[part], after[part]
+        parameter = parameters[entry["parameter"]][2]
+        before, after = (reduce(getitem, entry["index"], parameter[when]) for when in ("before", "after"))
         blamed.append(f"{entry['parameter']}{entry['index']} {result(before)} {ARROW} {result(after)},")
     blamed[-1] = blamed[-1][:-1]
     parts.append(blamed)

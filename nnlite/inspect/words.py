@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from functools import reduce
+from operator import getitem
 from typing import Any
 
-from nnlite.inspect.fog import LABELS
-from nnlite.inspect.numbers import number, result, row_text, signed
+from nnlite.inspect.numbers import number, parameters_of, result, row_text, signed, weight_name
 from nnlite.inspect.proof import KINKED, TOO_SMALL
+from nnlite.inspect.step_scan import OVERSHOOTS
 
 __all__ = ["BEATS", "describe_fog", "describe_proof", "describe_update", "tell"]
 
@@ -27,7 +28,6 @@ BEATS = (
 WIDTH, ROWS, UNITS, WEIGHTS = 92, 3, 6, 8
 #: Of a net with more columns of neurons than both together, the first ones and the last ones are shown.
 FIRST, LAST = 3, 2
-BARELY, GOOD, OVERSHOOTS = LABELS
 
 
 def tell(trace: Any) -> str:
@@ -156,7 +156,7 @@ def _blame(trace: Any, data: dict[str, Any]) -> list[str]:
     top = data["blame"]["top"]
     lines = ["weights with the largest gradients; + means that the loss grows with the weight"]
     for entry in top[:WEIGHTS]:
-        name = _name(entry["parameter"], entry["index"])
+        name = weight_name(entry["parameter"], entry["index"])
         chain = trace.factors(entry["parameter"], entry["index"])
         lines += _wrap(f"{name:14s} {signed(entry['grad']):>10s}   {_factors(chain)}", indent=" " * 28)
     return lines + _more(data["model"]["parameters"], min(WEIGHTS, len(top)), "parameter")
@@ -175,10 +175,6 @@ def _factors(chain: dict[str, Any]) -> str:
     return "= " + " * ".join(
         f"{factor['kind']} {writers.get(factor['kind'], result)(factor['value'])}" for factor in factors
     )
-
-
-def _name(parameter: str, index: Sequence[int]) -> str:
-    return f"{parameter}[{', '.join(map(str, index))}]"
 
 
 def _fog(fog: dict[str, Any], *, noise: bool) -> list[str]:
@@ -205,19 +201,13 @@ def _samples(fog: dict[str, Any], count: int = 9) -> list[tuple[float, float | N
 
 def _update(data: dict[str, Any]) -> list[str]:
     update = data["update"]
-    parameters = {
-        parameter["name"]: parameter
-        for stage in data["stages"]
-        for step in stage["steps"]
-        for parameter in step["parameters"].values()
-    }
+    parameters = parameters_of(data)
     lines = [f"{'':14s} {'before':>11s}    {'after':>10s}"]
     for entry in data["blame"]["top"][:WEIGHTS]:
-        before, after = (
-            _at(parameters[entry["parameter"]][when], entry["index"]) for when in ("before", "after")
-        )
-        frozen = "   (frozen)" if parameters[entry["parameter"]]["frozen"] else ""
-        name = _name(entry["parameter"], entry["index"])
+        parameter = parameters[entry["parameter"]][2]
+        before, after = (reduce(getitem, entry["index"], parameter[when]) for when in ("before", "after"))
+        frozen = "   (frozen)" if parameter["frozen"] else ""
+        name = weight_name(entry["parameter"], entry["index"])
         lines.append(f"{name:14s} {_long(before):>11s} -> {_long(after):>10s}{frozen}")
     old, new = (
         row_text(update[f"prediction_{when}"][0], most=UNITS, computed=True) for when in ("before", "after")
@@ -256,12 +246,6 @@ def _flat(values: Any) -> list[Any]:
     return [one for value in values for one in _flat(value)] if isinstance(values, list) else [values]
 
 
-def _at(values: Any, index: Sequence[int]) -> Any:
-    for part in index:
-        values = values[part]
-    return values
-
-
 def _long(value: float | None) -> str:
     """Write a number with the digits in which a small step shows."""
     return "not finite" if value is None else f"{value:.8g}"
@@ -272,7 +256,7 @@ def _proof(proof: dict[str, Any]) -> list[str]:
     shown = sorted(proof["checks"], key=lambda check: -abs(check["gradient"] or 0.0))[:WEIGHTS]
     for check in shown:
         note = f"   ({check['note']})" if check["note"] else ""
-        name = _name(check["parameter"], check["index"])
+        name = weight_name(check["parameter"], check["index"])
         slopes = f"{_eight(check['difference']):>13s} {_eight(check['gradient']):>16s}"
         lines.append(f"{name:14s} {slopes}   {check['digits']:.1f}{note}")
     return lines + _wrap(proof["text"])
@@ -369,7 +353,7 @@ def describe_update(update: dict[str, Any], size: int) -> str:
         moved = "The parameter moves"
     clipped = " The gradient was clipped before the step." if update["clipped"] else ""
     return (
-        f"{first} {moved}, most of all {_name(largest['parameter'], largest['index'])}, "
+        f"{first} {moved}, most of all {weight_name(largest['parameter'], largest['index'])}, "
         f"by {result(update['largest_change'])}.{clipped}"
     )
 

@@ -19,7 +19,7 @@ from nnlite.errors.checks import check_integer, check_number
 from nnlite.files.safetensors import check_path, write_atomically
 from nnlite.model import Sequential
 from nnlite.plot.regions import Grid, Question, draw_answers, draw_points, make_grid, name_classes, settle
-from nnlite.plot.style import BLACK, CLASSES, SMALL, pyplot, short
+from nnlite.plot.style import BLACK, CLASSES, SMALL, open_frame, pyplot, short
 from nnlite.plot.surface import (
     TRAILS,
     Surface,
@@ -400,7 +400,7 @@ class _Film:
         Whether they show three dimensions.
     """
 
-    def __init__(self, trails: list[Trail], *, panels: int, perspective: bool = False) -> None:
+    def __init__(self, trails: list[Trail], *, panels: int, projection: str | None = None) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
@@ -410,8 +410,9 @@ class _Film:
         self.canvas: Any = FigureCanvasAgg(self.figure)
         ratios = [wide] * panels + [3.4]
         grid = self.figure.add_gridspec(1, panels + 1, width_ratios=ratios)
-        how = {"projection": "3d"} if perspective else {}
-        self.maps: list[Axes] = [self.figure.add_subplot(grid[0, index], **how) for index in range(panels)]
+        self.maps: list[Axes] = [
+            self.figure.add_subplot(grid[0, index], projection=projection) for index in range(panels)
+        ]
         self.curve: Axes = self.figure.add_subplot(grid[0, -1])
         self.dots = _draw_curves(self.curve, trails)
 
@@ -459,14 +460,7 @@ def _draw_curves(ax: Axes, trails: Sequence[Trail]) -> list[Any]:
     for index, trail in enumerate(trails):
         colour = TRAILS[index] if len(trails) > 1 or trail.name else BLACK
         ax.plot(trail.numbers, trail.losses, color=colour, lw=1.5, label=trail.name or "_loss")
-        style: dict[str, Any] = {
-            "color": TRAILS[index],
-            "mec": "black",
-            "ms": 8,
-            "ls": "",
-            "clip_on": False,
-            "zorder": 4,
-        }
+        style: dict[str, Any] = {"color": TRAILS[index], "mec": "black", "ms": 8, "ls": "", "zorder": 4}
         dots.append(ax.plot([trail.numbers[0]], [trail.losses[0]], "o", label="_ball", **style)[0])
     losses = np.concatenate([trail.losses for trail in trails])
     losses = losses[np.isfinite(losses)]
@@ -479,11 +473,9 @@ def _draw_curves(ax: Axes, trails: Sequence[Trail]) -> list[Any]:
         ax.set_yscale("log")
         ax.set_ylim(low / 1.5, min(float(losses.max()), top) * 1.5)
         ax.minorticks_off()
-    for dot in dots:
-        dot.set_clip_on(True)
     ax.set_xlabel(f"{trails[0].unit}s")
     ax.set_ylabel("loss on all data")
-    ax.spines[["top", "right"]].set_visible(False)
+    open_frame(ax)
     if any(trail.name for trail in trails):
         ax.legend(fontsize=SMALL, loc="best", framealpha=0.9)
     return dots
@@ -523,7 +515,13 @@ class _Boundaries(_Film):
         self.rows = model.boundary.check_input(X, where=where)
         # With the running statistics that they had.
         self.values = [path._whole for path in paths.values()]
-        self.most = np.linspace(0, len(self.grid.points) - 1, DOTS).astype(int)
+        count = len(self.grid.points)
+        shown = np.linspace(0, count - 1, min(count, DOTS)).astype(int)
+        labels, values = (
+            None if a is None else a[shown] for a in (self.question.labels, self.question.values)
+        )
+        self.dotted = self.question._replace(labels=labels, values=values)
+        self.some = self.grid._replace(points=self.grid.points[shown])
         self.ends = self._ends()
 
     def _ends(self) -> tuple[float, float] | None:
@@ -542,7 +540,7 @@ class _Boundaries(_Film):
             self.twin.params.numbers[...] = values[min(point, len(values) - 1)]
             ax.clear()
             draw_answers(ax, self.grid, self.question, self.twin._predict(self.places, 512), ends=self.ends)
-            self._draw_dots(ax)
+            draw_points(ax, self.some, self.dotted, size=14.0)
             title = trail.name
             if self.question.labels is not None:
                 right = self.question.right(self.twin._predict(self.rows, 512))
@@ -553,16 +551,6 @@ class _Boundaries(_Film):
         if self.question.classes:
             name_classes(self.maps[0], self.question, inside=True)
 
-    def _draw_dots(self, ax: Axes) -> None:
-        if len(self.grid.points) <= DOTS:
-            draw_points(ax, self.grid, self.question, size=14.0)
-            return
-        labels, values = (
-            None if a is None else a[self.most] for a in (self.question.labels, self.question.values)
-        )
-        some = self.question._replace(labels=labels, values=values)
-        draw_points(ax, self.grid._replace(points=self.grid.points[self.most]), some, size=14.0)
-
 
 class _Balls(_Film):
     """A ball for each path on the map of the loss."""
@@ -571,7 +559,7 @@ class _Balls(_Film):
         super().__init__(surface.trails, panels=1)
         (ax,) = self.maps
         draw_surface(ax, surface, bar=True)
-        _shorten_labels(ax, surface)
+        ax.set(xlabel=_short_label(surface.labels[0]), ylabel=_short_label(surface.labels[1]))
         self.tails, self.balls = [], []
         for index, trail in enumerate(surface.trails):
             style: dict[str, Any] = {"color": TRAILS[index], "zorder": 3}
@@ -595,7 +583,7 @@ class _Balls3D(_Film):
     """The same in perspective; the height of a ball is that of the surface below it."""
 
     def __init__(self, surface: Surface) -> None:
-        super().__init__(surface.trails, panels=1, perspective=True)
+        super().__init__(surface.trails, panels=1, projection="3d")
         from matplotlib.colors import LightSource
 
         ax: Any = self.maps[0]
@@ -653,24 +641,12 @@ class _Balls3D(_Film):
 
     def _line(self, trail: Trail) -> Array:
         """Lay the path on the surface, by the heights of the four places around each of its points."""
-        surface = self.surface
-        sides = (surface.horizontal, surface.vertical)
-        inside = np.all(
-            [(side[0] <= at) & (at <= side[-1]) for side, at in zip(sides, trail.places.T, strict=True)], 0
-        )
-        drawn = self.height(surface.losses)
-        column, row = (
-            np.interp(np.clip(at, side[0], side[-1]), side, np.arange(len(side)))
-            for side, at in zip(sides, trail.places.T, strict=True)
-        )
-        left, below = (
-            np.minimum(at.astype(int), len(side) - 2) for at, side in zip((column, row), sides, strict=True)
-        )
-        right_share, upper_share = column - left, row - below
-        lower = drawn[below, left] * (1 - right_share) + drawn[below, left + 1] * right_share
-        upper = drawn[below + 1, left] * (1 - right_share) + drawn[below + 1, left + 1] * right_share
-        height = lower * (1 - upper_share) + upper * upper_share + self.lift
-        return np.where(inside[:, None], np.column_stack([trail.places, height]), np.nan)
+        from scipy.interpolate import RegularGridInterpolator
+
+        sides = (self.surface.vertical, self.surface.horizontal)
+        drawn = RegularGridInterpolator(sides, self.height(self.surface.losses), bounds_error=False)
+        height = drawn(trail.places[:, ::-1]) + self.lift  # NaN beside the surface
+        return np.where(np.isnan(height)[:, None], np.nan, np.column_stack([trail.places, height]))
 
     def draw(self, point: int) -> None:
         """Roll."""
@@ -678,10 +654,6 @@ class _Balls3D(_Film):
             went = line[: point + 1]
             tail.set_data_3d(*went.T)
             ball.set_data_3d(*went[-1:].T)
-
-
-def _shorten_labels(ax: Axes, surface: Surface) -> None:
-    ax.set(xlabel=_short_label(surface.labels[0]), ylabel=_short_label(surface.labels[1]))
 
 
 def _short_label(label: str) -> str:

@@ -25,10 +25,8 @@ from nnlite.plot.style import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.collections import LineCollection
-    from matplotlib.patches import Circle
 
-__all__ = ["Column", "Drawing", "draw_columns", "figure_size"]
+__all__ = ["Column", "draw_columns", "figure_size"]
 
 #: All lengths are in points. A line of text; the empty space around what is written; the widest circle.
 LINE, GAP, LARGEST = 1.25 * SMALL, 4.0, 34.0
@@ -86,39 +84,6 @@ class Column(NamedTuple):
     skips: Sequence[int] = ()
 
 
-class Drawing(NamedTuple):
-    """What was drawn, to draw more upon it; lengths are in the units of the Axes, points at first.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Where.
-    radius : float
-        Of the neurons.
-    places : list of dict of int to (float, float)
-        For each column where the neurons are that are shown.
-    neurons : list of dict of int to Circle
-        For each column the neurons that are shown.
-    lines : list of LineCollection or None
-        For each column the lines that come in, from the smallest weight to the largest.
-
-    Examples
-    --------
-    >>> import matplotlib.pyplot as plt
-    >>> figure, ax = plt.subplots()
-    >>> drawing = draw_columns(ax, [Column(("input",), (), 2), Column(("output",), (), 1)])
-    >>> [len(column) for column in drawing.neurons]
-    [2, 1]
-    >>> plt.close(figure)
-    """
-
-    ax: Axes
-    radius: float
-    places: list[dict[int, tuple[float, float]]]
-    neurons: list[dict[int, Circle]]
-    lines: list[LineCollection | None]
-
-
 def figure_size(columns: Sequence[Column], max_units: int) -> tuple[float, float]:
     """Choose the size of a figure in which the columns have room.
 
@@ -143,7 +108,7 @@ def figure_size(columns: Sequence[Column], max_units: int) -> tuple[float, float
     return min(max(6.4, 1.6 * len(columns)), 14.0), min(max(4.8, 0.5 * rows + 1.2), 10.0)
 
 
-def draw_columns(ax: Axes, columns: Sequence[Column], *, max_units: int = 12) -> Drawing:
+def draw_columns(ax: Axes, columns: Sequence[Column], *, max_units: int = 12) -> None:
     """Draw columns of neurons.
 
     Parameters
@@ -155,17 +120,13 @@ def draw_columns(ax: Axes, columns: Sequence[Column], *, max_units: int = 12) ->
     max_units : int
         How many neurons of a column are shown at most: the first ones and the last.
 
-    Returns
-    -------
-    Drawing
-
     Examples
     --------
     >>> import matplotlib.pyplot as plt
     >>> figure, ax = plt.subplots()
     >>> columns = [Column(("in",), (), 1), Column(("out",), (), 1, W=np.array([[-2.0]]))]
-    >>> drawing = draw_columns(ax, columns)
-    >>> drawing.lines[1].get_linewidths().tolist()
+    >>> draw_columns(ax, columns)
+    >>> ax.collections[0].get_linewidths().tolist()
     [6.0]
     >>> plt.close(figure)
     """
@@ -173,15 +134,14 @@ def draw_columns(ax: Axes, columns: Sequence[Column], *, max_units: int = 12) ->
     ax.set(xlim=(0, plan.width), ylim=(0, plan.height))
     ax.set_aspect("equal")
     ax.axis("off")
-    lines = _draw_lines(plan)
+    _draw_lines(plan)
     _draw_skips(plan)
-    neurons = _draw_neurons(plan)
+    _draw_neurons(plan)
     _draw_biases(plan)
     _write_names(plan)
     _write_labels(plan)
     _draw_key(plan)
     _write_weights(plan)
-    return Drawing(ax, plan.radius, plan.places, neurons, lines)
 
 
 def _shown(units: int, most: int) -> list[int | None]:
@@ -308,21 +268,16 @@ def _style(value: float) -> tuple[str, str]:
     return (POSITIVE, "solid") if value >= 0 else (NEGATIVE, "dashed")
 
 
-def _draw_lines(plan: _Plan) -> list[LineCollection | None]:
+def _draw_lines(plan: _Plan) -> None:
     from matplotlib.collections import LineCollection
 
-    drawn: list[LineCollection | None] = []
-    for index, column in enumerate(plan.columns):
-        if not index:
-            drawn.append(None)
-            continue
+    for index, column in enumerate(plan.columns[1:], start=1):
         if column.W is None:
             start, end = plan.x[index - 1] + 2 * plan.radius, plan.x[index] - 2 * plan.radius
             y = np.mean([y for _, y in plan.places[index].values()])
             plan.ax.annotate(
                 "", (end, y), (start, y), arrowprops={"arrowstyle": "->", "color": GREY, "lw": 1.5}
             )
-            drawn.append(None)
             continue
         before, here = plan.places[index - 1], plan.places[index]
         weights = {pair: float(column.W[pair]) for pair in itertools.product(before, here)}
@@ -339,8 +294,6 @@ def _draw_lines(plan: _Plan) -> list[LineCollection | None]:
             zorder=1,
         )
         plan.ax.add_collection(lines, autolim=False)
-        drawn.append(lines)
-    return drawn
 
 
 def _lanes(columns: Sequence[Column]) -> list[list[tuple[int, int]]]:
@@ -376,7 +329,7 @@ def _draw_skips(plan: _Plan) -> None:
             plan.write((left + right) / 2, height, "+", color=GREY, bbox=_ground(), zorder=2)
 
 
-def _draw_neurons(plan: _Plan) -> list[dict[int, Circle]]:
+def _draw_neurons(plan: _Plan) -> None:
     from matplotlib.patches import Circle
 
     colours = diverging()
@@ -386,20 +339,16 @@ def _draw_neurons(plan: _Plan) -> list[dict[int, Circle]]:
     ]
     widths = [text_width(text) for column in texts for text in column.values()]
     fits = max(widths, default=0.0) + 3 <= 2 * plan.radius
-    drawn: list[dict[int, Circle]] = []
     for column, places, written in zip(plan.columns, plan.places, texts, strict=True):
-        drawn.append({})
         scale = around_zero([] if column.answers is None else column.answers)
         for unit, place in places.items():
             fill = "white" if column.answers is None else colours(scale(float(column.answers[unit])))
             circle = Circle(place, plan.radius, facecolor=fill, edgecolor="black", linewidth=1, zorder=3)
             plan.ax.add_patch(circle)
-            drawn[-1][unit] = circle
             if fits and written:
                 plan.write(*place, written[unit], color=ink_on(fill), zorder=4)
     for place in plan.dots:
         plan.write(*place, "⋮", fontsize=14, color=GREY)
-    return drawn
 
 
 def _draw_biases(plan: _Plan) -> None:

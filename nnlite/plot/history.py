@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from nnlite.training.history import History
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["history"]
+__all__ = ["HELD_OUT", "colours_of", "history", "spans_much"]
 
 _WHERE = "plot.history"
 #: Above this ratio of the largest to the smallest number the scale is logarithmic.
@@ -64,16 +64,12 @@ def history(history: History, *, columns: Sequence[str] | None = None, ax: Axes 
     True
     >>> ax.figure.clear()
     """
-    names = _check(history, columns)
-    metrics = list(dict.fromkeys(name.removeprefix(HELD_OUT) for name in names))
+    colours = _check(history, columns)
+    metrics = list(dict.fromkeys(name.removeprefix(HELD_OUT) for name in colours))
     ax = new_axes(_WHERE, ax)
     epochs = history["epoch"]
     drawn: list[Array] = []
-    for name in names:
-        held_out = name.startswith(HELD_OUT)
-        colour = VALIDATION if held_out else TRAINING
-        if len(metrics) > 1:
-            colour = class_colour(metrics.index(name.removeprefix(HELD_OUT)))
+    for name, colour in colours.items():
         lines = _numbers(history[name])
         drawn.append(lines)
         many = lines.shape[1] > 1
@@ -81,7 +77,7 @@ def history(history: History, *, columns: Sequence[str] | None = None, ax: Axes 
             ax.plot(
                 epochs,
                 line,
-                "--" if held_out else "-",
+                "--" if name.startswith(HELD_OUT) else "-",
                 color=colour,
                 lw=0.8 if many else 1.6,
                 alpha=0.6 if many else 1.0,
@@ -89,7 +85,8 @@ def history(history: History, *, columns: Sequence[str] | None = None, ax: Axes 
                 label=None if index else name.replace("_", " "),
             )
     _mark_best(ax, history, drawn[-1])
-    _scale(ax, np.concatenate([lines.ravel() for lines in drawn]))
+    if spans_much(np.concatenate([lines.ravel() for lines in drawn])):
+        ax.set_yscale("log")
     ax.set_xlabel("epoch")
     ax.set_ylabel(metrics[0].replace("_", " ") if len(metrics) == 1 else "")
     ax.locator_params(axis="x", integer=True, min_n_ticks=1)
@@ -122,8 +119,35 @@ def _mark_best(ax: Axes, history: History, lines: Array) -> None:
         ax.plot(x, y, "*", color=GREY, ms=8, label="best epoch of each")
 
 
-def _check(history: Any, columns: Any) -> list[str]:
-    """Return the names of the columns that are to be drawn, those of the validation data too."""
+def colours_of(columns: Iterable[str], known: Collection[str]) -> dict[str, str]:
+    """Return the columns to draw, those of the validation data too, each with its colour.
+
+    Parameters
+    ----------
+    columns : iterable of str
+        What is asked for.
+    known : collection of str
+        The columns of the history.
+
+    Returns
+    -------
+    dict of str to str
+
+    Examples
+    --------
+    >>> list(colours_of(["loss"], ["epoch", "loss", "validation_loss"]))
+    ['loss', 'validation_loss']
+    """
+    both = dict.fromkeys(name for column in columns for name in (column, f"{HELD_OUT}{column}"))
+    names = [name for name in both if name in known]
+    metrics = list(dict.fromkeys(name.removeprefix(HELD_OUT) for name in names))
+    if len(metrics) == 1:
+        return {name: VALIDATION if name.startswith(HELD_OUT) else TRAINING for name in names}
+    return {name: class_colour(metrics.index(name.removeprefix(HELD_OUT))) for name in names}
+
+
+def _check(history: Any, columns: Any) -> dict[str, str]:
+    """Return the columns that are to be drawn, with their colours."""
     if not isinstance(history, History):
         fix = "Give what model.fit(...) returned."
         raise ArgumentTypeError(f"{_WHERE}(history)", "a History", type(history).__name__, fix)
@@ -144,12 +168,25 @@ def _check(history: Any, columns: Any) -> list[str]:
         if not any(isinstance(value, int | float | list) for value in history[name]):
             fix = "Name another column."
             raise ArgumentError(f"{_WHERE}(columns=)", "a column of numbers", f"{name!r}, without any", fix)
-    both = [[name, f"{HELD_OUT}{name}"] for name in columns]
-    return list(dict.fromkeys(name for pair in both for name in pair if name in history.columns))
+    return colours_of(columns, history.columns)
 
 
-def _scale(ax: Axes, values: Array) -> None:
-    """Choose a logarithmic scale where the numbers span much."""
+def spans_much(values: Array) -> bool:
+    """Tell whether numbers are to be drawn on a logarithmic scale.
+
+    Parameters
+    ----------
+    values : ndarray
+        The numbers.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> spans_much(np.array([0.001, 1.0])), spans_much(np.array([0.0, 1.0]))
+    (True, False)
+    """
     finite = values[np.isfinite(values)]
-    if finite.size and finite.min() > 0 and finite.max() > LOGARITHMIC * finite.min():
-        ax.set_yscale("log")
+    return bool(finite.size and finite.min() > 0 and finite.max() > LOGARITHMIC * finite.min())

@@ -14,7 +14,8 @@ import numpy as np
 from nnlite.core.types import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_number
-from nnlite.plot.style import SMALL, TRAINING, VALIDATION, class_colour, new_axes, open_frame, pyplot
+from nnlite.plot.history import HELD_OUT, colours_of, spans_much
+from nnlite.plot.style import SMALL, new_axes, open_frame, pyplot
 from nnlite.training.callbacks import Callback, TrainingState
 from nnlite.training.history import History
 
@@ -29,8 +30,6 @@ FIRST = 0.06
 RESERVE = 1.5
 #: Pictures a second at most, however cheap they are.
 FASTEST = 10.0
-#: Above this ratio of the largest to the smallest number the scale is logarithmic.
-LOGARITHMIC = 100.0
 #: Points of a line that are drawn, since more than the picture is wide are not seen and cost time.
 POINTS = 2000
 
@@ -115,7 +114,7 @@ class LivePlot(Callback):
         self.columns = None if columns is None else tuple(columns)
         self.share = check_number("plot.LivePlot(share=)", share, low=0, high=1, low_open=True)
         self._given = ax is not None
-        self.ax = None if ax is None else new_axes("plot.LivePlot", ax)
+        self.ax: Any = None if ax is None else new_axes("plot.LivePlot", ax)
         self.pictures = 0
         self.seconds = self.last_seconds = 0.0
 
@@ -129,7 +128,7 @@ class LivePlot(Callback):
 
     def on_train_begin(self, state: TrainingState) -> None:
         """Look at the clock."""
-        self._names = _with_validation(self.columns or ("loss",), state.columns)
+        self._colours = colours_of(self.columns or ("loss",), state.columns)
         self._lines: dict[str, list[Any]] | None = None
         self._show: Callable[[], None] | None = None
         self.pictures = 0
@@ -170,16 +169,12 @@ class LivePlot(Callback):
         screen = _screen()
         if not self._given:
             self.ax = _own_axes(windows=screen == "window")
-        ax = self._axes()
+        ax = self.ax
         self._show = self._on(screen)
         self._lines = {}
         count = state.model.params.replicas
-        for name in self._names:
-            held_out = name.startswith("validation_")
-            colour = class_colour(self._names[name])
-            if set(self._names.values()) == {0}:
-                colour = VALIDATION if held_out else TRAINING
-            style: dict[str, Any] = {"color": colour, "ls": "--" if held_out else "-"}
+        for name, colour in self._colours.items():
+            style: dict[str, Any] = {"color": colour, "ls": "--" if name.startswith(HELD_OUT) else "-"}
             style |= {"lw": 1.5} if count is None else {"lw": 0.6, "alpha": 0.7}
             many = [ax.plot([], [], **style)[0] for _ in range(count or 1)]
             many[0].set_label(_words(name))
@@ -188,26 +183,21 @@ class LivePlot(Callback):
             self._lines[name] = many
         if not self._given:
             ax.set_xlabel("epoch")
-            ax.set_ylabel("loss" if set(self._names.values()) == {0} and "loss" in self._names else "")
+            ax.set_ylabel("loss" if {*self._colours} - {f"{HELD_OUT}loss"} == {"loss"} else "")
             open_frame(ax)
-        if len(self._names) > 1:
+        if len(self._colours) > 1:
             ax.legend(fontsize=SMALL + 1, loc="upper right")
-
-    def _axes(self) -> Axes:
-        if self.ax is None:
-            raise ArgumentError("plot.LivePlot", "Axes to draw on", "none", "Give ax= again.")
-        return self.ax
 
     def _on(self, screen: str) -> Callable[[], None] | None:
         """Return what shows the figure, or None if there is nobody to see it."""
         if screen == "notebook":
-            return _Notebook(self._axes().figure)
-        if screen == "window" and getattr(self._axes().figure.canvas, "manager", None) is not None:
-            return _Window(self._axes().figure)
+            return _Notebook(self.ax.figure)
+        if screen == "window" and getattr(self.ax.figure.canvas, "manager", None) is not None:
+            return _Window(self.ax.figure)
         return None
 
     def _update(self, history: History) -> None:
-        ax, lines = self._axes(), self._lines or {}
+        ax, lines = self.ax, self._lines or {}
         rows = len(history)
         chosen = np.unique(np.linspace(0, rows - 1, min(rows, POINTS)).astype(int))
         epochs = np.array([history[int(index)]["epoch"] for index in chosen])
@@ -220,10 +210,7 @@ class LivePlot(Callback):
                 line.set_marker("." if rows == 1 else "")
                 numbers.append(own)
         if not self._given:
-            every = np.concatenate(numbers)
-            every = every[np.isfinite(every)]
-            wide = bool(every.size and every.min() > 0 and every.max() > LOGARITHMIC * every.min())
-            ax.set_yscale("log" if wide else "linear")
+            ax.set_yscale("log" if spans_much(np.concatenate(numbers)) else "linear")
         ax.relim()
         ax.autoscale_view()
 
@@ -231,21 +218,10 @@ class LivePlot(Callback):
         return f"LivePlot({list(self.columns) if self.columns else None!r}, share={self.share!r})"
 
 
-def _with_validation(columns: Sequence[str], known: Sequence[str]) -> dict[str, int]:
-    """Return the columns to draw, each with the number of its colour."""
-    found: dict[str, int] = {}
-    for name in columns:
-        colour = found.get(name.removeprefix("validation_"), len(set(found.values())))
-        found.setdefault(name, colour)
-        if f"validation_{name}" in known:
-            found.setdefault(f"validation_{name}", colour)
-    return found
-
-
 def _words(column: str) -> str:
     """Name a column in words."""
-    plain = column.removeprefix("validation_").replace("_", " ")
-    return f"{plain}, validation" if column.startswith("validation_") else f"{plain}, training"
+    plain = column.removeprefix(HELD_OUT).replace("_", " ")
+    return f"{plain}, {'validation' if column.startswith(HELD_OUT) else 'training'}"
 
 
 def _own_axes(*, windows: bool) -> Axes:

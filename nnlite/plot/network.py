@@ -11,13 +11,11 @@ from nnlite.core.dense import Dense
 from nnlite.core.types import Array
 from nnlite.errors import ArgumentError
 from nnlite.errors.checks import check_integer
-from nnlite.layers.embedding import Embedding
-from nnlite.layers.flatten import Flatten
 from nnlite.model import Sequential
 from nnlite.plot.diagram import Column, draw_columns, figure_size
 from nnlite.plot.given import check_names, check_row, input_names
 from nnlite.plot.style import new_axes
-from nnlite.training.inside import Stop, pass_through, stops
+from nnlite.training.inside import columns, pass_through, stops
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,24 +91,24 @@ def network(
     model = check_net(_WHERE, model)
     max_units = check_integer(f"{_WHERE}(max_units=)", max_units, low=2)
     row = None if x is None else check_row(f"{_WHERE}(x)", model, x)
-    columns = columns_of(model, row)
-    first = columns[0]
+    drawn = columns_of(model, row)
+    first = drawn[0]
     if feature_names is None:
         known = input_names(model)
         fits = known is not None and len(known) == first.units
         feature_names = known if fits else [f"x{unit}" for unit in range(first.units)]
     names = check_names(f"{_WHERE}(feature_names=)", feature_names, first.units, "inputs")
-    columns[0] = first._replace(names=names)
+    drawn[0] = first._replace(names=names)
     if target_names is not None:
-        last = columns[-1]
+        last = drawn[-1]
         names = check_names(f"{_WHERE}(target_names=)", target_names, last.units, "outputs")
-        columns[-1] = last._replace(names=names)
+        drawn[-1] = last._replace(names=names)
     # Without a layout, so that the sizes are known before anything is drawn.
     made = ax is None
-    ax = new_axes(_WHERE, ax, figsize=figure_size(columns, max_units), layout="none")
+    ax = new_axes(_WHERE, ax, figsize=figure_size(drawn, max_units), layout="none")
     if made:
         ax.set_position((0.01, 0.015, 0.98, 0.97))
-    draw_columns(ax, columns, max_units=max_units)
+    draw_columns(ax, drawn, max_units=max_units)
     return ax
 
 
@@ -140,20 +138,11 @@ def columns_of(model: Sequential, row: Array | None = None) -> list[Column]:
     >>> [(column.label[0], column.units) for column in columns_of(model)]
     [('input', 2), ('hidden layer 1', 3), ('output', 1)]
     """
-    groups: list[list[Stop]] = [[]]
-    shape = model.input_shape
-    #: For each `Residual` the column whose answers it adds.
-    sources: dict[str, int] = {}
-    for stop in stops(model):
-        layer, around = stop.layer, stop.place.split(".")
-        for depth in range(1, len(around)):
-            sources.setdefault(".".join(around[:depth]), len(groups) - 1)
-        if stop.mixes or (stop.shape != shape and not isinstance(layer, Flatten | Embedding)):
-            groups.append([])
-        groups[-1].append(stop)
-        shape = stop.shape
+    way = stops(model)
+    groups = columns(way, model.input_shape, [stop.shape for stop in way])
+    where = {stop.place: place for place, group in enumerate(groups) for stop in group}
     outputs = {} if row is None else pass_through(model, row).outputs
-    columns = []
+    found = []
     for place, group in enumerate(groups):
         own = group[-1].shape if group else model.input_shape
         opening = group[0].layer if place else None
@@ -165,7 +154,9 @@ def columns_of(model: Sequential, row: Array | None = None) -> list[Column]:
         answers = None
         if row is not None:
             answers = (outputs[group[-1].place] if group else row).reshape(-1)
-        columns.append(
+        added = [stop.added(way) for stop in group if stop.joins]
+        sources = [where[one.place] if one else 0 for one in added]
+        found.append(
             Column(
                 label=_labels(place, len(groups)),
                 layers=["+ input" if stop.joins else repr(stop.layer) for stop in group],
@@ -173,10 +164,10 @@ def columns_of(model: Sequential, row: Array | None = None) -> list[Column]:
                 W=opening.W if isinstance(opening, Dense) else None,
                 b=opening.b if isinstance(opening, Dense) and opening.bias else None,
                 answers=answers,
-                skips=[sources[stop.place] for stop in group if stop.joins and sources[stop.place] < place],
+                skips=[source for source in sources if source < place],
             )
         )
-    return columns
+    return found
 
 
 def _labels(place: int, count: int) -> tuple[str, ...]:

@@ -9,12 +9,14 @@ import numpy as np
 
 from nnlite.checks.inputs import column_names
 from nnlite.checks.nets import check_net
+from nnlite.core.activations import sigmoid
 from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
 from nnlite.data.checks import check_ids, check_rows
 from nnlite.data.table import NumericColumn
 from nnlite.errors import ArgumentError, ShapeError
 from nnlite.errors.checks import check_bool, check_integer
+from nnlite.layers.activations import log_softmax
 from nnlite.model import Sequential
 from nnlite.plot.given import check_layer, check_names, check_place
 from nnlite.plot.style import (
@@ -24,6 +26,7 @@ from nnlite.plot.style import (
     class_colour,
     class_marker,
     diverging,
+    legend,
     new_axes,
     pyplot,
     sequential,
@@ -147,14 +150,11 @@ class Question(NamedTuple):
         numbers = outputs.astype(np.float64)
         if numbers.shape[1] == 1:
             one = numbers[:, 0]
-            if self.reading == "logits":
-                second = 0.5 * (1.0 + np.tanh(one / 2.0))  # the sigmoid, which overflows nowhere
-            else:
-                second = np.clip((one - self.low) / (self.high - self.low), 0.0, 1.0)
+            share = (one - self.low) / (self.high - self.low)
+            second = sigmoid(one) if self.reading == "logits" else np.clip(share, 0.0, 1.0)
             return np.stack([1.0 - second, second], axis=1)
         if self.reading in ("logits", "logarithms"):
-            numbers = np.exp(numbers - numbers.max(axis=1, keepdims=True))
-            numbers /= numbers.sum(axis=1, keepdims=True)
+            numbers = np.exp(log_softmax(numbers))
         return np.clip(numbers, 0.0, 1.0)
 
     def margins(self, outputs: Array) -> Array:
@@ -261,8 +261,7 @@ def settle(
             # Nobody has said what the net was trained with. A net that learned to give the targets
             # themselves is nearer to them than the sigmoid of what it gives.
             one = outputs[:, 0].astype(np.float64)
-            sigmoid = 0.5 * (1.0 + np.tanh(one / 2.0))
-            if np.mean((one - target) ** 2) < np.mean((sigmoid * (high - low) + low - target) ** 2):
+            if np.mean((one - target) ** 2) < np.mean((sigmoid(one) * (high - low) + low - target) ** 2):
                 reading = "values"
     if not count:
         reading = "values"
@@ -420,8 +419,8 @@ def decision_boundary(
             name_classes(own, question, inside=ax is not None)
         return own
     stage = _stage(where, model, layer)
-    unit = _unit(where, stage, unit)
-    targets = _question_of_points(where, model, X, y, loss, classes)
+    unit = check_place(f"{where}(unit=)", unit, (stage[0].shape or (0,))[0], "units")
+    targets = None if y is None else settle(where, model, X, y, loss=loss, classes=classes)
     own = new_axes(where, ax)
     answers, sums = _answers(model, grid, stage)
     image = _draw_unit(own, grid, answers[:, unit], sums[:, unit], scale=answers[:, unit])
@@ -495,7 +494,7 @@ def neurons(
     most = check_integer(f"{where}(max_units=)", max_units, low=1)
     grid = make_grid(where, model, X, resolution=resolution)
     stage = _stage(where, model, layer)
-    question = _question_of_points(where, model, X, y, None, None)
+    question = None if y is None else settle(where, model, X, y, loss=None, classes=None)
     answers, sums = _answers(model, grid, stage)
     total = answers.shape[1]
     units = min(total, most)
@@ -529,13 +528,6 @@ def _columns(units: int) -> int:
     return full[0] if full else square
 
 
-def _question_of_points(
-    where: str, model: Sequential, X: Any, y: Any, loss: Loss | None, classes: Sequence[str] | None
-) -> Question | None:
-    """Return what the points of a neuron's map are coloured by, if there are targets."""
-    return None if y is None else settle(where, model, X, y, loss=loss, classes=classes)
-
-
 def _stage(where: str, model: Sequential, layer: Any) -> list[Stop]:
     """Return the layer that makes the neurons of `layer`, and those behind it that keep them apart."""
     way, number = check_layer(f"{where}(layer=)", model, layer)
@@ -559,10 +551,6 @@ def _stage(where: str, model: Sequential, layer: Any) -> list[Stop]:
             break
         found.append(one)
     return found
-
-
-def _unit(where: str, stage: list[Stop], unit: Any) -> int:
-    return check_place(f"{where}(unit=)", unit, (stage[0].shape or (0,))[0], "units")
 
 
 def _text(stage: list[Stop]) -> str:
@@ -730,6 +718,4 @@ def name_classes(ax: Axes, question: Question, *, inside: bool) -> None:
     place: dict[str, Any] = {"loc": "upper right"} if inside else {
         "loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0,
     }  # fmt: skip
-    legend = ax.legend(handles=handles, fontsize=SMALL + 1, framealpha=0.9, edgecolor=GREY, **place)
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    legend(ax, handles=handles, fontsize=SMALL + 1, framealpha=0.9, edgecolor=GREY, **place)

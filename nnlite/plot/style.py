@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CLASSES",
-    "DASHES",
     "GREY",
     "LIGHT",
     "MARKERS",
@@ -47,10 +46,9 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
 POSITIVE, NEGATIVE = BLUE, VERMILION
 #: Numbers of the rows that are trained on (solid lines) and of those that are held out (dashed lines).
 TRAINING, VALIDATION = BLUE, VERMILION
-#: Colours, markers and dashes of classes and curves; they begin again where there are more of those.
+#: Colours and markers of classes and curves; they begin again where there are more of those.
 CLASSES = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW, BLACK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-DASHES = ("-", "--", "-.", ":")
 #: What is written beside, and what stays in the background.
 GREY, LIGHT = "#555555", "#D0D0D0"
 #: The smallest text, in points.
@@ -177,13 +175,15 @@ def open_frame(ax: Axes) -> None:
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def legend(ax: Axes) -> None:
+def legend(ax: Axes, **how: Any) -> None:
     """Say in small letters what is drawn, on a ground that lets a line shine through but can be read.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
         Whose.
+    **how : object
+        What is not as usual, for `matplotlib.axes.Axes.legend`.
 
     Examples
     --------
@@ -194,7 +194,7 @@ def legend(ax: Axes) -> None:
     ['rising']
     >>> pyplot("here").close(ax.figure)
     """
-    made = ax.legend(fontsize=SMALL + 0.5, framealpha=0.85, edgecolor="none")
+    made = ax.legend(**({"fontsize": SMALL + 0.5, "framealpha": 0.85, "edgecolor": "none"} | how))
     for text in made.get_texts():
         text.set_parse_math(False)  # a dollar sign in a name begins no formula
 
@@ -257,13 +257,8 @@ def diverging() -> Colormap:
     return LinearSegmentedColormap.from_list("nnlite diverging", [NEGATIVE, "#FFFFFF", POSITIVE], N=257)
 
 
-def sequential(colour: str = POSITIVE) -> Colormap:
-    """Return the colour map of numbers from zero up: white to one colour.
-
-    Parameters
-    ----------
-    colour : str
-        That of the largest number.
+def sequential() -> Colormap:
+    """Return the colour map of numbers from zero up: white to blue.
 
     Returns
     -------
@@ -276,7 +271,7 @@ def sequential(colour: str = POSITIVE) -> Colormap:
     """
     from matplotlib.colors import LinearSegmentedColormap
 
-    return LinearSegmentedColormap.from_list("nnlite sequential", ["#FFFFFF", colour])
+    return LinearSegmentedColormap.from_list("nnlite sequential", ["#FFFFFF", POSITIVE])
 
 
 def around_zero(values: Any) -> Normalize:

@@ -605,10 +605,8 @@ def draw_surface(ax: Axes, surface: Surface, *, bar: bool) -> None:
     places = (surface.horizontal, surface.vertical)
     shown = np.ma.masked_invalid(surface.losses)
     with np.errstate(invalid="ignore"):
-        beyond = (bool((surface.losses < low).any()), bool((surface.losses > high).any()))
-    extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[
-        beyond
-    ]
+        beyond = (surface.losses < low).any() + 2 * (surface.losses > high).any()
+    extend = ("neither", "min", "max", "both")[beyond]
     areas = ax.contourf(*places, shown, levels, norm=norm, cmap=ground(), extend=extend, zorder=0)
     ax.contour(*places, shown, levels, colors="black", linewidths=0.3, alpha=0.6, zorder=0)
     ax.set(

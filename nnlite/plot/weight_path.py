@@ -98,7 +98,6 @@ class WeightPath(Callback):
         self.limit = check_integer("WeightPath(limit=)", limit, low=3)
         self._points: list[_Point] = []
         self._last: _Point | None = None  # what came behind the last point, if there was no point at it
-        self._begun = False
         self._steps = 0
 
     @property
@@ -180,7 +179,6 @@ class WeightPath(Callback):
         """Start afresh."""
         self._points.clear()
         self._last = None
-        self._begun = False
         self._steps = 0
         self.every = self._every
         self._size = state.model.params.size
@@ -189,8 +187,7 @@ class WeightPath(Callback):
 
     def on_epoch_begin(self, state: TrainingState) -> None:
         """Keep the start."""
-        if not self._begun:
-            self._begun = True
+        if not self._points:
             self._keep(self._point(0, state, _like_loss(state)))
 
     def on_grad_computed(self, state: TrainingState) -> None:
@@ -269,7 +266,7 @@ class WeightPath(Callback):
             _Point(int(number), row.astype(params.dtype), loss)
             for number, row, loss in zip(numbers, values, losses, strict=True)
         ]
-        self._begun, self._size = True, params.size
+        self._size = params.size
 
     def __len__(self) -> int:
         return len(self._points)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnlite.checks.nets import check_net
-from nnlite.core.dense import Dense
 from nnlite.core.types import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_integer
@@ -96,7 +95,7 @@ def weights(
     names = None
     if feature_names is not None:
         names = check_names(f"{_WHERE}(feature_names=)", feature_names, len(W), "inputs")
-    elif place == _first(model):
+    elif place == check_dense(_WHERE, model, None)[0]:
         known = input_names(model)
         names = list(known) if known is not None and len(known) == len(W) else None
     ax = new_axes(_WHERE, ax)
@@ -125,14 +124,9 @@ def weights(
     return ax
 
 
-def _first(model: Sequential) -> str:
-    """Return the place of the first Dense."""
-    return next(place for place, layer, _ in inside(model) if isinstance(layer, Dense))
-
-
 def _guess_shape(model: Sequential, place: str, inputs: int) -> tuple[int, int] | None:
     """Return the height and the width of the images that a layer reads, or None if it reads none."""
-    if place != _first(model):
+    if place != check_dense(_WHERE, model, None)[0]:
         return None
     for layer in (one for other, one, _ in inside(model) if other < place):
         if isinstance(layer, Flatten) and len(layer.shape) == 2 and math.prod(layer.shape) == inputs:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,11 @@ from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
 from nnlite.losses import GaussianNLL, Masked, PoissonNLL
 from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
-from nnlite.model import Sequential
 from nnlite.sweeps.labels import LABELS, LEARNS, Judgement, upper_median
 from nnlite.sweeps.result import StabilityLimit
 from nnlite.training.history import History
 
-__all__ = ["Runs", "average_loss", "best_run", "least", "table"]
+__all__ = ["Runs", "average_loss", "best_constant", "best_run", "least", "table"]
 
 
 class Runs:
@@ -47,24 +47,63 @@ class Runs:
         return np.where(self.diverged, np.inf, found)
 
 
-def average_loss(model: Sequential, x: Array, y: Any, weight: Any, loss: Loss) -> float:
-    """Compute the loss of the best answer that is the same for every row."""
-    from scipy.optimize import minimize
-
-    target, weight = model.boundary.check_targets(y, weight, loss, x)
-    shape = model._forward(x[:1]).shape[1:]
-
-    def value_and_slope(answer: Array) -> tuple[float, Array]:
-        value, grad = loss.value_and_grad(np.broadcast_to(answer, (len(x), *shape)).copy(), target, weight)
-        return float(value), grad.sum(axis=0)
-
-    start = np.zeros(shape)
+def average_loss(loss: Loss, target: AnyArray, weight: Array | None, shape: tuple[int, ...]) -> float:
+    """Compute the loss of the best answer that is the same for every row; infinite if none is finite."""
+    start = np.zeros(shape[1:])
     if isinstance(loss, GaussianNLL):  # whose slopes vanish with the variance, far from the end
         mean = np.average(target, axis=0, weights=weight)
         variance = np.average((target - mean) ** 2, axis=0, weights=weight)
         start = np.concatenate([mean, np.log(np.maximum(variance, loss.min_variance))]).astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
-        return float(minimize(value_and_slope, start, jac=True, method="L-BFGS-B").fun)
+        return best_constant(loss, target, weight, shape, [start])[0]
+
+
+def best_constant(
+    loss: Loss, target: AnyArray, weight: Array | None, shape: tuple[int, ...], starts: Iterable[Array]
+) -> tuple[float, Array]:
+    """Find the answer that is the same for every row and has the lowest loss, down the slope from some.
+
+    Parameters
+    ----------
+    loss : Loss
+        What is to be low.
+    target, weight : ndarray, or None for equal weights
+        Targets and weights of rows, prepared.
+    shape : tuple of int
+        That of the predictions, (rows, outputs).
+    starts : iterable of ndarray of shape (outputs,)
+        Answers to begin with.
+
+    Returns
+    -------
+    float, ndarray of shape (outputs,)
+        The loss, infinite if none is finite, and the answer.
+
+    Examples
+    --------
+    >>> from nnlite import MeanSquaredError
+    >>> target = np.array([[0.0], [2.0]])
+    >>> value, answer = best_constant(MeanSquaredError(), target, None, (2, 1), [np.zeros(1)])
+    >>> round(value, 4), answer.round(4)
+    (1.0, array([1.]))
+    """
+    from scipy.optimize import minimize
+
+    def value_and_slope(answer: Array) -> tuple[float, Array]:
+        try:
+            value, grad = loss.value_and_grad(np.broadcast_to(answer, shape).copy(), target, weight)
+        except ArithmeticError:  # a loss of the user's own may use Python's mathematics
+            return math.inf, np.zeros(shape[1:])
+        return float(value), grad.sum(axis=0)
+
+    best: tuple[float, Array] = math.inf, np.zeros(shape[1:])
+    for start in starts:
+        reached = minimize(value_and_slope, start, jac=True, method="L-BFGS-B").x
+        for answer in (start, reached):
+            value = value_and_slope(answer)[0]
+            if value < best[0]:
+                best = value, answer
+    return best
 
 
 def least(loss: Loss, y: AnyArray, weight: Array | None, *, outputs: int) -> float | None:

@@ -223,11 +223,12 @@ def sweep(
         starts = [net.evaluate(X, y, loss=loss, weight=weight)["loss"] for net in nets]
     runs = Runs(history, starts, rates=len(rates))
     finals = runs.finals("loss")
+    shape = edge.pred_shape(x)
     judged = judge(
         runs.curves,
         finals,
-        average=average_loss(nets[0], x, y, weight, loss),
-        least=least(loss, target, shares, outputs=edge.pred_shape(x)[-1]),
+        average=average_loss(loss, target, shares, shape),
+        least=least(loss, target, shares, outputs=shape[-1]),
     )
     decisive = runs.finals("validation_loss") if "validation_loss" in history.columns else finals
     best_replica = best_run(decisive, upper_median(judged.labels))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,8 +14,20 @@ from nnlite.core.layer import Layer
 from nnlite.core.model import Sequential
 from nnlite.core.types import Array
 from nnlite.errors.arguments import is_ours
+from nnlite.layers.embedding import Embedding
+from nnlite.layers.flatten import Flatten
 
-__all__ = ["Passing", "Stop", "first_weights", "inside", "is_row", "pass_through", "stops", "what_reaches"]
+__all__ = [
+    "Passing",
+    "Stop",
+    "columns",
+    "first_weights",
+    "inside",
+    "is_row",
+    "pass_through",
+    "stops",
+    "what_reaches",
+]
 
 
 class Stop(NamedTuple):
@@ -62,6 +74,11 @@ class Stop(NamedTuple):
         """Names, in the model, of what it learns itself: without what layers learn that it has stops for."""
         names = self.layer._learned() if is_row(self.layer) else self.layer.parameter_names
         return [f"{self.place}.{name}" for name in names]
+
+    def added(self, way: list[Stop]) -> Stop | None:
+        """Return the layer whose answer this end of a `Residual` adds; None for the input of the net."""
+        first = next(number for number, stop in enumerate(way) if stop.place.startswith(f"{self.place}."))
+        return way[first - 1] if first else None
 
 
 def is_row(layer: Layer) -> bool:
@@ -154,6 +171,38 @@ def stops(layer: Any, prefix: str = "", shape: Shape = None, block: str = "") ->
             found += stops(child, f"{place}.", before, place if joins else block)
         if joins or not is_row(child):
             found.append(Stop(place, child, shape, block, joins and is_row(child)))
+    return found
+
+
+def columns(way: list[Stop], shape: Shape, shapes: Iterable[Shape]) -> list[list[Stop]]:
+    """Sort layers into columns of neurons: what makes new neurons begins one.
+
+    Parameters
+    ----------
+    way : list of Stop
+        What `stops` returns.
+    shape : tuple of int, or None
+        Shape of one sample of the input.
+    shapes : iterable of tuple of int, or None
+        That of what each layer gives.
+
+    Returns
+    -------
+    list of list of Stop
+        In the first one are the layers in front of all neurons.
+
+    Examples
+    --------
+    >>> way = stops(Sequential([Flatten((2, 2)), Dense(4, 3), Dense(3, 1)]))
+    >>> [[stop.place for stop in column] for column in columns(way, (2, 2), [stop.shape for stop in way])]
+    [['0'], ['1'], ['2']]
+    """
+    found: list[list[Stop]] = [[]]
+    for stop, behind in zip(way, shapes, strict=True):
+        if stop.mixes or (behind != shape and not isinstance(stop.layer, Flatten | Embedding)):
+            found.append([])
+        found[-1].append(stop)
+        shape = behind
     return found
 
 

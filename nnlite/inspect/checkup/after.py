@@ -9,7 +9,6 @@ import numpy as np
 
 from nnlite.core.types import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.inspect.checkup.baseline import best_constant
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import Patient, Skip, measured_loss
 from nnlite.layers import Dense, Embedding, Flatten, Layer, Standardize
@@ -157,7 +156,7 @@ def gap(p: Patient) -> Iterator[Finding]:
     theirs, margin = constant, SURELY_WORSE * p.way
     if p.held_out is not None and p.held_out.y is not None:
         held_out = measured_loss(p.model, p.held_out, p.loss)
-        theirs, margin = best_constant(p.model, p.held_out, p.loss), 0.0
+        theirs, margin = p.constant_of(p.held_out), 0.0
     elif curve:  # a part of the training rows, which `fit` has drawn
         kept = p.history.best_epoch if p.history is not None else None
         held_out = curve[kept - 1 if kept and kept <= len(curve) else -1]

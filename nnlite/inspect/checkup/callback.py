@@ -12,6 +12,7 @@ from nnlite.checks.nets import check_net
 from nnlite.core.types import Array
 from nnlite.errors import calls_to_user
 from nnlite.errors.checks import check_bool, check_integer
+from nnlite.inspect.checkup.codes import SEVERITIES
 from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding
 from nnlite.inspect.checkup.examination import BEGINNING, END, MEANWHILE, admit, check_pair, examine
 from nnlite.inspect.checkup.given import take
@@ -129,7 +130,17 @@ class Doctor(Callback):
         self._checked: dict[str, None] = {}
         self._skipped: dict[str, str] = {}
         self._before: Array | None = None
-        self._patient, refused = self._admit(state, trained=True if state.history.rows else None)
+        self._patient, refused = admit(
+            state.model,
+            self.X,
+            self.y,
+            state.loss,
+            state.optimizer,
+            weight=self.weight,
+            class_weight=state.class_weight if self.class_weight is None else self.class_weight,
+            validation=self.validation,
+            trained=True if state.history.rows else None,
+        )
         self._keep(examine(self._patient, refused, BEGINNING))
         self._few = self._patient.data
         if self._few is not None and self._few.x.shape[0] > LOOK_ROWS:
@@ -191,21 +202,6 @@ class Doctor(Callback):
             also = f" Also found: {', '.join(others)}; see the diagnosis of the callback." if others else ""
             warnings.warn(f"{first}{also}", DoctorWarning, stacklevel=calls_to_user())
 
-    def _admit(self, state: TrainingState, *, trained: bool | None) -> tuple[Patient, list[Finding]]:
-        return admit(
-            state.model,
-            self.X,
-            self.y,
-            state.loss,
-            state.optimizer,
-            weight=self.weight,
-            class_weight=state.class_weight if self.class_weight is None else self.class_weight,
-            validation=self.validation,
-            history=None,
-            batch_size=None,
-            trained=trained,
-        )
-
     def _now(self, state: TrainingState, data: Any) -> Patient:
         """Return the training as it is now, with data that were checked before."""
         known = self._patient
@@ -219,11 +215,7 @@ class Doctor(Callback):
         """Keep what was found first of each code, or found worse later."""
         for one in (*diagnosis, *(more or ())):
             old = self._found.get(one.code)
-            if old is None or (old.severity, one.severity) in {
-                ("note", "warning"),
-                ("note", "error"),
-                ("warning", "error"),
-            }:
+            if old is None or SEVERITIES.index(one.severity) < SEVERITIES.index(old.severity):
                 self._found[one.code] = one
         self._checked.update(dict.fromkeys(diagnosis.checked))
         self._skipped |= diagnosis.skipped

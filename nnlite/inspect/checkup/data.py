@@ -332,7 +332,7 @@ def validation(p: Patient) -> Iterator[Finding]:
         except Skip:
             pass
         else:
-            theirs = _ids_like(p, p.held_out.y)
+            theirs = p.ids_of(p.held_out.y)
             count = int(max(ids.max(), theirs.max())) + 1
             shares = np.bincount(ids, minlength=count) / len(ids)
             others = np.bincount(theirs, minlength=count) / len(theirs)
@@ -393,13 +393,6 @@ def row_keys(x: Any) -> Iterator[bytes]:
         return
     for row in x + 0.0:  # which makes 0.0 of -0.0
         yield row.tobytes()
-
-
-def _ids_like(p: Patient, y: AnyArray) -> AnyArray:
-    """Return class ids of other targets in the form that the patient's have."""
-    if p.kind == "labels":
-        return (y[:, 0] > 0).astype(np.int64)
-    return y if y.ndim == 1 else y.argmax(axis=-1)
 
 
 def _moments(x: AnyArray) -> tuple[Array, Array]:

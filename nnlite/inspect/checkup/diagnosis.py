@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from nnlite.inspect.checkup.codes import CODES, SEVERITIES, page_of, rank
+from nnlite.inspect.numbers import plain
 
 __all__ = ["Diagnosis", "Finding", "finding"]
 
@@ -175,7 +175,7 @@ class Diagnosis:
         return {
             "rows": self.rows,
             "trained": self.trained,
-            "findings": [one._asdict() | {"evidence": _plain(one.evidence)} for one in self.findings],
+            "findings": [one._asdict() | {"evidence": plain(one.evidence)} for one in self.findings],
             "checked": list(self.checked),
             "skipped": dict(self.skipped),
         }
@@ -223,12 +223,3 @@ class Diagnosis:
             f"<div><strong>doctor: {escape(self._summary())}</strong> ({escape(self._subject())})"
             f"{table if self.findings else ''}<p>{'<br>'.join(map(escape, self._rest()))}</p></div>"
         )
-
-
-def _plain(value: Any) -> Any:
-    """Return data with None for numbers that JSON does not know."""
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +33,6 @@ __all__ = [
     "END",
     "MEANWHILE",
     "THOROUGH",
-    "Check",
     "admit",
     "check_pair",
     "doctor",
@@ -45,60 +44,43 @@ __all__ = [
 FAILS = "a pass through the model fails"
 
 
-class Check(NamedTuple):
-    """One check.
-
-    Parameters
-    ----------
-    title : str
-        What is looked at.
-    run : callable (Patient) -> iterator of Finding
-        Looks. It raises `Skip` where it cannot.
-
-    Examples
-    --------
-    >>> Check("features", data.features).title
-    'features'
-    """
-
-    title: str
-    run: Callable[[Patient], Iterable[Finding]]
-
+#: A rule, which looks at a training and gives what it finds.
+Rule = Callable[[Patient], Iterable[Finding]]
 
 #: Checks that look at data, weights and one pass.
-BEGINNING = (
-    Check("features", data.features),
-    Check("targets", data.targets),
-    Check("classes", data.classes),
-    Check("equal rows with different labels", data.repeats),
-    Check("rows in training and validation", data.leaks),
-    Check("training beside validation features", data.validation),
-    Check("loss and last layer", start.last_layer),
-    Check("weights and loss are finite", start.finite),
-    Check("neurons that are equal", start.symmetry),
-    Check("loss at the start", start.start_loss),
-)
+BEGINNING: dict[str, Rule] = {
+    "features": data.features,
+    "targets": data.targets,
+    "classes": data.classes,
+    "equal rows with different labels": data.repeats,
+    "rows in training and validation": data.leaks,
+    "training beside validation features": data.validation,
+    "loss and last layer": start.last_layer,
+    "weights and loss are finite": start.finite,
+    "neurons that are equal": start.symmetry,
+    "loss at the start": start.start_loss,
+}
 #: Checks of what training changes from step to step.
-MEANWHILE = (
-    Check("dead and saturated neurons", units.units),
-    Check("gradients layer by layer", units.gradients),
-)
+MEANWHILE: dict[str, Rule] = {
+    "dead and saturated neurons": units.units,
+    "gradients layer by layer": units.gradients,
+}
 #: Checks of what has been learned, which train nothing.
-END = (
-    Check("weights and loss are finite", start.finite),
-    Check("course of the loss", after.course),
-    Check("better than a constant answer", after.answers),
-    Check("training beside validation loss", after.gap),
-)
+END: dict[str, Rule] = {
+    "weights and loss are finite": start.finite,
+    "course of the loss": after.course,
+    "better than a constant answer": after.answers,
+    "training beside validation loss": after.gap,
+}
 #: Checks that train copies.
-TRIALS = (
-    Check("update-to-weight ratios", rate.updates),
-    Check("gradient against differences", proof.wrong_gradient),
-    Check("one batch by heart", start.one_batch),
-    Check("learning rate", rate.learning_rate),
-    Check("better than a linear model", after.linear),
-)
-THOROUGH = tuple(dict.fromkeys(BEGINNING + MEANWHILE + END + TRIALS))
+TRIALS: dict[str, Rule] = {
+    "update-to-weight ratios": rate.updates,
+    "gradient against differences": proof.wrong_gradient,
+    "one batch by heart": start.one_batch,
+    "learning rate": rate.learning_rate,
+    "better than a linear model": after.linear,
+}
+THOROUGH = BEGINNING | MEANWHILE | END | TRIALS
 
 
 def doctor(
@@ -181,7 +163,7 @@ def doctor(
     a net learns from numbers near 1.
       -> Put Standardize(4) before layer 0 Dense(4, 16). (docs/doctor/NN101.md)
     """
-    patient, findings = admit(
+    admitted = admit(
         model,
         X,
         y,
@@ -194,7 +176,7 @@ def doctor(
         batch_size=batch_size,
         trained=trained,
     )
-    return examine(patient, findings, THOROUGH)
+    return examine(*admitted, THOROUGH)
 
 
 def admit(
@@ -207,9 +189,9 @@ def admit(
     weight: Any,
     class_weight: Any,
     validation: Any,
-    history: Any,
-    batch_size: int | None,
     trained: bool | None,
+    history: Any = None,
+    batch_size: int | None = None,
 ) -> tuple[Patient, list[Finding]]:
     """Check what was given, and copy it; what `fit` would refuse becomes findings.
 
@@ -338,8 +320,7 @@ def _targets(patient: Patient, y: Any, weight: Any, x: Any, rows: int | None) ->
         weight = None if weight is None else weight[:rows]
     raw = edge.check_target_rows(y, x)
     patient.integers = raw.dtype.kind in "iub"
-    target, weights = edge.check_targets(raw, weight, patient.loss, x)
-    return target, weights
+    return edge.check_targets(raw, weight, patient.loss, x)
 
 
 def _input(model: Sequential, X: Any, where: str) -> tuple[Any, int | None]:
@@ -381,7 +362,7 @@ def _kind(value: Any) -> str:
     return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
 
 
-def examine(patient: Patient, findings: list[Finding], checks: Iterable[Check]) -> Diagnosis:
+def examine(patient: Patient, findings: list[Finding], checks: Mapping[str, Rule]) -> Diagnosis:
     """Make the checks.
 
     Parameters
@@ -390,8 +371,8 @@ def examine(patient: Patient, findings: list[Finding], checks: Iterable[Check]) 
         Who is examined.
     findings : list of Finding
         What is known already.
-    checks : iterable of Check
-        What to look at.
+    checks : dict of str to callable
+        The rules by their titles.
 
     Returns
     -------
@@ -399,24 +380,21 @@ def examine(patient: Patient, findings: list[Finding], checks: Iterable[Check]) 
     """
     found, checked, skipped = list(findings), ["input, targets, loss and optimizer as fit does"], {}
     with np.errstate(all="ignore"):  # what is no number any more is among what is looked for
-        for check in checks:
+        for title, rule in checks.items():
             try:
-                found += check.run(patient)
-                checked.append(check.title)
+                found += rule(patient)
+                checked.append(title)
             except Skip as reason:
-                skipped[check.title] = str(reason)
-            except (ArgumentError, ArgumentTypeError) as refusal:  # of a layer or a loss of the user's own
-                if all(one.code != "NN209" for one in found):
-                    found.append(start.refused(refusal, "NN209"))
-                skipped[check.title] = FAILS
-            except Exception:
-                # Of a layer or a loss of the user's own, if a step of `fit` raises as well.
-                error = _raised_by_a_step(patient)
+                skipped[title] = str(reason)
+            except Exception as raised:
+                # Of a layer or a loss of the user's own, if it refuses something or a step raises as well.
+                is_refusal = isinstance(raised, ArgumentError | ArgumentTypeError)
+                error = raised if is_refusal else _raised_by_a_step(patient)
                 if error is None:
                     raise
                 if all(one.code != "NN209" for one in found):
                     found.append(start.failed(error))
-                skipped[check.title] = FAILS
+                skipped[title] = FAILS
     rows = 0 if patient.data is None else patient.data.x.shape[0]
     return Diagnosis(found, checked, skipped, rows=rows, trained=patient.trained)
 
@@ -428,7 +406,7 @@ def _raised_by_a_step(patient: Patient) -> Exception | None:
     model, rng = copy.deepcopy(patient.model), np.random.default_rng(0)
     few = take(patient.data, np.arange(min(patient.batch_size, patient.data.x.shape[0])))
     try:
-        model._loss_and_grad(few.x, few.y, few.weight, patient.loss, model.context(rng=rng))  # type: ignore[arg-type]
+        model._loss_and_grad(few.x, few.y, few.weight, patient.loss, model.context(rng=rng))
     except Exception as error:
         return error
     return None

@@ -29,7 +29,7 @@ class Data(NamedTuple):
     """
 
     x: Any
-    y: AnyArray | None
+    y: Any
     weight: Array | None
 
 

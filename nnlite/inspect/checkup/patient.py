@@ -9,24 +9,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnlite.core.context import Context, Watcher
 from nnlite.core.cross_entropy import SoftmaxCrossEntropy
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.types import AnyArray, Array
 from nnlite.data.conversion import is_sparse
-from nnlite.inspect.checkup.baseline import best_constant
 from nnlite.inspect.checkup.given import Data, take
+from nnlite.inspect.float64_copy import Float64Copy
 from nnlite.inspect.length import give_length
 from nnlite.layers import Embedding
 from nnlite.losses import Hinge, Masked
 from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
-from nnlite.sweeps.evidence import least
+from nnlite.sweeps.evidence import average_loss, least
 from nnlite.sweeps.labels import NAT
 from nnlite.training.history import History
-from nnlite.training.inside import Stop, first_weights, stops, what_reaches
+from nnlite.training.inside import Passing, Stop, first_weights, stops, what_reaches
 
 __all__ = ["NO_WAY", "STEPS", "Passage", "Patient", "Skip", "measured_loss", "reaching"]
 
@@ -73,22 +72,6 @@ class Passage(NamedTuple):
     blames: dict[str, Array]
     slopes: dict[str, Array]
     grads: Array
-
-
-class _Blames(Watcher):
-    """Keeps the blame of each layer, and the slopes of those that work on it."""
-
-    def __init__(self, last: str) -> None:
-        self.last = last
-        self.blames: dict[str, Array] = {}
-        self.slopes: dict[str, Array] = {}
-
-    def backward(self, place: str, layer: Any, dy: Array, ctx: Context) -> Array | None:
-        self.blames[place] = dy
-        works = not (layer.parameter_names or layer.children or layer.stochastic)
-        if works and ctx.needs_dx and place != self.last:
-            self.slopes[place] = np.asarray(layer.backward(np.ones_like(dy), ctx))
-        return super().backward(place, layer, dy, ctx)
 
 
 class Patient:
@@ -183,7 +166,7 @@ class Patient:
     @property
     def targets(self) -> AnyArray:
         """All targets, or the reason why there are none."""
-        y = self.all.y
+        y: AnyArray | None = self.all.y
         if y is None:
             raise Skip("the targets or the loss are refused")
         return y
@@ -193,14 +176,19 @@ class Patient:
         """The class of each row, counted from 0, where each row is of one."""
         y = self.targets
         if self.kind == "classes":
-            if y.ndim == 1:
-                return y
-            if (y.max(axis=-1) == 1).all():
-                ids: AnyArray = y.argmax(axis=-1)
-                return ids
-        elif self.kind == "labels" and y.shape[-1] == 1 and np.isin(y, (-1, 0, 1)).all():
+            one_each = y.ndim == 1 or (y.max(axis=-1) == 1).all()
+        else:
+            one_each = self.kind == "labels" and y.shape[-1] == 1 and np.isin(y, (-1, 0, 1)).all()
+        if not one_each:
+            raise Skip("the targets are no classes")
+        return self.ids_of(y)
+
+    def ids_of(self, y: AnyArray) -> AnyArray:
+        """Return the classes of targets in the form that the patient's have."""
+        if self.kind == "labels":
             return (y[:, 0] > 0).astype(np.int64)
-        raise Skip("the targets are no classes")
+        ids: AnyArray = y if y.ndim == 1 else y.argmax(axis=-1)
+        return ids
 
     @property
     def outputs(self) -> int:
@@ -210,29 +198,32 @@ class Patient:
     @cached_property
     def sample(self) -> Data:
         """Some of the rows that have targets, or all if they are few, in their order."""
-        y = self.targets
-        rows = self.all.x.shape[0]
+        rows = len(self.targets)
         if rows <= SAMPLE:
             return self.all
-        chosen = np.sort(np.random.default_rng(0).choice(rows, SAMPLE, replace=False))
-        return take(Data(self.all.x, y, self.all.weight), chosen)
+        return take(self.all, np.sort(np.random.default_rng(0).choice(rows, SAMPLE, replace=False)))
 
     @cached_property
     def passage(self) -> Passage:
         """A pass over the sample, with all that lies between the layers."""
-        part = self.sample
-        if part.y is None:
-            raise Skip("the targets are refused")
-        twin = self.model._in_float64()
-        watch = _Blames(self.way_through[-1].place)
-        ctx = twin.context(training=False, watch=watch) if self.trained else twin._quiet_context(watch)
-        weight = None if part.weight is None else part.weight.astype(np.float64)
-        ctx.rows.weight = weight
-        pred = twin._forward(_as_float64(part.x), ctx)
-        y = part.y.astype(np.float64) if part.y.dtype.kind == "f" else part.y
-        value, blame = self.loss.value_and_grad(pred, y, weight)
-        twin._backward(blame, ctx)
-        return Passage(float(value), pred, watch.blames, watch.slopes, twin.params.grads.copy())
+        net, seen = Float64Copy(self.model, *self.sample, self.loss), Passing()
+        model = net.model
+        ctx = model.context(training=False, watch=seen) if self.trained else model._quiet_context(seen)
+        ctx.rows.weight = net.weight
+        pred = model._forward(net.x, ctx)
+        value, blame = self.loss.value_and_grad(pred, net.y, net.weight)
+        if not np.isfinite(value):
+            raise Skip("the loss is not finite")
+        model._backward(blame, ctx)
+        grads = model.params.grads.copy()
+        slopes = {
+            stop.place: np.asarray(stop.layer.backward(np.ones_like(seen.outputs[stop.place]), own))
+            for stop in stops(model)[:-1]
+            for own in [seen.contexts[stop.place]]
+            if own.needs_dx
+            and not (stop.layer.parameter_names or stop.layer.children or stop.layer.stochastic)
+        }
+        return Passage(float(value), pred, seen.blames, slopes, grads)
 
     @cached_property
     def way_through(self) -> list[Stop]:
@@ -247,23 +238,23 @@ class Patient:
     @property
     def start(self) -> float:
         """The loss of the sample with the present weights, or the reason why there is none."""
-        if not np.isfinite(self.passage.loss):
-            raise Skip("the loss is not finite")
         return self.passage.loss
+
+    def constant_of(self, data: Data) -> float:
+        """Return the loss, on some rows, of the best answer that is the same for all of them."""
+        return average_loss(self.loss, data.y, data.weight, self.model.boundary.pred_shape(data.x))
 
     @cached_property
     def constant(self) -> float:
         """The loss of the best answer that is the same for every row."""
-        found = best_constant(self.model, self.sample, self.loss)
+        found = self.constant_of(self.sample)
         if not np.isfinite(found):
             raise Skip("the loss of the best constant answer is not finite")
         return found
 
     @cached_property
     def _least(self) -> float | None:
-        part = self.sample
-        y = self.targets if part.y is None else part.y
-        return least(self.loss, y, part.weight, outputs=self.outputs)
+        return least(self.loss, self.sample.y, self.sample.weight, outputs=self.outputs)
 
     @property
     def least(self) -> float:
@@ -315,7 +306,7 @@ def measured_loss(model: Sequential, data: Data, loss: Loss, *, training: bool =
     with np.errstate(all="ignore"):  # a loss that overflows is what is asked for
         quiet = training and model._mixes_rows
         pred = model._quiet_forward(data.x, data.weight) if quiet else model._predict(data.x, data.x.shape[0])
-        value, _ = loss.value_and_grad(pred, data.y, data.weight)  # type: ignore[arg-type]
+        value, _ = loss.value_and_grad(pred, data.y, data.weight)
     number = float(value)
     return number if np.isfinite(number) else float("inf")
 
@@ -345,7 +336,3 @@ def reaching(model: Sequential, x: Any) -> Any:
     if isinstance(first, Embedding):
         seen = seen[..., : first.numeric]
     return seen if is_sparse(seen) else seen.reshape(len(seen), -1)
-
-
-def _as_float64(x: Any) -> Any:
-    return x.astype(np.float64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from nnlite.errors.arguments import is_ours
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.given import take
 from nnlite.inspect.checkup.patient import Patient, Skip
+from nnlite.inspect.float64_copy import Float64Copy, paid
 
 __all__ = ["wrong_gradient"]
 
@@ -52,24 +53,20 @@ class Gap(NamedTuple):
 def wrong_gradient(p: Patient) -> Iterator[Finding]:
     """Compare the gradient with differences of the loss, array by array."""
     part = take(p.sample, np.arange(min(ROWS, p.sample.x.shape[0])))
-    twin = p.model._in_float64()
-    x = part.x.astype(np.float64)
-    y: Any = part.y.astype(np.float64) if part.y is not None and part.y.dtype.kind == "f" else part.y
-    weight = None if part.weight is None else part.weight.astype(np.float64)
-    params, rng = twin.params, np.random.default_rng(0)
+    net, rng = Float64Copy(p.model, *part, p.loss), np.random.default_rng(0)
+    split = net.model.params.split
     # A little off the present weights: where biases are 0 a neuron may stand exactly on the kink of ReLU,
     # where the difference is half the slope.
-    params.values += JITTER * rng.standard_normal(params.size) * (1.0 + np.abs(params.values))
-    value = float(twin._loss_and_grad(x, y, weight, p.loss, twin._quiet_context()))
-    if not np.isfinite(value) or not np.isfinite(params.grads).all():
+    values = net.start + JITTER * rng.standard_normal(net.start.size) * (1.0 + np.abs(net.start))
+    value, gradient = net.loss(values), net.gradient(values)
+    if not np.isfinite(value) or not np.isfinite(gradient).all():
         raise Skip("the loss is not finite")
-    grads = params.split(params.grads.copy())
-    pred = twin._quiet_forward(x, weight)
+    pred = net.predict(values)
 
     def beside(move: Array) -> float:
-        return float(p.loss.value_and_grad(pred + move, y, weight)[0])
+        return paid(p.loss, pred + move, net.y, net.weight)
 
-    gap = _largest_gap(p.loss.value_and_grad(pred, y, weight)[1], beside, value, rng)
+    gap = _largest_gap(p.loss.value_and_grad(pred, net.y, net.weight)[1], beside, value, rng)
     if gap is not None:
         yield finding(
             "NN207",
@@ -81,16 +78,14 @@ def wrong_gradient(p: Patient) -> Iterator[Finding]:
         )
         return
     gaps = {}
-    for name in params:
-        view = params[name]
-        kept = view.copy()
+    for name, slopes in split(gradient).items():
 
-        def nudged(move: Array, view: Array = view, kept: Array = kept) -> float:
-            view[...] = kept + move
-            return float(p.loss.value_and_grad(twin._quiet_forward(x, weight), y, weight)[0])
+        def nudged(move: Array, name: str = name) -> float:
+            there = values.copy()
+            split(there)[name] += move
+            return net.loss(there)
 
-        gap = _largest_gap(grads[name].reshape(view.shape), nudged, value, rng)
-        view[...] = kept
+        gap = _largest_gap(slopes, nudged, value, rng)
         if gap is not None:
             gaps[name] = gap
     if not gaps:

@@ -10,13 +10,14 @@ import numpy as np
 
 from nnlite.core.optimizers import SGD, Optimizer
 from nnlite.core.types import Array
-from nnlite.errors import ArgumentError
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.given import Data, take
 from nnlite.inspect.checkup.patient import STEPS, Patient, Skip, measured_loss
 from nnlite.inspect.length import end_of_schedule
+from nnlite.inspect.numbers import plain
 from nnlite.losses import Hinge, Quantile
 from nnlite.losses.robust import MeanAbsoluteError
+from nnlite.sweeps.limit import stability_limit
 
 __all__ = ["judge_updates", "learning_rate", "ratios_of", "updates"]
 
@@ -52,8 +53,6 @@ TIMES = 10.0
 STILL = 0.01
 #: So many times below what the curvature allows is worth a note.
 FAR_BELOW = 1000.0
-#: An eigenvalue that is known no better than to this part of itself gives no limit.
-UNSURE = 0.05
 #: Above this part of their length, weights are replaced rather than corrected. It is only a note: of rates
 #: that do so in the first step, a third still ended well. A step of USUAL is what is suggested.
 REPLACED = 0.5
@@ -95,7 +94,7 @@ def trial(p: Patient, factor: float) -> list[float]:
             queue = order.permutation(rows)
         chosen, queue = queue[: p.batch_size], queue[p.batch_size :]
         batch = take(part, chosen)
-        value = model._loss_and_grad(batch.x, batch.y, batch.weight, p.loss, ctx)  # type: ignore[arg-type]
+        value = model._loss_and_grad(batch.x, batch.y, batch.weight, p.loss, ctx)
         if not np.isfinite(value):
             return losses + [float("inf")] * (1 + STEPS // LOOKS - len(losses))
         optimizer.step(model.params)
@@ -159,7 +158,7 @@ def learning_rate(p: Patient) -> Iterator[Finding]:
     evidence: dict[str, Any] = {
         "rate": rate,
         "loss_before": start,
-        "losses_after": {f"{rate * factor:g}": _plain(loss) for factor, loss in late.items()},
+        "losses_after": {f"{rate * factor:g}": plain(loss) for factor, loss in late.items()},
         "steps": STEPS,
         "constant": p.constant,
         "from_new_weights": fresh,
@@ -227,8 +226,6 @@ def _late(losses: list[float]) -> float:
 
 def _limit(p: Patient) -> dict[str, Any]:
     """Measure the largest rate at which plain descent is stable here; nothing where there is none."""
-    from nnlite.training.curvature import sharpness
-
     optimizer = p.optimizer
     if type(optimizer) is not SGD or optimizer.clip_norm is not None or optimizer.clip_value is not None:
         return {}
@@ -237,17 +234,10 @@ def _limit(p: Patient) -> dict[str, Any]:
     seen = measured_rows(p)
     own = copy.deepcopy(p.model)
     own.takes_encoded = True  # as the rows are
-    try:
-        decay = float(optimizer.weight_decay)
-        found = sharpness(own, seen.x, seen.y, p.loss, weight=seen.weight, weight_decay=decay)
-    except ArgumentError:  # Lanczos has found nothing, or a gradient was not finite
+    found = stability_limit(optimizer, [own], None, seen.x, seen.y, p.loss, seen.weight)
+    if found.start is None:  # Lanczos has found nothing, or a gradient was not finite
         return {}
-    if found.value <= 0 or found.error > UNSURE * found.value:
-        return {}
-    factor = 2.0 * (1.0 + optimizer.momentum)
-    if optimizer.nesterov:
-        factor /= 1.0 + 2.0 * optimizer.momentum
-    return {"sharpness": found.value, "limit": factor / found.value, "formula": f"{factor:.3g}/lambda_max"}
+    return {"sharpness": found.sharpness_start[0], "limit": found.start, "formula": found.formula}
 
 
 def updates(p: Patient) -> Iterator[Finding]:
@@ -256,7 +246,10 @@ def updates(p: Patient) -> Iterator[Finding]:
         raise Skip(f"{type(p.optimizer).__name__} has no rate")
     model, optimizer = copy.deepcopy((p.model, p.optimizer))
     part = take(p.sample, np.random.default_rng(0).permutation(p.sample.x.shape[0])[: p.batch_size])
-    ratios = step_ratios(model, optimizer, part, p)
+    before = model.params.values.copy()
+    model._loss_and_grad(part.x, part.y, part.weight, p.loss, model.context(rng=np.random.default_rng(1)))
+    optimizer.step(model.params)
+    ratios = ratios_of(model, before)
     if not ratios:
         raise Skip("there are no weights")
     yield from judge_updates(ratios, p.optimizer.rate)
@@ -295,28 +288,6 @@ def judge_updates(ratios: dict[str, float], rate: Any) -> Iterator[Finding]:
     )
 
 
-def step_ratios(model: Any, optimizer: Optimizer, part: Data, p: Patient) -> dict[str, float]:
-    """Make one step, and return how long it is for each array of weights, over their length.
-
-    Parameters
-    ----------
-    model, optimizer
-        Copies, which are changed.
-    part : Data
-        The batch.
-    p : Patient
-        Knows the loss.
-
-    Returns
-    -------
-    dict of str to float
-    """
-    before = model.params.values.copy()
-    model._loss_and_grad(part.x, part.y, part.weight, p.loss, model.context(rng=np.random.default_rng(1)))
-    optimizer.step(model.params)
-    return ratios_of(model, before)
-
-
 def ratios_of(model: Any, before: Array) -> dict[str, float]:
     """Return how far each array of weights has moved, over its length before.
 
@@ -352,7 +323,3 @@ def ratios_of(model: Any, before: Array) -> dict[str, float]:
         if length > 0 and np.isfinite(moved):
             found[spec.name] = moved / length
     return found
-
-
-def _plain(value: float) -> float | None:
-    return value if np.isfinite(value) else None

@@ -13,13 +13,10 @@ from nnlite.core.losses import MeanSquaredError
 from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.exchange.table import described
-from nnlite.inspect.checkup.baseline import best_constant
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.given import Data, take
 from nnlite.inspect.checkup.patient import NO_WAY, Patient, Skip, measured_loss
-from nnlite.layers import (
-    Dense,
-)
+from nnlite.layers import Dense
 from nnlite.losses import GaussianNLL, Hinge, Huber, PoissonNLL, Quantile
 from nnlite.losses.robust import MeanAbsoluteError
 from nnlite.optimizers.adam import Adam
@@ -185,7 +182,7 @@ def finite(p: Patient) -> Iterator[Finding]:
     error = explain(
         p.model,
         part.x,
-        p.targets if part.y is None else part.y,
+        part.y,
         where="doctor",
         got="one that is not",
         rate=None,
@@ -269,8 +266,8 @@ def one_batch(p: Patient) -> Iterator[Finding]:
     if not np.isfinite(p.start):
         raise Skip("the loss is not finite")
     part = _mixed_batch(p)
-    constant = best_constant(p.model, part, p.loss)
-    lowest_of_all = least(p.loss, p.targets if part.y is None else part.y, part.weight, outputs=p.outputs)
+    constant = p.constant_of(part)
+    lowest_of_all = least(p.loss, part.y, part.weight, outputs=p.outputs)
     if lowest_of_all is None:
         raise Skip(f"{p.loss} has no lower end to measure by")
     way = constant - lowest_of_all
@@ -281,7 +278,7 @@ def one_batch(p: Patient) -> Iterator[Finding]:
     optimizer = Adam(BATCH_RATE)
     ctx = model._quiet_context()
     for step in range(MOST_STEPS):
-        value = float(model._loss_and_grad(part.x, part.y, part.weight, p.loss, ctx))  # type: ignore[arg-type]
+        value = float(model._loss_and_grad(part.x, part.y, part.weight, p.loss, ctx))
         goal = BY_HEART if step < BATCH_STEPS else HALF_LEARNED
         if not np.isfinite(value) or constant - lowest > goal * way:
             break
@@ -310,11 +307,10 @@ def one_batch(p: Patient) -> Iterator[Finding]:
 def _mixed_batch(p: Patient) -> Data:
     """Pick the rows of a batch at random, so that sorted data give all classes, and more than one target."""
     part = p.sample
-    y = p.targets if part.y is None else part.y
     rows = np.random.default_rng(0).permutation(part.x.shape[0])
     if part.weight is not None:
         rows = rows[part.weight[rows] > 0]
-    flat = y[rows].reshape(len(rows), -1)
+    flat = part.y[rows].reshape(len(rows), -1)
     others = np.flatnonzero((flat != flat[:1]).any(axis=1))
     if not len(others):
         raise Skip("the rows have the same target")

@@ -44,8 +44,6 @@ def units(p: Patient) -> Iterator[Finding]:
     """Count neurons that answer the same to every row, or stand where their activation is flat."""
     if p.sample.x.shape[0] < 2:
         raise Skip("one row says nothing about neurons")
-    if not np.isfinite(p.passage.loss):
-        raise Skip("the loss is not finite")
     dead: list[dict[str, Any]] = []
     stuck: list[dict[str, Any]] = []
     for stop in p.way_through:
@@ -107,15 +105,14 @@ def _report(
 
 def gradients(p: Patient) -> Iterator[Finding]:
     """Compare the blame that reaches each layer that learns with that at the last one."""
-    if not np.isfinite(p.passage.loss):
-        raise Skip("the loss is not finite")
+    blames = p.passage.blames
     # BatchNorm brings what comes in to one scale, and its blame to another: of a layer in front of it the
     # size of the blame says nothing.
     scaled = {one.place for one, two in pairwise(p.way_through) if isinstance(two.layer, BatchNorm)}
-    learning = [stop for stop in p.learning if stop.place in p.passage.blames and stop.place not in scaled]
+    learning = [stop for stop in p.learning if stop.place in blames and stop.place not in scaled]
     if len(learning) < 2:
         raise Skip("there is one layer that learns")
-    sizes = [_size(p.passage.blames[stop.place]) for stop in learning]
+    sizes = [_size(blames[stop.place]) for stop in learning]
     if sizes[-1] == 0 or not np.isfinite(sizes).all():
         raise Skip("there is no blame at the last layer")
     ratios = [size / sizes[-1] for size in sizes]

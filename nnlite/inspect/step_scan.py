@@ -10,10 +10,11 @@ import numpy as np
 
 from nnlite.core.optimizers import SGD, Optimizer
 from nnlite.core.types import Array
-from nnlite.inspect.twin import Twin
+from nnlite.inspect.float64_copy import Float64Copy
+from nnlite.inspect.numbers import plain
 from nnlite.training.curvature import STEP
 
-__all__ = ["LABELS", "SHARE", "look_ahead"]
+__all__ = ["LABELS", "OVERSHOOTS", "SHARE", "look_ahead"]
 
 #: From too small to too large.
 LABELS = ("barely moves", "good", "overshoots")
@@ -36,13 +37,13 @@ NOISE = 1e-13
 
 
 def look_ahead(
-    twin: Twin, optimizer: Optimizer, rate: float, grads: Array, direction_grads: Array
+    net: Float64Copy, optimizer: Optimizer, rate: float, grads: Array, direction_grads: Array
 ) -> dict[str, Any]:
     """Measure the loss along the step of an optimizer, for learning rates around its own.
 
     Parameters
     ----------
-    twin : Twin
+    net : Float64Copy
         The loss as a function of the weights.
     optimizer : Optimizer
         As it was before the step; it is copied.
@@ -65,18 +66,18 @@ def look_ahead(
     >>> import nnlite as nn
     >>> model = nn.Sequential([nn.Dense(1, 1, bias=False)], rng=0)
     >>> model[0].W[...] = 3.0
-    >>> twin = Twin(model, np.ones((1, 1)), np.zeros((1, 1)), None, nn.MeanSquaredError())
-    >>> gradient = twin.gradient(twin.start)
-    >>> [look_ahead(twin, nn.SGD(rate), rate, gradient, gradient)["label"] for rate in (0.01, 0.4, 1.2)]
+    >>> net = Float64Copy(model, np.ones((1, 1)), np.zeros((1, 1)), None, nn.MeanSquaredError())
+    >>> gradient = net.gradient(net.start)
+    >>> [look_ahead(net, nn.SGD(rate), rate, gradient, gradient)["label"] for rate in (0.01, 0.4, 1.2)]
     ['barely moves', 'good', 'overshoots']
     """
-    direction = _direction(twin, optimizer, grads)
-    before = twin.loss(twin.start)
+    direction = _direction(net, optimizer, grads)
+    before = net.loss(net.start)
     slope = float(direction_grads @ direction)
     length = float(np.linalg.norm(direction))
-    bend = _bend(twin, direction, length)
-    rates, losses = _walk(twin, direction, rate, slope, bend)
-    after = twin.loss(twin.start + rate * direction)
+    bend = _bend(net, direction, length)
+    rates, losses = _walk(net, direction, rate, slope, bend)
+    after = net.loss(net.start + rate * direction)
     lowest = np.where(np.isfinite(losses), losses, np.inf)
     best = int(lowest.argmin())
     best_rate, best_loss = float(rates[best]), float(lowest[best])
@@ -89,48 +90,48 @@ def look_ahead(
     return {
         "direction": _name(optimizer),
         "rates": rates.tolist(),
-        "losses": [_finite(value) for value in losses],
+        "losses": plain(losses),
         "rate": rate,
         "loss_before": before,
-        "loss_after": _finite(after),
-        "forecast": _finite(before + rate * slope),
+        "loss_after": plain(after),
+        "forecast": plain(before + rate * slope),
         "best_rate": best_rate if downhill else None,
         "best_loss": best_loss if downhill else None,
         "label": label,
-        "slope": _finite(slope),
-        "curvature": _finite(bend / length**2) if length else 0.0,
+        "slope": plain(slope),
+        "curvature": plain(bend / length**2) if length else 0.0,
         "zones": _zones(rates, labels),
     }
 
 
-def _direction(twin: Twin, optimizer: Optimizer, grads: Array) -> Array:
+def _direction(net: Float64Copy, optimizer: Optimizer, grads: Array) -> Array:
     """Return the step that the optimizer makes, divided by its learning rate, in float64."""
-    params = twin.model.params
+    params = net.model.params
     walker = copy.deepcopy(optimizer)
     walker.state = {slot: array.astype(np.float64) for slot, array in walker.state.items()}
     rate = float(walker.rate)
     if not rate:  # at the start of a warm-up the rate may be 0, and there is a direction still
         rate = walker.learning_rate = walker.rate_factor = 1.0
-    params.values[...] = twin.start
+    params.values[...] = net.start
     params.grads[...] = grads
     with np.errstate(all="ignore"):
         walker.step(params)
-        direction: Array = (params.values - twin.start) / rate
-    params.values[...] = twin.start
+        direction: Array = (params.values - net.start) / rate
+    params.values[...] = net.start
     return np.where(np.isfinite(direction), direction, 0.0)
 
 
-def _bend(twin: Twin, direction: Array, length: float) -> float:
+def _bend(net: Float64Copy, direction: Array, length: float) -> float:
     """Measure the second derivative of the loss by the learning rate."""
     if not length:
         return 0.0
-    reach = STEP * (1.0 + float(np.linalg.norm(twin.start))) / length
-    there, here = (twin.gradient(twin.start + sign * reach * direction) for sign in (1, -1))
+    reach = STEP * (1.0 + float(np.linalg.norm(net.start))) / length
+    there, here = (net.gradient(net.start + sign * reach * direction) for sign in (1, -1))
     bend = float((there - here) @ direction) / (2.0 * reach)
     return bend if math.isfinite(bend) else 0.0
 
 
-def _walk(twin: Twin, direction: Array, rate: float, slope: float, bend: float) -> tuple[Array, Array]:
+def _walk(net: Float64Copy, direction: Array, rate: float, slope: float, bend: float) -> tuple[Array, Array]:
     """Choose rates around the user's, and around the one that a parabola would call best; measure there."""
     marks = [rate] if rate else []
     if slope < 0 < bend and math.isfinite(-slope / bend):
@@ -143,25 +144,25 @@ def _walk(twin: Twin, direction: Array, rate: float, slope: float, bend: float) 
         rates = np.geomspace(low, high, RATES)
         if rate:
             rates[np.abs(np.log(rates / rate)).argmin()] = rate
-        losses = np.array([twin.loss(twin.start + each * direction) for each in rates])
+        losses = np.array([net.loss(net.start + each * direction) for each in rates])
         if not slope < 0 or np.where(np.isfinite(losses), losses, np.inf).argmin() < RATES - 1:
             break
         high *= 10.0
     best = int(np.where(np.isfinite(losses), losses, np.inf).argmin())
     if not 0 < best < RATES - 1:
         return rates, losses
-    found, loss = _lowest(twin, direction, float(rates[best - 1]), float(rates[best + 1]))
+    found, loss = _lowest(net, direction, float(rates[best - 1]), float(rates[best + 1]))
     if not loss < losses[best]:
         return rates, losses
     place = int(np.searchsorted(rates, found))
     return np.insert(rates, place, found), np.insert(losses, place, loss)
 
 
-def _lowest(twin: Twin, direction: Array, low: float, high: float) -> tuple[float, float]:
+def _lowest(net: Float64Copy, direction: Array, low: float, high: float) -> tuple[float, float]:
     """Find the lowest loss between two rates by the golden section, on a scale of powers."""
 
     def measured(power: float) -> float:
-        return twin.loss(twin.start + math.exp(power) * direction)
+        return net.loss(net.start + math.exp(power) * direction)
 
     left, right = math.log(low), math.log(high)
     inner, outer = right - GOLDEN * (right - left), left + GOLDEN * (right - left)
@@ -209,7 +210,3 @@ def _name(optimizer: Optimizer) -> str:
     if plain and optimizer.clip_value is None:
         return "along the negative gradient"
     return f"along the step of {type(optimizer).__name__}"
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

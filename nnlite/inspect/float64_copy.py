@@ -11,10 +11,10 @@ from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array
 from nnlite.model import Sequential
 
-__all__ = ["Twin"]
+__all__ = ["Float64Copy", "paid"]
 
 
-class Twin:
+class Float64Copy:
     """A copy of a net that computes in float64, without dropout.
 
     Parameters
@@ -41,8 +41,8 @@ class Twin:
     --------
     >>> import nnlite as nn
     >>> model = nn.Sequential([nn.Dense(1, 1, bias=False)], rng=0)
-    >>> twin = Twin(model, np.ones((1, 1)), np.zeros((1, 1)), None, nn.MeanSquaredError())
-    >>> twin.loss(np.array([3.0])), twin.gradient(np.array([3.0]))
+    >>> net = Float64Copy(model, np.ones((1, 1)), np.zeros((1, 1)), None, nn.MeanSquaredError())
+    >>> net.loss(np.array([3.0])), net.gradient(np.array([3.0]))
     (9.0, array([6.]))
     """
 
@@ -89,10 +89,7 @@ class Twin:
             NaN or infinity where it overflows.
         """
         with np.errstate(all="ignore"):
-            try:
-                return float(self._loss.value_and_grad(self.predict(values), self.y, self.weight)[0])
-            except ArithmeticError:  # a loss of the user's own may use Python's mathematics
-                return float("nan")
+            return paid(self._loss, self.predict(values), self.y, self.weight)
 
     def gradient(self, values: Array) -> Array:
         """Compute the gradient at some weights by backpropagation.
@@ -112,3 +109,31 @@ class Twin:
             self.model._loss_and_grad(self.x, self.y, self.weight, self._loss, ctx)
         found: Array = self.model.params.grads.copy()
         return found
+
+
+def paid(loss: Loss, pred: Array, y: AnyArray, weight: Array | None) -> float:
+    """Compute the loss of some predictions; NaN where it cannot be computed.
+
+    Parameters
+    ----------
+    loss : Loss
+        Any.
+    pred : ndarray of shape (rows, outputs)
+        The predictions.
+    y, weight
+        As ``loss.value_and_grad`` takes them.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from nnlite import MeanSquaredError
+    >>> paid(MeanSquaredError(), np.ones((2, 1)), np.zeros((2, 1)), None)
+    1.0
+    """
+    try:
+        return float(loss.value_and_grad(pred, y, weight)[0])
+    except ArithmeticError:  # a loss of the user's own may use Python's mathematics
+        return float("nan")

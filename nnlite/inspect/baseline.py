@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,25 +11,26 @@ import numpy as np
 from nnlite.core.cross_entropy import SoftmaxCrossEntropy
 from nnlite.core.losses import Loss, PointwiseLoss
 from nnlite.core.types import AnyArray, Array
-from nnlite.inspect.numbers import number
-from nnlite.inspect.twin import Twin
+from nnlite.inspect.float64_copy import Float64Copy, paid
+from nnlite.inspect.numbers import number, plain
 from nnlite.losses import Hinge, Masked
 from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
+from nnlite.sweeps.evidence import best_constant
 
-__all__ = ["clueless"]
+__all__ = ["baseline"]
 
 #: So many outputs of the best constant answer are named.
 NAMED = 4
 
 
-def clueless(loss: Loss, twin: Twin, pred: Array) -> dict[str, Any]:
+def baseline(loss: Loss, net: Float64Copy, pred: Array) -> dict[str, Any]:
     """Measure what a net would score that knows nothing.
 
     Parameters
     ----------
     loss : Loss
         What is measured.
-    twin : Twin
+    net : Float64Copy
         The net and the batch.
     pred : ndarray of shape (rows, outputs)
         The prediction, of which only the shape counts.
@@ -42,8 +44,8 @@ def clueless(loss: Loss, twin: Twin, pred: Array) -> dict[str, Any]:
     --------
     >>> import nnlite as nn
     >>> model = nn.Sequential([nn.Dense(1, 3)], rng=0)
-    >>> twin = Twin(model, np.ones((2, 1)), np.array([0, 2]), None, nn.SoftmaxCrossEntropy())
-    >>> clueless(nn.SoftmaxCrossEntropy(), twin, np.zeros((2, 3)))["text"]
+    >>> net = Float64Copy(model, np.ones((2, 1)), np.array([0, 2]), None, nn.SoftmaxCrossEntropy())
+    >>> baseline(nn.SoftmaxCrossEntropy(), net, np.zeros((2, 3)))["text"]
     'an even guess between 3 classes, ln 3'
     """
     inner = loss.loss if isinstance(loss, Masked) else loss
@@ -52,18 +54,16 @@ def clueless(loss: Loss, twin: Twin, pred: Array) -> dict[str, Any]:
         even += "; 0 where the target is missing"
     with np.errstate(all="ignore"):
         if even is not None:
-            zeros = np.zeros(pred.shape)
-            return {"value": _value(loss, zeros, twin), "text": even}
-        if not _differ(twin.y):
+            value = paid(loss, np.zeros(pred.shape), net.y, net.weight)
+            return {"value": plain(value), "text": even}
+        if not _differ(net.y):
             # One constant fits them all, and that is no sign of knowing anything.
-            answer = twin.predict(np.zeros_like(twin.start))
-            value = _value(loss, answer, twin)
-            return {
-                "value": value,
-                "text": f"a net whose weights are all 0, which answers {_list(answer[0])}",
-            }
-        value, constant = _best_constant(loss, twin, pred.shape)
-    if value is None or constant is None:
+            answer = net.predict(np.zeros_like(net.start))
+            value = paid(loss, answer, net.y, net.weight)
+            text = f"a net whose weights are all 0, which answers {_list(answer[0])}"
+            return {"value": plain(value), "text": text}
+        value, constant = best_constant(loss, net.y, net.weight, pred.shape, _starts(loss, net, pred.shape))
+    if not math.isfinite(value):
         return {"value": None, "text": "no constant answer with a finite loss was found"}
     return {"value": value, "text": f"the best constant answer, {_list(constant)}"}
 
@@ -86,39 +86,13 @@ def _differ(target: AnyArray) -> bool:
     )
 
 
-def _value(loss: Loss, pred: Array, twin: Twin) -> float | None:
-    try:
-        value = float(loss.value_and_grad(pred, twin.y, twin.weight)[0])
-    except ArithmeticError:  # a loss of the user's own may use Python's mathematics
-        return None
-    return value if math.isfinite(value) else None
-
-
-def _best_constant(loss: Loss, twin: Twin, shape: tuple[int, ...]) -> tuple[float | None, Array | None]:
-    """Find the constant answer with the lowest loss: down the slope, and among the targets."""
-    from scipy.optimize import minimize
-
-    def value_and_slope(answer: Array) -> tuple[float, Array]:
-        try:
-            value, grad = loss.value_and_grad(np.broadcast_to(answer, shape).copy(), twin.y, twin.weight)
-        except ArithmeticError:
-            return math.inf, np.zeros(shape[1:])
-        return float(value), grad.sum(axis=0)
-
-    alike = twin.y.shape == shape
-    starts: list[Array] = [np.zeros(shape[1:])]
-    if alike:
-        starts.append(_middle(twin.y, twin.weight))
+def _starts(loss: Loss, net: Float64Copy, shape: tuple[int, ...]) -> Iterator[Array]:
+    """Give constant answers from which the best one is looked for."""
+    yield np.zeros(shape[1:])
+    if net.y.shape == shape:
+        yield _middle(net.y, net.weight)
         if isinstance(loss, PointwiseLoss):
-            starts.append(_best_targets(loss, twin))
-    best: tuple[float | None, Array | None] = None, None
-    for start in starts:
-        reached = minimize(value_and_slope, start, jac=True, method="L-BFGS-B").x
-        for answer in (start, reached):
-            value = value_and_slope(answer)[0]
-            if math.isfinite(value) and (best[0] is None or value < best[0]):
-                best = value, np.array(answer)
-    return best
+            yield _best_targets(loss, net)
 
 
 def _middle(target: Array, weight: Array | None) -> Array:
@@ -130,11 +104,11 @@ def _middle(target: Array, weight: Array | None) -> Array:
     return middle
 
 
-def _best_targets(loss: PointwiseLoss, twin: Twin) -> Array:
+def _best_targets(loss: PointwiseLoss, net: Float64Copy) -> Array:
     """Return for each column the target that is the best constant answer, as losses with kinks have it."""
-    share = np.ones(len(twin.y)) if twin.weight is None else twin.weight
+    share = np.ones(len(net.y)) if net.weight is None else net.weight
     columns = []
-    for column in twin.y.T:
+    for column in net.y.T:
         candidates = np.unique(column[~np.isnan(column)])
         if not candidates.size:
             columns.append(0.0)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from nnlite.errors import ArgumentError
 from nnlite.errors.arguments import is_ours
 from nnlite.errors.checks import check_integer
 from nnlite.inspect.neighbours import TOO_FEW, Opinion, ask_neighbours
+from nnlite.inspect.numbers import plain, weight_name
 from nnlite.model import Sequential
 from nnlite.training.per_example import LARGEST_RESULT
 
@@ -127,20 +129,13 @@ class Pull:
         dict
             With the attributes, ``gradient``, ``up`` and ``down`` as entries.
         """
-        return {
-            "name": self.name,
-            "index": list(self.index),
-            "value": self.value,
-            "gradient": self.gradient,
-            "terms": self.terms.tolist(),
-            "up": self.up.tolist(),
-            "down": self.down.tolist(),
-        }
+        names = ("name", "index", "value", "gradient", "terms", "up", "down")
+        return {name: plain(getattr(self, name)) for name in names}
 
     def __str__(self) -> str:
         count, gradient = len(self.terms), self.gradient
         # Shown is minus the part of the gradient: the way that the weight is to go.
-        lines = [f"{_weight_name(self.name, self.index)} is {self.value:.4g}, its gradient {gradient:.4g}: "]
+        lines = [f"{weight_name(self.name, self.index)} is {self.value:.4g}, its gradient {gradient:.4g}: "]
         lines[0] += "nobody moves it" if not self.terms.any() else _direction(gradient)
         for word, rows in (("up", self.up), ("down", self.down)):
             if not len(rows):
@@ -187,7 +182,7 @@ class Pull:
         ax.invert_yaxis()
         ax.axvline(0, color=GREY, lw=0.8)
         ax.set_xlabel("minus the row's part of the gradient\n(left: pulls the weight down; right: up)")
-        ax.set_title(_weight_name(self.name, self.index), fontsize="medium")
+        ax.set_title(weight_name(self.name, self.index), fontsize="medium")
         open_frame(ax)
         return ax
 
@@ -236,18 +231,23 @@ class Blame:
         self.y = y
         self.weight = weight
         self.loss_function = loss
-        self._kept: dict[str, Any] = {}
 
     def __len__(self) -> int:
         return int(self.x.shape[0])
 
     # What each row adds.
 
-    @property
+    @cached_property
     def losses(self) -> Array:
         """The loss of each row alone, an ndarray of shape (rows,). Their weighted mean is `loss`."""
-        losses: Array = self._once("losses", lambda: _row_losses(self))
-        return losses
+        loss, pred = self.loss_function, self.model._predict(self.x, 512)
+        if is_ours(type(loss).value_and_grad):
+            # Rows in the place of replicas, each a batch of one.
+            values = loss.value_and_grad(pred[:, None], self.y[:, None])[0]
+        else:  # a loss of the user's own need not know replicas
+            pairs = zip(pred, self.y, strict=True)
+            values = np.array([loss.value_and_grad(one[None], own[None], None)[0] for one, own in pairs])
+        return np.asarray(values, self.model.params.dtype)
 
     @property
     def loss(self) -> float:
@@ -256,7 +256,7 @@ class Blame:
         counts = shares > 0  # of a row of weight 0 the loss may be no number
         return float(np.average(self.losses[counts], weights=shares[counts])) if counts.any() else 0.0
 
-    @property
+    @cached_property
     def gradients(self) -> Array:
         """The gradient of each row, an ndarray of shape (rows, size), laid out as ``params.values``.
 
@@ -264,20 +264,30 @@ class Blame:
         `gradient`. An ArgumentError says so if it would need more than 4 GiB; nothing else here
         needs it as a whole.
         """
-        gradients: Array = self._once("gradients", self._all_gradients)
+        params = self.model.params
+        needed = len(self) * params.size * params.dtype.itemsize
+        if needed > LARGEST_RESULT:
+            raise ArgumentError(
+                "Blame.gradients",
+                f"a result of at most {LARGEST_RESULT / 2**30:g} GiB",
+                f"{len(self):,} x {params.size:,} numbers of {params.dtype}, {needed / 2**30:.1f} GiB",
+                "Use rows(name, index) for one weight, and gradient, lengths and suspects for all of "
+                "them: these never hold more than a block of rows. Or blame fewer rows.",
+            )
+        gradients = np.empty((len(self), params.size), params.dtype)
+        for rows, block in self._blocks():
+            gradients[rows] = block
         return gradients
 
     @property
     def gradient(self) -> Array:
         """The gradient of the batch, an ndarray of shape (size,), added up from those of the rows."""
-        gradient: Array = self._totals()[0]
-        return gradient
+        return self._totals[0]
 
     @property
     def lengths(self) -> Array:
         """The Euclidean norm of the gradient of each row, an ndarray of shape (rows,)."""
-        lengths: Array = self._totals()[1]
-        return lengths
+        return self._totals[1]
 
     def rows(self, name: str, index: int | tuple[int, ...] = ()) -> Pull:
         """Say which rows pull a weight up, and which down.
@@ -336,7 +346,7 @@ class Blame:
             fix = "Use one of these, or leave it out."
             raise ArgumentError("Blame.suspects(by=)", f"one of {', '.join(WAYS)}", f"{by!r}", fix)
         if by == "neighbours":
-            return self._opinion().scores
+            return self._opinion.scores
         return self.losses if by == "loss" else self.lengths
 
     def suspects(self, count: int = 10, *, by: str = "neighbours") -> list[Suspect]:
@@ -388,15 +398,15 @@ class Blame:
         """
         count = check_integer("Blame.suspects(count)", count, low=1)
         scores = self.scores(by)
-        opinion = self._opinion()
+        opinion = self._opinion
         order = np.lexsort((-self.losses, -scores))[:count]
         return [
             Suspect(
                 row=int(row),
                 score=float(scores[row]),
-                target=_plain(opinion.targets[row]),
-                expected=_plain(opinion.expected[row]),
-                predicted=_plain(opinion.predicted[row]),
+                target=opinion.targets[row].tolist(),
+                expected=opinion.expected[row].tolist(),
+                predicted=opinion.predicted[row].tolist(),
                 loss=float(self.losses[row]),
             )
             for row in order
@@ -510,17 +520,9 @@ class Blame:
 
     # How it is computed.
 
-    def _once(self, name: str, compute: Callable[[], Any]) -> Any:
-        if name not in self._kept:
-            self._kept[name] = compute()
-        return self._kept[name]
-
+    @cached_property
     def _opinion(self) -> Opinion:
-        found: Opinion = self._once(
-            "opinion",
-            lambda: ask_neighbours(self.model, self.x, self.y, self.weight, self.loss_function),
-        )
-        return found
+        return ask_neighbours(self.model, self.x, self.y, self.weight, self.loss_function)
 
     def _shares(self) -> Array:
         """Return how often each row counts; 1 on average."""
@@ -529,28 +531,9 @@ class Blame:
         shares: Array = self.weight / float(self.weight.mean(dtype=np.float64))
         return shares
 
-    def _all_gradients(self) -> Array:
-        params = self.model.params
-        needed = len(self) * params.size * params.dtype.itemsize
-        if needed > LARGEST_RESULT:
-            raise ArgumentError(
-                "Blame.gradients",
-                f"a result of at most {LARGEST_RESULT / 2**30:g} GiB",
-                f"{len(self):,} x {params.size:,} numbers of {params.dtype}, {needed / 2**30:.1f} GiB",
-                "Use rows(name, index) for one weight, and gradient, lengths and suspects for all of "
-                "them: these never hold more than a block of rows. Or blame fewer rows.",
-            )
-        gradients = np.empty((len(self), params.size), params.dtype)
-        for rows, block in self._blocks():
-            gradients[rows] = block
-        return gradients
-
+    @cached_property
     def _totals(self) -> tuple[Array, Array]:
-        """Return the mean of the gradients and their lengths, from one pass over blocks of rows."""
-        found: tuple[Array, Array] = self._once("totals", self._pass_over)
-        return found
-
-    def _pass_over(self) -> tuple[Array, Array]:
+        """The mean of the gradients and their lengths, from one pass over blocks of rows."""
         total = np.zeros(self.model.params.size)
         lengths = np.empty(len(self), self.model.params.dtype)
         for rows, block in self._blocks():
@@ -560,8 +543,8 @@ class Blame:
 
     def _blocks(self) -> Iterator[tuple[slice, Array]]:
         """Give the gradients of all rows, as many at a time as fit into a block."""
-        if "gradients" in self._kept:
-            yield slice(None), self._kept["gradients"]
+        if "gradients" in vars(self):
+            yield slice(None), self.gradients
             return
         params = self.model.params
         size = max(1, BLOCK // max(1, params.size * params.dtype.itemsize))
@@ -642,20 +625,6 @@ def blame(model: Sequential, X: Any, y: Any, loss: Loss, *, weight: Any = None) 
     )
 
 
-def _row_losses(ledger: Blame) -> Array:
-    """Compute the loss of each row alone."""
-    model, loss = ledger.model, ledger.loss_function
-    pred = model._predict(ledger.x, 512)
-    target = ledger.y
-    if is_ours(type(loss).value_and_grad):
-        # Rows in the place of replicas, each a batch of one.
-        values = loss.value_and_grad(pred[:, None], target[:, None])[0]
-    else:  # a loss of the user's own need not know replicas
-        pairs = zip(pred, target, strict=True)
-        values = np.array([loss.value_and_grad(one[None], own[None], None)[0] for one, own in pairs])
-    return np.asarray(values, model.params.dtype)
-
-
 def _check_place(name: str, index: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
     where = f"Blame.rows({name!r}, index)"
     places = tuple(index) if isinstance(index, tuple | list) else (index,)
@@ -673,19 +642,10 @@ def _check_place(name: str, index: Any, shape: tuple[int, ...]) -> tuple[int, ..
     return tuple(found)
 
 
-def _weight_name(name: str, index: tuple[int, ...]) -> str:
-    return f"{name}[{', '.join(map(str, index))}]" if index else name
-
-
 def _direction(gradient: float) -> str:
     if not gradient:
         return "the rows cancel out"
     return f"the step makes it {'larger' if gradient < 0 else 'smaller'}"
-
-
-def _plain(value: Any) -> Any:
-    """Return a class, a number, or a list of numbers."""
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
 def _short(value: Any) -> str:
