@@ -612,15 +612,8 @@ def _not_as_written(where: str, expected: str, got: Any) -> ArgumentError:
 
 
 def _column_to_dict(column: NumericColumn | CategoricalColumn) -> dict[str, Any]:
-    if isinstance(column, NumericColumn):
-        return {
-            "name": column.name, "kind": column.kind,
-            "mean": column.mean, "scale": column.scale, "missing": column.missing,
-        }  # fmt: skip
-    return {
-        "name": column.name, "kind": column.kind,
-        "categories": list(column.categories), "missing": column.missing,
-    }  # fmt: skip
+    state = {"name": column.name, "kind": column.kind, **column._asdict()}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in state.items()}
 
 
 def _column_from_dict(where: str, state: Any) -> NumericColumn | CategoricalColumn:
