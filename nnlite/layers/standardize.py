@@ -11,6 +11,7 @@ import numpy as np
 
 from nnlite.core.context import Context
 from nnlite.core.layer import Layer
+from nnlite.core.normalization import check_features
 from nnlite.core.types import AnyArray, Array
 from nnlite.data.checks import check_rows, check_weight
 from nnlite.data.moments import Moments
@@ -233,13 +234,7 @@ class Standardize(Layer):
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
         """Compute ``(x - mean) / scale``."""
         known = self._measured()
-        if x.ndim < 2 or x.shape[-1] != self.features:
-            raise ShapeError(
-                f"{self}",
-                f"input of shape (batch, {self.features})",
-                f"{x.shape}",
-                "The last axis holds the features, the one before it the batch.",
-            )
+        check_features(self, x)
         y: Array = x - known["mean"]
         y /= known["scale"]
         if y.dtype != known["scale"].dtype and (self._params is not None or x.dtype != y.dtype):
