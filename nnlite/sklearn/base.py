@@ -27,7 +27,7 @@ from nnlite.errors.arguments import Explained
 from nnlite.errors.arrays import unmasked
 from nnlite.layers import Layer
 from nnlite.model import Sequential
-from nnlite.sklearn.convergence import Convergence, LossCurve, Penalty, Recorder, RunningOrder
+from nnlite.sklearn.convergence import Convergence, LossCurve, Recorder, RunningOrder
 from nnlite.sklearn.given import explain_no_numbers
 from nnlite.sklearn.holdout import cut
 from nnlite.sklearn.judges import Judge, judge_by
@@ -262,15 +262,23 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
             if self.layers is None and not self.scale_inputs:
                 warn_of_inputs(counting[0], where=type(self).__name__, stacklevel=4)
             self._warn_of_targets(counting[1])
-        if self.solver == "lbfgs":
-            weigh = self._weigh(Y, weight)
+        early = bool(self.early_stopping) and self.solver != "lbfgs"
+        if early and given is None:
+            parts = cut(Y, weight, self.validation_fraction, random_state, stratify=self._stratify(Y))
+            (X, Y, weight), given = (_take(rows, part) for part in parts)
+        if not incremental:
             self._check_known(Y, weight, training=True)
-            targets = self._prepare_targets(Y, weight, reset=not continuing)
-            self._fit_lbfgs((X, targets, weigh(Y, weight)), self._encode(given, weigh), attempt)
+        targets = self._prepare_targets(Y, weight, reset=not continuing)
+        judge = self._judge(*given) if early and given is not None else None
+        weigh = self._weigh(Y, weight)
+        training = X, targets, weigh(Y, weight)
+        if given is not None:  # its targets in the form of the loss, and its rows weighed likewise
+            X, Y, weight = given
+            given = X, self._prepare_targets(Y, weight, reset=False), weigh(Y, weight)
+        if self.solver == "lbfgs":
+            self._fit_lbfgs(attempt, training, given)
         else:
-            self._fit_stochastic(
-                rows, given, random_state, attempt, incremental=incremental, reset=not continuing
-            )
+            self._fit_stochastic(attempt, training, given, judge, random_state, incremental=incremental)
         if not np.isfinite(self.model_.params.values).all():
             raise ValueError(_NOT_FINITE)
         if kept is not None and (doubt := self._measure(*kept)):
@@ -319,13 +327,6 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         rows = self._check_rows(X, y, rest[0] if rest else None, incremental=True, reset=False)
         self._check_known(*rows[1:], training=False)
         return rows
-
-    def _encode(self, given: Rows | None, weigh: Weigh) -> Rows | None:
-        """Bring the targets of validation data into the form of the loss, and weigh their rows likewise."""
-        if given is None:
-            return None
-        X, Y, weight = given
-        return X, self._prepare_targets(Y, weight, reset=False), weigh(Y, weight)
 
     def _make_network(
         self, X: Any, hidden: list[int], random_state: np.random.RandomState, *, continuing: bool
@@ -391,54 +392,34 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
 
     def _fit_stochastic(
         self,
-        data: Rows,
-        given: Rows | None,
-        random_state: np.random.RandomState,
         attempt: Attempt,
+        data: Rows,
+        validation: Rows | None,
+        judge: Judge | None,
+        random_state: np.random.RandomState,
         *,
         incremental: bool,
-        reset: bool,
     ) -> None:
         """Train by SGD or Adam."""
-        early = bool(self.early_stopping)
-        held_out = given
-        if early and given is None:
-            _, Y, weight = data
-            parts = cut(Y, weight, self.validation_fraction, random_state, stratify=self._stratify(Y))
-            data, held_out = (_take(data, part) for part in parts)
-        X, Y, weight = data
-        if early and held_out is not None and held_out[0].shape[0] < 2:
-            raise ValueError(
-                "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
-            )
-        if not incremental:
-            self._check_known(Y, weight, training=True)
-        targets = self._prepare_targets(Y, weight, reset=reset)
-        judge = self._judge(*held_out) if early and held_out is not None else None
+        X, targets, weight = data
         if not incremental or vars(self).get("best_loss_") is None:
-            self._begin_curves(early)
+            self._begin_curves(judge is not None)
         if not incremental or "_optimizer" not in vars(self):
             self._optimizer = self._make_optimizer()
-        size = self._batch_size(len(Y))
-        weigh = self._weigh(Y, weight)
-        training_weight = weigh(Y, weight)
-        if training_weight is not None and (rule := self._weight_rule(incremental=incremental)) is not None:
-            training_weight = RowWeights(training_weight, rule)  # type: ignore[assignment]
-        penalty = Penalty(self.alpha, share=self._objective_.share)
-        convergence = Convergence(self, penalty, rows=len(Y), batch_size=size, judge=judge)
+        size = self._batch_size(len(targets))
+        if weight is not None and (rule := self._weight_rule(incremental=incremental)) is not None:
+            weight = RowWeights(weight, rule)  # type: ignore[assignment]
+        convergence = Convergence(self, rows=len(targets), batch_size=size, judge=judge)
         self.n_iter_ = 0
         try:
             self._run(
                 attempt,
                 convergence,
-                X,
-                targets,
+                (X, targets, weight),
+                validation,
                 optimizer=self._optimizer,
                 epochs=1 if incremental else self.max_iter,
                 batch_size=size,
-                weight=training_weight,
-                validation=self._encode(held_out, weigh),
-                callbacks=self._callbacks(penalty, convergence),
                 shuffle=RunningOrder(random_state) if self.shuffle else False,
             )
         except DivergenceError as error:
@@ -460,10 +441,15 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
             )
         self._warn_of_time(convergence.reason)
 
-    def _run(self, attempt: Attempt, recorder: Recorder, X: Any, targets: AnyArray, **options: Any) -> None:
+    def _run(
+        self, attempt: Attempt, recorder: Recorder, data: Rows, validation: Rows | None, **options: Any
+    ) -> None:
         """Let the model train, and write down how far that came, also if it ends by an error."""
+        X, targets, weight = data
+        callbacks = self._callbacks(recorder.penalty, recorder)
+        more = {"weight": weight, "validation": validation, "callbacks": callbacks, **options}
         try:
-            self.model_.fit(X, targets, loss=self._objective_.loss, **options)
+            self.model_.fit(X, targets, loss=self._objective_.loss, **more)
         except BaseException as error:
             epochs, diverged = len(recorder.history), isinstance(error, DivergenceError)
             # What is wrong with an argument may show in the first epoch, which the model then undoes.
@@ -478,6 +464,10 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
 
     def _judge(self, X: Any, Y: AnyArray, weight: AnyArray | None) -> Judge:
         """Return what decides, from these validation data, when to stop and which weights are the best."""
+        if X.shape[0] < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+            )
         if self.scoring == "loss" or (self.scoring is None and self._judged_by_loss):
             share = self._objective_.share
             return lambda state: -share * float(state.history[-1]["validation_loss"])
@@ -528,26 +518,14 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
             )
         return int(min(self.batch_size, rows))
 
-    def _fit_lbfgs(self, data: Rows, validation: Rows | None, attempt: Attempt) -> None:
+    def _fit_lbfgs(self, attempt: Attempt, data: Rows, validation: Rows | None) -> None:
         """Train by L-BFGS."""
-        X, targets, weight = data
         optimizer = SklearnLBFGS(
             gradient_tolerance=self.tol, value_tolerance=LEAST_GAIN, max_evaluations=self.max_fun
         )
-        penalty = Penalty(self.alpha, share=self._objective_.share)
-        curve = LossCurve(self, penalty)
+        curve = LossCurve(self)
         try:
-            self._run(
-                attempt,
-                curve,
-                X,
-                targets,
-                optimizer=optimizer,
-                epochs=self.max_iter,
-                weight=weight,
-                validation=validation,
-                callbacks=self._callbacks(penalty, curve),
-            )
+            self._run(attempt, curve, data, validation, optimizer=optimizer, epochs=self.max_iter)
         except DivergenceError as error:
             if not optimizer.iterations:
                 raise ValueError(f"{_NOT_FINITE} ({error})") from error
