@@ -2,7 +2,7 @@
 
 Where NNLITE_REQUIRE_PARITY=1, a skipped test is a failed test. Without PyTorch and scikit-learn the
 comparisons with them skip, which is right on a user's machine and wrong in CI, where green must mean
-that each was made.
+that each was made. What is marked `thorough` takes long and runs where NNLITE_THOROUGH=1, as in .ci/run.
 """
 
 from __future__ import annotations
@@ -19,6 +19,15 @@ from hypothesis import settings
 # The same examples on every run and every machine, and no time limit that a slow machine could miss.
 settings.register_profile("nnlite", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("nnlite")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what takes long, unless it is asked for."""
+    if os.environ.get("NNLITE_THOROUGH") == "1":
+        return
+    for item in items:
+        if item.get_closest_marker("thorough"):
+            item.add_marker(pytest.mark.skip(reason="takes long; NNLITE_THOROUGH=1 asks for it"))
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +89,7 @@ def ray() -> Iterator[Any]:
     ray.shutdown()
 
 
-@pytest.fixture(params=["loky", "dask", "ray"])
+@pytest.fixture(params=["loky", "dask", pytest.param("ray", marks=pytest.mark.thorough)])
 def engine(request: pytest.FixtureRequest) -> str:
     """Start each engine when it is first asked for; gives its name."""
     name: str = request.param

@@ -540,7 +540,7 @@ print(X.nbytes, watch.peak)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how much memory belongs to no file")
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.thorough)])
 def test_four_gigabytes_on_disk_train_in_under_300_megabytes(dtype, tmp_path):
     run = subprocess.run(
         [sys.executable, "-c", MEMORY, str(tmp_path / "X"), dtype],

@@ -57,6 +57,7 @@ BLOCKS = re.findall(
 )
 
 
+@pytest.mark.thorough
 def test_the_blocks_of_the_page(tmp_path):
     """All in one file, as a reader would have them, so that the processes can import it."""
     assert len(BLOCKS) >= 4

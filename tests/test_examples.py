@@ -129,6 +129,7 @@ def test_learning_rate(tmp_path):
     assert number("worst #%", printed("learning_rate", tmp_path)) >= 90
 
 
+@pytest.mark.thorough  # test_doctor.py examines the same patients one by one
 def test_clinic(tmp_path):
     text = printed("clinic", tmp_path)
     assert "30 of 30 named by the right code first" in text

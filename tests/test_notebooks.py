@@ -34,6 +34,7 @@ def test_all_are_there():
     assert [path.name[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05", "06"]
 
 
+@pytest.mark.thorough
 @each
 def test_it_runs_and_gives_what_is_committed(path):
     for package in ("nbclient", "ipykernel", "matplotlib", "sklearn"):

@@ -93,11 +93,13 @@ def check(site):
     )
 
 
+@pytest.mark.thorough
 def test_no_link_of_the_site_leads_nowhere_and_nothing_comes_from_other_hosts(site):
     run = check(site)
     assert run.returncode == 0, run.stderr
 
 
+@pytest.mark.thorough
 def test_every_public_name_has_a_place_in_the_site(site):
     pages = "".join(page.read_text("utf-8") for page in sorted((site / "reference").glob("*.html")))
     names = {
@@ -111,6 +113,7 @@ def test_every_public_name_has_a_place_in_the_site(site):
     assert [name for name in sorted(names) if not places[name] & found] == []
 
 
+@pytest.mark.thorough
 def test_notebooks_have_pages_with_their_pictures(site):
     for path in sorted((ROOT / "examples" / "notebooks").glob("*.ipynb")):
         page = (site / "notebooks" / f"{path.stem}.html").read_text("utf-8")
@@ -118,6 +121,7 @@ def test_notebooks_have_pages_with_their_pictures(site):
         assert (site / "notebooks" / path.name).read_bytes() == path.read_bytes()
 
 
+@pytest.mark.thorough
 def test_scripts_of_docs_are_no_part_of_the_site(site):
     assert list(site.glob("*.py")) == []
 

@@ -34,8 +34,8 @@ class Recipe(NamedTuple):
     data: Callable[[np.random.Generator], Dataset]
     layers: Callable[[], list[Layer]]
     epochs: int
-    learning_rate: float
-    batch_size: int
+    learning_rate: float = 0.02
+    batch_size: int = 32
 
 
 def _pixels_to_unit() -> Standardize:
@@ -75,43 +75,17 @@ RECIPES = {
         ],
         epochs=40,
         learning_rate=0.01,
-        batch_size=32,
     ),
     "iris": Recipe(
         lambda _: datasets.iris(),
         lambda: [Standardize(4), Dense(4, 16), Tanh(), Dense(16, 3)],
         epochs=100,
-        learning_rate=0.02,
         batch_size=16,
     ),
-    "spirals": Recipe(
-        lambda rng: datasets.spirals(1000, rng=rng),
-        lambda: _plane_net(3, 64),
-        epochs=100,
-        learning_rate=0.02,
-        batch_size=32,
-    ),
-    "moons": Recipe(
-        lambda rng: datasets.moons(500, rng=rng),
-        lambda: _plane_net(2, 16),
-        epochs=50,
-        learning_rate=0.02,
-        batch_size=32,
-    ),
-    "circles": Recipe(
-        lambda rng: datasets.circles(500, rng=rng),
-        lambda: _plane_net(2, 16),
-        epochs=50,
-        learning_rate=0.02,
-        batch_size=32,
-    ),
-    "blobs": Recipe(
-        lambda rng: datasets.blobs(500, rng=rng),
-        lambda: _plane_net(3, 16),
-        epochs=30,
-        learning_rate=0.02,
-        batch_size=32,
-    ),
+    "spirals": Recipe(lambda rng: datasets.spirals(1000, rng=rng), lambda: _plane_net(3, 64), epochs=100),
+    "moons": Recipe(lambda rng: datasets.moons(500, rng=rng), lambda: _plane_net(2, 16), epochs=50),
+    "circles": Recipe(lambda rng: datasets.circles(500, rng=rng), lambda: _plane_net(2, 16), epochs=50),
+    "blobs": Recipe(lambda rng: datasets.blobs(500, rng=rng), lambda: _plane_net(3, 16), epochs=30),
     "xor": Recipe(
         lambda _: datasets.xor(),
         lambda: [Dense(2, 8), Tanh(), Dense(8, 2)],
@@ -124,6 +98,5 @@ RECIPES = {
         lambda: [Standardize(1), Dense(1, 32), Tanh(), Dense(32, 32), Tanh(), Dense(32, 1)],
         epochs=100,
         learning_rate=0.01,
-        batch_size=32,
     ),
 }

@@ -16,6 +16,7 @@ from nnlite.data.checks import check_rows, check_weight
 from nnlite.data.moments import Moments
 from nnlite.errors import ArgumentError, ArgumentTypeError, DataWarning, NotFittedError, ShapeError
 from nnlite.errors.checks import check_integer
+from nnlite.layers.normalization import check_features
 
 __all__ = ["Standardize"]
 
@@ -233,13 +234,7 @@ class Standardize(Layer):
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
         """Compute ``(x - mean) / scale``."""
         known = self._measured()
-        if x.ndim < 2 or x.shape[-1] != self.features:
-            raise ShapeError(
-                f"{self}",
-                f"input of shape (batch, {self.features})",
-                f"{x.shape}",
-                "The last axis holds the features, the one before it the batch.",
-            )
+        check_features(self, x)
         y: Array = x - known["mean"]
         y /= known["scale"]
         if y.dtype != known["scale"].dtype and (self._params is not None or x.dtype != y.dtype):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nnlite.core.parameters import Parameters
 from nnlite.core.types import Array
@@ -281,9 +282,10 @@ class LBFGS(FullBatchOptimizer):
         from scipy.optimize import minimize
 
         self.check(params)
-        accepted = _trainable(params, params.values)
-        if not accepted.size:
+        trainable = _trainable(params)
+        if not trainable.size:
             return "nothing to train"
+        accepted = params.values[trainable].astype(np.float64)
         evaluations, before = 0, math.inf  # what the search has come to, and the loss before this iteration
         went_on = self._begin()
         if went_on is not None:
@@ -298,18 +300,18 @@ class LBFGS(FullBatchOptimizer):
 
         def value_and_grad(flat: Array) -> tuple[float, Array]:
             nonlocal evaluations, before
-            _write(params, flat)
+            params.values[trainable] = flat
             value = evaluate()
             evaluations += 1
             if before == math.inf:
                 before = float(value)
             # Copies: SciPy goes on to use them, and must not see the live buffers change.
-            return value, _trainable(params, params.grads)
+            return value, params.grads[trainable].astype(np.float64)
 
         def accept(intermediate_result: Any) -> None:
             nonlocal accepted, before
             accepted = intermediate_result.x.copy()
-            _write(params, accepted)  # the last evaluation need not be the point that was accepted
+            params.values[trainable] = accepted  # the last evaluation need not be the point that was accepted
             loss = float(intermediate_result.fun)
             self._search = {"before": before, "loss": loss, "evaluations": evaluations}
             before = loss
@@ -341,7 +343,7 @@ class LBFGS(FullBatchOptimizer):
                 },
             )
         finally:
-            _write(params, accepted)
+            params.values[trainable] = accepted
         if raised:
             raise raised.pop()  # and is not kept here, where its traceback would keep all that is in sight
         return str(result.message)
@@ -492,7 +494,7 @@ class LevenbergMarquardt(FullBatchOptimizer):
         from scipy.linalg.lapack import dpotrf, dpotrs
 
         self.check(params)
-        trainable = np.r_[params.trainable_slices] if params.trainable_slices else np.zeros(0, np.intp)
+        trainable = _trainable(params)
         if not trainable.size:
             return "nothing to train"
         values = params.values.astype(np.float64)
@@ -601,16 +603,6 @@ class LevenbergMarquardt(FullBatchOptimizer):
         return f"LevenbergMarquardt(damping={self.damping:g})"
 
 
-def _trainable(params: Parameters, buffer: Array) -> Array:
-    """Return a copy of the trainable columns in float64."""
-    parts = [buffer[..., run] for run in params.trainable_slices]
-    return np.concatenate(parts, axis=-1, dtype=np.float64) if parts else np.zeros((*buffer.shape[:-1], 0))
-
-
-def _write(params: Parameters, flat: Array) -> None:
-    """Set the trainable values."""
-    start = 0
-    for run in params.trainable_slices:
-        stop = start + run.stop - run.start
-        params.values[run] = flat[start:stop]
-        start = stop
+def _trainable(params: Parameters) -> NDArray[np.intp]:
+    """Return the places of the values that are trained."""
+    return np.r_[params.trainable_slices] if params.trainable_slices else np.zeros(0, np.intp)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import copy
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from numbers import Integral, Real
+from collections.abc import Callable
+from numbers import Real
 from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
-from sklearn import get_config
+from sklearn import get_config, neural_network
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer_names
@@ -28,10 +27,10 @@ from nnlite.errors.arguments import Explained
 from nnlite.errors.arrays import unmasked
 from nnlite.layers import Layer
 from nnlite.model import Sequential
-from nnlite.sklearn.convergence import Convergence, LossCurve, Penalty, Recorder, RunningOrder
+from nnlite.sklearn.convergence import Convergence, LossCurve, Recorder, RunningOrder
 from nnlite.sklearn.given import explain_no_numbers
 from nnlite.sklearn.holdout import cut
-from nnlite.sklearn.judges import Judge, Scorer
+from nnlite.sklearn.judges import Judge, judge_by
 from nnlite.sklearn.networks import NumberViews, build, check_sizes, dense_layers, draw, hidden_sizes
 from nnlite.sklearn.objectives import Objective
 from nnlite.sklearn.scaling import warn_of_inputs
@@ -85,30 +84,9 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
     """Base class of `MLPClassifier` and `MLPRegressor`, which say what is the parameters' meaning."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        **neural_network.MLPClassifier._parameter_constraints,
         "activation": [str, Layer, list, tuple],
-        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
-        "max_fun": [Interval(Integral, 1, None, closed="left")],
         "dropout": [None, list, tuple, Interval(Real, 0, 1, closed="left")],
         "layers": [None, list, tuple],
         "callbacks": [None, list, tuple, Callback],
@@ -138,6 +116,10 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
     _best_values: Array | None
     _no_improvement_count: int
     _lowest_loss: float  # since training began anew, or went on with data that may be others
+
+    def _take_arguments(self, given: dict[str, Any]) -> None:
+        """Store what `__init__` was given, each under its own name, as scikit-learn wants it."""
+        self.__dict__.update((name, value) for name, value in given.items() if name != "self")
 
     # What a subclass writes.
 
@@ -173,15 +155,21 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
     def _note_classes(self, y: Any, classes: Any) -> None:
         """Note the classes that the first call of `partial_fit` names."""
 
-    def _keep_back(self, data: Rows) -> tuple[Rows, Rows | None]:
-        """Keep a part of the rows for calibration, if that is asked for."""
-        return data, None
+    @abstractmethod
+    def calibrate(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Measure on rows that the net was not trained on; a subclass says what."""
 
-    def _calibrate(self, data: Rows) -> None:
-        """Calibrate with the rows that were kept back."""
+    @abstractmethod
+    def _measure(self, X: Any, Y: AnyArray, weight: AnyArray | None) -> str:
+        """Measure, for `calibrate`, on checked rows; return what is doubtful about it, or nothing."""
 
+    @abstractmethod
     def _forget_calibration(self) -> None:
         """Drop what was measured on the net as it was."""
+
+    def _cut(self, Y: AnyArray, weight: AnyArray | None) -> tuple[AnyArray, AnyArray]:
+        """Draw the rows for training and those for calibration."""
+        return cut(Y, weight, self.calibration_fraction, check_random_state(self.random_state))
 
     def _weight_rule(self, *, incremental: bool) -> MeanWeight | None:
         """Return what the loss of a batch is divided by if rows have weights; None for the rule of `fit`."""
@@ -235,33 +223,13 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         incremental: bool = False,
         classes: Any = None,
     ) -> Self:
-        attempt = Attempt(self)
-        try:
-            return self._train(
-                X,
-                y,
-                sample_weight,
-                validation=validation,
-                incremental=incremental,
-                classes=classes,
-                attempt=attempt,
-            )
-        except BaseException:
-            if not attempt.learned:
-                attempt.undo()
-            raise
+        with Attempt(self) as attempt:
+            self._train(attempt, (X, y, sample_weight), validation, incremental=incremental, classes=classes)
+        return self
 
     def _train(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        *,
-        validation: Any,
-        incremental: bool,
-        classes: Any,
-        attempt: Attempt,
-    ) -> Self:
+        self, attempt: Attempt, data: tuple[Any, ...], validation: Any, *, incremental: bool, classes: Any
+    ) -> None:
         trained = "model_" in vars(self)
         if not (incremental and trained) and not get_config()["skip_parameter_validation"]:
             self._validate_params()
@@ -270,12 +238,13 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         if incremental:
-            self._note_classes(y, classes)
-        X, Y, weight = self._check_rows(X, y, sample_weight, incremental=incremental, reset=not continuing)
+            self._note_classes(data[1], classes)
+        rows = self._check_rows(*data, incremental=incremental, reset=not continuing)
         given = None if validation is None else self._check_validation(validation)
         kept = None
-        if not incremental:
-            (X, Y, weight), kept = self._keep_back((X, Y, weight))
+        if not incremental and self.calibration_fraction is not None:
+            rows, kept = (_take(rows, part) for part in self._cut(*rows[1:]))
+        X, Y, weight = rows
         self._objective_ = self._objective(Y.shape[1])
         random_state = check_random_state(self.random_state)
         self._make_network(X, hidden, random_state, continuing=continuing)
@@ -289,71 +258,56 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
             self.history_ = History()
             for name in ("best_loss_", "validation_scores_", "best_validation_score_"):
                 self.__dict__.pop(name, None)  # of another solver
-            rows = None if weight is None else weight > 0
+            counting = rows if weight is None else _take(rows, weight > 0)
             if self.layers is None and not self.scale_inputs:
-                warn_of_inputs(X if rows is None else X[rows], where=type(self).__name__, stacklevel=4)
-            self._warn_of_targets(Y if rows is None else Y[rows])
-        if self.solver == "lbfgs":
-            weigh = self._weigh(Y, weight)
+                warn_of_inputs(counting[0], where=type(self).__name__, stacklevel=4)
+            self._warn_of_targets(counting[1])
+        early = bool(self.early_stopping) and self.solver != "lbfgs"
+        if early and given is None:
+            parts = cut(Y, weight, self.validation_fraction, random_state, stratify=self._stratify(Y))
+            (X, Y, weight), given = (_take(rows, part) for part in parts)
+        if not incremental:
             self._check_known(Y, weight, training=True)
-            targets = self._prepare_targets(Y, weight, reset=not continuing)
-            data = X, targets, weigh(Y, weight)
-            self._fit_lbfgs(data, self._encode(given, weigh), attempt)
+        targets = self._prepare_targets(Y, weight, reset=not continuing)
+        judge = self._judge(*given) if early and given is not None else None
+        weigh = self._weigh(Y, weight)
+        training = X, targets, weigh(Y, weight)
+        if given is not None:  # its targets in the form of the loss, and its rows weighed likewise
+            X, Y, weight = given
+            given = X, self._prepare_targets(Y, weight, reset=False), weigh(Y, weight)
+        if self.solver == "lbfgs":
+            self._fit_lbfgs(attempt, training, given)
         else:
-            self._fit_stochastic(
-                (X, Y, weight),
-                given,
-                random_state,
-                attempt,
-                incremental=incremental,
-                reset=not continuing,
-            )
+            self._fit_stochastic(attempt, training, given, judge, random_state, incremental=incremental)
         if not np.isfinite(self.model_.params.values).all():
             raise ValueError(_NOT_FINITE)
-        if kept is not None:
-            self._calibrate(kept)
-        return self
+        if kept is not None and (doubt := self._measure(*kept)):
+            warnings.warn(doubt, stacklevel=4)
 
-    def _check_rows(
-        self, X: Any, y: Any, sample_weight: Any, *, incremental: bool, reset: bool
-    ) -> tuple[Any, AnyArray, AnyArray | None]:
+    def _check_rows(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool, reset: bool) -> Rows:
         X, y = self._check_X_y(X, y, reset=reset)
         Y = self._check_targets(y, incremental=incremental, reset=reset)
-        weight = self._check_weight(sample_weight, X)
+        weight = None
+        if sample_weight is not None:
+            sample_weight = unmasked(self._argument("sample_weight"), sample_weight)
+            weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         return _as_csr(X), Y.reshape(len(Y), -1), weight
 
     def _argument(self, name: str) -> str:
         """Name an argument of `fit` and the like in a message."""
         return f"{name} of {type(self).__name__}"
 
-    def _check_weight(self, sample_weight: Any, X: Any) -> AnyArray | None:
-        if sample_weight is None:
-            return None
-        weight: AnyArray = _check_sample_weight(
-            unmasked(self._argument("sample_weight"), sample_weight), X, ensure_non_negative=True
-        )
-        return weight
-
     def _check_X_y(self, X: Any, y: Any, *, reset: bool, **options: Any) -> tuple[Any, Any]:
-        X = unmasked(self._argument("X"), X)
-        with self._naming_columns(X):
-            found: tuple[Any, Any] = validate_data(
-                self,
-                X,
-                y,
-                accept_sparse=["csr", "csc"],
-                multi_output=True,
-                dtype=(np.float64, np.float32),
-                reset=reset,
-                **options,
-            )
+        found: tuple[Any, Any] = self._validated(X, y=y, multi_output=True, reset=reset, **options)
         return found
 
-    @contextmanager
-    def _naming_columns(self, X: Any) -> Iterator[None]:
-        """Say which column it is if scikit-learn finds something among the inputs that is no number."""
+    def _validated(self, X: Any, **options: Any) -> Any:
+        """Let scikit-learn check inputs, and say which column it is if something in it is no number."""
+        X = unmasked(self._argument("X"), X)
         try:
-            yield
+            return validate_data(
+                self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), **options
+            )
         except (TypeError, ValueError) as error:
             found = explain_no_numbers(self._argument("X"), X)
             if found is not None:
@@ -373,13 +327,6 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         rows = self._check_rows(X, y, rest[0] if rest else None, incremental=True, reset=False)
         self._check_known(*rows[1:], training=False)
         return rows
-
-    def _encode(self, given: Rows | None, weigh: Weigh) -> Rows | None:
-        """Bring the targets of validation data into the form of the loss, and weigh their rows likewise."""
-        if given is None:
-            return None
-        X, Y, weight = given
-        return X, self._prepare_targets(Y, weight, reset=False), weigh(Y, weight)
 
     def _make_network(
         self, X: Any, hidden: list[int], random_state: np.random.RandomState, *, continuing: bool
@@ -445,54 +392,34 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
 
     def _fit_stochastic(
         self,
-        data: Rows,
-        given: Rows | None,
-        random_state: np.random.RandomState,
         attempt: Attempt,
+        data: Rows,
+        validation: Rows | None,
+        judge: Judge | None,
+        random_state: np.random.RandomState,
         *,
         incremental: bool,
-        reset: bool,
     ) -> None:
         """Train by SGD or Adam."""
-        X, Y, weight = data
-        early = bool(self.early_stopping)
-        held_out = given
-        if early and given is None:
-            rows, others = cut(Y, weight, self.validation_fraction, random_state, stratify=self._stratify(Y))
-            held_out = X[others], Y[others], None if weight is None else weight[others]
-            X, Y, weight = X[rows], Y[rows], None if weight is None else weight[rows]
-        if early and held_out is not None and held_out[0].shape[0] < 2:
-            raise ValueError(
-                "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
-            )
-        if not incremental:
-            self._check_known(Y, weight, training=True)
-        targets = self._prepare_targets(Y, weight, reset=reset)
-        judge = self._judge(*held_out) if early and held_out is not None else None
+        X, targets, weight = data
         if not incremental or vars(self).get("best_loss_") is None:
-            self._begin_curves(early)
+            self._begin_curves(judge is not None)
         if not incremental or "_optimizer" not in vars(self):
             self._optimizer = self._make_optimizer()
-        size = self._batch_size(len(Y))
-        weigh = self._weigh(Y, weight)
-        training_weight = weigh(Y, weight)
-        if training_weight is not None and (rule := self._weight_rule(incremental=incremental)) is not None:
-            training_weight = RowWeights(training_weight, rule)  # type: ignore[assignment]
-        penalty = Penalty(self.alpha, share=self._objective_.share)
-        convergence = Convergence(self, penalty, rows=len(Y), batch_size=size, judge=judge)
+        size = self._batch_size(len(targets))
+        if weight is not None and (rule := self._weight_rule(incremental=incremental)) is not None:
+            weight = RowWeights(weight, rule)  # type: ignore[assignment]
+        convergence = Convergence(self, rows=len(targets), batch_size=size, judge=judge)
         self.n_iter_ = 0
         try:
             self._run(
                 attempt,
                 convergence,
-                X,
-                targets,
+                (X, targets, weight),
+                validation,
                 optimizer=self._optimizer,
                 epochs=1 if incremental else self.max_iter,
                 batch_size=size,
-                weight=training_weight,
-                validation=self._encode(held_out, weigh),
-                callbacks=self._callbacks(penalty, convergence),
                 shuffle=RunningOrder(random_state) if self.shuffle else False,
             )
         except DivergenceError as error:
@@ -514,10 +441,15 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
             )
         self._warn_of_time(convergence.reason)
 
-    def _run(self, attempt: Attempt, recorder: Recorder, X: Any, targets: AnyArray, **options: Any) -> None:
+    def _run(
+        self, attempt: Attempt, recorder: Recorder, data: Rows, validation: Rows | None, **options: Any
+    ) -> None:
         """Let the model train, and write down how far that came, also if it ends by an error."""
+        X, targets, weight = data
+        callbacks = self._callbacks(recorder.penalty, recorder)
+        more = {"weight": weight, "validation": validation, "callbacks": callbacks, **options}
         try:
-            self.model_.fit(X, targets, loss=self._objective_.loss, **options)
+            self.model_.fit(X, targets, loss=self._objective_.loss, **more)
         except BaseException as error:
             epochs, diverged = len(recorder.history), isinstance(error, DivergenceError)
             # What is wrong with an argument may show in the first epoch, which the model then undoes.
@@ -532,12 +464,16 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
 
     def _judge(self, X: Any, Y: AnyArray, weight: AnyArray | None) -> Judge:
         """Return what decides, from these validation data, when to stop and which weights are the best."""
+        if X.shape[0] < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+            )
         if self.scoring == "loss" or (self.scoring is None and self._judged_by_loss):
             share = self._objective_.share
             return lambda state: -share * float(state.history[-1]["validation_loss"])
         if self.scoring is None:
             return self._scorer(X, Y, weight)
-        return Scorer(self, self.scoring, X, self._labels(Y), weight)
+        return judge_by(self, self.scoring, X, self._labels(Y), weight)
 
     def _begin_curves(self, early: bool) -> None:
         """Start what decides when to stop: the data may be others than those of the last training."""
@@ -582,26 +518,14 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
             )
         return int(min(self.batch_size, rows))
 
-    def _fit_lbfgs(self, data: Rows, validation: Rows | None, attempt: Attempt) -> None:
+    def _fit_lbfgs(self, attempt: Attempt, data: Rows, validation: Rows | None) -> None:
         """Train by L-BFGS."""
-        X, targets, weight = data
         optimizer = SklearnLBFGS(
             gradient_tolerance=self.tol, value_tolerance=LEAST_GAIN, max_evaluations=self.max_fun
         )
-        penalty = Penalty(self.alpha, share=self._objective_.share)
-        curve = LossCurve(self, penalty)
+        curve = LossCurve(self)
         try:
-            self._run(
-                attempt,
-                curve,
-                X,
-                targets,
-                optimizer=optimizer,
-                epochs=self.max_iter,
-                weight=weight,
-                validation=validation,
-                callbacks=self._callbacks(penalty, curve),
-            )
+            self._run(attempt, curve, data, validation, optimizer=optimizer, epochs=self.max_iter)
         except DivergenceError as error:
             if not optimizer.iterations:
                 raise ValueError(f"{_NOT_FINITE} ({error})") from error
@@ -653,12 +577,7 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
 
     def _check_input(self, X: Any) -> Any:
         """Check the input of a fitted estimator."""
-        X = unmasked(self._argument("X"), X)
-        with self._naming_columns(X):
-            checked = validate_data(
-                self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False
-            )
-        return _as_csr(checked)
+        return _as_csr(self._validated(X, reset=False))
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters of the estimator; all of them, or none if there is no such one.
@@ -678,14 +597,9 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         ValueError
             If one has no such name.
         """
-        before = self.__dict__.copy()
-        try:
-            changed: Self = super().set_params(**params)
-        except Exception:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
-        return changed
+        with Attempt(self):
+            super().set_params(**params)
+        return self
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
@@ -712,6 +626,12 @@ _NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
     "preprocessed."
 )
+
+
+def _take(data: Rows, rows: AnyArray) -> Rows:
+    """Take some of the rows."""
+    X, Y, weight = data
+    return X[rows], Y[rows], None if weight is None else weight[rows]
 
 
 def _as_csr(X: Any) -> Any:

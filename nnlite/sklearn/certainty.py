@@ -12,45 +12,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError
-from nnlite.sklearn.base import BaseMLP, Rows
-from nnlite.sklearn.holdout import by_class, counting, cut
+from nnlite.sklearn.base import BaseMLP
+from nnlite.sklearn.holdout import by_class, counting
+from nnlite.sklearn.objectives import class_ids
 from nnlite.training.calibration import conformal_radius, find_temperature
 
 __all__ = ["Intervals", "Temperature"]
 
 
-class _Calibrated(BaseMLP):
-    """What the two kinds have in common: a part of the rows that is kept for calibration."""
-
-    calibration_fraction: Any
-
-    def calibrate(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Measure on rows that the net was not trained on; a subclass says what."""
-        raise NotImplementedError
-
-    def _measure(self, X: Any, Y: AnyArray, weight: AnyArray | None) -> str:
-        """Measure on checked rows; return what is doubtful about it, or nothing."""
-        raise NotImplementedError
-
-    def _cut(self, Y: AnyArray, weight: AnyArray | None) -> tuple[AnyArray, AnyArray]:
-        """Draw the rows for training and those for calibration."""
-        return cut(Y, weight, self.calibration_fraction, check_random_state(self.random_state))
-
-    def _keep_back(self, data: Rows) -> tuple[Rows, Rows | None]:
-        if self.calibration_fraction is None:
-            return data, None
-        X, Y, weight = data
-        train, held_out = (
-            (X[rows], Y[rows], None if weight is None else weight[rows]) for rows in self._cut(Y, weight)
-        )
-        return train, held_out
-
-    def _calibrate(self, data: Rows) -> None:
-        if doubt := self._measure(*data):
-            warnings.warn(doubt, stacklevel=5)
-
-
-class Temperature(_Calibrated):
+class Temperature(BaseMLP):
     """Gives a classifier `calibrate`, after which its probabilities are as high as it is right.
 
     Attributes
@@ -105,7 +75,7 @@ class Temperature(_Calibrated):
             )
 
     def _measure(self, X: Any, Y: AnyArray, weight: AnyArray | None) -> str:
-        target = _ids(Y) if self.out_activation_ == "softmax" else Y
+        target = class_ids(Y) if self.out_activation_ == "softmax" else Y
         self.temperature_, doubt = find_temperature(
             self.model_.predict(X), target, weight=weight, where=f"{type(self).__name__}.calibrate"
         )
@@ -117,7 +87,7 @@ class Temperature(_Calibrated):
             return super()._cut(Y, weight)
         random_state = check_random_state(self.random_state)
         where = f"{type(self).__name__}(calibration_fraction=)"
-        return by_class(_ids(Y), weight, self.calibration_fraction, random_state, where=where)
+        return by_class(class_ids(Y), weight, self.calibration_fraction, random_state, where=where)
 
     def _forget_calibration(self) -> None:
         self.temperature_ = 1.0
@@ -127,7 +97,7 @@ class Temperature(_Calibrated):
         return self._raw(X) / self.temperature_
 
 
-class Intervals(_Calibrated):
+class Intervals(BaseMLP):
     """Gives a regressor `calibrate`, and after it `predict_interval`.
 
     Attributes
@@ -227,9 +197,3 @@ class Intervals(_Calibrated):
         if self.out_activation_ == "exp":
             lower = np.maximum(lower, 0)
         return (lower[:, 0], upper[:, 0]) if pred.shape[1] == 1 else (lower, upper)
-
-
-def _ids(Y: AnyArray) -> AnyArray:
-    """Make class ids of an indicator, which has one column for two classes."""
-    ids: AnyArray = Y.argmax(axis=1) if Y.shape[1] > 1 else Y[:, 0].astype(np.intp)
-    return ids

@@ -10,6 +10,7 @@ import numpy as np
 from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_number
+from nnlite.sklearn.objectives import class_ids
 from nnlite.training.class_weights import balanced
 
 __all__ = ["ClassWeights"]
@@ -55,40 +56,19 @@ class ClassWeights:
         *,
         several: bool,
     ) -> None:
-        if several:
-            tables = self._one_for_each(given, classes, indicator, weight)
-        else:
-            if indicator.shape[1] == 1:
-                indicator = np.hstack([~indicator, indicator])[:, : len(classes)]
-            tables = [
-                _balanced(indicator, weight) if isinstance(given, str) else _listed(given, classes, _WHERE)
-            ]
         self.several = several
-        self.tables = tables
-
-    @staticmethod
-    def _one_for_each(
-        given: Any, classes: AnyArray, indicator: AnyArray, weight: AnyArray | None
-    ) -> list[Array]:
-        columns = indicator.shape[1]
         if isinstance(given, str):
-            return [_balanced(np.stack([~column, column], axis=1), weight) for column in indicator.T]
-        if not isinstance(given, list | tuple):
-            raise ArgumentTypeError(
-                _WHERE,
-                f"a list with a dict for each of {columns} labels",
-                f"{given!r}",
-                "Write [{0: 1, 1: 5}, ...], or 'balanced'.",
-            )
-        if len(given) != columns:
-            raise ArgumentError(
-                _WHERE, f"a dict for each of {columns} labels", f"{len(given)}", "Give as many as labels."
-            )
-        two = np.array([0, 1])
-        return [
-            _listed(one, two, f"{_WHERE}, label {label}")
-            for label, one in zip(classes.tolist(), given, strict=True)
-        ]
+            count = 2 if several else len(classes)
+            sums = [np.bincount(ids, weight, minlength=count) for ids in self._ids(indicator)]
+            self.tables = [balanced(one) for one in sums]
+        elif several:
+            self.tables = _one_for_each(given, classes.tolist())
+        else:
+            self.tables = [_listed(given, classes.tolist(), _WHERE)]
+
+    def _ids(self, indicator: AnyArray) -> list[AnyArray]:
+        """Return which class each row has, or for each label whether the row has it."""
+        return list(indicator.T.astype(np.intp)) if self.several else [class_ids(indicator)]
 
     def rows(self, indicator: AnyArray) -> Array:
         """Return the weight of each row.
@@ -103,35 +83,33 @@ class ClassWeights:
         ndarray of shape (rows,)
             With several labels, the product over them, as scikit-learn's forests have it.
         """
-        if self.several:
-            columns = [
-                table[column.astype(int)] for table, column in zip(self.tables, indicator.T, strict=True)
-            ]
-            product: Array = np.prod(columns, axis=0)
-            return product
-        ids = indicator.argmax(axis=1) if indicator.shape[1] > 1 else indicator[:, 0].astype(int)
-        chosen: Array = self.tables[0][ids]
-        return chosen
+        chosen = [table[ids] for table, ids in zip(self.tables, self._ids(indicator), strict=True)]
+        product: Array = np.prod(chosen, axis=0)
+        return product
 
 
-def _balanced(indicator: AnyArray, weight: AnyArray | None) -> Array:
-    return balanced(np.bincount(indicator.argmax(axis=1), weight, minlength=indicator.shape[1]))
+def _one_for_each(given: Any, labels: list[Any]) -> list[Array]:
+    """Return the weights of no and yes for each of several labels."""
+    if not isinstance(given, list | tuple):
+        what = f"a list with a dict for each of {len(labels)} labels"
+        raise ArgumentTypeError(_WHERE, what, f"{given!r}", "Write [{0: 1, 1: 5}, ...], or 'balanced'.")
+    if len(given) != len(labels):
+        what = f"a dict for each of {len(labels)} labels"
+        raise ArgumentError(_WHERE, what, f"{len(given)}", "Give as many as labels.")
+    return [
+        _listed(one, [0, 1], f"{_WHERE}, label {label}") for label, one in zip(labels, given, strict=True)
+    ]
 
 
-def _listed(given: Any, classes: AnyArray, where: str) -> Array:
+def _listed(given: Any, labels: list[Any], where: str) -> Array:
     if not isinstance(given, Mapping):
         fix = "Write {label: weight, ...}; a list of dicts is for several labels in a row."
         raise ArgumentTypeError(where, "a dict of weights by class", f"{given!r}", fix)
-    labels = classes.tolist()
     unknown = [label for label in given if label not in labels]
     # A fold may lack a class that has a weight. If another one has none, a key is likely to be misspelt.
     if unknown and any(label not in given for label in labels):
-        raise ArgumentError(
-            where,
-            f"weights of the classes {labels}",
-            f"one of {unknown[0]!r}",
-            "Use the labels of y as keys.",
-        )
+        what = f"weights of the classes {labels}"
+        raise ArgumentError(where, what, f"one of {unknown[0]!r}", "Use the labels of y as keys.")
     return np.array(
         [check_number(f"{where}, class {label!r}", given.get(label, 1.0), low=0) for label in labels]
     )

@@ -23,7 +23,7 @@ from nnlite.sklearn.class_weights import ClassWeights
 from nnlite.sklearn.given import check_class_labels
 from nnlite.sklearn.hidden import HiddenFeatures
 from nnlite.sklearn.judges import Judge
-from nnlite.sklearn.objectives import Objective, classification
+from nnlite.sklearn.objectives import Objective, class_ids, classification
 from nnlite.training.callbacks import TrainingState
 
 __all__ = ["MLPClassifier"]
@@ -215,39 +215,7 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
         dtype: Any = None,
         scoring: Any = None,
     ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.loss = loss
-        self.class_weight = class_weight
-        self.dropout = dropout
-        self.layers = layers
-        self.callbacks = callbacks
-        self.scale_inputs = scale_inputs
-        self.max_time = max_time
-        self.calibration_fraction = calibration_fraction
-        self.dtype = dtype
-        self.scoring = scoring
+        self._take_arguments(locals())
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation: Any = None) -> Self:
         """Train the net.
@@ -395,7 +363,7 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
 
     def _scorer(self, X: Any, Y: AnyArray, weight: AnyArray | None) -> Judge:
         one_of_many = self.out_activation_ == "softmax"
-        classes = Y.argmax(axis=1) if Y.shape[1] > 1 else Y[:, 0]
+        classes = class_ids(Y)
 
         def score(_: TrainingState) -> float:
             raw = self.model_.predict(X)

@@ -113,21 +113,32 @@ class RunningOrder:
 class Recorder(Callback):
     """What writes a training down, and knows how far it came, also if it ends by an error.
 
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        Has the parameters, and gets the attributes.
+
     Attributes
     ----------
+    penalty : Penalty
+        What the loss has in it besides the data. It must come before this one in the list of callbacks.
     history : History
         That of the training; empty before its beginning.
 
     Examples
     --------
-    >>> Recorder().moved
+    >>> from nnlite.sklearn import MLPRegressor
+    >>> Recorder(MLPRegressor().fit([[0.0], [1.0]], [0.0, 1.0])).moved
     False
     """
 
     history: History
+    penalty: Penalty
 
-    def __init__(self) -> None:
+    def __init__(self, estimator: Any) -> None:
         self.history = History()
+        self.estimator = estimator
+        self.penalty = Penalty(estimator.alpha, share=estimator._objective_.share)
 
     @property
     def moved(self) -> bool:
@@ -146,8 +157,6 @@ class Convergence(Recorder):
     ----------
     estimator : MLPClassifier or MLPRegressor
         Has the parameters, and gets the attributes.
-    penalty : Penalty
-        Knows the loss of each batch. It must come before this one in the list of callbacks.
     rows : int
         Of the training data.
     batch_size : int
@@ -169,18 +178,8 @@ class Convergence(Recorder):
     seen: int
     total: float
 
-    def __init__(
-        self,
-        estimator: Any,
-        penalty: Penalty,
-        *,
-        rows: int,
-        batch_size: int,
-        judge: Judge | None,
-    ) -> None:
-        super().__init__()
-        self.estimator = estimator
-        self.penalty = penalty
+    def __init__(self, estimator: Any, *, rows: int, batch_size: int, judge: Judge | None) -> None:
+        super().__init__(estimator)
         self.rows = rows
         self.batch_size = batch_size
         self.judge = judge
@@ -288,22 +287,7 @@ class Convergence(Recorder):
 
 
 class LossCurve(Recorder):
-    """Write down the loss of each iteration of L-BFGS as scikit-learn counts it.
-
-    Parameters
-    ----------
-    estimator : MLPClassifier or MLPRegressor
-        Gets the attributes.
-    penalty : Penalty
-        What the loss has in it besides the data.
-    """
-
-    history: History
-
-    def __init__(self, estimator: Any, penalty: Penalty) -> None:
-        super().__init__()
-        self.estimator = estimator
-        self.penalty = penalty
+    """Write down the loss of each iteration of L-BFGS as scikit-learn counts it; see `Recorder`."""
 
     def on_epoch_end(self, state: TrainingState) -> None:
         """Write the loss down."""

@@ -141,24 +141,14 @@ def check_class_labels(where: str, y: Any) -> None:
     if labels.dtype.kind != "O" or labels.ndim == 0 or labels.size == 0:
         return
     flat = labels.ravel().tolist()
-    kinds = set(map(type, flat))
-    if kinds == {str}:
+    if set(map(type, flat)) == {str}:
         return
-    for place, value in enumerate(flat):
-        if is_missing(value):
-            row = place // (labels.size // len(labels))
-            missing = sum(map(is_missing, flat))
-            more = f", and {missing - 1} more" if missing > 1 else ""
-            raise ArgumentError(
-                where, "a label in every row", f"{value} in row {row}{more}", "Drop rows without one."
-            )
-    if any(issubclass(kind, str) for kind in kinds) and not all(issubclass(kind, str) for kind in kinds):
-        first, other = next(
-            (one, two) for one in flat if isinstance(one, str) for two in flat if not isinstance(two, str)
-        )
-        raise ArgumentTypeError(
-            where,
-            "labels of one kind",
-            f"{first!r} and {other!r}",
-            "Make text of all: [str(label) for label in y].",
-        )
+    missing = [place for place, value in enumerate(flat) if is_missing(value)]
+    if missing:
+        row = missing[0] // (labels.size // len(labels))
+        got = f"{flat[missing[0]]} in row {row}" + (f", and {len(missing) - 1} more" if missing[1:] else "")
+        raise ArgumentError(where, "a label in every row", got, "Drop rows without one.")
+    texts, others = ([one for one in flat if isinstance(one, str) is text] for text in (True, False))
+    if texts and others:
+        fix = "Make text of all: [str(label) for label in y]."
+        raise ArgumentTypeError(where, "labels of one kind", f"{texts[0]!r} and {others[0]!r}", fix)

@@ -14,13 +14,13 @@ from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.training.callbacks import TrainingState
 
-__all__ = ["Judge", "Scorer"]
+__all__ = ["Judge", "judge_by"]
 
 #: Gives a number after an epoch; the higher, the better.
 Judge = Callable[[TrainingState], float]
 
 
-class Scorer:
+def judge_by(estimator: Any, scoring: Any, X: Any, y: AnyArray, weight: AnyArray | None) -> Judge:
     """Judge by one of scikit-learn's scorers, or by a function of the user's own.
 
     Parameters
@@ -36,6 +36,11 @@ class Scorer:
     weight : ndarray of shape (rows,) or None
         How much each row counts; for a scorer that takes a `sample_weight`.
 
+    Returns
+    -------
+    callable (TrainingState) -> float
+        Gives the score of the present net.
+
     Raises
     ------
     ValueError
@@ -46,42 +51,36 @@ class Scorer:
     >>> from nnlite.sklearn import MLPRegressor
     >>> X, y = np.arange(4.0)[:, None], np.arange(4.0)
     >>> net = MLPRegressor(solver="lbfgs", random_state=0).fit(X, y)
-    >>> Scorer(net, "neg_max_error", X, y, None)(None) > -0.1
+    >>> judge_by(net, "neg_max_error", X, y, None)(None) > -0.1
     True
     """
+    where = f"{type(estimator).__name__}(scoring=)"
+    scorer = check_scoring(estimator, scoring)
+    takes = "sample_weight" in signature(getattr(scorer, "_score_func", scorer)).parameters
+    options = {"sample_weight": weight} if takes and weight is not None else {}
+    worked = False
 
-    def __init__(self, estimator: Any, scoring: Any, X: Any, y: AnyArray, weight: AnyArray | None) -> None:
-        self.estimator = estimator
-        self.where = f"{type(estimator).__name__}(scoring=)"
-        self.scoring = scoring
-        self.scorer = check_scoring(estimator, scoring)
-        self.rows = X, y
-        own = getattr(self.scorer, "_score_func", self.scorer)
-        takes = weight is not None and "sample_weight" in signature(own).parameters
-        self.options = {"sample_weight": weight} if takes else {}
-        self.worked = False
-
-    def __call__(self, state: TrainingState) -> float:
-        """Return the score of the present net."""
+    def judge(_: TrainingState) -> float:
+        nonlocal worked
         # Another estimator around the same net: a scorer shall change nothing here, and the rows are
         # arrays already, which have no names of columns that could be missed.
-        other = object.__new__(type(self.estimator))
-        vars(other).update(vars(self.estimator))
+        other = object.__new__(type(estimator))
+        vars(other).update(vars(estimator))
         vars(other).pop("feature_names_in_", None)
         try:
-            score = self.scorer(other, *self.rows, **self.options)
+            score = scorer(other, X, y, **options)
         except Exception as error:
-            if self.worked:
+            if worked:
                 raise
             raise ArgumentError(
-                self.where,
+                where,
                 "a scorer that can judge this estimator on the validation data",
-                f"{self.scoring!r}, which raises {type(error).__name__}: {error}",
+                f"{scoring!r}, which raises {type(error).__name__}: {error}",
                 'Use another one, or scoring="loss".',
             ) from error
-        if not isinstance(score, Real | np.bool_) or isinstance(score, complex):
-            raise ArgumentTypeError(
-                self.where, "a scorer that returns a number", f"{score!r}", "Return a float."
-            )
-        self.worked = True
+        if not isinstance(score, Real | np.bool_):
+            raise ArgumentTypeError(where, "a scorer that returns a number", f"{score!r}", "Return a float.")
+        worked = True
         return float(score)
+
+    return judge

@@ -20,9 +20,31 @@ __all__ = [
     "HalfSquaredError",
     "Objective",
     "SumOverOutputs",
+    "class_ids",
     "classification",
     "regression",
 ]
+
+
+def class_ids(indicator: AnyArray) -> AnyArray:
+    """Make class ids of an indicator, which has one column for two classes.
+
+    Parameters
+    ----------
+    indicator : ndarray of shape (rows, columns)
+        Which class each row has.
+
+    Returns
+    -------
+    ndarray of int of shape (rows,)
+
+    Examples
+    --------
+    >>> class_ids(np.array([[False], [True]])), class_ids(np.eye(3))
+    (array([0, 1]), array([0, 1, 2]))
+    """
+    ids: AnyArray = indicator.argmax(axis=1) if indicator.shape[1] > 1 else indicator[:, 0].astype(np.intp)
+    return ids
 
 
 class HalfSquaredError(PointwiseLoss):
@@ -131,7 +153,7 @@ class Objective:
         ndarray
         """
         if isinstance(self.loss, SoftmaxCrossEntropy):
-            return Y.argmax(axis=1) if Y.shape[1] > 1 else Y[:, 0].astype(np.intp)
+            return class_ids(Y)
         if isinstance(self.loss, Hinge):
             return np.where(Y, 1.0, -1.0)
         return Y
@@ -188,30 +210,20 @@ def classification(loss: str | Loss, kind: str, columns: int) -> Objective:
             return Objective(SoftmaxCrossEntropy(), columns, activation)
         one = BinaryCrossEntropy()
         return Objective(one if columns == 1 else SumOverOutputs(one), columns, activation)
+    softmax = isinstance(loss, SoftmaxCrossEntropy)
+    what = ""
     if not loss.from_logits:
-        raise ArgumentError(
-            "MLPClassifier(loss=)",
-            "a loss that takes logits, of which classes can be made",
-            f"{loss}",
-            "Use SoftmaxCrossEntropy(), BinaryCrossEntropy() or Hinge(); set from_logits = True in your own.",
+        what = "a loss that takes logits, of which classes can be made"
+        fix = (
+            "Use SoftmaxCrossEntropy(), BinaryCrossEntropy() or Hinge(); set from_logits = True in your own."
         )
-    if isinstance(loss, SoftmaxCrossEntropy):
-        if kind not in ("binary", "multiclass"):
-            raise ArgumentError(
-                "MLPClassifier(loss=)",
-                "a loss for several labels at a time",
-                f"{loss}",
-                "Use BinaryCrossEntropy().",
-            )
-        return Objective(loss, max(2, columns), "softmax")
-    if isinstance(loss, BinaryCrossEntropy) and several:
-        raise ArgumentError(
-            "MLPClassifier(loss=)",
-            f"a loss for one of {columns} classes",
-            f"{loss}",
-            "Use SoftmaxCrossEntropy().",
-        )
-    return Objective(loss, columns, activation)
+    elif softmax and kind not in ("binary", "multiclass"):
+        what, fix = "a loss for several labels at a time", "Use BinaryCrossEntropy()."
+    elif isinstance(loss, BinaryCrossEntropy) and several:
+        what, fix = f"a loss for one of {columns} classes", "Use SoftmaxCrossEntropy()."
+    if what:
+        raise ArgumentError("MLPClassifier(loss=)", what, f"{loss}", fix)
+    return Objective(loss, max(2, columns), "softmax") if softmax else Objective(loss, columns, activation)
 
 
 def regression(loss: str | Loss, columns: int, *, masked: bool = False) -> Objective:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -12,6 +12,8 @@ __all__ = ["Attempt"]
 
 class Attempt:
     """A training that may be refused, and the estimator as it was before it.
+
+    In a ``with`` statement an error puts back what was there, unless the net has learned something.
 
     Parameters
     ----------
@@ -46,6 +48,13 @@ class Attempt:
         random_state = estimator.random_state
         self.random_state = random_state if isinstance(random_state, np.random.RandomState) else None
         self.draws = None if self.random_state is None else self.random_state.get_state()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: Any, *_: object) -> None:
+        if kind is not None and not self.learned:
+            self.undo()
 
     @property
     def continues(self) -> bool:

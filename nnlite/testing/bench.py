@@ -156,24 +156,32 @@ class Bench:
         """Compute the output, always with the same random numbers."""
         return self.forward(self.context(training=training))
 
-    def gradients(self, fill: float = 0.0, *, training: bool = True) -> tuple[Array | None, Array]:
-        """Run forward and backward.
+    def gradients(
+        self, ctx: Context | None = None, dy: Array | None = None, *, fill: float = 0.0, training: bool = True
+    ) -> tuple[Array | None, dict[str, Array]]:
+        """Run backward, and forward before it if there is no context of a pass.
 
         Parameters
         ----------
+        ctx : Context, optional
+            That of the pass forward.
+        dy : ndarray, optional
+            What comes from above, handed over as it lies; a copy of `self.dy` by default.
         fill : float
             What the gradient buffer holds before.
         training : bool
-            What the context says.
+            What a context that is made here says.
 
         Returns
         -------
         dx : ndarray or None
-            What ``backward`` returned.
-        grads : ndarray
-            A copy of the gradient buffer.
+            A copy of what ``backward`` returned.
+        grads : dict of str to ndarray
+            A copy of the gradient of each parameter.
         """
-        ctx = self.context(training=training)
-        self.forward(ctx)
+        if ctx is None:
+            ctx = self.context(training=training)
+            self.forward(ctx)
         self.grads[...] = fill
-        return self.backward(ctx), self.grads.copy()
+        dx = self.backward(ctx, dy, copied=dy is None)
+        return None if dx is None else dx.copy(), self.params.split(self.grads.copy())

@@ -23,6 +23,8 @@ from nnlite.training.replica import replica_of
 
 __all__ = ["RULES", "check_apart"]
 
+_Gradients = tuple[Array | None, dict[str, Array]]
+
 
 def _check_declared(bench: Bench) -> None:
     check_declared("check_layer(layer)", bench.layer.walk(), kind=GradientCheckError)
@@ -173,8 +175,7 @@ def _check_rows(bench: Bench) -> None:
 
 def _check_layout(bench: Bench) -> None:
     y = bench.forward(None).copy()
-    dx, grads = bench.gradients()
-    dx = None if dx is None else dx.copy()
+    right = bench.gradients()
     fix = "Reshape with reshape, which follows the axes, and not by the order in memory."
     for arrange in (np.asfortranarray, _every_other):
         _check_agreement(
@@ -186,10 +187,9 @@ def _check_layout(bench: Bench) -> None:
         )
         ctx = bench.context()
         bench.forward(ctx, arrange(bench.x), copied=False)
-        bench.grads[...] = 0
-        again = bench.backward(ctx, arrange(bench.dy), copied=False)
+        found = bench.gradients(ctx, arrange(bench.dy))
         what = "to be the same for x and dy in another order in memory"
-        _check_gradients_agree(bench, (dx, grads), again, what, fix)
+        _check_gradients_agree(bench, right, found, what, fix)
 
 
 def _every_other(array: Array) -> Array:
@@ -221,12 +221,11 @@ def _check_own(bench: Bench) -> None:
 
 
 def _check_overwrites(bench: Bench) -> None:
-    bench.gradients(np.nan)
-    missing = [name for name in bench.params if np.isnan(bench.params.split(bench.grads)[name]).any()]
-    if not missing:
+    _, grads = bench.gradients(fill=np.nan)
+    name = next((name for name, grad in grads.items() if np.isnan(grad).any()), None)
+    if name is None:
         return
-    name = missing[0]
-    zero, one = (bench.params.split(bench.gradients(fill)[1])[name] for fill in (0.0, 1.0))
+    zero, one = (bench.gradients(fill=fill)[1][name] for fill in (0.0, 1.0))
     what = f"dL/d{name} to be written to ctx.grads.{name}"
     if np.isnan(zero).any():
         got, fix = "NaN", "It computes NaN itself: look for 0 / 0, or the logarithm of a negative number."
@@ -246,18 +245,17 @@ def _check_overwrites(bench: Bench) -> None:
 def _check_again(bench: Bench) -> None:
     ctx = bench.context()
     bench.forward(ctx)
-    first = _gradients(bench, ctx)
-    again = bench.backward(ctx)
-    fix = "It changes what forward saved: make new arrays instead."
     _check_gradients_agree(
-        bench, first, again, "to be the same when it is called again with the same context", fix
+        bench,
+        bench.gradients(ctx),
+        bench.gradients(ctx),
+        "to be the same when it is called again with the same context",
+        "It changes what forward saved: make new arrays instead.",
     )
 
 
 def _check_two_passes(bench: Bench) -> None:
-    ctx = bench.context()
-    bench.forward(ctx)
-    first = _gradients(bench, ctx)
+    first = bench.gradients()
     ctx = bench.context()
     bench.forward(ctx)
     bench.forward(bench.context(seed=1), bench.other_input())
@@ -265,7 +263,7 @@ def _check_two_passes(bench: Bench) -> None:
     _check_gradients_agree(
         bench,
         first,
-        bench.backward(ctx),
+        bench.gradients(ctx),
         "not to change when another input goes forward in between, in a context of its own",
         "Keep what backward needs in ctx.save(...), not on the layer.",
     )
@@ -275,11 +273,10 @@ def _check_no_need(bench: Bench) -> None:
     first = bench.gradients()
     ctx = bench.context(needs_dx=False)
     bench.forward(ctx)
-    bench.grads[...] = 0
     _check_gradients_agree(
         bench,
         first,
-        bench.backward(ctx),
+        bench.gradients(ctx),
         "to be the same when ctx.needs_dx is False",
         "Without a need for dL/dx it may return None, but the parameters still get their gradients.",
     )
@@ -364,31 +361,21 @@ def check_apart(make: Callable[[], Bench]) -> None:
 def _pass(bench: Bench, ctx: Context, x: Array, dy: Array) -> dict[str, Array | None]:
     """Run forward, backward and a prediction, and return all that comes out."""
     y = bench.forward(ctx, x).copy()
-    bench.grads[...] = 0
-    dx = bench.backward(ctx, dy)
-    grads = {f"dL/d{name}": view.copy() for name, view in bench.params.split(bench.grads).items()}
+    dx, grads = bench.gradients(ctx, dy.copy())
     after = bench.forward(None, x, fresh=False)
-    return {"the output": y, "dL/dx": dx, **grads, "a prediction afterwards": after}
-
-
-def _gradients(bench: Bench, ctx: Context) -> tuple[Array | None, Array]:
-    """Run backward on a context, and return copies of dL/dx and of the gradients."""
-    bench.grads[...] = 0
-    dx = bench.backward(ctx)
-    grads = bench.grads.copy()
-    bench.grads[...] = 0
-    return (None if dx is None else dx.copy()), grads
+    by_name = {f"dL/d{name}": grad for name, grad in grads.items()}
+    return {"the output": y, "dL/dx": dx, **by_name, "a prediction afterwards": after}
 
 
 def _check_gradients_agree(
-    bench: Bench, right: tuple[Array | None, Array], dx: Array | None, expected: str, fix: str
+    bench: Bench, right: _Gradients, found: _Gradients, expected: str, fix: str
 ) -> None:
-    where = f"{bench.layer}.backward"
-    if bench.needs_dx and right[0] is not None and dx is not None:
-        _check_agreement(where, right[0], dx, f"dL/dx {expected}", fix)
-    found = bench.params.split(bench.grads)
-    for name, kept in bench.params.split(right[1]).items():
-        _check_agreement(where, kept, found[name], f"dL/d{name} {expected}", fix)
+    """Refuse two results of `Bench.gradients` that are not the same up to rounding."""
+    where, (right_dx, right_grads), (dx, grads) = f"{bench.layer}.backward", right, found
+    if bench.needs_dx and right_dx is not None and dx is not None:
+        _check_agreement(where, right_dx, dx, f"dL/dx {expected}", fix)
+    for name, grad in right_grads.items():
+        _check_agreement(where, grad, grads[name], f"dL/d{name} {expected}", fix)
 
 
 def _check_agreement(where: str, a: AnyArray, b: AnyArray, expected: str, fix: str) -> None:

@@ -96,19 +96,7 @@ class TestSameScores:
         assert found["test_threads"].max() <= share
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "dask",
-        pytest.param(
-            "ray",
-            marks=pytest.mark.skipif(
-                os.environ.get("NNLITE_THOROUGH") != "1",
-                reason="takes ray 20 s; NNLITE_THOROUGH=1 asks for it",
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("name", ["dask", pytest.param("ray", marks=pytest.mark.thorough)])
 def test_a_worker_that_is_killed_loses_nothing(name, request, tmp_path):
     """Dask and ray begin its work anew, with these settings; loky does not."""
     request.getfixturevalue(name)
