@@ -16,7 +16,7 @@ from nnlite.data.checks import check_rows, check_weight
 from nnlite.data.moments import Moments
 from nnlite.errors import ArgumentError, ArgumentTypeError, DataWarning, NotFittedError, ShapeError
 from nnlite.errors.checks import check_integer
-from nnlite.layers.normalization import check_features
+from nnlite.errors.layers import check_features
 
 __all__ = ["Standardize"]
 
