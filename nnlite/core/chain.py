@@ -21,14 +21,14 @@ Steps = tuple[tuple[Callable[[Any, Context], Any], Context], ...]
 
 
 class ModelContext(Context):
-    """What layers in a row keep from one forward pass; `Sequential.context` makes it for a model.
+    """What layers in a row keep from one pass; `Sequential.context` makes it, for one pass after another.
 
-    It can be used for one pass after another.
-
-    Attributes
+    Parameters
     ----------
-    layers : tuple of Context
-        One for each layer.
+    grads : Gradients
+        Where the gradients of parameters are written that belong to no single layer.
+    **options : object
+        See `Context`; ``inner`` has the layers.
 
     Examples
     --------

@@ -27,6 +27,7 @@ class Gradients:
 
     Examples
     --------
+    >>> import numpy as np
     >>> grads = Gradients({"b": np.zeros(2)})
     >>> grads.b[...] = [1.0, 2.0]
     >>> grads.b
@@ -148,6 +149,7 @@ class Watcher:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from nnlite import Dense, Residual, Sequential, Tanh
     >>> class Names(Watcher):
     ...     def forward(self, place, layer, x, ctx):

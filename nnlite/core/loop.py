@@ -119,10 +119,9 @@ class Loop:
         self.equip(model, loss, optimizer)
 
     def equip(self, model: Any, loss: Any, optimizer: Optimizer) -> None:
-        """Look up once what is called in every batch.
+        """Look up once what is called in every batch, and make the lists that guards hang on.
 
-        Methods that are `quiet` silence NumPy's words on numbers too small to hold, at a third of a
-        microsecond a call. In a training one silence lies around all of it: that of each is taken off.
+        One silence of NumPy's words lies around all of a training: that of each `quiet` method is taken off.
         """
         self.params = model.params
         self.forward: Callable[..., Array] = model.forward
