@@ -173,16 +173,18 @@ class PointwiseLoss(Loss):
         self, pred: Array, target: AnyArray, weight: Array | None = None
     ) -> tuple[Value, Array]:
         """Average `pointwise`: divide by outputs times rows, or times the sum of the weights."""
-        pred, target = as_arrays(self, pred, target)
+        if not type(pred) is type(target) is np.ndarray:  # as `fit` gives them
+            pred, target = as_arrays(self, pred, target)
         if target.shape != pred.shape or pred.ndim < 2:
             target = self._arrange(target, pred.shape)
         if target.dtype != pred.dtype:
             target = target.astype(pred.dtype)
-        shares = row_shares(self, weight, pred, 1 / pred.shape[-1])
         if weight is None:
+            shares = 1 / pred.shape[-1] / pred.shape[-2]
             values, slopes = self.pointwise(pred, target)
             kind = slopes.dtype.char if slopes.dtype.kind == "f" else "d"  # what a number of Python makes
-            return average(values, shares), slopes * constant(shares, kind)  # type: ignore[arg-type]
+            return average(values, shares), slopes * constant(shares, kind)
+        shares = row_shares(self, weight, pred, 1 / pred.shape[-1])
         values, slopes = self.pointwise(*in_place_of_others(pred, target, shares))
         return average(values, shares), clear(slopes * shares, shares)
 
