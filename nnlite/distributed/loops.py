@@ -19,9 +19,9 @@ from nnlite.core.loop import Epoch
 from nnlite.core.losses import Loss
 from nnlite.core.types import AnyArray, Array, Value
 from nnlite.data.row_weights import sum_and_rows
+from nnlite.distributed.all_reduce import LayerwiseSum, Sum
 from nnlite.distributed.cuts import PartOfEach, PartOfSame
 from nnlite.distributed.settings import DataParallel
-from nnlite.distributed.sums import LayerwiseSum, Sum
 from nnlite.distributed.world import World
 from nnlite.errors import ArgumentError, DivergenceError, RankError
 from nnlite.model import PREDICT_ROWS

@@ -27,7 +27,7 @@ from nnlite.training.checkpoint import Checkpoint
 from nnlite.training.full_batch_loop import FullBatchLoop
 from nnlite.training.loop import Loop
 from nnlite.training.random_states import get_states, set_states
-from nnlite.training.ranks import Alone
+from nnlite.training.ranks import SingleProcess
 from nnlite.training.sources import Arrays, Blocks, Source
 
 __all__ = ["DataParallel", "ranks_for"]
@@ -38,7 +38,7 @@ T = TypeVar("T")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 
 
-def ranks_for(distributed: Any) -> Alone:
+def ranks_for(distributed: Any) -> SingleProcess:
     """Return those that train together.
 
     Parameters
@@ -48,7 +48,7 @@ def ranks_for(distributed: Any) -> Alone:
 
     Returns
     -------
-    Alone
+    SingleProcess
         That of one process, or that of several.
 
     Raises
@@ -88,7 +88,7 @@ def _kinds(given: Any) -> Any:
     return "a shard" if isinstance(given, Shard) else "whole"
 
 
-class _WithShards(Alone):
+class _WithShards(SingleProcess):
     """Those who may have been given shards."""
 
     def __init__(self, settings: DataParallel) -> None:
@@ -147,7 +147,7 @@ class _OneOfOne(_WithShards):
 
 
 class Together(_WithShards):
-    """The ranks of a job that train together; see `Alone` for what each method is for.
+    """The ranks of a job that train together; see `SingleProcess` for what each method is for.
 
     Parameters
     ----------
@@ -284,7 +284,7 @@ class Together(_WithShards):
         else:
             advice = "Nothing was saved: callbacks=[nnlite.Checkpoint(path)] would have."
         end = "the other ranks end with it"
-        if len(set(self.world.comm.allgather(node()))) > 1:  # each machine has a witness of its own
+        if len(set(self.world.comm.allgather(node()))) > 1:  # each machine has a reporter of its own
             end = f"it was the first on {node()}, and mpiexec says which process was the first of all"
         return (
             f"nnlite: rank {self.rank} of {self.size} (process {os.getpid()} on {node()}) was ended in the "
@@ -299,7 +299,7 @@ class Together(_WithShards):
     def running(self) -> Iterator[None]:
         """Let no rank wait for one that has failed, and no two ranks fight for a core."""
         with ExitStack() as stack:
-            stack.enter_context(self.world.witness.told(self._epitaph))
+            stack.enter_context(self.world.reporter.told(self._epitaph))
             stack.enter_context(self.world.running())
             cores = self._cores_for_each()  # asks the others, also if this one need not know
             if not any(name in os.environ for name in THREADS):

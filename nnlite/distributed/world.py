@@ -16,7 +16,7 @@ from uuid import uuid4
 import numpy as np
 
 from nnlite.core.types import Array
-from nnlite.distributed.witness import Witness
+from nnlite.distributed.crash_reporter import CrashReporter
 from nnlite.errors import ArgumentError, RankError
 from nnlite.training.identity import difference
 from nnlite.training.ranks import launched
@@ -140,9 +140,9 @@ class World:
         self.size: int = comm.Get_size()
 
     @cached_property
-    def witness(self) -> Witness:
+    def reporter(self) -> CrashReporter:
         """Who says which rank was killed; all ranks come here when the first does."""
-        return Witness(self.comm.bcast(uuid4().hex, root=0), barrier=self.comm.Barrier)
+        return CrashReporter(self.comm.bcast(uuid4().hex, root=0), barrier=self.comm.Barrier)
 
     # Agreement.
 
@@ -178,7 +178,7 @@ class World:
 
     @contextmanager
     def agreeing(self, expected: str = "what can be trained, as on the other ranks") -> Iterator[None]:
-        """Raise an error on all ranks if there is one on any of them; `Alone.agreeing` says more.
+        """Raise an error on all ranks if there is one on any of them; `SingleProcess.agreeing` says more.
 
         Parameters
         ----------
@@ -318,8 +318,8 @@ class World:
         text = "".join(traceback.format_exception(error)).rstrip()
         message = f"On rank {self.rank} of {self.size}:\n{text}\nAll ranks are stopped.\n"
         _say(message)
-        if witness := vars(self).get("witness"):  # not to be called now, without the others
-            witness.hush()
+        if reporter := vars(self).get("reporter"):  # not to be called now, without the others
+            reporter.hush()
         self.comm.Abort(1)
 
 

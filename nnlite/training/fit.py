@@ -33,7 +33,7 @@ from nnlite.training.identity import arguments, common, describe
 from nnlite.training.in_use import InUse
 from nnlite.training.loop import Loop
 from nnlite.training.random_states import Generators, Seeds, check_rngs
-from nnlite.training.ranks import NUMBERS, Alone, launched
+from nnlite.training.ranks import NUMBERS, SingleProcess, launched
 from nnlite.training.snapshot import capture, check, restore
 from nnlite.training.sources import Arrays, Source, training_source, validation_source
 
@@ -65,7 +65,7 @@ def fit(
 ) -> History:
     """Train a model; see `Sequential.fit`, which calls this."""
     # All checks come first: an error in them leaves everything as it was.
-    ranks = Alone()
+    ranks = SingleProcess()
     if distributed is not False:
         from nnlite.distributed.parallel import ranks_for
 
@@ -175,7 +175,7 @@ def _class_weights(
 
 
 def _prepare_resume(
-    ranks: Alone,
+    ranks: SingleProcess,
     loop: Loop,
     shuffle: bool | Callable[[int], ArrayLike],
     resume: str | os.PathLike[str] | None,

@@ -12,7 +12,7 @@ from nnlite.training.batch_loop import BatchLoop
 from nnlite.training.full_batch_loop import FullBatchLoop
 from nnlite.training.loop import Loop
 
-__all__ = ["Alone", "launched"]
+__all__ = ["SingleProcess", "launched"]
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ _SLURM = "SLURM_STEP_NUM_TASKS"
 NUMBERS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK", "PMIX_RANK")
 
 
-class Alone:
+class SingleProcess:
     """A process that trains on its own: nothing is to be agreed on.
 
     `nnlite.distributed` has the subclass for several. `fit` calls these methods in this order; `given` and
@@ -36,7 +36,7 @@ class Alone:
 
     Examples
     --------
-    >>> Alone().from_first(lambda: 3)
+    >>> SingleProcess().from_first(lambda: 3)
     3
     """
 

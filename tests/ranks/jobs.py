@@ -19,7 +19,7 @@ import numpy as np
 
 import nnlite as nn
 from nnlite import distributed
-from nnlite.distributed import DataParallel, Shard, shard, sums
+from nnlite.distributed import DataParallel, Shard, all_reduce, shard
 from nnlite.errors import DivergenceError
 
 
@@ -178,7 +178,7 @@ def kinds(options: dict[str, Any]) -> Any:
             del arguments["batch_size"]
         how: Any = False
         if options["distributed"]:
-            sums.LEAST_BYTES = 1  # or these nets would be too small to send in parts
+            all_reduce.LEAST_BYTES = 1  # or these nets would be too small to send in parts
             overlap = options.get("overlap", False)
             how = DataParallel(accumulate=options.get("accumulate", 1), overlap=overlap)
         history = model.fit(*given, optimizer=optimizer, distributed=how, **arguments)
@@ -243,7 +243,7 @@ def mixing(options: dict[str, Any]) -> Any:
             del arguments["batch_size"]
         how: Any = False
         if options["distributed"]:
-            sums.LEAST_BYTES = 1  # or these nets would be too small to send in parts
+            all_reduce.LEAST_BYTES = 1  # or these nets would be too small to send in parts
             how = DataParallel(overlap=options.get("overlap", False))
         history = model.fit(*given, optimizer=optimizer, distributed=how, **arguments)
         found[name] = outcome(model, history, optimizer)

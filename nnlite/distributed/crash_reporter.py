@@ -1,12 +1,12 @@
-"""A witness: says which rank was killed, and how to go on, since a killed process says nothing.
+"""The crash reporter: says which rank was killed, and how to go on, since a killed process says nothing.
 
 `mpiexec` ends all ranks by SIGKILL as soon as one has died, and names a process, but no rank. So the ranks
 of a machine hold a line each to a process that is none of them. The line of a rank breaks when it ends,
 and Linux hands over broken lines in the order in which they broke: the first is that of the rank that was
-killed, however late the witness comes to look. (A line keeps the place that it has from words that were
-not taken in yet. So the witness answers when all have been, and a rank waits for that.)
+killed, however late the reporter comes to look. (A line keeps the place that it has from words that were
+not taken in yet. So the reporter answers when all have been, and a rank waits for that.)
 
-The witness runs this file by its path, so nothing but Python's own modules may be imported here.
+The reporter runs this file by its path, so nothing but Python's own modules may be imported here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hashlib import blake2s
 from pathlib import Path
 from platform import node
 
-__all__ = ["Witness", "watch"]
+__all__ = ["CrashReporter", "watch"]
 
 #: Before each message of a rank, which takes the place of the one before; and when nobody on its machine
 #: shall be named any more.
@@ -33,7 +33,7 @@ _NOW, _HUSH = b"\0", b"\1"
 PATIENCE = 1.0
 
 
-class Witness:
+class CrashReporter:
     """A process that is told what to say if this one ends.
 
     It is started once, and goes when all have ended. Where there can be none, because the system has
@@ -42,20 +42,20 @@ class Witness:
     Parameters
     ----------
     job : str
-        The same for all ranks, and for no other job; those on one machine share a witness.
+        The same for all ranks, and for no other job; those on one machine share a reporter.
     barrier : callable ()
         Waits for all ranks.
 
     Examples
     --------
-    >>> witness = Witness("doctest", barrier=lambda: None)
-    >>> with witness.told("rank 0 was killed"):
+    >>> reporter = CrashReporter("doctest", barrier=lambda: None)
+    >>> with reporter.told("rank 0 was killed"):
     ...     pass  # nothing is said
-    >>> witness.leave()
+    >>> reporter.leave()
     """
 
     def __init__(self, job: str, *, barrier: Callable[[], object]) -> None:
-        # Machines may share a folder, but no witness; and the name of a socket must be short.
+        # Machines may share a folder, but no reporter; and the name of a socket must be short.
         name = blake2s(f"{job} {node()}".encode(), digest_size=8).hexdigest()
         path = Path(f"nnlite-{name}")
         self._line: socket.socket | None = None
@@ -64,11 +64,11 @@ class Witness:
             path = Path(tempfile.gettempdir(), path)
             self._summon(path)
         summoned = self._line is not None
-        barrier()  # until there is a witness on each machine
+        barrier()  # until there is a reporter on each machine
         if not summoned:
             with suppress(OSError, AttributeError):
                 self._hold_line(path)
-        barrier()  # a witness goes when nobody holds a line: so nobody leaves before all have come
+        barrier()  # a reporter goes when nobody holds a line: so nobody leaves before all have come
         if summoned:
             path.unlink(missing_ok=True)
         if self._line is not None:
@@ -95,7 +95,7 @@ class Witness:
         self._send(_HUSH)
 
     def leave(self) -> None:
-        """Let the witness go as far as this process needs none."""
+        """Let the reporter go as far as this process needs none."""
         if self._line is not None:
             self._line.close()
             self._line = None
@@ -107,7 +107,7 @@ class Witness:
                 self._line.recv(1)  # until they have been taken in
 
     def _summon(self, path: Path) -> None:
-        """Start the witness of this machine, unless another rank has."""
+        """Start the reporter of this machine, unless another rank has."""
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(path))  # one rank can
             listener.listen(socket.SOMAXCONN)

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from nnlite.distributed import witness
-from nnlite.distributed.witness import Witness, watch
+from nnlite.distributed import crash_reporter
+from nnlite.distributed.crash_reporter import CrashReporter, watch
 from tests.ranks.test_faults import IN_TIME
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs Unix sockets")
@@ -25,7 +25,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason=
 RANK = """
 import sys, time
 from pathlib import Path
-from nnlite.distributed.witness import Witness
+from nnlite.distributed.crash_reporter import CrashReporter
 
 name, count, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
 barriers = iter("ab")
@@ -36,14 +36,14 @@ def barrier():
     while len([*folder.glob(f"{each} *")]) < count:
         time.sleep(0.01)
 
-witness = Witness("job", barrier=barrier)
-with witness.told("it is still early"):
+reporter = CrashReporter("job", barrier=barrier)
+with reporter.told("it is still early"):
     pass
-with witness.told(f"{name} was ended"):
+with reporter.told(f"{name} was ended"):
     print("here", flush=True)
     word = sys.stdin.readline()
     if word == "hush\\n":
-        witness.hush()
+        reporter.hush()
         print("hushed", flush=True)
 if word == "stay\\n":
     print("out", flush=True)
@@ -81,7 +81,7 @@ def test_the_first_line_to_break_is_named_however_late_the_look(
 
 
 class Ranks:
-    """Processes that share a witness, and what is said on standard error.
+    """Processes that share a reporter, and what is said on standard error.
 
     Parameters
     ----------
@@ -133,18 +133,18 @@ class Ranks:
         self.each[number].kill()
         self.each[number].wait(IN_TIME)
 
-    def signal_witness(self, number: signal.Signals) -> None:
-        """Send a signal to the witness of these ranks."""
+    def signal_reporter(self, number: signal.Signals) -> None:
+        """Send a signal to the reporter of these ranks."""
         for each in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):  # it may have ended
                 command, variables = (each / "cmdline").read_bytes(), (each / "environ").read_bytes()
-                if witness.__file__.encode() in command and str(self.tmp).encode() in variables:
+                if crash_reporter.__file__.encode() in command and str(self.tmp).encode() in variables:
                     os.kill(int(each.name), number)
                     return
-        raise AssertionError("there is no witness")
+        raise AssertionError("there is no reporter")
 
     def all_that_is_said(self) -> str:
-        """Return it, when the witness has gone too."""
+        """Return it, when the reporter has gone too."""
         return self.said.read()
 
 
@@ -165,22 +165,22 @@ def test_the_first_killed_is_named_once(tmp_path: Path) -> None:
 
 
 @needs_proc
-def test_the_first_killed_is_named_by_a_witness_that_stood_still(tmp_path: Path) -> None:
+def test_the_first_killed_is_named_by_a_reporter_that_stood_still(tmp_path: Path) -> None:
     with Ranks(4, tmp_path) as ranks:
-        ranks.signal_witness(signal.SIGSTOP)
+        ranks.signal_reporter(signal.SIGSTOP)
         for number in (2, 0, 3, 1):
             ranks.kill(number)
-        ranks.signal_witness(signal.SIGCONT)
+        ranks.signal_reporter(signal.SIGCONT)
         assert ranks.all_that_is_said() == "rank 2 was ended\n"
 
 
 @needs_proc
-def test_nobody_waits_for_a_witness_that_stands_still(tmp_path: Path) -> None:
+def test_nobody_waits_for_a_reporter_that_stands_still(tmp_path: Path) -> None:
     with Ranks(2, tmp_path) as ranks:
-        ranks.signal_witness(signal.SIGSTOP)
+        ranks.signal_reporter(signal.SIGSTOP)
         assert ranks.tell(1, "hush") == "hushed\n"
         ranks.kill(0)
-        ranks.signal_witness(signal.SIGCONT)
+        ranks.signal_reporter(signal.SIGCONT)
         assert ranks.all_that_is_said() == ""
 
 
@@ -200,9 +200,9 @@ def test_nobody_is_named_who_is_killed_behind_the_training(tmp_path: Path) -> No
 def test_a_child_of_a_rank_does_not_hold_its_line(tmp_path: Path) -> None:
     lines = (
         "import os, time\n"
-        "from nnlite.distributed.witness import Witness\n"
-        "witness = Witness('job', barrier=lambda: None)\n"
-        "with witness.told('it was ended'):\n"
+        "from nnlite.distributed.crash_reporter import CrashReporter\n"
+        "reporter = CrashReporter('job', barrier=lambda: None)\n"
+        "with reporter.told('it was ended'):\n"
         "    if os.fork() == 0:\n"
         "        os.close(2)\n"
         "        time.sleep(60)\n"
@@ -226,7 +226,7 @@ def test_nobody_is_named_after_a_hush(tmp_path: Path) -> None:
         assert ranks.all_that_is_said() == ""
 
 
-def test_where_there_can_be_no_witness_all_else_goes_on(tmp_path: Path) -> None:
+def test_where_there_can_be_no_reporter_all_else_goes_on(tmp_path: Path) -> None:
     with Ranks(2, tmp_path, tmp="x" * 120) as ranks:  # no socket can have so long a name
         ranks.kill(0)
         ranks.tell(1)
@@ -237,12 +237,12 @@ def test_without_a_folder_for_files_all_come_to_the_barriers(monkeypatch: pytest
     def none() -> str:
         raise FileNotFoundError("No usable temporary directory found")
 
-    monkeypatch.setattr(witness.tempfile, "gettempdir", none)
+    monkeypatch.setattr(crash_reporter.tempfile, "gettempdir", none)
     come: list[None] = []
-    Witness("job", barrier=lambda: come.append(None))
+    CrashReporter("job", barrier=lambda: come.append(None))
     assert len(come) == 2
 
 
-def test_the_witness_needs_only_what_comes_with_python() -> None:
-    lines = f"import runpy; runpy.run_path({witness.__file__!r})"
+def test_the_reporter_needs_only_what_comes_with_python() -> None:
+    lines = f"import runpy; runpy.run_path({crash_reporter.__file__!r})"
     subprocess.run([sys.executable, "-I", "-S", "-c", lines], check=True)
