@@ -17,7 +17,7 @@ MOVED = {
     "nnlite._demo": "nnlite.cli.demo",
     "nnlite._recipes": "nnlite.cli.recipes",
     "nnlite._terminal": "nnlite.cli.terminal",
-    "nnlite._typing": "nnlite.core.types",
+    "nnlite._typing": "nnlite.core.aliases",
     "nnlite.arguments": "nnlite.errors.arguments",
     "nnlite.assembly": "nnlite.checks.layers",
     "nnlite.batch_loop": "nnlite.training.batch_loop",

@@ -17,12 +17,12 @@ from numpy.typing import ArrayLike
 from nnlite.checks.inputs import Boundary, check_feature_names, check_preprocessing, each
 from nnlite.checks.layers import check_layers
 from nnlite.core import model as core
+from nnlite.core.aliases import AnyArray, Array, Value
 from nnlite.core.chain import Chain, ModelContext, follow_shapes
 from nnlite.core.context import Watcher
 from nnlite.core.layer import Layer
 from nnlite.core.losses import Loss
 from nnlite.core.parameters import Parameters
-from nnlite.core.types import AnyArray, Array, Value
 from nnlite.data.batching import is_maker
 from nnlite.data.conversion import is_sparse
 from nnlite.data.lazy import Blockwise
@@ -733,6 +733,8 @@ class Sequential(core.Sequential):
     def _replica_count(self, where: str) -> int:
         if self.boundary.replicas is None:
             fix = "Write Sequential(..., replicas=8), for instance."
+            if where.endswith("best"):
+                fix += " One net has its best weights by fit(callbacks=[EarlyStopping()])."
             raise ArgumentError(where, "a model with replicas", "one net", fix)
         return self.boundary.replicas
 

@@ -220,8 +220,14 @@ class AddsReplicasOfItsParameter(Affine):
         return dx
 
 
+class RenamesItsArgument(Affine):
+    def __init__(self, size=4):
+        super().__init__()
+
+
 MUTANTS = {
     "the layers and arrays that it has are declared": (HoldsAnArray, HoldsALayer),
+    "its arguments are stored, so that a model file can hold it": (RenamesItsArgument,),
     "the output has the shape that output_shape says": (SaysAnotherShape,),
     "dL/dx has the shape of x": (DxHasAnAxisMore,),
     "float32 gives float32, and float64 gives float64": (GivesFloat64, GivesDxInFloat64),

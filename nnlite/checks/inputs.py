@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.layer import Layer
 from nnlite.core.losses import Loss
 from nnlite.core.model import Sequential
-from nnlite.core.types import AnyArray, Array
 from nnlite.core.weights import stand_ins, take_rows
 from nnlite.data.batching import is_maker
 from nnlite.data.checks import check_rows, check_weight, is_own
@@ -34,6 +34,7 @@ from nnlite.data.table import TableEncoder
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.errors.arguments import is_ours
 from nnlite.errors.checks import check_finite, check_instance, is_finite, not_finite
+from nnlite.errors.habits import one_of
 from nnlite.layers.flatten import Flatten
 from nnlite.layers.standardize import Standardize
 
@@ -509,8 +510,9 @@ class Boundary:
         ShapeError
             If an output sample is no row of numbers.
         """
-        fix = "Use one of nnlite.losses, or subclass nnlite.Loss."
-        check_instance("loss", loss, Loss, "a Loss instance", fix=fix)
+        if not isinstance(loss, Loss):
+            fix = one_of("losses", loss, "Use one of nnlite.losses, or subclass nnlite.Loss.")
+            check_instance("loss", loss, Loss, "a Loss instance", fix=fix)
         if not loss.from_logits and self.output_rank == 1:
             return
         last = _end(self.layers[-1], -1)

@@ -13,9 +13,9 @@ import numpy as np
 from nnlite._version import __version__
 from nnlite.cli.recipes import RECIPES
 from nnlite.cli.terminal import Canvas, Screen, bar, image, loss_curves, side_by_side
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.cross_entropy import SoftmaxCrossEntropy
 from nnlite.core.losses import Loss, MeanSquaredError
-from nnlite.core.types import AnyArray, Array
 from nnlite.data.batching import train_test_split
 from nnlite.files.models import load
 from nnlite.layers import Softmax

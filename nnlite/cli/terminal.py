@@ -10,7 +10,7 @@ from typing import NamedTuple, TextIO
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnlite.core.types import AnyArray
+from nnlite.core.aliases import AnyArray
 
 __all__ = ["ASCII", "UNICODE", "Canvas", "Glyphs", "Screen", "bar", "image", "loss_curves", "side_by_side"]
 

@@ -1,18 +1,18 @@
 """Activation functions: how strongly a neuron responds to the sum of its inputs.
 
-Each acts on every number alone; ``forward`` saves whichever of x and y makes the derivative shortest.
+Each acts on every number alone; ``forward`` saves whichever of x and y gives the simplest derivative.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from nnlite.core.aliases import Array
 from nnlite.core.context import Context
 from nnlite.core.initializers import GlorotUniform, HeNormal, InitializerLike
 from nnlite.core.layer import Layer
 from nnlite.core.quiet import quiet
 from nnlite.core.sums import constant
-from nnlite.core.types import Array
 
 __all__ = ["ReLU", "Sigmoid", "Step", "Tanh", "bare_sigmoid", "sigmoid"]
 
@@ -30,7 +30,7 @@ def sigmoid(x: Array) -> Array:
 
 
 def bare_sigmoid(x: Array) -> Array:
-    """Compute it without a guard, for layers that have one around all that they do."""
+    """Compute the sigmoid without `np.errstate`, for layers that have it around all that they do."""
     # exp overflows to inf for x below -88 in float32, and 1 / (1 + inf) is the right answer, 0.
     y: Array = np.exp(-x)
     y += 1
@@ -133,7 +133,7 @@ class Tanh(Layer):
         (y,) = ctx.saved
         dx: Array = y * y
         dx *= dy
-        np.subtract(dy, dx, out=dx)
+        np.subtract(dy, dx, out=dx)  # dy * (1 - y * y)
         return dx
 
 

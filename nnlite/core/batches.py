@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnlite.core.types import AnyArray
+from nnlite.core.aliases import AnyArray
 
 __all__ = ["GATHERED", "WHOLE", "Batches", "Cut"]
 
@@ -16,7 +16,7 @@ __all__ = ["GATHERED", "WHOLE", "Batches", "Cut"]
 class Cut:
     """How the rows of a data set come to be batches: one batch behind the other, and all of each.
 
-    A process that trains together with others has a subclass, which leaves it its share.
+    A process that trains together with others has a subclass, that gives it only its share.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ class Batches:
 
     Parameters
     ----------
-    arrays : tuple of ndarray of shape (rows, ...), or of rows that are taken as those of one are
+    arrays : tuple of ndarray of shape (rows, ...), or objects with its `take`
         Cut together, along the first axis.
     batch_size : int
         The rows in a batch; the last batch holds what is left.
@@ -147,7 +147,7 @@ class Batches:
         self.batch_size = batch_size
         self.rows = int(arrays[0].shape[own[0]])
         self._arrays = arrays if self._in_order else tuple(map(_as_one_list, arrays, own))
-        # In which the rows of each replica begin here.
+        # Where the rows of each replica begin in the one long list.
         starts = [np.arange(0, len(array), self.rows)[:, None] for array in self._arrays]
         self._starts = [start if mine else None for start, mine in zip(starts, own, strict=True)]
         self._slices = cut.slices(self.rows, batch_size)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.aliases import Array
 from nnlite.core.parameters import Parameters
-from nnlite.core.types import Array
 
 __all__ = ["Block", "blocks_of", "clip_to_norm"]
 

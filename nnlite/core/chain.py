@@ -1,14 +1,13 @@
-"""Layers in a row, forward from the first to the last and backward from blame to blame; a way past them."""
+"""Layers in a row, forward from the first to the last and backward from blame to blame; and `Residual`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
-from nnlite.core.config import arguments_of
+from nnlite.core.aliases import Array
 from nnlite.core.context import Context, Gradients
 from nnlite.core.layer import Layer
-from nnlite.core.types import Array
 from nnlite.errors import ShapeError
 from nnlite.errors.layers import check_block, wrong_dx, wrong_dy, wrong_width
 
@@ -17,7 +16,7 @@ __all__ = ["Chain", "ModelContext", "Residual", "Shape", "follow_shapes"]
 #: Shape of one sample; None if any will do.
 Shape = tuple[int, ...] | None
 #: What the layers do in a pass, one after the other, each with what it keeps of it.
-Steps = tuple[tuple[Callable[[Any, Context], Any], Context], ...]
+Methods = tuple[tuple[Callable[[Any, Context], Any], Context], ...]
 
 
 class ModelContext(Context):
@@ -26,7 +25,7 @@ class ModelContext(Context):
     Parameters
     ----------
     grads : Gradients
-        Where the gradients of parameters are written that belong to no single layer.
+        Where the gradients of parameters are written that it declares itself, beside those of its layers.
     **options : object
         See `Context`; ``inner`` has the layers.
 
@@ -42,15 +41,15 @@ class ModelContext(Context):
     array([[1., 1.]], dtype=float32)
     """
 
-    __slots__ = ("output_shape", "owner", "spread", "steps", "steps_back")
+    __slots__ = ("backwards", "forwards", "output_shape", "owner", "spread")
 
     def __init__(self, grads: Gradients, **options: Any) -> None:
         super().__init__(grads, **options)
         self.owner: Any = None
         self.spread = False  # whether an input that replicas share is repeated for each of them
         # Bound once and not in every pass, which for three small layers takes a tenth of it.
-        self.steps: Steps = tuple((layer.forward, kept) for layer, kept in self.inner)
-        self.steps_back: Steps = tuple((layer.backward, kept) for layer, kept in reversed(self.inner))
+        self.forwards: Methods = tuple((layer.forward, kept) for layer, kept in self.inner)
+        self.backwards: Methods = tuple((layer.backward, kept) for layer, kept in reversed(self.inner))
         self.output_shape: tuple[int, ...] | None = None  # None until a forward pass has been made
 
     @property
@@ -66,8 +65,6 @@ class Chain(Layer):
     """
 
     _context_kind: ClassVar[type[Context]] = ModelContext
-    #: Arguments that say how a model trains and not what it is made of.
-    _of_a_model: ClassVar[frozenset[str]] = frozenset()
     _output_shapes: list[Shape]
 
     def __init__(self, layers: Sequence[Layer]) -> None:
@@ -108,7 +105,7 @@ class Chain(Layer):
             return x
         if ctx.spread and x.ndim == 1 + len(self._input_shape or (1,)):
             x = self._spread(x, ctx)
-        for forward, kept in ctx.steps:
+        for forward, kept in ctx.forwards:
             kept.x_shape = x.shape
             x = forward(x, kept)
         ctx.output_shape = x.shape
@@ -121,13 +118,12 @@ class Chain(Layer):
     def backward(self, dy: Array, ctx: Any) -> Array | None:
         """Trace the blame from the output back to every parameter, from the last layer to the first.
 
-        dL/dx comes back if the context was made with ``input_gradient=True``; the gradients of the parameters
-        are in ``params.grads``.
+        dL/dx comes back if ``ctx.needs_dx``; the gradients of the parameters go where each context says.
         """
         if dy.shape != ctx.output_shape:
             raise wrong_dy(self, dy.shape, ctx.output_shape)
         blame = dy
-        for backward, kept in ctx.steps_back:
+        for backward, kept in ctx.backwards:
             dx = backward(blame, kept)
             if not kept.needs_dx:
                 return None
@@ -143,8 +139,6 @@ class Chain(Layer):
         A model asks for none, but a layer that holds this one may hand such an input on.
         """
         return self._params is not None and dx.shape == (self._params.replicas, *kept.x_shape)
-
-    # What must see data before training.
 
     @property
     def adapted(self) -> bool:
@@ -164,12 +158,9 @@ class Chain(Layer):
     def __repr__(self) -> str:
         return f"{type(self).__name__}([{', '.join(map(repr, self.children))}])"
 
-    def config(self) -> dict[str, Any]:
-        """Return the arguments that make this layer again, as stored in a model file."""
-        wanted = [name for name in arguments_of(type(self)) if name not in self._of_a_model]  # type: ignore[arg-type]
-        if wanted != ["layers"]:  # a class of a user's own, which makes its layers of other arguments
-            return super().config()
-        return {"layers": list(self.children)}
+    def _argument(self, name: str, kind: Any) -> Any:
+        """Return the value of an argument; the layers are its children."""
+        return list(self.children) if name == "layers" else super()._argument(name, kind)
 
 
 class Residual(Chain):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 from nnlite.errors import ArgumentError
 from nnlite.errors.arguments import Declared, not_stored
@@ -18,6 +18,9 @@ class Configured(Declared):
     That makes a ``repr`` from which the object can be made again, and a `config` for
     model files, without a word in the subclass.
     """
+
+    #: Arguments that say how a model trains and not what it is made of.
+    _of_a_model: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self) -> None:
         pass  # no docstring: every subclass would inherit it, and `help` show it
@@ -41,13 +44,14 @@ class Configured(Declared):
         >>> Dropout(0.5).config()
         {'rate': 0.5}
         """
-        found = {}
-        for name, parameter in arguments_of(type(self)).items():  # type: ignore[arg-type]
-            kept = name in self.__dict__
-            if not kept or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                raise not_stored(type(self), name)
-            found[name] = self.__dict__[name]
-        return found
+        arguments = arguments_of(type(self)).items()  # type: ignore[arg-type]
+        return {name: self._argument(name, kind) for name, kind in arguments if name not in self._of_a_model}
+
+    def _argument(self, name: str, kind: Any) -> Any:
+        """Return the value of an argument."""
+        if name not in self.__dict__ or kind.kind in (kind.VAR_POSITIONAL, kind.VAR_KEYWORD):
+            raise not_stored(type(self), name)
+        return self.__dict__[name]
 
     def __repr__(self) -> str:
         shown = []

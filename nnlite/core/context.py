@@ -1,6 +1,6 @@
 """What a layer keeps of a pass, and where it writes its gradients: neither is on the layer.
 
-A pass can also be watched: a `Watcher` stands between each layer and those before and behind it.
+A pass can also be watched, see `Watcher`; skip that at first.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from nnlite.core.types import Array
+from nnlite.core.aliases import Array
 from nnlite.errors.layers import no_gradients, refuse_new_array, without_inner
 
 __all__ = ["Context", "Gradients", "Rows", "Watched", "Watcher"]
@@ -51,7 +51,7 @@ class Rows:
     Attributes
     ----------
     weight : ndarray of shape (batch,) or (replicas, batch), or None
-        How much each row counts; None for all the same.
+        How much each row counts, which is no weight of the net; None for all the same.
     add_up : callable (ndarray) -> ndarray
         Adds up, in place, what each of several processes has found in its part of the batch. Alone
         there is nothing to add.
@@ -84,8 +84,8 @@ class Context:
         The only source of randomness in ``forward``. `Generators`, one for each replica, have
         its methods ``random`` and ``standard_normal``.
     needs_dx : bool
-        False for the first layer that learns: nobody asks for its dL/dx, and a
-        layer may return None instead.
+        False for the first layer that learns and those before it: nobody asks for their dL/dx, and
+        a layer may return None instead.
     rows : Rows, optional
         What is known of the rows of the batch.
     inner : tuple of (Layer, Context)

@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nnlite.core.aliases import AnyArray, Array, Value
 from nnlite.core.losses import Loss, as_arrays, is_ids
 from nnlite.core.quiet import quiet
 from nnlite.core.sums import constant, row_max, row_sum
-from nnlite.core.types import AnyArray, Array, Value
 from nnlite.core.weights import average, clear, in_place_of_others, row_shares
 from nnlite.errors.checks import check_share
 from nnlite.errors.targets import (

@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nnlite.core.aliases import Array
 from nnlite.core.context import Context
 from nnlite.core.initializers import InitializerLike
 from nnlite.core.layer import Layer
 from nnlite.core.parameters import Parameter
 from nnlite.core.sums import sum_over_batch
-from nnlite.core.types import Array
 from nnlite.errors.checks import check_bool, check_integer
 from nnlite.errors.layers import wrong_features
 

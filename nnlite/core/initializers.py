@@ -32,8 +32,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nnlite.core.aliases import Array
 from nnlite.core.config import Setting
-from nnlite.core.types import Array
 from nnlite.errors import ShapeError
 from nnlite.errors.checks import check_number
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.context import Context, Watched, Watcher
 from nnlite.core.initializers import InitializerLike
 from nnlite.core.parameters import Parameter, ParameterSpec, State
-from nnlite.core.types import AnyArray, Array
 from nnlite.core.wiring import Wired
 from nnlite.errors.checks import check_integer
 from nnlite.errors.habits import answering
@@ -85,7 +85,7 @@ class Layer(Wired):
     mixes_rows: ClassVar[bool] = False
     takes_sparse: ClassVar[bool] = False
     adapted: Any = True  # a property, where it depends on what the layer has seen
-    #: If dL/dx is not asked for, it is of the layers that it holds behind this one; by default of all.
+    #: The last layer it holds that is not asked for dL/dx when nobody asks for its own; -1: all are asked.
     _first_learning: int = -1
     #: What its context is made of.
     _context_kind: ClassVar[type[Context]] = Context
@@ -144,7 +144,7 @@ class Layer(Wired):
         return None
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of one output sample for one input sample.
+        """Return the shape of one output sample for one input sample; of any layer ask `shape_after`.
 
         Parameters
         ----------
@@ -280,7 +280,7 @@ class Layer(Wired):
         """Return the layers that it is made of, each with its own context.
 
         Call those that it gives, and not those on `self`: in a pass that is watched others stand in their
-        places. Their ``backward`` always gives dL/dx.
+        places. Their ``backward`` gives dL/dx; in a `Chain` only if ``ctx.needs_dx``.
 
         Parameters
         ----------

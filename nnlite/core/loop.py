@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.aliases import AnyArray, Array, Value
 from nnlite.core.losses import Loss
 from nnlite.core.model import Sequential
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.quiet import bare
-from nnlite.core.types import AnyArray, Array, Value
 from nnlite.errors import DivergenceError
 
 __all__ = ["Epoch", "Loop", "Progress"]
@@ -24,7 +24,7 @@ Guard = Callable[[Any], None]
 
 
 class Progress:
-    """How far a training has come; what hangs on its moments is told by this."""
+    """How far a training has come: what guards and callbacks are given."""
 
     epoch: int = 0  # both count from 1
     batch: int = 0
@@ -36,7 +36,7 @@ class Progress:
 
 
 class Epoch:
-    """What the batches of an epoch so far add up to, from a sum of losses that is 0."""
+    """The running totals of one epoch; `nothing` is the 0 of one net, or of each replica."""
 
     last: tuple[Any, AnyArray]  # x and y of the last batch
     begun: float  # when, by time.perf_counter
@@ -121,13 +121,13 @@ class Loop:
     def equip(self, model: Any, loss: Any, optimizer: Optimizer) -> None:
         """Look up once what is called in every batch, and make the lists that guards hang on.
 
-        One silence of NumPy's words lies around all of a training: that of each `quiet` method is taken off.
+        `run` holds one `np.errstate` around everything, so methods are called without theirs (`quiet.bare`).
         """
         self.params = model.params
         self.forward: Callable[..., Array] = model.forward
         self.backward: Callable[..., Array | None] = model.backward
         self.value_and_grad, self.step = bare(loss.value_and_grad, optimizer.step)
-        for way in ("steps", "steps_back"):
+        for way in ("forwards", "backwards"):
             methods, kept = zip(*getattr(self.ctx, way), strict=True)
             setattr(self.ctx, way, tuple(zip(bare(*methods), kept, strict=True)))
         self.before_batch: list[Guard] = []
@@ -158,7 +158,7 @@ class Loop:
         state, params, step = self.state, self.params, self.step
         before_batch, before_step = self.before_batch, self.before_step
         after_step, after_batch = self.after_step, self.after_batch
-        # Forward, loss and blame are in `gradient`; the step is the fourth.
+        # Forward, loss and blame are in `gradient`; then comes the step.
         for state.batch, (x, y, weight) in batches:
             for act in before_batch:
                 act(state)
@@ -166,7 +166,7 @@ class Loop:
             state.batch_rows = rows
             for act in before_step:
                 act(state)
-            value = state.batch_loss  # a penalty adds to it
+            value = state.batch_loss  # a guard may have added a penalty
             step(params)
             for act in after_step:
                 act(state)

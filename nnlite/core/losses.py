@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nnlite.core.aliases import AnyArray, Array, Value
 from nnlite.core.config import Configured
 from nnlite.core.quiet import quiet
 from nnlite.core.sums import constant
-from nnlite.core.types import AnyArray, Array, Value
 from nnlite.core.weights import average, clear, in_place_of_others, row_shares
 from nnlite.errors.arrays import unmasked
 from nnlite.errors.checks import check_finite, is_finite
@@ -173,7 +173,7 @@ class PointwiseLoss(Loss):
         self, pred: Array, target: AnyArray, weight: Array | None = None
     ) -> tuple[Value, Array]:
         """Average `pointwise`: divide by outputs times rows, or times the sum of the weights."""
-        if not type(pred) is type(target) is np.ndarray:  # as `fit` gives them
+        if not type(pred) is type(target) is np.ndarray:  # `fit` gives plain arrays
             pred, target = as_arrays(self, pred, target)
         if target.shape != pred.shape or pred.ndim < 2:
             target = self._arrange(target, pred.shape)
@@ -182,7 +182,7 @@ class PointwiseLoss(Loss):
         if weight is None:
             shares = 1 / pred.shape[-1] / pred.shape[-2]
             values, slopes = self.pointwise(pred, target)
-            kind = slopes.dtype.char if slopes.dtype.kind == "f" else "d"  # what a number of Python makes
+            kind = slopes.dtype.char if slopes.dtype.kind == "f" else "d"  # integers become float64
             return average(values, shares), slopes * constant(shares, kind)
         shares = row_shares(self, weight, pred, 1 / pred.shape[-1])
         values, slopes = self.pointwise(*in_place_of_others(pred, target, shares))

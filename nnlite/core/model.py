@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nnlite.core.aliases import Array
 from nnlite.core.chain import Chain, ModelContext, Shape
 from nnlite.core.context import Rows, Watcher
 from nnlite.core.layer import Layer
 from nnlite.core.parameters import Parameters
-from nnlite.core.types import Array
 from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_dtype, check_rng
 from nnlite.errors.layers import check_views

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nnlite.core.aliases import Array
 from nnlite.core.blocks import Block, blocks_of, clip_to_norm
 from nnlite.core.parameters import Parameters
 from nnlite.core.quiet import quiet
 from nnlite.core.sums import constant
-from nnlite.core.types import Array
 from nnlite.errors import ArgumentError
 from nnlite.errors.arguments import Declared, explained
 from nnlite.errors.checks import check_bool, check_each, check_numbers, check_rate, check_share
@@ -249,7 +249,7 @@ class Optimizer(Declared):
             clip_to_norm(params, self.clip_norm)
         elif self.clip_value is not None:
             np.clip(params.grads, -self.clip_value, self.clip_value, out=params.grads)
-        object.__setattr__(self, "steps", self.steps + 1)  # no look at whether the name is known
+        object.__setattr__(self, "steps", self.steps + 1)  # not through the checks of `Declared`
         column = None if isinstance(rate, float) else rate.astype(params.dtype)[:, None]
         for w, g, decay, rows, state in self._blocks:
             self.update(w, g, rate if column is None else column[rows], decay, *state)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnlite.core.types import Array
+from nnlite.core.aliases import Array
 from nnlite.errors.arguments import Explained
 from nnlite.errors.checks import check_dtype, check_integer
 from nnlite.errors.layers import check_frozen, check_known, check_names, refuse_new_array, too_large
@@ -166,7 +166,7 @@ class Parameters:
         super().__setattr__(name, value)
 
     def _make_views(self, numbers: Array, grads: Array) -> None:
-        # As long as nothing is kept, the values are all that there is, and not a view of it.
+        # Without state both are one array.
         values = numbers[..., : self.size] if self.state_specs else numbers
         state = numbers[..., self.size :]
         vars(self).update(numbers=numbers, values=values, state=state, grads=grads)
@@ -281,7 +281,7 @@ class Parameter(Explained):
     """A class attribute that says: instances have a parameter of this name.
 
     Reading it gives a view into the flat buffer, ``layer.W``. Assigning to it would
-    cut the layer off from the buffer, so ``layer.W = a`` is refused; write
+    cut the layer off from the buffer, so ``layer.W = a`` is refused (`Wired.__setattr__`); write
     ``layer.W[...] = a``.
 
     Examples
@@ -302,7 +302,7 @@ class Parameter(Explained):
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    # Only asked while the layer has no view under this name itself: what it has is found at once.
+    # Asked only until the view stands in the layer's own __dict__, put there by `Wired._bind`.
     def __get__(self, layer: Any, owner: type | None = None) -> Any:
         return self if layer is None else layer._materialize(self.name)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.types import Array
+from nnlite.core.aliases import Array
 
 __all__ = ["constant", "row_max", "row_sum", "sum_over_batch"]
 

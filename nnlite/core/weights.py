@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.types import AnyArray, Array, Value
+from nnlite.core.aliases import AnyArray, Array, Value
 from nnlite.errors.targets import check_weight
 
 __all__ = ["average", "clear", "in_place_of_others", "row_shares", "stand_ins", "take_rows"]

@@ -12,11 +12,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from nnlite.core.aliases import RNG, AnyArray, Array
 from nnlite.core.config import Configured
 from nnlite.core.context import Gradients
 from nnlite.core.initializers import GlorotUniform, InitializerLike, Zeros, default_initializer
 from nnlite.core.parameters import Parameter, Parameters, ParameterSpec
-from nnlite.core.types import RNG, AnyArray, Array
 from nnlite.errors.checks import check_bool, check_rng
 from nnlite.errors.layers import check_drawn, check_known, refuse_new_array
 
@@ -24,7 +24,7 @@ __all__ = ["Wired"]
 
 
 class Wired(Configured):
-    """What has declared numbers, and perhaps holds others that have."""
+    """The base of `Layer`: ties declared parameters to the flat buffers."""
 
     exact_buffers: ClassVar[tuple[str, ...]] = ()
 
@@ -61,8 +61,7 @@ class Wired(Configured):
     def walk(self, prefix: str = "") -> list[tuple[str, Any]]:
         """Return this layer, and then those that it is made of, however deep.
 
-        Each comes with what the names of its parameters begin with, and before those that it holds, and these
-        before the next one.
+        Each comes with what the names of its parameters begin with. The order is depth first.
         """
         every: list[tuple[str, Any]] = []
         waiting: list[tuple[str, Any]] = [(prefix, self)]
@@ -222,7 +221,7 @@ class Wired(Configured):
             self._views[name][...] = values.reshape(self._views[name].shape)
 
     def _undrawn(self) -> set[int]:
-        """Return the `id` of each layer here that has no numbers yet, which somebody could have seen."""
+        """Return the `id` of each layer here that has no numbers yet, and so may be drawn by a model."""
         found = {id(self)} if self._params is None else set()
         return found.union(*(child._undrawn() for child in self.children))
 
@@ -290,7 +289,8 @@ class Wired(Configured):
 
     def _materialize(self, name: str) -> Array:
         if name not in self._specs:
-            raise AttributeError(f"{self} has no parameter {name!r}")
+            hint = f"a layer of your own declares it in __init__: self.declare({name!r}, shape)"
+            raise AttributeError(f"{self} has no parameter {name!r}; {hint}")
         self._materialized()
         return self._views[name]
 

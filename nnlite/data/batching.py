@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from nnlite.core.aliases import RNG, AnyArray
 from nnlite.core.batches import WHOLE, Batches, Cut
-from nnlite.core.types import RNG, AnyArray
 from nnlite.data.checks import check_ids, check_rows, check_weight, is_own
 from nnlite.data.conversion import is_frame, is_sparse
 from nnlite.data.lazy import SparseRows, as_csr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnlite.core.types import AnyArray
+from nnlite.core.aliases import AnyArray
 from nnlite.data.conversion import to_numpy
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.errors.arrays import check_array

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from nnlite.core.types import AnyArray
+from nnlite.core.aliases import AnyArray
 from nnlite.data.conversion import is_missing
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.errors.arrays import has_masked

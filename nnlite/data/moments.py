@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.types import AnyArray, Array
+from nnlite.core.aliases import AnyArray, Array
 
 __all__ = ["Moments"]
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from nnlite.core.types import AnyArray, Array
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.weights import take_rows
 
 __all__ = [

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnlite.core.types import RNG, AnyArray
+from nnlite.core.aliases import RNG, AnyArray
 from nnlite.data.checks import check_labels, check_rows
 from nnlite.data.conversion import is_frame, is_missing, is_sparse, take_rows
 from nnlite.data.lazy import as_csr

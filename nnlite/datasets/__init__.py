@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from nnlite.core.types import RNG, AnyArray, Array
+from nnlite.core.aliases import RNG, AnyArray, Array
 from nnlite.errors import ArgumentError
 from nnlite.errors.checks import check_integer, check_number, check_rng
 from nnlite.errors.habits import missing_names

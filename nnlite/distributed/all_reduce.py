@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.aliases import Array
 from nnlite.core.context import Context, Watcher
-from nnlite.core.types import Array
 from nnlite.distributed.world import World
 from nnlite.model import Sequential
 

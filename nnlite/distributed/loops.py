@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.aliases import AnyArray, Array, Value
 from nnlite.core.context import Context
 from nnlite.core.layer import Layer
 from nnlite.core.loop import Epoch
 from nnlite.core.losses import Loss
-from nnlite.core.types import AnyArray, Array, Value
 from nnlite.data.row_weights import sum_and_rows
 from nnlite.distributed.all_reduce import LayerwiseSum, Sum
 from nnlite.distributed.cuts import PartOfEach, PartOfSame

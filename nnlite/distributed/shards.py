@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnlite.core.types import AnyArray
+from nnlite.core.aliases import AnyArray
 from nnlite.data.checks import check_rows
 from nnlite.distributed.cuts import PartOfEach
 from nnlite.distributed.world import rank, size

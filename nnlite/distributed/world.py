@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from nnlite.core.types import Array
+from nnlite.core.aliases import Array
 from nnlite.distributed.crash_reporter import CrashReporter
 from nnlite.errors import ArgumentError, RankError
 from nnlite.training.identity import difference

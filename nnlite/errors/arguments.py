@@ -23,7 +23,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 #: What an argument is called elsewhere, and here. The first one that the function has is named.
 _ALIASES: dict[str, tuple[str, ...]] = {
-    "lr": ("learning_rate", "rate", "peak", "optimizer"),
+    "lr": ("learning_rate", "rate", "peak"),
     "learning_rate": ("rate", "peak"),
     "learning_rate_init": ("learning_rate",),
     "initial_learning_rate": ("rate", "peak"),
@@ -56,6 +56,7 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "tau": ("q",),
     "sample_weight": ("weight",),
     "weights": ("weight",),
+    "momentum": ("beta1",),
     "criterion": ("loss",),
     "optim": ("optimizer",),
     "validation_data": ("validation",),
@@ -88,6 +89,11 @@ _INSTEAD: dict[str, str] = {
     "betas": "Write them one by one: beta1=0.9, beta2=0.999, for instance.",
     "input_shape": "Write how many numbers a row has as the first argument: Dense(4, 8).",
     "initial_epoch": "Write resume= and the path of a Checkpoint to go on from it.",
+    "lr": "The optimizer has the rate: write optimizer=nnlite.Adam(0.01).",
+    "learning_rate": "The optimizer has the rate: write optimizer=nnlite.Adam(0.01).",
+    "warmup": "Put WarmUp around it: WarmUp(CosineDecay(0.01), steps=5).",
+    "warmup_steps": "Put WarmUp around it: WarmUp(CosineDecay(0.01), steps=5).",
+    "schedule": "Give the optimizer a schedule in the place of a rate: Adam(nnlite.CosineDecay(0.01)).",
     "scheduler": "Give the optimizer a schedule in the place of a rate: Adam(nnlite.CosineDecay(0.01)).",
     "lr_scheduler": "Give the optimizer a schedule in the place of a rate: Adam(nnlite.CosineDecay(0.01)).",
     "patience": "Write callbacks=[nnlite.EarlyStopping(patience=10)].",

@@ -195,6 +195,9 @@ def check_rate(where: str, value: Any) -> float | Array | Callable[[int], Any]:
     """
     if isinstance(value, type):
         check_instance(where, value, float, "a number or a schedule", fix="", arguments="...")
+    if hasattr(value, "trainable_slices") or hasattr(value, "fit"):
+        fix = "The optimizer meets the parameters in fit, or in step(model.params): write Adam(0.01)."
+        raise ArgumentTypeError(where, "a number or a schedule", type(value).__name__, fix)
     return value if callable(value) else check_numbers(where, value, low_open=True)
 
 

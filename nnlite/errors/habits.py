@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
-__all__ = ["answering", "layer_for", "missing_names", "no_such_method", "no_such_name"]
+__all__ = ["answering", "layer_for", "missing_names", "no_such_method", "no_such_name", "one_of"]
 
 Class = TypeVar("Class", bound=type)
 
@@ -37,7 +37,7 @@ _ELSEWHERE: dict[str, str] = {
     "It is Dense(in_features, out_features).": "linear fullyconnected",
     "It is Layer, with a forward and a backward of your own.": "module lambda",
     "It is Sequential, a list of layers, each of which may be made of others.": (
-        "model functional functionalmodel sequentialmodel block"
+        "model functionalmodel sequentialmodel block"
     ),
     "Leave it out: the first layer says how many inputs there are.": "input inputlayer",
     "Activations are layers of their own: ReLU(), Tanh(), Sigmoid(), ...": "activation hardtanh selu relu6",
@@ -66,6 +66,8 @@ _ELSEWHERE: dict[str, str] = {
     "It is in nnlite.inspect.": "doctor explainstep blame findlearningrate",
     "It is in nnlite.testing.": "checklayer checkloss checkoptimizer",
     "Write model.save(path).": "save",
+    "It is load(path).": "loadmodel loadweights",
+    "Functions are layers and losses here: ReLU(), SoftmaxCrossEntropy().": "functional",
     "There are digits and iris, and generated sets: xor, spirals, moons, circles, blobs, sine.": (
         "mnist fashionmnist cifar10 loadiris loaddigits makemoons makeblobs makecircles"
     ),
@@ -96,6 +98,9 @@ _METHODS: dict[str, str] = {
     "Layers go by number: model[0] is the first; model.walk() goes through those inside of others too.": (
         "getlayer modules namedmodules namedchildren"
     ),
+    "Write nnlite.onnx.export(model, path), or nnlite.export.to_numpy and to_c for source code.": (
+        "export toonnx tonumpy toc"
+    ),
     "The loop is fit, or loss_and_grad and optimizer.step.": "trainonbatch fitgenerator partialfit",
 }
 
@@ -104,7 +109,7 @@ _METHODS: dict[str, str] = {
 _ASKED: dict[str, dict[str, str]] = {
     "Layer": {
         "Parameters go by their names, layer.W and layer.b; parameter_names lists them.": (
-            "weight kernel parameters get_weights"
+            "weight weights biases kernel parameters get_weights"
         ),
         "Write layer.W[...] = a.": "set_weights",
         "Nothing needs to be switched: dropout and BatchNorm act in fit as in training, in predict not.": (
@@ -259,6 +264,23 @@ def no_such_name(module: str, name: str) -> AttributeError:
     return AttributeError(
         f"{module}.{name}: expected a name of {module}, got {name!r}. {fix or _closest(module, name)}"
     )
+
+
+def one_of(kind: str, candidate: Any, fix: str) -> str:
+    """Say what to write in the place of a name of a loss or an optimizer; of what is no name, `fix`.
+
+    Examples
+    --------
+    >>> one_of("losses", "mse", "Use one of nnlite.losses."), one_of("optimizers", "adam", "")
+    ('It is MeanSquaredError().', 'Write Adam().')
+    """
+    if not isinstance(candidate, str):
+        return fix
+    plain = candidate.lower().replace("_", "")
+    for known in getattr(sys.modules.get(f"nnlite.{kind}"), "__all__", ()):
+        if known.lower() == plain:
+            return f"Write {known}()."
+    return next((text for text, names in _ELSEWHERE.items() if plain in names.split()), fix)
 
 
 def layer_for(candidate: Any) -> str:

@@ -269,7 +269,8 @@ def wrong_dy(chain: object, got: tuple[int, ...], wanted: tuple[int, ...] | None
         what = "the context that its forward got"
         return ArgumentError(f"{chain}.backward", what, "an empty one", fix)
     fix = "Give what the loss returned; a loss of your own must not broadcast (n, 1) against (n,)."
-    return ShapeError("Sequential.backward(dy)", f"the shape of the output, {wanted}", f"{got}", fix)
+    where = f"{type(chain).__name__}.backward(dy)"
+    return ShapeError(where, f"the shape of the output, {wanted}", f"{got}", fix)
 
 
 def wrong_dx(place: str, layer: object, shape: tuple[int, ...], dx: Any) -> ArgumentTypeError:
@@ -341,10 +342,9 @@ def without_inner(name: str) -> AttributeError:
     Examples
     --------
     >>> print(without_inner("spread"))
-    ctx.spread: a context without those of the layers inside: model.context() makes them, and a layer that is
-        held has its own in self.held(ctx)
+    ctx.spread: expected the context of a layer of layers, got one without those inside. Write for layer, kept
+        in self.held(ctx): layer.forward(x, kept).
     """
-    return AttributeError(
-        f"ctx.{name}: a context without those of the layers inside: model.context() makes them, and a layer "
-        "that is held has its own in self.held(ctx)"
-    )
+    what, got = "the context of a layer of layers", "one without those inside"
+    fix = "Write for layer, kept in self.held(ctx): layer.forward(x, kept)."
+    return AttributeError(f"ctx.{name}: expected {what}, got {got}. {fix}")

@@ -103,6 +103,8 @@ def check_class_targets(loss: object, target: AnyArray, pred_shape: tuple[int, .
     if target.shape == rows:
         check_finite(where, target)
         what, fix = "class ids that are integers", "Write target.astype(int)."
+        if (target != np.rint(target)).any():
+            fix = "For numbers use MeanSquaredError, with one output for each; ids number the classes from 0."
         raise ArgumentTypeError(where, what, f"dtype {target.dtype}", fix)
     if target.shape == (*rows, 1):
         what = f"class ids of shape {rows} or rows of shape {pred_shape[-2:]}"

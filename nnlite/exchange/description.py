@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from nnlite.core.types import AnyArray
+from nnlite.core.aliases import AnyArray
 from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.graph import Graph
 from nnlite.exchange.onnx.patterns import Pattern

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnlite.core.types import Array
+from nnlite.core.aliases import Array
 from nnlite.data.checks import check_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError, ShapeError
 from nnlite.errors.checks import check_bool

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.types import AnyArray
+from nnlite.core.aliases import AnyArray
 from nnlite.errors import ArgumentTypeError
 from nnlite.files.safetensors import short
 

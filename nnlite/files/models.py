@@ -18,9 +18,9 @@ import nnlite.initializers
 import nnlite.layers
 from nnlite._version import __version__
 from nnlite.checks.undeclared import check_declared
+from nnlite.core.aliases import AnyArray
 from nnlite.core.chain import Chain
 from nnlite.core.initializers import Initializer
-from nnlite.core.types import AnyArray
 from nnlite.data.table import TableEncoder
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError
 from nnlite.errors.arguments import explained

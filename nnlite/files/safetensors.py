@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from nnlite.core.types import AnyArray
+from nnlite.core.aliases import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError
 from nnlite.files.kinds import HEAD, recognize
 

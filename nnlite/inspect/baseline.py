@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.cross_entropy import SoftmaxCrossEntropy
 from nnlite.core.losses import Loss, PointwiseLoss
-from nnlite.core.types import AnyArray, Array
 from nnlite.inspect.float64_copy import Float64Copy, paid
 from nnlite.inspect.numbers import number, plain
 from nnlite.losses import Hinge, Masked

@@ -11,12 +11,12 @@ import numpy as np
 
 from nnlite.checks.inputs import column_names
 from nnlite.checks.nets import check_net
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.dense import Dense
 from nnlite.core.layer import Layer
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.parameters import Parameters
-from nnlite.core.types import AnyArray, Array
 from nnlite.data.conversion import is_sparse
 from nnlite.data.row_weights import counting_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError
@@ -450,6 +450,7 @@ def _update(
         "noise": any(layer.stochastic for _, layer in before.walk()),
         "clipped": bool((step.grads != step.model.params.grads).any()),
         "moved": int((change > 0).sum()),
+        "frozen": sum(spec.size for spec in before.params.specs if spec.name in before.params.frozen),
     }
     return {**found, "text": describe_update(plain(found), step.before.size)}
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.losses import Loss
-from nnlite.core.types import AnyArray, Array
 from nnlite.model import Sequential
 
 __all__ = ["Float64Copy", "paid"]

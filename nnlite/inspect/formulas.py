@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from nnlite.core.activations import sigmoid
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.cross_entropy import SoftmaxCrossEntropy
 from nnlite.core.losses import Loss, MeanSquaredError
-from nnlite.core.types import AnyArray, Array
 from nnlite.errors.arguments import is_ours
 from nnlite.inspect.numbers import behind, number, result
 from nnlite.layers.activations import log_softmax

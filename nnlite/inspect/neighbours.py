@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.cross_entropy import SoftmaxCrossEntropy
 from nnlite.core.losses import Loss
-from nnlite.core.types import AnyArray, Array
 from nnlite.data.conversion import is_sparse
 from nnlite.errors import ArgumentError
 from nnlite.layers.embedding import Embedding

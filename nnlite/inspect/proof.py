@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnlite.core.types import Array
+from nnlite.core.aliases import Array
 from nnlite.inspect.float64_copy import Float64Copy
 from nnlite.testing.differences import KINK, STEP
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnlite.checks.nets import check_net
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import SGD, Optimizer
-from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, DivergenceError
 from nnlite.errors.checks import check_integer, check_number, check_rng
 from nnlite.inspect.numbers import plain

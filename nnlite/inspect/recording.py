@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.context import Context, Gradients
 from nnlite.core.dense import Dense
 from nnlite.core.layer import Layer
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
-from nnlite.core.types import AnyArray, Array
 from nnlite.layers.activations import LogSoftmax, Softmax
 from nnlite.model import Sequential
 from nnlite.training.divergence import explain

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nnlite.checks.nets import check_net
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.losses import Loss
-from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError
 from nnlite.errors.arguments import is_ours
 from nnlite.errors.checks import check_integer

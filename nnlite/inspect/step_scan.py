@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.aliases import Array
 from nnlite.core.optimizers import SGD, Optimizer
-from nnlite.core.types import Array
 from nnlite.inspect.float64_copy import Float64Copy
 from nnlite.inspect.numbers import plain
 from nnlite.training.curvature import STEP

@@ -333,8 +333,9 @@ def describe_update(update: dict[str, Any], size: int) -> str:
     --------
     >>> largest = {"parameter": "0.W", "index": [0, 1], "before": 1.0, "after": 0.5}
     >>> describe_update({"loss_before": 1.0, "loss_after": 0.5, "largest": largest,
-    ...                  "largest_change": 0.5, "clipped": False, "moved": 3, "noise": False}, 4)
-    'The loss goes from 1.000 to 0.5000. 3 of 4 parameters move, most of all 0.W[0, 1], by 0.5000.'
+    ...                  "largest_change": 0.5, "clipped": False, "moved": 2, "noise": False, "frozen": 2}, 4)
+    'The loss goes from 1.000 to 0.5000. 2 of 4 parameters move (2 are frozen), most of all 0.W[0, 1], by
+        0.5000.'
     """
     before, after = update["loss_before"], update["loss_after"]
     old, new = result(before), result(after)
@@ -351,6 +352,8 @@ def describe_update(update: dict[str, Any], size: int) -> str:
     )
     if size == 1:
         moved = "The parameter moves"
+    if update["frozen"]:
+        moved += f" ({update['frozen']:,} are frozen)"
     clipped = " The gradient was clipped before the step." if update["clipped"] else ""
     return (
         f"{first} {moved}, most of all {weight_name(largest['parameter'], largest['index'])}, "

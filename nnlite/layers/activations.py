@@ -7,11 +7,11 @@ import math
 import numpy as np
 
 from nnlite.core.activations import ReLU, Sigmoid, Step, Tanh, bare_sigmoid, sigmoid
+from nnlite.core.aliases import Array
 from nnlite.core.context import Context
 from nnlite.core.initializers import GlorotUniform, HeNormal, InitializerLike
 from nnlite.core.layer import Layer
 from nnlite.core.quiet import quiet
-from nnlite.core.types import Array
 from nnlite.errors.checks import check_bool, check_number
 
 __all__ = [

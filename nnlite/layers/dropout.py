@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from nnlite.core.aliases import Array
 from nnlite.core.context import Context
 from nnlite.core.layer import Layer
-from nnlite.core.types import Array
 from nnlite.errors import ArgumentError
 from nnlite.errors.checks import check_number
 

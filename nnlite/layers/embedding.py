@@ -9,11 +9,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.context import Context
 from nnlite.core.initializers import InitializerLike
 from nnlite.core.layer import Layer
 from nnlite.core.parameters import Parameter
-from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.errors.checks import check_integer
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.aliases import Array
 from nnlite.core.context import Context, Rows
 from nnlite.core.layer import Layer
 from nnlite.core.parameters import Parameter, State
 from nnlite.core.sums import row_sum, sum_over_batch
-from nnlite.core.types import Array
 from nnlite.errors.checks import check_integer, check_number
 from nnlite.errors.layers import check_features
 from nnlite.initializers.others import Constant

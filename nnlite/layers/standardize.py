@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.context import Context
 from nnlite.core.layer import Layer
-from nnlite.core.types import AnyArray, Array
 from nnlite.data.checks import check_rows, check_weight
 from nnlite.data.moments import Moments
 from nnlite.errors import ArgumentError, ArgumentTypeError, DataWarning, NotFittedError, ShapeError

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.losses import PointwiseLoss, is_ids
-from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ShapeError
 from nnlite.errors.arrays import check_array
 from nnlite.errors.checks import check_number, check_share

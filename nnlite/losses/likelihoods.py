@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.aliases import AnyArray, Array, Value
 from nnlite.core.losses import Loss, PointwiseLoss, as_arrays
 from nnlite.core.quiet import quiet
-from nnlite.core.types import AnyArray, Array, Value
 from nnlite.core.weights import average, clear, in_place_of_others, row_shares
 from nnlite.errors import ArgumentError, ShapeError
 from nnlite.errors.arrays import check_array

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.losses import PointwiseLoss
-from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentTypeError
 from nnlite.errors.arrays import check_array
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnlite.core.aliases import Array
 from nnlite.core.losses import PointwiseLoss
-from nnlite.core.types import Array
 from nnlite.errors.checks import check_number
 
 __all__ = ["Huber", "MeanAbsoluteError", "Quantile"]

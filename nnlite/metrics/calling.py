@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.types import AnyArray
+from nnlite.core.aliases import AnyArray
 from nnlite.data.checks import is_own
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.metrics.order import Order, find_order

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnlite.core.types import AnyArray
+from nnlite.core.aliases import AnyArray
 from nnlite.data.checks import check_ids
 from nnlite.errors import ArgumentError
 from nnlite.errors.checks import check_bool, check_finite, check_integer, check_number

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnlite.core.types import AnyArray
+from nnlite.core.aliases import AnyArray
 from nnlite.core.weights import stand_ins
 from nnlite.data.checks import check_ids, check_rows, check_weight
 from nnlite.errors import ArgumentError, ShapeError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from nnlite.core.aliases import Array
 from nnlite.core.optimizers import Rate, acts
-from nnlite.core.types import Array
 from nnlite.optimizers.adam import Adam
 
 __all__ = ["AdamW"]

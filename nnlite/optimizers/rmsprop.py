@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from nnlite.core.aliases import Array
 from nnlite.core.optimizers import Optimizer, Rate, acts
-from nnlite.core.types import Array
 from nnlite.errors.checks import check_number, check_share
 
 __all__ = ["RMSProp"]

@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from nnlite.core.aliases import Array
 from nnlite.core.parameters import Parameters
-from nnlite.core.types import Array
 from nnlite.errors import ArgumentError
 from nnlite.errors.arguments import Declared
 from nnlite.errors.checks import check_integer, check_number

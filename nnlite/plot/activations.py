@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnlite.core.aliases import Array
 from nnlite.core.layer import Layer
-from nnlite.core.types import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_number
 from nnlite.model import Sequential

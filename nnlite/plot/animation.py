@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnlite.checks.nets import check_net
+from nnlite.core.aliases import RNG, AnyArray, Array
 from nnlite.core.losses import Loss
-from nnlite.core.types import RNG, AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_integer, check_number
 from nnlite.files.safetensors import check_path, write_atomically

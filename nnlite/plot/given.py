@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.aliases import Array
 from nnlite.core.dense import Dense
-from nnlite.core.types import Array
 from nnlite.data.checks import check_rows
 from nnlite.data.conversion import is_sparse
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnlite.checks.nets import check_net
+from nnlite.core.aliases import Array
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
-from nnlite.core.types import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.model import Sequential
 from nnlite.plot.style import NEGATIVE, POSITIVE, SMALL, legend, new_axes, open_frame, size_of, text_width

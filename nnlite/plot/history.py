@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnlite.core.types import Array
+from nnlite.core.aliases import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.plot.style import GREY, TRAINING, VALIDATION, class_colour, legend, new_axes, open_frame
 from nnlite.training.history import History

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnlite.core.types import Array
+from nnlite.core.aliases import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_number
 from nnlite.plot.history import HELD_OUT, colours_of, spans_much

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nnlite.checks.nets import check_net
+from nnlite.core.aliases import Array
 from nnlite.core.dense import Dense
-from nnlite.core.types import Array
 from nnlite.errors import ArgumentError
 from nnlite.errors.checks import check_integer
 from nnlite.model import Sequential

@@ -10,8 +10,8 @@ import numpy as np
 from nnlite.checks.inputs import column_names
 from nnlite.checks.nets import check_net
 from nnlite.core.activations import sigmoid
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.losses import Loss
-from nnlite.core.types import AnyArray, Array
 from nnlite.data.checks import check_ids, check_rows
 from nnlite.data.table import NumericColumn
 from nnlite.errors import ArgumentError, ShapeError

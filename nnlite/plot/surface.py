@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nnlite.checks.nets import check_net
+from nnlite.core.aliases import RNG, AnyArray, Array
 from nnlite.core.losses import Loss
 from nnlite.core.parameters import Parameters
-from nnlite.core.types import RNG, AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.arguments import is_ours
 from nnlite.errors.checks import check_bool, check_integer, check_number, check_rng

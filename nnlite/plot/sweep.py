@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnlite.core.types import Array
+from nnlite.core.aliases import Array
 from nnlite.plot.style import GREEN, ORANGE, SKY, VERMILION, new_axes, open_frame, pyplot, size_of, text_width
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnlite.core.types import Array
+from nnlite.core.aliases import Array
 from nnlite.data.checks import check_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_integer

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnlite.checks.nets import check_net
-from nnlite.core.types import Array
+from nnlite.core.aliases import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_integer
 from nnlite.layers.flatten import Flatten

@@ -297,7 +297,7 @@ class CosineDecay(Lasting):
 
 
 class WarmUp(Lasting):
-    """A gentle start in front of another schedule.
+    """A gentle start for another schedule, whose rate is multiplied by a factor that rises to 1.
 
     The rate of the wrapped schedule is multiplied by a factor that grows in a straight
     line from `start` at step 0 to 1 at step `steps`, and stays 1 from there. The wrapped

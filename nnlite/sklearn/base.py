@@ -19,8 +19,8 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.optimizers import Optimizer
-from nnlite.core.types import AnyArray, Array
 from nnlite.data.row_weights import MeanWeight, PerBatch, RowWeights
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
 from nnlite.errors.arguments import Explained

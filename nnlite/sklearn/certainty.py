@@ -10,7 +10,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from nnlite.core.types import AnyArray, Array
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.errors import ArgumentError
 from nnlite.sklearn.base import BaseMLP
 from nnlite.sklearn.holdout import by_class, counting

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.types import AnyArray, Array
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_number
 from nnlite.sklearn.objectives import class_ids

@@ -12,8 +12,8 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.losses import Loss
-from nnlite.core.types import AnyArray, Array
 from nnlite.data.row_weights import MeanWeight, RunningMean
 from nnlite.errors.arrays import unmasked
 from nnlite.losses import Hinge

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.types import AnyArray
+from nnlite.core.aliases import AnyArray
 from nnlite.data.conversion import is_missing, is_sparse
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 

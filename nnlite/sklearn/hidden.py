@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from nnlite.core.types import Array
+from nnlite.core.aliases import Array
 from nnlite.layers import Dense
 from nnlite.model import PREDICT_ROWS
 from nnlite.sklearn.base import BaseMLP

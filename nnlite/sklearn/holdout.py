@@ -7,7 +7,7 @@ import math
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from nnlite.core.types import AnyArray
+from nnlite.core.aliases import AnyArray
 from nnlite.data.splits import HeldOut
 from nnlite.errors import ArgumentError
 

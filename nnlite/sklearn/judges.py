@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import check_scoring
 
-from nnlite.core.types import AnyArray
+from nnlite.core.aliases import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.training.callbacks import TrainingState
 

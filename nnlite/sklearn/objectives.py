@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from nnlite.core.activations import sigmoid
+from nnlite.core.aliases import AnyArray, Array, Value
 from nnlite.core.cross_entropy import SoftmaxCrossEntropy
 from nnlite.core.losses import Loss, PointwiseLoss
-from nnlite.core.types import AnyArray, Array, Value
 from nnlite.errors import ArgumentError
 from nnlite.layers.activations import log_softmax
 from nnlite.losses import GaussianNLL, Hinge, Masked, PoissonNLL

@@ -13,8 +13,8 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _check_sample_weight
 
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.losses import Loss
-from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError
 from nnlite.errors.arrays import unmasked
 from nnlite.errors.checks import check_finite

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from nnlite.core.aliases import Array
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.parameters import Parameters
-from nnlite.core.types import Array
 from nnlite.optimizers.adam import Adam
 from nnlite.optimizers.second_order import LBFGS
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.cross_entropy import SoftmaxCrossEntropy
 from nnlite.core.losses import Loss
-from nnlite.core.types import AnyArray, Array
 from nnlite.losses import GaussianNLL, Masked, PoissonNLL
 from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
 from nnlite.sweeps.labels import LABELS, LEARNS, Judgement, upper_median

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nnlite.core.types import Array
+from nnlite.core.aliases import Array
 from nnlite.errors import ArgumentError
 from nnlite.model import Sequential
 from nnlite.training.history import History

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.context import Context, Rows
 from nnlite.core.layer import Layer
 from nnlite.core.parameters import Parameters
-from nnlite.core.types import AnyArray, Array
 from nnlite.testing.diagnosis import shape_hint
 from nnlite.testing.report import guarded
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
-from nnlite.core.types import AnyArray, Array
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.errors import GradientCheckError
 from nnlite.testing.differences import Slopes, relative_error
 

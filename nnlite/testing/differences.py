@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnlite.core.types import Array
+from nnlite.core.aliases import Array
 
 __all__ = ["Slopes", "measure_slopes", "relative_error"]
 

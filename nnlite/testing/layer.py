@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nnlite.core.aliases import RNG, Array
 from nnlite.core.layer import Layer
-from nnlite.core.types import RNG, Array
 from nnlite.data.checks import check_rows
 from nnlite.errors import GradientCheckError, ShapeError
 from nnlite.errors.arguments import check_method

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from nnlite.checks.undeclared import check_declared
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.context import Context
 from nnlite.core.layer import Layer
-from nnlite.core.types import AnyArray, Array
-from nnlite.errors import GradientCheckError
+from nnlite.errors import ArgumentError, GradientCheckError
 from nnlite.testing.bench import Bench
 from nnlite.testing.diagnosis import explain_shape
 from nnlite.testing.differences import relative_error
@@ -45,6 +45,14 @@ def _check_output_shape(bench: Bench) -> None:
                 "NaN or infinity",
                 "If it takes only some numbers, such as positive ones, give check_layer an x of those.",
             )
+
+
+def _check_arguments(bench: Bench) -> None:
+    try:
+        bench.layer.config()
+    except ArgumentError as error:
+        where, *rest = error.args
+        raise GradientCheckError(where, *rest) from None
 
 
 def _check_dx_shape(bench: Bench) -> None:
@@ -285,6 +293,7 @@ def _check_no_need(bench: Bench) -> None:
 #: In this order: what comes first is what the ones behind it take for granted.
 RULES = (
     Rule("the layers and arrays that it has are declared", _check_declared),
+    Rule("its arguments are stored, so that a model file can hold it", _check_arguments),
     Rule("the output has the shape that output_shape says", _check_output_shape),
     Rule("dL/dx has the shape of x", _check_dx_shape),
     Rule("float32 gives float32, and float64 gives float64", _check_dtypes),

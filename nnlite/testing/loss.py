@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nnlite.core.aliases import RNG, AnyArray, Array
 from nnlite.core.losses import Loss
-from nnlite.core.types import RNG, AnyArray, Array
 from nnlite.data.checks import check_rows, check_weight
 from nnlite.errors import ArgumentError, ArgumentTypeError, GradientCheckError, ShapeError
 from nnlite.errors.arguments import check_method

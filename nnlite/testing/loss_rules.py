@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnlite.core.aliases import AnyArray, Array, Value
 from nnlite.core.losses import Loss
-from nnlite.core.types import AnyArray, Array, Value
 from nnlite.errors import ArgumentError, ArgumentTypeError, GradientCheckError
 from nnlite.testing.differences import relative_error
 from nnlite.testing.report import Rule, Snapshot, check_dtype, check_shape, guarded

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from nnlite.core.aliases import RNG
 from nnlite.core.optimizers import Optimizer
-from nnlite.core.types import RNG
 from nnlite.errors import ArgumentTypeError
 from nnlite.errors.checks import check_integer, check_rng
 from nnlite.testing.optimizer_rules import BLOCKS, DECAY, PICKLE, RATES, RULES, can_be_pickled

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.aliases import Array
 from nnlite.core.blocks import CHUNK
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.parameters import Parameters, ParameterSpec
-from nnlite.core.types import Array
 from nnlite.errors import ArgumentError, GradientCheckError
 from nnlite.testing.differences import relative_error
 from nnlite.testing.report import Rule, Snapshot, guarded

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from nnlite.core.types import AnyArray
+from nnlite.core.aliases import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError, GradientCheckError
 
 __all__ = ["CheckReport", "Rule", "Snapshot", "check_dtype", "check_shape", "guarded"]

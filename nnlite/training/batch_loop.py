@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.aliases import AnyArray, Array, Value
 from nnlite.core.context import Rows
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.quiet import bare
-from nnlite.core.types import AnyArray, Array, Value
 from nnlite.data.row_weights import is_ignored, share, sum_and_rows
 from nnlite.errors import calls_to_user
 from nnlite.errors.arguments import is_ours

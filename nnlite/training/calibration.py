@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.types import AnyArray
+from nnlite.core.aliases import AnyArray
 from nnlite.data.checks import check_rows, check_weight
 from nnlite.errors import ArgumentError, ShapeError
 from nnlite.errors.checks import check_finite, check_number

@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.loop import Progress
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
-from nnlite.core.types import AnyArray, Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.arguments import Declared
 from nnlite.errors.checks import check_bool, check_integer, check_number

@@ -20,7 +20,7 @@ from nnlite.training.random_states import check_state, get_states
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nnlite.core.types import AnyArray
+    from nnlite.core.aliases import AnyArray
 
 __all__ = ["Checkpoint", "read"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.losses import Loss
-from nnlite.core.types import AnyArray, Array
 from nnlite.data.checks import check_weight
 from nnlite.data.splits import classes_of
 from nnlite.errors import ArgumentError, ArgumentTypeError

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnlite.core.aliases import Array
 from nnlite.core.losses import Loss
-from nnlite.core.types import Array
 from nnlite.errors import ArgumentError
 from nnlite.errors.checks import check_number
 from nnlite.model import Sequential

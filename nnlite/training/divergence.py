@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.context import Context, Watcher
-from nnlite.core.types import AnyArray, Array
 from nnlite.data.conversion import is_sparse
 from nnlite.errors import DivergenceError
 from nnlite.layers.embedding import Embedding

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from nnlite.checks.inputs import prepare
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.losses import Loss
-from nnlite.core.types import AnyArray, Array
 from nnlite.core.weights import stand_ins, take_rows
 from nnlite.data.batching import check_reiterable, checked_batches
 from nnlite.data.checks import is_own

@@ -19,6 +19,7 @@ from nnlite.data.splits import HeldOut
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError, calls_to_user
 from nnlite.errors.arguments import check_method
 from nnlite.errors.checks import check_bool, check_instance, check_integer
+from nnlite.errors.habits import one_of
 from nnlite.files.documents import PackedRows
 from nnlite.files.safetensors import check_path
 from nnlite.metrics import Metric, named_metrics
@@ -228,8 +229,10 @@ def _refuse_rows_alone(model: Sequential) -> None:
 
 
 def _check_optimizer(model: Sequential, optimizer: Any, loss: Loss) -> None:
-    kinds, fix = (Optimizer, FullBatchOptimizer), "Use one of nnlite.optimizers."
-    check_instance("fit(optimizer=)", optimizer, kinds, "an Optimizer instance", fix=fix)
+    if not isinstance(optimizer, Optimizer | FullBatchOptimizer):
+        fix = one_of("optimizers", optimizer, "Use one of nnlite.optimizers.")
+        fix = f"Write Adam({optimizer})." if isinstance(optimizer, Schedule) else fix
+        check_instance("fit(optimizer=)", optimizer, Optimizer, "an Optimizer instance", fix=fix)
     if not model.params.trainable_slices:
         fix = "Call unfreeze() on a layer." if model.params.size else "Add a Dense layer."
         raise ArgumentError("fit", "a model with something to train", "no trainable parameters", fix)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from nnlite.core.types import Array
+from nnlite.core.aliases import Array
 from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.training.loop import Loop
 from nnlite.training.per_example import outputs_and_jacobian

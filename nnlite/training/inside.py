@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnlite.core.aliases import Array
 from nnlite.core.chain import Chain, Residual, Shape
 from nnlite.core.context import Context, Watcher
 from nnlite.core.dense import Dense
 from nnlite.core.layer import Layer
 from nnlite.core.model import Sequential
-from nnlite.core.types import Array
 from nnlite.errors.arguments import is_ours
 from nnlite.layers.embedding import Embedding
 from nnlite.layers.flatten import Flatten

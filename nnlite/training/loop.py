@@ -16,10 +16,10 @@ import numpy as np
 
 from nnlite.checks.undeclared import check_declared
 from nnlite.core import loop as core
+from nnlite.core.aliases import AnyArray, Array, Value
 from nnlite.core.loop import Epoch
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
-from nnlite.core.types import AnyArray, Array, Value
 from nnlite.data.checks import is_own
 from nnlite.data.order import Order
 from nnlite.data.row_weights import MeanWeight, sum_and_rows

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.aliases import Array
 from nnlite.core.context import Context, Watcher
 from nnlite.core.losses import Loss
-from nnlite.core.types import Array
 from nnlite.data.conversion import is_sparse
 from nnlite.errors import ArgumentError, ShapeError
 from nnlite.errors.arguments import is_ours

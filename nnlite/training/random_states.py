@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from nnlite.core.types import RNG, AnyArray
+from nnlite.core.aliases import RNG, AnyArray
 from nnlite.errors import ArgumentError
 from nnlite.errors.checks import check_rng
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from nnlite.checks.inputs import check_columns, column_names
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.batches import WHOLE, Batches, Cut
 from nnlite.core.losses import Loss
-from nnlite.core.types import AnyArray, Array
 from nnlite.core.weights import take_rows
 from nnlite.data.batching import check_reiterable, checked_batches, is_maker, is_reiterable, split_batch
 from nnlite.data.checks import is_own

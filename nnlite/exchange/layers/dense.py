@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nnlite.core.types import AnyArray
+from nnlite.core.aliases import AnyArray
 from nnlite.exchange.description import Description, loop
 from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.graph import Graph

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.types import AnyArray
+from nnlite.core.aliases import AnyArray
 from nnlite.exchange.description import Description, formula
 from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.patterns import Pattern

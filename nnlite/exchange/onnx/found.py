@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.types import AnyArray
+from nnlite.core.aliases import AnyArray
 from nnlite.errors import ModelFileError
 from nnlite.exchange.onnx.parsing import NOT_SUPPORTED, Parsed, cannot_bring_back
 from nnlite.exchange.onnx.patterns import Value, shortest

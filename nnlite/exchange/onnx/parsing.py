@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnlite.core.types import AnyArray
+from nnlite.core.aliases import AnyArray
 from nnlite.errors import ModelFileError
 from nnlite.exchange.onnx.noops import ROWS, left_out, shape_of, type_of
 from nnlite.exchange.onnx.patterns import Value

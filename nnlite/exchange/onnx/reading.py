@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from nnlite.core.types import AnyArray
+from nnlite.core.aliases import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError
 from nnlite.exchange.description import OnnxReader
 from nnlite.exchange.onnx.found import Found

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnlite.core.types import AnyArray
+from nnlite.core.aliases import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.exchange.checks import take_name, writer_of
 from nnlite.exchange.description import SourceWriter

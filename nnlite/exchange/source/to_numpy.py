@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nnlite._version import __version__
-from nnlite.core.types import AnyArray
+from nnlite.core.aliases import AnyArray
 from nnlite.errors import ArgumentError
 from nnlite.exchange.checks import check_custom, check_written
 from nnlite.exchange.description import SourceWriter

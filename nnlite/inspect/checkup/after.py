@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.types import Array
+from nnlite.core.aliases import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import Patient, Skip, measured_loss

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.checks.nets import check_net
-from nnlite.core.types import Array
+from nnlite.core.aliases import Array
 from nnlite.errors import calls_to_user
 from nnlite.errors.checks import check_bool, check_integer
 from nnlite.inspect.checkup.codes import SEVERITIES

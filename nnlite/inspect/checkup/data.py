@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.types import AnyArray, Array
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.data.conversion import is_sparse
 from nnlite.data.moments import Moments
 from nnlite.inspect.checkup.diagnosis import Finding, finding

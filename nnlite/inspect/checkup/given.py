@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from nnlite.core.types import AnyArray, Array
+from nnlite.core.aliases import AnyArray, Array
 
 __all__ = ["Data", "take"]
 

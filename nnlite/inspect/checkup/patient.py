@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.cross_entropy import SoftmaxCrossEntropy
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
-from nnlite.core.types import AnyArray, Array
 from nnlite.data.conversion import is_sparse
 from nnlite.inspect.checkup.given import Data, take
 from nnlite.inspect.float64_copy import Float64Copy

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnlite.core.types import Array
+from nnlite.core.aliases import Array
 from nnlite.errors.arguments import is_ours
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.given import take

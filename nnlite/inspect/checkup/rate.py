@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.aliases import Array
 from nnlite.core.optimizers import SGD, Optimizer
-from nnlite.core.types import Array
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.given import Data, take
 from nnlite.inspect.checkup.patient import STEPS, Patient, Skip, measured_loss

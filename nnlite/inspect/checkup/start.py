@@ -9,8 +9,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from nnlite.core.aliases import AnyArray
 from nnlite.core.losses import MeanSquaredError
-from nnlite.core.types import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.exchange.table import described
 from nnlite.inspect.checkup.diagnosis import Finding, finding

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.types import Array
+from nnlite.core.aliases import Array
 from nnlite.exchange.table import described
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import Patient, Skip
