@@ -166,7 +166,7 @@ class TestAttributes:
             (lambda: nn.Adam(), "lr", r"Write learning_rate=0\.5\."),
             (lambda: nn.Adagrad(), "momentum", "Leave it out"),
             (lambda: nn.LBFGS(), "weight_decay", "Leave it out"),
-            (lambda: nn.LBFGS(), "learning_rate", "The optimizer has the rate"),
+            (lambda: nn.LBFGS(), "learning_rate", "A rate is for SGD"),
             (lambda: nn.Huber(), "detla", r"Did you mean delta=\?"),
             (lambda: nn.Dropout(0.1), "p", r"Write rate=0\.5\."),
             (lambda: nn.Dense(2, 2), "weights", ""),
