@@ -25,11 +25,11 @@ __all__ = ["Layer"]
 class Layer(Wired):
     """Base class of all layers.
 
-    A layer treats the last axes of its input as (batch, features) and broadcasts
-    over any axes before them, which are replicas. It changes no array that it did
-    not make, and keeps nothing of a pass on itself. What it has is declared: parameters and
-    state with `declare`, layers with `hold`, other arrays in `buffers` or as an argument. A layer,
-    or an array, that is not declared would be neither trained nor saved, and models refuse it.
+    A layer treats the last axes of its input as (batch, features) and broadcasts over any axes before
+    them, which are replicas; an input that they share comes without that axis. It changes no array that
+    it did not make, and keeps nothing of a pass on itself. What it has is declared: parameters and state
+    with `declare`, layers with `hold`, other arrays in `buffers` or as an argument. A layer, or an array,
+    that is not declared would be neither trained nor saved, and models refuse it.
 
     A subclass writes `forward` and `backward`. If it has parameters, it names them
     with `Parameter` in the class body and gives their shapes with `declare` in
