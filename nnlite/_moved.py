@@ -28,6 +28,11 @@ MOVED = {
     "nnlite.checkpoint": "nnlite.training.checkpoint",
     "nnlite.class_weights": "nnlite.training.class_weights",
     "nnlite.curvature": "nnlite.training.curvature",
+    "nnlite.core.dropout": "nnlite.layers.dropout",
+    "nnlite.core.normalization": "nnlite.layers.normalization",
+    "nnlite.core.random": "nnlite.training.random_states",
+    "nnlite.core.residual": "nnlite.core.chain",
+    "nnlite.core.schedules": "nnlite.schedules.base",
     "nnlite.dask_arrays": "nnlite.data.conversion",
     "nnlite.divergence": "nnlite.training.divergence",
     "nnlite.evaluation": "nnlite.training.evaluation",
@@ -79,6 +84,18 @@ MOVED = {
 }
 
 
+#: The same for classes whose old module is still there: where they are now.
+_CLASSES = {
+    "nnlite.core.activations": ("LogSoftmax", "Softmax"),
+    "nnlite.core.batches": ("Order",),
+    "nnlite.core.cross_entropy": ("BinaryCrossEntropy",),
+    "nnlite.core.initializers": ("Constant",),
+    "nnlite.core.losses": ("MeanAbsoluteError",),
+    "nnlite.core.optimizers": ("Adam",),
+}
+_ROOMS = ("layers", "data", "losses", "initializers", "optimizers")
+
+
 class _Finder(MetaPathFinder, Loader):
     """Gives the module at its new place for the old name."""
 
@@ -102,8 +119,12 @@ sys.meta_path.append(_Finder())
 
 
 def show() -> None:
-    """Give the packages their old names as attributes, for what has been imported at its new place."""
+    """Give packages and modules what they had as attributes, for what has been imported at its new place."""
     for old, new in MOVED.items():
         parent = sys.modules.get(old.rpartition(".")[0])
         if new in sys.modules and parent is not None:
             setattr(parent, old.rpartition(".")[2], sys.modules[new])
+    for module, names in _CLASSES.items():
+        for name in names:
+            homes = (sys.modules[f"nnlite.{room}"] for room in _ROOMS)
+            setattr(sys.modules[module], name, next(vars(home)[name] for home in homes if name in vars(home)))

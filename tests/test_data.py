@@ -246,3 +246,11 @@ def test_batches_that_are_gathered_together_are_those_of_the_order(batch_size, r
     np.testing.assert_array_equal(np.concatenate([rows for _, rows in given]), order)
     for batch, rows in given:
         np.testing.assert_array_equal(batch, x[rows])
+
+
+def test_an_order_is_drawn_when_the_first_batch_is_asked_for():
+    ours, other = np.random.default_rng(3), np.random.default_rng(3)
+    given = iter(batches(np.zeros((8, 1)), np.zeros(8), batch_size=4, rng=ours))
+    assert ours.integers(1000) == other.integers(1000)
+    next(given)
+    assert ours.integers(2**40) != other.integers(2**40)

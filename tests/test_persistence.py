@@ -1243,3 +1243,22 @@ def test_the_names_in_pickles_of_earlier_versions_are_found(name: str, thing: ty
 def test_a_model_that_was_pickled_when_its_layers_were_called_so_is_read() -> None:
     kept = pickle.loads((DATA / "pickle_0.pkl").read_bytes())
     np.testing.assert_allclose(kept["model"].predict(kept["X"]), kept["predictions"], rtol=1e-5)
+
+
+def test_what_was_pickled_when_more_stood_in_the_core_is_read_and_goes_on() -> None:
+    content = (DATA / "pickle_2.pkl").read_bytes()
+    assert b"nnlite.core.normalization" in content
+    assert b"nnlite.core.schedules" in content
+    kept = pickle.loads(content)
+    model, X = kept["model"], kept["X"]
+    np.testing.assert_allclose(model.predict(X), kept["predictions"], rtol=1e-5)
+    np.testing.assert_allclose(kept["many"].predict(X), kept["predictions of many"], rtol=1e-5)
+    assert [type(one) for one in model[:3]] == [nn.Dense, nn.BatchNorm, nn.Residual]
+    assert type(kept["optimizer"]) is nn.Adam
+    assert [type(one) for one in kept["losses"]] == [nn.BinaryCrossEntropy, nn.MeanAbsoluteError]
+    assert [type(one) for one in kept["layers"]] == [nn.LogSoftmax, nn.Softmax]
+    assert kept["schedules"][0] == nn.CosineDecay(0.1)
+    steps = kept["optimizer"].steps
+    history = model.fit(X, kept["ids"], optimizer=kept["optimizer"], **kept["options"])
+    assert kept["optimizer"].steps == steps + 6
+    assert np.isfinite(history["loss"]).all()

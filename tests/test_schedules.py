@@ -559,3 +559,27 @@ def test_settings_are_checked(make, kind, where):
 def test_settings_after_the_rate_are_keyword_only():
     with pytest.raises(TypeError, match="without a name"):
         StepDecay(0.1, 5)
+
+
+class Half:
+    """Half of what another schedule says, which has all other names of that one too."""
+
+    def __init__(self, schedule):
+        self.schedule = schedule
+
+    def __getattr__(self, name):
+        return getattr(vars(self)["schedule"], name)
+
+    def __call__(self, step):
+        return 0.5 * self.schedule(step)
+
+
+def test_a_schedule_that_wraps_another_keeps_what_it_does(rng):
+    X, y = rng.normal(size=(40, 2)), rng.normal(size=(40, 1))
+    rates = []
+    for schedule in (nn.CosineDecay(0.1, steps=5), Half(nn.CosineDecay(0.1, steps=5))):
+        model = nn.Sequential([nn.Dense(2, 1)], rng=0)
+        options = {"loss": nn.MeanSquaredError(), "epochs": 3, "batch_size": 40}
+        history = model.fit(X, y, optimizer=nn.SGD(schedule), **options)
+        rates.append(history["learning_rate"])
+    np.testing.assert_allclose(rates[1], 0.5 * np.array(rates[0]))

@@ -14,9 +14,7 @@ __all__ = ["GATHERED", "WHOLE", "Batches", "Cut"]
 
 
 class Cut:
-    """How the rows of a data set come to be batches: one batch behind the other, and all of each.
-
-    A process that trains together with others has a subclass, that gives it only its share.
+    """How rows come to be batches: one behind the other, all of each; several processes share by a subclass.
 
     Attributes
     ----------
@@ -98,7 +96,8 @@ WHOLE = Cut()
 class Batches:
     """The rows of a data set, some at a time; `batches` makes one.
 
-    It can be iterated any number of times, and its length is the number of batches.
+    It can be iterated any number of times, and its length is the number of batches. Small batches are
+    gathered some at a time: what changes in `arrays` while they are gone through may be seen a little later.
 
     Parameters
     ----------
@@ -161,9 +160,13 @@ class Batches:
     def __iter__(self) -> Iterator[tuple[AnyArray, ...]]:
         if self._in_order:
             return (tuple([array[part] for array in self._arrays]) for part in self._slices)
-        return self._in(np.arange(self.rows) if self._rng is None else self._cut.order(self._rng, self.rows))
+        # A user's function is called here: the generator would turn its StopIteration into something else.
+        order = self._cut.order(self._rng, self.rows) if hasattr(self._rng, "draw") else None
+        return self._in(order)
 
-    def _in(self, order: AnyArray) -> Iterator[tuple[AnyArray, ...]]:
+    def _in(self, order: AnyArray | None) -> Iterator[tuple[AnyArray, ...]]:
+        if order is None:
+            order = np.arange(self.rows) if self._rng is None else self._cut.order(self._rng, self.rows)
         drawn = list(zip(self._arrays, self._starts, strict=True))
         together = self._together if order.ndim == 1 else 1
         for first in range(0, len(self._slices), together):

@@ -196,7 +196,7 @@ class PointwiseLoss(Loss):
     def prepare(self, target: Any, pred_shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
         """Check the shape and the numbers, and cast."""
         array = check_target(self, target)
-        if array.shape != pred_shape:
+        if array.shape != pred_shape or len(pred_shape) < 2:
             array = self._arrange(array, pred_shape)
         return self._cast(array, dtype)
 

@@ -145,13 +145,13 @@ class Optimizer(Declared):
     @property
     def over(self) -> int | None:
         """After how many steps the schedule has come down to next to nothing, if that is known."""
-        return getattr(self._schedule, "over", None)
+        return self._schedule.over if hasattr(type(self._schedule), "settle_from") else None
 
     def _settle(self) -> None:
         """Give the schedule lengths in steps, if it has none and they are known."""
         self._schedule: Any = self._learning_rate
-        if self._time is not None and hasattr(self._schedule, "settle_from"):
-            self._schedule = self._schedule.settle_from(*self._time)
+        if self._time is not None and hasattr(type(self._schedule), "settle_from"):
+            self._schedule = self._schedule.settle_from(*self._time)  # type: ignore[union-attr]
 
     @property
     def weight_decay(self) -> float | Array:

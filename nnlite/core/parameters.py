@@ -184,8 +184,7 @@ class Parameters:
         Parameters
         ----------
         buffer : ndarray of shape (..., size)
-            A buffer laid out as `values` is: gradients, one row an example, or the
-            state of an optimizer.
+            A buffer laid out as `values` is, such as gradients, or the state of an optimizer.
 
         Returns
         -------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -136,7 +136,7 @@ def check_drawn(layer: object, name: str, drawn: Array, shape: tuple[int, ...]) 
         raise ArgumentError(f"{layer}.initialize", expected, f"{drawn.shape}", fix)
 
 
-def check_known(where: str, name: str, names: Iterable[str]) -> str:
+def check_known(where: str, name: str, names: Collection[str]) -> str:
     """Return a name if it is one of those, and say which there are if it is not.
 
     Examples
@@ -145,8 +145,8 @@ def check_known(where: str, name: str, names: Iterable[str]) -> str:
     '0.W'
     """
     if name not in names:
-        known = ", ".join(names)
-        if not known:
+        known = ", ".join(names) or "no parameters"
+        if not names and where != "Parameters":
             raise ArgumentError(where, "a layer with parameters", "one without", "Name another layer.")
         raise ArgumentError(where, f"one of {known}", f"{name!r}", "Use a name from that list.")
     return name
@@ -164,7 +164,7 @@ def check_names(names: Sequence[str]) -> None:
         raise ArgumentError("Parameters", "names that differ", f"{sorted(names)}", fix)
 
 
-def check_frozen(names: Any, known: Iterable[str]) -> frozenset[str]:
+def check_frozen(names: Any, known: Collection[str]) -> frozenset[str]:
     """Return the names of parameters that training shall leave as they are, or say what is wrong with them.
 
     Examples
@@ -345,6 +345,8 @@ def without_inner(name: str) -> AttributeError:
     ctx.spread: expected the context of a layer of layers, got one without those inside. Write for layer, kept
         in self.held(ctx): layer.forward(x, kept).
     """
+    if name not in ("spread", "output_shape", "layers", "forwards", "backwards"):
+        return AttributeError(f"a context has no attribute {name!r}")
     what, got = "the context of a layer of layers", "one without those inside"
     fix = "Write for layer, kept in self.held(ctx): layer.forward(x, kept)."
     return AttributeError(f"ctx.{name}: expected {what}, got {got}. {fix}")

@@ -119,7 +119,9 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
 
     def _take_arguments(self, given: dict[str, Any]) -> None:
         """Store what `__init__` was given, each under its own name, as scikit-learn wants it."""
-        self.__dict__.update((name, value) for name, value in given.items() if name != "self")
+        for name, value in given.items():
+            if name != "self":
+                setattr(self, name, value)
 
     # What a subclass writes.
 

@@ -56,8 +56,9 @@ def judge_by(estimator: Any, scoring: Any, X: Any, y: AnyArray, weight: AnyArray
     """
     where = f"{type(estimator).__name__}(scoring=)"
     scorer = check_scoring(estimator, scoring)
-    takes = "sample_weight" in signature(getattr(scorer, "_score_func", scorer)).parameters
-    options = {"sample_weight": weight} if takes and weight is not None else {}
+    own = getattr(scorer, "_score_func", scorer)
+    takes = weight is not None and "sample_weight" in signature(own).parameters
+    options = {"sample_weight": weight} if takes else {}
     worked = False
 
     def judge(_: TrainingState) -> float:

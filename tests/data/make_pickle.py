@@ -3,6 +3,7 @@
     python tests/data/make_pickle.py
 
 It must not be written anew: it shows that later versions can read it. `test_persistence.py` does.
+``pickle_2.pkl`` is of when Adam, the norms, Dropout and schedules stood in `nnlite.core`, and
 ``pickle_0.pkl``, a model of when `Sequential.layers` was an attribute, can be written by no code any more.
 """
 

@@ -1,5 +1,6 @@
 """What scikit-learn's estimators do not have: each is off by default, and does what it says."""
 
+import operator
 import pickle
 import threading
 import warnings
@@ -550,3 +551,24 @@ def test_what_cannot_be_masked_is_refused(data):
 def test_a_loss_from_which_no_class_can_be_read_is_refused(loss, data):
     with pytest.raises(ArgumentError, match="a loss that takes logits"):
         quick(MLPClassifier, loss=loss).fit([[0.0], [1.0]] * 5, [0, 1] * 5)
+
+
+@each
+def test_arguments_go_by_what_a_subclass_makes_of_them(kind):
+    class Doubled(kind):
+        @property
+        def alpha(self):
+            return 2 * self._alpha
+
+        @alpha.setter
+        def alpha(self, value):
+            self._alpha = value
+
+    assert Doubled(alpha=1.0).alpha == 2.0
+
+
+def test_a_scorer_that_tells_no_signature_and_does_not_work_is_explained(rng):
+    X, y = rng.normal(size=(60, 2)), np.arange(60) % 2
+    net = MLPClassifier(early_stopping=True, scoring=operator.methodcaller("score"))
+    with pytest.raises(ArgumentError, match="expected a scorer that can judge this estimator"):
+        net.fit(X, y)

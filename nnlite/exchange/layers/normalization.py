@@ -77,7 +77,9 @@ _RMS: Pattern = (
 
 def _read_rms_norm(found: Found) -> tuple[RMSNorm, dict[str, AnyArray]]:
     shares, gain = found["shares"], found["gain"]
-    if gain.ndim != 1 or shares.shape != (gain.size, 1) or not np.allclose(shares, 1 / gain.size):
+    if gain.ndim != 1:
+        raise found.refused("Mul by other numbers than one for each feature")
+    if shares.shape != (gain.size, 1) or not np.allclose(shares, 1 / gain.size):
         raise found.refused("Div by the root of another sum than the mean of the squares")
     return RMSNorm(gain.size, epsilon=shortest(found["epsilon"])), {"gain": gain}
 
