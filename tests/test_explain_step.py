@@ -893,6 +893,13 @@ def test_everything_frozen_is_refused():
         explain_step(model, [[1.0, 2.0]], [[1.0]], nn.MeanSquaredError(), nn.SGD(0.1))
 
 
+def test_frozen_parameters_are_counted():
+    model = nn.Sequential([nn.Dense(2, 3), nn.Dense(3, 1)], rng=0)
+    model[0].freeze()
+    trace = explain_step(model, [[1.0, 2.0]], [[1.0]], nn.MeanSquaredError(), nn.SGD(0.1))
+    assert "4 of 13 parameters move (9 are frozen)" in " ".join(str(trace).split())
+
+
 def test_what_cannot_be_copied_is_refused():
     model = nn.Sequential([nn.Dense(2, 1)], rng=0)
     model.note = (item for item in "no copy of this")

@@ -450,9 +450,9 @@ def _update(
         "noise": any(layer.stochastic for _, layer in before.walk()),
         "clipped": bool((step.grads != step.model.params.grads).any()),
         "moved": int((change > 0).sum()),
-        "frozen": sum(spec.size for spec in before.params.specs if spec.name in before.params.frozen),
     }
-    return {**found, "text": describe_update(plain(found), step.before.size)}
+    frozen = sum(spec.size for spec in before.params.specs if spec.name in before.params.frozen)
+    return {**found, "text": describe_update(plain(found), step.before.size, frozen)}
 
 
 def _proof(net: Float64Copy, gradient: Array, chosen: Any, places: Any, every: bool) -> dict[str, Any]:

@@ -315,7 +315,7 @@ def describe_fog(fog: dict[str, Any]) -> str:
     return f"{at} the loss falls by {result(gain)}, which is {part} of what {best}, would gain.{beyond}"
 
 
-def describe_update(update: dict[str, Any], size: int) -> str:
+def describe_update(update: dict[str, Any], size: int, frozen: int = 0) -> str:
     """Say in a sentence or two what the step has changed.
 
     Parameters
@@ -324,6 +324,8 @@ def describe_update(update: dict[str, Any], size: int) -> str:
         What `StepTrace.to_dict` has under ``"update"``.
     size : int
         How many parameters there are.
+    frozen : int
+        How many of them training leaves as they are.
 
     Returns
     -------
@@ -333,7 +335,7 @@ def describe_update(update: dict[str, Any], size: int) -> str:
     --------
     >>> largest = {"parameter": "0.W", "index": [0, 1], "before": 1.0, "after": 0.5}
     >>> describe_update({"loss_before": 1.0, "loss_after": 0.5, "largest": largest,
-    ...                  "largest_change": 0.5, "clipped": False, "moved": 2, "noise": False, "frozen": 2}, 4)
+    ...                  "largest_change": 0.5, "clipped": False, "moved": 2, "noise": False}, 4, 2)
     'The loss goes from 1.000 to 0.5000. 2 of 4 parameters move (2 are frozen), most of all 0.W[0, 1], by
         0.5000.'
     """
@@ -352,8 +354,8 @@ def describe_update(update: dict[str, Any], size: int) -> str:
     )
     if size == 1:
         moved = "The parameter moves"
-    if update["frozen"]:
-        moved += f" ({update['frozen']:,} are frozen)"
+    if frozen:
+        moved += f" ({frozen:,} are frozen)"
     clipped = " The gradient was clipped before the step." if update["clipped"] else ""
     return (
         f"{first} {moved}, most of all {weight_name(largest['parameter'], largest['index'])}, "

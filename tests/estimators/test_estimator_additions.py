@@ -569,6 +569,6 @@ def test_arguments_go_by_what_a_subclass_makes_of_them(kind):
 
 def test_a_scorer_that_tells_no_signature_and_does_not_work_is_explained(rng):
     X, y = rng.normal(size=(60, 2)), np.arange(60) % 2
-    net = MLPClassifier(early_stopping=True, scoring=operator.methodcaller("score"))
+    net = MLPClassifier(early_stopping=True, scoring=operator.methodcaller("score"), random_state=0)
     with pytest.raises(ArgumentError, match="expected a scorer that can judge this estimator"):
         net.fit(X, y)
