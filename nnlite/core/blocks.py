@@ -30,7 +30,7 @@ def blocks_of(params: Parameters, decay: float | Array, state: Sequence[Array]) 
     --------
     >>> from nnlite.core.parameters import ParameterSpec
     >>> params = Parameters([ParameterSpec("W", (2, 3)), ParameterSpec("b", (3,), decay=False)])
-    >>> [(len(w), decay) for w, g, decay, rows, state in blocks_of(params, 0.01, [])]
+    >>> [(len(w), decay) for w, g, decay, nets, state in blocks_of(params, 0.01, [])]
     [(6, 0.01), (3, 0.0)]
     """
     border = params.decayed if np.any(decay) else 0
@@ -53,13 +53,13 @@ def _cut(
     height = max(1, CHUNK // max(1, high - low))
     blocks = []
     for top in range(0, replicas, height):
-        rows = slice(top, min(top + height, replicas))
+        nets = slice(top, min(top + height, replicas))
         for start in range(low, high, CHUNK):
             columns = slice(start, min(start + CHUNK, high))
-            part: Any = columns if params.replicas is None else (rows, columns)
-            pulled = decay[rows] if isinstance(decay, np.ndarray) else decay
+            part: Any = columns if params.replicas is None else (nets, columns)
+            pulled = decay[nets] if isinstance(decay, np.ndarray) else decay
             kept = [array[part] for array in state]
-            blocks.append((params.values[part], params.grads[part], pulled, rows, kept))
+            blocks.append((params.values[part], params.grads[part], pulled, nets, kept))
     return blocks
 
 

@@ -104,6 +104,64 @@ class Optimizer(Declared):
         self.weight_decay = weight_decay
 
     @property
+    def slots(self) -> tuple[str, ...]:
+        """Names of the arrays that the rule keeps, each as large as the parameters."""
+        return ()
+
+    def update(self, w: Array, g: Array, rate: float | Array, decay: float | Array, *state: Array) -> None:
+        """Change some of the values in place.
+
+        Parameters
+        ----------
+        w : ndarray of shape (..., n)
+            Values of some parameters, to be changed.
+        g : ndarray of shape (..., n)
+            Their gradients, not to be changed.
+        rate : float, or ndarray of shape (replicas, 1)
+            The learning rate of this step.
+        decay : float, or ndarray of shape (replicas, 1)
+            The weight decay for these parameters; the float 0.0 where none acts.
+        *state : ndarray of shape (..., n)
+            What is kept for them, in the order of `slots`, to be changed.
+
+        Raises
+        ------
+        NotImplementedError
+            If the subclass has none.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.update is not written yet")
+
+    @quiet("under")
+    @explained
+    def step(self, params: Parameters) -> None:
+        """Move all trainable parameters once.
+
+        Parameters
+        ----------
+        params : Parameters
+            Values and gradients. Values are changed in place; gradients only by clipping.
+
+        Raises
+        ------
+        ArgumentError
+            If the optimizer has been training other parameters, or the schedule gives no
+            usable rate.
+        """
+        rate = self.rate_at(self.steps)
+        if not isinstance(rate, float):
+            check_each(f"{type(self).__name__}(learning_rate=)", rate, params.replicas)
+        if params.trainable_slices is not self._slices or self.slots != self._attached:
+            self._attach(params)
+        if self.clip_norm is not None:
+            clip_to_norm(params, self.clip_norm)
+        elif self.clip_value is not None:
+            np.clip(params.grads, -self.clip_value, self.clip_value, out=params.grads)
+        object.__setattr__(self, "steps", self.steps + 1)  # not through the checks of `Declared`
+        column = None if isinstance(rate, float) else rate.astype(params.dtype)[:, None]
+        for w, g, decay, nets, state in self._blocks:
+            self.update(w, g, rate if column is None else column[nets], decay, *state)
+
+    @property
     def learning_rate(self) -> float | Array | Callable[[int], Rate]:
         """The rate, the rates of all replicas, or the schedule."""
         return self._learning_rate
@@ -195,64 +253,6 @@ class Optimizer(Declared):
             rate = check_numbers(f"the schedule of {type(self).__name__} at step {step}", rate(step))
         now: float | Array = rate * self.rate_factor
         return now
-
-    @property
-    def slots(self) -> tuple[str, ...]:
-        """Names of the arrays that the rule keeps, each as large as the parameters."""
-        return ()
-
-    def update(self, w: Array, g: Array, rate: float | Array, decay: float | Array, *state: Array) -> None:
-        """Change some of the values in place.
-
-        Parameters
-        ----------
-        w : ndarray of shape (..., n)
-            Values of some parameters, to be changed.
-        g : ndarray of shape (..., n)
-            Their gradients, not to be changed.
-        rate : float, or ndarray of shape (replicas, 1)
-            The learning rate of this step.
-        decay : float, or ndarray of shape (replicas, 1)
-            The weight decay for these parameters; the float 0.0 where none acts.
-        *state : ndarray of shape (..., n)
-            What is kept for them, in the order of `slots`, to be changed.
-
-        Raises
-        ------
-        NotImplementedError
-            If the subclass has none.
-        """
-        raise NotImplementedError(f"{type(self).__name__}.update is not written yet")
-
-    @quiet("under")
-    @explained
-    def step(self, params: Parameters) -> None:
-        """Move all trainable parameters once.
-
-        Parameters
-        ----------
-        params : Parameters
-            Values and gradients. Values are changed in place; gradients only by clipping.
-
-        Raises
-        ------
-        ArgumentError
-            If the optimizer has been training other parameters, or the schedule gives no
-            usable rate.
-        """
-        rate = self.rate_at(self.steps)
-        if not isinstance(rate, float):
-            check_each(f"{type(self).__name__}(learning_rate=)", rate, params.replicas)
-        if params.trainable_slices is not self._slices or self.slots != self._attached:
-            self._attach(params)
-        if self.clip_norm is not None:
-            clip_to_norm(params, self.clip_norm)
-        elif self.clip_value is not None:
-            np.clip(params.grads, -self.clip_value, self.clip_value, out=params.grads)
-        object.__setattr__(self, "steps", self.steps + 1)  # not through the checks of `Declared`
-        column = None if isinstance(rate, float) else rate.astype(params.dtype)[:, None]
-        for w, g, decay, rows, state in self._blocks:
-            self.update(w, g, rate if column is None else column[rows], decay, *state)
 
     def reset(self) -> None:
         """Forget the state and the parameters it belonged to; go back to step 0 and the full rate.
