@@ -43,6 +43,15 @@ WRONG = {
         lambda: nn.Dense(2, 3, True),
         "at most 2 arguments without a name, got 3.*Name the rest: bias=",
     ),
+    "an activation by place": (
+        lambda: nn.Dense(2, 3, "relu"),
+        "got 3 without a name. Activations are layers",
+    ),
+    "a rate for fit": (
+        lambda: nn.Sequential([nn.Dense(2, 3)]).fit([[1, 2]], [1], lr=0.1),
+        r"A rate is for SGD, Adam and the like: optimizer=nnlite.Adam\(0.01\)",
+    ),
+    "a warm-up": (lambda: nn.CosineDecay(0.1, warmup=5), "Put WarmUp around it"),
     "no shape": (lambda: nn.Flatten(), r"Write Flatten\(shape\): shape of one sample, such as \(8, 8\)"),
     "lr": (lambda: nn.Adam(lr=0.1), r"Adam\(lr=\).*Write learning_rate=0.1"),
     "lr of SGD": (lambda: nn.SGD(lr=0.1), r"SGD\(lr=\).*Write learning_rate=0.1"),

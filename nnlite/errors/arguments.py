@@ -364,6 +364,8 @@ def _explanation(
         else:
             rest = [f"{key}=" for key, one in parameters.items() if one.kind is one.KEYWORD_ONLY]
             fix = f"Name the rest: {', '.join(rest)}." if rest else f"Write {usage}."
+            if isinstance(args[len(by_place)], str) and "weight_initializer" in parameters:
+                fix = _INSTEAD["activation"]
         most = len(by_place)
         count = f"at most {most} argument{'s' if most > 1 else ''} without a name"
         if not most:
