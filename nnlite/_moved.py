@@ -84,16 +84,16 @@ MOVED = {
 }
 
 
-#: The same for classes whose old module is still there: where they are now.
+#: Classes that have left a module which is still there, and the packages that have them now.
 _CLASSES = {
-    "nnlite.core.activations": ("LogSoftmax", "Softmax"),
-    "nnlite.core.batches": ("Order",),
-    "nnlite.core.cross_entropy": ("BinaryCrossEntropy",),
-    "nnlite.core.initializers": ("Constant",),
-    "nnlite.core.losses": ("MeanAbsoluteError",),
-    "nnlite.core.optimizers": ("Adam",),
+    "nnlite.core.activations.LogSoftmax": "nnlite.layers",
+    "nnlite.core.activations.Softmax": "nnlite.layers",
+    "nnlite.core.batches.Order": "nnlite.data",
+    "nnlite.core.cross_entropy.BinaryCrossEntropy": "nnlite.losses",
+    "nnlite.core.initializers.Constant": "nnlite.initializers",
+    "nnlite.core.losses.MeanAbsoluteError": "nnlite.losses",
+    "nnlite.core.optimizers.Adam": "nnlite.optimizers",
 }
-_ROOMS = ("layers", "data", "losses", "initializers", "optimizers")
 
 
 class _Finder(MetaPathFinder, Loader):
@@ -124,7 +124,6 @@ def show() -> None:
         parent = sys.modules.get(old.rpartition(".")[0])
         if new in sys.modules and parent is not None:
             setattr(parent, old.rpartition(".")[2], sys.modules[new])
-    for module, names in _CLASSES.items():
-        for name in names:
-            homes = (sys.modules[f"nnlite.{room}"] for room in _ROOMS)
-            setattr(sys.modules[module], name, next(vars(home)[name] for home in homes if name in vars(home)))
+    for old, home in _CLASSES.items():
+        module, _, name = old.rpartition(".")
+        setattr(sys.modules[module], name, getattr(sys.modules[home], name))

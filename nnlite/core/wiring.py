@@ -18,7 +18,7 @@ from nnlite.core.context import Gradients
 from nnlite.core.initializers import GlorotUniform, InitializerLike, Zeros, default_initializer
 from nnlite.core.parameters import Parameter, Parameters, ParameterSpec
 from nnlite.errors.checks import check_bool, check_rng
-from nnlite.errors.layers import check_drawn, check_known, refuse_new_array
+from nnlite.errors.layers import check_chosen, check_drawn, refuse_new_array
 
 __all__ = ["Wired"]
 
@@ -148,15 +148,11 @@ class Wired(Configured):
         >>> sorted(layer.frozen)
         ['b']
         """
-        self._set_frozen(self.frozen | self._chosen(names))
+        self._set_frozen(self.frozen | check_chosen(self, names, self.parameter_names))
 
     def unfreeze(self, *names: str) -> None:
         """Make parameters trainable again; without names, all of this layer's."""
-        self._set_frozen(self.frozen - self._chosen(names))
-
-    def _chosen(self, names: Sequence[str]) -> set[str]:
-        """Return those names, if it has such parameters; all that it has if there are none."""
-        return {check_known(f"{self}", name, self.parameter_names) for name in names or self.parameter_names}
+        self._set_frozen(self.frozen - check_chosen(self, names, self.parameter_names))
 
     def _set_frozen(self, names: frozenset[str]) -> None:
         for place, layer in self.walk():

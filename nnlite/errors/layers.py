@@ -13,6 +13,7 @@ from nnlite.errors.habits import layer_for
 
 __all__ = [
     "check_block",
+    "check_chosen",
     "check_drawn",
     "check_features",
     "check_frozen",
@@ -146,8 +147,6 @@ def check_known(where: str, name: str, names: Collection[str]) -> str:
     """
     if name not in names:
         known = ", ".join(names) or "no parameters"
-        if not names and where != "Parameters":
-            raise ArgumentError(where, "a layer with parameters", "one without", "Name another layer.")
         raise ArgumentError(where, f"one of {known}", f"{name!r}", "Use a name from that list.")
     return name
 
@@ -188,6 +187,19 @@ def too_large(numbers: int, dtype: np.dtype[Any]) -> ArgumentError:
     """
     got = f"{numbers:,} numbers of {dtype.name}"
     return ArgumentError("Parameters", "a size that fits into memory", got, "Make the layers smaller.")
+
+
+def check_chosen(layer: object, names: Sequence[str], known: Collection[str]) -> set[str]:
+    """Return some parameters of a layer, all that it has if none is named, or say which there are not.
+
+    Examples
+    --------
+    >>> check_chosen("Dense(2, 3)", ["W"], ["W", "b"])
+    {'W'}
+    """
+    if names and not known:
+        raise ArgumentError(f"{layer}", "a layer with parameters", "one without", "Name another layer.")
+    return {check_known(f"{layer}", name, known) for name in names or known}
 
 
 def check_views(where: str, grads: Any, size: int) -> None:

@@ -158,7 +158,7 @@ def settle_rows(target: AnyArray, pred_shape: tuple[int, ...], dtype: Any) -> An
     return target.astype(dtype) if open_question and target.dtype.kind in "iub" else target
 
 
-def check_target(loss: object, target: Any, *, missing: bool = False) -> AnyArray:
+def check_target(loss: object, target: Any) -> AnyArray:
     """Return targets as an array of numbers, or say what is wrong with them.
 
     Examples
@@ -168,7 +168,7 @@ def check_target(loss: object, target: Any, *, missing: bool = False) -> AnyArra
     """
     if type(target) is np.ndarray and target.dtype.kind in "biuf" and target.ndim and target.size:
         return target  # as `fit` gives it, and without a word for a message
-    return check_array(f"{loss} target", target, missing=missing)
+    return check_array(f"{loss} target", target)
 
 
 def settle_target(loss: object, target: Any, pred_shape: tuple[int, ...], dtype: Any) -> AnyArray:

@@ -195,9 +195,8 @@ def _on_yes_and_no(y: AnyArray, pred: Array, near: AnyArray, *, low: float) -> O
 def _on_numbers(target: Array, pred: Array, near: AnyArray) -> Opinion:
     """Compare numbers: the distance to the median, in units of the distance of the middle row."""
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", RuntimeWarning
-        )  # where all neighbours miss a number, so does the median
+        # Where all neighbours miss a number, so does the median.
+        warnings.simplefilter("ignore", RuntimeWarning)
         middle = np.nanmedian(target[near], axis=1)
     apart = np.abs(target - middle)
     missing = np.isnan(apart)
