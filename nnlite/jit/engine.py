@@ -1,0 +1,188 @@
+"""A net, its loss and its optimizer as one program, and what of them has no kernel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nnlite.core.aliases import AnyArray, Array
+from nnlite.core.losses import Loss
+from nnlite.core.optimizers import Optimizer
+from nnlite.jit import losses, optimizers
+from nnlite.jit.kernel import batch as batch_of
+from nnlite.jit.kernel import flat, rows, whole, word
+from nnlite.jit.layers.table import WRITERS
+from nnlite.jit.machine import Job
+from nnlite.jit.native import in_rows, loops
+from nnlite.jit.program import Program
+from nnlite.layers import Embedding, Flatten
+from nnlite.model import Sequential
+
+__all__ = ["Training", "uncovered", "work"]
+
+#: Multiplications of a step from which on threads share it: with fewer they wait for each other too long.
+SHARED = 5_000_000
+
+
+@loops
+def gather(source, order, target, columns):  # type: ignore[no-untyped-def]
+    """Copy some rows."""
+    target = in_rows(target, columns)
+    for i in range(order.size):
+        row = order[i]
+        for j in range(columns):
+            target[i, j] = source[row, j]
+
+
+@loops
+def copy_rows(source, target):  # type: ignore[no-untyped-def]
+    """Copy rows as they come."""
+    for i in range(len(source)):
+        for j in range(source.shape[1]):
+            target[i, j] = source[i, j]
+
+
+def uncovered(model: Sequential) -> str:
+    """Name a layer that has no kernel, or none where it stands.
+
+    Parameters
+    ----------
+    model : Sequential
+        Any.
+
+    Returns
+    -------
+    str
+        Empty if all have one.
+    """
+    before: list[Any] = []
+    for _, layer in model.walk()[1:]:
+        if type(layer) not in WRITERS:
+            return f"{type(layer).__name__} has no kernel"
+        if type(layer) is Embedding and any(type(one) not in (Flatten, Sequential) for one in before):
+            return "Embedding has a kernel at the beginning of a net only"
+        before.append(layer)
+    return ""
+
+
+def work(model: Sequential, batch: int) -> int:
+    """Count the multiplications of a step of one net, as far as its matrices tell."""
+    sizes = [spec.size for spec in model.params.specs if len(spec.shape) > 1]
+    return 3 * batch * sum(sizes)
+
+
+class Training:
+    """The program of a training.
+
+    Parameters
+    ----------
+    model : Sequential
+        The net.
+    loss : Loss
+        What is lowered; one that has no kernel is left out of the program.
+    optimizer : Optimizer
+        Likewise.
+    x, y : ndarray of shape (nets or 1, rows, ...)
+        Inputs and targets of all rows, or, one step at a time, of a batch.
+    batch, steps : int
+        Rows in a batch, and batches in an epoch.
+    kept : ndarray
+        Where numbers from before a step are kept; laid out as those of the net.
+    weighted : bool
+        Whether rows may count for more than others.
+    threads : int
+        How many there may be.
+
+    Attributes
+    ----------
+    order : ndarray of int64, (nets or 1, rows)
+        In which order an epoch takes them.
+    share : ndarray of float64, (nets or 1, rows)
+        The share of each row of the epoch, in that order, in the loss of its batch.
+    weight : ndarray of shape (nets or 1, rows)
+        Its weight.
+    outputs : ndarray of shape (nets, rows, ...) or None
+        The predictions of an epoch, in that order.
+    keys : ndarray of int64, (nets, steps), or None
+        What noise is made of in each step.
+    losses : ndarray of float64, (nets, steps)
+        The loss of each step.
+    """
+
+    def __init__(
+        self,
+        model: Sequential,
+        loss: Loss,
+        optimizer: Optimizer,
+        x: AnyArray,
+        y: AnyArray,
+        *,
+        batch: int,
+        kept: Array,
+        weighted: bool,
+        keeps_outputs: bool,
+        whole: bool,
+        threads: int,
+    ) -> None:
+        steps = -(-x.shape[1] // batch) if whole else 1
+        program = self.program = Program(model.params, WRITERS, batch, steps=steps, training=True)
+        self.x = program.buffer(*x.shape[2:], dtype=x.dtype)
+        self.y = program.buffer(*y.shape[2:], dtype=y.dtype)
+        self.row_share = program.buffer(dtype=np.float64)
+        self.row_weight = program.row_weight = program.buffer() if weighted else None
+        self.outputs = None
+        if whole:
+            self._write_loading(x, y)
+        self.load = len(program.operations)
+        self.pred, backward = program.write(model, "", self.x)
+        self.forward_end = len(program.operations)
+        self.has_loss = losses.covered(loss)
+        if self.has_loss:
+            value, self.dy = losses.write_loss(loss, program, self.pred, self.y, self.row_share)
+        else:
+            value, self.dy = program.array(1, dtype=np.float64), program.like(self.pred)
+        if whole and keeps_outputs:
+            self.outputs = np.zeros((program.nets, x.shape[1], *self.pred.shape[2:]), program.dtype)
+            program.add(copy_rows, rows(self.pred), batch_of(self.outputs))
+        self.loss_end = len(program.operations)
+        backward(self.dy, False)
+        self.backward_end = len(program.operations)
+        self.rates = optimizers.Rates(optimizer, program.nets, steps)
+        if type(optimizer) in optimizers.RULES:
+            optimizers.write_step(optimizer, program, program.per_net(kept), self.rates)
+        self.end = len(program.operations)
+        self.keys, self.losses = program.keys, np.zeros((program.nets, steps))
+        if program.nets == 1 and work(model, batch) < SHARED:
+            threads = 1
+        self.job = Job(program.table(), batch, value.reshape(-1), threads)
+
+    def _write_loading(self, x: AnyArray, y: AnyArray) -> None:
+        """Write how a batch is taken from all rows."""
+        program = self.program
+        self._all_x = x
+        nets, count = program.nets, x.shape[1]
+        self.order = np.zeros((nets, count), np.int64)
+        self.share = np.zeros((nets, count))
+        self.weight = None if self.row_weight is None else np.zeros((nets, count), program.dtype)
+        for source, target in ((x, self.x), (y, self.y)):
+            in_line = source.reshape(*source.shape[:2], -1)
+            program.add(gather, whole(in_line), batch_of(self.order), flat(target), word(in_line.shape[2]))
+        program.add(optimizers.copy, batch_of(self.share), rows(self.row_share))
+        if self.row_weight is not None:
+            program.add(optimizers.copy, batch_of(self.weight), rows(self.row_weight))
+
+    def take(self, x: AnyArray, y: AnyArray, count: int) -> None:
+        """Take a batch of so many rows, with an axis of nets in front."""
+        self.x[:, :count], self.y[:, :count] = x, y
+        for layer, buffer in self.program.ids:
+            layer._rows(buffer[:, :count])
+
+    def look_at_ids(self) -> None:
+        """Refuse ids that are none, among all inputs: a kernel would not see it."""
+        for layer, _ in self.program.ids:
+            layer._rows(self._all_x.reshape(*self._all_x.shape[:2], -1))
+
+    def run(self, begin: int, check: int, end: int, *, rows: int, first: int = 0, last: int = 1) -> None:
+        """Go through some operations; see `Job.run`."""
+        self.job.run(begin, check, end, rows=rows, first=first, last=last, losses=self.losses)

@@ -1,0 +1,180 @@
+"""Exponential, tanh and their relatives, in a form that a compiler makes several of at a time.
+
+The calls of a system's own library take one number each. These are written out: 2 to a whole power, which
+is a shift of bits, times a polynomial of what is left. They are within 2 units in the last place
+(``tests/test_jit_functions.py``), and 0 where the true value is nearer to 0 than floats hold in full.
+
+References
+----------
+W. Cody and W. Waite, "Software Manual for the Elementary Functions", Prentice-Hall 1980, chapters 6 and 8:
+the reduction by two parts of log(2), of which the first has trailing zeros.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+from nnlite.jit.native import OPTIONS, loops
+
+__all__ = ["erfc", "exp", "expm1", "like", "log1p", "sigmoid", "softplus", "tanh"]
+
+_LOG2_E = 1 / math.log(2)
+#: log(2) in two parts, for float32 and float64: products of the first with a whole number are exact.
+_PARTS4 = (0.693359375, math.log(2) - 0.693359375)
+_PARTS8 = (float.fromhex("0x1.62e42feep-1"), 1.90821492927058770002e-10)
+
+
+def _for_each(function: Any) -> Any:
+    """Let a stub stand for what `function` makes for the type of its argument."""
+    return overload(function, jit_options=OPTIONS, strict=False)
+
+
+def like(number: Any, v: Any) -> Any: ...
+def _part(v: Any) -> Any: ...
+def _power(k: Any, like: Any) -> Any: ...
+def exp(v: Any) -> Any: ...
+def expm1(v: Any) -> Any: ...
+def tanh(v: Any) -> Any: ...
+def sigmoid(v: Any) -> Any: ...
+def softplus(v: Any) -> Any: ...
+def log1p(v: Any) -> Any: ...
+def erfc(v: Any) -> Any: ...
+
+
+@_for_each(like)
+def _make_like(number, v):  # type: ignore[no-untyped-def]
+    """Return a number in the type of v: one of Python's would make float64 of float32."""
+    kind = np.float32 if v == types.float32 else np.float64
+    return lambda number, v: kind(number)
+
+
+def _polynomial(kind: Any, terms: Sequence[float]) -> Any:
+    """Make a polynomial by Horner's rule; the terms are those of the powers 0, 1, 2, ..."""
+    last, *others = (kind(one) for one in reversed(terms))
+    others = tuple(others)
+
+    def polynomial(v):  # type: ignore[no-untyped-def]
+        p = last
+        for term in others:
+            p = p * v + term
+        return p
+
+    return loops(polynomial)
+
+
+@_for_each(_part)
+def _make_part(v):  # type: ignore[no-untyped-def]
+    """Return k and exp(r) - 1, where v = k * log(2) + r and r is at most log(2) / 2 on either side."""
+    small = v == types.float32
+    kind = np.float32 if small else np.float64
+    log2_e, high, low = (kind(one) for one in (_LOG2_E, *(_PARTS4 if small else _PARTS8)))
+    half = kind(0.5)
+    series = _polynomial(kind, [1 / math.factorial(power) for power in range(2, 9 if small else 15)])
+
+    def part(v):  # type: ignore[no-untyped-def]
+        k = np.floor(v * log2_e + half)
+        h = v - k * high
+        r = h - k * low
+        lost = (h - r) - k * low  # by rounding r
+        return k, (series(r) * (r * r) + lost) + r
+
+    return part
+
+
+@_for_each(_power)
+def _make_power(k, like):  # type: ignore[no-untyped-def]
+    """Return 2**k, of a whole k that a float of this type holds in full."""
+    if like == types.float32:
+        return lambda k, like: np.int32((k + np.int32(127)) << np.int32(23)).view(np.float32)
+    return lambda k, like: np.int64((k + np.int64(1023)) << np.int64(52)).view(np.float64)
+
+
+@_for_each(exp)
+def _make_exp(v):  # type: ignore[no-untyped-def]
+    small = v == types.float32
+    kind, whole = (np.float32, np.int32) if small else (np.float64, np.int64)
+    one = kind(1)
+    low, high = (kind(-105), kind(90)) if small else (kind(-750), kind(711))
+
+    def exp_of(v):  # type: ignore[no-untyped-def]
+        k, part = _part(min(max(v, low), high))
+        i = whole(k)
+        half = i >> whole(1)  # in two steps, since 2**k may be more, or less, than a float holds
+        y = (part + one) * _power(half, v) * _power(i - half, v)
+        return y if v == v else v
+
+    return exp_of
+
+
+@_for_each(expm1)
+def _make_expm1(v):  # type: ignore[no-untyped-def]
+    small = v == types.float32
+    kind, whole = (np.float32, np.int32) if small else (np.float64, np.int64)
+    low, high = (kind(-30), kind(90)) if small else (kind(-50), kind(711))
+
+    def expm1_of(v):  # type: ignore[no-untyped-def]
+        k, part = _part(min(max(v, low), high))
+        i = whole(k)
+        half = i >> whole(1)
+        power = _power(half, v)
+        y = (power * part + (power - _power(half - i, v))) * _power(i - half, v)
+        return y if v == v else v
+
+    return expm1_of
+
+
+def _tanh_series(count: int) -> list[float]:
+    """Return the terms of tanh(v) / v in squares of v, without its 1: they follow from tanh' = 1 - tanh**2."""
+    terms = [1.0]
+    for place in range(1, count + 1):
+        terms.append(-sum(a * b for a, b in zip(terms, reversed(terms), strict=True)) / (2 * place + 1))
+    return terms[1:]
+
+
+@_for_each(tanh)
+def _make_tanh(v):  # type: ignore[no-untyped-def]
+    """With e = exp(2 |v|) - 1: e / (e + 2); near 0 the series of tanh, which loses fewer digits."""
+    small = v == types.float32
+    kind, whole = (np.float32, np.int32) if small else (np.float64, np.int64)
+    one, two, end = kind(1), kind(2), kind(10) if small else kind(20)
+    near, limit = _polynomial(kind, _tanh_series(6 if small else 12)), kind(0.3)
+
+    def tanh_of(v):  # type: ignore[no-untyped-def]
+        a = min(abs(v), end)
+        square = v * v
+        close = v + v * (square * near(square))
+        k, part = _part(a + a)
+        power = _power(whole(k), v)
+        e = power * part + (power - one)
+        y = e / (e + two)
+        y = -y if v < 0 else y
+        y = close if a < limit else y
+        return y if v == v else v
+
+    return tanh_of
+
+
+@_for_each(sigmoid)
+def _make_sigmoid(v):  # type: ignore[no-untyped-def]
+    return lambda v: like(1, v) / (like(1, v) + exp(-v))
+
+
+@_for_each(log1p)
+def _make_log1p(v):  # type: ignore[no-untyped-def]
+    return lambda v: math.log1p(v)
+
+
+@_for_each(softplus)
+def _make_softplus(v):  # type: ignore[no-untyped-def]
+    return lambda v: max(v, like(0, v)) + log1p(exp(-abs(v)))
+
+
+@_for_each(erfc)
+def _make_erfc(v):  # type: ignore[no-untyped-def]
+    return lambda v: math.erfc(v)

@@ -1,0 +1,293 @@
+"""Activations, compiled: those of single numbers by their value and their slope, and the softmax of a row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from nnlite.core.aliases import Array
+from nnlite.jit.functions import erfc, exp, expm1, like, log1p, sigmoid, softplus, tanh
+from nnlite.jit.kernel import flat, number, word
+from nnlite.jit.native import in_rows, loops, named, sums
+from nnlite.jit.program import Backward, Program
+from nnlite.layers import (
+    ELU,
+    GELU,
+    LeakyReLU,
+    LogSoftmax,
+    Mish,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Step,
+    Tanh,
+)
+
+__all__ = ["WRITERS"]
+
+
+def _values(value: Any) -> Any:
+    """Make the kernel that computes an activation of every number."""
+
+    def values(x, y, setting):  # type: ignore[no-untyped-def]
+        a = x.dtype.type(setting)
+        for i in range(x.size):
+            y[i] = value(x[i], a)
+
+    return loops(named(values, value))
+
+
+def _slopes(slope: Any) -> Any:
+    """Make the kernel that multiplies the blame by the slope of every number."""
+
+    def slopes(x, y, dy, dx, setting):  # type: ignore[no-untyped-def]
+        a = x.dtype.type(setting)
+        for i in range(x.size):
+            dx[i] = dy[i] * slope(x[i], y[i], a)
+
+    return loops(named(slopes, slope))
+
+
+def _single(value: Any, slope: Any, setting: str = "") -> Callable[..., tuple[Array, Backward]]:
+    """Make the writer of an activation of single numbers, which may have one setting."""
+    forward, backward = _values(loops(value)), _slopes(loops(slope))
+
+    def write(layer: Any, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
+        y = program.like(x)
+        given = number(getattr(layer, setting) if setting else 0.0)
+        program.add(forward, flat(x), flat(y), given)
+
+        def back(dy: Array, needed: bool) -> Array:
+            if not needed:
+                return dy
+            dx = program.like(x)
+            program.add(backward, flat(x), flat(y), flat(dy), flat(dx), given)
+            return dx
+
+        return y, back
+
+    return write
+
+
+# Each of a sum v, of what the activation gave for it, y, and of its setting, a.
+
+
+def relu(v, a):  # type: ignore[no-untyped-def]
+    return max(v, like(0, v)) if v == v else v
+
+
+def relu_slope(v, y, a):  # type: ignore[no-untyped-def]
+    return like(1, v) if y > like(0, v) else like(0, v)
+
+
+def leaky(v, a):  # type: ignore[no-untyped-def]
+    return v if v > like(0, v) else a * v
+
+
+def leaky_slope(v, y, a):  # type: ignore[no-untyped-def]
+    return like(1, v) if v > like(0, v) else a
+
+
+def elu(v, a):  # type: ignore[no-untyped-def]
+    low = a * expm1(min(v, like(0, v)))
+    return v if v > like(0, v) else low
+
+
+def elu_slope(v, y, a):  # type: ignore[no-untyped-def]
+    return like(1, v) if y > like(0, v) else y + a
+
+
+def sigmoid_slope(v, y, a):  # type: ignore[no-untyped-def]
+    return y * (like(1, v) - y)
+
+
+def tanh_slope(v, y, a):  # type: ignore[no-untyped-def]
+    return like(1, v) - y * y
+
+
+def step(v, a):  # type: ignore[no-untyped-def]
+    return like(1, v) if v > like(0, v) else like(0, v)
+
+
+def step_slope(v, y, a):  # type: ignore[no-untyped-def]
+    return like(0, v)
+
+
+_ROOT_HALF, _DENSITY = math.sqrt(0.5), 1 / math.sqrt(2 * math.pi)
+
+
+def gelu(v, a):  # type: ignore[no-untyped-def]
+    return v * (like(0.5, v) * erfc(-v * like(_ROOT_HALF, v)))
+
+
+def gelu_slope(v, y, a):  # type: ignore[no-untyped-def]
+    c = min(max(v, like(-40, v)), like(40, v))
+    gate = like(0.5, v) * erfc(-v * like(_ROOT_HALF, v))
+    return gate + v * (like(_DENSITY, v) * exp(like(-0.5, v) * c * c))
+
+
+_TANH_SCALE, _CUBIC = math.sqrt(2 / math.pi), 0.044715
+
+
+def _tanh_gate(v):  # type: ignore[no-untyped-def]
+    c = min(max(v, like(-40, v)), like(40, v))
+    # (1 + tanh(u)) / 2
+    return sigmoid(like(2 * _TANH_SCALE, v) * (c + like(_CUBIC, v) * c * c * c))
+
+
+_tanh_gate = loops(_tanh_gate)
+
+
+def tanh_gelu(v, a):  # type: ignore[no-untyped-def]
+    return v * _tanh_gate(v)
+
+
+def tanh_gelu_slope(v, y, a):  # type: ignore[no-untyped-def]
+    c = min(max(v, like(-40, v)), like(40, v))
+    gate = _tanh_gate(v)
+    change = like(2 * _TANH_SCALE, v) * gate * (like(1, v) - gate) * (like(1, v) + like(3 * _CUBIC, v) * c * c)
+    return gate + v * change
+
+
+def silu(v, a):  # type: ignore[no-untyped-def]
+    return v * sigmoid(v)
+
+
+def silu_slope(v, y, a):  # type: ignore[no-untyped-def]
+    gate = sigmoid(v)
+    return gate + y * (like(1, v) - gate)
+
+
+def mish(v, a):  # type: ignore[no-untyped-def]
+    return v * tanh(softplus(v))
+
+
+def mish_slope(v, y, a):  # type: ignore[no-untyped-def]
+    gate = tanh(softplus(v))
+    c = max(v, like(-1e3, v))  # further down the slope is 0, and 0 times infinity would be no number
+    return gate + c * sigmoid(v) * (like(1, v) - gate * gate)
+
+
+def softplus_value(v, a):  # type: ignore[no-untyped-def]
+    return softplus(v)
+
+
+def softplus_slope(v, y, a):  # type: ignore[no-untyped-def]
+    return sigmoid(v)
+
+
+def sigmoid_value(v, a):  # type: ignore[no-untyped-def]
+    return sigmoid(v)
+
+
+def tanh_value(v, a):  # type: ignore[no-untyped-def]
+    return tanh(v)
+
+
+# Those of a row.
+
+
+@sums
+def softmax(x, y, columns):  # type: ignore[no-untyped-def]
+    """Compute ``exp(x - max) / sum`` of each row."""
+    x, y = in_rows(x, columns), in_rows(y, columns)
+    for i in range(len(x)):
+        high = x[i, 0]
+        for j in range(1, columns):
+            high = max(high, x[i, j])
+        total = x.dtype.type(0)
+        for j in range(columns):
+            y[i, j] = exp(x[i, j] - high)
+        for j in range(columns):
+            total += y[i, j]
+        for j in range(columns):
+            y[i, j] /= total
+
+
+@sums
+def softmax_back(y, dy, dx, columns):  # type: ignore[no-untyped-def]
+    """Compute ``y * (dy - sum of y * dy)``."""
+    y, dy, dx = in_rows(y, columns), in_rows(dy, columns), in_rows(dx, columns)
+    for i in range(len(y)):
+        total = y.dtype.type(0)
+        for j in range(columns):
+            total += y[i, j] * dy[i, j]
+        for j in range(columns):
+            dx[i, j] = y[i, j] * (dy[i, j] - total)
+
+
+@sums
+def log_softmax(x, y, columns):  # type: ignore[no-untyped-def]
+    """Compute ``x - log(sum of exp(x))``, without a loss of digits where one class is nearly certain."""
+    x, y = in_rows(x, columns), in_rows(y, columns)
+    for i in range(len(x)):
+        likely = 0
+        for j in range(1, columns):
+            if x[i, j] > x[i, likely]:
+                likely = j
+        high = x[i, likely]
+        others = x.dtype.type(0)
+        for j in range(columns):
+            y[i, j] = x[i, j] - high
+        for j in range(columns):
+            others += exp(y[i, j]) if j != likely else x.dtype.type(0)
+        rest = log1p(others)
+        for j in range(columns):
+            y[i, j] -= rest
+
+
+@sums
+def log_softmax_back(y, dy, dx, columns):  # type: ignore[no-untyped-def]
+    """Compute ``dy - exp(y) * sum of dy``."""
+    y, dy, dx = in_rows(y, columns), in_rows(dy, columns), in_rows(dx, columns)
+    for i in range(len(y)):
+        total = y.dtype.type(0)
+        for j in range(columns):
+            total += dy[i, j]
+        for j in range(columns):
+            # dy - p * total is dy * (1 - p) less p times what the others sum to.
+            dx[i, j] = -dy[i, j] * expm1(y[i, j]) - exp(y[i, j]) * (total - dy[i, j])
+
+
+def _of_rows(forward: Any, backward: Any) -> Callable[..., tuple[Array, Backward]]:
+    def write(layer: Any, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
+        y = program.like(x)
+        columns = word(x.shape[-1])
+        program.add(forward, flat(x), flat(y), columns)
+
+        def back(dy: Array, needed: bool) -> Array:
+            if not needed:
+                return dy
+            dx = program.like(x)
+            program.add(backward, flat(y), flat(dy), flat(dx), columns)
+            return dx
+
+        return y, back
+
+    return write
+
+
+_exact_gelu, _tanh_gelu = _single(gelu, gelu_slope), _single(tanh_gelu, tanh_gelu_slope)
+
+
+def _gelu(layer: GELU, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
+    return (_tanh_gelu if layer.approximate else _exact_gelu)(layer, prefix, x, program)
+
+
+WRITERS = {
+    ReLU: _single(relu, relu_slope),
+    LeakyReLU: _single(leaky, leaky_slope, "negative_slope"),
+    ELU: _single(elu, elu_slope, "alpha"),
+    Sigmoid: _single(sigmoid_value, sigmoid_slope),
+    Tanh: _single(tanh_value, tanh_slope),
+    Step: _single(step, step_slope),
+    GELU: _gelu,
+    SiLU: _single(silu, silu_slope),
+    Mish: _single(mish, mish_slope),
+    Softplus: _single(softplus_value, softplus_slope),
+    Softmax: _of_rows(softmax, softmax_back),
+    LogSoftmax: _of_rows(log_softmax, log_softmax_back),
+}

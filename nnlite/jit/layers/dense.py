@@ -1,0 +1,112 @@
+"""Dense, compiled."""
+
+from __future__ import annotations
+
+from nnlite.core.aliases import Array
+from nnlite.jit.kernel import TEAM, THREAD, every, rows, whole
+from nnlite.jit.native import gemm, pointer, share, sums
+from nnlite.jit.program import Backward, Program
+from nnlite.layers import Dense
+
+__all__ = ["WRITERS"]
+
+#: Products of fewer multiplications are made by loops: a call of the BLAS takes as long as some thousand.
+SMALL = 4096
+
+
+@sums
+def _place(array, column):  # type: ignore[no-untyped-def]
+    return pointer(array.ctypes.data + column * array.itemsize)
+
+
+@sums
+def forward(x, W, b, y, product):  # type: ignore[no-untyped-def]
+    """Compute ``y = x @ W + b``; `b` is empty if there is none."""
+    n, inputs = x.shape
+    outputs = W.shape[1]
+    one, zero = W.dtype.type(1), W.dtype.type(0)
+    if b.size:
+        for i in range(n):
+            for j in range(outputs):
+                y[i, j] = b[j]
+    if n * inputs * outputs > SMALL:
+        begin = one if b.size else zero
+        gemm(product, 0, n, outputs, inputs, _place(x, 0), inputs, _place(W, 0), outputs, begin, _place(y, 0), outputs)
+        return
+    for i in range(n):
+        if not b.size:
+            for j in range(outputs):
+                y[i, j] = zero
+        for k in range(inputs):
+            value = x[i, k]
+            for j in range(outputs):
+                y[i, j] += value * W[k, j]
+
+
+@sums
+def gradients(x, dy, dW, db, product, thread, team):  # type: ignore[no-untyped-def]
+    """Compute ``dW = x.T @ dy`` and ``db``, the sum of dy over the rows; each thread some rows of dW."""
+    n, outputs = dy.shape
+    zero = dW.dtype.type(0)
+    first, last = share(db.size, thread, team), share(db.size, thread + 1, team)
+    for j in range(first, last):
+        db[j] = zero
+    for i in range(n):
+        for j in range(first, last):
+            db[j] += dy[i, j]
+    inputs = x.shape[1]
+    first, last = share(inputs, thread, team), share(inputs, thread + 1, team)
+    mine = last - first
+    if n * mine * outputs > SMALL:
+        gemm(
+            product, 1, mine, outputs, n, _place(x, first), inputs, _place(dy, 0), outputs,
+            zero, _place(dW, first * outputs), outputs,
+        )  # fmt: skip
+        return
+    for k in range(first, last):
+        for j in range(outputs):
+            dW[k, j] = zero
+    for i in range(n):
+        for k in range(first, last):
+            value = x[i, k]
+            for j in range(outputs):
+                dW[k, j] += value * dy[i, j]
+
+
+@sums
+def backward(dy, W, dx, product):  # type: ignore[no-untyped-def]
+    """Compute ``dx = dy @ W.T``."""
+    n, outputs = dy.shape
+    inputs = W.shape[0]
+    zero = W.dtype.type(0)
+    if n * inputs * outputs > SMALL:
+        gemm(product, 2, n, inputs, outputs, _place(dy, 0), outputs, _place(W, 0), outputs, zero, _place(dx, 0), inputs)
+        return
+    for i in range(n):
+        for k in range(inputs):
+            total = zero
+            for j in range(outputs):
+                total += dy[i, j] * W[k, j]
+            dx[i, k] = total
+
+
+def _dense(layer: Dense, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
+    W = program.values(f"{prefix}W")
+    b = program.values(f"{prefix}b") if layer.bias else program.array(0)
+    y = program.buffer(layer.out_features)
+    program.add(forward, rows(x), whole(W), whole(b), rows(y), program.product)
+
+    def back(dy: Array, needed: bool) -> Array:
+        dW = program.grads(f"{prefix}W")
+        db = program.grads(f"{prefix}b") if layer.bias else program.array(0)
+        program.add(gradients, every(x), every(dy), whole(dW), whole(db), program.product, THREAD, TEAM)
+        if not needed:
+            return dy
+        dx = program.like(x)
+        program.add(backward, rows(dy), whole(W), rows(dx), program.product)
+        return dx
+
+    return y, back
+
+
+WRITERS = {Dense: _dense}

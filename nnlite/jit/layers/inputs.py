@@ -1,0 +1,113 @@
+"""Layers that stand in front of the others, compiled: Embedding, Standardize and Flatten."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnlite.core.aliases import Array
+from nnlite.jit.kernel import THREAD, every, flat, rows, whole, word
+from nnlite.jit.native import in_rows, loops
+from nnlite.jit.program import Backward, Program
+from nnlite.layers import Embedding, Flatten, Standardize
+
+__all__ = ["WRITERS"]
+
+
+@loops
+def look_up(x, offsets, W, y):  # type: ignore[no-untyped-def]
+    """Let numbers pass, and put the row of W that each id stands for in its place."""
+    features = W.shape[1]
+    numeric = x.shape[1] - offsets.size
+    for i in range(len(x)):
+        for j in range(numeric):
+            y[i, j] = x[i, j]
+        for j in range(offsets.size):
+            place = offsets[j] + np.int64(np.rint(x[i, numeric + j]))
+            for k in range(features):
+                y[i, numeric + j * features + k] = W[place, k]
+
+
+@loops
+def look_up_gradients(x, offsets, dy, dW, thread):  # type: ignore[no-untyped-def]
+    """Add up what each row of W is blamed for; one thread does."""
+    if thread > 0:
+        return
+    features = dW.shape[1]
+    numeric = x.shape[1] - offsets.size
+    dW[:] = 0
+    for i in range(len(x)):
+        for j in range(offsets.size):
+            place = offsets[j] + np.int64(np.rint(x[i, numeric + j]))
+            for k in range(features):
+                dW[place, k] += dy[i, numeric + j * features + k]
+
+
+@loops
+def look_up_back(dy, dx, numeric):  # type: ignore[no-untyped-def]
+    """Let the blame of numbers pass; an id has none."""
+    for i in range(len(dx)):
+        for j in range(dx.shape[1]):
+            dx[i, j] = dy[i, j] if j < numeric else dx.dtype.type(0)
+
+
+def _embedding(layer: Embedding, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
+    if not layer.categories:
+        return x, lambda dy, needed: dy
+    program.ids.append((layer, x))
+    offsets = whole(np.cumsum((0, *layer.categories), dtype=np.int64)[None, :-1])
+    W = program.values(f"{prefix}W")
+    y = program.buffer(layer.numeric + len(layer.categories) * layer.features)
+    program.add(look_up, rows(x), offsets, whole(W), rows(y))
+
+    def back(dy: Array, needed: bool) -> Array:
+        program.add(look_up_gradients, every(x), offsets, every(dy), whole(program.grads(f"{prefix}W")), THREAD)
+        if not needed:
+            return dy
+        dx = program.like(x)
+        program.add(look_up_back, rows(dy), rows(dx), word(layer.numeric))
+        return dx
+
+    return y, back
+
+
+@loops
+def standardize(x, mean, scale, y):  # type: ignore[no-untyped-def]
+    """Compute ``(x - mean) / scale``; where x or the mean is in float64, so is the difference."""
+    columns = scale.size
+    x, y = in_rows(x, columns), in_rows(y, columns)
+    for i in range(len(x)):
+        for j in range(columns):
+            y[i, j] = y.dtype.type((x[i, j] - mean[j]) / scale[j])
+
+
+@loops
+def standardize_back(dy, scale, dx):  # type: ignore[no-untyped-def]
+    """Divide the blame by the scale."""
+    columns = scale.size
+    dy, dx = in_rows(dy, columns), in_rows(dx, columns)
+    for i in range(len(dy)):
+        for j in range(columns):
+            dx[i, j] = dy[i, j] / scale[j]
+
+
+def _standardize(layer: Standardize, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
+    # Of replicas with data of their own each has a mean of its own: (replicas, 1, features).
+    mean, scale = (whole(array.reshape(-1, layer.features)) for array in (layer.mean, layer.scale))
+    y = program.like(x)
+    program.add(standardize, flat(x), mean, scale, flat(y))
+
+    def back(dy: Array, needed: bool) -> Array:
+        if not needed:
+            return dy
+        dx = program.like(x)
+        program.add(standardize_back, flat(dy), scale, flat(dx))
+        return dx
+
+    return y, back
+
+
+def _flatten(layer: Flatten, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
+    return x.reshape(*x.shape[:2], -1), lambda dy, needed: dy.reshape(*dy.shape[:2], *layer.shape)
+
+
+WRITERS = {Embedding: _embedding, Standardize: _standardize, Flatten: _flatten}

@@ -1,0 +1,17 @@
+"""What writes each layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nnlite.jit.layers import activations, composition, dense, dropout, inputs, normalization
+from nnlite.jit.program import Writer
+
+__all__ = ["WRITERS"]
+
+#: By class; a subclass may compute something else.
+WRITERS: Mapping[type, Writer] = {
+    layer: write
+    for module in (activations, composition, dense, dropout, inputs, normalization)
+    for layer, write in module.WRITERS.items()
+}

@@ -1,0 +1,323 @@
+"""Training by a program: whole epochs in few calls where nobody looks at a batch, else a step at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from nnlite.core.aliases import AnyArray, Array, Value
+from nnlite.core.batches import WHOLE
+from nnlite.core.loop import Epoch
+from nnlite.core.optimizers import Optimizer
+from nnlite.core.parameters import Parameters
+from nnlite.core.weights import take_rows
+from nnlite.data.checks import is_own
+from nnlite.data.row_weights import sum_and_rows
+from nnlite.errors.checks import check_each
+from nnlite.jit import losses, optimizers
+from nnlite.jit.engine import Training, uncovered
+from nnlite.training.batch_loop import BatchLoop
+from nnlite.training.callbacks import CTRL_C
+from nnlite.training.random_states import Generators, get_states
+from nnlite.training.sources import Arrays, Batch
+
+__all__ = ["CompiledLoop"]
+
+#: Seconds that a call should take, after which it is seen whether Ctrl-C was pressed.
+CALL = 0.04
+#: Steps of the first call, which tells how long one takes.
+FIRST = 16
+#: What of an optimizer changes while it trains; all else a program is written with.
+CHANGING = frozenset(("steps", "rate_factor", "_learning_rate", "_time"))
+
+
+class CompiledLoop(BatchLoop):
+    """The loop of `fit` with ``jit=True``.
+
+    What has no kernel runs through NumPy: a loss or an optimizer by itself, a layer with all the others.
+    """
+
+    #: The program, None where all runs through NumPy, and what it was written for.
+    engine: Training | None = None
+    written_for: Any = None
+    #: Whether the present epoch is made in few calls.
+    in_whole = False
+    threads = 1
+
+    def equip(self, model: Any, loss: Any, optimizer: Optimizer) -> None:
+        """Also keep the step that NumPy makes."""
+        super().equip(model, loss, optimizer)
+        self.numpy_step = self.step
+
+    # Which way an epoch goes.
+
+    def batches(self) -> Iterator[tuple[int, Batch]]:
+        """Write the program; give batches only if the epoch goes a step at a time."""
+        history, data = self.state.history, self.data
+        in_middle = self.go_on is not None and self.go_on.epoch is not None
+        self.uncompiled = self._uncompiled()
+        looked_at = self._looked_at()
+        self.in_whole = not (self.uncompiled or looked_at or in_middle)
+        if self.in_whole:
+            history.engine = "jit"
+            self._prepare(data.x, data.y, data.weight is not None, data.batch_size, whole=True)
+            self.go_on = None
+            if self.keep_draws:
+                self.epoch_draws = get_states(self.rngs)
+            return iter(())
+        has_step = not self.uncompiled and type(self.state.optimizer) in optimizers.RULES
+        self.step = self.compiled_step if has_step else self.numpy_step
+        if self.uncompiled:
+            history.engine = f"numpy: {self.uncompiled}"
+        elif looked_at:
+            history.engine = f"jit by the step: {looked_at}"
+        return super().batches()
+
+    def _uncompiled(self) -> str:
+        """Say why all runs through NumPy, if it does."""
+        if isinstance(self.data, Arrays) and hasattr(self.data.x, "matrix"):
+            return "X is sparse"
+        return uncovered(self.state.model)
+
+    def _looked_at(self) -> str:
+        """Say why an epoch is made a step at a time, if it is."""
+        loss, optimizer, data = self.state.loss, self.state.optimizer, self.data
+        for one in (loss, optimizer):
+            if not (losses.covered(loss) if one is loss else type(one) in optimizers.RULES):
+                return f"{type(one).__name__} has no kernel"
+        for moment in ("on_batch_begin", "on_grad_computed", "on_batch_end"):
+            for hook in self.hooks[moment]:
+                return f"{type(hook.__self__).__name__} looks at each batch"
+        if type(data) is not Arrays or data.cutter is not WHOLE or not isinstance(data.x, np.ndarray):
+            return "the data come batch by batch"
+        if data.weight is not None and not np.all(data.weight > 0):
+            return "rows of weight 0"
+        return ""
+
+    def _prepare(self, x: Array, y: AnyArray, weighted: bool, batch: int, *, whole: bool) -> tuple[Any, Any]:
+        """Write the program, or keep it if nothing has changed that it was written for.
+
+        Returns
+        -------
+        x, y : ndarray
+            With an axis of nets in front, of length 1 where all share them.
+        """
+        state, optimizer, params = self.state, self.state.optimizer, self.params
+        edge = state.model.boundary
+        own = is_own(y, edge.pred_shape(x))
+        x = x if edge.row_axis(x) else x[None]
+        y = y if own else y[None]
+        if y.dtype.kind in "iub":
+            y = y.astype(np.int64, copy=False)
+        if type(optimizer) in optimizers.RULES and (
+            params.trainable_slices is not optimizer._slices or optimizer.slots != optimizer._attached
+        ):
+            optimizer._attach(params)
+        arrays = (self.data, params.trainable_slices, optimizer._weight_decay, *optimizer.state.values())
+        shapes = (x.dtype, x.shape[2:], y.dtype, y.shape[2:])
+        now = (tuple(map(id, arrays)), shapes, whole, weighted, state.loss, self._settings())
+        if now != self.written_for or self.engine is None or self.engine.program.batch < batch:
+            self.engine = Training(
+                state.model, state.loss, optimizer, x, y, batch=batch, kept=self.backup, weighted=weighted,
+                keeps_outputs=self.keeps_outputs, whole=whole, threads=self.threads,
+            )  # fmt: skip
+            self.written_for = now
+            self.sizes: AnyArray | None = None
+        return x, y
+
+    def _settings(self) -> tuple[Any, ...]:
+        """Return what a callback may set and a program is written with."""
+        if not self.called:
+            return ()
+        objects = (self.state.optimizer, self.state.loss, *(layer for _, layer in self.state.model.walk()))
+        return tuple(
+            (name, value)
+            for one in objects
+            for name, value in vars(one).items()
+            if isinstance(value, int | float | str | tuple) and name not in CHANGING
+        )
+
+    def _keys(self, count: int) -> AnyArray:
+        """Draw what noise is made of in the next steps: the same numbers, however many at a time."""
+        rng, nets = self.rng, self.params.replicas or 1
+        if isinstance(rng, Generators):
+            return np.stack([one.integers(2**63, size=count) for one in rng.each])
+        return rng.integers(2**63, size=(count, nets)).T
+
+    # A whole epoch.
+
+    def train_epoch(self, batches: Any, epoch: Epoch) -> None:
+        """Make a step for each batch: as `BatchLoop` does, or many in a call."""
+        if not self.in_whole:
+            super().train_epoch(batches, epoch)
+            return
+        state, data, engine = self.state, self.data, self.engine
+        assert engine is not None  # noqa: S101 - for the reader and the type checker
+        order = np.arange(data.rows) if data.rng is None else data.cutter.order(data.rng, data.rows)
+        engine.order[...] = order
+        divided, counted = self._weigh(order)
+        engine.look_at_ids()
+        steps, first, count = divided.shape[1], 0, FIRST
+        while first < steps and not state.stop_reason:
+            last = min(first + count, steps)
+            begun = time.perf_counter()
+            self._steps(first, last, order, epoch, divided, counted)
+            took = (time.perf_counter() - begun) / (last - first)
+            first, count = last, max(1, min(int(CALL / took), 8 * count))
+            if state.history.interrupted:
+                state._interrupted = True
+                state.stop(CTRL_C)
+        if self.keeps_outputs:
+            done = min(state.batch * data.batch_size, data.rows)
+            y, weight = (
+                None if array is None else take_rows(array, order[..., :done], int(own))
+                for array, own in ((data.y, data.own[1]), (data.weight, data.own[2]))
+            )
+            pred = engine.outputs[:, :done]
+            epoch.outputs.append((pred if self.params.replicas else pred[0], y, weight))
+
+    def _weigh(self, order: AnyArray) -> tuple[AnyArray, AnyArray]:
+        """Write the share of each row in the loss of its batch.
+
+        Returns
+        -------
+        divided, counted : ndarray of shape (nets or 1, steps)
+            What the loss of each batch is divided by, and what it counts for: its rows, or their weights.
+        """
+        data, engine = self.data, self.engine
+        weight = data.weight
+        if self.sizes is None:
+            sizes = np.array([part.stop - part.start for part in data.cutter.slices(data.rows, data.batch_size)])
+            engine.share[...] = np.repeat(1 / sizes, sizes)
+            self.sizes = sizes[None]
+        if weight is None:
+            return self.sizes, self.sizes
+        if weight.ndim > 1 and order.ndim > 1:
+            ordered = np.take_along_axis(weight, order, axis=1)
+        else:
+            ordered = np.atleast_2d(weight[..., order])
+        starts = np.arange(0, data.rows, data.batch_size)
+        total = np.add.reduceat(ordered, starts, axis=1, dtype=np.float64)
+        divided = np.stack(
+            [
+                np.atleast_1d(self.mean_weight.divisor(total[:, step], size))
+                for step, size in enumerate(self.sizes[0])
+            ],
+            axis=1,
+        )
+        engine.share[...] = ordered / np.repeat(divided, self.sizes[0], axis=1)
+        engine.weight[...] = ordered
+        return divided, total
+
+    def _steps(
+        self, first: int, last: int, order: AnyArray, epoch: Epoch, divided: AnyArray, counted: AnyArray
+    ) -> None:
+        """Make some steps in one call, and add up what they come to."""
+        state, engine, optimizer = self.state, self.engine, self.state.optimizer
+        single, made = self.params.replicas is None, optimizer.steps
+        engine.rates.write(first, last, made)
+        if engine.keys is not None:
+            engine.keys[:, first:last] = self._keys(last - first)
+        engine.job.active[:] = state.active
+        engine.run(0, engine.loss_end, engine.end, rows=self.data.rows, first=first, last=last)
+        stopped = engine.job.stopped.copy()
+        ends = np.where(stopped < 0, last, stopped)
+        made_it = np.reshape(state.active, (-1, 1)) & (np.arange(first, last) < ends[:, None])
+        values = np.where(made_it, engine.losses[:, first:last], 0) * divided[:, first:last]
+        totals = np.concatenate([np.reshape(epoch.total, (-1, 1)), values], axis=1)
+        # One after the other: the sum must not depend on how many steps there are in a call.
+        total, count = np.add.accumulate(totals, axis=1)[:, -1], (made_it * counted[:, first:last]).sum(axis=1)
+        epoch.total = float(total[0]) if single else total
+        epoch.count = epoch.count + (count[0].item() if single else count)
+        for step in sorted({int(one) for one in stopped if one >= 0}):
+            object.__setattr__(optimizer, "steps", made + step - first)
+            self.stepped = self.stepped or step > first
+            state.batch = step + 1
+            state.batch_loss = engine.losses[0, step].item() if single else engine.losses[:, step].copy()
+            self.diverged(stopped != step, *self._batch(step, order))
+        if not state.stop_reason:
+            object.__setattr__(optimizer, "steps", made + last - first)
+            state.batch = last
+        self.stepped = True
+        value, rows = engine.losses[:, state.batch - 1], divided[:, state.batch - 1]
+        state.batch_loss = value[0].item() if single else value.copy()
+        state.batch_rows = rows[0].item() if len(rows) == 1 else rows
+        epoch.last = self._batch(state.batch - 1, order)
+
+    def _batch(self, step: int, order: AnyArray) -> tuple[Any, Any]:
+        """Return inputs and targets of a batch."""
+        data = self.data
+        rows = order[..., step * data.batch_size : (step + 1) * data.batch_size]
+        return take_rows(data.x, rows, int(data.own[0])), take_rows(data.y, rows, int(data.own[1]))
+
+    # A step at a time.
+
+    def gradient(self, x: Any, y: AnyArray, weight: Array | None) -> tuple[Array, Value, Value, Value]:
+        """Fill ``params.grads`` for a batch; see the loop of the core."""
+        if self.uncompiled:
+            return super().gradient(x, y, weight)
+        state = self.state
+        if weight is not None:
+            x, y = self.stand_in(x, y, weight)
+        rows = x.shape[state.model.boundary.row_axis(x)]
+        self.given = x, y, weight is not None, max(rows, self.largest())
+        own_x, own_y = self._prepare(*self.given, whole=False)
+        engine = self.engine
+        assert engine is not None  # noqa: S101
+        engine.take(own_x, own_y, rows)
+        if engine.keys is not None:
+            engine.keys[:, :1] = self._keys(1)
+        engine.job.active[:] = state.active
+        divisor: Any = rows
+        count: Any = rows
+        if weight is None:
+            engine.row_share[:, :rows] = 1 / rows
+        else:
+            count, counting = sum_and_rows(weight)
+            divisor = self.mean_weight.divisor(count, counting)
+            engine.row_weight[:, :rows] = weight
+            column = np.reshape(np.where(divisor, divisor, 1), (-1, 1))
+            engine.row_share[:, :rows] = weight / column
+        if engine.has_loss:
+            engine.run(engine.load, engine.loss_end, engine.backward_end, rows=rows)
+            value = self._one(engine.losses[:, 0])
+            if (engine.job.stopped >= 0).any():
+                self.diverged(engine.job.stopped < 0, x, y)
+        else:
+            engine.run(engine.load, engine.forward_end, engine.forward_end, rows=rows)
+        pred = engine.pred[:, :rows]
+        pred = (pred if self.params.replicas else pred[0]).copy()
+        if not engine.has_loss:
+            self.ctx.rows.weight = weight
+            value, dy = self.value_and_grad(pred, y, weight)
+            if weight is not None:
+                value, dy, divisor, count = self.part_of_all(pred, y, weight, value, dy)
+            if not np.isfinite(value).all():
+                self.diverged(np.isfinite(value), x, y)
+            engine.dy[:, :rows] = dy
+            engine.run(engine.loss_end, engine.backward_end, engine.backward_end, rows=rows)
+        if weight is not None and not np.all(count):  # no row of the batch counts: nothing could stand in
+            self.params.grads[np.equal(count, 0)] = 0
+        return pred, value, divisor, count
+
+    def largest(self) -> int:
+        """Return how many rows a batch has at most, as far as that is known."""
+        return self.data.batch_size if isinstance(self.data, Arrays) else 0
+
+    def _one(self, values: AnyArray) -> Value:
+        return values.copy() if self.params.replicas else values[0].item()
+
+    def compiled_step(self, params: Parameters) -> None:
+        """Move all trainable parameters once, as ``optimizer.step`` does."""
+        engine, optimizer = self.engine, self.state.optimizer
+        if self.called:  # who may have set something since the gradient was computed
+            self._prepare(*self.given, whole=False)
+        rate = optimizer.rate
+        if not isinstance(rate, float):
+            check_each(f"{type(optimizer).__name__}(learning_rate=)", rate, params.replicas)
+        engine.rates.write(0, 1, optimizer.steps)
+        engine.run(engine.backward_end, engine.end, engine.end, rows=1)
+        object.__setattr__(optimizer, "steps", optimizer.steps + 1)

@@ -1,0 +1,313 @@
+"""Losses, compiled: what each row pays, times its share in the average, and the slope.
+
+A row's share is its weight over what the loss of the batch is divided by; one over the number of rows where all
+count the same. A row whose share is 0 is not looked at: its loss may be no number.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from nnlite.core.aliases import AnyArray, Array
+from nnlite.core.losses import Loss
+from nnlite.jit.functions import exp, expm1, like, log1p
+from nnlite.jit.kernel import THREAD, Operand, every, number, rows, whole
+from nnlite.jit.native import loops, named
+from nnlite.jit.program import Program
+from nnlite.losses import (
+    BinaryCrossEntropy,
+    GaussianNLL,
+    Hinge,
+    Huber,
+    Masked,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    PoissonNLL,
+    Quantile,
+    SoftmaxCrossEntropy,
+)
+
+__all__ = ["WRITERS", "covered", "write_loss"]
+
+
+def _pointwise(rule: Any) -> Any:
+    """Make the kernel that averages a function of single numbers over the outputs of each row.
+
+    A target that is NaN is missing, and nothing is paid for it (`Masked`); other losses refuse it before.
+    """
+
+    def pointwise(pred, target, share, paid, slope, a, b, factors):  # type: ignore[no-untyped-def]
+        outputs = pred.shape[1]
+        kind = pred.dtype.type
+        part = kind(1) / kind(outputs)
+        p, q = kind(a), kind(b)
+        for i in range(len(pred)):
+            if share[i] == 0:
+                paid[i] = 0
+                for j in range(outputs):
+                    slope[i, j] = kind(0)
+                continue
+            own = kind(share[i]) * part
+            total = 0.0
+            for j in range(outputs):
+                value, change = rule(pred[i, j], target[i, j], p, q, factors[j % factors.size])
+                there = target[i, j] == target[i, j]
+                total += np.float64(value) if there else 0.0
+                slope[i, j] = change * own if there else kind(0)
+            paid[i] = total * (share[i] / outputs)
+
+    return loops(named(pointwise, rule))
+
+
+@loops
+def squared(z, t, a, b, w):  # type: ignore[no-untyped-def]
+    gap = z - t
+    return gap * gap, gap + gap
+
+
+@loops
+def absolute(z, t, a, b, w):  # type: ignore[no-untyped-def]
+    gap = z - t
+    slope = like(1, z) if gap > like(0, z) else like(-1, z) if gap < like(0, z) else gap
+    return abs(gap), slope
+
+
+@loops
+def huber(z, t, a, b, w):  # type: ignore[no-untyped-def]
+    gap = z - t
+    cut = min(max(gap, -a), a) if gap == gap else gap
+    return cut * (gap - like(0.5, z) * cut), cut
+
+
+@loops
+def pinball(z, t, a, b, w):  # type: ignore[no-untyped-def]
+    gap = z - t
+    slope = b if gap > like(0, z) else -a
+    slope = gap if gap == like(0, z) else slope
+    return slope * gap, slope
+
+
+@loops
+def poisson(z, t, a, b, w):  # type: ignore[no-untyped-def]
+    rate = exp(z)
+    return rate - t * z, rate - t
+
+
+@loops
+def hinge(z, t, a, b, w):  # type: ignore[no-untyped-def]
+    missing = like(1, z) - t * z
+    slope = -t if missing > like(0, z) else like(0, z)
+    return max(missing, like(0, z)) if missing == missing else missing, slope
+
+
+@loops
+def binary(z, t, smooth, b, w):  # type: ignore[no-untyped-def]
+    """Pay ``log(1 + exp(-|z|)) + |z| * wrong``, where `wrong` is how far z is on the wrong side of the target."""
+    zero, one = like(0, z), like(1, z)
+    yes = z >= zero
+    t = t * (one - smooth) + like(0.5, z) * smooth
+    size = abs(z)
+    tail = exp(-size)
+    sure = log1p(tail)
+    other = tail / (one + tail)  # the chance of the other answer
+    wrong = one - t if yes else t
+    right = one - wrong
+    if yes:
+        right *= w
+    else:
+        wrong *= w
+    slope = wrong * (one - other) - right * other
+    value = sure * (wrong + right) + size * wrong
+    return value if z == z else z, slope if yes else -slope
+
+
+@loops
+def class_ids(pred, target, share, paid, slope, smooth):  # type: ignore[no-untyped-def]
+    """Pay minus the logarithm of the probability of a class, without it among the others: see the loss."""
+    classes = pred.shape[1]
+    kind = pred.dtype.type
+    each = kind(smooth / classes)
+    for i in range(len(pred)):
+        if share[i] == 0:
+            paid[i] = 0
+            for j in range(classes):
+                slope[i, j] = kind(0)
+            continue
+        high = pred[i, 0]
+        for j in range(1, classes):
+            high = max(high, pred[i, j])
+        true = target[i]
+        for j in range(classes):
+            slope[i, j] = exp(pred[i, j] - high)
+        slope[i, true] = kind(0)
+        others = kind(0)
+        for j in range(classes):
+            others += slope[i, j]
+        at_true = pred[i, true] - high
+        less = expm1(at_true) + others  # the sum of all, less 1
+        total = less + kind(1)
+        loss = log1p(less) - at_true
+        own = kind(share[i])
+        part = own / total
+        if smooth > 0:
+            mean = kind(0)
+            for j in range(classes):
+                mean += pred[i, j] - high
+            loss = log1p(less) - kind(1 - smooth) * at_true - each * mean
+            slope[i, true] = kind(smooth) * total - others
+            for j in range(classes):
+                slope[i, j] = slope[i, j] * part - each * own
+        else:
+            slope[i, true] = -others
+            for j in range(classes):
+                slope[i, j] *= part
+        paid[i] = loss * share[i]
+
+
+@loops
+def class_shares(pred, target, share, paid, slope, smooth):  # type: ignore[no-untyped-def]
+    """The same for targets that are shares of the classes, with the likeliest one set aside."""
+    classes = pred.shape[1]
+    kind = pred.dtype.type
+    for i in range(len(pred)):
+        if share[i] == 0:
+            paid[i] = 0
+            for j in range(classes):
+                slope[i, j] = kind(0)
+            continue
+        likely = 0
+        for j in range(1, classes):
+            if pred[i, j] > pred[i, likely]:
+                likely = j
+        high = pred[i, likely]
+        others = kind(0)
+        for j in range(classes):
+            slope[i, j] = exp(pred[i, j] - high)
+            others += slope[i, j] if j != likely else kind(0)
+        total = others + kind(1) + (high - high)  # NaN where the largest is infinite
+        sums_to = loss = beside = kind(0)
+        for j in range(classes):
+            t = kind(target[i, j]) * kind(1 - smooth) + kind(smooth / classes)
+            sums_to += t
+            beside += t if j != likely else kind(0)
+            loss -= t * (pred[i, j] - high)
+        own = kind(share[i])
+        for j in range(classes):
+            t = kind(target[i, j]) * kind(1 - smooth) + kind(smooth / classes)
+            if j == likely:
+                # sums_to / total - t, in which t is nearly sums_to where the class is nearly certain
+                change = (beside - t * others) / total
+            else:
+                change = sums_to * (slope[i, j] / total) - t
+            slope[i, j] = change * own
+        paid[i] = (sums_to * log1p(others) + loss + (high - high)) * share[i]
+
+
+@loops
+def gaussian(pred, target, share, paid, slope, min_variance):  # type: ignore[no-untyped-def]
+    """Pay half of the log-variance and of the squared gap in units of the variance."""
+    columns = pred.shape[1] // 2
+    kind = pred.dtype.type
+    floor, half, one, zero = kind(math.log(min_variance)), kind(0.5), kind(1), kind(0)
+    for i in range(len(pred)):
+        if share[i] == 0:
+            paid[i] = 0
+            for j in range(2 * columns):
+                slope[i, j] = zero
+            continue
+        own = kind(share[i] / columns)
+        total = 0.0
+        for j in range(columns):
+            log_variance = pred[i, columns + j]
+            s = max(log_variance, floor) if log_variance == log_variance else log_variance
+            deviation = exp(-half * s)
+            gap = (pred[i, j] - target[i, j]) * deviation
+            surprise = gap * gap
+            slope[i, j] = gap * deviation * own
+            slope[i, columns + j] = half * (one - surprise) * own if log_variance > floor else zero
+            total += half * (s + surprise)
+        paid[i] = total * (share[i] / columns)
+
+
+@loops
+def add_up(paid, loss, thread):  # type: ignore[no-untyped-def]
+    """Add up what all rows pay, one after the other; one thread does."""
+    if thread == 0:
+        total = 0.0
+        for i in range(paid.size):
+            total += paid[i]
+        loss[0] = total
+
+
+#: What a loss is, with its settings: the kernel, and what that is given beside the arrays.
+Kernel = tuple[Any, tuple[Operand, ...]]
+
+
+def _single(rule: Any, a: str = "", b: Callable[[Any], float] = lambda loss: 0.0) -> Callable[..., Kernel]:
+    pointwise = _pointwise(rule)
+
+    def kernel(loss: Any, program: Program, pred: Array, target: AnyArray) -> Kernel:
+        factors = getattr(loss, "pos_weight", None)
+        given = np.array(1.0 if factors is None else factors, program.dtype).reshape(1, -1)
+        first = getattr(loss, a) if a else 0.0
+        return pointwise, (number(first), number(b(loss)), whole(given))
+
+    return kernel
+
+
+def _cross_entropy(loss: Any, program: Program, pred: Array, target: AnyArray) -> Kernel:
+    return class_ids if target.ndim == 2 else class_shares, (number(loss.label_smoothing),)
+
+
+WRITERS: dict[type[Loss], Callable[..., Kernel]] = {
+    MeanSquaredError: _single(squared),
+    MeanAbsoluteError: _single(absolute),
+    Huber: _single(huber, "delta"),
+    Quantile: _single(pinball, "q", lambda loss: 1 - loss.q),
+    PoissonNLL: _single(poisson),
+    Hinge: _single(hinge),
+    BinaryCrossEntropy: _single(binary, "label_smoothing"),
+    SoftmaxCrossEntropy: _cross_entropy,
+    GaussianNLL: lambda loss, *_: (gaussian, (number(loss.min_variance),)),
+}
+
+
+def covered(loss: Loss) -> bool:
+    """Tell whether there is a kernel for a loss."""
+    return covered(loss.loss) if type(loss) is Masked else type(loss) in WRITERS
+
+
+def write_loss(loss: Loss, program: Program, pred: Array, target: AnyArray, share: AnyArray) -> tuple[Array, Array]:
+    """Write the loss and its slope.
+
+    Parameters
+    ----------
+    loss : Loss
+        One that is `covered`.
+    program : Program
+        Where to.
+    pred : ndarray of shape (nets, batch, outputs)
+        Buffer of the predictions.
+    target : ndarray of shape (nets or 1, batch, ...)
+        Buffer of the targets, as the loss prepares them.
+    share : ndarray of float64, (nets or 1, batch)
+        Buffer of the shares of the rows.
+
+    Returns
+    -------
+    value : ndarray of float64, (nets, 1)
+        Where the loss will be.
+    slope : ndarray of shape (nets, batch, outputs)
+        Buffer of dL/d(pred).
+    """
+    inner = loss.loss if type(loss) is Masked else loss  # where a target is NaN nothing is paid in any case
+    kernel, given = WRITERS[type(inner)](inner, program, pred, target)
+    paid, slope = program.buffer(dtype=np.float64), program.like(pred)
+    value = program.array(1, dtype=np.float64)
+    program.add(kernel, rows(pred), rows(target), rows(share), rows(paid), rows(slope), *given)
+    program.add(add_up, every(paid), whole(value), THREAD)
+    return value, slope

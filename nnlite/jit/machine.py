@@ -1,0 +1,192 @@
+"""The machine: goes through the operations of a program, batch after batch, with threads of our own.
+
+It is compiled once, whatever the nets are. An operation is a row of 64-bit words, of which the first is the
+address of a kernel's adaptor.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numba import carray, types
+
+from nnlite.core.aliases import AnyArray
+from nnlite.jit import native
+from nnlite.jit.cache import building
+from nnlite.jit.kernel import FRAME
+from nnlite.jit.native import count_up, flush, invoke, look, pointer, unflush, words
+
+__all__ = ["Job"]
+
+ROWS, START, LOW, HIGH, THREAD, TEAM, NET, STEP = FRAME.values()
+
+#: What a job says, and in which of its words: where the operations are, how long each is, which are to be
+#: done, after which of them the loss is looked at; rows of the data and of a batch; the steps to be made, and how
+#: many an epoch has; where a net finds its loss, and where the losses of all steps go; the nets; where each
+#: says at which step it stopped, and whether it takes part; for threads that share one net, how they meet.
+JOB = (
+    "table", "width", "begin", "check", "end", "rows", "batch", "first", "last", "steps", "loss", "losses",
+    "nets_low", "nets_high", "stopped", "active", "counter", "wait",
+)  # fmt: skip
+(
+    TABLE, WIDTH, BEGIN, CHECK, END, ALL_ROWS, BATCH, FIRST, LAST, STEPS, LOSS, LOSSES,
+    NETS_LOW, NETS_HIGH, STOPPED, ACTIVE, COUNTER, WAIT,
+) = range(len(JOB))  # fmt: skip
+#: How often a thread looks whether the others are there before it lets them have its core.
+PATIENCE = 2000
+
+
+@native.loops
+def _meet(job, team):  # type: ignore[no-untyped-def]
+    """Wait until all threads are here."""
+    if team > 1:
+        all_here = (count_up(job[COUNTER]) // team + 1) * team
+        looked = 0
+        while look(job[COUNTER]) < all_here:
+            looked += 1
+            if looked > PATIENCE:
+                invoke(job[WAIT], job, job)  # a function that takes nothing
+                looked = 0
+
+
+@native.loops
+def _go(job, frame, first, last):  # type: ignore[no-untyped-def]
+    """Go through some operations."""
+    for place in range(first, last):
+        operation = words(job[TABLE] + place * job[WIDTH] * 8)
+        invoke(operation[0], operation, frame)
+        _meet(job, frame[TEAM])
+
+
+def machine(job, frame):  # type: ignore[no-untyped-def]
+    """Make some steps, of one net after the other; a net whose loss is no number stops there."""
+    before = flush()
+    loss = carray(pointer(job[LOSS]), (job[NETS_HIGH],), np.float64)
+    losses = carray(pointer(job[LOSSES]), (job[NETS_HIGH], job[STEPS]), np.float64)
+    stopped = carray(pointer(job[STOPPED]), (job[NETS_HIGH],), np.int64)
+    active = carray(pointer(job[ACTIVE]), (job[NETS_HIGH],), np.int64)
+    thread, team = frame[THREAD], frame[TEAM]
+    for net in range(job[NETS_LOW], job[NETS_HIGH]):
+        if not active[net]:
+            continue
+        frame[NET] = net
+        for step in range(job[FIRST], job[LAST]):
+            start = step * job[BATCH]
+            rows = min(job[BATCH], job[ALL_ROWS] - start)
+            frame[ROWS], frame[START], frame[STEP] = rows, start, step
+            frame[LOW], frame[HIGH] = rows * thread // team, rows * (thread + 1) // team
+            _go(job, frame, job[BEGIN], job[CHECK])
+            if job[END] > job[CHECK]:
+                value = loss[net]
+                if thread == 0:
+                    losses[net, step] = value
+                if not math.isfinite(value):
+                    if thread == 0:
+                        stopped[net] = step
+                    break
+                _go(job, frame, job[CHECK], job[END])
+    unflush(before)
+
+
+@lru_cache(maxsize=1)
+def compiled() -> Any:
+    """Return the machine; called so, it lets go of Python's lock."""
+    with building():
+        made = native.compiled(types.void(native.WORDS, native.WORDS), machine)
+    return ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(made)
+
+
+@lru_cache(maxsize=1)
+def _helpers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(thread_name_prefix="nnlite-jit")
+
+
+# A process that was forked has none of the threads.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_helpers.cache_clear)
+
+
+class Job:
+    """Where a program lies and how it is gone through; what changes from call to call is given to `run`.
+
+    Parameters
+    ----------
+    table : ndarray of int64, (operations, words)
+        The operations.
+    batch : int
+        Rows in a batch.
+    loss : ndarray of float64, (nets,)
+        Where the program leaves the loss of a batch.
+    threads : int
+        How many go through it: each has some of the nets, or, of one net, some of the rows of each batch.
+
+    Attributes
+    ----------
+    stopped : ndarray of int64, (nets,)
+        The step at which the loss of a net was no number; -1 where it was one.
+    active : ndarray of int64, (nets,)
+        1 for the nets that take part.
+    """
+
+    def __init__(self, table: AnyArray, batch: int, loss: AnyArray, threads: int = 1) -> None:
+        nets = len(loss)
+        self._kept = table, loss
+        self.stopped = np.full(nets, -1)
+        self.active = np.ones(nets, np.int64)
+        self._counter = np.zeros(16, np.int64)
+        self.threads = max(1, min(threads, nets) if nets > 1 else threads)
+        self._jobs = np.zeros((self.threads, 32), np.int64)  # lines of the cache that none shares
+        self._frames = np.zeros((self.threads, 16), np.int64)
+        apart = nets > 1
+        given = {
+            "table": table.ctypes.data, "width": table.shape[1], "batch": batch, "loss": loss.ctypes.data,
+            "stopped": self.stopped.ctypes.data, "active": self.active.ctypes.data,
+            "counter": self._counter.ctypes.data, "wait": native.yield_address(),
+        }  # fmt: skip
+        for thread, (job, frame) in enumerate(zip(self._jobs, self._frames, strict=True)):
+            self._write(job, **given)
+            share = [nets * (thread + more) // self.threads if apart else more for more in (0, 1)]
+            self._write(job, nets_low=share[0], nets_high=share[1])
+            frame[THREAD], frame[TEAM] = (0, 1) if apart else (thread, self.threads)
+        self._machine = compiled()
+        self._places = [
+            (job.ctypes.data, frame.ctypes.data) for job, frame in zip(self._jobs, self._frames, strict=True)
+        ]
+
+    @staticmethod
+    def _write(job: AnyArray, **values: int) -> None:
+        for name, value in values.items():
+            job[..., JOB.index(name)] = value
+
+    def run(
+        self, begin: int, check: int, end: int, *, rows: int, first: int, last: int, losses: AnyArray
+    ) -> None:
+        """Go through some operations for some steps.
+
+        Parameters
+        ----------
+        begin, check, end : int
+            The operations from `begin` on, up to `end`; after those before `check` the loss is looked at, if
+            there are any behind it.
+        rows : int
+            Of all data.
+        first, last : int
+            The steps.
+        losses : ndarray of float64, (nets, steps in an epoch)
+            Where the losses go.
+        """
+        jobs = self._jobs
+        jobs[:, BEGIN], jobs[:, CHECK], jobs[:, END] = begin, check, end
+        jobs[:, ALL_ROWS], jobs[:, FIRST], jobs[:, LAST] = rows, first, last
+        jobs[:, STEPS], jobs[:, LOSSES] = losses.shape[1], losses.ctypes.data
+        self.stopped[:] = -1
+        others = [_helpers().submit(self._machine, *place) for place in self._places[1:]]
+        self._machine(*self._places[0])
+        for other in others:
+            other.result()

@@ -1,0 +1,276 @@
+"""Optimizers, compiled: one pass over the weights, which also keeps those from before the step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from nnlite.core.aliases import Array
+from nnlite.core.optimizers import SGD, Optimizer
+from nnlite.jit.kernel import TEAM, THREAD, Operand, each, number, part, step, whole
+from nnlite.jit.native import loops, sums
+from nnlite.jit.program import Program
+from nnlite.optimizers import Adagrad, Adam, AdamW, Lion, RMSProp
+
+__all__ = ["RULES", "Rates", "write_step"]
+
+#: Gradients whose squares are added up by themselves: so the sum does not depend on how many threads there are.
+BLOCK = 16_384
+
+
+@loops
+def copy(source, target):  # type: ignore[no-untyped-def]
+    """Copy numbers."""
+    for i in range(source.size):
+        target[i] = source[i]
+
+
+@sums
+def squares(g, found, thread, team):  # type: ignore[no-untyped-def]
+    """Add up the squares of a gradient in float64, block by block."""
+    for block in range(thread, found.size, team):
+        total = 0.0
+        for i in range(block * BLOCK, min(g.size, (block + 1) * BLOCK)):
+            value = np.float64(g[i])
+            total += value * value
+        found[block] = total
+
+
+@loops
+def clip_to_norm(g, found, limit):  # type: ignore[no-untyped-def]
+    """Scale a gradient down whose norm is above a limit."""
+    total = 0.0
+    for block in range(found.size):
+        total += found[block]
+    norm = math.sqrt(total)
+    if not norm <= limit:
+        factor = g.dtype.type(limit / norm)
+        for i in range(g.size):
+            g[i] *= factor
+
+
+@loops
+def clip_values(g, limit):  # type: ignore[no-untyped-def]
+    """Cut every number to a range."""
+    high = g.dtype.type(limit)
+    for i in range(g.size):
+        value = g[i]
+        g[i] = high if value > high else -high if value < -high else value
+
+
+# Of each rule: weights, gradients and where the weights from before are kept, what is kept for the rule; the rate,
+# what else there is of the step, and weight decay; then settings.
+
+
+@loops
+def sgd(w, g, kept, rate, decay):  # type: ignore[no-untyped-def]
+    r, d = w.dtype.type(rate), w.dtype.type(decay)
+    if d == 0:
+        for i in range(w.size):
+            value = w[i]
+            kept[i] = value
+            w[i] = value - r * g[i]
+    else:
+        for i in range(w.size):
+            value = w[i]
+            kept[i] = value
+            w[i] = value - r * (g[i] + d * value)
+
+
+@loops
+def momentum(w, g, kept, velocity, rate, decay, momentum, nesterov):  # type: ignore[no-untyped-def]
+    kind = w.dtype.type
+    r, d, m = kind(rate), kind(decay), kind(momentum)
+    # v, or g + m * v with Nesterov's look ahead
+    plain, ahead = (kind(1), m) if nesterov else (kind(0), kind(1))
+    for i in range(w.size):
+        value = w[i]
+        slope = g[i] + d * value
+        v = m * velocity[i] + slope
+        velocity[i] = v
+        kept[i] = value
+        w[i] = value - r * (plain * slope + ahead * v)
+
+
+@loops
+def adam(w, g, kept, first, second, rate, decay, move, scale, apart, beta1, beta2, epsilon):  # type: ignore[no-untyped-def]
+    """Step by ``first / (sqrt(second) + epsilon * scale)`` times `move`; `apart` is 1 for AdamW's decay."""
+    kind = w.dtype.type
+    b1, b2, m, e = kind(beta1), kind(beta2), kind(move), kind(epsilon * scale)
+    coupled, kept_part = kind(decay * (1 - apart)), kind(1 - rate * decay * apart)
+    for i in range(w.size):
+        value = w[i]
+        kept[i] = value
+        slope = g[i] + coupled * value
+        a = b1 * first[i] + slope
+        b = b2 * second[i] + slope * slope
+        first[i] = a
+        second[i] = b
+        w[i] = value * kept_part - m * (a / (np.sqrt(b) + e))
+
+
+@loops
+def adagrad(w, g, kept, total, rate, decay, epsilon):  # type: ignore[no-untyped-def]
+    kind = w.dtype.type
+    r, d, e = kind(rate), kind(decay), kind(epsilon)
+    for i in range(w.size):
+        value = w[i]
+        kept[i] = value
+        slope = g[i] + d * value
+        s = total[i] + slope * slope
+        total[i] = s
+        w[i] = value - r * (slope / (np.sqrt(s) + e))
+
+
+@loops
+def rmsprop(w, g, kept, square, rate, decay, rho, epsilon):  # type: ignore[no-untyped-def]
+    kind = w.dtype.type
+    r, d, p, q, e = kind(rate), kind(decay), kind(rho), kind(1 - rho), kind(epsilon)
+    for i in range(w.size):
+        value = w[i]
+        kept[i] = value
+        slope = g[i] + d * value
+        s = p * square[i] + q * (slope * slope)
+        square[i] = s
+        w[i] = value - r * (slope / (np.sqrt(s) + e))
+
+
+@loops
+def rmsprop_momentum(w, g, kept, square, velocity, rate, decay, rho, epsilon, momentum):  # type: ignore[no-untyped-def]
+    kind = w.dtype.type
+    r, d, p, q, e, m = kind(rate), kind(decay), kind(rho), kind(1 - rho), kind(epsilon), kind(momentum)
+    for i in range(w.size):
+        value = w[i]
+        kept[i] = value
+        slope = g[i] + d * value
+        s = p * square[i] + q * (slope * slope)
+        square[i] = s
+        v = m * velocity[i] + slope / (np.sqrt(s) + e)
+        velocity[i] = v
+        w[i] = value - r * v
+
+
+@loops
+def lion(w, g, kept, average, rate, decay, beta1, beta2):  # type: ignore[no-untyped-def]
+    kind = w.dtype.type
+    r, left = kind(rate), kind(1 - rate * decay)
+    b1, c1, b2, c2 = kind(beta1), kind(1 - beta1), kind(beta2), kind(1 - beta2)
+    for i in range(w.size):
+        value = w[i]
+        kept[i] = value
+        mix = b1 * average[i] + c1 * g[i]
+        sign = kind(1) if mix > 0 else kind(-1) if mix < 0 else mix
+        average[i] = b2 * average[i] + c2 * g[i]
+        w[i] = value * left - r * sign
+
+
+class Rates:
+    """Numbers of each step that the update needs, written before the steps are made.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Knows the rate of each step.
+    nets, steps : int
+        How many nets there are, and steps in an epoch.
+
+    Attributes
+    ----------
+    rate, move, scale : ndarray of shape (nets, steps)
+        The learning rate; and for Adam what the step is multiplied by, and epsilon.
+    """
+
+    def __init__(self, optimizer: Optimizer, nets: int, steps: int) -> None:
+        self._optimizer = optimizer
+        self.rate, self.move, self.scale = (np.zeros((nets, steps)) for _ in range(3))
+
+    def write(self, first: int, last: int, made: int) -> None:
+        """Write those of some steps of the epoch; the optimizer will have made so many before the first."""
+        optimizer, count = self._optimizer, last - first
+        if callable(optimizer.learning_rate):
+            rates = [optimizer.rate_at(made + place) for place in range(count)]
+            self.rate[:, first:last] = np.stack([np.broadcast_to(one, len(self.rate)) for one in rates], axis=1)
+        else:
+            self.rate[:, first:last] = np.reshape(optimizer.rate_at(made), (-1, 1))
+        if isinstance(optimizer, Adam):
+            beta1, beta2 = optimizer.beta1, optimizer.beta2
+            numbers = np.arange(made + 1, made + count + 1)
+            scale = np.sqrt((1 - beta2**numbers) / (1 - beta2))
+            self.scale[:, first:last] = scale
+            self.move[:, first:last] = self.rate[:, first:last] * (scale * (1 - beta1) / (1 - beta1**numbers))
+
+
+#: What a rule is, of its optimizer: the kernel, what it is given of the step beside the rate, its settings.
+Rule = Callable[[Any, Rates], tuple[Any, tuple[Operand, ...], tuple[float, ...]]]
+
+
+def _sgd(one: SGD, rates: Rates) -> Any:
+    if one.momentum:
+        return momentum, (), (one.momentum, float(one.nesterov))
+    return sgd, (), ()
+
+
+def _adam(one: Adam, rates: Rates) -> Any:
+    return adam, (step(rates.move), step(rates.scale)), (float(type(one) is AdamW), one.beta1, one.beta2, one.epsilon)
+
+
+def _rmsprop(one: RMSProp, rates: Rates) -> Any:
+    if one.momentum:
+        return rmsprop_momentum, (), (one.rho, one.epsilon, one.momentum)
+    return rmsprop, (), (one.rho, one.epsilon)
+
+
+#: By class; a subclass may compute something else.
+RULES: dict[type[Optimizer], Rule] = {
+    SGD: _sgd,
+    Adam: _adam,
+    AdamW: _adam,
+    RMSProp: _rmsprop,
+    Adagrad: lambda one, rates: (adagrad, (), (one.epsilon,)),
+    Lion: lambda one, rates: (lion, (), (one.beta1, one.beta2)),
+}
+
+
+def write_step(optimizer: Optimizer, program: Program, kept: Array, rates: Rates) -> None:
+    """Write what an optimizer does with gradients: clipping, and the update of what is not frozen.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        One of `RULES`, whose state is there.
+    program : Program
+        Where to.
+    kept : ndarray of shape (nets, numbers)
+        Where the numbers from before the step are kept.
+    rates : Rates
+        What changes from step to step.
+    """
+    params = program.params
+    grads, learned = program.gradients, params.size
+    state = slice(learned, None)
+    if params.state_specs:
+        program.add(copy, part(program.numbers[:, state]), part(kept[:, state]))
+    if optimizer.clip_norm is not None:
+        counts = [-(-(run.stop - run.start) // BLOCK) for run in params.trainable_slices]
+        found = program.array(sum(counts), dtype=np.float64)
+        for run, count, end in zip(params.trainable_slices, counts, np.cumsum(counts).tolist(), strict=True):
+            program.add(squares, whole(grads[:, run]), whole(found[:, end - count : end]), THREAD, TEAM)
+        program.add(clip_to_norm, part(grads), whole(found), number(optimizer.clip_norm))
+    elif optimizer.clip_value is not None:
+        program.add(clip_values, part(grads), number(optimizer.clip_value))
+    kernel, of_step, settings = RULES[type(optimizer)](optimizer, rates)
+    given = [*of_step, *map(number, settings)]
+    none = np.zeros((1, 1))
+    decay = np.asarray(optimizer.weight_decay, np.float64).reshape(-1, 1)
+    border = params.decayed if decay.any() else 0
+    kept_by_rule = [program.per_net(optimizer.state[slot]) for slot in optimizer.slots]
+    for run in params.trainable_slices:
+        middle = min(max(border, run.start), run.stop)
+        for some, pull in ((slice(run.start, middle), decay), (slice(middle, run.stop), none)):
+            if some.stop > some.start:
+                arrays = (program.numbers, grads, kept, *kept_by_rule)
+                mine = [part(array[:, some]) for array in arrays]
+                program.add(kernel, *mine, step(rates.rate), each(pull), *given)

@@ -1,0 +1,159 @@
+"""Programs: the operations by which a net is trained, or predicts, and the buffers between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from nnlite.core.aliases import AnyArray, Array
+from nnlite.core.parameters import Parameters
+from nnlite.jit.blas import product_address
+from nnlite.jit.kernel import Operand, addresses, word
+
+__all__ = ["Backward", "Program", "Writer"]
+
+#: Writes the operations that trace the blame from dL/dy, in a buffer, to the gradients and, if that is needed,
+#: to dL/dx, whose buffer it returns.
+Backward = Callable[[Array, bool], Array]
+#: Writes what a layer does: takes the layer, what the names of its parameters begin with, the buffer of its
+#: input, and the program; returns the buffer of its output, and what writes the way back.
+Writer = Callable[[Any, str, Array, "Program"], tuple[Array, Backward]]
+
+
+class Program:
+    """A list of operations under construction.
+
+    All its arrays have an axis of nets in front, which has length 1 where there are no replicas, or where all
+    share what is in it.
+
+    Parameters
+    ----------
+    params : Parameters
+        The numbers of the net.
+    writers : mapping of type to callable
+        What writes each layer.
+    batch : int
+        Rows that a buffer holds.
+    steps : int
+        How many batches an epoch has.
+    training : bool
+        Whether there will be a way back.
+
+    Attributes
+    ----------
+    dtype : dtype
+        That of the net.
+    nets : int
+        How many replicas there are, or 1.
+    numbers, gradients : ndarray of shape (nets, ...)
+        Those of the net, and their gradients, in flat arrays.
+    operations : list of list of int
+        What was written so far.
+    row_weight : ndarray of shape (nets or 1, batch) or None
+        Buffer for how much each row of the batch counts; None for all the same.
+    keys : ndarray of int64, (nets, steps), or None
+        A number of each step that noise is made of; None while nothing makes noise.
+    product : Operand
+        The BLAS's product of matrices of this dtype.
+    ids : list of (layer, buffer)
+        Buffers in which a layer finds ids, which are to be looked at.
+    """
+
+    def __init__(
+        self, params: Parameters, writers: Mapping[type, Writer], batch: int, *, steps: int = 1, training: bool
+    ) -> None:
+        self.params, self.batch, self.steps, self.training = params, batch, steps, training
+        self.dtype = params.dtype
+        self.nets = params.replicas or 1
+        self.operations: list[list[int]] = []
+        self._kernels: list[Any] = []
+        self.row_weight: Array | None = None
+        self.keys: AnyArray | None = None
+        self.ids: list[tuple[Any, AnyArray]] = []
+        self.product = word(product_address(self.dtype))
+        self._writers = writers
+        self._noisy = 0
+        self._held: list[Any] = []  # an operation knows only where they are
+        self.numbers = self.per_net(params.numbers)
+        self.gradients = self.per_net(params.grads)
+        specs = (*params.specs, *params.state_specs)
+        starts = np.cumsum([0, *(spec.size for spec in specs)])
+        self._places = {spec.name: (start, spec) for start, spec in zip(starts.tolist(), specs, strict=False)}
+
+    def write(self, layer: Any, prefix: str, x: Array) -> tuple[Array, Backward]:
+        """Write what a layer does with a buffer.
+
+        Parameters
+        ----------
+        layer : Layer
+            One that there is a writer for.
+        prefix : str
+            What the names of its parameters begin with.
+        x : ndarray of shape (nets, batch, ...)
+            Its input.
+
+        Returns
+        -------
+        y : ndarray of shape (nets, batch, ...)
+        backward : Backward
+        """
+        return self._writers[type(layer)](layer, prefix, x, self)
+
+    def noise(self) -> tuple[AnyArray, int]:
+        """Return the keys of the steps, and which of all that make noise the caller is."""
+        if self.keys is None:
+            self.keys = np.zeros((self.nets, self.steps), np.int64)
+        self._noisy += 1
+        return self.keys, self._noisy - 1
+
+    def per_net(self, array: Array) -> Array:
+        """See an array that is laid out as the parameters are with an axis of nets in front."""
+        return array if self.params.replicas else array[None]
+
+    def values(self, name: str) -> Array:
+        """Return the values of a parameter, or of a state, of all nets: (nets, *shape)."""
+        return self._view(self.numbers, name)
+
+    def grads(self, name: str) -> Array:
+        """Return the place for the gradient of a parameter: (nets, *shape)."""
+        return self._view(self.gradients, name)
+
+    def _view(self, array: Array, name: str) -> Array:
+        start, spec = self._places[name]
+        return array[:, start : start + spec.size].reshape(len(array), *spec.shape)
+
+    def buffer(self, *sample: int, dtype: Any = None) -> Any:
+        """Make room for a batch: (nets, batch, *sample)."""
+        return np.zeros((self.nets, self.batch, *sample), dtype or self.dtype)
+
+    def like(self, buffer: Array) -> Array:
+        """Make room for a batch like another one, of the dtype of the net."""
+        return self.buffer(*buffer.shape[2:])
+
+    def array(self, *shape: int, dtype: Any = None) -> Any:
+        """Make an array for each net: (nets, *shape)."""
+        return np.zeros((self.nets, *shape), dtype or self.dtype)
+
+    def add(self, kernel: Any, *operands: Operand) -> None:
+        """Write an operation.
+
+        Parameters
+        ----------
+        kernel : compiled function
+            What it does.
+        *operands : Operand
+            What that is given.
+        """
+        self._kernels.append((kernel, tuple(operand.form for operand in operands)))
+        self._held += [operand.value for operand in operands]
+        self.operations.append([one for operand in operands for one in operand.words()])
+
+    def table(self) -> AnyArray:
+        """Return the operations as the machine reads them."""
+        table = np.zeros((len(self.operations), 1 + max(map(len, self.operations))), np.int64)
+        table[:, 0] = addresses(self._kernels)
+        for row, operation in zip(table, self.operations, strict=True):
+            row[1 : 1 + len(operation)] = operation
+        return table
