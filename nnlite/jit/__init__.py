@@ -4,3 +4,43 @@ A net becomes a *program* (`program`): a list of operations, each a *kernel* (`k
 A small *machine* (`machine`), compiled once, goes through the list for a whole epoch. So a new net needs no
 compiler, only another list. What each layer, loss and optimizer does is in files of their names.
 """
+
+from __future__ import annotations
+
+from typing import Any
+
+from nnlite.errors.checks import check_bool
+from nnlite.jit.cache import import_numba
+
+__all__ = ["check_jit"]
+
+
+def check_jit(where: str, value: Any) -> bool:
+    """Return whether something is to be compiled, if it can be.
+
+    Parameters
+    ----------
+    where : str
+        Names the call that has an argument ``jit``.
+    value : bool
+        The candidate.
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    ArgumentTypeError
+        If it is neither True nor False.
+    ModuleNotFoundError
+        If a package of the extra ``jit`` is not installed.
+
+    Examples
+    --------
+    >>> check_jit("fit", False)
+    False
+    """
+    if check_bool(f"{where}(jit=)", value):
+        import_numba(f"{where}(jit=True)")
+    return bool(value)

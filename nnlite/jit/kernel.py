@@ -8,6 +8,7 @@ net: sizes and places are read when it runs.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -26,7 +27,10 @@ __all__ = [
 #: What a thread knows while it goes through a program, and in which of its words: the rows of the batch, the
 #: first of them in the epoch, those that are this thread's share, which thread it is, of how many, the net and
 #: the step in the epoch.
-FRAME = {name: place for place, name in enumerate(("rows", "start", "low", "high", "thread", "team", "net", "step"))}
+FRAME = {
+    name: place
+    for place, name in enumerate(("rows", "start", "low", "high", "thread", "team", "net", "step"))
+}
 
 
 class Operand(NamedTuple):
@@ -190,8 +194,7 @@ def addresses(wanted: Sequence[tuple[Any, tuple[Any, ...]]]) -> list[int]:
 
 def _compile(kernel: Any, forms: tuple[tuple[Any, ...], ...]) -> int:
     python = kernel.py_func
-    said = ["_".join(map(str, form)) for form in forms]
-    name = "__".join([python.__name__, *said]).replace(" ", "_")
+    name = f"{python.__name__}_{hashlib.sha256(repr(forms).encode()).hexdigest()[:12]}"  # it names a file
     # It is kept with what is compiled of the kernel's file.
     code = compile(_source(name, forms), python.__code__.co_filename, "exec")
     found: dict[str, Any] = {

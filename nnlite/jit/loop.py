@@ -40,6 +40,7 @@ class CompiledLoop(BatchLoop):
     What has no kernel runs through NumPy: a loss or an optimizer by itself, a layer with all the others.
     """
 
+    compiles = True
     #: The program, None where all runs through NumPy, and what it was written for.
     engine: Training | None = None
     written_for: Any = None
@@ -190,7 +191,9 @@ class CompiledLoop(BatchLoop):
         data, engine = self.data, self.engine
         weight = data.weight
         if self.sizes is None:
-            sizes = np.array([part.stop - part.start for part in data.cutter.slices(data.rows, data.batch_size)])
+            sizes = np.array(
+                [part.stop - part.start for part in data.cutter.slices(data.rows, data.batch_size)]
+            )
             engine.share[...] = np.repeat(1 / sizes, sizes)
             self.sizes = sizes[None]
         if weight is None:
@@ -229,7 +232,10 @@ class CompiledLoop(BatchLoop):
         values = np.where(made_it, engine.losses[:, first:last], 0) * divided[:, first:last]
         totals = np.concatenate([np.reshape(epoch.total, (-1, 1)), values], axis=1)
         # One after the other: the sum must not depend on how many steps there are in a call.
-        total, count = np.add.accumulate(totals, axis=1)[:, -1], (made_it * counted[:, first:last]).sum(axis=1)
+        total, count = (
+            np.add.accumulate(totals, axis=1)[:, -1],
+            (made_it * counted[:, first:last]).sum(axis=1),
+        )
         epoch.total = float(total[0]) if single else total
         epoch.count = epoch.count + (count[0].item() if single else count)
         for step in sorted({int(one) for one in stopped if one >= 0}):

@@ -281,7 +281,9 @@ def covered(loss: Loss) -> bool:
     return covered(loss.loss) if type(loss) is Masked else type(loss) in WRITERS
 
 
-def write_loss(loss: Loss, program: Program, pred: Array, target: AnyArray, share: AnyArray) -> tuple[Array, Array]:
+def write_loss(
+    loss: Loss, program: Program, pred: Array, target: AnyArray, share: AnyArray
+) -> tuple[Array, Array]:
     """Write the loss and its slope.
 
     Parameters

@@ -220,5 +220,7 @@ def unflush(typing_context, before):  # type: ignore[no-untyped-def]
 def yield_address() -> int:
     """Return the address of the function by which a thread that waits lets another one have its core."""
     system: Any = ctypes
-    function = system.windll.kernel32.SwitchToThread if sys.platform == "win32" else ctypes.CDLL(None).sched_yield
+    function = (
+        system.windll.kernel32.SwitchToThread if sys.platform == "win32" else ctypes.CDLL(None).sched_yield
+    )
     return ctypes.cast(function, ctypes.c_void_p).value or 0

@@ -192,7 +192,9 @@ class Rates:
         optimizer, count = self._optimizer, last - first
         if callable(optimizer.learning_rate):
             rates = [optimizer.rate_at(made + place) for place in range(count)]
-            self.rate[:, first:last] = np.stack([np.broadcast_to(one, len(self.rate)) for one in rates], axis=1)
+            self.rate[:, first:last] = np.stack(
+                [np.broadcast_to(one, len(self.rate)) for one in rates], axis=1
+            )
         else:
             self.rate[:, first:last] = np.reshape(optimizer.rate_at(made), (-1, 1))
         if isinstance(optimizer, Adam):
@@ -214,7 +216,11 @@ def _sgd(one: SGD, rates: Rates) -> Any:
 
 
 def _adam(one: Adam, rates: Rates) -> Any:
-    return adam, (step(rates.move), step(rates.scale)), (float(type(one) is AdamW), one.beta1, one.beta2, one.epsilon)
+    return (
+        adam,
+        (step(rates.move), step(rates.scale)),
+        (float(type(one) is AdamW), one.beta1, one.beta2, one.epsilon),
+    )
 
 
 def _rmsprop(one: RMSProp, rates: Rates) -> Any:

@@ -62,7 +62,13 @@ class Program:
     """
 
     def __init__(
-        self, params: Parameters, writers: Mapping[type, Writer], batch: int, *, steps: int = 1, training: bool
+        self,
+        params: Parameters,
+        writers: Mapping[type, Writer],
+        batch: int,
+        *,
+        steps: int = 1,
+        training: bool,
     ) -> None:
         self.params, self.batch, self.steps, self.training = params, batch, steps, training
         self.dtype = params.dtype

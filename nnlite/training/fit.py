@@ -22,10 +22,12 @@ from nnlite.errors.checks import check_bool, check_instance, check_integer
 from nnlite.errors.habits import one_of
 from nnlite.files.documents import PackedRows
 from nnlite.files.safetensors import check_path
+from nnlite.jit import check_jit
 from nnlite.metrics import Metric, named_metrics
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.schedules.base import Schedule
+from nnlite.training.batch_loop import BatchLoop
 from nnlite.training.callbacks import Callback, ProgressBar, TrainingState
 from nnlite.training.checkpoint import Checkpoint, read
 from nnlite.training.class_weights import ClassWeights
@@ -63,9 +65,11 @@ def fit(
     rng: Seeds,
     resume: str | os.PathLike[str] | None,
     distributed: Any,
+    jit: bool,
 ) -> History:
     """Train a model; see `Sequential.fit`, which calls this."""
     # All checks come first: an error in them leaves everything as it was.
+    jit = check_jit("fit", jit)
     ranks = SingleProcess()
     if distributed is not False:
         from nnlite.distributed.parallel import ranks_for
@@ -130,7 +134,12 @@ def fit(
             state.class_weight = class_weight
             for callback in hooks:
                 callback.check(state)
-            make = ranks.loop(optimizer)
+            make: Any = ranks.loop(optimizer)
+            if jit and make is BatchLoop:
+                from nnlite.jit.loop import CompiledLoop as make
+            elif jit:
+                why = "several processes" if distributed is not False else f"{type(optimizer).__name__} has no kernel"
+                state.history.engine = f"numpy: {why}"
             saves = any(isinstance(callback, Checkpoint) for callback in hooks)
             loop = make(state, data, held_out, chosen, hooks, generator, keep_draws=saves)
             if classes is not None:
@@ -186,6 +195,8 @@ def _prepare_resume(
     checkpoints = [callback for callback in loop.callbacks if isinstance(callback, Checkpoint)]
     others = [callback for callback in loop.callbacks if not isinstance(callback, Checkpoint | ProgressBar)]
     training = describe(loop, others, shuffle=shuffle)
+    if loop.compiles:  # other last bits, and another noise
+        training["jit"] = True
     if classes is not None:  # batches from an iterator are not looked at, and arrays by some rows only
         training["class_weight"] = repr(classes)
     ranks.start(loop, common(training))

@@ -38,6 +38,8 @@ class History:
         epoch in which its loss stopped being finite, or after the one at which it stopped early.
     higher_is_better : dict of str to bool
         For the columns of which it is known, whether more is better.
+    engine : str
+        What trained: ``"numpy"``; or with ``jit=True`` ``"jit"``, or what of it ran through NumPy and why.
 
     Examples
     --------
@@ -56,6 +58,7 @@ class History:
         self.best_epoch: int | None = None
         self.replicas: list[dict[str, Any]] = []
         self.higher_is_better: dict[str, bool] = {}
+        self.engine = "numpy"
 
     @property
     def survivors(self) -> list[int]:
@@ -99,6 +102,7 @@ class History:
         kept = self.replicas[index]
         one.stop_reason, one.best_epoch = kept["stop_reason"] or self.stop_reason, kept["best_epoch"]
         one.interrupted, one.higher_is_better = self.interrupted, self.higher_is_better
+        one.engine = self.engine
         for row in self.rows:
             own = {k: v[index] if isinstance(v, list) else v for k, v in row.items()}
             if own["loss"] is None:
@@ -215,6 +219,7 @@ class History:
             "stop_reason": self.stop_reason,
             "interrupted": self.interrupted,
             "best_epoch": self.best_epoch,
+            **({} if self.engine == "numpy" else {"engine": self.engine}),
             **({"replicas": [dict(one) for one in self.replicas]} if self.replicas else {}),
         }
 

@@ -147,6 +147,8 @@ class Loop(core.Loop):
         What is in the weights of the rows for their classes.
     """
 
+    #: Whether it trains by compiled loops.
+    compiles = False
     state: TrainingState
     mean_weight: MeanWeight
     hooks: Hooks

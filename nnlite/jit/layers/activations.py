@@ -148,7 +148,9 @@ def tanh_gelu(v, a):  # type: ignore[no-untyped-def]
 def tanh_gelu_slope(v, y, a):  # type: ignore[no-untyped-def]
     c = min(max(v, like(-40, v)), like(40, v))
     gate = _tanh_gate(v)
-    change = like(2 * _TANH_SCALE, v) * gate * (like(1, v) - gate) * (like(1, v) + like(3 * _CUBIC, v) * c * c)
+    change = (
+        like(2 * _TANH_SCALE, v) * gate * (like(1, v) - gate) * (like(1, v) + like(3 * _CUBIC, v) * c * c)
+    )
     return gate + v * change
 
 

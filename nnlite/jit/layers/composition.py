@@ -12,6 +12,7 @@ from nnlite.model import Sequential
 
 __all__ = ["WRITERS"]
 
+
 def _chain(layer: Chain, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
     ways = []
     for index, child in enumerate(layer.children):

@@ -31,7 +31,20 @@ def forward(x, W, b, y, product):  # type: ignore[no-untyped-def]
                 y[i, j] = b[j]
     if n * inputs * outputs > SMALL:
         begin = one if b.size else zero
-        gemm(product, 0, n, outputs, inputs, _place(x, 0), inputs, _place(W, 0), outputs, begin, _place(y, 0), outputs)
+        gemm(
+            product,
+            0,
+            n,
+            outputs,
+            inputs,
+            _place(x, 0),
+            inputs,
+            _place(W, 0),
+            outputs,
+            begin,
+            _place(y, 0),
+            outputs,
+        )
         return
     for i in range(n):
         if not b.size:
@@ -80,7 +93,20 @@ def backward(dy, W, dx, product):  # type: ignore[no-untyped-def]
     inputs = W.shape[0]
     zero = W.dtype.type(0)
     if n * inputs * outputs > SMALL:
-        gemm(product, 2, n, inputs, outputs, _place(dy, 0), outputs, _place(W, 0), outputs, zero, _place(dx, 0), inputs)
+        gemm(
+            product,
+            2,
+            n,
+            inputs,
+            outputs,
+            _place(dy, 0),
+            outputs,
+            _place(W, 0),
+            outputs,
+            zero,
+            _place(dx, 0),
+            inputs,
+        )
         return
     for i in range(n):
         for k in range(inputs):

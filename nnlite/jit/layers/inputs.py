@@ -60,7 +60,9 @@ def _embedding(layer: Embedding, prefix: str, x: Array, program: Program) -> tup
     program.add(look_up, rows(x), offsets, whole(W), rows(y))
 
     def back(dy: Array, needed: bool) -> Array:
-        program.add(look_up_gradients, every(x), offsets, every(dy), whole(program.grads(f"{prefix}W")), THREAD)
+        program.add(
+            look_up_gradients, every(x), offsets, every(dy), whole(program.grads(f"{prefix}W")), THREAD
+        )
         if not needed:
             return dy
         dx = program.like(x)

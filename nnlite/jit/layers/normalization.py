@@ -100,7 +100,9 @@ def rms_norm(x, gain, z, scale, y, epsilon):  # type: ignore[no-untyped-def]
 def _layer_norm(layer: LayerNorm, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
     gain, bias = program.values(f"{prefix}gain"), program.values(f"{prefix}bias")
     z, y, scale = program.like(x), program.like(x), program.buffer()
-    program.add(layer_norm, flat(x), whole(gain), whole(bias), flat(z), rows(scale), flat(y), number(layer.epsilon))
+    program.add(
+        layer_norm, flat(x), whole(gain), whole(bias), flat(z), rows(scale), flat(y), number(layer.epsilon)
+    )
     return y, _back(program, prefix, z, scale, gain, centred=1.0)
 
 
@@ -193,7 +195,8 @@ def batch_norm_back(z, weight, gain, scale, dgain, dbias, dy, dx, thread, team):
 
 def _batch_norm(layer: BatchNorm, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
     gain, bias, mean, variance = (
-        whole(program.values(f"{prefix}{name}")) for name in ("gain", "bias", "running_mean", "running_variance")
+        whole(program.values(f"{prefix}{name}"))
+        for name in ("gain", "bias", "running_mean", "running_variance")
     )
     z, y, scale = program.like(x), program.like(x), whole(program.array(layer.features))
     weight = program.row_weight
