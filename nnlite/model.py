@@ -9,11 +9,13 @@ from contextvars import ContextVar
 from functools import partial
 from itertools import chain
 from os import PathLike
+from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nnlite._threads import Hold, spread
 from nnlite.checks.inputs import Boundary, check_feature_names, check_preprocessing, each
 from nnlite.checks.layers import check_layers
 from nnlite.core import model as core
@@ -38,6 +40,7 @@ from nnlite.training.inside import inside, what_reaches
 from nnlite.training.random_states import Generators, Seeds, check_rngs
 from nnlite.training.replica import replica_of
 from nnlite.training.summary import LayerSummary, Summary
+from nnlite.training.work import BLOCK_SHARE, SMALL, Work, blas_threads, measure_work, only_ours
 
 if TYPE_CHECKING:
     from nnlite.core.optimizers import Optimizer
@@ -216,6 +219,7 @@ class Sequential(core.Sequential):
     def _bind(self, params: Parameters, prefix: str) -> None:
         """Make the boundary too."""
         super()._bind(params, prefix)
+        self._work: Work | None = None
         if prefix:
             self._blind = None
         self.boundary = Boundary(
@@ -626,8 +630,13 @@ class Sequential(core.Sequential):
     def _predict(self, x: Array | Blockwise, batch_size: int, out: Array | None = None) -> Array:
         """Predict for a checked input, into `out` if there is one."""
         rows = x.shape[self.boundary.row_axis(x)]
-        if out is None and rows <= batch_size and not isinstance(x, Blockwise):
-            return self._forward(x) if rows else np.empty(self.boundary.pred_shape(x), self.dtype)
+        if not isinstance(x, Blockwise):
+            if out is None and rows <= batch_size:
+                return (
+                    self._forward_some(x, rows) if rows else np.empty(self.boundary.pred_shape(x), self.dtype)
+                )
+            if (threads := self._threads_for(x, rows, batch_size)) > 1:
+                return self._forward_apart(x, batch_size, threads, out)
         start, rank = 0, self.boundary.output_rank
         behind = (slice(None),) * rank
         for part in self._parts(x, batch_size):
@@ -655,9 +664,65 @@ class Sequential(core.Sequential):
             yield from chain.from_iterable(map(partial(self._parts, batch_size=batch_size), x))
             return
         axis = self.boundary.row_axis(x)
+        rows = x.shape[axis]
+        if (threads := self._threads_for(x, rows, batch_size)) > 1:
+            yield self._forward_apart(x, batch_size, threads)
+            return
         ahead = (slice(None),) * axis
-        for start in range(0, x.shape[axis], batch_size):
-            yield self._forward(x[(*ahead, slice(start, start + batch_size))])
+        parts = (x[(*ahead, slice(start, start + batch_size))] for start in range(0, rows, batch_size))
+        largest = min(rows, batch_size) * self._measured().largest
+        if largest <= SMALL or blas_threads(largest, BLOCK_SHARE) > 1:
+            for part in parts:
+                yield self._forward_some(part, part.shape[axis])
+            return
+        with Hold(1):
+            for part in parts:
+                yield self._forward(part)
+
+    def _measured(self) -> Work:
+        """Return what a row comes to."""
+        if self._work is None:
+            self._work = measure_work(self)
+        return self._work
+
+    def _forward_some(self, x: Array, rows: int) -> Array:
+        """Run rows through the layers at once, with as many threads in the BLAS as help there."""
+        largest = rows * (self._work or self._measured()).largest
+        if largest <= SMALL:
+            return self._forward(x)
+        with Hold(blas_threads(largest, BLOCK_SHARE)):
+            return self._forward(x)
+
+    def _threads_for(self, x: Any, rows: int, batch_size: int) -> int:
+        """Return on how many threads blocks of rows shall be spread."""
+        if rows <= batch_size or type(x) is not np.ndarray:
+            return 1
+        work = self._measured()
+        threads = work.threads_for(rows)
+        # Larger blocks are left to the BLAS, also where there are many: the bits of a block must not depend
+        # on how many others there are, or `predict_blocks` would come to other ones.
+        if threads > 1 and (blas_threads(batch_size * work.largest, BLOCK_SHARE) > 1 or not only_ours(self)):
+            return 1
+        return threads
+
+    def _forward_apart(self, x: Array, batch_size: int, threads: int, out: Array | None = None) -> Array:
+        """Run blocks of rows through the layers, several at a time."""
+        axis, rank = self.boundary.row_axis(x), self.boundary.output_rank
+        ahead, behind, rows = (slice(None),) * axis, (slice(None),) * rank, x.shape[axis]
+        lock = Lock()
+
+        def forward(number: int) -> None:
+            nonlocal out
+            some = slice(number * batch_size, (number + 1) * batch_size)
+            part = self._forward(x[(*ahead, some)])
+            with lock:
+                if out is None:
+                    out = np.empty((*part.shape[: -1 - rank], rows, *part.shape[-rank:]), part.dtype)
+            at: tuple[Any, ...] = (..., some, *behind)
+            out[at] = part
+
+        spread(forward, -(-rows // batch_size), threads)
+        return out  # type: ignore[return-value]  # there is at least one block
 
     @explained
     def ensemble(
@@ -1268,7 +1333,7 @@ class Sequential(core.Sequential):
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
 
-    _made_anew = core.Sequential._made_anew | {"boundary"}
+    _made_anew = core.Sequential._made_anew | {"_work", "boundary"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if "_dtype" in state:  # as it was before a model was a layer

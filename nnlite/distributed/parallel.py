@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from nnlite._threads import Limit, cores, is_chosen
 from nnlite._version import __version__
 from nnlite.core.optimizers import Optimizer
 from nnlite.data.order import Order
@@ -33,9 +34,6 @@ from nnlite.training.sources import Arrays, Blocks, Source
 __all__ = ["DataParallel", "ranks_for"]
 
 T = TypeVar("T")
-
-#: What says how many threads a process may use; who has set one has decided.
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 
 
 def ranks_for(distributed: Any) -> SingleProcess:
@@ -301,13 +299,9 @@ class Together(_WithShards):
         with ExitStack() as stack:
             stack.enter_context(self.world.reporter.told(self._epitaph))
             stack.enter_context(self.world.running())
-            cores = self._cores_for_each()  # asks the others, also if this one need not know
-            if not any(name in os.environ for name in THREADS):
-                from threadpoolctl import ThreadpoolController
-
-                pools = ThreadpoolController().select(user_api="blas")
-                most = max((pool["num_threads"] for pool in pools.info()), default=1)
-                stack.enter_context(pools.limit(limits=min(most, cores)))
+            own = self._cores_for_each()  # asks the others, also if this one need not know
+            if not is_chosen():
+                stack.enter_context(Limit(own))
             yield
 
     def _cores_for_each(self) -> int:
@@ -317,5 +311,4 @@ class Together(_WithShards):
         here = self.world.comm.Split_type(MPI.COMM_TYPE_SHARED)
         neighbours: int = here.Get_size()
         here.Free()
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return max(1, cores // neighbours)
+        return max(1, cores() // neighbours)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import closing, nullcontext
@@ -13,6 +12,7 @@ from itertools import islice
 from traceback import format_exc
 from typing import Any
 
+from nnlite._threads import Limit
 from nnlite.core.optimizers import Optimizer
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_integer
@@ -28,7 +28,7 @@ NumberedPart = tuple[int, Part | StopIteration]
 
 #: What each engine needs to be installed.
 ENGINES: dict[str, list[str]] = {"loky": [], "dask": ["distributed"], "ray": ["ray"]}
-NEEDED = ["joblib", "cloudpickle", "threadpoolctl"]
+NEEDED = ["joblib", "cloudpickle"]
 
 #: Nets that need more bytes than this together are two packs. They fill a processor's cache: a step of a
 #: 64-128-10 net at batch 32 took 125 us alone, 54 as one of 8 nets, 47 of 16, and 89 of 96.
@@ -295,36 +295,6 @@ def _next_of_ray(running: list[Any]) -> NumberedPart:
     return found
 
 
-class _OneThread:
-    """Limits the BLAS of this process to one thread while packs are trained in it.
-
-    Dask may train several at a time in one process, whose threads share the BLAS: the first one
-    sets the limit, the last one lifts it.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-
-    def __enter__(self) -> None:
-        from threadpoolctl import threadpool_limits
-
-        with self._lock:
-            if not self._inside:
-                self._limits = threadpool_limits(1)
-            self._inside += 1
-
-    def __exit__(self, *error: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._inside:
-                self._limits.restore_original_limits()
-
-
-#: As there is one BLAS in a process.
-_one_thread = _OneThread()
-
-
 def _train_pack(
     number: int,
     pairs: Pack,
@@ -343,7 +313,7 @@ def _train_pack(
     if held_out:
         options["validation"] = held_out
     try:
-        with _one_thread:
+        with Limit(1):
             return number, train(model, pairs, template, schedule, X, y, options)
     except StopIteration as error:  # no generator lets it through, and the engines' are on the way
         return number, error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import signal
 import threading
 import time
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnlite._threads import Hold
 from nnlite.checks.undeclared import check_declared
 from nnlite.core import loop as core
 from nnlite.core.aliases import AnyArray, Array, Value
@@ -40,6 +42,7 @@ from nnlite.training.divergence import explain
 from nnlite.training.evaluation import Outputs, score
 from nnlite.training.random_states import Generators, get_states, set_states
 from nnlite.training.sources import Arrays, Batch, Rows, Source, Stream
+from nnlite.training.work import STEP_SHARE, blas_threads, measure_work
 
 __all__ = ["GoOn", "Loop", "finite_nets"]
 
@@ -296,8 +299,28 @@ class Loop(core.Loop):
         """Return the row of the history that counts."""
         return row
 
+    def settle_threads(self, blas: Hold) -> None:
+        """Let the BLAS use as many threads as pay for a batch, which of a stream shows with its first one."""
+        work, data, size = measure_work(self.state.model), self.data, self.state.model.params.size
+        outputs = math.prod(self.state.model.output_shape or (1,))
+        optimizer = self.state.optimizer
+
+        def settle(rows: int) -> None:
+            rows = -(-rows // self.state.ranks)
+            largest = rows * work.largest
+            if isinstance(optimizer, FullBatchOptimizer) and optimizer.least_squares:
+                largest = rows * outputs * size**2  # of the Jacobian with itself
+            blas.change(blas_threads(largest, STEP_SHARE))
+
+        if isinstance(data, Stream):
+            data.on_rows = settle
+        else:
+            settle(min(data.batch_size, data.rows))
+
     def let_go(self) -> None:
         """Part from what leads back here, or data and model would wait for the garbage collector."""
+        if isinstance(self.data, Stream):
+            self.data.on_rows = None
         self.restore = None
         self.state._snapshot, self.state._decide = None, bool
 
@@ -306,8 +329,9 @@ class Loop(core.Loop):
         state, history = self.state, self.state.history
         started: list[Callback] = []
         # A loss that is not finite ends training with an error that says more than NumPy's warnings.
-        with np.errstate(all="ignore"), self._noting_ctrl_c():
+        with np.errstate(all="ignore"), self._noting_ctrl_c(), Hold(1) as blas:
             try:
+                self.settle_threads(blas)
                 if self.restore is not None:
                     self.restore(False)
                 for callback in self.called:

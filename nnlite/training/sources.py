@@ -540,6 +540,8 @@ class Stream:
         The loss of a batch is divided by the mean weight of all batches so far.
     drawn_by : list of Generator
         What draws the order of the batches, if they were made by `nnlite.batches`.
+    on_rows : callable (int) -> None, or None
+        Is told how many rows the next batch has, once.
 
     Examples
     --------
@@ -567,6 +569,7 @@ class Stream:
         self.loss = loss
         self.where = where
         self.cutter = WHOLE
+        self.on_rows: Callable[[int], None] | None = None
         rng = batches._rng if isinstance(batches, Batches) else None
         self.drawn_by = [rng] if isinstance(rng, np.random.Generator) else []
 
@@ -589,6 +592,9 @@ class Stream:
             edge = self.model.boundary
             x = edge.check_input(x, where="x", finite=True, told=self._told)
             y, weight = edge.check_targets(y, weight, self.loss, x, part=True)
+            if self.on_rows is not None:
+                told, self.on_rows = self.on_rows, None
+                told(x.shape[edge.row_axis(x)])
             if self.class_weights is not None:
                 own = is_own(y, edge.pred_shape(x))
                 weight = self.class_weights.times(y, weight, own=own).astype(self.model.params.dtype)

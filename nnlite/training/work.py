@@ -1,0 +1,140 @@
+"""How much a net computes, and on how many threads that is done fastest."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from nnlite._threads import allowed
+from nnlite.core.layer import Layer
+from nnlite.errors.arguments import is_ours
+from nnlite.layers.embedding import Embedding
+from nnlite.training.inside import inside
+
+__all__ = ["BLOCK_SHARE", "SMALL", "STEP_SHARE", "Work", "blas_threads", "measure_work", "only_ours"]
+
+#: Multiplications in the largest product of a step of training from which each thread of the BLAS pays. On
+#: two cores with nothing else to do, the three products and the activation of a Dense took with two threads
+#: so much of their time with one: 1.1 to 1.2 with 2**21 multiplications, 0.8 to 1.05 with 2**23, 0.55 to 0.75
+#: with 2**24, and no less with more. A core that has something else to do can make ten times of it.
+STEP_SHARE = 2**23
+#: The same for a block of rows in prediction. Blocks of less are spread over threads, which costs nothing
+#: where a core is busy: 10,000 rows by 784-256-128-10 took 27 ms so, 28 to 33 with two threads of the BLAS,
+#: and with a busy core 30 against 58.
+BLOCK_SHARE = 2**26
+#: Of so few multiplications OpenBLAS makes one thread's work by itself, so nobody need tell it.
+SMALL = 2**18
+#: Work on blocks of rows that is worth a thread, in multiplications: about 0.4 ms.
+SPREAD_SHARE = 2**24
+#: What a number between two layers costs, in multiplications: with this, predictions by 20-64-64-1, 64-128-10
+#: and 784-512-512-10 all come to 40 million a millisecond.
+NUMBER = 16
+
+
+class Work(NamedTuple):
+    """What one row comes to, in one net.
+
+    Parameters
+    ----------
+    largest : int
+        Multiplications in the largest product.
+    total : int
+        All multiplications, and what else is done as if it were some.
+
+    Examples
+    --------
+    >>> Work(largest=8, total=100).threads_for(10**6)
+    5
+    """
+
+    largest: int
+    total: int
+
+    def threads_for(self, rows: int) -> int:
+        """Return how many threads it is worth to spread blocks of so many rows over.
+
+        Parameters
+        ----------
+        rows : int
+            How many.
+
+        Returns
+        -------
+        int
+        """
+        return max(1, rows * self.total // SPREAD_SHARE)
+
+
+def measure_work(model: Any) -> Work:
+    """Find out what a row comes to; of layers of a user's own only their matrices are known.
+
+    Parameters
+    ----------
+    model : Sequential
+        Whose layers.
+
+    Returns
+    -------
+    Work
+
+    Examples
+    --------
+    >>> from nnlite import Dense, ReLU, Sequential
+    >>> measure_work(Sequential([Dense(4, 8), ReLU(), Dense(8, 2)]))
+    Work(largest=32, total=336)
+    """
+    products = [0]
+    numbers = 0
+    for _, layer, shape in inside(model, shape=model.input_shape):
+        numbers += math.prod(shape or ())
+        if not isinstance(layer, Embedding):  # looks rows up
+            own = [layer._specs[name].shape for name in layer._own()]
+            products += [math.prod(one) for one in own if len(one) > 1]
+    return Work(max(products), sum(products) + NUMBER * numbers)
+
+
+def blas_threads(multiplications: int, share: int) -> int:
+    """Return how many threads the BLAS shall use, if its largest product has so many multiplications.
+
+    It depends on neither what else is done nor how long: other threads would make other bits.
+
+    Parameters
+    ----------
+    multiplications : int
+        Rows times columns times what is added up.
+    share : int
+        How many of them make a thread worth while, such as `STEP_SHARE`.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> blas_threads(32 * 64 * 128, STEP_SHARE)
+    1
+    """
+    wanted = multiplications // share
+    return 1 if wanted < 2 else min(wanted, allowed())
+
+
+def only_ours(model: Any) -> bool:
+    """Tell whether all layers are of nnlite, so that nothing is written by a pass forward.
+
+    Parameters
+    ----------
+    model : Sequential
+        Which may be of a class of a user's own.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> from nnlite import Dense, Sequential
+    >>> only_ours(Sequential([Dense(2, 1)]))
+    True
+    """
+    layers: list[Layer] = [layer for _, layer in model.walk()]
+    return all(is_ours(type(layer)) and "forward" not in vars(layer) for layer in layers)
