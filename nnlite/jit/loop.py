@@ -120,7 +120,8 @@ class CompiledLoop(BatchLoop):
         arrays = (self.data, params.trainable_slices, optimizer._weight_decay, *optimizer.state.values())
         shapes = (x.dtype, x.shape[2:], y.dtype, y.shape[2:])
         now = (tuple(map(id, arrays)), shapes, whole, weighted, state.loss, self._settings())
-        if now != self.written_for or self.engine is None or self.engine.program.batch < batch:
+        program = None if self.engine is None else self.engine.program
+        if program is None or program.batch < batch or now != self.written_for or not program.is_current():
             self.engine = Training(
                 state.model, state.loss, optimizer, x, y, batch=batch, kept=self.backup, weighted=weighted,
                 keeps_outputs=self.keeps_outputs, whole=whole, threads=self.threads,
@@ -133,10 +134,9 @@ class CompiledLoop(BatchLoop):
         """Return what a callback may set and a program is written with."""
         if not self.called:
             return ()
-        objects = (self.state.optimizer, self.state.loss, *(layer for _, layer in self.state.model.walk()))
         return tuple(
             (name, value)
-            for one in objects
+            for one in (self.state.optimizer, self.state.loss)
             for name, value in vars(one).items()
             if isinstance(value, int | float | str | tuple) and name not in CHANGING
         )
