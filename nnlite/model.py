@@ -156,7 +156,7 @@ class Sequential(core.Sequential):
 
     Examples
     --------
-from nnlite.layers import Dense, Tanh
+    >>> from nnlite.layers import Dense, Tanh
     >>> model = Sequential([Dense(2, 8), Tanh(), Dense(8, 1)], rng=0)
     >>> model.predict([[0.0, 1.0], [1.0, 1.0]]).shape
     (2, 1)
