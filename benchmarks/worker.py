@@ -142,7 +142,8 @@ class _Desk:
         gc.collect()
         module, _, name = code.partition(":")
         self.job = getattr(import_module(module), name)(case, threads, **options)
-        answer = {"multiple": self.job.multiple, "check": self.job.check()}
+        check = self.job.check()
+        answer = {"multiple": self.job.multiple, "check": check, "remark": self.job.remark}
         _use_cores(self.cores[-threads:])
         return answer
 

@@ -97,7 +97,7 @@ class Step(Training):
         )
 
     def _connect(self) -> Any:
-        """Number the neurons as FANN does, layer by layer with a bias after each, and list the weights."""
+        """List the weights; the neurons are numbered layer by layer, with a bias after each."""
         found, first = [], 0
         for W, b in self.weights:
             rows = np.concatenate([W, b[None]])
