@@ -20,7 +20,13 @@ WORKLOAD = Workload(
     floor=FLOOR,
     brief=("bare", "nnlite", "nnlite jit"),
     contenders=(
-        Contender(FLOOR, "numpy", f"{_AT}bare:PredictFloor", "yardstick"),
+        Contender(
+            FLOOR,
+            "numpy",
+            f"{_AT}bare:PredictFloor",
+            "yardstick",
+            note="all rows at once; blocks of them that stay in cache may be faster",
+        ),
         Contender("bare", "numpy", f"{_AT}bare:Predict", "yardstick"),
         Contender("nnlite", "nnlite", f"{_AT}nnlite:Predict", "ours"),
         Contender("nnlite jit", "nnlite", f"{_AT}nnlite:Predict", "ours", options={"jit": True}),

@@ -25,7 +25,7 @@ WORKLOAD = Workload(
             "nnlite",
             f"{_AT}nnlite:WholeFits",
             "ours",
-            note="with checks, shuffling, history and the loss on 2,500 other rows; the others shuffle and validate",
+            note="with checks, shuffling, history, and the loss on 2,500 other rows, as the others have",
         ),
         Contender("nnlite jit", "nnlite", f"{_AT}nnlite:WholeFits", "ours", options={"jit": True}),
         Contender("jax", "jax", f"{_AT}jax:LoopEpochs", note="data on the device, compiled beforehand"),
