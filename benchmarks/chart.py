@@ -179,7 +179,7 @@ def draw_growth(
         ax.spines[["top", "right"]].set_visible(False)
         low, high = ax.get_ylim()
         ax.set_ylim(low, high * (high / low) ** 0.4)  # room for the legend
-        ax.legend(frameon=False, loc="upper left")
+        ax.legend(frameon=False, loc="upper left", ncols=2, fontsize=9)
     figure.suptitle(
         "How the time of a training step grows; powers of n are fitted where the ground is grey\n"
         "The strip at the bottom has the colour of the fastest"
