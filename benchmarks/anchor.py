@@ -14,7 +14,7 @@ import nnlite as nn
 from benchmarks.job import Job, losses_by_sums
 from benchmarks.libraries.bare import Floor as Products
 from benchmarks.libraries.bare import make_products
-from benchmarks.libraries.nnlite import ask_for_jit
+from benchmarks.libraries.nnlite import ask_for_jit, describe_engine
 
 INPUTS, HIDDEN, OUTPUTS, ROWS, DROPPED = 24, 8, 2, 200, 0.2
 #: Of those steps in an epoch that are measured, and of those whose losses are compared.
@@ -107,9 +107,12 @@ class Fit(Gradient):
     def fit(self, rows: int, epochs: int, **options: Any) -> Any:
         """Fit on the first rows."""
         X, y, options = self.X[:rows], self.y[:rows], options | self.compiled
-        return self.model.fit(
+        history = self.model.fit(
             X, y, loss=self.loss, optimizer=self.optimizer, epochs=epochs, batch_size=ROWS, **options
         )
+        if self.compiled:
+            self.remark = describe_engine(history)
+        return history
 
     def run(self, count: int) -> None:
         self.fit(len(self.X), max(1, count // STEPS), rng=0)

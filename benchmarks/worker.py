@@ -142,8 +142,9 @@ class _Desk:
         gc.collect()
         module, _, name = code.partition(":")
         self.job = getattr(import_module(module), name)(case, threads, **options)
-        check = self.job.check()
-        answer = {"multiple": self.job.multiple, "check": check, "remark": self.job.remark}
+        answer = {"multiple": self.job.multiple, "check": self.job.check()}
+        if self.job.remark:
+            answer["remark"] = self.job.remark
         _use_cores(self.cores[-threads:])
         return answer
 

@@ -53,6 +53,11 @@ def ask_for_jit(call: Callable[..., Any], jit: bool) -> dict[str, bool]:
     return {"jit": True}
 
 
+def describe_engine(history: Any) -> str:
+    """Say what a training has run on, as far as it tells."""
+    return f"engine: {getattr(history, 'engine', 'not said')}"
+
+
 class Step(Training):
     """``loss_and_grad`` and ``step``, over batches that are there already."""
 
@@ -73,7 +78,7 @@ class Step(Training):
             X, y, loss=self.loss, optimizer=self.optimizer, batch_size=self.net.batch, **options
         )
         if self.compiled:
-            self.remark = f"engine: {getattr(history, 'engine', 'not said')}"
+            self.remark = describe_engine(history)
         return history
 
     def step(self, x: Any, y: Any) -> Any:
