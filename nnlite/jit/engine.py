@@ -156,7 +156,7 @@ class Training:
         if program.nets == 1 and work(model, batch) < SHARED:
             threads = 1
         self.job = Job(program.table(), batch, value.reshape(-1), steps=steps, threads=threads)
-        self.losses = self.job.losses
+        self.losses, self.stopped, self.active = self.job.losses, self.job.stopped, self.job.active
 
     def _write_loading(self, x: AnyArray, y: AnyArray) -> None:
         """Write how a batch is taken from all rows."""

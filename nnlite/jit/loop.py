@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from nnlite.data.row_weights import sum_and_rows
 from nnlite.errors.checks import check_each
 from nnlite.jit import losses, optimizers
 from nnlite.jit.engine import Training, uncovered
+from nnlite.jit.lanes import Lanes, has_lanes
 from nnlite.training.batch_loop import BatchLoop
 from nnlite.training.callbacks import CTRL_C
 from nnlite.training.random_states import Generators, get_states
@@ -42,7 +44,7 @@ class CompiledLoop(BatchLoop):
 
     compiles = True
     #: The program, None where all runs through NumPy, and what it was written for.
-    engine: Training | None = None
+    engine: Training | Lanes | None = None
     written_for: Any = None
     #: Whether the present epoch is made in few calls.
     in_whole = False
@@ -122,11 +124,19 @@ class CompiledLoop(BatchLoop):
         now = (tuple(map(id, arrays)), shapes, whole, weighted, state.loss, self._settings())
         program = None if self.engine is None else self.engine.program
         if program is None or program.batch < batch or now != self.written_for or not program.is_current():
-            self.engine = Training(
-                state.model, state.loss, optimizer, x, y, batch=batch, kept=self.backup, weighted=weighted,
-                keeps_outputs=self.keeps_outputs, whole=whole, threads=self.threads,
+            make = partial(
+                Training, state.model, state.loss, optimizer, x, y, batch=batch, kept=self.backup,
+                weighted=weighted, keeps_outputs=self.keeps_outputs, whole=whole, threads=self.threads,
             )  # fmt: skip
-            self.written_for = now
+            one_order = not (isinstance(self.data, Arrays) and isinstance(self.data.rng, Generators))
+            if whole and one_order and has_lanes(state.model, state.loss, optimizer, x, y, weighted=weighted):
+                self.engine = Lanes(
+                    state.model, state.loss, optimizer, x, y, batch=batch, kept=self.backup,
+                    keeps_outputs=self.keeps_outputs, threads=self.threads, ordinary=make,
+                )  # fmt: skip
+            else:
+                self.engine = make()
+            self.written_for, self.in_a_call = now, FIRST
             self.sizes: AnyArray | None = None
         return x, y
 
@@ -161,13 +171,14 @@ class CompiledLoop(BatchLoop):
         engine.order[...] = order
         divided, counted = self._weigh(order)
         engine.look_at_ids()
-        steps, first, count = divided.shape[1], 0, FIRST
+        steps, first, count = divided.shape[1], 0, self.in_a_call
         while first < steps and not state.stop_reason:
             last = min(first + count, steps)
             begun = time.perf_counter()
             self._steps(first, last, order, epoch, divided, counted)
             took = (time.perf_counter() - begun) / (last - first)
-            first, count = last, max(1, min(int(CALL / took), 8 * count))
+            first = last
+            count = self.in_a_call = max(1, min(int(CALL / took), 8 * count))
             if state.history.interrupted:
                 state._interrupted = True
                 state.stop(CTRL_C)
@@ -224,9 +235,11 @@ class CompiledLoop(BatchLoop):
         engine.rates.write(first, last, made)
         if engine.keys is not None:
             engine.keys[:, first:last] = self._keys(last - first)
-        engine.job.active[:] = state.active
+        if isinstance(engine, Lanes) and not np.all(state.active):  # some nets have parted from the others
+            engine = self.engine = engine.ordinary()
+        engine.active[:] = state.active
         engine.run(0, engine.loss_end, engine.end, rows=self.data.rows, first=first, last=last)
-        stopped = engine.job.stopped.copy()
+        stopped = engine.stopped.copy()
         ends = np.where(stopped < 0, last, stopped)
         made_it = np.reshape(state.active, (-1, 1)) & (np.arange(first, last) < ends[:, None])
         values = np.where(made_it, engine.losses[:, first:last], 0) * divided[:, first:last]
@@ -276,7 +289,7 @@ class CompiledLoop(BatchLoop):
         engine.take(own_x, own_y, rows)
         if engine.keys is not None:
             engine.keys[:, :1] = self._keys(1)
-        engine.job.active[:] = state.active
+        engine.active[:] = state.active
         divisor: Any = rows
         count: Any = rows
         if weight is None:
@@ -290,8 +303,8 @@ class CompiledLoop(BatchLoop):
         if engine.has_loss:
             engine.run(engine.load, engine.loss_end, engine.backward_end, rows=rows)
             value = self._one(engine.losses[:, 0])
-            if (engine.job.stopped >= 0).any():
-                self.diverged(engine.job.stopped < 0, x, y)
+            if (engine.stopped >= 0).any():
+                self.diverged(engine.stopped < 0, x, y)
         else:
             engine.run(engine.load, engine.forward_end, engine.forward_end, rows=rows)
         pred = engine.pred[:, :rows]

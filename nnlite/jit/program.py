@@ -145,6 +145,10 @@ class Program:
         """See an array that is laid out as the parameters are with an axis of nets in front."""
         return array if self.params.replicas else array[None]
 
+    def columns(self, some: slice) -> slice:
+        """Return where some numbers of a net are in an array that `per_net` returned."""
+        return some
+
     def values(self, name: str) -> Array:
         """Return the values of a parameter, or of a state, of all nets: (nets, *shape)."""
         return self._view(self.numbers, name)
