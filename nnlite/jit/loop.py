@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nnlite._threads import Hold, allowed
 from nnlite.core.aliases import AnyArray, Array, Value
 from nnlite.core.batches import WHOLE
 from nnlite.core.loop import Epoch
@@ -54,6 +55,12 @@ class CompiledLoop(BatchLoop):
         """Also keep the step that NumPy makes."""
         super().equip(model, loss, optimizer)
         self.numpy_step = self.step
+
+    def settle_threads(self, blas: Hold) -> None:
+        """Take all threads that are allowed, each with a BLAS of one."""
+        if self._uncompiled():
+            super().settle_threads(blas)
+        self.threads = allowed()
 
     # Which way an epoch goes.
 
