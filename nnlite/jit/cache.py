@@ -52,7 +52,7 @@ MANIFEST = "manifest.json"
 #: Days after which a build that nobody used is removed.
 KEPT_DAYS = 60
 #: Seconds to wait for another process that compiles, before this one does so for itself.
-PATIENCE = 180
+PATIENCE = 120
 #: Bytes that a new build must have room for: numba's files come to a few megabytes.
 ROOM = 8 * 2**20
 #: Settings of numba that change the machine code, and are not in the key that numba itself looks for.
@@ -74,17 +74,8 @@ _turn = threading.RLock()
 _inside: Path | None = None
 #: The folder of this process alone, if one was needed, and the process it was made by.
 _own: tuple[int, Path] | None = None
-
-
-def _begin_child() -> None:
-    """After a fork out of the block itself, the folder is the parent's, and the child must wait for it."""
-    global _inside
-    _inside = None
-    _turn.release()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_turn.acquire, after_in_parent=_turn.release, after_in_child=_begin_child)
+#: Of each thread, whether it has the turn for the time of a fork.
+_forking = threading.local()
 
 
 def import_numba(where: str = "jit=True") -> ModuleType:
@@ -168,6 +159,7 @@ def building(
             yield _inside
             return
         numba = import_numba()
+        _mind_forks()
         _start()
         folder, lock, lasting = _take(_name(tuple(os.fspath(path) for path in files)))
         process = os.getpid()
@@ -181,6 +173,33 @@ def building(
             if os.getpid() == process:  # and not the child of a fork in the block
                 _seal(folder, before)
                 lock.release()
+
+
+@cache
+def _mind_forks() -> None:
+    """Let forks wait for a build of another thread, from now on."""
+    # After filelock is imported, whose own lock a fork takes too: what was asked for last is done first.
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)
+
+
+def _before_fork() -> None:
+    # Not for ever: a program may fork while it holds what the thread that compiles is waiting for.
+    _forking.waited = _turn.acquire(timeout=PATIENCE)
+
+
+def _in_parent() -> None:
+    if _forking.waited:
+        _turn.release()
+
+
+def _in_child() -> None:
+    global _inside, _turn
+    if _forking.waited:
+        _turn.release()
+    else:
+        _turn = threading.RLock()
+    _inside = None  # after a fork out of the block itself the folder is the parent's
 
 
 def _start() -> None:
