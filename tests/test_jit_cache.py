@@ -458,6 +458,27 @@ def test_nothing_of_it_is_imported_with_nnlite():
 
 # With numba, in processes of their own
 
+MORE = """
+import sys
+import numba
+from nnlite.jit.cache import building
+from tests import toy_kernels
+found = toy_kernels.load(print)
+ready = "numba.np.linalg" in sys.modules
+signature = numba.types.float64(numba.types.float64)
+with building(print, files=[toy_kernels.__file__]):
+    hits = numba.cfunc(signature, cache=True)(toy_kernels.risen).cache_hits
+mine = numba.njit(lambda x: x + 1)(1)
+print(found.compiled, ready, hits, mine, toy_kernels.load(print).answer)
+"""
+
+
+def test_what_only_loads_need_not_get_ready_to_compile(copy):
+    """numba would import all that it compiles with before it looks into the folder."""
+    line = "nnlite: compiling for this machine, once; about 10 s\n"
+    assert finish(start(copy, MORE)) == f"{line}0 False 0 2 42.0\n"
+    assert finish(start(copy, MORE)) == "0 False 1 2 42.0\n"
+
 
 def test_the_second_process_compiles_nothing_and_says_nothing(copy):
     before = {path: path.read_bytes() for path in files(copy, "*.*") if path.is_file()}

@@ -1,5 +1,6 @@
 """Two small kernels, for `test_jit_cache.py`; nothing of numba is imported before they are loaded."""
 
+import math
 import time
 from types import SimpleNamespace
 
@@ -9,14 +10,19 @@ from nnlite.jit.cache import building
 
 
 def squares(x):
+    products = x * x  # an array, for which numba's own runtime must be there
     total = 0.0
-    for value in x:
-        total += value * value
+    for value in products:
+        total += value
     return total
 
 
 def thrice(x):
     return 3.0 * x
+
+
+def risen(x):
+    return math.exp(x)
 
 
 def load(announce=None):

@@ -166,7 +166,7 @@ def building(
         try:
             before = _listing(folder)
             _inside = folder
-            with _pointed(numba.config, folder), _heard(_announcer(announce, lasting)):
+            with _pointed(numba.config, folder), _only_loading(), _heard(_announcer(announce, lasting)):
                 yield folder
         finally:
             _inside = None
@@ -203,12 +203,40 @@ def _in_child() -> None:
 
 
 def _start() -> None:
-    """Let numba set itself up for this processor, which takes it a while, before others have to wait."""
-    with suppress(AttributeError):  # what is not done here is done with the first kernel
-        from numba.core.registry import cpu_target
+    """Let numba get ready to run what it loads, before others have to wait."""
+    from numba.core.registry import cpu_target
+    from numba.core.runtime.nrt import rtsys
 
-        cpu_target.typing_context.refresh()
-        cpu_target.target_context.refresh()
+    rtsys.initialize(cpu_target.target_context)
+
+
+@contextmanager
+def _only_loading() -> Iterator[None]:
+    """Spare this thread the 0.3 s that numba takes to get ready to compile, where it only loads.
+
+    It does so before each look into its folder, and again, if it finds nothing, before it compiles. To
+    find something it needs no more than `_start`. An attribute that some version has not leaves all as it is.
+    """
+    from numba.core import caching
+
+    Cache: Any = caching.Cache
+    thread = threading.get_ident()
+    usual = Cache.load_overload
+    if not hasattr(Cache, "_load_overload") or not hasattr(Cache, "_guard_against_spurious_io_errors"):
+        yield
+        return
+
+    def load_overload(self: Any, sig: Any, target_context: Any) -> Any:
+        if threading.get_ident() != thread:
+            return usual(self, sig, target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
+
+    Cache.load_overload = load_overload
+    try:
+        yield
+    finally:
+        Cache.load_overload = usual
 
 
 # Which build
