@@ -18,10 +18,11 @@ processes that start at once write over one another, which is known to end in se
 - What was not used for 60 days is removed when something new is made.
 
 Threads of one process take turns. A fork waits for a build that another thread is at, as the child of a
-fork in the middle of one could never compile itself: numba's own lock would stay taken in it. A fork out of
-a thread that is itself inside `building` leaves the folder to the parent. While one is inside, functions
-that other threads give to numba with ``cache=True`` are kept in the same folder, since numba has one setting
-for all; they are found again by their own file and line, and do no harm.
+fork in the middle of one could never compile itself: numba's own lock would stay taken in it. (What threads
+do with numba outside of `building` no fork waits for; processes that are started anew know no such
+trouble.) A fork out of a thread that is itself inside leaves the folder to the parent. While one is inside,
+functions that other threads give to numba with ``cache=True`` are kept in the same folder, since numba has
+one setting for all; they are found again by their own file and line, and do no harm.
 """
 
 from __future__ import annotations
@@ -320,10 +321,12 @@ def _take(name: str) -> tuple[Path, Any, bool]:
             os.utime(folder / MANIFEST if (folder / MANIFEST).exists() else folder)
             return folder, lock, lasting
         # A full disk, a file system without locks, a folder of somebody else, a process that stands still.
-        except (OSError, NotImplementedError) as error:
-            trouble = error
+        except BaseException as error:
             if lock is not None:
                 lock.release()
+            if not isinstance(error, OSError | NotImplementedError):  # Ctrl-C
+                raise
+            trouble = error
     raise OSError(
         "jit=True: expected a folder for compiled kernels, got none that can be written to. "
         "Name one in the environment variable NNLITE_CACHE_DIR."
