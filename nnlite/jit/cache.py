@@ -476,7 +476,7 @@ def _heard(compiling: Callable[[], None]) -> Any:
 
     thread = threading.get_ident()
 
-    class Ear(event.Listener):
+    class Ear(event.Listener):  # type: ignore[misc]
         """Hears of every pass of the compiler; the threads of others too."""
 
         def on_start(self, event: Any) -> None:

@@ -45,7 +45,7 @@ class CompiledLoop(BatchLoop):
 
     compiles = True
     #: The program, None where all runs through NumPy, and what it was written for.
-    engine: Training | Lanes | None = None
+    engine: Any = None
     written_for: Any = None
     #: Whether the present epoch is made in few calls.
     in_whole = False
@@ -100,7 +100,7 @@ class CompiledLoop(BatchLoop):
                 return f"{type(one).__name__} has no kernel"
         for moment in ("on_batch_begin", "on_grad_computed", "on_batch_end"):
             for hook in self.hooks[moment]:
-                return f"{type(hook.__self__).__name__} looks at each batch"
+                return f"{type(getattr(hook, '__self__', hook)).__name__} looks at each batch"
         if type(data) is not Arrays or data.cutter is not WHOLE or not isinstance(data.x, np.ndarray):
             return "the data come batch by batch"
         if data.weight is not None and not np.all(data.weight > 0):
@@ -115,7 +115,8 @@ class CompiledLoop(BatchLoop):
         x, y : ndarray
             With an axis of nets in front, of length 1 where all share them.
         """
-        state, optimizer, params = self.state, self.state.optimizer, self.params
+        state, params = self.state, self.params
+        optimizer: Any = state.optimizer
         edge = state.model.boundary
         own = is_own(y, edge.pred_shape(x))
         x = x if edge.row_axis(x) else x[None]
@@ -237,7 +238,8 @@ class CompiledLoop(BatchLoop):
         self, first: int, last: int, order: AnyArray, epoch: Epoch, divided: AnyArray, counted: AnyArray
     ) -> None:
         """Make some steps in one call, and add up what they come to."""
-        state, engine, optimizer = self.state, self.engine, self.state.optimizer
+        state, engine = self.state, self.engine
+        optimizer: Any = state.optimizer
         single, made = self.params.replicas is None, optimizer.steps
         engine.rates.write(first, last, made)
         if engine.keys is not None:
@@ -338,7 +340,8 @@ class CompiledLoop(BatchLoop):
 
     def compiled_step(self, params: Parameters) -> None:
         """Move all trainable parameters once, as ``optimizer.step`` does."""
-        engine, optimizer = self.engine, self.state.optimizer
+        engine = self.engine
+        optimizer: Any = self.state.optimizer
         if self.called:  # who may have set something since the gradient was computed
             self._prepare(*self.given, whole=False)
         rate = optimizer.rate
