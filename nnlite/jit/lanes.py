@@ -234,10 +234,9 @@ class LaneProgram(Program):
     def _view(self, array: Array, name: str) -> Array:
         start, spec = self._places[name]
         some = array[:, self.columns(slice(start, start + spec.size))]
-        found = some.reshape(self.groups, *spec.shape, self.lanes)
-        return found  # type: ignore[no-any-return]
+        return some.reshape(self.groups, *spec.shape, self.lanes)
 
-    def buffer(self, *sample: int, dtype: Any = None) -> Any:
+    def buffer(self, *sample: int, dtype: Any = None) -> Array:
         """Make room for a batch: (groups, batch, *sample, lanes)."""
         return super().buffer(*sample, self.lanes, dtype=dtype)
 

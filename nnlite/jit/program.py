@@ -159,10 +159,9 @@ class Program:
 
     def _view(self, array: Array, name: str) -> Array:
         start, spec = self._places[name]
-        found = array[:, start : start + spec.size].reshape(len(array), *spec.shape)
-        return found  # type: ignore[no-any-return]
+        return array[:, start : start + spec.size].reshape(len(array), *spec.shape)
 
-    def buffer(self, *sample: int, dtype: Any = None) -> Any:
+    def buffer(self, *sample: int, dtype: Any = None) -> Array:
         """Make room for a batch: (nets, batch, *sample)."""
         return np.zeros((self.nets, self.batch, *sample), dtype or self.dtype)
 
