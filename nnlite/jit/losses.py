@@ -17,7 +17,7 @@ from nnlite.core.losses import Loss
 from nnlite.jit.functions import exp, expm1, like, log1p
 from nnlite.jit.kernel import THREAD, Operand, every, number, rows, whole
 from nnlite.jit.native import loops, named
-from nnlite.jit.program import Program
+from nnlite.jit.program import Program, is_as_shipped
 from nnlite.losses import (
     BinaryCrossEntropy,
     GaussianNLL,
@@ -278,7 +278,9 @@ WRITERS: dict[type[Loss], Callable[..., Kernel]] = {
 
 def covered(loss: Loss) -> bool:
     """Tell whether there is a kernel for a loss."""
-    return covered(loss.loss) if type(loss) is Masked else type(loss) in WRITERS
+    if type(loss) is Masked:
+        return is_as_shipped(loss, {Masked}) and covered(loss.loss)
+    return is_as_shipped(loss, WRITERS)
 
 
 def write_loss(
@@ -306,7 +308,9 @@ def write_loss(
     slope : ndarray of shape (nets, batch, outputs)
         Buffer of dL/d(pred).
     """
-    inner = loss.loss if type(loss) is Masked else loss  # where a target is NaN nothing is paid in any case
+    inner: Any = loss
+    while type(inner) is Masked:  # where a target is NaN nothing is paid in any case
+        inner = inner.loss
     kernel, given = WRITERS[type(inner)](inner, program, pred, target)
     paid, slope = program.buffer(dtype=np.float64), program.like(pred)
     value = program.array(1, dtype=np.float64)
