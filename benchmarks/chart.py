@@ -114,8 +114,11 @@ def draw_comparison(
 # By contender: colour, marker.
 _LINES = {
     "nnlite fit": ("#D55E00", "o"),
+    "nnlite jit": ("#CC79A7", "o"),
     "bare loop": ("#666666", "s"),
+    "BLAS floor": ("#AAAAAA", "_"),
     "jax": ("#0072B2", "^"),
+    "jax scan": ("#56B4E9", "v"),
     "torch": ("#009E73", "D"),
 }
 
@@ -123,7 +126,7 @@ _LINES = {
 def draw_growth(
     curves: Mapping[str, Mapping[str, Curve]], what: Mapping[str, str], path: Path, *, fitted: int
 ) -> None:
-    """Draw the cost along each axis, on log scales, with the exponents of the fits.
+    """Draw the cost along each axis, on log scales, with the exponents of the fits and who leads where.
 
     Raises
     ------
@@ -132,6 +135,8 @@ def draw_growth(
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    from benchmarks.workloads.growth import find_leads
 
     columns = min(2, len(curves))
     lines = -(-len(curves) // columns)
@@ -153,6 +158,10 @@ def draw_growth(
                 zorder=3 if name == "nnlite fit" else 2,
                 label=f"{name}{power}",
             )
+        for lead in find_leads(found):
+            # A strip along the bottom in the colour of the fastest.
+            strip = {"ymin": 0.0, "ymax": 0.025, "linewidth": 0}
+            ax.axvspan(lead.start, lead.end, color=_LINES[lead.name][0], **strip)
         sizes = sorted({size for curve in found.values() for size in curve.sizes})
         ax.set_xscale("log")
         ax.set_yscale("log")
@@ -170,6 +179,9 @@ def draw_growth(
         ax.spines[["top", "right"]].set_visible(False)
         low, high = ax.get_ylim()
         ax.set_ylim(low, high * (high / low) ** 0.4)  # room for the legend
-        ax.legend(frameon=False, loc="upper left")
-    figure.suptitle("How the time of a training step grows; powers of n are fitted where the ground is grey")
+        ax.legend(frameon=False, loc="upper left", ncols=2, fontsize=9)
+    figure.suptitle(
+        "How the time of a training step grows; powers of n are fitted where the ground is grey\n"
+        "The strip at the bottom has the colour of the fastest"
+    )
     figure.savefig(path)

@@ -14,7 +14,8 @@ from benchmarks.peers import LIBRARIES
 
 ROOT = Path(__file__).resolve().parents[1]
 
-#: Variables that hold a number of threads: OpenMP, the BLAS libraries, XLA's pool, TensorFlow's pools.
+#: Variables that hold a number of threads: OpenMP, the BLAS libraries, Numba, XLA's pool, TensorFlow's
+#: pools.
 _COUNTS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -22,6 +23,7 @@ _COUNTS = (
     "BLIS_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
     "NPROC",
     "TF_NUM_INTRAOP_THREADS",
 )

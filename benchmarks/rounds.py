@@ -281,6 +281,9 @@ class Session:
                 made[c.name] = workers[c.name].receive(600.0)
             except WorkerError as error:
                 self._leave_out(result, c.name, str(error))
+            else:
+                if remark := made[c.name].get("remark"):
+                    result.remarks[c.name] = remark
         return made
 
     def _check(self, result: Result, reference: str, made: Mapping[str, dict[str, Any]]) -> None:

@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.environment import ROOT
-from benchmarks.nets import NETS, SEED, Array, Net
+from benchmarks.nets import NETS, SEED, Array, Net, make_data
 
 Ids = NDArray[np.int64]
+
+#: Nets of which there is a table of rows that mean nothing.
+PLAIN = ("2-8-1", "2-64-64-3", "64-128-10", "784-256-128-10")
 
 
 class Table(NamedTuple):
@@ -25,14 +28,14 @@ class Table(NamedTuple):
     X, X_val : ndarray or scipy.sparse.csr_matrix of shape (rows, features)
         The input.
     y, y_val : ndarray of int of shape (rows,)
-        The class of each row.
+        The class of each row; for the squared error, the numbers to hit.
     """
 
     net: Net
     X: Any
-    y: Ids
+    y: Any
     X_val: Any
-    y_val: Ids
+    y_val: Any
 
 
 def make_table() -> Table:
@@ -156,6 +159,14 @@ def images() -> Table:
     return Table(net._replace(batches=rows // net.batch), X[:rows], y[:rows], X[rows:], y[rows:])
 
 
+def plain_rows(name: str) -> Table:
+    """Draw 10,000 rows, or as many as whole batches have, for one of the nets, and a quarter more."""
+    net = NETS[name]
+    net = net._replace(batches=10_000 // net.batch)
+    X, y = make_data(net._replace(batches=net.batches * 5 // 4))
+    return Table(net, X[: net.rows], y[: net.rows], X[net.rows :], y[net.rows :])
+
+
 TABLES: dict[str, Callable[[], Table]] = {
     "table of 10,000 rows": make_table,
     "digits": digits,
@@ -163,5 +174,6 @@ TABLES: dict[str, Callable[[], Table]] = {
     "60,000 images": images,
     "5,000 x 784": distorted_digits,
     "4,000 words": partial(text, 4_000, 1_280),
+    **{f"{name}, 10,000 rows": partial(plain_rows, name) for name in PLAIN},
     "20,000 words": partial(text, 20_000, 4_096),
 }

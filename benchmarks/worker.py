@@ -143,6 +143,8 @@ class _Desk:
         module, _, name = code.partition(":")
         self.job = getattr(import_module(module), name)(case, threads, **options)
         answer = {"multiple": self.job.multiple, "check": self.job.check()}
+        if self.job.remark:
+            answer["remark"] = self.job.remark
         _use_cores(self.cores[-threads:])
         return answer
 

@@ -70,11 +70,12 @@ class Workload:
 
     def run(self, session: Session) -> Iterator[Result]:
         """Measure all cases with each number of threads, and give each result when it is there."""
-        contenders = session.present(self.contenders)
+        present = session.present(self.contenders)
         cases = self.quick if session.settings.quick else self.cases
         rounds = min(session.settings.rounds, self.rounds or session.settings.rounds)
         for threads in session.settings.threads:
             for case in cases:
+                contenders = [c for c in present if not c.cases or case in c.cases]
                 yield session.measure(
                     self.name, case, threads, contenders, reference=self.reference, rounds=rounds
                 )

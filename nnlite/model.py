@@ -34,6 +34,7 @@ from nnlite.errors.arguments import explained
 from nnlite.errors.arrays import unmasked
 from nnlite.errors.checks import check_bool, check_integer
 from nnlite.errors.layers import is_part
+from nnlite.jit import check_jit
 from nnlite.metrics import Metric
 from nnlite.training.history import History
 from nnlite.training.inside import inside, what_reaches
@@ -514,7 +515,9 @@ class Sequential(core.Sequential):
 
     @np.errstate(under="ignore")
     @explained
-    def predict(self, X: Any, *, batch_size: int = PREDICT_ROWS, out: Array | None = None) -> Array:
+    def predict(
+        self, X: Any, *, batch_size: int = PREDICT_ROWS, out: Array | None = None, jit: bool = False
+    ) -> Array:
         """Compute the output for any number of rows.
 
         Nothing on the model is written, so several threads may predict at once.
@@ -530,6 +533,9 @@ class Sequential(core.Sequential):
             Where the predictions are written, of the dtype of the model. With a memory-mapped
             one, such as ``np.lib.format.open_memmap`` makes, predictions of any number of rows
             take the memory of one block.
+        jit : bool
+            Use compiled loops, as `fit` with ``jit=True``: the same numbers but for the last digits.
+            What they do not cover, such as a sparse matrix or a layer of your own, runs through NumPy.
 
         Returns
         -------
@@ -571,7 +577,7 @@ class Sequential(core.Sequential):
             x = self.boundary.check_input(X, where=where, finite=True)
         if out is not None:
             self.boundary.check_out(out, x, where="Sequential.predict(out=)")
-        return self._predict(x, batch_size, out)
+        return self._predict(x, batch_size, out, jit=jit and check_jit("Sequential.predict", jit))
 
     @explained
     def predict_blocks(self, blocks: Any, *, batch_size: int = PREDICT_ROWS) -> Iterator[Array]:
@@ -627,8 +633,15 @@ class Sequential(core.Sequential):
         checked = self.boundary.each_block(blocks, where="Sequential.predict_blocks(blocks)")
         return each(partial(self._predict, batch_size=batch_size), checked)
 
-    def _predict(self, x: Array | Blockwise, batch_size: int, out: Array | None = None) -> Array:
+    def _predict(
+        self, x: Array | Blockwise, batch_size: int, out: Array | None = None, *, jit: bool = False
+    ) -> Array:
         """Predict for a checked input, into `out` if there is one."""
+        if jit and not isinstance(x, Blockwise):
+            from nnlite.jit.predict import predict
+
+            if (found := predict(self, x, out)) is not None:
+                return found
         rows = x.shape[self.boundary.row_axis(x)]
         if not isinstance(x, Blockwise):
             if out is None and rows <= batch_size:
@@ -912,6 +925,7 @@ class Sequential(core.Sequential):
         metrics: Sequence[Metric] | Mapping[str, Metric] = (),
         weight: Any = None,
         batch_size: int = PREDICT_ROWS,
+        jit: bool = False,
     ) -> dict[str, Any]:
         """Compute loss and metrics on data, without dropout.
 
@@ -930,6 +944,8 @@ class Sequential(core.Sequential):
             How much each row counts.
         batch_size : int
             Rows that go through the layers at a time.
+        jit : bool
+            Predict by compiled loops, see `predict`.
 
         Returns
         -------
@@ -949,7 +965,10 @@ class Sequential(core.Sequential):
         """
         from nnlite.training.evaluation import evaluate
 
-        return evaluate(self, X, y, loss=loss, metrics=metrics, weight=weight, batch_size=batch_size)
+        jit = check_jit("Sequential.evaluate", jit)
+        return evaluate(
+            self, X, y, loss=loss, metrics=metrics, weight=weight, batch_size=batch_size, jit=jit
+        )
 
     def activations(self, x: Any) -> list[Array]:
         """Compute the output of every layer of `layers`, as in prediction.

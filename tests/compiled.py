@@ -34,10 +34,8 @@ def train(model, X, y, *, jit, optimizer, by_step=False, **options):
 
 def numbers_of(model, optimizer):
     """Return all arrays that a training leaves, by name."""
-    found = {}
     params = model.params
-    for name in (spec.name for spec in (*params.specs, *params.state_specs)):
-        found[name] = params[name] if name in params else params.state_view(name)
+    found = {spec.name: params[spec.name] for spec in (*params.specs, *params.state_specs)}
     found |= {f"optimizer.{slot}": array for slot, array in optimizer.state.items()}
     return found
 

@@ -1,18 +1,23 @@
 """The logic of the workloads of the benchmarks: what is computed, fitted, counted and left out."""
 
 from importlib import import_module
+from importlib.util import find_spec
+from inspect import signature
 
 import numpy as np
 import pytest
 
+import nnlite as nn
+from benchmarks import anchor as simple_chains
 from benchmarks import levenberg_marquardt as methods
 from benchmarks import rounds, tables
 from benchmarks.epochs import Epochs
-from benchmarks.job import Training
+from benchmarks.job import Training, losses_by_sums
 from benchmarks.libraries import bare, nnlite, reference
 from benchmarks.many import InTurn, kind_of
 from benchmarks.memory import forget_peak, peak, resident
 from benchmarks.nets import GROWTH, NETS, find_net
+from benchmarks.peers import LIBRARIES
 from benchmarks.report import number
 from benchmarks.results import Contender, Result
 from benchmarks.rounds import Session, Settings
@@ -20,7 +25,7 @@ from benchmarks.stats import relative_error
 from benchmarks.tables import TABLES, Table
 from benchmarks.targets import TARGETS
 from benchmarks.worker import Worker, WorkerError
-from benchmarks.workloads import accuracy, estimators, growth, process, sparse_text
+from benchmarks.workloads import accuracy, anchor, estimators, growth, process, sparse_text, whole_fit
 from benchmarks.workloads import levenberg_marquardt as least_squares
 
 
@@ -41,6 +46,155 @@ class Answering(Session):
         libraries = {c.name: c.library for c in contenders if c.name in names}
         result = Result(workload, case, threads, roles=roles, libraries=libraries)
         return result, {name: [self.answers[name](request) for request in requests] for name in names}
+
+
+# Compiled by jit.
+
+
+@pytest.fixture
+def jit_stand_in(monkeypatch):
+    """Let `fit` and `predict` have the argument, whether they have it already or not, and do without it."""
+    seen = []
+
+    def let(name):
+        plain = getattr(nn.Sequential, name)
+
+        def call(self, *given, jit=False, **options):
+            seen.append((name, jit))
+            found = plain(self, *given, **options)
+            if name == "fit":
+                found.engine = "a stand-in"
+            return found
+
+        monkeypatch.setattr(nn.Sequential, name, call)
+
+    let("fit")
+    let("predict")
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("job", "expected", "case"),
+    [
+        (nnlite.Fit, reference.Step, "2-8-1"),
+        (nnlite.Fit, reference.Step, "64-128-10"),
+        (nnlite.Fit, reference.Step, "batch 4"),
+        (nnlite.ManyFit, reference.Many, "3 x 2-8-1"),
+        (nnlite.FitEpochs, reference.ShortEpochs, "digits"),
+        (nnlite.WholeFits, reference.ShortEpochs, "2-8-1, 10,000 rows"),
+        (nnlite.Predict, reference.Predict, "64-128-10, 100 rows"),
+        (simple_chains.Fit, simple_chains.Reference, "24-8-2"),
+    ],
+)
+def test_jit_is_asked_for_and_checked_in_the_form_that_is_timed(jit_stand_in, job, expected, case):
+    work = job(case, 1, jit=True)
+    assert relative_error(work.check(), expected(case, 1).check()) < 1e-5
+    checked = len(jit_stand_in)
+    work.run(work.multiple)
+    assert len(jit_stand_in) > checked > 0
+    assert {jit for _, jit in jit_stand_in} == {True}
+    assert work.remark == ("" if job is nnlite.Predict else "engine: a stand-in")
+
+
+def test_without_jit_nothing_is_asked_for(jit_stand_in):
+    for job, case in ((nnlite.Fit, "2-8-1"), (nnlite.Predict, "64-128-10, 10 rows")):
+        work = job(case, 1)
+        work.check()
+        assert work.remark == ""
+    assert {jit for _, jit in jit_stand_in} == {False}
+
+
+def test_who_cannot_be_asked_for_jit_says_so(monkeypatch):
+    def fit(self, X, y, *, loss): ...
+
+    monkeypatch.setattr(nn.Sequential, "fit", fit)
+    with pytest.raises(NotImplementedError, match="fit has no argument jit yet"):
+        nnlite.Fit("2-8-1", 1, jit=True)
+    nnlite.Fit("2-8-1", 1)
+
+
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_losses_are_the_differences_of_sums(rng, shape):
+    losses = rng.random((5, *shape))
+    assert losses_by_sums(lambda steps: losses[:steps].mean(axis=0), 5) == pytest.approx(losses.ravel())
+
+
+# FANN and a compiled step of PyTorch.
+
+
+def test_fann_makes_the_same_steps_of_the_one_net_that_it_can_train():
+    fann = import_module("benchmarks.libraries.fann")
+    with pytest.raises(NotImplementedError, match="no ReLU"):
+        fann.Step("64-128-10", 1)
+    if LIBRARIES["fann"].missing:
+        return  # a package of the system, which pip cannot install
+    expected = reference.Step("2-8-1", 1)
+    work = fann.Step("2-8-1", 1)
+    assert relative_error(work.check(), expected.check()) < 1e-5
+    work.run(5)
+    assert relative_error(work.check(), expected.check()) < 1e-5
+    # Where it holds tanh to its end is beyond the outputs of the steps that are compared.
+    expected.reset()
+    for x, y in expected.batches[: expected.checked]:
+        assert np.abs(expected.forward(x)[1]).max() < fann.END
+        expected.step(x, y)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+def test_the_whole_step_that_torch_compiles_is_that_of_the_reference(optimizer, monkeypatch):
+    torch = pytest.importorskip("torch")
+    job = import_module("benchmarks.libraries.torch").CompiledStep
+    monkeypatch.setattr(torch, "compile", lambda function, **options: function)  # takes many seconds
+    monkeypatch.setitem(NETS, "small", NETS["64-128-10"]._replace(optimizer=optimizer))
+    expected = reference.Step("small", 1).check()
+    work = job("small", 1)
+    assert relative_error(work.check(), expected) < 1e-5
+    work.run(3)
+    assert relative_error(work.check(), expected) < 1e-5
+
+
+# Products alone.
+
+
+def cost(products):
+    return sum(a.shape[0] * a.shape[1] * b.shape[1] for a, b, _ in products)
+
+
+def test_floors_have_the_products_of_their_work():
+    one = 4 * (2 * 8 * 2 + 8 * 3)  # no gradient for the input
+    assert cost(bare.Floor("2-8-1", 1).products) == one
+    many = bare.ManyFloor("3 x 2-8-1", 1)
+    assert cost(many.products) == 3 * one
+    assert len({id(out) for *_, out in many.products}) == len(many.products) == 15
+    assert cost(bare.PredictFloor("64-128-10, 7 rows", 1).products) == 7 * (64 * 128 + 128 * 10)
+    anchored = simple_chains.Floor("24-8-2", 1)
+    assert cost(anchored.products) == 200 * (2 * 24 * 8 + 3 * 8 * 2)
+    assert {str(out.dtype) for *_, out in anchored.products} == {"float64"}
+    for floor in (many, anchored):
+        floor.run(1)
+        assert floor.check() == []
+
+
+# The net of SimpleChains.jl.
+
+
+@pytest.mark.parametrize("job", [simple_chains.Gradient, simple_chains.Fit])
+def test_the_anchor_drops_units_where_it_is_timed_only(job):
+    expected = simple_chains.Reference("24-8-2", 1).check()
+    work = job("24-8-2", 1)
+    assert relative_error(work.check(), expected) < 1e-12
+    work.run(work.multiple)
+    assert work.model[2].rate == simple_chains.DROPPED
+    assert work.model.params.values.dtype == np.float64
+    assert work.model.params.values.size == 24 * 8 + 8 + 8 * 2
+
+
+def test_the_anchor_names_the_figures_that_are_not_measured():
+    result = Result("anchor", "24-8-2", 1, values={"nnlite jit": [1e-6]}, roles={"nnlite jit": "ours"})
+    for tables_of in (anchor.WORKLOAD.tables, anchor.WORKLOAD.overview):
+        (table,) = tables_of([result])
+        assert "not measured" in table.notes[-1]
+        assert "SimpleChains.jl 5.7 µs" in table.notes[-1]
 
 
 # Many nets as one.
@@ -175,7 +329,48 @@ def test_who_misses_a_goal_is_left_out_of_the_times():
     assert table.rows[0][-1] == "4"
 
 
+@pytest.mark.parametrize("name", tables.PLAIN)
+def test_whole_fits_have_ten_thousand_rows(name):
+    table = TABLES[f"{name}, 10,000 rows"]()
+    assert f"{name}, 10,000 rows" in whole_fit.WORKLOAD.cases
+    assert len(table.X) == len(table.y) == table.net.rows
+    assert 10_000 - table.net.batch < table.net.rows <= 10_000
+    assert len(table.X_val) == len(table.y_val) > 2_000
+
+
+def test_a_whole_fit_is_a_call_for_each_epoch(monkeypatch):
+    work = nnlite.WholeFits("2-8-1, 10,000 rows", 1)
+    work.reset()
+    trained = []
+    monkeypatch.setattr(work, "train", trained.append)
+    work.run(3)
+    assert trained == [1, 1, 1]
+
+
 # Growth.
+
+
+def curve(seconds, sizes=(1, 10, 100)):
+    return growth.Curve(list(sizes), list(seconds), None)
+
+
+def test_who_leads_changes_where_the_lines_cross():
+    curves = {
+        "BLAS floor": curve([0.1, 0.1, 0.1]),
+        "nnlite jit": curve([1.0, 1.0, 100.0]),
+        "torch": curve([10.0, 10.0, 10.0]),
+        "jax": curve([4.0], [1]),
+    }
+    first, last = growth.find_leads(curves)
+    assert (first.name, first.start, last.name, last.end) == ("nnlite jit", 1, "torch", 100)
+    assert first.end == last.start == pytest.approx(10**1.5)
+    assert growth.describe_leads([first, last]) == "the fastest: nnlite jit to n = 31.6, then torch"
+
+
+def test_one_who_leads_everywhere_or_was_not_there_has_no_crossing():
+    assert growth.find_leads({"a": curve([1.0, 1.0, 1.0])}) == [("a", 1, 100)]
+    leads = growth.find_leads({"a": curve([1.0, 1.0, 1.0]), "b": curve([0.5], [100])})
+    assert leads == [("a", 1, 100), ("b", 100, 100)]
 
 
 @pytest.mark.parametrize("power", [0.0, 1.0, 2.0])
@@ -205,10 +400,20 @@ def test_curves_are_sorted_by_size_and_kept_apart_by_axis():
     assert curves["nnlite fit"].seconds == [1, 3]
     assert curves["nnlite fit"].exponent.median == pytest.approx(1.5)
     assert curves["jax"].exponent is None
+    results[2].left_out = {"torch": "ImportError: no\nmore"}
     width, depth = growth.WORKLOAD.tables(results)
+    assert "the fastest: nnlite fit" in width.notes
+    assert "left out: torch: ImportError: no (from n = 1)" in depth.notes
     assert width.header == ["n", "8", "16", "exponent"]
     assert [len(row) for row in width.rows] == [4, 4]
     assert "with depth" in depth.title
+
+
+def test_of_very_deep_nets_fewer_losses_are_compared():
+    assert len(reference.Step("depth 16", 1).check()) == Training.checked
+    expected = reference.Step("depth 32", 1).check()
+    assert len(expected) == Training.checked_deep
+    assert relative_error(nnlite.Fit("depth 32", 1).check(), expected) < 1e-5
 
 
 def test_nets_grow_in_one_direction():
@@ -227,8 +432,9 @@ def test_nets_grow_in_one_direction():
 
 def test_the_chart_of_growth_is_drawn(tmp_path):
     pytest.importorskip("matplotlib")
+    names = {c.name for c in (*growth.ONE, *growth.MANY)}
     results = [
-        grown(axis, size, nnlite=[1e-6 * size] * 2, torch=[1e-4 * size] * 2)
+        grown(axis, size, **(dict.fromkeys(names, [1e-6 * size] * 2) | {"torch": [2e-5] * 2}))
         for axis in ("width", "replicas")
         for size in (8, 16, 32)
     ]
@@ -366,12 +572,15 @@ def test_estimators_make_all_epochs_and_compute_the_same(few_digits):
     pytest.importorskip("sklearn")
     from benchmarks.estimators import CHECKED_EPOCHS, Classifier
 
+    jit = "jit" in signature(nn.sklearn.MLPClassifier).parameters and find_spec("numba") is not None
     everyone = [c for c in estimators.WORKLOAD.contenders if c.role != "yardstick"]
+    everyone = [c for c in everyone if jit or "jit" not in c.options]
     works = {c.name: Classifier(few_digits, 1, **c.options) for c in everyone}
     losses = {name: work.check() for name, work in works.items()}
     found = {name: work.fit(seed=1, epochs=12) for name, work in works.items()}
-    assert [str(works[name].X.dtype) for name in losses] == ["float64", "float64", "float64", "float32"]
-    for theirs, ours in estimators.PAIRS:
+    assert {name for name, work in works.items() if work.X.dtype == np.float32} == {"scikit-learn, float32"}
+    assert {str(work.X.dtype) for work in works.values()} == {"float64", "float32"}
+    for theirs, ours in [pair for pair in estimators.PAIRS if pair[1] in works]:
         assert len(losses[theirs]) == CHECKED_EPOCHS
         assert relative_error(losses[ours], losses[theirs]) < 1e-5
         assert found[ours]["epochs"] == found[theirs]["epochs"] == 12
@@ -430,7 +639,7 @@ def test_fits_go_through_the_seeds_and_keep_the_scores():
     assert digits.values["nnlite"] == [1.0] * 7
     assert digits.details["nnlite"]["score"] == pytest.approx([0.5, 0.51, 0.52, 0.53, 0.54])
     found = [t.find(digits) for t in TARGETS if (t.workload, t.case) == ("estimators", "digits")]
-    assert found == [2.5, pytest.approx(-10), *[None] * 4]
+    assert found == [2.5, pytest.approx(-10), *[None] * 5]
     table, _ = estimators.WORKLOAD.tables([digits, other])
     assert table.header[-2:] == ["times BLAS floor", "score, %"]
     assert [[row[0], *row[-2:]] for row in table.rows[:2]] == [
@@ -438,8 +647,11 @@ def test_fits_go_through_the_seeds_and_keep_the_scores():
         ["nnlite", "2.00", "52.00"],
     ]
     (brief,) = estimators.WORKLOAD.overview([digits])
-    assert brief.header[-3:] == [f"{theirs} / {ours}" for theirs, ours in estimators.PAIRS]
-    assert brief.rows[0][1:] == ["2,500 (62.00 %)", "1,000 (52.00 %)", "", "2,000 (62.00 %)", "2.50", "", ""]
+    assert brief.header[-4:] == [f"{theirs} / {ours}" for theirs, ours in estimators.PAIRS]
+    assert brief.rows[0][1:] == [
+        *("2,500 (62.00 %)", "1,000 (52.00 %)", "", "", "2,000 (62.00 %)"),
+        *("2.50", "", "", ""),
+    ]
 
 
 def test_without_the_class_to_compare_with_there_are_no_estimators():

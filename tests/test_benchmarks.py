@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import rounds
+from benchmarks import peers, rounds
 from benchmarks.environment import environment
 from benchmarks.libraries import bare, nnlite, reference
 from benchmarks.nets import NETS, make_data
@@ -18,6 +18,7 @@ from benchmarks.rounds import Session, Settings, calibrate, interleave
 from benchmarks.stats import ratios, relative_error, spread
 from benchmarks.targets import TARGETS, Target, Verdict, judge, lead, microseconds, ratio
 from benchmarks.worker import Worker, WorkerError
+from benchmarks.workload import Workload
 from benchmarks.workloads import WORKLOADS
 
 SMALL = ["2-8-1", "2-64-64-3", "64-128-10"]
@@ -164,6 +165,32 @@ def test_a_missing_library_is_named_once_with_the_command_that_installs_it(monke
     assert session.skipped == {"torch": "python -m pip install torch"}
 
 
+def test_a_library_that_is_no_python_is_found_by_its_name(monkeypatch):
+    found = Library((), ("libsome2",), shared="some")
+    monkeypatch.setattr(peers, "find_library", {"some": "libsome.so.2"}.get)
+    assert not found.missing
+    assert found.versions() == {"libsome2": "libsome.so.2"}
+    assert found.install == "apt-get install libsome2"
+    assert Library((), ("libother2",), shared="other").missing
+
+
+def test_some_take_part_in_some_cases_only(fake_workers):
+    everyone = [contender("right"), contender("floor", cases=("b",))]
+    workload = Workload("w", "W", cases={"a": "a", "b": "b"}, contenders=everyone)
+    with Session(Settings(rounds=1, threads=(1,)), lambda line: None) as session:
+        a, b = workload.run(session)
+    assert (set(a.values), set(b.values)) == ({"right"}, {"right", "floor"})
+
+
+def test_what_a_job_says_stands_below_the_table(fake_workers, monkeypatch):
+    answer = {"multiple": 1, "check": [1.0, 2.0], "remark": "engine: compiled"}
+    monkeypatch.setattr(FakeWorker, "receive", lambda self, timeout: answer)
+    with Session(Settings(rounds=1), lambda line: None) as session:
+        result = session.measure("w", "c", 1, [contender("right")])
+    assert result.remarks == {"right": "engine: compiled"}
+    assert "right: engine: compiled" in comparison(result, "a net", unit="µs", scale=1e6).notes
+
+
 @pytest.mark.parametrize(
     ("settings", "names"),
     [
@@ -308,6 +335,25 @@ def test_an_overview_has_one_column_for_a_library(result):
     assert table.rows == [["a net", "**1.00**", "1,000,000"]]
 
 
+def test_an_overview_counts_whole_epochs_and_all_that_is_ours(result):
+    scan = {"jax scan": [2e-6, 4e-6], "nnlite jit": [1e-6, 2e-6]}
+    result.values |= scan
+    result.roles |= {"jax scan": "peer", "nnlite jit": "ours"}
+    result.libraries |= {"jax scan": "jax", "nnlite jit": "nnlite"}
+
+    def brief():
+        return overview(
+            [result], "Step", {"2-8-1": "a net"}, unit="µs", scale=1e6, brief=["nnlite jit", "jax scan"]
+        )
+
+    # What has a column of its own is not shown again in that of its library.
+    assert brief().header == ["", "nnlite jit", "jax scan", "jax", "torch"]
+    assert brief().rows == [["a net", "**1.50**", "3.00", "16.0", "1,000,000"]]
+    result.values["nnlite jit"] = [3e-6, 6e-6]
+    assert brief().rows == [["a net", "4.50", "**3.00**", "16.0", "1,000,000"]]
+    assert "- a net: jax scan takes 0.67 times as long as nnlite jit." in brief().notes[-1]
+
+
 def test_a_table_is_aligned_and_has_a_markdown_form():
     table = Table("T", ["", "µs"], [["a", "1.00"], ["long name", "1,000"]], ["note"])
     assert table.text().splitlines() == [
@@ -345,6 +391,7 @@ def test_finders(result):
     assert microseconds("jax")(result) == pytest.approx(16)
     assert ratio("thinc", "jax")(result) is None
     assert lead("thinc")(result) is None
+    assert lead("nnlite fit", but=("jax",))(result) == pytest.approx((1 / 4e-6 + 1 / 8e-6) / 2)
 
 
 def test_what_was_not_measured_is_said(result):
@@ -360,6 +407,19 @@ def test_what_was_not_measured_is_said(result):
         Verdict(threads, None, None),
     ]
     assert all(verdict.line().endswith("not measured") for verdict in verdicts)
+
+
+def test_what_jit_must_reach_depends_on_the_threads():
+    wide = [t for t in TARGETS if t.case == "1024-2048-2048-1000" and t.what == "best peer / jit"]
+    assert [(t.threads, t.limit) for t in wide] == [((1,), 1.0), ((2,), 0.95)]
+    small = [t for t in TARGETS if t.case == "2-8-1" and t.what == "best peer / jit"]
+    assert [(t.threads, t.limit) for t in small] == [(None, 5.0)]
+    values = {"nnlite jit": [1.0], "nnlite fit": [1.0], "jax scan": [5.0], "jax": [9.0]}
+    roles = {"nnlite jit": "ours", "nnlite fit": "ours", "jax scan": "peer", "jax": "peer"}
+    found = Result("training-step", "2-8-1", 1, values=values, roles=roles)
+    assert small[0].find(found) == 5  # a whole epoch in one call counts
+    against_fit = next(t for t in TARGETS if t.case == "2-8-1" and t.what == "best peer / fit")
+    assert against_fit.find(found) == 9  # here it does not
 
 
 def test_every_target_can_be_measured():

@@ -15,9 +15,24 @@ import numpy as np
 
 from benchmarks.epochs import Epochs
 from benchmarks.job import Job, Prediction, Training
+from benchmarks.many import kind_of
 from benchmarks.nets import BETA1, BETA2, EPSILON, MOMENTUM, SEED, batches, find_net, make_data, make_weights
 
 add_up = np.add.reduce
+
+
+def make_products(x: Any, weights: list[Any]) -> list[tuple[Any, Any, Any]]:
+    """List the products of a step, each with the array that it is written to: forward, then backward."""
+    outputs = [np.zeros((len(x), W.shape[1]), W.dtype) for W in weights]
+    grads = [np.zeros_like(W) for W in weights]
+    inputs = [x, *outputs[:-1]]
+    back = [np.zeros_like(output) for output in outputs]
+    products = [*zip(inputs, weights, outputs, strict=True)]
+    for number in reversed(range(len(weights))):
+        products.append((inputs[number].T, back[number], grads[number]))
+        if number:
+            products.append((back[number], weights[number].T, back[number - 1]))
+    return products
 
 
 class Floor(Job):
@@ -26,17 +41,8 @@ class Floor(Job):
     def __init__(self, case: str, threads: int) -> None:
         super().__init__(case, threads)
         net = find_net(case)
-        weights = [W for W, _ in make_weights(net)]
         (x, _), *_ = batches(net, *make_data(net))
-        outputs = [np.zeros((net.batch, width), np.float32) for width in net.sizes[1:]]
-        grads = [np.zeros_like(W) for W in weights]
-        inputs = [x, *outputs[:-1]]
-        back = [np.zeros_like(output) for output in outputs]
-        self.products = [*zip(inputs, weights, outputs, strict=True)]
-        for number in reversed(range(len(weights))):
-            self.products.append((inputs[number].T, back[number], grads[number]))
-            if number:
-                self.products.append((back[number], weights[number].T, back[number - 1]))
+        self.products = make_products(x, [W for W, _ in make_weights(net)])
 
     def run(self, count: int) -> None:
         """Multiply."""
@@ -44,6 +50,26 @@ class Floor(Job):
         for _ in range(count):
             for a, b, out in products:
                 dot(a, b, out)
+
+
+class ManyFloor(Floor):
+    """The products of many nets, one net after the other."""
+
+    def __init__(self, case: str, threads: int) -> None:
+        replicas = int(case.partition(" x ")[0])
+        super().__init__(kind_of(case), threads)
+        for _ in range(replicas - 1):
+            self.products += Floor(kind_of(case), threads).products
+
+
+class PredictFloor(Floor):
+    """Only the matrix products of a prediction."""
+
+    def __init__(self, case: str, threads: int) -> None:
+        Job.__init__(self, case, threads)
+        given = Predict(case, threads)
+        weights = [W for W, _ in given.weights]
+        self.products = make_products(given.x, weights)[: len(weights)]
 
 
 class _Flat(Training):

@@ -9,7 +9,7 @@ import numpy as np
 
 import nnlite as nn
 from benchmarks.epochs import Densified, Epochs
-from benchmarks.job import Prediction, Training
+from benchmarks.job import Prediction, Training, losses_by_sums, need
 from benchmarks.many import Many, kind_of
 from benchmarks.nets import BETA1, BETA2, EPSILON, MOMENTUM, Array, Net
 
@@ -39,10 +39,30 @@ def make_optimizer(net: Net, rate: Any = None) -> Any:
     return nn.SGD(rate, momentum=MOMENTUM if net.optimizer == "momentum" else 0.0)
 
 
+def ask_for_jit(call: Callable[..., Any], jit: bool) -> dict[str, bool]:
+    """Give the argument with which a call is compiled, if that is wanted.
+
+    Raises
+    ------
+    NotImplementedError
+        If it is wanted and the call does not have it.
+    """
+    if not jit:
+        return {}
+    need(call, "jit")
+    return {"jit": True}
+
+
+def describe_engine(history: Any) -> str:
+    """Say what a training has run on, as far as it tells."""
+    return f"engine: {getattr(history, 'engine', 'not said')}"
+
+
 class Step(Training):
     """``loss_and_grad`` and ``step``, over batches that are there already."""
 
-    def __init__(self, case: str, threads: int) -> None:
+    def __init__(self, case: str, threads: int, *, jit: bool = False) -> None:
+        self.compiled = ask_for_jit(nn.Sequential.fit, jit)
         super().__init__(case, threads)
         self.model = make_model(self.net, self.weights)
         self.loss = nn.MeanSquaredError() if self.net.loss == "mse" else nn.SoftmaxCrossEntropy()
@@ -50,6 +70,16 @@ class Step(Training):
     def reset(self) -> None:
         set_weights(self.model, self.weights)
         self.optimizer = make_optimizer(self.net)
+
+    def fit(self, X: Any, y: Any, **options: Any) -> Any:
+        """Call `fit`, compiled if that was asked for, and note what it says of its engine."""
+        options |= self.compiled
+        history = self.model.fit(
+            X, y, loss=self.loss, optimizer=self.optimizer, batch_size=self.net.batch, **options
+        )
+        if self.compiled:
+            self.remark = describe_engine(history)
+        return history
 
     def step(self, x: Any, y: Any) -> Any:
         loss = self.model.loss_and_grad(x, y, self.loss)
@@ -70,56 +100,57 @@ class _Losses(nn.Callback):
 class Fit(Step):
     """`fit` on arrays, shuffled, at least two epochs at a time."""
 
-    def __init__(self, case: str, threads: int) -> None:
-        super().__init__(case, threads)
+    def __init__(self, case: str, threads: int, **options: Any) -> None:
+        super().__init__(case, threads, **options)
         self.multiple = 2 * self.net.batches
 
     def run(self, count: int) -> None:
         """Fit for as many epochs as have so many steps."""
-        net = self.net
-        self.model.fit(
-            self.X,
-            self.y,
-            loss=self.loss,
-            optimizer=self.optimizer,
-            epochs=max(1, count // net.batches),
-            batch_size=net.batch,
-            rng=0,
-        )
+        self.fit(self.X, self.y, epochs=max(1, count // self.net.batches), rng=0)
 
     def check(self) -> list[float]:
         """Fit in the order of the rows, with a callback that sees every loss."""
+        if self.compiled:
+            return self._check_epochs()
         self.reset()
-        seen, net = _Losses(), self.net
-        self.model.fit(
-            self.X,
-            self.y,
-            loss=self.loss,
-            optimizer=self.optimizer,
-            epochs=-(-self.checked // net.batches),
-            batch_size=net.batch,
-            shuffle=False,
-            callbacks=[seen],
-        )
+        seen = _Losses()
+        epochs = -(-self.checked // self.net.batches)
+        self.fit(self.X, self.y, epochs=epochs, shuffle=False, callbacks=[seen])
         return seen.losses[: self.checked * self.replicas]
+
+    def _check_epochs(self) -> list[float]:
+        """Fit for epochs of 1, 2, 3 ... batches: a callback for batches would take the epoch apart."""
+        repeated = -(-self.checked // self.net.batches)
+        X, y = (np.concatenate([array] * repeated) for array in (self.X, self.y))
+
+        def mean_loss(number: int) -> Any:
+            self.reset()
+            rows = number * self.net.batch
+            return self.fit(X[:rows], y[:rows], epochs=1, shuffle=False)["loss"][0]
+
+        losses = losses_by_sums(mean_loss, self.checked)
+        self.reset()
+        self.run(self.multiple)  # what is compiled for shuffled epochs only must be there too
+        return losses
 
 
 class Predict(Prediction):
     """`predict`."""
 
-    def __init__(self, case: str, threads: int) -> None:
+    def __init__(self, case: str, threads: int, *, jit: bool = False) -> None:
+        self.compiled = ask_for_jit(nn.Sequential.predict, jit)
         super().__init__(case, threads)
         self.model = make_model(self.net, self.weights)
 
     def predict(self, x: Any) -> Any:
-        return self.model.predict(x)
+        return self.model.predict(x, **self.compiled)
 
 
 class ManyStep(Many, Step):
     """``loss_and_grad`` and ``step`` of all nets at once, perhaps with a learning rate for each."""
 
-    def __init__(self, case: str, threads: int, *, rates: bool = False) -> None:
-        super().__init__(case, threads)
+    def __init__(self, case: str, threads: int, *, rates: bool = False, **options: Any) -> None:
+        super().__init__(case, threads, **options)
         self.all_weights = [(W, b[:, None]) for W, b in self.all_weights]
         self.model = make_model(self.net, self.all_weights, replicas=self.replicas)
         # All the same, so that the losses can be compared: nobody looks for that.
@@ -159,17 +190,8 @@ class FitEpochs(Epochs, Step):
     """`fit` with validation rows."""
 
     def _fit(self, epochs: int, rows: int | None = None, **options: Any) -> Any:
-        return self.model.fit(
-            self.X[:rows],
-            self.y[:rows],
-            loss=self.loss,
-            optimizer=self.optimizer,
-            epochs=epochs,
-            batch_size=self.net.batch,
-            shuffle=rows is None,
-            rng=self.seed,
-            **options,
-        )
+        X, y, shuffle = self.X[:rows], self.y[:rows], rows is None
+        return self.fit(X, y, epochs=epochs, shuffle=shuffle, rng=self.seed, **options)
 
     def train(self, epochs: int, *, rows: int | None = None) -> list[float]:
         return self._fit(epochs, rows, validation=(self.X_val, self.y_val))["validation_loss"]
@@ -179,6 +201,20 @@ class FitEpochs(Epochs, Step):
 
     def scores(self) -> Any:
         return self.model.predict(self.X_val)
+
+    def check(self) -> list[float]:
+        found = super().check()
+        if self.compiled:
+            self.run(1)  # what is compiled for shuffled epochs only must be there too
+        return found
+
+
+class WholeFits(FitEpochs):
+    """A call of `fit` for every epoch, with all that it does before the first batch and after the last."""
+
+    def run(self, count: int) -> None:
+        for _ in range(count):
+            self.train(1)
 
 
 class DenseFitEpochs(Densified, FitEpochs):

@@ -11,7 +11,7 @@ from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from benchmarks.epochs import Epochs
-from benchmarks.job import Prediction, Training
+from benchmarks.job import Prediction, Training, losses_by_sums
 from benchmarks.nets import BETA1, BETA2, EPSILON_BEFORE_CORRECTION, MOMENTUM
 
 warnings.simplefilter("ignore", ConvergenceWarning)  # it is told to stop after so many epochs
@@ -74,16 +74,17 @@ class Fit(Step):
         self.model.fit(self.X, self.y)
 
     def check(self) -> list[float]:
-        """Go over 1, 2, 3 ... batches in one epoch: the losses are the differences of the sums."""
-        sums = [0.0]
+        """Go over 1, 2, 3 ... batches in one epoch."""
         self.model.set_params(max_iter=1, shuffle=False, warm_start=False)
         X, y = (np.concatenate([array] * 10)[: self.checked * self.net.batch] for array in (self.X, self.y))
-        for number in range(1, self.checked + 1):
+
+        def mean_loss(number: int) -> float:
             self.reset()
             rows = number * self.net.batch
             self.model.partial_fit(X[:rows], y[:rows])
-            sums.append(self.model.loss_ * self.factor * number)
-        return np.diff(sums).tolist()
+            return self.model.loss_ * self.factor
+
+        return losses_by_sums(mean_loss, self.checked)
 
 
 class Predict(Prediction):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks.workload import Workload
 from benchmarks.workloads import (
     accuracy,
+    anchor,
     epoch,
     estimators,
     growth,
@@ -14,14 +15,17 @@ from benchmarks.workloads import (
     replicas,
     sparse_text,
     training_step,
+    whole_fit,
 )
 
 WORKLOADS: tuple[Workload, ...] = (
     training_step.WORKLOAD,
     predict.WORKLOAD,
     epoch.WORKLOAD,
+    whole_fit.WORKLOAD,
     accuracy.WORKLOAD,
     replicas.WORKLOAD,
+    anchor.WORKLOAD,
     process.WORKLOAD,
     growth.WORKLOAD,
     levenberg_marquardt.WORKLOAD,

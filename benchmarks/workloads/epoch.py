@@ -19,10 +19,11 @@ WORKLOAD = Workload(
     unit="ms",
     scale=1e3,
     rounds=5,
-    brief=("bare loop", "nnlite fit", "jax scan"),
+    brief=("bare loop", "nnlite fit", "nnlite jit", "jax scan"),
     contenders=(
         Contender("bare loop", "numpy", f"{_AT}bare:LoopEpochs", "yardstick"),
         Contender("nnlite fit", "nnlite", f"{_AT}nnlite:FitEpochs", "ours"),
+        Contender("nnlite jit", "nnlite", f"{_AT}nnlite:FitEpochs", "ours", options={"jit": True}),
         Contender(
             "jax",
             "jax",
@@ -33,8 +34,6 @@ WORKLOAD = Workload(
             "jax scan",
             "jax",
             f"{_AT}jax:ScanEpochs",
-            "other",
-            slow=True,
             note="an epoch in one compiled call, shuffled there: nothing can be looked at between its steps",
         ),
         Contender("torch", "torch", f"{_AT}torch:LoopEpochs", options={"fused": True}),

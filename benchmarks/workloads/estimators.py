@@ -23,6 +23,7 @@ THEIRS, OURS = "sklearn.neural_network", "nnlite.sklearn"
 #: Compared with each other in `overview` and by the targets.
 PAIRS = (
     ("scikit-learn", "nnlite"),
+    ("scikit-learn", "nnlite jit"),
     ("scikit-learn", "nnlite, float32"),
     ("scikit-learn, float32", "nnlite, float32"),
 )
@@ -119,6 +120,7 @@ WORKLOAD = _Estimators(
             f"{FLOOR}, float32", "numpy", f"{_AT}Floor", "yardstick", options={"data": "float32"}, slow=True
         ),
         _contender("nnlite", OURS, "ours"),
+        _contender("nnlite jit", OURS, "ours", jit=True),
         _contender("nnlite, float32", OURS, "ours", dtype="float32", note='dtype="float32", on float64 rows'),
         _contender("scikit-learn", THEIRS, "peer"),
         _contender("scikit-learn, float32", THEIRS, "peer", data="float32", note="on float32 rows"),

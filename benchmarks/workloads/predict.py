@@ -6,6 +6,7 @@ from benchmarks.results import Contender
 from benchmarks.workload import Workload
 
 _AT = "benchmarks.libraries."
+FLOOR = "BLAS floor"
 
 WORKLOAD = Workload(
     "predict",
@@ -16,10 +17,19 @@ WORKLOAD = Workload(
     },
     quick=("64-128-10, 1 row", "64-128-10, 10,000 rows"),
     reference=Contender("reference", "numpy", f"{_AT}reference:Predict", "yardstick"),
-    brief=("bare", "nnlite"),
+    floor=FLOOR,
+    brief=("bare", "nnlite", "nnlite jit"),
     contenders=(
+        Contender(
+            FLOOR,
+            "numpy",
+            f"{_AT}bare:PredictFloor",
+            "yardstick",
+            note="all rows at once; blocks of them that stay in cache may be faster",
+        ),
         Contender("bare", "numpy", f"{_AT}bare:Predict", "yardstick"),
         Contender("nnlite", "nnlite", f"{_AT}nnlite:Predict", "ours"),
+        Contender("nnlite jit", "nnlite", f"{_AT}nnlite:Predict", "ours", options={"jit": True}),
         Contender("onnxruntime", "onnxruntime", f"{_AT}onnxruntime:Predict"),
         Contender("jax", "jax", f"{_AT}jax:Predict"),
         Contender("torch", "torch", f"{_AT}torch:Predict"),

@@ -7,6 +7,7 @@ from benchmarks.results import Contender
 from benchmarks.workload import Workload
 
 _AT = "benchmarks.libraries."
+FLOOR = "BLAS floor"
 REPLICAS = 64
 KINDS = ("2-8-1", "2-64-64-3", "64-128-10")
 
@@ -16,7 +17,8 @@ WORKLOAD = Workload(
     cases={f"{REPLICAS} x {name}": f"{REPLICAS} nets {NETS[name].describe()}" for name in KINDS},
     quick=(f"{REPLICAS} x {KINDS[0]}",),
     reference=Contender("reference", "numpy", f"{_AT}reference:Many", "yardstick"),
-    brief=("nnlite, one net", "nnlite fit", "torch in turn"),
+    floor=FLOOR,
+    brief=(FLOOR, "nnlite, one net", "nnlite fit", "nnlite jit", "jax scan", "torch in turn"),
     contenders=(
         Contender(
             "nnlite, one net",
@@ -25,7 +27,9 @@ WORKLOAD = Workload(
             "other",
             note="the same fit of one of the nets",
         ),
+        Contender(FLOOR, "numpy", f"{_AT}bare:ManyFloor", "yardstick", note="one net after the other"),
         Contender("nnlite fit", "nnlite", f"{_AT}nnlite:ManyFit", "ours"),
+        Contender("nnlite jit", "nnlite", f"{_AT}nnlite:ManyFit", "ours", options={"jit": True}),
         Contender(
             "nnlite, 64 rates",
             "nnlite",
@@ -48,8 +52,6 @@ WORKLOAD = Workload(
             "jax scan",
             "jax",
             f"{_AT}jax:ManyScan",
-            "other",
-            slow=True,
             note="jax.vmap, a whole epoch in one compiled call: nothing can be looked at between its steps",
         ),
         Contender(

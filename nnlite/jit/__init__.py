@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 from nnlite.errors.checks import check_bool
-from nnlite.jit.cache import import_numba
 
 __all__ = ["check_jit"]
 
@@ -42,5 +41,7 @@ def check_jit(where: str, value: Any) -> bool:
     False
     """
     if check_bool(f"{where}(jit=)", value):
+        from nnlite.jit.cache import import_numba
+
         import_numba(f"{where}(jit=True)")
     return bool(value)

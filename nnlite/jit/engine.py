@@ -152,10 +152,11 @@ class Training:
         if optimizers.covered(optimizer):
             optimizers.write_step(optimizer, program, program.per_net(kept), self.rates)
         self.end = len(program.operations)
-        self.keys, self.losses = program.keys, np.zeros((program.nets, steps))
+        self.keys = program.keys
         if program.nets == 1 and work(model, batch) < SHARED:
             threads = 1
-        self.job = Job(program.table(), batch, value.reshape(-1), threads)
+        self.job = Job(program.table(), batch, value.reshape(-1), steps=steps, threads=threads)
+        self.losses, self.stopped, self.active = self.job.losses, self.job.stopped, self.job.active
 
     def _write_loading(self, x: AnyArray, y: AnyArray) -> None:
         """Write how a batch is taken from all rows."""
@@ -185,4 +186,4 @@ class Training:
 
     def run(self, begin: int, check: int, end: int, *, rows: int, first: int = 0, last: int = 1) -> None:
         """Go through some operations; see `Job.run`."""
-        self.job.run(begin, check, end, rows=rows, first=first, last=last, losses=self.losses)
+        self.job.run(begin, check, end, rows=rows, first=first, last=last)

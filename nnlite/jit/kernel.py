@@ -20,7 +20,7 @@ from nnlite.jit import native
 from nnlite.jit.cache import building
 
 __all__ = [
-    "FRAME", "LOW", "ROWS", "TEAM", "THREAD", "Operand", "addresses", "batch", "each", "every", "flat", "number", "part",
+    "FRAME", "LOW", "ROWS", "STEP", "TEAM", "THREAD", "Operand", "addresses", "batch", "each", "every", "flat", "number", "part",
     "rows", "step", "whole", "word",
 ]  # fmt: skip
 
@@ -116,8 +116,10 @@ def number(value: float) -> Operand:
     return Operand("number", float(value))
 
 
-#: How many rows the batch has, the first of the thread's share, which thread it is, and of how many.
-ROWS, LOW, THREAD, TEAM = (Operand(f"frame {name}") for name in ("rows", "low", "thread", "team"))
+#: How many rows the batch has, the first of the thread's share, which thread it is, of how many, and the step.
+ROWS, LOW, THREAD, TEAM, STEP = (
+    Operand(f"frame {name}") for name in ("rows", "low", "thread", "team", "step")
+)
 
 
 def _at(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from nnlite.data.row_weights import sum_and_rows
 from nnlite.errors.layers import wrong_dy
 from nnlite.jit import losses, optimizers
 from nnlite.jit.engine import Training, uncovered
-from nnlite.losses import Masked
+from nnlite.jit.lanes import Lanes, has_lanes
 from nnlite.training.batch_loop import BatchLoop
 from nnlite.training.callbacks import CTRL_C
 from nnlite.training.random_states import Generators, get_states
@@ -45,7 +46,7 @@ class CompiledLoop(BatchLoop):
 
     compiles = True
     #: The program, None where all runs through NumPy, and what it was written for.
-    engine: Training | None = None
+    engine: Training | Lanes | None = None
     written_for: Any = None
     #: Whether the present epoch is made in few calls.
     in_whole = False
@@ -124,13 +125,23 @@ class CompiledLoop(BatchLoop):
             optimizer._attach(params)
         arrays = (self.data, params.trainable_slices, optimizer._weight_decay, *optimizer.state.values())
         shapes = (x.dtype, x.shape[2:], y.dtype, y.shape[2:])
-        now = (tuple(map(id, arrays)), shapes, whole, weighted, id(self.loss), self._settings())
-        if now != self.written_for or self.engine is None or self.engine.program.batch < batch:
-            self.engine = Training(
-                state.model, self.loss, optimizer, x, y, batch=batch, kept=self.backup, weighted=weighted,
-                keeps_outputs=self.keeps_outputs, whole=whole, threads=self.threads,
+        kinds = (type(optimizer.learning_rate), type(optimizer.rate_factor))  # or one for each replica
+        now = (tuple(map(id, arrays)), shapes, whole, weighted, id(self.loss), kinds, self._settings())
+        program = None if self.engine is None else self.engine.program
+        if program is None or program.batch < batch or now != self.written_for or not program.is_current():
+            make = partial(
+                Training, state.model, self.loss, optimizer, x, y, batch=batch, kept=self.backup,
+                weighted=weighted, keeps_outputs=self.keeps_outputs, whole=whole, threads=self.threads,
             )  # fmt: skip
-            self.written_for = now
+            one_order = not (isinstance(self.data, Arrays) and isinstance(self.data.rng, Generators))
+            if whole and one_order and has_lanes(state.model, self.loss, optimizer, x, y, weighted=weighted):
+                self.engine = Lanes(
+                    state.model, self.loss, optimizer, x, y, batch=batch, kept=self.backup,
+                    keeps_outputs=self.keeps_outputs, threads=self.threads, ordinary=make,
+                )  # fmt: skip
+            else:
+                self.engine = make()
+            self.written_for, self.in_a_call = now, FIRST
             self.sizes: AnyArray | None = None
         return x, y
 
@@ -138,22 +149,11 @@ class CompiledLoop(BatchLoop):
         """Return what a callback may set and a program is written with."""
         if not self.called:
             return ()
-        loss, layers = self.loss, [layer for _, layer in self.state.model.walk()]
-        rules = [self.state.optimizer, loss, *([loss.loss] if isinstance(loss, Masked) else [])]
-        return (
-            *(
-                (name, value)
-                for one in (*rules, *layers)
-                for name, value in vars(one).items()
-                if isinstance(value, int | float | str | tuple) and name not in CHANGING
-            ),
-            *(
-                value.tobytes()
-                for one in rules
-                for value in vars(one).values()
-                if isinstance(value, np.ndarray)
-            ),
-            *(id(array) for layer in layers for array in layer.buffers.values()),
+        return tuple(
+            (name, value.tobytes() if isinstance(value, np.ndarray) else value)
+            for one in (self.state.optimizer, self.loss, losses.inner(self.loss))
+            for name, value in vars(one).items()
+            if isinstance(value, int | float | str | tuple | np.ndarray) and name not in CHANGING
         )
 
     def _keys(self, count: int) -> AnyArray:
@@ -176,12 +176,13 @@ class CompiledLoop(BatchLoop):
         engine.order[...] = order
         divided, counted = self._weigh(order)
         engine.look_at_ids()
-        steps, first, count = divided.shape[1], 0, FIRST
+        steps, first, count = divided.shape[1], 0, self.in_a_call
         while first < steps and not state.stop_reason:
             begun = time.perf_counter()
             last = self._steps(first, min(first + count, steps), order, epoch, divided, counted)
             took = (time.perf_counter() - begun) / (last - first)
-            first, count = last, max(1, min(int(CALL / took), 8 * count))
+            first = last
+            count = self.in_a_call = max(1, min(int(CALL / took), 8 * count))
             if state.history.interrupted:
                 state._interrupted = True
                 state.stop(CTRL_C)
@@ -238,9 +239,11 @@ class CompiledLoop(BatchLoop):
         last = first + engine.rates.write(first, last, made)
         if engine.keys is not None:
             engine.keys[:, first:last] = self._keys(last - first)
-        engine.job.active[:] = state.active
+        if isinstance(engine, Lanes) and not np.all(state.active):  # some nets have parted from the others
+            engine = self.engine = engine.ordinary()
+        engine.active[:] = state.active
         engine.run(0, engine.loss_end, engine.end, rows=self.data.rows, first=first, last=last)
-        stopped = engine.job.stopped.copy()
+        stopped = engine.stopped.copy()
         ends = np.where(stopped < 0, last, stopped)
         made_it = np.reshape(state.active, (-1, 1)) & (np.arange(first, last) < ends[:, None])
         values = np.where(made_it, engine.losses[:, first:last], 0) * divided[:, first:last]
@@ -294,7 +297,7 @@ class CompiledLoop(BatchLoop):
         engine.take(own_x, own_y, rows)
         if engine.keys is not None:
             engine.keys[:, :1] = self._keys(1)
-        engine.job.active[:] = state.active
+        engine.active[:] = state.active
         divisor: Any = rows
         count: Any = rows
         if weight is None:
@@ -308,8 +311,8 @@ class CompiledLoop(BatchLoop):
         if engine.has_loss:
             engine.run(engine.load, engine.loss_end, engine.backward_end, rows=rows)
             value = self._one(engine.losses[:, 0])
-            if (engine.job.stopped >= 0).any():
-                self.diverged(engine.job.stopped < 0, x, y)
+            if (engine.stopped >= 0).any():
+                self.diverged(engine.stopped < 0, x, y)
         else:
             engine.run(engine.load, engine.forward_end, engine.forward_end, rows=rows)
         pred = engine.pred[:, :rows]

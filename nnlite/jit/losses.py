@@ -247,8 +247,12 @@ def add_up(paid, loss, thread):  # type: ignore[no-untyped-def]
 Kernel = tuple[Any, tuple[Operand, ...]]
 
 
+#: The kernels around functions of single numbers.
+KERNELS: dict[Any, Any] = {}
+
+
 def _single(rule: Any, a: str = "", b: Callable[[Any], float] = lambda loss: 0.0) -> Callable[..., Kernel]:
-    pointwise = _pointwise(rule)
+    pointwise = KERNELS[rule] = _pointwise(rule)
 
     def kernel(loss: Any, program: Program, pred: Array, target: AnyArray) -> Kernel:
         factors = getattr(loss, "pos_weight", None)
@@ -275,12 +279,18 @@ WRITERS: dict[type[Loss], Callable[..., Kernel]] = {
     GaussianNLL: lambda loss, *_: (gaussian, (number(loss.min_variance),)),
 }
 
+#: All that may stand in a program.
+KNOWN = {*WRITERS, Masked}
+
+
+def inner(loss: Any) -> Loss:
+    """Return the loss inside of one for targets of which some are missing, which cost nothing in any case."""
+    return inner(loss.loss) if type(loss) is Masked else loss
+
 
 def covered(loss: Loss) -> bool:
     """Tell whether there is a kernel for a loss."""
-    if type(loss) is Masked:
-        return is_as_shipped(loss, {Masked}) and covered(loss.loss)
-    return is_as_shipped(loss, WRITERS)
+    return all(is_as_shipped(one, KNOWN) for one in (loss, inner(loss))) and type(inner(loss)) in WRITERS
 
 
 def write_loss(
@@ -308,10 +318,8 @@ def write_loss(
     slope : ndarray of shape (nets, batch, outputs)
         Buffer of dL/d(pred).
     """
-    inner: Any = loss
-    while type(inner) is Masked:  # where a target is NaN nothing is paid in any case
-        inner = inner.loss
-    kernel, given = WRITERS[type(inner)](inner, program, pred, target)
+    one = inner(loss)
+    kernel, given = WRITERS[type(one)](one, program, pred, target)
     paid, slope = program.buffer(dtype=np.float64), program.like(pred)
     value = program.array(1, dtype=np.float64)
     program.add(kernel, rows(pred), rows(target), rows(share), rows(paid), rows(slope), *given)

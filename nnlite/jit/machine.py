@@ -123,19 +123,26 @@ class Job:
         Rows in a batch.
     loss : ndarray of float64, (nets,)
         Where the program leaves the loss of a batch.
+    steps : int
+        How many batches an epoch has.
     threads : int
         How many go through it: each has some of the nets, or, of one net, some of the rows of each batch.
 
     Attributes
     ----------
+    losses : ndarray of float64, (nets, steps)
+        The loss of each step.
     stopped : ndarray of int64, (nets,)
         The step at which the loss of a net was no number; -1 where it was one.
     active : ndarray of int64, (nets,)
         1 for the nets that take part.
     """
 
-    def __init__(self, table: AnyArray, batch: int, loss: AnyArray, threads: int = 1) -> None:
+    def __init__(
+        self, table: AnyArray, batch: int, loss: AnyArray, *, steps: int = 1, threads: int = 1
+    ) -> None:
         nets = len(loss)
+        self.losses = np.zeros((nets, steps))
         self._kept = table, loss
         self.stopped = np.full(nets, -1)
         self.active = np.ones(nets, np.int64)
@@ -148,6 +155,7 @@ class Job:
             "table": table.ctypes.data, "width": table.shape[1], "batch": batch, "loss": loss.ctypes.data,
             "stopped": self.stopped.ctypes.data, "active": self.active.ctypes.data,
             "counter": self._counter.ctypes.data, "wait": native.yield_address(),
+            "losses": self.losses.ctypes.data, "steps": steps,
         }  # fmt: skip
         for thread, (job, frame) in enumerate(zip(self._jobs, self._frames, strict=True)):
             self._write(job, **given)
@@ -155,6 +163,7 @@ class Job:
             self._write(job, nets_low=share[0], nets_high=share[1])
             frame[THREAD], frame[TEAM] = (0, 1) if apart else (thread, self.threads)
         self._machine = compiled()
+        self._words = (ctypes.c_int64 * len(JOB)).from_buffer(self._jobs[0])
         self._places = [
             (job.ctypes.data, frame.ctypes.data) for job, frame in zip(self._jobs, self._frames, strict=True)
         ]
@@ -164,9 +173,7 @@ class Job:
         for name, value in values.items():
             job[..., JOB.index(name)] = value
 
-    def run(
-        self, begin: int, check: int, end: int, *, rows: int, first: int, last: int, losses: AnyArray
-    ) -> None:
+    def run(self, begin: int, check: int, end: int, *, rows: int, first: int = 0, last: int = 1) -> None:
         """Go through some operations for some steps.
 
         Parameters
@@ -178,15 +185,19 @@ class Job:
             Of all data.
         first, last : int
             The steps.
-        losses : ndarray of float64, (nets, steps in an epoch)
-            Where the losses go.
         """
         jobs = self._jobs
         jobs[:, BEGIN], jobs[:, CHECK], jobs[:, END] = begin, check, end
         jobs[:, ALL_ROWS], jobs[:, FIRST], jobs[:, LAST] = rows, first, last
-        jobs[:, STEPS], jobs[:, LOSSES] = losses.shape[1], losses.ctypes.data
         self.stopped[:] = -1
         others = [_helpers().submit(self._machine, *place) for place in self._places[1:]]
         self._machine(*self._places[0])
         for other in others:
             other.result()
+
+    def once(self, begin: int, end: int, rows: int) -> None:
+        """Go through some operations once, in this thread alone, with little ado."""
+        words = self._words
+        words[BEGIN], words[CHECK], words[END], words[ALL_ROWS] = begin, end, end, rows
+        words[FIRST], words[LAST] = 0, 1
+        self._machine(*self._places[0])

@@ -226,6 +226,11 @@ class Rates:
             check_each(f"{type(optimizer).__name__}(learning_rate=)", rate, self._replicas)
         return rate
 
+    def take(self, others: Rates) -> None:
+        """Take the numbers of a program in which all nets have the same."""
+        for name in ("rate", "move", "scale"):
+            getattr(self, name)[...] = getattr(others, name)[:1]
+
 
 #: What a rule is, of its optimizer: the kernel, what it is given of the step beside the rate, its settings.
 Rule = Callable[[Any, Rates], tuple[Any, tuple[Operand, ...], tuple[float, ...]]]
@@ -305,5 +310,5 @@ def write_step(optimizer: Optimizer, program: Program, kept: Array, rates: Rates
         for some, pull in ((slice(run.start, middle), decay), (slice(middle, run.stop), none)):
             if some.stop > some.start:
                 arrays = (program.numbers, grads, kept, *kept_by_rule)
-                mine = [part(array[:, some]) for array in arrays]
+                mine = [part(array[:, program.columns(some)]) for array in arrays]
                 program.add(kernel, *mine, step(rates.rate), each(pull), *given)

@@ -100,6 +100,7 @@ class Program:
         self.product = word(product_address(self.dtype))
         self._writers = writers
         self._noisy = 0
+        self._read: list[tuple[Any, str, Any]] = []
         self._held: list[Any] = []  # an operation knows only where they are
         self.numbers = self.per_net(params.numbers)
         self.gradients = self.per_net(params.grads)
@@ -126,6 +127,32 @@ class Program:
         """
         return self._writers[type(layer)](layer, prefix, x, self)
 
+    def read(self, layer: Any, name: str) -> Any:
+        """Return an attribute that goes into the program, and note that it did: see `is_current`.
+
+        Parameters
+        ----------
+        layer : Layer
+            Whose it is.
+        name : str
+            Its name.
+
+        Returns
+        -------
+        object
+        """
+        value = getattr(layer, name)
+        self._read.append((layer, name, value))
+        return value
+
+    def is_current(self) -> bool:
+        """Tell whether layers still are as they were when the program was written."""
+        for layer, name, value in self._read:
+            now = getattr(layer, name)
+            if now is not value and (isinstance(value, np.ndarray) or now != value):
+                return False
+        return True
+
     def noise(self) -> tuple[AnyArray, int]:
         """Return the keys of the steps, and which of all that make noise the caller is."""
         if self.keys is None:
@@ -136,6 +163,10 @@ class Program:
     def per_net(self, array: Array) -> Array:
         """See an array that is laid out as the parameters are with an axis of nets in front."""
         return array if self.params.replicas else array[None]
+
+    def columns(self, some: slice) -> slice:
+        """Return where some numbers of a net are in an array that `per_net` returned."""
+        return some
 
     def values(self, name: str) -> Array:
         """Return the values of a parameter, or of a state, of all nets: (nets, *shape)."""

@@ -36,6 +36,7 @@ def evaluate(
     metrics: Sequence[Metric] | Mapping[str, Metric],
     weight: Any,
     batch_size: int,
+    jit: bool,
 ) -> dict[str, Any]:
     """Measure a model on data; see `Sequential.evaluate`, which calls this."""
     chosen = named_metrics(metrics)
@@ -59,7 +60,7 @@ def evaluate(
         # Nobody looks at what rows of weight 0 come to, so an overflow there is none to hear of.
         quiet = weight is not None and not weight.all()
         with np.errstate(over="ignore", invalid="ignore") if quiet else nullcontext():
-            pred = model._predict(x, size)
+            pred = model._predict(x, size, jit=jit)
         y = settle_rows(y, pred.shape, model.dtype)
         if pred.shape[-1] == 1 and y.shape == pred.shape[:-1][-y.ndim :]:
             y = y[..., None]  # ids of two classes: a metric gets them in the shape of `pred`, as in `fit`

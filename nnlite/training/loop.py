@@ -610,7 +610,7 @@ class Loop(core.Loop):
         model = self.state.model
         outputs = []
         for x, y, weight in data.in_order():
-            pred = model._predict(x, PREDICT_ROWS)
+            pred = model._predict(x, PREDICT_ROWS, jit=self.compiles)
             finite = finite_nets(pred, weight)
             if not finite.all():
                 self.diverged(finite, x, y, place=place)

@@ -57,7 +57,7 @@ def _single(value: Any, slope: Any, setting: str = "") -> Callable[..., tuple[Ar
 
     def write(layer: Any, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
         y = program.like(x)
-        given = number(getattr(layer, setting) if setting else 0.0)
+        given = number(program.read(layer, setting) if setting else 0.0)
         program.add(forward, flat(x), flat(y), given)
 
         def back(dy: Array, needed: bool) -> Array:
@@ -276,7 +276,7 @@ _exact_gelu, _tanh_gelu = _single(gelu, gelu_slope), _single(tanh_gelu, tanh_gel
 
 
 def _gelu(layer: GELU, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
-    return (_tanh_gelu if layer.approximate else _exact_gelu)(layer, prefix, x, program)
+    return (_tanh_gelu if program.read(layer, "approximate") else _exact_gelu)(layer, prefix, x, program)
 
 
 WRITERS = {

@@ -82,7 +82,15 @@ def _dropout(layer: Dropout, prefix: str, x: Array, program: Program) -> tuple[A
     keys, place = program.noise()
     columns = int(np.prod(x.shape[2:]))
     program.add(
-        forward, flat(x), flat(mask), flat(y), number(layer.rate), step(keys), word(place), LOW, word(columns)
+        forward,
+        flat(x),
+        flat(mask),
+        flat(y),
+        number(program.read(layer, "rate")),
+        step(keys),
+        word(place),
+        LOW,
+        word(columns),
     )
 
     def back(dy: Array, needed: bool) -> Array:

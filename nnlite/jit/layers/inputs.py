@@ -94,7 +94,8 @@ def standardize_back(dy, scale, dx):  # type: ignore[no-untyped-def]
 
 def _standardize(layer: Standardize, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
     # Of replicas with data of their own each has a mean of its own: (replicas, 1, features).
-    mean, scale = (whole(array.reshape(-1, layer.features)) for array in (layer.mean, layer.scale))
+    found = (program.read(layer, name) for name in ("mean", "scale"))
+    mean, scale = (whole(array.reshape(-1, layer.features)) for array in found)
     y = program.like(x)
     program.add(standardize, flat(x), mean, scale, flat(y))
 

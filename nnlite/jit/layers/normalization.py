@@ -101,7 +101,14 @@ def _layer_norm(layer: LayerNorm, prefix: str, x: Array, program: Program) -> tu
     gain, bias = program.values(f"{prefix}gain"), program.values(f"{prefix}bias")
     z, y, scale = program.like(x), program.like(x), program.buffer()
     program.add(
-        layer_norm, flat(x), whole(gain), whole(bias), flat(z), rows(scale), flat(y), number(layer.epsilon)
+        layer_norm,
+        flat(x),
+        whole(gain),
+        whole(bias),
+        flat(z),
+        rows(scale),
+        flat(y),
+        number(program.read(layer, "epsilon")),
     )
     return y, _back(program, prefix, z, scale, gain, centred=1.0)
 
@@ -109,7 +116,9 @@ def _layer_norm(layer: LayerNorm, prefix: str, x: Array, program: Program) -> tu
 def _rms_norm(layer: RMSNorm, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
     gain = program.values(f"{prefix}gain")
     z, y, scale = program.like(x), program.like(x), program.buffer()
-    program.add(rms_norm, flat(x), whole(gain), flat(z), rows(scale), flat(y), number(layer.epsilon))
+    program.add(
+        rms_norm, flat(x), whole(gain), flat(z), rows(scale), flat(y), number(program.read(layer, "epsilon"))
+    )
     return y, _back(program, prefix, z, scale, gain, centred=0.0)
 
 
@@ -201,10 +210,10 @@ def _batch_norm(layer: BatchNorm, prefix: str, x: Array, program: Program) -> tu
     z, y, scale = program.like(x), program.like(x), whole(program.array(layer.features))
     weight = program.row_weight
     given = whole(program.array(0)) if weight is None else every(weight)
-    fixed = not (program.training and layer.mixes_rows)
+    fixed = not (program.training and program.read(layer, "mixes_rows"))
     program.add(
         batch_norm, every(x), given, gain, bias, mean, variance, every(z), scale, every(y),
-        number(float(fixed)), number(layer.momentum), number(layer.epsilon), THREAD, TEAM,
+        number(float(fixed)), number(program.read(layer, "momentum")), number(program.read(layer, "epsilon")), THREAD, TEAM,
     )  # fmt: skip
 
     def back(dy: Array, needed: bool) -> Array:
