@@ -15,7 +15,7 @@ from nnlite.jit.kernel import flat, rows, whole, word
 from nnlite.jit.layers.table import WRITERS
 from nnlite.jit.machine import Job
 from nnlite.jit.native import in_rows, loops
-from nnlite.jit.program import Program
+from nnlite.jit.program import Program, is_as_shipped
 from nnlite.layers import Embedding, Flatten
 from nnlite.model import Sequential
 
@@ -58,7 +58,7 @@ def uncovered(model: Sequential) -> str:
     """
     before: list[Any] = []
     for _, layer in model.walk()[1:]:
-        if type(layer) not in WRITERS:
+        if not is_as_shipped(layer, WRITERS):
             return f"{type(layer).__name__} has no kernel"
         if type(layer) is Embedding and any(type(one) not in (Flatten, Sequential) for one in before):
             return "Embedding has a kernel at the beginning of a net only"
@@ -148,8 +148,8 @@ class Training:
         self.loss_end = len(program.operations)
         backward(self.dy, False)
         self.backward_end = len(program.operations)
-        self.rates = optimizers.Rates(optimizer, program.nets, steps)
-        if type(optimizer) in optimizers.RULES:
+        self.rates = optimizers.Rates(optimizer, model.params.replicas, steps)
+        if optimizers.covered(optimizer):
             optimizers.write_step(optimizer, program, program.per_net(kept), self.rates)
         self.end = len(program.operations)
         self.keys = program.keys

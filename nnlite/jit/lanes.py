@@ -29,6 +29,7 @@ from nnlite.jit.program import Backward, Program
 from nnlite.layers import Dense, LogSoftmax, Softmax
 from nnlite.losses import GaussianNLL, SoftmaxCrossEntropy
 from nnlite.model import Sequential
+from nnlite.schedules import Schedule
 
 __all__ = ["Lanes", "has_lanes"]
 
@@ -294,6 +295,8 @@ def has_lanes(
         and (type(loss) is not SoftmaxCrossEntropy or y.ndim == 2)
         and optimizer.clip_norm is None
         and not any(isinstance(one, np.ndarray) for one in (optimizer.rate, optimizer.weight_decay))
+        # A function of the user's may give a number now, and one for each replica later.
+        and (isinstance(optimizer.learning_rate, Schedule) or not callable(optimizer.learning_rate))
     )
 
 

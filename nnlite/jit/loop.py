@@ -18,7 +18,7 @@ from nnlite.core.parameters import Parameters
 from nnlite.core.weights import take_rows
 from nnlite.data.checks import is_own
 from nnlite.data.row_weights import sum_and_rows
-from nnlite.errors.checks import check_each
+from nnlite.errors.layers import wrong_dy
 from nnlite.jit import losses, optimizers
 from nnlite.jit.engine import Training, uncovered
 from nnlite.jit.lanes import Lanes, has_lanes
@@ -33,8 +33,10 @@ __all__ = ["CompiledLoop"]
 CALL = 0.04
 #: Steps of the first call, which tells how long one takes.
 FIRST = 16
+#: Why NumPy makes the steps of sparse inputs.
+SPARSE = "X is sparse"
 #: What of an optimizer changes while it trains; all else a program is written with.
-CHANGING = frozenset(("steps", "rate_factor", "_learning_rate", "_time"))
+CHANGING = frozenset(("steps", "rate_factor", "_learning_rate", "_schedule", "_time"))
 
 
 class CompiledLoop(BatchLoop):
@@ -67,10 +69,12 @@ class CompiledLoop(BatchLoop):
     def batches(self) -> Iterator[tuple[int, Batch]]:
         """Write the program; give batches only if the epoch goes a step at a time."""
         history, data = self.state.history, self.data
-        in_middle = self.go_on is not None and self.go_on.epoch is not None
         self.uncompiled = self._uncompiled()
+        self.loss = self.state.loss  # another one counts from the next epoch on
         looked_at = self._looked_at()
-        self.in_whole = not (self.uncompiled or looked_at or in_middle)
+        if not looked_at and self.go_on is not None and self.go_on.epoch is not None:
+            looked_at = "it goes on in the middle of an epoch"
+        self.in_whole = not (self.uncompiled or looked_at)
         if self.in_whole:
             history.engine = "jit"
             self._prepare(data.x, data.y, data.weight is not None, data.batch_size, whole=True)
@@ -78,25 +82,25 @@ class CompiledLoop(BatchLoop):
             if self.keep_draws:
                 self.epoch_draws = get_states(self.rngs)
             return iter(())
-        has_step = not self.uncompiled and type(self.state.optimizer) in optimizers.RULES
+        has_step = not self.uncompiled and optimizers.covered(self.state.optimizer)
         self.step = self.compiled_step if has_step else self.numpy_step
         if self.uncompiled:
             history.engine = f"numpy: {self.uncompiled}"
-        elif looked_at:
+        else:
             history.engine = f"jit by the step: {looked_at}"
         return super().batches()
 
     def _uncompiled(self) -> str:
         """Say why all runs through NumPy, if it does."""
         if isinstance(self.data, Arrays) and hasattr(self.data.x, "matrix"):
-            return "X is sparse"
+            return SPARSE
         return uncovered(self.state.model)
 
     def _looked_at(self) -> str:
         """Say why an epoch is made a step at a time, if it is."""
-        loss, optimizer, data = self.state.loss, self.state.optimizer, self.data
-        for one in (loss, optimizer):
-            if not (losses.covered(loss) if one is loss else type(one) in optimizers.RULES):
+        loss, optimizer, data = self.loss, self.state.optimizer, self.data
+        for one, covered in ((loss, losses.covered(loss)), (optimizer, optimizers.covered(optimizer))):
+            if not covered:
                 return f"{type(one).__name__} has no kernel"
         for moment in ("on_batch_begin", "on_grad_computed", "on_batch_end"):
             for hook in self.hooks[moment]:
@@ -123,23 +127,24 @@ class CompiledLoop(BatchLoop):
         y = y if own else y[None]
         if y.dtype.kind in "iub":
             y = y.astype(np.int64, copy=False)
-        if type(optimizer) in optimizers.RULES and (
+        if optimizers.covered(optimizer) and (
             params.trainable_slices is not optimizer._slices or optimizer.slots != optimizer._attached
         ):
             optimizer._attach(params)
         arrays = (self.data, params.trainable_slices, optimizer._weight_decay, *optimizer.state.values())
         shapes = (x.dtype, x.shape[2:], y.dtype, y.shape[2:])
-        now = (tuple(map(id, arrays)), shapes, whole, weighted, state.loss, self._settings())
+        kinds = (type(optimizer.learning_rate), type(optimizer.rate_factor))  # or one for each replica
+        now = (tuple(map(id, arrays)), shapes, whole, weighted, id(self.loss), kinds, self._settings())
         program = None if self.engine is None else self.engine.program
         if program is None or program.batch < batch or now != self.written_for or not program.is_current():
             make = partial(
-                Training, state.model, state.loss, optimizer, x, y, batch=batch, kept=self.backup,
+                Training, state.model, self.loss, optimizer, x, y, batch=batch, kept=self.backup,
                 weighted=weighted, keeps_outputs=self.keeps_outputs, whole=whole, threads=self.threads,
             )  # fmt: skip
             one_order = not (isinstance(self.data, Arrays) and isinstance(self.data.rng, Generators))
-            if whole and one_order and has_lanes(state.model, state.loss, optimizer, x, y, weighted=weighted):
+            if whole and one_order and has_lanes(state.model, self.loss, optimizer, x, y, weighted=weighted):
                 self.engine = Lanes(
-                    state.model, state.loss, optimizer, x, y, batch=batch, kept=self.backup,
+                    state.model, self.loss, optimizer, x, y, batch=batch, kept=self.backup,
                     keeps_outputs=self.keeps_outputs, threads=self.threads, ordinary=make,
                 )  # fmt: skip
             else:
@@ -153,10 +158,10 @@ class CompiledLoop(BatchLoop):
         if not self.called:
             return ()
         return tuple(
-            (name, value)
-            for one in (self.state.optimizer, self.state.loss)
+            (name, value.tobytes() if isinstance(value, np.ndarray) else value)
+            for one in (self.state.optimizer, self.loss, losses.inner(self.loss))
             for name, value in vars(one).items()
-            if isinstance(value, int | float | str | tuple) and name not in CHANGING
+            if isinstance(value, int | float | str | tuple | np.ndarray) and name not in CHANGING
         )
 
     def _keys(self, count: int) -> AnyArray:
@@ -181,9 +186,8 @@ class CompiledLoop(BatchLoop):
         engine.look_at_ids()
         steps, first, count = divided.shape[1], 0, self.in_a_call
         while first < steps and not state.stop_reason:
-            last = min(first + count, steps)
             begun = time.perf_counter()
-            self._steps(first, last, order, epoch, divided, counted)
+            last = self._steps(first, min(first + count, steps), order, epoch, divided, counted)
             took = (time.perf_counter() - begun) / (last - first)
             first = last
             count = self.in_a_call = max(1, min(int(CALL / took), 8 * count))
@@ -196,7 +200,7 @@ class CompiledLoop(BatchLoop):
                 None if array is None else take_rows(array, order[..., :done], int(own))
                 for array, own in ((data.y, data.own[1]), (data.weight, data.own[2]))
             )
-            pred = engine.outputs[:, :done]
+            pred = engine.outputs[:, :done].copy()  # a metric may keep it
             epoch.outputs.append((pred if self.params.replicas else pred[0], y, weight))
 
     def _weigh(self, order: AnyArray) -> tuple[AnyArray, AnyArray]:
@@ -236,12 +240,12 @@ class CompiledLoop(BatchLoop):
 
     def _steps(
         self, first: int, last: int, order: AnyArray, epoch: Epoch, divided: AnyArray, counted: AnyArray
-    ) -> None:
-        """Make some steps in one call, and add up what they come to."""
+    ) -> int:
+        """Make some steps in one call, and add up what they come to; return the first that was not made."""
         state, engine = self.state, self.engine
         optimizer: Any = state.optimizer
         single, made = self.params.replicas is None, optimizer.steps
-        engine.rates.write(first, last, made)
+        last = first + engine.rates.write(first, last, made)
         if engine.keys is not None:
             engine.keys[:, first:last] = self._keys(last - first)
         if isinstance(engine, Lanes) and not np.all(state.active):  # some nets have parted from the others
@@ -274,6 +278,7 @@ class CompiledLoop(BatchLoop):
         state.batch_loss = value[0].item() if single else value.copy()
         state.batch_rows = rows[0].item() if len(rows) == 1 else rows
         epoch.last = self._batch(state.batch - 1, order)
+        return last
 
     def _batch(self, step: int, order: AnyArray) -> tuple[Any, Any]:
         """Return inputs and targets of a batch."""
@@ -285,9 +290,12 @@ class CompiledLoop(BatchLoop):
 
     def gradient(self, x: Any, y: AnyArray, weight: Array | None) -> tuple[Array, Value, Value, Value]:
         """Fill ``params.grads`` for a batch; see the loop of the core."""
-        if self.uncompiled:
-            return super().gradient(x, y, weight)
         state = self.state
+        self.given: Any = None
+        if self.uncompiled or not isinstance(x, np.ndarray):
+            if not self.uncompiled:
+                state.history.engine = f"numpy: {SPARSE}"
+            return super().gradient(x, y, weight)
         if weight is not None:
             x, y = self.stand_in(x, y, weight)
         rows = x.shape[state.model.boundary.row_axis(x)]
@@ -321,6 +329,8 @@ class CompiledLoop(BatchLoop):
         if not engine.has_loss:
             self.ctx.rows.weight = weight
             value, dy = self.value_and_grad(pred, y, weight)
+            if dy.shape != pred.shape:
+                raise wrong_dy(state.model, dy.shape, pred.shape)
             if weight is not None:
                 value, dy, divisor, count = self.part_of_all(pred, y, weight, value, dy)
             if not np.isfinite(value).all():
@@ -340,13 +350,13 @@ class CompiledLoop(BatchLoop):
 
     def compiled_step(self, params: Parameters) -> None:
         """Move all trainable parameters once, as ``optimizer.step`` does."""
+        if self.given is None:  # NumPy has computed the gradient
+            self.numpy_step(params)
+            return
         engine = self.engine
         optimizer: Any = self.state.optimizer
         if self.called:  # who may have set something since the gradient was computed
             self._prepare(*self.given, whole=False)
-        rate = optimizer.rate
-        if not isinstance(rate, float):
-            check_each(f"{type(optimizer).__name__}(learning_rate=)", rate, params.replicas)
         engine.rates.write(0, 1, optimizer.steps)
         engine.run(engine.backward_end, engine.end, engine.end, rows=1)
         object.__setattr__(optimizer, "steps", optimizer.steps + 1)

@@ -17,7 +17,7 @@ from nnlite.core.losses import Loss
 from nnlite.jit.functions import exp, expm1, like, log1p
 from nnlite.jit.kernel import THREAD, Operand, every, number, rows, whole
 from nnlite.jit.native import loops, named
-from nnlite.jit.program import Program
+from nnlite.jit.program import Program, is_as_shipped
 from nnlite.losses import (
     BinaryCrossEntropy,
     GaussianNLL,
@@ -279,6 +279,9 @@ WRITERS: dict[type[Loss], Callable[..., Kernel]] = {
     GaussianNLL: lambda loss, *_: (gaussian, (number(loss.min_variance),)),
 }
 
+#: All that may stand in a program.
+KNOWN = {*WRITERS, Masked}
+
 
 def inner(loss: Any) -> Loss:
     """Return the loss inside of one for targets of which some are missing, which cost nothing in any case."""
@@ -287,7 +290,7 @@ def inner(loss: Any) -> Loss:
 
 def covered(loss: Loss) -> bool:
     """Tell whether there is a kernel for a loss."""
-    return type(inner(loss)) in WRITERS
+    return all(is_as_shipped(one, KNOWN) for one in (loss, inner(loss))) and type(inner(loss)) in WRITERS
 
 
 def write_loss(

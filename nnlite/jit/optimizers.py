@@ -10,12 +10,13 @@ import numpy as np
 
 from nnlite.core.aliases import Array
 from nnlite.core.optimizers import SGD, Optimizer
+from nnlite.errors.checks import check_each
 from nnlite.jit.kernel import TEAM, THREAD, Operand, each, number, part, step, whole
 from nnlite.jit.native import loops, sums
-from nnlite.jit.program import Program
+from nnlite.jit.program import Program, is_as_shipped
 from nnlite.optimizers import Adagrad, Adam, AdamW, Lion, RMSProp
 
-__all__ = ["RULES", "Rates", "write_step"]
+__all__ = ["RULES", "Rates", "covered", "write_step"]
 
 #: Gradients whose squares are added up by themselves: so the sum does not depend on the number of threads.
 BLOCK = 16_384
@@ -174,8 +175,10 @@ class Rates:
     ----------
     optimizer : Optimizer
         Knows the rate of each step.
-    nets, steps : int
-        How many nets there are, and steps in an epoch.
+    replicas : int or None
+        How many nets there are as one.
+    steps : int
+        How many an epoch has.
 
     Attributes
     ----------
@@ -183,26 +186,45 @@ class Rates:
         The learning rate; and for Adam what the step is multiplied by, and epsilon.
     """
 
-    def __init__(self, optimizer: Optimizer, nets: int, steps: int) -> None:
-        self._optimizer = optimizer
-        self.rate, self.move, self.scale = (np.zeros((nets, steps)) for _ in range(3))
+    def __init__(self, optimizer: Optimizer, replicas: int | None, steps: int) -> None:
+        self._optimizer, self._replicas = optimizer, replicas
+        self.rate, self.move, self.scale = (np.zeros((replicas or 1, steps)) for _ in range(3))
 
-    def write(self, first: int, last: int, made: int) -> None:
-        """Write those of some steps of the epoch; the optimizer will have made so many before the first."""
+    def write(self, first: int, last: int, made: int) -> int:
+        """Write those of some steps of the epoch; the optimizer will have made so many before the first.
+
+        Returns
+        -------
+        int
+            How many of the steps can be made: those before the first for which a schedule has no usable rate.
+            If that is the very first, its error is raised, as it would be by the step.
+        """
         optimizer, count = self._optimizer, last - first
         if callable(optimizer.learning_rate):
-            rates = [optimizer.rate_at(made + place) for place in range(count)]
-            self.rate[:, first:last] = np.stack(
-                [np.broadcast_to(one, len(self.rate)) for one in rates], axis=1
-            )
+            for place in range(count):
+                try:
+                    self.rate[:, first + place] = self._at(made + place)
+                except Exception:
+                    if not place:
+                        raise
+                    count, last = place, first + place
+                    break
         else:
-            self.rate[:, first:last] = np.reshape(optimizer.rate_at(made), (-1, 1))
+            self.rate[:, first:last] = np.reshape(self._at(made), (-1, 1))
         if isinstance(optimizer, Adam):
             beta1, beta2 = optimizer.beta1, optimizer.beta2
             numbers = np.arange(made + 1, made + count + 1)
             scale = np.sqrt((1 - beta2**numbers) / (1 - beta2))
             self.scale[:, first:last] = scale
             self.move[:, first:last] = self.rate[:, first:last] * (scale * (1 - beta1) / (1 - beta1**numbers))
+        return count
+
+    def _at(self, step: int) -> float | Array:
+        optimizer = self._optimizer
+        rate = optimizer.rate_at(step)
+        if not isinstance(rate, float):
+            check_each(f"{type(optimizer).__name__}(learning_rate=)", rate, self._replicas)
+        return rate
 
     def take(self, others: Rates) -> None:
         """Take the numbers of a program in which all nets have the same."""
@@ -243,6 +265,11 @@ RULES: dict[type[Optimizer], Rule] = {
     Adagrad: lambda one, rates: (adagrad, (), (one.epsilon,)),
     Lion: lambda one, rates: (lion, (), (one.beta1, one.beta2)),
 }
+
+
+def covered(optimizer: Any) -> bool:
+    """Tell whether there is a kernel for the steps of an optimizer."""
+    return is_as_shipped(optimizer, RULES)
 
 
 def write_step(optimizer: Optimizer, program: Program, kept: Array, rates: Rates) -> None:

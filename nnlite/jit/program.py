@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from nnlite.core.parameters import Parameters
 from nnlite.jit.blas import product_address
 from nnlite.jit.kernel import Operand, addresses, word
 
-__all__ = ["Backward", "Program", "Writer"]
+__all__ = ["Backward", "Program", "Writer", "is_as_shipped"]
 
 #: Writes the operations that trace the blame from dL/dy, in a buffer, to the gradients and, if that is
 #: needed, to dL/dx, whose buffer it returns.
@@ -20,6 +20,25 @@ Backward = Callable[[Array, bool], Array]
 #: Writes what a layer does: takes the layer, what the names of its parameters begin with, the buffer of its
 #: input, and the program; returns the buffer of its output, and what writes the way back.
 Writer = Callable[[Any, str, Array, "Program"], tuple[Array, Backward]]
+
+
+def is_as_shipped(thing: Any, known: Container[type]) -> bool:
+    """Tell whether a layer, a loss or an optimizer is one that we know, and computes what its class says.
+
+    Parameters
+    ----------
+    thing : object
+        Any.
+    known : container of type
+        Of the classes that there are kernels for; a subclass may compute something else.
+
+    Returns
+    -------
+    bool
+        False also if it has a method of its own, such as one that a user has put around ours.
+    """
+    kind = type(thing)
+    return kind in known and not any(callable(getattr(kind, name, None)) for name in vars(thing))
 
 
 class Program:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nnlite.core.aliases import Array
+from nnlite.core import model as core
 from nnlite.core.chain import Chain
 from nnlite.jit.kernel import flat
 from nnlite.jit.native import loops
@@ -53,4 +54,4 @@ def _residual(layer: Residual, prefix: str, x: Array, program: Program) -> tuple
     return y, back
 
 
-WRITERS = {Residual: _residual, Sequential: _chain}
+WRITERS = {Residual: _residual, Sequential: _chain, core.Sequential: _chain}
