@@ -22,8 +22,9 @@ __all__ = ["BLOCK_SHARE", "SMALL", "STEP_SHARE", "Work", "blas_threads", "measur
 STEP_SHARE = 2**25
 #: The same for a block of rows in prediction. Blocks of less are spread over threads, which costs nothing
 #: where a core is busy: 10,000 rows by 784-256-128-10 took 27 ms so, 28 to 33 with two threads of the BLAS,
-#: and with a busy core 30 against 58.
-BLOCK_SHARE = 2**26
+#: and with a busy core 30 against 58; 2,000 rows by 784-512-512-10 there 1.8 to 2.7 times as long as with one
+#: thread, by those of the BLAS. A single block of less is computed by one thread.
+BLOCK_SHARE = 2**27
 #: Of so few multiplications OpenBLAS makes one thread's work by itself, so nobody need tell it.
 SMALL = 2**18
 #: Work on blocks of rows that is worth a thread, in multiplications: about 0.4 ms.
