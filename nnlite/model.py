@@ -666,7 +666,7 @@ class Sequential(core.Sequential):
         axis = self.boundary.row_axis(x)
         rows = x.shape[axis]
         ahead = (slice(None),) * axis
-        places = [(*ahead, slice(start, start + batch_size)) for start in range(0, rows, batch_size)]
+        places = ((*ahead, slice(start, start + batch_size)) for start in range(0, rows, batch_size))
         largest = min(rows, batch_size) * (self._work or self._measured()).largest
         if largest <= SMALL:
             for place in places:
