@@ -33,15 +33,12 @@ AHEAD = 2**15
 class CompiledLoop(SteppedLoop):
     """The loop of `fit` with ``jit=True``.
 
-    An epoch is a range of steps in the arrays of its program. If nobody looks between epochs, several are made
-    in one call, and what each came to is written down behind it, one after the other.
+    An epoch is a range of steps in the arrays of its program. If nobody looks between epochs, several are
+    made in one call, and what each came to is written down behind it.
     """
 
     #: Whether the present epoch is made in few calls.
     in_whole = False
-    #: How many epochs were made in the last call, and which of them is to be written down next.
-    made = 0
-    place = 0
     #: How many steps to make in a call.
     in_a_call = FIRST
     #: Rows of each batch of an epoch, and what the loss of each batch was divided by and counts for.
@@ -122,50 +119,63 @@ class CompiledLoop(SteppedLoop):
 
     # Whole epochs.
 
+    def epochs(self) -> Iterator[int]:  # type: ignore[override]
+        """Give the numbers of the epochs to come, of which some may have been made with the one before."""
+        state = self.state
+        yield from super().epochs()[:1]
+        while self.done < state.epoch < state.epochs:
+            yield state.epoch + 1
+
     def train_epoch(self, batches: Any, epoch: Epoch) -> None:
-        """Make a step for each batch: as `BatchLoop` does, or many in a call."""
+        """Make a step for each batch: as `BatchLoop` does, or many in a call.
+
+        Where further epochs are made in the same call, all but the last are written down here.
+        """
         if not self.in_whole:
             super().train_epoch(batches, epoch)
             return
-        state = self.state
-        steps = self.sizes.shape[1]
-        if self.place == self.made:  # all that were made are written down
-            self.place = 0
+        state, steps = self.state, self.sizes.shape[1]
+        wanted = 1
+        if state.epoch > self.done + 1:  # what goes wrong in the first one undoes it
             wanted = min(self._most(), state.epochs - state.epoch + 1, max(1, self.in_a_call // steps))
-            self.made = self._begin(wanted)
-            self.steps_before = state.optimizer.steps
-            if self.made > 1:
-                self.seconds = self._run(0, self.made * steps) / self.made
-                self._total_up(steps)
-        begin = self.place * steps
-        self.place += 1
-        if self.made == 1:
+        self._begin(wanted)
+        self.steps_before = state.optimizer.steps
+        if wanted == 1:
             self._one_epoch(epoch, steps)
             if self.keeps_outputs:
                 self._keep_outputs(epoch)
             return
-        epoch.begun = time.perf_counter() - self.seconds
-        if self.totals and self.place < self.made:  # in short, which counts where an epoch has one step
-            epoch.total, epoch.count = self.totals[self.place - 1]
-            vars(state.optimizer)["steps"] = self.steps_before + begin + steps
-            state.batch, self.stepped = steps, True
-        else:
-            self._add_up(epoch, begin, begin, begin + steps)
+        seconds = self._run(0, wanted * steps) / wanted
+        for place in range(self._write_down(wanted, seconds), wanted):
+            epoch.begun = time.perf_counter() - seconds
+            self._add_up(epoch, place * steps, place * steps, (place + 1) * steps)
+            if place + 1 < wanted:
+                self.end_epoch(epoch.mean(), {}, epoch)
+                self.begin_epoch(state.epoch + 1)
 
-    def _total_up(self, steps: int) -> None:
-        """Add up what each epoch of a call came to, if all went well."""
-        self.totals: list[tuple[Any, Any]] = []
-        if self.usable < self.made * steps or (self.engine.stopped >= 0).any() or not np.all(self.state.active):
-            return
-        count = self.made * steps
-        shape = (-1, self.made, steps)
-        values = self.engine.losses[:, :count] * self.divided[:, :count]
-        totals = np.add.accumulate(values.reshape(shape), axis=2)[..., -1]
-        counts = self.counted[:, :count].reshape(shape).sum(axis=2) * np.ones((len(totals), 1))
-        if self.params.replicas is None:
-            self.totals = list(zip(totals[0].tolist(), counts[0].tolist(), strict=True))
-        else:
-            self.totals = list(zip(totals.T.copy(), counts.T.copy(), strict=True))
+    def _write_down(self, epochs: int, seconds: float) -> int:
+        """Write the rows of epochs that went well, but for the last; return how many they are."""
+        state, engine, steps = self.state, self.engine, self.sizes.shape[1]
+        optimizer: Any = state.optimizer
+        ends = engine.stopped[engine.stopped >= 0]
+        good = min([self.usable, *ends.tolist()]) // steps
+        good = min(good, epochs - 1) if np.all(state.active) else 0
+        if not good:
+            return 0
+        count, shape = good * steps, (-1, good, steps)
+        values = (engine.losses[:, :count] * self.divided[:, :count]).reshape(shape)
+        counts = self.counted[:, :count].reshape(shape).sum(axis=2)
+        losses: Any = (np.add.accumulate(values, axis=2)[..., -1] / counts).T
+        losses = losses[:, 0].tolist() if self.params.replicas is None else losses.tolist()
+        first = state.epoch
+        for place, loss in enumerate(losses):
+            rate = optimizer.rate_at(self.steps_before + place * steps)
+            rate = rate.tolist() if isinstance(rate, np.ndarray) else rate
+            row = {"epoch": first + place, "loss": loss, "learning_rate": rate, "seconds": seconds}
+            state.history.rows.append(row)
+        state.epoch = first + good
+        self.rate = optimizer.rate_at(self.steps_before + count)
+        return good
 
     def _one_epoch(self, epoch: Epoch, steps: int) -> None:
         """Make one epoch, in as many calls as it takes."""
@@ -180,8 +190,8 @@ class CompiledLoop(SteppedLoop):
                 state._interrupted = True
                 state.stop(CTRL_C)
 
-    def _begin(self, epochs: int) -> int:
-        """Draw the order of some epochs, and what noise is made of; return of how many."""
+    def _begin(self, epochs: int) -> None:
+        """Draw the order of some epochs, and what noise is made of."""
         data, engine = self.data, self.engine
         if isinstance(engine, Lanes) and not np.all(self.state.active):  # some have parted from the others
             self.engine = engine.ordinary()
@@ -196,7 +206,6 @@ class CompiledLoop(SteppedLoop):
             if engine.keys is not None:
                 engine.keys[:, place * steps : (place + 1) * steps] = self.keys(steps)
         engine.look_at_ids()
-        return epochs
 
     def _weigh(self, order: AnyArray, rows: slice, steps: slice) -> None:
         """Write the share of each row of an epoch in the loss of its batch."""
@@ -289,24 +298,11 @@ class CompiledLoop(SteppedLoop):
         pred = engine.outputs[:, :done].copy()  # a metric may keep it
         epoch.outputs.append((pred if self.params.replicas else pred[0], y, weight))
 
-    # The edges of an epoch, of which others may have been made already.
-
     def check_numbers(self, epoch: Epoch) -> None:
-        """Look at the numbers once they are those of the epoch."""
+        """Look at the numbers behind the last batch."""
         if self.in_whole:
-            if self.place < self.made:
-                return
             epoch.last = self._batch(self.last_step)
         super().check_numbers(epoch)
-
-    def end_epoch(self, loss: Value, metrics: dict[str, Any], epoch: Epoch) -> None:
-        """Write the row; Ctrl-C waits for the rows of all epochs that were made."""
-        history = self.state.history
-        waits = self.in_whole and self.place < self.made and history.interrupted
-        if waits:
-            history.interrupted = False
-        super().end_epoch(loss, metrics, epoch)
-        history.interrupted = history.interrupted or waits
 
 
 def _add(total: Value, values: AnyArray) -> AnyArray:
