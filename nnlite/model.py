@@ -966,9 +966,7 @@ class Sequential(core.Sequential):
         from nnlite.training.evaluation import evaluate
 
         jit = check_jit("Sequential.evaluate", jit)
-        return evaluate(
-            self, X, y, loss=loss, metrics=metrics, weight=weight, batch_size=batch_size, jit=jit
-        )
+        return evaluate(self, X, y, loss=loss, metrics=metrics, weight=weight, batch_size=batch_size, jit=jit)
 
     def activations(self, x: Any) -> list[Array]:
         """Compute the output of every layer of `layers`, as in prediction.

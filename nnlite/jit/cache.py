@@ -18,10 +18,11 @@ processes that start at once write over one another, which is known to end in se
 - What was not used for 60 days is removed when something new is made.
 
 Threads of one process take turns. A fork waits for a build that another thread is at, as the child of a
-fork in the middle of one could never compile itself: numba's own lock would stay taken in it. A fork out of
-a thread that is itself inside `building` leaves the folder to the parent. While one is inside, functions
-that other threads give to numba with ``cache=True`` are kept in the same folder, since numba has one setting
-for all; they are found again by their own file and line, and do no harm.
+fork in the middle of one could never compile itself: numba's own lock would stay taken in it. (What threads
+do with numba outside of `building` no fork waits for; processes that are started anew know no such
+trouble.) A fork out of a thread that is itself inside leaves the folder to the parent. While one is inside,
+functions that other threads give to numba with ``cache=True`` are kept in the same folder, since numba has
+one setting for all; they are found again by their own file and line, and do no harm.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ MANIFEST = "manifest.json"
 #: Days after which a build that nobody used is removed.
 KEPT_DAYS = 60
 #: Seconds to wait for another process that compiles, before this one does so for itself.
-PATIENCE = 180
+PATIENCE = 120
 #: Bytes that a new build must have room for: numba's files come to a few megabytes.
 ROOM = 8 * 2**20
 #: Settings of numba that change the machine code, and are not in the key that numba itself looks for.
@@ -74,17 +75,8 @@ _turn = threading.RLock()
 _inside: Path | None = None
 #: The folder of this process alone, if one was needed, and the process it was made by.
 _own: tuple[int, Path] | None = None
-
-
-def _begin_child() -> None:
-    """After a fork out of the block itself, the folder is the parent's, and the child must wait for it."""
-    global _inside
-    _inside = None
-    _turn.release()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_turn.acquire, after_in_parent=_turn.release, after_in_child=_begin_child)
+#: Of each thread, whether it has the turn for the time of a fork.
+_forking = threading.local()
 
 
 def import_numba(where: str = "jit=True") -> ModuleType:
@@ -168,13 +160,14 @@ def building(
             yield _inside
             return
         numba = import_numba()
+        _mind_forks()
         _start()
         folder, lock, lasting = _take(_name(tuple(os.fspath(path) for path in files)))
         process = os.getpid()
         try:
             before = _listing(folder)
             _inside = folder
-            with _pointed(numba.config, folder), _heard(_announcer(announce, lasting)):
+            with _pointed(numba.config, folder), _only_loading(), _heard(_announcer(announce, lasting)):
                 yield folder
         finally:
             _inside = None
@@ -183,13 +176,68 @@ def building(
                 lock.release()
 
 
-def _start() -> None:
-    """Let numba set itself up for this processor, which takes it a while, before others have to wait."""
-    with suppress(AttributeError):  # what is not done here is done with the first kernel
-        from numba.core.registry import cpu_target
+@cache
+def _mind_forks() -> None:
+    """Let forks wait for a build of another thread, from now on."""
+    # After filelock is imported, whose own lock a fork takes too: what was asked for last is done first.
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)
 
-        cpu_target.typing_context.refresh()
-        cpu_target.target_context.refresh()
+
+def _before_fork() -> None:
+    # Not for ever: a program may fork while it holds what the thread that compiles is waiting for.
+    _forking.waited = _turn.acquire(timeout=PATIENCE)
+
+
+def _in_parent() -> None:
+    if _forking.waited:
+        _turn.release()
+
+
+def _in_child() -> None:
+    global _inside, _turn
+    if _forking.waited:
+        _turn.release()
+    else:
+        _turn = threading.RLock()
+    _inside = None  # after a fork out of the block itself the folder is the parent's
+
+
+def _start() -> None:
+    """Let numba get ready to run what it loads, before others have to wait."""
+    from numba.core.registry import cpu_target
+    from numba.core.runtime.nrt import rtsys
+
+    rtsys.initialize(cpu_target.target_context)
+
+
+@contextmanager
+def _only_loading() -> Iterator[None]:
+    """Spare this thread the 0.3 s that numba takes to get ready to compile, where it only loads.
+
+    It does so before each look into its folder, and again, if it finds nothing, before it compiles. To
+    find something it needs no more than `_start`. An attribute that some version has not leaves all as it is.
+    """
+    from numba.core import caching
+
+    Cache: Any = caching.Cache
+    thread = threading.get_ident()
+    usual = Cache.load_overload
+    if not hasattr(Cache, "_load_overload") or not hasattr(Cache, "_guard_against_spurious_io_errors"):
+        yield
+        return
+
+    def load_overload(self: Any, sig: Any, target_context: Any) -> Any:
+        if threading.get_ident() != thread:
+            return usual(self, sig, target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
+
+    Cache.load_overload = load_overload
+    try:
+        yield
+    finally:
+        Cache.load_overload = usual
 
 
 # Which build
@@ -273,10 +321,12 @@ def _take(name: str) -> tuple[Path, Any, bool]:
             os.utime(folder / MANIFEST if (folder / MANIFEST).exists() else folder)
             return folder, lock, lasting
         # A full disk, a file system without locks, a folder of somebody else, a process that stands still.
-        except (OSError, NotImplementedError) as error:
-            trouble = error
+        except BaseException as error:
             if lock is not None:
                 lock.release()
+            if not isinstance(error, OSError | NotImplementedError):  # Ctrl-C
+                raise
+            trouble = error
     raise OSError(
         "jit=True: expected a folder for compiled kernels, got none that can be written to. "
         "Name one in the environment variable NNLITE_CACHE_DIR."
@@ -426,7 +476,7 @@ def _heard(compiling: Callable[[], None]) -> Any:
 
     thread = threading.get_ident()
 
-    class Ear(event.Listener):
+    class Ear(event.Listener):  # type: ignore[misc]
         """Hears of every pass of the compiler; the threads of others too."""
 
         def on_start(self, event: Any) -> None:

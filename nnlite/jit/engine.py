@@ -26,7 +26,7 @@ SHARED = 5_000_000
 
 
 @loops
-def gather(source, order, target, columns):  # type: ignore[no-untyped-def]
+def gather(source, order, target, columns):
     """Copy some rows."""
     target = in_rows(target, columns)
     for i in range(order.size):
@@ -36,7 +36,7 @@ def gather(source, order, target, columns):  # type: ignore[no-untyped-def]
 
 
 @loops
-def copy_rows(source, target):  # type: ignore[no-untyped-def]
+def copy_rows(source, target):
     """Copy rows as they come."""
     for i in range(len(source)):
         for j in range(source.shape[1]):
@@ -171,7 +171,7 @@ class Training:
             program.add(gather, whole(in_line), batch_of(self.order), flat(target), word(in_line.shape[2]))
         program.add(optimizers.copy, batch_of(self.share), rows(self.row_share))
         if self.row_weight is not None:
-            program.add(optimizers.copy, batch_of(self.weight), rows(self.row_weight))
+            program.add(optimizers.copy, batch_of(self.weight), rows(self.row_weight))  # type: ignore[arg-type]
 
     def take(self, x: AnyArray, y: AnyArray, count: int) -> None:
         """Take a batch of so many rows, with an axis of nets in front."""

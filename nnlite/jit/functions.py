@@ -48,7 +48,7 @@ def erfc(v: Any) -> Any: ...
 
 
 @_for_each(like)
-def _make_like(number, v):  # type: ignore[no-untyped-def]
+def _make_like(number, v):
     """Return a number in the type of v: one of Python's would make float64 of float32."""
     kind = np.float32 if v == types.float32 else np.float64
     return lambda number, v: kind(number)
@@ -57,11 +57,11 @@ def _make_like(number, v):  # type: ignore[no-untyped-def]
 def _polynomial(kind: Any, terms: Sequence[float]) -> Any:
     """Make a polynomial by Horner's rule; the terms are those of the powers 0, 1, 2, ..."""
     last, *others = (kind(one) for one in reversed(terms))
-    others = tuple(others)
+    behind = tuple(others)
 
-    def polynomial(v):  # type: ignore[no-untyped-def]
+    def polynomial(v):
         p = last
-        for term in others:
+        for term in behind:
             p = p * v + term
         return p
 
@@ -69,7 +69,7 @@ def _polynomial(kind: Any, terms: Sequence[float]) -> Any:
 
 
 @_for_each(_part)
-def _make_part(v):  # type: ignore[no-untyped-def]
+def _make_part(v):
     """Return k and exp(r) - 1, where v = k * log(2) + r and r is at most log(2) / 2 on either side."""
     small = v == types.float32
     kind = np.float32 if small else np.float64
@@ -77,7 +77,7 @@ def _make_part(v):  # type: ignore[no-untyped-def]
     half = kind(0.5)
     series = _polynomial(kind, [1 / math.factorial(power) for power in range(2, 9 if small else 15)])
 
-    def part(v):  # type: ignore[no-untyped-def]
+    def part(v):
         k = np.floor(v * log2_e + half)
         h = v - k * high
         r = h - k * low
@@ -88,7 +88,7 @@ def _make_part(v):  # type: ignore[no-untyped-def]
 
 
 @_for_each(_power)
-def _make_power(k, like):  # type: ignore[no-untyped-def]
+def _make_power(k, like):
     """Return 2**k, of a whole k that a float of this type holds in full."""
     if like == types.float32:
         return lambda k, like: np.int32((k + np.int32(127)) << np.int32(23)).view(np.float32)
@@ -96,13 +96,13 @@ def _make_power(k, like):  # type: ignore[no-untyped-def]
 
 
 @_for_each(exp)
-def _make_exp(v):  # type: ignore[no-untyped-def]
+def _make_exp(v):
     small = v == types.float32
     kind, whole = (np.float32, np.int32) if small else (np.float64, np.int64)
     one = kind(1)
     low, high = (kind(-105), kind(90)) if small else (kind(-750), kind(711))
 
-    def exp_of(v):  # type: ignore[no-untyped-def]
+    def exp_of(v):
         k, part = _part(min(max(v, low), high))
         i = whole(k)
         half = i >> whole(1)  # in two steps, since 2**k may be more, or less, than a float holds
@@ -113,12 +113,12 @@ def _make_exp(v):  # type: ignore[no-untyped-def]
 
 
 @_for_each(expm1)
-def _make_expm1(v):  # type: ignore[no-untyped-def]
+def _make_expm1(v):
     small = v == types.float32
     kind, whole = (np.float32, np.int32) if small else (np.float64, np.int64)
     low, high = (kind(-30), kind(90)) if small else (kind(-50), kind(711))
 
-    def expm1_of(v):  # type: ignore[no-untyped-def]
+    def expm1_of(v):
         k, part = _part(min(max(v, low), high))
         i = whole(k)
         half = i >> whole(1)
@@ -130,7 +130,7 @@ def _make_expm1(v):  # type: ignore[no-untyped-def]
 
 
 def _tanh_series(count: int) -> list[float]:
-    """Return the terms of tanh(v) / v in squares of v, without its 1: they follow from tanh' = 1 - tanh**2."""
+    """Return the terms of tanh(v) / v in squares of v, behind its 1; they follow from tanh' = 1 - tanh**2."""
     terms = [1.0]
     for place in range(1, count + 1):
         terms.append(-sum(a * b for a, b in zip(terms, reversed(terms), strict=True)) / (2 * place + 1))
@@ -138,14 +138,14 @@ def _tanh_series(count: int) -> list[float]:
 
 
 @_for_each(tanh)
-def _make_tanh(v):  # type: ignore[no-untyped-def]
+def _make_tanh(v):
     """With e = exp(2 |v|) - 1: e / (e + 2); near 0 the series of tanh, which loses fewer digits."""
     small = v == types.float32
     kind, whole = (np.float32, np.int32) if small else (np.float64, np.int64)
     one, two, end = kind(1), kind(2), kind(10) if small else kind(20)
     near, limit = _polynomial(kind, _tanh_series(6 if small else 12)), kind(0.3)
 
-    def tanh_of(v):  # type: ignore[no-untyped-def]
+    def tanh_of(v):
         a = min(abs(v), end)
         square = v * v
         close = v + v * (square * near(square))
@@ -161,20 +161,20 @@ def _make_tanh(v):  # type: ignore[no-untyped-def]
 
 
 @_for_each(sigmoid)
-def _make_sigmoid(v):  # type: ignore[no-untyped-def]
+def _make_sigmoid(v):
     return lambda v: like(1, v) / (like(1, v) + exp(-v))
 
 
 @_for_each(log1p)
-def _make_log1p(v):  # type: ignore[no-untyped-def]
+def _make_log1p(v):
     return lambda v: math.log1p(v)
 
 
 @_for_each(softplus)
-def _make_softplus(v):  # type: ignore[no-untyped-def]
+def _make_softplus(v):
     return lambda v: max(v, like(0, v)) + log1p(exp(-abs(v)))
 
 
 @_for_each(erfc)
-def _make_erfc(v):  # type: ignore[no-untyped-def]
+def _make_erfc(v):
     return lambda v: math.erfc(v)

@@ -1,9 +1,9 @@
 """Kernels: functions over arrays, compiled into what the machine can call with nothing but addresses.
 
-A kernel is written as a plain function of arrays and numbers, such as ``relu(x, y)``. What it is called with, an
-operation of a program says by *operands*; of these an adaptor is made that finds the arrays and calls it. An
-adaptor is compiled when a program first needs it, once for each kernel, dtype and number of axes, never for a
-net: sizes and places are read when it runs.
+A kernel is written as a plain function of arrays and numbers, such as ``relu(x, y)``. What it is called with,
+an operation of a program says by *operands*; of these an adaptor is made that finds the arrays and calls it.
+An adaptor is compiled when a program first needs it, once for each kernel, dtype and number of axes, never
+for a net: sizes and places are read when it runs.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from nnlite.jit import native
 from nnlite.jit.cache import building
 
 __all__ = [
-    "FRAME", "LOW", "ROWS", "STEP", "TEAM", "THREAD", "Operand", "addresses", "batch", "each", "every", "flat", "number", "part",
-    "rows", "step", "whole", "word",
+    "FRAME", "LOW", "ROWS", "STEP", "TEAM", "THREAD", "Operand", "addresses", "batch", "each", "every",
+    "flat", "number", "part", "rows", "step", "whole", "word",
 ]  # fmt: skip
 
 #: What a thread knows while it goes through a program, and in which of its words: the rows of the batch, the
-#: first of them in the epoch, those that are this thread's share, which thread it is, of how many, the net and
-#: the step in the epoch.
+#: first of them in the epoch, those that are this thread's share, which thread it is, of how many, the net
+#: and the step in the epoch.
 FRAME = {
     name: place
     for place, name in enumerate(("rows", "start", "low", "high", "thread", "team", "net", "step"))
@@ -116,7 +116,7 @@ def number(value: float) -> Operand:
     return Operand("number", float(value))
 
 
-#: How many rows the batch has, the first of the thread's share, which thread it is, of how many, and the step.
+#: How many rows the batch has, the first of the thread's share, which thread it is, of how many, the step.
 ROWS, LOW, THREAD, TEAM, STEP = (
     Operand(f"frame {name}") for name in ("rows", "low", "thread", "team", "step")
 )
@@ -200,8 +200,8 @@ def _compile(kernel: Any, forms: tuple[tuple[Any, ...], ...]) -> int:
     # It is kept with what is compiled of the kernel's file.
     code = compile(_source(name, forms), python.__code__.co_filename, "exec")
     found: dict[str, Any] = {
-        "__name__": python.__module__, "kernel": kernel, "carray": carray, "pointer": native.pointer, "np": np,
-        "share": native.share, "bits": native.bits,
+        "__name__": python.__module__, "kernel": kernel, "carray": carray, "np": np,
+        "pointer": native.pointer, "share": native.share, "bits": native.bits,
     }  # fmt: skip
     exec(code, found)
     return native.compiled(types.void(native.WORDS, native.WORDS), found[name])

@@ -1,9 +1,9 @@
 """Many tiny nets at a time: the net is the innermost axis, so that one instruction serves several of them.
 
 Of a net of a few dozen weights the loops over neurons are too short for a processor that adds and multiplies
-sixteen numbers at once. Where the same loops run over nets they are as long as one likes. So nets are put side
-by side in *groups*; a group is what the machine takes for a net, and a *lane* of it is one of ours. Numbers
-move there before some steps and back behind them.
+sixteen numbers at once. Where the same loops run over nets they are as long as one likes. So nets are put
+side by side in *groups*; a group is what the machine takes for a net, and a *lane* of it is one of ours.
+Numbers move there before some steps and back behind them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ MANY, LARGE = 8, 400
 
 
 @loops
-def forward(x, W, b, y):  # type: ignore[no-untyped-def]
+def forward(x, W, b, y):
     """Compute ``y = x @ W + b`` of each lane."""
     n, inputs, lanes = x.shape
     for i in range(n):
@@ -56,7 +56,7 @@ def forward(x, W, b, y):  # type: ignore[no-untyped-def]
 
 
 @loops
-def gradients(x, dy, dW, db):  # type: ignore[no-untyped-def]
+def gradients(x, dy, dW, db):
     """Compute ``dW = x.T @ dy`` and the sum of dy over the rows, of each lane."""
     n, inputs, lanes = x.shape
     dW[:] = 0
@@ -71,7 +71,7 @@ def gradients(x, dy, dW, db):  # type: ignore[no-untyped-def]
 
 
 @loops
-def backward(dy, W, dx):  # type: ignore[no-untyped-def]
+def backward(dy, W, dx):
     """Compute ``dx = dy @ W.T`` of each lane."""
     n, outputs, lanes = dy.shape
     for i in range(n):
@@ -129,7 +129,7 @@ WRITERS: dict[type, Any] = {
 def _pointwise(rule: Any) -> Any:
     """Make the kernel that averages a function of single numbers over the outputs of each row and lane."""
 
-    def lanes(pred, target, share, paid, slope, a, b, factors):  # type: ignore[no-untyped-def]
+    def lanes(pred, target, share, paid, slope, a, b, factors):
         n, outputs, count = pred.shape
         kind = pred.dtype.type
         p, q = kind(a), kind(b)
@@ -149,7 +149,7 @@ def _pointwise(rule: Any) -> Any:
 
 
 @loops
-def class_ids(pred, target, share, paid, slope, smooth, high, others, logs):  # type: ignore[no-untyped-def]
+def class_ids(pred, target, share, paid, slope, smooth, high, others, logs):
     """Pay minus the logarithm of the probability of a class, as `losses.class_ids` does."""
     n, classes, lanes = pred.shape
     kind = pred.dtype.type
@@ -185,7 +185,7 @@ def class_ids(pred, target, share, paid, slope, smooth, high, others, logs):  # 
 
 
 @loops
-def add_up(paid, found, step, loss):  # type: ignore[no-untyped-def]
+def add_up(paid, found, step, loss):
     """Add up what all rows pay in each lane; the sum of all is a number if each is one."""
     n, lanes = paid.shape
     total = 0.0
@@ -237,7 +237,7 @@ class LaneProgram(Program):
         some = array[:, self.columns(slice(start, start + spec.size))]
         return some.reshape(self.groups, *spec.shape, self.lanes)
 
-    def buffer(self, *sample: int, dtype: Any = None) -> Any:
+    def buffer(self, *sample: int, dtype: Any = None) -> Array:
         """Make room for a batch: (groups, batch, *sample, lanes)."""
         return super().buffer(*sample, self.lanes, dtype=dtype)
 
@@ -383,7 +383,7 @@ class Lanes:
         """No layer in lanes takes ids."""
 
     def run(self, begin: int, check: int, end: int, *, rows: int, first: int = 0, last: int = 1) -> None:
-        """Make some steps; what a group cannot finish, since a loss is no number, an ordinary program does."""
+        """Make some steps; what a group cannot finish, as a loss is no number, an ordinary program does."""
         program = self.program
         program.move_in()
         self.job.run(begin, check, end, rows=rows, first=first, last=last)
@@ -413,7 +413,7 @@ class Lanes:
         self.stopped[nets] = one.stopped[nets]
         if self.outputs is not None:
             begin = first * self.program.batch
-            self.outputs[nets, begin:] = one.outputs[nets, begin:]
+            self.outputs[nets, begin:] = one.outputs[nets, begin:]  # type: ignore[index]
 
 
 #: By the kernel of a single net, that of lanes.

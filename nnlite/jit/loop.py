@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nnlite._threads import Hold, allowed
 from nnlite.core.aliases import AnyArray, Array, Value
 from nnlite.core.batches import WHOLE
 from nnlite.core.loop import Epoch
@@ -46,7 +47,7 @@ class CompiledLoop(BatchLoop):
 
     compiles = True
     #: The program, None where all runs through NumPy, and what it was written for.
-    engine: Training | Lanes | None = None
+    engine: Any = None
     written_for: Any = None
     #: Whether the present epoch is made in few calls.
     in_whole = False
@@ -56,6 +57,12 @@ class CompiledLoop(BatchLoop):
         """Also keep the step that NumPy makes."""
         super().equip(model, loss, optimizer)
         self.numpy_step = self.step
+
+    def settle_threads(self, blas: Hold) -> None:
+        """Take all threads that are allowed, each with a BLAS of one."""
+        if self._uncompiled():
+            super().settle_threads(blas)
+        self.threads = allowed()
 
     # Which way an epoch goes.
 
@@ -97,7 +104,7 @@ class CompiledLoop(BatchLoop):
                 return f"{type(one).__name__} has no kernel"
         for moment in ("on_batch_begin", "on_grad_computed", "on_batch_end"):
             for hook in self.hooks[moment]:
-                return f"{type(hook.__self__).__name__} looks at each batch"
+                return f"{type(getattr(hook, '__self__', hook)).__name__} looks at each batch"
         if type(data) is not Arrays or data.cutter is not WHOLE or not isinstance(data.x, np.ndarray):
             return "the data come batch by batch"
         if data.weight is not None and not np.all(data.weight > 0):
@@ -112,7 +119,8 @@ class CompiledLoop(BatchLoop):
         x, y : ndarray
             With an axis of nets in front, of length 1 where all share them.
         """
-        state, optimizer, params = self.state, self.state.optimizer, self.params
+        state, params = self.state, self.params
+        optimizer: Any = state.optimizer
         edge = state.model.boundary
         own = is_own(y, edge.pred_shape(x))
         x = x if edge.row_axis(x) else x[None]
@@ -234,7 +242,8 @@ class CompiledLoop(BatchLoop):
         self, first: int, last: int, order: AnyArray, epoch: Epoch, divided: AnyArray, counted: AnyArray
     ) -> int:
         """Make some steps in one call, and add up what they come to; return the first that was not made."""
-        state, engine, optimizer = self.state, self.engine, self.state.optimizer
+        state, engine = self.state, self.engine
+        optimizer: Any = state.optimizer
         single, made = self.params.replicas is None, optimizer.steps
         last = first + engine.rates.write(first, last, made)
         if engine.keys is not None:
@@ -344,7 +353,8 @@ class CompiledLoop(BatchLoop):
         if self.given is None:  # NumPy has computed the gradient
             self.numpy_step(params)
             return
-        engine, optimizer = self.engine, self.state.optimizer
+        engine = self.engine
+        optimizer: Any = self.state.optimizer
         if self.called:  # who may have set something since the gradient was computed
             self._prepare(*self.given, whole=False)
         engine.rates.write(0, 1, optimizer.steps)

@@ -1,7 +1,7 @@
 """Losses, compiled: what each row pays, times its share in the average, and the slope.
 
-A row's share is its weight over what the loss of the batch is divided by; one over the number of rows where all
-count the same. A row whose share is 0 is not looked at: its loss may be no number.
+A row's share is its weight over what the loss of the batch is divided by; one over the number of rows where
+all count the same. A row whose share is 0 is not looked at: its loss may be no number.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _pointwise(rule: Any) -> Any:
     A target that is NaN is missing, and nothing is paid for it (`Masked`); other losses refuse it before.
     """
 
-    def pointwise(pred, target, share, paid, slope, a, b, factors):  # type: ignore[no-untyped-def]
+    def pointwise(pred, target, share, paid, slope, a, b, factors):
         outputs = pred.shape[1]
         kind = pred.dtype.type
         part = kind(1) / kind(outputs)
@@ -64,27 +64,27 @@ def _pointwise(rule: Any) -> Any:
 
 
 @loops
-def squared(z, t, a, b, w):  # type: ignore[no-untyped-def]
+def squared(z, t, a, b, w):
     gap = z - t
     return gap * gap, gap + gap
 
 
 @loops
-def absolute(z, t, a, b, w):  # type: ignore[no-untyped-def]
+def absolute(z, t, a, b, w):
     gap = z - t
     slope = like(1, z) if gap > like(0, z) else like(-1, z) if gap < like(0, z) else gap
     return abs(gap), slope
 
 
 @loops
-def huber(z, t, a, b, w):  # type: ignore[no-untyped-def]
+def huber(z, t, a, b, w):
     gap = z - t
     cut = min(max(gap, -a), a) if gap == gap else gap
     return cut * (gap - like(0.5, z) * cut), cut
 
 
 @loops
-def pinball(z, t, a, b, w):  # type: ignore[no-untyped-def]
+def pinball(z, t, a, b, w):
     gap = z - t
     slope = b if gap > like(0, z) else -a
     slope = gap if gap == like(0, z) else slope
@@ -92,21 +92,21 @@ def pinball(z, t, a, b, w):  # type: ignore[no-untyped-def]
 
 
 @loops
-def poisson(z, t, a, b, w):  # type: ignore[no-untyped-def]
+def poisson(z, t, a, b, w):
     rate = exp(z)
     return rate - t * z, rate - t
 
 
 @loops
-def hinge(z, t, a, b, w):  # type: ignore[no-untyped-def]
+def hinge(z, t, a, b, w):
     missing = like(1, z) - t * z
     slope = -t if missing > like(0, z) else like(0, z)
     return max(missing, like(0, z)) if missing == missing else missing, slope
 
 
 @loops
-def binary(z, t, smooth, b, w):  # type: ignore[no-untyped-def]
-    """Pay ``log(1 + exp(-|z|)) + |z| * wrong``, where `wrong` is how far z is on the wrong side of the target."""
+def binary(z, t, smooth, b, w):
+    """Pay ``log(1 + exp(-|z|)) + |z| * wrong``, where `wrong` is how far z is off the target's side."""
     zero, one = like(0, z), like(1, z)
     yes = z >= zero
     t = t * (one - smooth) + like(0.5, z) * smooth
@@ -126,7 +126,7 @@ def binary(z, t, smooth, b, w):  # type: ignore[no-untyped-def]
 
 
 @loops
-def class_ids(pred, target, share, paid, slope, smooth):  # type: ignore[no-untyped-def]
+def class_ids(pred, target, share, paid, slope, smooth):
     """Pay minus the logarithm of the probability of a class, without it among the others: see the loss."""
     classes = pred.shape[1]
     kind = pred.dtype.type
@@ -169,8 +169,8 @@ def class_ids(pred, target, share, paid, slope, smooth):  # type: ignore[no-unty
 
 
 @loops
-def class_shares(pred, target, share, paid, slope, smooth):  # type: ignore[no-untyped-def]
-    """The same for targets that are shares of the classes, with the likeliest one set aside."""
+def class_shares(pred, target, share, paid, slope, smooth):
+    """Pay the same for targets that are shares of the classes, with the likeliest one set aside."""
     classes = pred.shape[1]
     kind = pred.dtype.type
     for i in range(len(pred)):
@@ -198,17 +198,17 @@ def class_shares(pred, target, share, paid, slope, smooth):  # type: ignore[no-u
         own = kind(share[i])
         for j in range(classes):
             t = kind(target[i, j]) * kind(1 - smooth) + kind(smooth / classes)
-            if j == likely:
-                # sums_to / total - t, in which t is nearly sums_to where the class is nearly certain
+            change = sums_to * (slope[i, j] / total) - t
+            if (
+                j == likely
+            ):  # sums_to / total - t, in which t is nearly sums_to where the class is nearly certain
                 change = (beside - t * others) / total
-            else:
-                change = sums_to * (slope[i, j] / total) - t
             slope[i, j] = change * own
         paid[i] = (sums_to * log1p(others) + loss + (high - high)) * share[i]
 
 
 @loops
-def gaussian(pred, target, share, paid, slope, min_variance):  # type: ignore[no-untyped-def]
+def gaussian(pred, target, share, paid, slope, min_variance):
     """Pay half of the log-variance and of the squared gap in units of the variance."""
     columns = pred.shape[1] // 2
     kind = pred.dtype.type
@@ -234,7 +234,7 @@ def gaussian(pred, target, share, paid, slope, min_variance):  # type: ignore[no
 
 
 @loops
-def add_up(paid, loss, thread):  # type: ignore[no-untyped-def]
+def add_up(paid, loss, thread):
     """Add up what all rows pay, one after the other; one thread does."""
     if thread == 0:
         total = 0.0

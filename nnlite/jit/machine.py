@@ -27,9 +27,9 @@ __all__ = ["Job"]
 ROWS, START, LOW, HIGH, THREAD, TEAM, NET, STEP = FRAME.values()
 
 #: What a job says, and in which of its words: where the operations are, how long each is, which are to be
-#: done, after which of them the loss is looked at; rows of the data and of a batch; the steps to be made, and how
-#: many an epoch has; where a net finds its loss, and where the losses of all steps go; the nets; where each
-#: says at which step it stopped, and whether it takes part; for threads that share one net, how they meet.
+#: done, after which of them the loss is looked at; rows of the data and of a batch; the steps to be made, and
+#: how many an epoch has; where a net finds its loss, and where the losses of all steps go; the nets; where
+#: each says at which step it stopped, and whether it takes part; how threads that share one net meet.
 JOB = (
     "table", "width", "begin", "check", "end", "rows", "batch", "first", "last", "steps", "loss", "losses",
     "nets_low", "nets_high", "stopped", "active", "counter", "wait",
@@ -43,7 +43,7 @@ PATIENCE = 2000
 
 
 @native.loops
-def _meet(job, team):  # type: ignore[no-untyped-def]
+def _meet(job, team):
     """Wait until all threads are here."""
     if team > 1:
         all_here = (count_up(job[COUNTER]) // team + 1) * team
@@ -56,7 +56,7 @@ def _meet(job, team):  # type: ignore[no-untyped-def]
 
 
 @native.loops
-def _go(job, frame, first, last):  # type: ignore[no-untyped-def]
+def _go(job, frame, first, last):
     """Go through some operations."""
     for place in range(first, last):
         operation = words(job[TABLE] + place * job[WIDTH] * 8)
@@ -64,7 +64,7 @@ def _go(job, frame, first, last):  # type: ignore[no-untyped-def]
         _meet(job, frame[TEAM])
 
 
-def machine(job, frame):  # type: ignore[no-untyped-def]
+def machine(job, frame):
     """Make some steps, of one net after the other; a net whose loss is no number stops there."""
     before = flush()
     loss = carray(pointer(job[LOSS]), (job[NETS_HIGH],), np.float64)

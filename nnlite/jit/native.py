@@ -1,4 +1,4 @@
-"""What compiled code needs and Python has no word for: arrays at an address, calls of one, atomic counting."""
+"""What compiled code needs and Python has no word for: arrays at an address, calls of one, meetings."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ __all__ = [
     "in_rows",
     "invoke",
     "look",
-    "named",
     "loops",
+    "named",
     "pointer",
     "share",
     "sums",
@@ -59,19 +59,19 @@ def compiled(signature: Any, function: Any) -> int:
 
 
 @loops
-def share(size, thread, team):  # type: ignore[no-untyped-def]
+def share(size, thread, team):
     """Return where the share of a thread begins in a list, in blocks of 16."""
     return min(size, (size * thread // team + 15) // 16 * 16) if team > 1 else size * thread
 
 
 @loops
-def in_rows(flat, columns):  # type: ignore[no-untyped-def]
+def in_rows(flat, columns):
     """See a list of numbers as rows of so many."""
     return flat.reshape((flat.size // columns, columns))
 
 
 @loops
-def bits(value):  # type: ignore[no-untyped-def]
+def bits(value):
     """Return the number of float64 whose bits these are."""
     return np.int64(value).view(np.float64)
 
@@ -87,30 +87,30 @@ _X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 
 @intrinsic
-def pointer(typing_context, address):  # type: ignore[no-untyped-def]
+def pointer(typing_context, address):
     """Make a pointer of an address, for `numba.carray`."""
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, arguments):
         return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
 
     return types.voidptr(types.int64), generate
 
 
 @intrinsic
-def words(typing_context, address):  # type: ignore[no-untyped-def]
+def words(typing_context, address):
     """Make a list of words of an address."""
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, arguments):
         return builder.inttoptr(arguments[0], context.get_value_type(WORDS))
 
     return WORDS(types.int64), generate
 
 
 @intrinsic
-def invoke(typing_context, address, operation, frame):  # type: ignore[no-untyped-def]
+def invoke(typing_context, address, operation, frame):
     """Call a compiled kernel: ``void kernel(int64 *operation, int64 *frame)``."""
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, arguments):
         kind = ir.FunctionType(ir.VoidType(), [one.type for one in arguments[1:]])
         builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), arguments[1:])
         return context.get_dummy_value()
@@ -119,25 +119,25 @@ def invoke(typing_context, address, operation, frame):  # type: ignore[no-untype
 
 
 @intrinsic
-def gemm(typing_context, address, turned, rows, columns, depth, a, lda, b, ldb, start, c, ldc):  # type: ignore[no-untyped-def]
+def gemm(typing_context, address, turned, rows, columns, depth, a, lda, b, ldb, start, c, ldc):
     """Call a BLAS's ``gemm``: ``c = a @ b + start * c``, all in C order and each a pointer.
 
     `turned` is 1 if `a` is to be transposed, 2 if `b` is. `start` says by its type what is multiplied.
     """
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, arguments):
         address, turned, rows, columns, depth, a, lda, b, ldb, start, c, ldc = arguments
 
-        def kept(value):  # type: ignore[no-untyped-def]
+        def kept(value):
             place = cgutils.alloca_once(builder, value.type)
             builder.store(value, place)
             return place
 
-        def turn(bit):  # type: ignore[no-untyped-def]
+        def turn(bit):
             letters = (ir.Constant(ir.IntType(8), ord(letter)) for letter in "TN")
             return kept(builder.select(builder.icmp_signed("==", turned, ir.Constant(_INT, bit)), *letters))
 
-        def numbers(place):  # type: ignore[no-untyped-def]
+        def numbers(place):
             return builder.bitcast(place, start.type.as_pointer())
 
         # What lies in C order is, to Fortran, the transpose: c.T = b.T @ a.T. Sizes are 64-bit numbers in
@@ -157,10 +157,10 @@ def gemm(typing_context, address, turned, rows, columns, depth, a, lda, b, ldb, 
 
 
 @intrinsic
-def count_up(typing_context, address):  # type: ignore[no-untyped-def]
+def count_up(typing_context, address):
     """Add 1 to a word that several threads count with, and return what it was."""
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, arguments):
         place = builder.inttoptr(arguments[0], _INT.as_pointer())
         return builder.atomic_rmw("add", place, ir.Constant(_INT, 1), "seq_cst")
 
@@ -168,10 +168,10 @@ def count_up(typing_context, address):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def look(typing_context, address):  # type: ignore[no-untyped-def]
+def look(typing_context, address):
     """Read such a word."""
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, arguments):
         place = builder.inttoptr(arguments[0], _INT.as_pointer())
         return builder.load_atomic(place, "seq_cst", 8)
 
@@ -185,14 +185,14 @@ def _control(name: str, builder: Any, place: Any) -> None:
 
 
 @intrinsic
-def flush(typing_context):  # type: ignore[no-untyped-def]
+def flush(typing_context):
     """Let numbers nearer to 0 than floats hold in full be 0, in this thread; return what it did before.
 
     Arithmetic with such numbers takes up to a hundred times as long, and the averages of Adam run into them
     where a gradient stays 0. A processor that is not known is left alone.
     """
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, arguments):
         place = cgutils.alloca_once_value(builder, ir.Constant(ir.IntType(32), 0))
         if _X86:
             _control("llvm.x86.sse.stmxcsr", builder, place)
@@ -206,10 +206,10 @@ def flush(typing_context):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def unflush(typing_context, before):  # type: ignore[no-untyped-def]
+def unflush(typing_context, before):
     """Do as before `flush`."""
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, arguments):
         if _X86:
             _control("llvm.x86.sse.ldmxcsr", builder, cgutils.alloca_once_value(builder, arguments[0]))
         return context.get_dummy_value()

@@ -18,19 +18,19 @@ from nnlite.optimizers import Adagrad, Adam, AdamW, Lion, RMSProp
 
 __all__ = ["RULES", "Rates", "covered", "write_step"]
 
-#: Gradients whose squares are added up by themselves: so the sum does not depend on how many threads there are.
+#: Gradients whose squares are added up by themselves: so the sum does not depend on the number of threads.
 BLOCK = 16_384
 
 
 @loops
-def copy(source, target):  # type: ignore[no-untyped-def]
+def copy(source, target):
     """Copy numbers."""
     for i in range(source.size):
         target[i] = source[i]
 
 
 @sums
-def squares(g, found, thread, team):  # type: ignore[no-untyped-def]
+def squares(g, found, thread, team):
     """Add up the squares of a gradient in float64, block by block."""
     for block in range(thread, found.size, team):
         total = 0.0
@@ -41,7 +41,7 @@ def squares(g, found, thread, team):  # type: ignore[no-untyped-def]
 
 
 @loops
-def clip_to_norm(g, found, limit):  # type: ignore[no-untyped-def]
+def clip_to_norm(g, found, limit):
     """Scale a gradient down whose norm is above a limit."""
     total = 0.0
     for block in range(found.size):
@@ -54,7 +54,7 @@ def clip_to_norm(g, found, limit):  # type: ignore[no-untyped-def]
 
 
 @loops
-def clip_values(g, limit):  # type: ignore[no-untyped-def]
+def clip_values(g, limit):
     """Cut every number to a range."""
     high = g.dtype.type(limit)
     for i in range(g.size):
@@ -62,12 +62,12 @@ def clip_values(g, limit):  # type: ignore[no-untyped-def]
         g[i] = high if value > high else -high if value < -high else value
 
 
-# Of each rule: weights, gradients and where the weights from before are kept, what is kept for the rule; the rate,
-# what else there is of the step, and weight decay; then settings.
+# Of each rule: weights, gradients, where the weights from before are kept, what is kept for it; then the
+# rate, weight decay, what else there is of the step; then settings.
 
 
 @loops
-def sgd(w, g, kept, rate, decay):  # type: ignore[no-untyped-def]
+def sgd(w, g, kept, rate, decay):
     r, d = w.dtype.type(rate), w.dtype.type(decay)
     if d == 0:
         for i in range(w.size):
@@ -82,7 +82,7 @@ def sgd(w, g, kept, rate, decay):  # type: ignore[no-untyped-def]
 
 
 @loops
-def momentum(w, g, kept, velocity, rate, decay, momentum, nesterov):  # type: ignore[no-untyped-def]
+def momentum(w, g, kept, velocity, rate, decay, momentum, nesterov):
     kind = w.dtype.type
     r, d, m = kind(rate), kind(decay), kind(momentum)
     # v, or g + m * v with Nesterov's look ahead
@@ -97,7 +97,7 @@ def momentum(w, g, kept, velocity, rate, decay, momentum, nesterov):  # type: ig
 
 
 @loops
-def adam(w, g, kept, first, second, rate, decay, move, scale, apart, beta1, beta2, epsilon):  # type: ignore[no-untyped-def]
+def adam(w, g, kept, first, second, rate, decay, move, scale, apart, beta1, beta2, epsilon):
     """Step by ``first / (sqrt(second) + epsilon * scale)`` times `move`; `apart` is 1 for AdamW's decay."""
     kind = w.dtype.type
     b1, b2, m, e = kind(beta1), kind(beta2), kind(move), kind(epsilon * scale)
@@ -114,7 +114,7 @@ def adam(w, g, kept, first, second, rate, decay, move, scale, apart, beta1, beta
 
 
 @loops
-def adagrad(w, g, kept, total, rate, decay, epsilon):  # type: ignore[no-untyped-def]
+def adagrad(w, g, kept, total, rate, decay, epsilon):
     kind = w.dtype.type
     r, d, e = kind(rate), kind(decay), kind(epsilon)
     for i in range(w.size):
@@ -127,7 +127,7 @@ def adagrad(w, g, kept, total, rate, decay, epsilon):  # type: ignore[no-untyped
 
 
 @loops
-def rmsprop(w, g, kept, square, rate, decay, rho, epsilon):  # type: ignore[no-untyped-def]
+def rmsprop(w, g, kept, square, rate, decay, rho, epsilon):
     kind = w.dtype.type
     r, d, p, q, e = kind(rate), kind(decay), kind(rho), kind(1 - rho), kind(epsilon)
     for i in range(w.size):
@@ -140,7 +140,7 @@ def rmsprop(w, g, kept, square, rate, decay, rho, epsilon):  # type: ignore[no-u
 
 
 @loops
-def rmsprop_momentum(w, g, kept, square, velocity, rate, decay, rho, epsilon, momentum):  # type: ignore[no-untyped-def]
+def rmsprop_momentum(w, g, kept, square, velocity, rate, decay, rho, epsilon, momentum):
     kind = w.dtype.type
     r, d, p, q, e, m = kind(rate), kind(decay), kind(rho), kind(1 - rho), kind(epsilon), kind(momentum)
     for i in range(w.size):
@@ -155,7 +155,7 @@ def rmsprop_momentum(w, g, kept, square, velocity, rate, decay, rho, epsilon, mo
 
 
 @loops
-def lion(w, g, kept, average, rate, decay, beta1, beta2):  # type: ignore[no-untyped-def]
+def lion(w, g, kept, average, rate, decay, beta1, beta2):
     kind = w.dtype.type
     r, left = kind(rate), kind(1 - rate * decay)
     b1, c1, b2, c2 = kind(beta1), kind(1 - beta1), kind(beta2), kind(1 - beta2)

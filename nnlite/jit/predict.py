@@ -148,7 +148,7 @@ def _in_blocks(
         found = out.reshape(nets, count, *one.pred.shape[2:])
     blocks = -(-count // BLOCK)
     pieces = max(1, min(blocks, count * model.params.values.size // SHARED, allowed()))
-    ones = [one, *(programs.take(model, x) for _ in range(pieces - 1))]
+    ones = [one, *filter(None, (programs.take(model, x) for _ in range(pieces - 1)))]
     cuts = [blocks * piece // pieces for piece in range(pieces + 1)]
     spread(lambda piece: ones[piece].run(x, found, cuts[piece], cuts[piece + 1]), pieces, pieces)
     programs.waiting += ones[1:]

@@ -14,8 +14,8 @@ from nnlite.jit.kernel import Operand, addresses, word
 
 __all__ = ["Backward", "Program", "Writer", "is_as_shipped"]
 
-#: Writes the operations that trace the blame from dL/dy, in a buffer, to the gradients and, if that is needed,
-#: to dL/dx, whose buffer it returns.
+#: Writes the operations that trace the blame from dL/dy, in a buffer, to the gradients and, if that is
+#: needed, to dL/dx, whose buffer it returns.
 Backward = Callable[[Array, bool], Array]
 #: Writes what a layer does: takes the layer, what the names of its parameters begin with, the buffer of its
 #: input, and the program; returns the buffer of its output, and what writes the way back.
@@ -180,7 +180,7 @@ class Program:
         start, spec = self._places[name]
         return array[:, start : start + spec.size].reshape(len(array), *spec.shape)
 
-    def buffer(self, *sample: int, dtype: Any = None) -> Any:
+    def buffer(self, *sample: int, dtype: Any = None) -> Array:
         """Make room for a batch: (nets, batch, *sample)."""
         return np.zeros((self.nets, self.batch, *sample), dtype or self.dtype)
 

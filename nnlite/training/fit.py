@@ -138,7 +138,11 @@ def fit(
             if jit and make is BatchLoop:
                 from nnlite.jit.loop import CompiledLoop as make
             elif jit:
-                why = "several processes" if distributed is not False else f"{type(optimizer).__name__} has no kernel"
+                why = (
+                    "several processes"
+                    if distributed is not False
+                    else f"{type(optimizer).__name__} has no kernel"
+                )
                 state.history.engine = f"numpy: {why}"
             saves = any(isinstance(callback, Checkpoint) for callback in hooks)
             loop = make(state, data, held_out, chosen, hooks, generator, keep_draws=saves)
@@ -167,7 +171,8 @@ def fit(
             raise
         finally:
             loop.let_go()
-        return loop.state.history
+        history: History = loop.state.history
+        return history
 
 
 def _class_weights(

@@ -32,7 +32,7 @@ __all__ = ["WRITERS"]
 def _values(value: Any) -> Any:
     """Make the kernel that computes an activation of every number."""
 
-    def values(x, y, setting):  # type: ignore[no-untyped-def]
+    def values(x, y, setting):
         a = x.dtype.type(setting)
         for i in range(x.size):
             y[i] = value(x[i], a)
@@ -43,7 +43,7 @@ def _values(value: Any) -> Any:
 def _slopes(slope: Any) -> Any:
     """Make the kernel that multiplies the blame by the slope of every number."""
 
-    def slopes(x, y, dy, dx, setting):  # type: ignore[no-untyped-def]
+    def slopes(x, y, dy, dx, setting):
         a = x.dtype.type(setting)
         for i in range(x.size):
             dx[i] = dy[i] * slope(x[i], y[i], a)
@@ -75,55 +75,55 @@ def _single(value: Any, slope: Any, setting: str = "") -> Callable[..., tuple[Ar
 # Each of a sum v, of what the activation gave for it, y, and of its setting, a.
 
 
-def relu(v, a):  # type: ignore[no-untyped-def]
+def relu(v, a):
     return max(v, like(0, v)) if v == v else v
 
 
-def relu_slope(v, y, a):  # type: ignore[no-untyped-def]
+def relu_slope(v, y, a):
     return like(1, v) if y > like(0, v) else like(0, v)
 
 
-def leaky(v, a):  # type: ignore[no-untyped-def]
+def leaky(v, a):
     return v if v > like(0, v) else a * v
 
 
-def leaky_slope(v, y, a):  # type: ignore[no-untyped-def]
+def leaky_slope(v, y, a):
     return like(1, v) if v > like(0, v) else a
 
 
-def elu(v, a):  # type: ignore[no-untyped-def]
+def elu(v, a):
     low = a * expm1(min(v, like(0, v)))
     return v if v > like(0, v) else low
 
 
-def elu_slope(v, y, a):  # type: ignore[no-untyped-def]
+def elu_slope(v, y, a):
     return like(1, v) if y > like(0, v) else y + a
 
 
-def sigmoid_slope(v, y, a):  # type: ignore[no-untyped-def]
+def sigmoid_slope(v, y, a):
     return y * (like(1, v) - y)
 
 
-def tanh_slope(v, y, a):  # type: ignore[no-untyped-def]
+def tanh_slope(v, y, a):
     return like(1, v) - y * y
 
 
-def step(v, a):  # type: ignore[no-untyped-def]
+def step(v, a):
     return like(1, v) if v > like(0, v) else like(0, v)
 
 
-def step_slope(v, y, a):  # type: ignore[no-untyped-def]
+def step_slope(v, y, a):
     return like(0, v)
 
 
 _ROOT_HALF, _DENSITY = math.sqrt(0.5), 1 / math.sqrt(2 * math.pi)
 
 
-def gelu(v, a):  # type: ignore[no-untyped-def]
+def gelu(v, a):
     return v * (like(0.5, v) * erfc(-v * like(_ROOT_HALF, v)))
 
 
-def gelu_slope(v, y, a):  # type: ignore[no-untyped-def]
+def gelu_slope(v, y, a):
     c = min(max(v, like(-40, v)), like(40, v))
     gate = like(0.5, v) * erfc(-v * like(_ROOT_HALF, v))
     return gate + v * (like(_DENSITY, v) * exp(like(-0.5, v) * c * c))
@@ -132,7 +132,7 @@ def gelu_slope(v, y, a):  # type: ignore[no-untyped-def]
 _TANH_SCALE, _CUBIC = math.sqrt(2 / math.pi), 0.044715
 
 
-def _tanh_gate(v):  # type: ignore[no-untyped-def]
+def _tanh_gate(v):
     c = min(max(v, like(-40, v)), like(40, v))
     # (1 + tanh(u)) / 2
     return sigmoid(like(2 * _TANH_SCALE, v) * (c + like(_CUBIC, v) * c * c * c))
@@ -141,11 +141,11 @@ def _tanh_gate(v):  # type: ignore[no-untyped-def]
 _tanh_gate = loops(_tanh_gate)
 
 
-def tanh_gelu(v, a):  # type: ignore[no-untyped-def]
+def tanh_gelu(v, a):
     return v * _tanh_gate(v)
 
 
-def tanh_gelu_slope(v, y, a):  # type: ignore[no-untyped-def]
+def tanh_gelu_slope(v, y, a):
     c = min(max(v, like(-40, v)), like(40, v))
     gate = _tanh_gate(v)
     change = (
@@ -154,38 +154,38 @@ def tanh_gelu_slope(v, y, a):  # type: ignore[no-untyped-def]
     return gate + v * change
 
 
-def silu(v, a):  # type: ignore[no-untyped-def]
+def silu(v, a):
     return v * sigmoid(v)
 
 
-def silu_slope(v, y, a):  # type: ignore[no-untyped-def]
+def silu_slope(v, y, a):
     gate = sigmoid(v)
     return gate + y * (like(1, v) - gate)
 
 
-def mish(v, a):  # type: ignore[no-untyped-def]
+def mish(v, a):
     return v * tanh(softplus(v))
 
 
-def mish_slope(v, y, a):  # type: ignore[no-untyped-def]
+def mish_slope(v, y, a):
     gate = tanh(softplus(v))
     c = max(v, like(-1e3, v))  # further down the slope is 0, and 0 times infinity would be no number
     return gate + c * sigmoid(v) * (like(1, v) - gate * gate)
 
 
-def softplus_value(v, a):  # type: ignore[no-untyped-def]
+def softplus_value(v, a):
     return softplus(v)
 
 
-def softplus_slope(v, y, a):  # type: ignore[no-untyped-def]
+def softplus_slope(v, y, a):
     return sigmoid(v)
 
 
-def sigmoid_value(v, a):  # type: ignore[no-untyped-def]
+def sigmoid_value(v, a):
     return sigmoid(v)
 
 
-def tanh_value(v, a):  # type: ignore[no-untyped-def]
+def tanh_value(v, a):
     return tanh(v)
 
 
@@ -193,7 +193,7 @@ def tanh_value(v, a):  # type: ignore[no-untyped-def]
 
 
 @sums
-def softmax(x, y, columns):  # type: ignore[no-untyped-def]
+def softmax(x, y, columns):
     """Compute ``exp(x - max) / sum`` of each row."""
     x, y = in_rows(x, columns), in_rows(y, columns)
     for i in range(len(x)):
@@ -210,7 +210,7 @@ def softmax(x, y, columns):  # type: ignore[no-untyped-def]
 
 
 @sums
-def softmax_back(y, dy, dx, columns):  # type: ignore[no-untyped-def]
+def softmax_back(y, dy, dx, columns):
     """Compute ``y * (dy - sum of y * dy)``."""
     y, dy, dx = in_rows(y, columns), in_rows(dy, columns), in_rows(dx, columns)
     for i in range(len(y)):
@@ -222,7 +222,7 @@ def softmax_back(y, dy, dx, columns):  # type: ignore[no-untyped-def]
 
 
 @sums
-def log_softmax(x, y, columns):  # type: ignore[no-untyped-def]
+def log_softmax(x, y, columns):
     """Compute ``x - log(sum of exp(x))``, without a loss of digits where one class is nearly certain."""
     x, y = in_rows(x, columns), in_rows(y, columns)
     for i in range(len(x)):
@@ -242,7 +242,7 @@ def log_softmax(x, y, columns):  # type: ignore[no-untyped-def]
 
 
 @sums
-def log_softmax_back(y, dy, dx, columns):  # type: ignore[no-untyped-def]
+def log_softmax_back(y, dy, dx, columns):
     """Compute ``dy - exp(y) * sum of dy``."""
     y, dy, dx = in_rows(y, columns), in_rows(dy, columns), in_rows(dx, columns)
     for i in range(len(y)):

@@ -17,8 +17,8 @@ __all__ = ["WRITERS"]
 def _chain(layer: Chain, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
     ways = []
     for index, child in enumerate(layer.children):
-        x, back = program.write(child, f"{prefix}{index}.", x)
-        ways.append(back)
+        x, way = program.write(child, f"{prefix}{index}.", x)
+        ways.append(way)
 
     def back(dy: Array, needed: bool) -> Array:
         for index in reversed(range(len(ways))):
@@ -32,7 +32,7 @@ def _chain(layer: Chain, prefix: str, x: Array, program: Program) -> tuple[Array
 
 
 @loops
-def add(a, b, y):  # type: ignore[no-untyped-def]
+def add(a, b, y):
     """Compute ``a + b``."""
     for i in range(y.size):
         y[i] = a[i] + b[i]

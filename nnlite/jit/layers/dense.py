@@ -15,12 +15,12 @@ SMALL = 4096
 
 
 @sums
-def _place(array, column):  # type: ignore[no-untyped-def]
+def _place(array, column):
     return pointer(array.ctypes.data + column * array.itemsize)
 
 
 @sums
-def forward(x, W, b, y, product):  # type: ignore[no-untyped-def]
+def forward(x, W, b, y, product):
     """Compute ``y = x @ W + b``; `b` is empty if there is none."""
     n, inputs = x.shape
     outputs = W.shape[1]
@@ -57,7 +57,7 @@ def forward(x, W, b, y, product):  # type: ignore[no-untyped-def]
 
 
 @sums
-def gradients(x, dy, dW, db, product, thread, team):  # type: ignore[no-untyped-def]
+def gradients(x, dy, dW, db, product, thread, team):
     """Compute ``dW = x.T @ dy`` and ``db``, the sum of dy over the rows; each thread some rows of dW."""
     n, outputs = dy.shape
     zero = dW.dtype.type(0)
@@ -87,7 +87,7 @@ def gradients(x, dy, dW, db, product, thread, team):  # type: ignore[no-untyped-
 
 
 @sums
-def backward(dy, W, dx, product):  # type: ignore[no-untyped-def]
+def backward(dy, W, dx, product):
     """Compute ``dx = dy @ W.T``."""
     n, outputs = dy.shape
     inputs = W.shape[0]

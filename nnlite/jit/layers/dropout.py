@@ -1,8 +1,8 @@
 """Dropout, compiled; its noise is a stream of its own.
 
-Which numbers are dropped follows from the key of the step, which is drawn from the training's own generator, by
-Philox4x32-10: the number at place i of the batch, of the l-th layer that makes noise, is word ``i % 4`` of the
-block of counter ``(i // 4, l, 0, 0)``. So it depends on no other number, and on no number of threads.
+Which numbers are dropped follows from the key of the step, which is drawn from the training's own generator,
+by Philox4x32-10: the number at place i of the batch, of the l-th layer that makes noise, is word ``i % 4`` of
+the block of counter ``(i // 4, l, 0, 0)``. So it depends on no other number, and on no number of threads.
 
 References
 ----------
@@ -12,7 +12,7 @@ J. Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011.
 from __future__ import annotations
 
 import numpy as np
-from numba import int64, uint32, uint64
+from numba import uint32, uint64
 
 from nnlite.core.aliases import Array
 from nnlite.jit.kernel import LOW, flat, number, step, word
@@ -24,15 +24,15 @@ __all__ = ["WRITERS", "philox"]
 
 
 @loops
-def _times(factor, value):  # type: ignore[no-untyped-def]
+def _times(factor, value):
     """Return the upper and the lower half of a product of two 32-bit numbers."""
     product = uint64(factor) * uint64(value)
     return uint32(product >> uint64(32)), uint32(product)
 
 
 @loops
-def philox(c0, c1, key):  # type: ignore[no-untyped-def]
-    """Return the four numbers of a block: ten rounds, in which each half goes through a product with the key."""
+def philox(c0, c1, key):
+    """Return the four numbers of a block: ten rounds, in which each half goes through a product."""
     k0, k1 = uint32(key), uint32(key >> 32)
     a, b, c, d = uint32(c0), uint32(c1), uint32(0), uint32(0)
     for _ in range(10):
@@ -44,7 +44,7 @@ def philox(c0, c1, key):  # type: ignore[no-untyped-def]
 
 
 @loops
-def forward(x, mask, y, rate, key, layer, first_row, columns):  # type: ignore[no-untyped-def]
+def forward(x, mask, y, rate, key, layer, first_row, columns):
     """Drop some numbers, and divide the others by the share that stays."""
     kept = x.dtype.type(1 / (1 - rate))
     zero = x.dtype.type(0)
@@ -69,7 +69,7 @@ def forward(x, mask, y, rate, key, layer, first_row, columns):  # type: ignore[n
 
 
 @loops
-def backward(mask, dy, dx):  # type: ignore[no-untyped-def]
+def backward(mask, dy, dx):
     """Let the blame through where the signal went through."""
     for i in range(dy.size):
         dx[i] = dy[i] * mask[i]

@@ -14,7 +14,7 @@ __all__ = ["WRITERS"]
 
 
 @loops
-def look_up(x, offsets, W, y):  # type: ignore[no-untyped-def]
+def look_up(x, offsets, W, y):
     """Let numbers pass, and put the row of W that each id stands for in its place."""
     features = W.shape[1]
     numeric = x.shape[1] - offsets.size
@@ -28,7 +28,7 @@ def look_up(x, offsets, W, y):  # type: ignore[no-untyped-def]
 
 
 @loops
-def look_up_gradients(x, offsets, dy, dW, thread):  # type: ignore[no-untyped-def]
+def look_up_gradients(x, offsets, dy, dW, thread):
     """Add up what each row of W is blamed for; one thread does."""
     if thread > 0:
         return
@@ -43,7 +43,7 @@ def look_up_gradients(x, offsets, dy, dW, thread):  # type: ignore[no-untyped-de
 
 
 @loops
-def look_up_back(dy, dx, numeric):  # type: ignore[no-untyped-def]
+def look_up_back(dy, dx, numeric):
     """Let the blame of numbers pass; an id has none."""
     for i in range(len(dx)):
         for j in range(dx.shape[1]):
@@ -73,7 +73,7 @@ def _embedding(layer: Embedding, prefix: str, x: Array, program: Program) -> tup
 
 
 @loops
-def standardize(x, mean, scale, y):  # type: ignore[no-untyped-def]
+def standardize(x, mean, scale, y):
     """Compute ``(x - mean) / scale``; where x or the mean is in float64, so is the difference."""
     columns = scale.size
     x, y = in_rows(x, columns), in_rows(y, columns)
@@ -83,7 +83,7 @@ def standardize(x, mean, scale, y):  # type: ignore[no-untyped-def]
 
 
 @loops
-def standardize_back(dy, scale, dx):  # type: ignore[no-untyped-def]
+def standardize_back(dy, scale, dx):
     """Divide the blame by the scale."""
     columns = scale.size
     dy, dx = in_rows(dy, columns), in_rows(dx, columns)

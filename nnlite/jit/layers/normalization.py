@@ -14,7 +14,7 @@ __all__ = ["WRITERS"]
 
 
 @sums
-def _deviation(x, i):  # type: ignore[no-untyped-def]
+def _deviation(x, i):
     """Return the mean of a row, what rounding has left of it, and the mean square around both."""
     columns = x.shape[1]
     mean = left = square = x.dtype.type(0)
@@ -31,7 +31,7 @@ def _deviation(x, i):  # type: ignore[no-untyped-def]
 
 
 @sums
-def layer_norm(x, gain, bias, z, scale, y, epsilon):  # type: ignore[no-untyped-def]
+def layer_norm(x, gain, bias, z, scale, y, epsilon):
     """Compute ``z = (x - mean) / sqrt(variance + epsilon)`` of each row, and ``y = gain * z + bias``."""
     columns = gain.size
     x, z, y = in_rows(x, columns), in_rows(z, columns), in_rows(y, columns)
@@ -46,7 +46,7 @@ def layer_norm(x, gain, bias, z, scale, y, epsilon):  # type: ignore[no-untyped-
 
 
 @sums
-def layer_norm_back(z, scale, gain, dy, dx, centred):  # type: ignore[no-untyped-def]
+def layer_norm_back(z, scale, gain, dy, dx, centred):
     """Compute dL/dx, of which what moves mean and variance is taken away; `centred` is 0 for RMSNorm."""
     columns = gain.size
     z, dy, dx = in_rows(z, columns), in_rows(dy, columns), in_rows(dx, columns)
@@ -64,7 +64,7 @@ def layer_norm_back(z, scale, gain, dy, dx, centred):  # type: ignore[no-untyped
 
 
 @sums
-def gain_and_bias(z, dy, dgain, dbias, thread, team):  # type: ignore[no-untyped-def]
+def gain_and_bias(z, dy, dgain, dbias, thread, team):
     """Add up ``dy * z`` and dy over all rows; each thread some columns. An empty `dbias` is none."""
     columns = dgain.size
     first, last = share(columns, thread, team), share(columns, thread + 1, team)
@@ -81,7 +81,7 @@ def gain_and_bias(z, dy, dgain, dbias, thread, team):  # type: ignore[no-untyped
 
 
 @sums
-def rms_norm(x, gain, z, scale, y, epsilon):  # type: ignore[no-untyped-def]
+def rms_norm(x, gain, z, scale, y, epsilon):
     """Compute ``z = x / sqrt(mean(x**2) + epsilon)`` of each row, and ``y = gain * z``."""
     columns = gain.size
     x, z, y = in_rows(x, columns), in_rows(z, columns), in_rows(y, columns)
@@ -137,7 +137,7 @@ def _back(program: Program, prefix: str, z: Array, scale: Array, gain: Array, *,
 
 
 @sums
-def batch_norm(x, weight, gain, bias, mean, variance, z, scale, y, fixed, momentum, epsilon, thread, team):  # type: ignore[no-untyped-def]
+def batch_norm(x, weight, gain, bias, mean, variance, z, scale, y, fixed, momentum, epsilon, thread, team):
     """Bring each column to mean 0 and variance 1 over the batch, and renew the running statistics.
 
     With fewer than two rows that count, as with `fixed`, it goes by the running statistics; then `scale` is
@@ -184,7 +184,7 @@ def batch_norm(x, weight, gain, bias, mean, variance, z, scale, y, fixed, moment
 
 
 @sums
-def batch_norm_back(z, weight, gain, scale, dgain, dbias, dy, dx, thread, team):  # type: ignore[no-untyped-def]
+def batch_norm_back(z, weight, gain, scale, dgain, dbias, dy, dx, thread, team):
     """Compute dL/dx: what moves mean and variance is shared by the rows as they count."""
     n, columns = z.shape
     kind = z.dtype.type
@@ -213,7 +213,8 @@ def _batch_norm(layer: BatchNorm, prefix: str, x: Array, program: Program) -> tu
     fixed = not (program.training and program.read(layer, "mixes_rows"))
     program.add(
         batch_norm, every(x), given, gain, bias, mean, variance, every(z), scale, every(y),
-        number(float(fixed)), number(program.read(layer, "momentum")), number(program.read(layer, "epsilon")), THREAD, TEAM,
+        number(float(fixed)), *(number(program.read(layer, name)) for name in ("momentum", "epsilon")),
+        THREAD, TEAM,
     )  # fmt: skip
 
     def back(dy: Array, needed: bool) -> Array:
