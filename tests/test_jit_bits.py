@@ -12,7 +12,6 @@ from compiled import bits, train
 import nnlite as nn
 from nnlite.errors import ArgumentError
 from nnlite.jit.layers import dropout
-from nnlite.jit.loop import CompiledLoop
 from nnlite.jit.native import loops
 
 ROWS = 70
@@ -43,7 +42,7 @@ KINDS = {
     "in order": lambda: (net(), {"shuffle": False}),
     "larger than a small product": lambda: (
         nn.Sequential([nn.Dense(3, 96), nn.ReLU(), nn.Dense(96, 96), nn.Tanh(), nn.Dense(96, 2)], rng=0),
-        {"batch_size": 32},
+        {"batch_size": 14},
     ),
     "replicas": lambda: (net(replicas=3), {}),
     "replicas with a seed for each": lambda: (net(replicas=3, rng=[1, 2, 3]), {"rng": [4, 5, 6]}),
@@ -86,11 +85,11 @@ def test_how_many_steps_there_are_in_a_call_changes_nothing(kind, calls, monkeyp
     assert bits(*run(kind)) == expected
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if "replicas" in kind or kind == "rates"])
-def test_replicas_on_any_number_of_threads(kind, monkeypatch):
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_number_of_threads(kind, monkeypatch):
     found = []
     for threads in (1, 2, 3, 16):
-        monkeypatch.setattr(CompiledLoop, "threads", threads)
+        monkeypatch.setattr("nnlite.jit.loop.allowed", lambda threads=threads: threads)
         found.append(bits(*run(kind)))
     assert all(one == found[0] for one in found)
 
@@ -111,52 +110,48 @@ def test_batches_of_a_stream_give_the_bits_of_the_arrays(kind):
 # Going on.
 
 
-class Stop(nn.Callback):
-    """Ends a training as a crash would, behind an epoch."""
+class Crash(nn.Checkpoint):
+    """Ends a training as a crash would, behind an epoch or a batch, with the file written."""
 
-    def __init__(self, epoch):
-        self.epoch = epoch
+    at = None
 
     def on_epoch_end(self, state):
-        if state.epoch == self.epoch:
+        super().on_epoch_end(state)
+        if (state.epoch, None) == self.at:
             raise KeyError("crash")
-
-
-class StopInside(nn.Callback):
-    """Does so behind a batch."""
-
-    def __init__(self, epoch, batch):
-        self.epoch, self.batch = epoch, batch
 
     def on_batch_end(self, state):
-        if (state.epoch, state.batch) == (self.epoch, self.batch):
+        super().on_batch_end(state)
+        if (state.epoch, state.batch) == self.at:
             raise KeyError("crash")
+
+
+def crash(path, at, kind, **more):
+    """Train up to a crash."""
+    checkpoint = Crash(path, every=1, unit="epochs" if at[1] is None else "steps")
+    checkpoint.at = at
+    with pytest.raises(KeyError, match="crash"):
+        run(kind, callbacks=[checkpoint], **more)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "float64"])
-@pytest.mark.parametrize(("every", "stop"), [((1, "epochs"), Stop(3)), ((1, "steps"), StopInside(2, 5))])
-def test_a_training_goes_on_to_the_same_bits(kind, every, stop, tmp_path):
-    expected = bits(*run(kind, epochs=4))
+@pytest.mark.parametrize("at", [(3, None), (2, 5)], ids=["behind an epoch", "in one"])
+def test_a_training_goes_on_to_the_same_bits(kind, at, tmp_path):
     path = tmp_path / "run.checkpoint"
-    checkpoint = nn.Checkpoint(path, every=every[0], unit=every[1])
-    with pytest.raises(KeyError, match="crash"):
-        run(kind, epochs=4, callbacks=[checkpoint, stop])
-    found = run(kind, epochs=4, callbacks=[nn.Checkpoint(path, every=every[0], unit=every[1])], resume=path)
-    assert bits(*found) == expected
-    # Another one goes on without a checkpoint of its own, from the middle of an epoch or behind one.
-    with pytest.raises(KeyError, match="crash"):
-        path.unlink()
-        run(kind, epochs=4, callbacks=[nn.Checkpoint(path, every=every[0], unit=every[1]), stop])
-    found = run(kind, epochs=4, resume=path)
-    assert found[2].engine == "jit"
-    assert bits(*found) == expected
+    expected = bits(*run(kind, epochs=4, by_step=kind == "tiny replicas"))
+    for callbacks in ([], [nn.Checkpoint(path, unit="steps")]):
+        crash(path, at, kind, epochs=4)
+        by_step = kind == "tiny replicas" and not callbacks
+        found = run(kind, epochs=4, resume=path, callbacks=callbacks)
+        if not by_step:  # they were made a step at a time before, and side by side behind it
+            assert bits(*found) == expected
+    assert found[2].engine == "jit by the step: Checkpoint looks at each batch"
 
 
 def test_the_last_epoch_of_all_goes_on_in_its_middle(tmp_path):
     path = tmp_path / "run.checkpoint"
     expected = bits(*run("one net", epochs=2))
-    with pytest.raises(KeyError, match="crash"):
-        run("one net", epochs=2, callbacks=[nn.Checkpoint(path, every=1, unit="steps"), StopInside(2, 3)])
+    crash(path, (2, 3), "one net", epochs=2)
     found = run("one net", epochs=2, resume=path)
     assert found[2].engine == "jit by the step: it goes on in the middle of an epoch"
     assert bits(*found) == expected
@@ -268,6 +263,8 @@ def test_replicas_and_layers_have_noise_of_their_own():
             assert 0.3 < (seen[:, a] != seen[:, b]).mean() < 0.7
     X, y = data()
     layers = [nn.Dense(3, 400), nn.Dropout(0.5), nn.Dropout(0.5), nn.Dense(400, 2)]
-    model, _, _ = train(nn.Sequential(layers, rng=0), X[:1], y[:1], jit=True, optimizer=nn.SGD(0.1), by_step=True)
+    model, _, _ = train(
+        nn.Sequential(layers, rng=0), X[:1], y[:1], jit=True, optimizer=nn.SGD(0.1), by_step=True
+    )
     passed = (model.params.grad("3.W") != 0).all(axis=1).mean()
     assert abs(passed - 0.25) < 4 * np.sqrt(0.25 * 0.75 / 400)

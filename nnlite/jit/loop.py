@@ -39,6 +39,15 @@ SPARSE = "X is sparse"
 CHANGING = frozenset(("steps", "rate_factor", "_learning_rate", "_schedule", "_time"))
 
 
+def _is_seldom(hook: Any) -> bool:
+    """Tell whether it is enough to call what a callback does behind a batch a few times in a second."""
+    owner = getattr(hook, "__self__", None)
+    for kind in type(owner).__mro__:
+        if hook.__name__ in vars(kind):  # that of a subclass may look at each batch
+            return "_seldom" in vars(kind) and owner._seldom
+    return False
+
+
 class CompiledLoop(BatchLoop):
     """The loop of `fit` with ``jit=True``.
 
@@ -102,8 +111,11 @@ class CompiledLoop(BatchLoop):
         for one, covered in ((loss, losses.covered(loss)), (optimizer, optimizers.covered(optimizer))):
             if not covered:
                 return f"{type(one).__name__} has no kernel"
+        self.seldom = [hook for hook in self.hooks["on_batch_end"] if _is_seldom(hook)]
         for moment in ("on_batch_begin", "on_grad_computed", "on_batch_end"):
             for hook in self.hooks[moment]:
+                if hook in self.seldom:
+                    continue
                 return f"{type(getattr(hook, '__self__', hook)).__name__} looks at each batch"
         if type(data) is not Arrays or data.cutter is not WHOLE or not isinstance(data.x, np.ndarray):
             return "the data come batch by batch"
@@ -191,17 +203,32 @@ class CompiledLoop(BatchLoop):
             took = (time.perf_counter() - begun) / (last - first)
             first = last
             count = self.in_a_call = max(1, min(int(CALL / took), 8 * count))
-            if state.history.interrupted:
-                state._interrupted = True
+            state._interrupted = state.history.interrupted  # read once: Ctrl-C comes at any moment
+            for hook in self.seldom:
+                hook(state)
+            if state._interrupted:
                 state.stop(CTRL_C)
         if self.keeps_outputs:
-            done = min(state.batch * data.batch_size, data.rows)
+            pred = self._outputs()
+            done = pred.shape[1]
             y, weight = (
                 None if array is None else take_rows(array, order[..., :done], int(own))
                 for array, own in ((data.y, data.own[1]), (data.weight, data.own[2]))
             )
-            pred = engine.outputs[:, :done].copy()  # a metric may keep it
             epoch.outputs.append((pred if self.params.replicas else pred[0], y, weight))
+
+    def _outputs(self) -> Array:
+        """Return the predictions of the epoch so far: a copy, for a metric may keep it."""
+        done = min(self.state.batch * self.data.batch_size, self.data.rows)
+        outputs: Array = self.engine.outputs[:, :done].copy()  # type: ignore[union-attr, index]
+        return outputs
+
+    def joined_outputs(self, now: Epoch) -> Array | None:
+        """Return the predictions for the batches of the present epoch that are done."""
+        if not self.in_whole or not self.keeps_outputs or now.outputs:
+            return super().joined_outputs(now)
+        pred = self._outputs()
+        return pred if self.params.replicas else pred[0]
 
     def _weigh(self, order: AnyArray) -> tuple[AnyArray, AnyArray]:
         """Write the share of each row in the loss of its batch.
@@ -353,10 +380,10 @@ class CompiledLoop(BatchLoop):
         if self.given is None:  # NumPy has computed the gradient
             self.numpy_step(params)
             return
-        engine = self.engine
         optimizer: Any = self.state.optimizer
         if self.called:  # who may have set something since the gradient was computed
             self._prepare(*self.given, whole=False)
+        engine = self.engine
         engine.rates.write(0, 1, optimizer.steps)
         engine.run(engine.backward_end, engine.end, engine.end, rows=1)
         object.__setattr__(optimizer, "steps", optimizer.steps + 1)
