@@ -158,7 +158,7 @@ def test_what_is_next_to_0_stays_as_it_is(name, dtype):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_under_flush_what_floats_do_not_hold_in_full_is_0(dtype):
-    """Programs run under `flush`, where a processor can do so: results below the smallest full number are 0."""
+    """Programs run under `flush`, where a processor can: what is below the smallest full number is 0."""
     each = _loop(functions.exp, flushed=True)
     tiny = np.finfo(dtype).tiny
     edge = np.log(tiny)

@@ -306,15 +306,18 @@ def test_rows_of_weight_0_may_hold_anything(replicas, rng):
 # Whole trainings.
 
 
-def test_trainings_come_to_the_same(rng):
+def test_trainings_come_to_the_same():
     X, y = nn.datasets.moons(300, noise=0.1, rng=0)
     found = []
     for jit in (True, False):
-        model = nn.Sequential([nn.Dense(2, 16), nn.Tanh(), nn.Dropout(0.1), nn.Dense(16, 1)], rng=1)
-        model.fit(X, y, loss=nn.BinaryCrossEntropy(), optimizer=nn.Adam(0.03), epochs=60, jit=jit)
-        found.append(model.evaluate(X, y, loss=nn.BinaryCrossEntropy(), metrics=[nn.binary_accuracy]))
-    assert min(one["binary_accuracy"] for one in found) >= 0.96
-    assert abs(found[0]["loss"] - found[1]["loss"]) < 0.02
+        losses = []
+        for seed in range(5):  # each in some minimum, for which noise decides
+            model = nn.Sequential([nn.Dense(2, 16), nn.Tanh(), nn.Dropout(0.1), nn.Dense(16, 1)], rng=seed)
+            model.fit(X, y, loss=nn.BinaryCrossEntropy(), optimizer=nn.Adam(0.03), epochs=60, jit=jit)
+            losses.append(model.evaluate(X, y, loss=nn.BinaryCrossEntropy())["loss"])
+        found.append(np.median(losses))
+    assert max(found) < 0.06
+    assert abs(found[0] - found[1]) < 0.02
 
 
 @pytest.mark.thorough

@@ -689,3 +689,17 @@ def test_folds_cover_all_rows_once():
         assert sorted([*left, *right]) == list(range(23))
     with pytest.raises(nn.errors.ArgumentError, match="at most one fold for each of 3 rows, got 4"):
         nn.k_folds(3, 4)
+
+
+def test_one_replica_with_weights_of_its_own_is_standardized():
+    rng = np.random.default_rng(0)
+    X, y, weight = rng.normal(size=(1, 6, 3)), rng.normal(size=(1, 6, 2)), rng.uniform(1, 2, (1, 6))
+    found = []
+    for replicas, ahead in ((1, ...), (None, 0)):
+        model = nn.Sequential([nn.Standardize(3), nn.Dense(3, 2)], rng=0, replicas=replicas)
+        model.params.values[...] = np.linspace(-1, 1, 8)
+        history = model.fit(
+            X[ahead], y[ahead], weight=weight[ahead], loss=nn.MeanSquaredError(), optimizer=nn.SGD(), epochs=2
+        )
+        found.append(np.ravel(history["loss"]))
+    np.testing.assert_allclose(*found, rtol=1e-6)

@@ -92,19 +92,19 @@ def _dense(layer: Dense, prefix: str, x: Array, program: Program) -> tuple[Array
         b, db = (program.array(layer.out_features, lanes) for _ in range(2))
     y = program.buffer(layer.out_features)
     shared = x.ndim == 3  # the input of the net, of which all lanes have the same
-    if shared:  # as one net of so many times the neurons
+    if shared:  # as one net of so many times the neurons; by loops, for the bits must not tell how many
 
         def wide(array: Array) -> Array:
             return array.reshape(*array.shape[:-2], -1)
 
-        program.add(dense.forward, rows(x), whole(wide(W)), whole(wide(b)), rows(wide(y)), program.product)
+        program.add(dense.forward, rows(x), whole(wide(W)), whole(wide(b)), rows(wide(y)), word(0))
     else:
         program.add(forward, rows(x), whole(W), whole(b), rows(y))
 
     def back(dy: Array, needed: bool) -> Array:
         if shared:
             program.add(
-                dense.gradients, every(x), every(wide(dy)), whole(wide(dW)), whole(wide(db)), program.product,
+                dense.gradients, every(x), every(wide(dy)), whole(wide(dW)), whole(wide(db)), word(0),
                 THREAD, TEAM,
             )  # fmt: skip
         else:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.aliases import AnyArray, Value
+from nnlite.core.aliases import AnyArray, Array, Value
 from nnlite.core.batches import WHOLE
 from nnlite.core.loop import Epoch
 from nnlite.core.weights import take_rows
-from nnlite.jit import losses, optimizers
+from nnlite.jit import losses
 from nnlite.jit.engine import Training
 from nnlite.jit.lanes import Lanes, has_lanes
 from nnlite.jit.steps import SteppedLoop
@@ -28,6 +28,15 @@ CALL = 0.04
 FIRST = 16
 #: Rows of several epochs in one call, together, at most.
 AHEAD = 2**15
+
+
+def _is_seldom(hook: Any) -> bool:
+    """Tell whether it is enough to call what a callback does behind a batch a few times in a second."""
+    owner: Any = getattr(hook, "__self__", None)
+    for kind in type(owner).__mro__:
+        if hook.__name__ in vars(kind):  # that of a subclass may look at each batch
+            return "_seldom" in vars(kind) and bool(owner._seldom)
+    return False
 
 
 class CompiledLoop(SteppedLoop):
@@ -53,8 +62,9 @@ class CompiledLoop(SteppedLoop):
         if self.in_whole and not self.called:  # as the last one
             return iter(())
         history, data = self.state.history, self.data
-        self.uncompiled = self.why_uncompiled()
-        self.loss = self.state.loss  # another one counts from the next epoch on
+        if self.state.loss is not self.loss:  # another one counts from the next epoch on
+            self.loss = self.state.loss
+            self.has_loss = losses.covered(self.loss)
         looked_at = self._looked_at()
         if not looked_at and self.go_on is not None and self.go_on.epoch is not None:
             looked_at = "it goes on in the middle of an epoch"
@@ -73,12 +83,15 @@ class CompiledLoop(SteppedLoop):
 
     def _looked_at(self) -> str:
         """Say why an epoch is made a step at a time, if it is."""
-        loss, optimizer, data = self.loss, self.state.optimizer, self.data
-        for one, covered in ((loss, losses.covered(loss)), (optimizer, optimizers.covered(optimizer))):
+        data = self.data
+        for one, covered in ((self.loss, self.has_loss), (self.state.optimizer, self.has_step)):
             if not covered:
                 return f"{type(one).__name__} has no kernel"
+        self.seldom = [hook for hook in self.hooks["on_batch_end"] if _is_seldom(hook)]
         for moment in ("on_batch_begin", "on_grad_computed", "on_batch_end"):
             for hook in self.hooks[moment]:
+                if hook in self.seldom:
+                    continue
                 return f"{type(getattr(hook, '__self__', hook)).__name__} looks at each batch"
         if type(data) is not Arrays or data.cutter is not WHOLE or not isinstance(data.x, np.ndarray):
             return "the data come batch by batch"
@@ -90,7 +103,8 @@ class CompiledLoop(SteppedLoop):
         """Return how many epochs there may be in a call."""
         if self.called or self.validation is not None or self.keeps_outputs or self.keep_draws:
             return 1
-        return max(1, min(self.state.epochs - self.done, AHEAD // self.data.rows))
+        rows: int = self.data.rows
+        return max(1, min(self.state.epochs - self.done, AHEAD // rows))
 
     def make_engine(
         self, make: Callable[[], Training], x: AnyArray, y: AnyArray, weighted: bool, batch: int, epochs: int
@@ -135,11 +149,12 @@ class CompiledLoop(SteppedLoop):
             super().train_epoch(batches, epoch)
             return
         state, steps = self.state, self.sizes.shape[1]
+        optimizer: Any = state.optimizer
         wanted = 1
         if state.epoch > self.done + 1:  # what goes wrong in the first one undoes it
             wanted = min(self._most(), state.epochs - state.epoch + 1, max(1, self.in_a_call // steps))
         self._begin(wanted)
-        self.steps_before = state.optimizer.steps
+        self.steps_before = optimizer.steps
         if wanted == 1:
             self._one_epoch(epoch, steps)
             if self.keeps_outputs:
@@ -186,8 +201,10 @@ class CompiledLoop(SteppedLoop):
             last = min(last, self.usable)
             self._add_up(epoch, 0, first, last)
             first = last
-            if state.history.interrupted:
-                state._interrupted = True
+            state._interrupted = state.history.interrupted  # read once: Ctrl-C comes at any moment
+            for hook in self.seldom:
+                hook(state)
+            if state._interrupted:
                 state.stop(CTRL_C)
 
     def _begin(self, epochs: int) -> None:
@@ -246,13 +263,16 @@ class CompiledLoop(SteppedLoop):
             end = int(stopped[0])
             end = last if end < 0 else min(max(end, first), last)
             values = engine.losses[0, first:end] * self.divided[0, first:end]
-            epoch.total = _add(epoch.total, values[None])[0].item()
+            if end > first:
+                values[0] += epoch.total
+                epoch.total = np.add.accumulate(values).item(-1)
             epoch.count = epoch.count + self.counted[0, first:end].sum().item()
         else:
             ends = np.where(stopped < 0, last, stopped)
             part = state.active[:, None] & (np.arange(first, last) < ends[:, None])
             values = np.where(part, engine.losses[:, first:last], 0) * self.divided[:, first:last]
-            epoch.total = _add(epoch.total, values)
+            values[:, 0] += epoch.total
+            epoch.total = np.add.accumulate(values, axis=1)[:, -1]
             epoch.count = epoch.count + (part * self.counted[:, first:last]).sum(axis=1)
         for step in sorted({one for one in stopped.tolist() if first <= one < last}):
             object.__setattr__(optimizer, "steps", self.steps_before + step)
@@ -274,8 +294,9 @@ class CompiledLoop(SteppedLoop):
         state.batch_rows = rows[0].item() if len(rows) == 1 else rows
 
     def _loss(self, step: int) -> Value:
-        losses = self.engine.losses
-        return losses[0, step].item() if self.params.replicas is None else losses[:, step].copy()
+        losses: Any = self.engine.losses[:, step]
+        value: Value = losses.item(0) if self.params.replicas is None else losses.copy()
+        return value
 
     def _batch(self, step: int) -> tuple[Any, Any]:
         """Return inputs and targets of a step."""
@@ -287,25 +308,33 @@ class CompiledLoop(SteppedLoop):
 
     def _keep_outputs(self, epoch: Epoch) -> None:
         """Keep the predictions of an epoch, for the metrics."""
-        data, engine = self.data, self.engine
-        done = min(self.state.batch * data.batch_size, data.rows)
-        order = engine.order[:, :done]
+        data = self.data
+        pred = self._outputs()
+        order = self.engine.order[:, : pred.shape[1]]
         rows = order if isinstance(data.rng, Generators) else order[0]
         y, weight = (
             None if array is None else take_rows(array, rows, int(own))
             for array, own in ((data.y, data.own[1]), (data.weight, data.own[2]))
         )
-        pred = engine.outputs[:, :done].copy()  # a metric may keep it
         epoch.outputs.append((pred if self.params.replicas else pred[0], y, weight))
+
+    def _outputs(self) -> Array:
+        """Return the predictions of the epoch so far: a copy, for a metric may keep it."""
+        done = min(self.state.batch * self.data.batch_size, self.data.rows)
+        outputs: Array = self.engine.outputs[:, :done].copy()
+        return outputs
+
+    def joined_outputs(self, now: Epoch) -> Array | None:
+        """Return the predictions for the batches of the present epoch that are done."""
+        if not self.in_whole or not self.keeps_outputs or now.outputs:
+            return super().joined_outputs(now)
+        pred = self._outputs()
+        return pred if self.params.replicas else pred[0]
 
     def check_numbers(self, epoch: Epoch) -> None:
         """Look at the numbers behind the last batch."""
         if self.in_whole:
+            if np.isfinite(self.params.numbers).all():
+                return
             epoch.last = self._batch(self.last_step)
         super().check_numbers(epoch)
-
-
-def _add(total: Value, values: AnyArray) -> AnyArray:
-    """Add numbers of shape (nets, steps) one after the other: the sum does not depend on steps in a call."""
-    values[:, :1] += np.reshape(total, (-1, 1))
-    return np.add.accumulate(values, axis=1)[:, -1] if values.shape[1] else np.reshape(total, -1)

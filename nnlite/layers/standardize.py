@@ -169,7 +169,9 @@ class Standardize(Layer):
         rounded = mean.astype(self.dtype)
         near = np.abs(rounded - mean) <= FAR_OFF * scale
         mean = rounded if near.all() else mean
-        return {"mean": mean[:, None], "scale": scale[:, None]} if own else {"mean": mean, "scale": scale}
+        if own:
+            mean, scale = (array.reshape(-1, 1, self.features) for array in (mean, scale))
+        return {"mean": mean, "scale": scale}
 
     def _moments(self, blocks: Iterator[AnyArray], weights: Iterator[Any]) -> tuple[list[Moments], bool]:
         """Measure all rows together, or those of each replica; also tell whether it is each."""

@@ -707,6 +707,9 @@ class TimeLimit(Callback):
 
     may_change = frozenset({"seconds"})
 
+    #: Whether a few calls in a second of what it does behind a batch are as good as one behind each.
+    _seldom: ClassVar[bool] = True
+
     def __init__(self, seconds: float) -> None:
         self.seconds = check_number("TimeLimit(seconds)", seconds, low=0, low_open=True)
 

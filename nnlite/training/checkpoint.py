@@ -111,6 +111,11 @@ class Checkpoint(Callback):
         else:
             self.every = check_integer("Checkpoint(every=)", every, low=1)
 
+    @property
+    def _seldom(self) -> bool:
+        """Whether a few calls in a second of `on_batch_end` are as good as one behind each batch."""
+        return self.unit != "steps"
+
     def check(self, state: TrainingState) -> None:
         """Check that there is a folder, and that what is drawn from can be stored."""
         if state.rank:  # the first one writes, and its disk may be another

@@ -21,7 +21,7 @@ def _place(array, column):
 
 @sums
 def forward(x, W, b, y, product):
-    """Compute ``y = x @ W + b``; `b` is empty if there is none."""
+    """Compute ``y = x @ W + b``; `b` is empty if there is none, `product` 0 for loops alone."""
     n, inputs = x.shape
     outputs = W.shape[1]
     one, zero = W.dtype.type(1), W.dtype.type(0)
@@ -29,7 +29,7 @@ def forward(x, W, b, y, product):
         for i in range(n):
             for j in range(outputs):
                 y[i, j] = b[j]
-    if n * inputs * outputs > SMALL:
+    if product != 0 and n * inputs * outputs > SMALL:
         begin = one if b.size else zero
         gemm(
             product,
@@ -77,7 +77,7 @@ def gradients(x, dy, dW, db, product, thread, team):
     inputs = x.shape[1]
     first, last = share(inputs, thread, team), share(inputs, thread + 1, team)
     mine = last - first
-    if n * mine * outputs > SMALL:
+    if product != 0 and n * mine * outputs > SMALL:
         gemm(
             product, 1, mine, outputs, n, _place(x, first), inputs, _place(dy, 0), outputs,
             zero, _place(dW, first * outputs), outputs,
