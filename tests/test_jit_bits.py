@@ -89,7 +89,7 @@ def test_how_many_steps_there_are_in_a_call_changes_nothing(kind, calls, monkeyp
 def test_any_number_of_threads(kind, monkeypatch):
     found = []
     for threads in (1, 2, 3, 16):
-        monkeypatch.setattr("nnlite.jit.loop.allowed", lambda threads=threads: threads)
+        monkeypatch.setattr("nnlite.jit.steps.allowed", lambda threads=threads: threads)
         found.append(bits(*run(kind)))
     assert all(one == found[0] for one in found)
 

@@ -197,7 +197,7 @@ class CompiledLoop(SteppedLoop):
         state, first = self.state, 0
         while first < steps and not state.stop_reason:
             last = min(first + self.in_a_call, steps)
-            self._run(first, last)
+            self._run(first, last, draws=True)
             last = min(last, self.usable)
             self._add_up(epoch, 0, first, last)
             first = last
@@ -220,7 +220,7 @@ class CompiledLoop(SteppedLoop):
             engine.order[:, some] = order
             if data.weight is not None:
                 self._weigh(np.asarray(order), some, slice(place * steps, (place + 1) * steps))
-            if engine.keys is not None:
+            if engine.keys is not None and epochs > 1:
                 engine.keys[:, place * steps : (place + 1) * steps] = self.keys(steps)
         engine.look_at_ids()
 
@@ -243,11 +243,13 @@ class CompiledLoop(SteppedLoop):
         engine.share[:, rows] = ordered / np.repeat(self.divided[:, steps], sizes, axis=1)
         engine.weight[:, rows] = ordered
 
-    def _run(self, first: int, last: int) -> float:
-        """Make some steps in one call; return how many seconds it took."""
+    def _run(self, first: int, last: int, *, draws: bool = False) -> float:
+        """Make some steps in one call, and first draw what noise is made of; return the seconds it took."""
         engine = self.engine
         begun = time.perf_counter()
         self.usable = first + engine.rates.write(first, last, self.steps_before + first)
+        if draws and engine.keys is not None:  # no more than are needed, should it end here
+            engine.keys[:, first : self.usable] = self.keys(self.usable - first)
         engine.active[:] = self.state.active
         engine.run(0, engine.loss_end, engine.end, rows=self.data.rows, first=first, last=self.usable)
         took = time.perf_counter() - begun

@@ -149,7 +149,8 @@ class Program:
         """Tell whether layers still are as they were when the program was written."""
         for layer, name, value in self._read:
             now = getattr(layer, name)
-            if now is not value and (isinstance(value, np.ndarray) or now != value):
+            arrays = isinstance(value, np.ndarray) or isinstance(now, np.ndarray)
+            if now is not value and (arrays or now != value):
                 return False
         return True
 
