@@ -6,6 +6,7 @@ import copy
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from inspect import signature
 from numbers import Real
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -25,6 +26,7 @@ from nnlite.data.row_weights import MeanWeight, PerBatch, RowWeights
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
 from nnlite.errors.arguments import Explained
 from nnlite.errors.arrays import unmasked
+from nnlite.jit import check_jit
 from nnlite.layers import Layer
 from nnlite.model import Sequential
 from nnlite.sklearn.convergence import Convergence, LossCurve, Recorder, RunningOrder
@@ -45,6 +47,9 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 #: The smallest relative gain of an iteration at which SciPy's L-BFGS goes on, if it is not told another.
 LEAST_GAIN = 2.220446049250313e-09
+
+#: Whether `Sequential.predict` has compiled loops too.
+PREDICTS = "jit" in signature(Sequential.predict).parameters
 
 #: Of so many calls of `partial_fit` the history keeps the rows.
 KEPT_ROWS = 100
@@ -94,7 +99,11 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         "max_time": [None, Interval(Real, 0, None, closed="neither")],
         "calibration_fraction": [None, Interval(Real, 0, 1, closed="neither")],
         "dtype": [None, StrOptions({"float32", "float64"}), Options(type, {np.float32, np.float64})],
+        "jit": ["boolean"],
     }
+
+    #: That of an estimator in a pickle from before there was such a parameter.
+    jit: Any = False
 
     # Made by the first training.
     model_: Sequential
@@ -235,6 +244,7 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         trained = "model_" in vars(self)
         if not (incremental and trained) and not get_config()["skip_parameter_validation"]:
             self._validate_params()
+        check_jit(type(self).__name__, self.jit)
         hidden = hidden_sizes(self.hidden_layer_sizes)
         continuing = trained and (self.warm_start or incremental)
         if incremental and self.early_stopping:
@@ -449,7 +459,13 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         """Let the model train, and write down how far that came, also if it ends by an error."""
         X, targets, weight = data
         callbacks = self._callbacks(recorder.penalty, recorder)
-        more = {"weight": weight, "validation": validation, "callbacks": callbacks, **options}
+        more = {
+            "weight": weight,
+            "validation": validation,
+            "callbacks": callbacks,
+            "jit": self.jit,
+            **options,
+        }
         try:
             self.model_.fit(X, targets, loss=self._objective_.loss, **more)
         except BaseException as error:
@@ -567,6 +583,7 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         joined.rows = before + [row | {"epoch": row["epoch"] + done} for row in history.rows]
         joined.stop_reason = history.stop_reason
         joined.interrupted = history.interrupted
+        joined.engine = history.engine
         best = history.best_epoch
         joined.best_epoch = None if best is None else best + done
 
@@ -575,7 +592,11 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
     def _raw(self, X: Any) -> Array:
         """Check the input and compute what the net gives for it."""
         check_is_fitted(self)
-        return self.model_.predict(self._check_input(X))
+        return self._outputs(self._check_input(X))
+
+    def _outputs(self, X: Any) -> Array:
+        """Compute what the net gives for a checked input."""
+        return self.model_.predict(X, **({"jit": True} if self.jit and PREDICTS else {}))
 
     def _check_input(self, X: Any) -> Any:
         """Check the input of a fitted estimator."""
