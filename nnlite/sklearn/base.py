@@ -459,15 +459,9 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         """Let the model train, and write down how far that came, also if it ends by an error."""
         X, targets, weight = data
         callbacks = self._callbacks(recorder.penalty, recorder)
-        more = {
-            "weight": weight,
-            "validation": validation,
-            "callbacks": callbacks,
-            "jit": self.jit,
-            **options,
-        }
+        more = {"weight": weight, "validation": validation, "callbacks": callbacks, **options}
         try:
-            self.model_.fit(X, targets, loss=self._objective_.loss, **more)
+            self.model_.fit(X, targets, loss=self._objective_.loss, jit=self.jit, **more)
         except BaseException as error:
             epochs, diverged = len(recorder.history), isinstance(error, DivergenceError)
             # What is wrong with an argument may show in the first epoch, which the model then undoes.
@@ -596,7 +590,8 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
 
     def _outputs(self, X: Any) -> Array:
         """Compute what the net gives for a checked input."""
-        return self.model_.predict(X, **({"jit": True} if self.jit and PREDICTS else {}))
+        options: dict[str, Any] = {"jit": True} if self.jit and PREDICTS else {}
+        return self.model_.predict(X, **options)
 
     def _check_input(self, X: Any) -> Any:
         """Check the input of a fitted estimator."""
