@@ -142,7 +142,7 @@ def fit(
             elif jit:
                 state.history.engine = f"numpy: {_why_not_compiled(optimizer, ranks)}"
             saves = any(isinstance(callback, Checkpoint) for callback in hooks)
-            loop = make(state, data, held_out, chosen, hooks, generator, keep_draws=saves)
+            loop: Loop = make(state, data, held_out, chosen, hooks, generator, keep_draws=saves)
             if classes is not None:
                 loop.class_weights = classes
                 if not classes.balanced:  # those wait for the rows that are trained on
