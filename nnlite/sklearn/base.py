@@ -6,7 +6,6 @@ import copy
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from inspect import signature
 from numbers import Real
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -47,9 +46,6 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 #: The smallest relative gain of an iteration at which SciPy's L-BFGS goes on, if it is not told another.
 LEAST_GAIN = 2.220446049250313e-09
-
-#: Whether `Sequential.predict` has compiled loops too.
-PREDICTS = "jit" in signature(Sequential.predict).parameters
 
 #: Of so many calls of `partial_fit` the history keeps the rows.
 KEPT_ROWS = 100
@@ -590,8 +586,7 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
 
     def _outputs(self, X: Any) -> Array:
         """Compute what the net gives for a checked input."""
-        options: dict[str, Any] = {"jit": True} if self.jit and PREDICTS else {}
-        return self.model_.predict(X, **options)
+        return self.model_.predict(X, jit=self.jit)
 
     def _check_input(self, X: Any) -> Any:
         """Check the input of a fitted estimator."""
