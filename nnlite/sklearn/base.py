@@ -240,7 +240,10 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         trained = "model_" in vars(self)
         if not (incremental and trained) and not get_config()["skip_parameter_validation"]:
             self._validate_params()
-        check_jit(type(self).__name__, self.jit)
+        if check_jit(type(self).__name__, self.jit):
+            from nnlite.sklearn import compiled
+
+            compiled.register()
         hidden = hidden_sizes(self.hidden_layer_sizes)
         continuing = trained and (self.warm_start or incremental)
         if incremental and self.early_stopping:

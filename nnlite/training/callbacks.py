@@ -368,6 +368,28 @@ class Callback(Declared):
         """Act after the last epoch."""
 
 
+class OfSteps(Callback):
+    """A callback that compiled loops need not call in each batch, since it is content with numbers of many.
+
+    It is for one net. Its `on_grad_computed` must do the same where batches come one by one.
+
+    """
+
+    @property
+    def pull(self) -> float:
+        """What times half of ``sum(W**2)`` over the rows of a batch is added to its loss, with the slope."""
+        return 0.0
+
+    def take_steps(self, losses: Array, penalties: Array) -> None:
+        """Take note of some steps, in the place of that many calls of `on_grad_computed`.
+
+        Parameters
+        ----------
+        losses, penalties : ndarray of float64, (steps,)
+            The loss of each, without and what was added to it.
+        """
+
+
 class _Monitor(Callback):
     """What watches one column of the history for improvement.
 

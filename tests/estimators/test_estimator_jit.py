@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
+import nnlite as nn
 from nnlite.sklearn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings(f"ignore::{ConvergenceWarning.__module__}.ConvergenceWarning")
@@ -46,9 +47,12 @@ def test_it_is_a_parameter_like_others(kind):
     "settings",
     [
         {},
+        {"alpha": 0.0},
         {"solver": "sgd", "learning_rate": "adaptive", "tol": 0.1, "n_iter_no_change": 2, "alpha": 0.1},
-        {"early_stopping": True, "hidden_layer_sizes": (8, 4), "activation": "tanh"},
-        {"batch_size": 33, "solver": "sgd", "momentum": 0.0},
+        {"solver": "sgd", "learning_rate": "invscaling", "nesterovs_momentum": False, "batch_size": 17},
+        {"early_stopping": True, "hidden_layer_sizes": (8, 4), "activation": "tanh", "alpha": 1.0},
+        {"batch_size": 33, "solver": "sgd", "momentum": 0.0, "shuffle": False},
+        {"scale_inputs": True, "callbacks": [nn.ReduceOnPlateau(monitor="loss", patience=1)]},
     ],
     ids=repr,
 )
@@ -58,8 +62,82 @@ def test_the_same_net_comes_of_it(data, kind, settings):
     found = quick(kind, max_iter=20, jit=True, **settings).fit(X, y)
     assert_close(found, expected)
     assert expected.history_.engine == "numpy"
-    assert found.history_.engine.startswith("jit")
+    assert found.history_.engine == "jit"
+    assert found.n_iter_ == expected.n_iter_
+    assert found.t_ == expected.t_
     np.testing.assert_allclose(found.score(X, y), expected.score(X, y), rtol=1e-9)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "target", "settings"),
+    [
+        (MLPRegressor, "y", {}),
+        (MLPRegressor, "several", {}),
+        (MLPRegressor, "counts", {"loss": "poisson"}),
+        (MLPRegressor, "several", {"loss": nn.Huber(0.5)}),
+        (MLPClassifier, "labels", {}),
+        (MLPClassifier, "binary", {}),
+        (MLPClassifier, "binary", {"class_weight": "balanced"}),
+        (MLPClassifier, "binary", {"loss": nn.Hinge()}),
+    ],
+    ids=lambda value: getattr(value, "__name__", repr(value)),
+)
+def test_every_loss_and_rule_of_weights(data, kind, target, settings, weighted, solver):
+    y, settings = getattr(data, target), {"solver": solver, "alpha": 0.03, "batch_size": 50, **settings}
+    weight = data.weight if weighted else None
+    expected = quick(kind, **settings).fit(data.X, y, weight)
+    found = quick(kind, jit=True, **settings).fit(data.X, y, weight)
+    assert found.history_.engine == "jit"
+    assert_close(found, expected)
+
+
+@pytest.mark.parametrize("target", ["y", "several"])
+def test_missing_targets(data, target):
+    y = getattr(data, target).copy()
+    y[::7] = np.nan
+    nets = [
+        quick(MLPRegressor, mask_missing_targets=True, scale_targets=True, jit=jit).fit(data.X, y)
+        for jit in (False, True)
+    ]
+    assert nets[1].history_.engine == "jit"
+    assert_close(nets[1], nets[0])
+
+
+def test_counts_of_zero_and_large_ones(data):
+    counts = np.where(np.arange(120) % 2, 0.0, data.counts * 10)
+    nets = [quick(MLPRegressor, loss="poisson", jit=jit).fit(data.X, counts) for jit in (False, True)]
+    assert_close(nets[1], nets[0])
+
+
+@each
+def test_a_step_at_a_time_it_is_the_same(data, kind):
+    class Look(nn.Callback):
+        def on_batch_end(self, state):
+            """See each batch."""
+
+    X, y = rows_of(data, kind)
+    settings = {"alpha": 0.1, "batch_size": 40, "jit": True}
+    found = quick(kind, callbacks=[Look()], **settings).fit(X, y)
+    assert found.history_.engine == "jit by the step: Look looks at each batch"
+    assert_close(found, quick(kind, **settings).fit(X, y))
+    slowly = quick(kind, max_time=60, **settings).fit(X, y)
+    assert slowly.history_.engine == "jit"
+    assert_close(slowly, found)
+
+
+@each
+@pytest.mark.nonfinite
+def test_divergence_is_told_in_the_same_words(data, kind):
+    X, y = rows_of(data, kind)
+    said = []
+    for jit in (False, True):
+        net = quick(kind, solver="sgd", learning_rate_init=1e200, activation="identity", jit=jit)
+        with pytest.raises(ValueError, match="non-finite parameter weights") as error:
+            net.fit(X, y)
+        said.append(f"{error.value}".partition("(fit")[0])
+    assert said[0] == said[1]
 
 
 @each
