@@ -97,6 +97,8 @@ class Training:
         How many there may be in a call, one behind the other in all arrays; 0 for a step at a time.
     threads : int
         How many there may be.
+    pulled : bool
+        Whether a callback adds a penalty on the weights, see `optimizers.write_penalty`.
 
     Attributes
     ----------
@@ -112,6 +114,8 @@ class Training:
         What noise is made of in each step.
     losses : ndarray of float64, (nets, steps)
         The loss of each step.
+    pull, penalties : ndarray of float64, (nets, steps), or None
+        How strong the penalty is in each step, and what it comes to.
     """
 
     def __init__(
@@ -128,6 +132,7 @@ class Training:
         keeps_outputs: bool,
         epochs: int,
         threads: int,
+        pulled: bool = False,
     ) -> None:
         whole = epochs > 0
         in_epoch = -(-x.shape[1] // batch) if whole else 1
@@ -153,6 +158,8 @@ class Training:
             program.add(copy_rows, rows(self.pred), batch_of(self.outputs))
         self.loss_end = len(program.operations)
         backward(self.dy, False)
+        self.pull = np.zeros((program.nets, steps)) if pulled else None
+        self.penalties = None if self.pull is None else optimizers.write_penalty(program, self.pull)
         self.backward_end = len(program.operations)
         self.rates = optimizers.Rates(optimizer, model.params.replicas, steps)
         if optimizers.covered(optimizer):

@@ -16,7 +16,7 @@ from nnlite.jit import losses
 from nnlite.jit.engine import Training
 from nnlite.jit.lanes import Lanes, has_lanes
 from nnlite.jit.steps import SteppedLoop
-from nnlite.training.callbacks import CTRL_C
+from nnlite.training.callbacks import CTRL_C, OfSteps
 from nnlite.training.random_states import Generators, get_states
 from nnlite.training.sources import Arrays, Batch
 
@@ -92,7 +92,9 @@ class CompiledLoop(SteppedLoop):
             for hook in self.hooks[moment]:
                 if hook in self.seldom:
                     continue
-                return f"{type(getattr(hook, '__self__', hook)).__name__} looks at each batch"
+                who = getattr(hook, "__self__", hook)
+                if moment != "on_grad_computed" or not isinstance(who, OfSteps) or self.params.replicas:
+                    return f"{type(who).__name__} looks at each batch"
         if type(data) is not Arrays or data.cutter is not WHOLE or not isinstance(data.x, np.ndarray):
             return "the data come batch by batch"
         if data.weight is not None and not np.all(data.weight > 0):
@@ -223,6 +225,8 @@ class CompiledLoop(SteppedLoop):
             if engine.keys is not None and epochs > 1:
                 engine.keys[:, place * steps : (place + 1) * steps] = self.keys(steps)
         engine.look_at_ids()
+        if self._penalized():
+            engine.pull[...] = sum(one.pull for one in self.of_steps()) / self.divided
 
     def _weigh(self, order: AnyArray, rows: slice, steps: slice) -> None:
         """Write the share of each row of an epoch in the loss of its batch."""
@@ -264,7 +268,10 @@ class CompiledLoop(SteppedLoop):
         if self.params.replicas is None:
             end = int(stopped[0])
             end = last if end < 0 else min(max(end, first), last)
-            values = engine.losses[0, first:end] * self.divided[0, first:end]
+            found = engine.losses[0, first:end]
+            if self.called:
+                found = self._tell(found, slice(first, end))
+            values = found * self.divided[0, first:end]
             if end > first:
                 values[0] += epoch.total
                 epoch.total = np.add.accumulate(values).item(-1)
@@ -295,8 +302,21 @@ class CompiledLoop(SteppedLoop):
         rows = self.divided[:, self.last_step]
         state.batch_rows = rows[0].item() if len(rows) == 1 else rows
 
+    def _penalized(self) -> bool:
+        """Tell whether a callback adds a penalty to the loss of each batch."""
+        return getattr(self.engine, "pull", None) is not None
+
+    def _tell(self, found: AnyArray, steps: slice) -> AnyArray:
+        """Tell callbacks what some steps came to; return their losses with the penalties."""
+        penalties = self.engine.penalties[0, steps] if self._penalized() else np.zeros(len(found))
+        for one in self.of_steps():
+            one.take_steps(found, penalties)
+        return found + penalties
+
     def _loss(self, step: int) -> Value:
         losses: Any = self.engine.losses[:, step]
+        if self._penalized():
+            losses = losses + self.engine.penalties[:, step]
         value: Value = losses.item(0) if self.params.replicas is None else losses.copy()
         return value
 

@@ -281,6 +281,8 @@ WRITERS: dict[type[Loss], Callable[..., Kernel]] = {
 
 #: All that may stand in a program.
 KNOWN = {*WRITERS, Masked}
+#: Those that `lanes` cannot train by.
+ALONE: set[type[Loss]] = {GaussianNLL}
 
 
 def inner(loss: Any) -> Loss:

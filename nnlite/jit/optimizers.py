@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.aliases import Array
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.optimizers import SGD, Optimizer
 from nnlite.errors.checks import check_each
-from nnlite.jit.kernel import TEAM, THREAD, Operand, each, number, part, step, whole
+from nnlite.jit.kernel import STEP, TEAM, THREAD, Operand, each, number, part, step, whole
 from nnlite.jit.native import loops, sums
 from nnlite.jit.program import Program, is_as_shipped
 from nnlite.optimizers import Adagrad, Adam, AdamW, Lion, RMSProp
 
-__all__ = ["RULES", "Rates", "covered", "write_step"]
+__all__ = ["RULES", "Rates", "covered", "write_penalty", "write_step"]
 
 #: Gradients whose squares are added up by themselves: so the sum does not depend on the number of threads.
 BLOCK = 16_384
@@ -38,6 +38,24 @@ def squares(g, found, thread, team):
             value = np.float64(g[i])
             total += value * value
         found[block] = total
+
+
+@loops
+def penalize(found, penalties, step, pull, thread):
+    """Write down half the sum of squares, times `pull`; one thread does."""
+    if thread == 0:
+        total = 0.0
+        for block in range(found.size):
+            total += found[block]
+        penalties[step] = 0.5 * pull * total
+
+
+@loops
+def add_pull(w, g, pull):
+    """Add the slope of that."""
+    k = w.dtype.type(pull)
+    for i in range(w.size):
+        g[i] += k * w[i]
 
 
 @loops
@@ -284,6 +302,30 @@ RULES: dict[type[Optimizer], Rule] = {
 def covered(optimizer: Any) -> bool:
     """Tell whether there is a kernel for the steps of an optimizer."""
     return is_as_shipped(optimizer, RULES)
+
+
+def write_penalty(program: Program, pull: AnyArray) -> AnyArray:
+    """Write a penalty ``pull / 2 * sum(W**2)`` on weights that decay: its slope goes to the gradients.
+
+    Parameters
+    ----------
+    program : Program
+        Where to, behind the way back.
+    pull : ndarray of float64, (nets, steps)
+        How strong it is in each step.
+
+    Returns
+    -------
+    ndarray of float64, (nets, steps)
+        Where the penalty of each step will be.
+    """
+    weights = slice(0, program.params.decayed)
+    w, g = program.numbers[:, weights], program.gradients[:, weights]
+    found, penalties = program.array(-(-w.shape[1] // BLOCK), dtype=np.float64), np.zeros_like(pull)
+    program.add(squares, whole(w), whole(found), THREAD, TEAM)
+    program.add(penalize, whole(found), whole(penalties), STEP, step(pull), THREAD)
+    program.add(add_pull, part(w), part(g), step(pull))
+    return penalties
 
 
 def write_step(optimizer: Optimizer, program: Program, kept: Array, rates: Rates) -> None:

@@ -19,6 +19,7 @@ from nnlite.errors.layers import wrong_dy
 from nnlite.jit import optimizers
 from nnlite.jit.engine import Training, uncovered
 from nnlite.training.batch_loop import BatchLoop
+from nnlite.training.callbacks import OfSteps
 from nnlite.training.random_states import Generators
 from nnlite.training.sources import Arrays
 
@@ -78,6 +79,11 @@ class SteppedLoop(BatchLoop):
             return SPARSE
         return uncovered(self.state.model)
 
+    def of_steps(self) -> list[OfSteps]:
+        """Return the callbacks that need not be called in each batch of whole epochs."""
+        owners = [getattr(hook, "__self__", None) for hook in self.hooks["on_grad_computed"]]
+        return [one for one in owners if isinstance(one, OfSteps)]
+
     def choose_step(self) -> None:
         """Take the compiled step, if there is one."""
         self.step = self.compiled_step if self.has_step and not self.uncompiled else self.numpy_step
@@ -116,11 +122,13 @@ class SteppedLoop(BatchLoop):
         ):
             optimizer._attach(params)
         program = None if self.engine is None else self.engine.program
-        now = (x.dtype, x.shape[2:], y.dtype, y.shape[2:], epochs, weighted)
+        pulled = epochs > 0 and any(one.pull for one in self.of_steps())
+        now = (x.dtype, x.shape[2:], y.dtype, y.shape[2:], epochs, weighted, pulled)
         if program is None or program.batch < batch or now != self.written_for or not self._is_current():
             make = partial(
                 Training, state.model, self.loss, optimizer, x, y, batch=batch, kept=self.backup,
                 weighted=weighted, keeps_outputs=self.keeps_outputs, epochs=epochs, threads=self.threads,
+                pulled=pulled,
             )  # fmt: skip
             self.engine = self.make_engine(make, x, y, weighted, batch, epochs)
             self.written_for, self.written_with = now, self._parts()
