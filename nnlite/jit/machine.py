@@ -14,12 +14,11 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numba import carray, types
+from numba import carray
 
 from nnlite.core.aliases import AnyArray
 from nnlite.jit import native
-from nnlite.jit.cache import building
-from nnlite.jit.kernel import FRAME
+from nnlite.jit.kernel import FRAME, with_all
 from nnlite.jit.native import count_up, flush, invoke, look, pointer, unflush, words
 
 __all__ = ["Job"]
@@ -95,12 +94,13 @@ def machine(job, frame):
     unflush(before)
 
 
+_address = with_all(machine)
+
+
 @lru_cache(maxsize=1)
 def compiled() -> Any:
     """Return the machine; called so, it lets go of Python's lock."""
-    with building():
-        made = native.compiled(types.void(native.WORDS, native.WORDS), machine)
-    return ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(made)
+    return ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(_address())
 
 
 @lru_cache(maxsize=1)
