@@ -95,7 +95,8 @@ class CompiledLoop(SteppedLoop):
                 who = getattr(hook, "__self__", hook)
                 if moment != "on_grad_computed" or not isinstance(who, OfSteps) or self.params.replicas:
                     return f"{type(who).__name__} looks at each batch"
-        if type(data) is not Arrays or data.cutter is not WHOLE or not isinstance(data.x, np.ndarray):
+        in_memory = type(data) is Arrays and (isinstance(data.x, np.ndarray) or self.is_sparse())
+        if not in_memory or data.cutter is not WHOLE:
             return "the data come batch by batch"
         if data.weight is not None and not np.all(data.weight > 0):
             return "rows of weight 0"
@@ -118,6 +119,7 @@ class CompiledLoop(SteppedLoop):
         if (
             epochs
             and one_order
+            and not self.is_sparse()
             and has_lanes(state.model, self.loss, state.optimizer, x, y, weighted=weighted)
         ):
             engine: Any = Lanes(
@@ -326,7 +328,8 @@ class CompiledLoop(SteppedLoop):
         start = epoch * data.rows + number * data.batch_size
         order = self.engine.order[:, start : start + self.sizes[0, number]]
         rows = order if isinstance(data.rng, Generators) else order[0]
-        return take_rows(data.x, rows, int(data.own[0])), take_rows(data.y, rows, int(data.own[1]))
+        x = data.x.take(rows) if self.is_sparse() else take_rows(data.x, rows, int(data.own[0]))
+        return x, take_rows(data.y, rows, int(data.own[1]))
 
     def _keep_outputs(self, epoch: Epoch) -> None:
         """Keep the predictions of an epoch, for the metrics."""

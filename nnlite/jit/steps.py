@@ -14,10 +14,12 @@ from nnlite.core.aliases import AnyArray, Array, Value
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.parameters import Parameters
 from nnlite.data.checks import is_own
+from nnlite.data.lazy import SparseRows
 from nnlite.data.row_weights import sum_and_rows
 from nnlite.errors.layers import wrong_dy
 from nnlite.jit import optimizers
 from nnlite.jit.engine import Training, uncovered
+from nnlite.layers import Dense
 from nnlite.training.batch_loop import BatchLoop
 from nnlite.training.callbacks import OfSteps
 from nnlite.training.random_states import Generators
@@ -75,7 +77,7 @@ class SteppedLoop(BatchLoop):
 
     def why_uncompiled(self) -> str:
         """Say why all runs through NumPy, if it does."""
-        if isinstance(self.data, Arrays) and hasattr(self.data.x, "matrix"):
+        if self.is_sparse() and type(self.state.model.layers[0]) is not Dense:
             return SPARSE
         return uncovered(self.state.model)
 
@@ -84,13 +86,17 @@ class SteppedLoop(BatchLoop):
         owners = [getattr(hook, "__self__", None) for hook in self.hooks["on_grad_computed"]]
         return [one for one in owners if isinstance(one, OfSteps)]
 
+    def is_sparse(self) -> bool:
+        """Tell whether the inputs are the rows of a sparse matrix, in memory."""
+        return type(self.data) is Arrays and isinstance(self.data.x, SparseRows)
+
     def choose_step(self) -> None:
         """Take the compiled step, if there is one."""
         self.step = self.compiled_step if self.has_step and not self.uncompiled else self.numpy_step
 
     def prepare(
-        self, x: Array, y: AnyArray, weighted: bool, batch: int, *, epochs: int = 0
-    ) -> tuple[AnyArray, AnyArray]:
+        self, x: Any, y: AnyArray, weighted: bool, batch: int, *, epochs: int = 0
+    ) -> tuple[Any, AnyArray]:
         """Write the program, or keep it if nothing has changed that it was written for.
 
         Parameters
@@ -113,7 +119,8 @@ class SteppedLoop(BatchLoop):
         optimizer: Any = state.optimizer
         edge = state.model.boundary
         own = is_own(y, edge.pred_shape(x))
-        x = x if edge.row_axis(x) else x[None]
+        sparse = not isinstance(x, np.ndarray)
+        x = x if sparse or edge.row_axis(x) else x[None]
         y = y if own else y[None]
         if y.dtype.kind in "iub":
             y = y.astype(np.int64, copy=False)
@@ -123,7 +130,16 @@ class SteppedLoop(BatchLoop):
             optimizer._attach(params)
         program = None if self.engine is None else self.engine.program
         pulled = epochs > 0 and any(one.pull for one in self.of_steps())
-        now = (x.dtype, x.shape[2:], y.dtype, y.shape[2:], epochs, weighted, pulled)
+        now = (
+            x.matrix.dtype if sparse else x.dtype,
+            sparse,
+            x.shape[2:],
+            y.dtype,
+            y.shape[2:],
+            epochs,
+            weighted,
+            pulled,
+        )
         if program is None or program.batch < batch or now != self.written_for or not self._is_current():
             make = partial(
                 Training, state.model, self.loss, optimizer, x, y, batch=batch, kept=self.backup,
