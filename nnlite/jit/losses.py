@@ -132,40 +132,41 @@ def class_ids(pred, target, share, paid, slope, smooth):
     kind = pred.dtype.type
     each = kind(smooth / classes)
     for i in range(len(pred)):
+        high = pred[i, 0]
+        for j in range(1, classes):
+            high = max(high, pred[i, j])
+        for j in range(classes):
+            slope[i, j] = pred[i, j] - high
+        paid[i] = slope[i, target[i]]
+        if smooth > 0:
+            paid[i] *= 1 - smooth
+            for j in range(classes):
+                paid[i] += each * slope[i, j]
+    together = slope.reshape(-1)
+    for i in range(together.size):  # of all rows: one alone is too short to make several at a time of
+        together[i] = exp(together[i])
+    for i in range(len(pred)):
         if share[i] == 0:
             paid[i] = 0
             for j in range(classes):
                 slope[i, j] = kind(0)
             continue
+        true = target[i]
         high = pred[i, 0]
         for j in range(1, classes):
             high = max(high, pred[i, j])
-        true = target[i]
-        for j in range(classes):
-            slope[i, j] = exp(pred[i, j] - high)
         slope[i, true] = kind(0)
         others = kind(0)
         for j in range(classes):
             others += slope[i, j]
-        at_true = pred[i, true] - high
-        less = expm1(at_true) + others  # the sum of all, less 1
+        less = expm1(pred[i, true] - high) + others  # the sum of all, less 1
         total = less + kind(1)
-        loss = log1p(less) - at_true
         own = kind(share[i])
         part = own / total
-        if smooth > 0:
-            mean = kind(0)
-            for j in range(classes):
-                mean += pred[i, j] - high
-            loss = log1p(less) - kind(1 - smooth) * at_true - each * mean
-            slope[i, true] = kind(smooth) * total - others
-            for j in range(classes):
-                slope[i, j] = slope[i, j] * part - each * own
-        else:
-            slope[i, true] = -others
-            for j in range(classes):
-                slope[i, j] *= part
-        paid[i] = loss * share[i]
+        slope[i, true] = kind(smooth) * total - others
+        for j in range(classes):
+            slope[i, j] = slope[i, j] * part - each * own
+        paid[i] = (log1p(less) - paid[i]) * share[i]
 
 
 @loops
