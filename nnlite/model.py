@@ -565,7 +565,8 @@ class Sequential(core.Sequential):
         >>> model.predict(np.ones((4, 2)), out=out) is out
         True
         """
-        batch_size = check_integer("Sequential.predict(batch_size=)", batch_size, low=1)
+        if batch_size is not PREDICT_ROWS:
+            batch_size = check_integer("Sequential.predict(batch_size=)", batch_size, low=1)
         where = "Sequential.predict(X)"
         x: Array | Blockwise | None = None
         if type(X) is not np.ndarray or X.dtype != self.dtype:

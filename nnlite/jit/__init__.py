@@ -13,6 +13,9 @@ from nnlite.errors.checks import check_bool
 
 __all__ = ["check_jit"]
 
+#: Whether what it needs has been found.
+_is_there = False
+
 
 def check_jit(where: str, value: Any) -> bool:
     """Return whether something is to be compiled, if it can be.
@@ -40,8 +43,12 @@ def check_jit(where: str, value: Any) -> bool:
     >>> check_jit("fit", False)
     False
     """
+    global _is_there
+    if value is False or (value is True and _is_there):
+        return value
     if check_bool(f"{where}(jit=)", value):
         from nnlite.jit.cache import import_numba
 
         import_numba(f"{where}(jit=True)")
+        _is_there = True
     return bool(value)

@@ -185,6 +185,11 @@ class Job:
         for name, value in values.items():
             job[..., JOB.index(name)] = value
 
+    def again(self, rows: int) -> None:
+        """Go through the same operations as the last time, once, for so many rows; in one thread."""
+        self._words[0][ALL_ROWS] = rows
+        self._machine(*self._places[0])
+
     def run(self, begin: int, check: int, end: int, *, rows: int, first: int = 0, last: int = 1) -> None:
         """Go through some operations for some steps.
 

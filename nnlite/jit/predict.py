@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 
 from nnlite._threads import allowed, spread
@@ -17,7 +16,7 @@ from nnlite.model import Sequential
 __all__ = ["predict"]
 
 #: Rows that go through the layers at a time: few enough that what is between two layers stays in the cache.
-BLOCK = 128
+BLOCK = 64
 #: Multiplications that are worth a thread of their own.
 SHARED = 4_000_000
 
@@ -42,8 +41,9 @@ class Prediction:
         out = np.zeros((program.nets, 1, *self.pred.shape[2:]), program.dtype)
         program.add(copy_rows, rows(_in_rows(self.pred)), batch(_in_rows(out)))
         table = program.table()
-        self.job = Job(table, BLOCK, np.zeros(program.nets))
         self.count = len(table)
+        self.job, self.short = (Job(table, BLOCK, np.zeros(program.nets)) for _ in range(2))
+        self.short.run(1, self.count - 1, self.count - 1, rows=0)
         # The words with the address, and the stride, of what is read first and written last.
         behind = 1 + len(rows(_in_rows(self.pred)).words())
         self.source, self.target = table[0, 1:3], table[-1, behind : behind + 2]
@@ -57,8 +57,9 @@ class Prediction:
     def some(self, x: AnyArray, count: int) -> Array:
         """Compute the output for no more rows than a block has; it is overwritten by the next one."""
         self.here[:, :count] = x
-        self._look_at_ids(count)
-        self.job.run(1, self.count - 1, self.count - 1, rows=count)
+        for layer, buffer in self.program.ids:
+            layer._rows(buffer[:, :count])
+        self.short.again(count)
         return self.pred[:, :count]
 
     def run(self, x: AnyArray, out: Array, first: int, last: int) -> None:
@@ -66,10 +67,6 @@ class Prediction:
         for array, place in ((x, self.source), (out, self.target)):
             place[:] = array.ctypes.data, array.strides[0] if len(array) > 1 else 0
         self.job.run(0, self.count, self.count, rows=x.shape[1], first=first, last=last)
-
-    def _look_at_ids(self, count: int) -> None:
-        for layer, buffer in self.program.ids:
-            layer._rows(buffer[:, :count])
 
 
 def _in_rows(array: AnyArray) -> AnyArray:
