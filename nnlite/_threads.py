@@ -159,13 +159,14 @@ class Hold:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self._wish: _Wish | None = None
+        self._mine: list[_Wish] = []  # as often as it was entered
 
     def __enter__(self) -> Hold:
         try:
             with _lock:
-                self._wish = _Wish(self.count, limits_all=self.limits_all)
-                _wishes.append(self._wish)
+                wish = _Wish(self.count, limits_all=self.limits_all)
+                self._mine.append(wish)
+                _wishes.append(wish)
                 _settle()
         except BaseException:  # Ctrl-C may be pressed here too
             self._leave()
@@ -176,7 +177,7 @@ class Hold:
         self._leave()
 
     def __del__(self) -> None:
-        if self._wish is not None:  # Ctrl-C came at the very moment of leaving
+        while self._mine:  # Ctrl-C came at the very moment of leaving
             self._leave()
 
     def change(self, count: int) -> None:
@@ -188,19 +189,21 @@ class Hold:
             How many threads.
         """
         with _lock:
-            if self._wish is not None:
-                self._wish.count = count
-                _settle()
+            for wish in self._mine:
+                wish.count = count
+            _settle()
 
     def _leave(self) -> None:
         with _lock:
-            if self._wish is not None:
-                if self._wish in _wishes:
-                    _wishes.remove(self._wish)
-                _settle()
-                for library, most in self._wish.before:
-                    library.set(most)
-            self._wish = None
+            if not self._mine:
+                return
+            wish = self._mine[-1]
+            if wish in _wishes:
+                _wishes.remove(wish)
+            _settle()
+            for library, most in wish.before:
+                library.set(most)
+            self._mine.pop()
 
 
 def _settle() -> None:
@@ -224,9 +227,8 @@ def _settle() -> None:
             library.set(min(newest.count, most))
     limits = [one.count for one in _wishes if one.limits_all]
     if limits:
-        if (
-            not _others
-        ):  # found anew: SciPy has a BLAS of its own, others have OpenMP, and may have come since
+        # Found anew: SciPy has a BLAS of its own, others have OpenMP, and they may have come since.
+        if not _others:
             own = {library.path for found in _libraries() for library in found}
             _others.extend((one, one.get()) for one in map(_wrap, _find()) if one.path not in own)
         for library, most in _others:

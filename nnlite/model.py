@@ -674,23 +674,31 @@ class Sequential(core.Sequential):
         """Give the predictions for some rows after the other."""
         if isinstance(x, Blockwise):
             # No loop, whose variable would hold a block while the next one is read.
-            yield from chain.from_iterable(map(partial(self._parts, batch_size=batch_size), x))
+            yield from chain.from_iterable(map(partial(self._block_parts, batch_size=batch_size), x))
             return
         axis = self.boundary.row_axis(x)
         rows = x.shape[axis]
-        if (threads := self._threads_for(x, rows, batch_size)) > 1:
-            yield self._forward_apart(x, batch_size, threads)
-            return
         ahead = (slice(None),) * axis
-        parts = (x[(*ahead, slice(start, start + batch_size))] for start in range(0, rows, batch_size))
-        largest = min(rows, batch_size) * self._measured().largest
-        if largest <= SMALL or blas_threads(largest, BLOCK_SHARE) > 1:
-            for part in parts:
+        places = ((*ahead, slice(start, start + batch_size)) for start in range(0, rows, batch_size))
+        largest = min(rows, batch_size) * (self._work or self._measured()).largest
+        if largest <= SMALL:
+            for place in places:
+                yield self._forward(x[place])
+        elif blas_threads(largest, BLOCK_SHARE) > 1:
+            for place in places:
+                part = x[place]
                 yield self._forward_some(part, part.shape[axis])
-            return
-        with Hold(1):
-            for part in parts:
-                yield self._forward(part)
+        else:
+            with Hold(1):
+                for place in places:
+                    yield self._forward(x[place])
+
+    def _block_parts(self, x: Array, batch_size: int) -> Iterable[Array]:
+        """Give those for the rows of one block."""
+        threads = self._threads_for(x, x.shape[self.boundary.row_axis(x)], batch_size)
+        if threads > 1:
+            return (self._forward_apart(x, batch_size, threads),)
+        return self._parts(x, batch_size)
 
     def _measured(self) -> Work:
         """Return what a row comes to."""
@@ -708,13 +716,13 @@ class Sequential(core.Sequential):
 
     def _threads_for(self, x: Any, rows: int, batch_size: int) -> int:
         """Return on how many threads blocks of rows shall be spread."""
-        if rows <= batch_size or type(x) is not np.ndarray:
-            return 1
-        work = self._measured()
+        work = self._work or self._measured()
         threads = work.threads_for(rows)
+        if threads == 1 or rows <= batch_size or type(x) is not np.ndarray:
+            return 1
         # Larger blocks are left to the BLAS, also where there are many: the bits of a block must not depend
         # on how many others there are, or `predict_blocks` would come to other ones.
-        if threads > 1 and (blas_threads(batch_size * work.largest, BLOCK_SHARE) > 1 or not only_ours(self)):
+        if blas_threads(batch_size * work.largest, BLOCK_SHARE) > 1 or not only_ours(self):
             return 1
         return threads
 

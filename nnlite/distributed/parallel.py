@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from nnlite._threads import VARIABLES as THREADS
 from nnlite._threads import Limit, cores, is_chosen
 from nnlite._version import __version__
 from nnlite.core.optimizers import Optimizer
@@ -31,7 +32,7 @@ from nnlite.training.random_states import get_states, set_states
 from nnlite.training.ranks import SingleProcess
 from nnlite.training.sources import Arrays, Blocks, Source
 
-__all__ = ["DataParallel", "ranks_for"]
+__all__ = ["THREADS", "DataParallel", "ranks_for"]
 
 T = TypeVar("T")
 

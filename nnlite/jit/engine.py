@@ -85,19 +85,23 @@ class Training:
         Likewise.
     x, y : ndarray of shape (nets or 1, rows, ...)
         Inputs and targets of all rows, or, one step at a time, of a batch.
-    batch, steps : int
-        Rows in a batch, and batches in an epoch.
+    batch : int
+        Rows in a batch, at most.
     kept : ndarray
         Where numbers from before a step are kept; laid out as those of the net.
     weighted : bool
         Whether rows may count for more than others.
+    keeps_outputs : bool
+        Whether the predictions of an epoch are wanted.
+    epochs : int
+        How many there may be in a call, one behind the other in all arrays; 0 for a step at a time.
     threads : int
         How many there may be.
 
     Attributes
     ----------
-    order : ndarray of int64, (nets or 1, rows)
-        In which order an epoch takes them.
+    order : ndarray of int64, (nets, rows)
+        In which order the epochs take them.
     share : ndarray of float64, (nets or 1, rows)
         The share of each row of the epoch, in that order, in the loss of its batch.
     weight : ndarray of shape (nets or 1, rows)
@@ -122,10 +126,12 @@ class Training:
         kept: Array,
         weighted: bool,
         keeps_outputs: bool,
-        whole: bool,
+        epochs: int,
         threads: int,
     ) -> None:
-        steps = -(-x.shape[1] // batch) if whole else 1
+        whole = epochs > 0
+        in_epoch = -(-x.shape[1] // batch) if whole else 1
+        steps = in_epoch * max(epochs, 1)
         program = self.program = Program(model.params, WRITERS, batch, steps=steps, training=True)
         self.x = program.buffer(*x.shape[2:], dtype=x.dtype)
         self.y = program.buffer(*y.shape[2:], dtype=y.dtype)
@@ -133,7 +139,7 @@ class Training:
         self.row_weight = program.row_weight = program.buffer() if weighted else None
         self.outputs = None
         if whole:
-            self._write_loading(x, y)
+            self._write_loading(x, y, epochs)
         self.load = len(program.operations)
         self.pred, backward = program.write(model, "", self.x)
         self.forward_end = len(program.operations)
@@ -155,14 +161,16 @@ class Training:
         self.keys = program.keys
         if program.nets == 1 and work(model, batch) < SHARED:
             threads = 1
-        self.job = Job(program.table(), batch, value.reshape(-1), steps=steps, threads=threads)
+        self.job = Job(
+            program.table(), batch, value.reshape(-1), steps=steps, in_epoch=in_epoch, threads=threads
+        )
         self.losses, self.stopped, self.active = self.job.losses, self.job.stopped, self.job.active
 
-    def _write_loading(self, x: AnyArray, y: AnyArray) -> None:
+    def _write_loading(self, x: AnyArray, y: AnyArray, epochs: int) -> None:
         """Write how a batch is taken from all rows."""
         program = self.program
         self._all_x = x
-        nets, count = program.nets, x.shape[1]
+        nets, count = program.nets, x.shape[1] * epochs
         self.order = np.zeros((nets, count), np.int64)
         self.share = np.zeros((nets, count))
         self.weight = None if self.row_weight is None else np.zeros((nets, count), program.dtype)

@@ -305,7 +305,7 @@ class Lanes:
 
     Parameters
     ----------
-    model, loss, optimizer, x, y, batch, kept, keeps_outputs, threads
+    model, loss, optimizer, x, y, batch, kept, keeps_outputs, epochs, threads
         As of a `Training` of whole epochs, of what `has_lanes` is true.
     ordinary : callable () -> Training
         Makes the program for when some nets part from the others.
@@ -323,6 +323,7 @@ class Lanes:
         kept: Array,
         keeps_outputs: bool,
         threads: int,
+        epochs: int,
         ordinary: Callable[[], Training],
     ) -> None:
         self._make_ordinary = ordinary
@@ -330,8 +331,9 @@ class Lanes:
         each = -(-self.nets // threads)
         lanes = min(WIDE, -(-each // REGISTER) * REGISTER)
         groups = -(-self.nets // lanes)
-        count = x.shape[1]
-        steps = -(-count // batch)
+        count = x.shape[1] * epochs
+        in_epoch = -(-x.shape[1] // batch)
+        steps = in_epoch * epochs
         program = self.program = LaneProgram(model.params, batch, steps=steps, groups=groups, lanes=lanes)
         self.order = np.zeros((1, count), np.int64)
         self.share = np.zeros((1, count))
@@ -358,7 +360,12 @@ class Lanes:
         optimizers.write_step(optimizer, program, program.per_net(kept), self.rates)
         self.end = len(program.operations)
         self.job = Job(
-            program.table(), batch, self._value.reshape(-1), steps=steps, threads=threads if groups > 1 else 1
+            program.table(),
+            batch,
+            self._value.reshape(-1),
+            steps=steps,
+            in_epoch=in_epoch,
+            threads=threads if groups > 1 else 1,
         )
         self.losses = np.zeros((self.nets, steps))
         self.stopped = np.full(self.nets, -1)

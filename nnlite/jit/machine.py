@@ -27,15 +27,15 @@ __all__ = ["Job"]
 ROWS, START, LOW, HIGH, THREAD, TEAM, NET, STEP = FRAME.values()
 
 #: What a job says, and in which of its words: where the operations are, how long each is, which are to be
-#: done, after which of them the loss is looked at; rows of the data and of a batch; the steps to be made, and
-#: how many an epoch has; where a net finds its loss, and where the losses of all steps go; the nets; where
-#: each says at which step it stopped, and whether it takes part; how threads that share one net meet.
+#: done, after which of them the loss is looked at; rows of an epoch and of a batch; the steps to be made, how
+#: many there may be, and how many an epoch has; where a net finds its loss, and where the losses of all steps
+#: go; the nets; where each says at which step it stopped, and whether it takes part; how threads meet.
 JOB = (
-    "table", "width", "begin", "check", "end", "rows", "batch", "first", "last", "steps", "loss", "losses",
-    "nets_low", "nets_high", "stopped", "active", "counter", "wait",
+    "table", "width", "begin", "check", "end", "rows", "batch", "first", "last", "steps",
+    "in_epoch", "loss", "losses", "nets_low", "nets_high", "stopped", "active", "counter", "wait",
 )  # fmt: skip
 (
-    TABLE, WIDTH, BEGIN, CHECK, END, ALL_ROWS, BATCH, FIRST, LAST, STEPS, LOSS, LOSSES,
+    TABLE, WIDTH, BEGIN, CHECK, END, ALL_ROWS, BATCH, FIRST, LAST, STEPS, IN_EPOCH, LOSS, LOSSES,
     NETS_LOW, NETS_HIGH, STOPPED, ACTIVE, COUNTER, WAIT,
 ) = range(len(JOB))  # fmt: skip
 #: How often a thread looks whether the others are there before it lets them have its core.
@@ -77,8 +77,9 @@ def machine(job, frame):
             continue
         frame[NET] = net
         for step in range(job[FIRST], job[LAST]):
-            start = step * job[BATCH]
-            rows = min(job[BATCH], job[ALL_ROWS] - start)
+            begin = step % job[IN_EPOCH] * job[BATCH]
+            rows = min(job[BATCH], job[ALL_ROWS] - begin)
+            start = step // job[IN_EPOCH] * job[ALL_ROWS] + begin
             frame[ROWS], frame[START], frame[STEP] = rows, start, step
             frame[LOW], frame[HIGH] = rows * thread // team, rows * (thread + 1) // team
             _go(job, frame, job[BEGIN], job[CHECK])
@@ -124,7 +125,9 @@ class Job:
     loss : ndarray of float64, (nets,)
         Where the program leaves the loss of a batch.
     steps : int
-        How many batches an epoch has.
+        How many there may be in a call.
+    in_epoch : int
+        How many batches an epoch has; behind them the rows of the next one begin.
     threads : int
         How many go through it: each has some of the nets, or, of one net, some of the rows of each batch.
 
@@ -139,7 +142,14 @@ class Job:
     """
 
     def __init__(
-        self, table: AnyArray, batch: int, loss: AnyArray, *, steps: int = 1, threads: int = 1
+        self,
+        table: AnyArray,
+        batch: int,
+        loss: AnyArray,
+        *,
+        steps: int = 1,
+        in_epoch: int = 2**40,
+        threads: int = 1,
     ) -> None:
         nets = len(loss)
         self.losses = np.zeros((nets, steps))
@@ -155,7 +165,7 @@ class Job:
             "table": table.ctypes.data, "width": table.shape[1], "batch": batch, "loss": loss.ctypes.data,
             "stopped": self.stopped.ctypes.data, "active": self.active.ctypes.data,
             "counter": self._counter.ctypes.data, "wait": native.yield_address(),
-            "losses": self.losses.ctypes.data, "steps": steps,
+            "losses": self.losses.ctypes.data, "steps": steps, "in_epoch": in_epoch,
         }  # fmt: skip
         for thread, (job, frame) in enumerate(zip(self._jobs, self._frames, strict=True)):
             self._write(job, **given)
@@ -182,7 +192,7 @@ class Job:
             The operations from `begin` on, up to `end`; after those before `check` the loss is looked at, if
             there are any behind it.
         rows : int
-            Of all data.
+            Of an epoch.
         first, last : int
             The steps.
         """

@@ -295,6 +295,10 @@ def _next_of_ray(running: list[Any]) -> NumberedPart:
     return found
 
 
+#: Around a pack. Dask may train several at a time in one process, whose threads share the BLAS.
+_OneThread = partial(Limit, 1)
+
+
 def _train_pack(
     number: int,
     pairs: Pack,
@@ -313,7 +317,7 @@ def _train_pack(
     if held_out:
         options["validation"] = held_out
     try:
-        with Limit(1):
+        with _OneThread():
             return number, train(model, pairs, template, schedule, X, y, options)
     except StopIteration as error:  # no generator lets it through, and the engines' are on the way
         return number, error

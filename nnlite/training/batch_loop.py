@@ -11,6 +11,7 @@ import numpy as np
 
 from nnlite.core.aliases import AnyArray, Array, Value
 from nnlite.core.context import Rows
+from nnlite.core.loop import Epoch
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.quiet import bare
 from nnlite.data.row_weights import is_ignored, share, sum_and_rows
@@ -51,12 +52,16 @@ class BatchLoop(Loop):
                 (self.value_and_grad,) = bare(state.loss.value_and_grad)
             self.watching = self.before is not None
             self.train_epoch(self.batches(), now)
-            finite = np.isfinite(self.params.numbers).all(axis=-1)  # there is no further batch to show it
-            if not finite.all():
-                self.diverged(finite, *now.last, got="weights that are not finite after the step")
+            self.check_numbers(now)
             self.end_epoch(now.mean(), self.train_metrics(now.outputs), now)
             if state.stop_reason:
                 return
+
+    def check_numbers(self, epoch: Epoch) -> None:
+        """Look at the numbers behind the last batch, as there is no further one to show what it did."""
+        finite = np.isfinite(self.params.numbers).all(axis=-1)
+        if not finite.all():
+            self.diverged(finite, *epoch.last, got="weights that are not finite after the step")
 
     def let_go(self) -> None:
         """Part also from the guards, which lead back here."""

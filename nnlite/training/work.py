@@ -16,12 +16,15 @@ __all__ = ["BLOCK_SHARE", "SMALL", "STEP_SHARE", "Work", "blas_threads", "measur
 #: Multiplications in the largest product of a step of training from which each thread of the BLAS pays. On
 #: two cores with nothing else to do, the three products and the activation of a Dense took with two threads
 #: so much of their time with one: 1.1 to 1.2 with 2**21 multiplications, 0.8 to 1.05 with 2**23, 0.55 to 0.75
-#: with 2**24, and no less with more. A core that has something else to do can make ten times of it.
-STEP_SHARE = 2**23
+#: from 2**24 on. A whole step of 784-256-128-10 with 2**24.6 took 0.8 of it, of 784-512-512-10 with 2**26.6
+#: 0.57. But with a busy core the first one took 4 to 20 times as long, since one thread of the BLAS
+#: waits for the other, and the second one 2 to 4 times: that is too much to lose for a fifth.
+STEP_SHARE = 2**25
 #: The same for a block of rows in prediction. Blocks of less are spread over threads, which costs nothing
 #: where a core is busy: 10,000 rows by 784-256-128-10 took 27 ms so, 28 to 33 with two threads of the BLAS,
-#: and with a busy core 30 against 58.
-BLOCK_SHARE = 2**26
+#: and with a busy core 30 against 58; 2,000 rows by 784-512-512-10 there 1.8 to 2.7 times as long as with one
+#: thread, by those of the BLAS. A single block of less is computed by one thread.
+BLOCK_SHARE = 2**27
 #: Of so few multiplications OpenBLAS makes one thread's work by itself, so nobody need tell it.
 SMALL = 2**18
 #: Work on blocks of rows that is worth a thread, in multiplications: about 0.4 ms.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nnlite.core.aliases import Array
 from nnlite.core import model as core
+from nnlite.core.aliases import Array
 from nnlite.core.chain import Chain
 from nnlite.jit.kernel import flat
 from nnlite.jit.native import loops

@@ -46,6 +46,13 @@ def forward(x, W, b, y, product):
             outputs,
         )
         return
+    if outputs == 1:  # where the loop over neurons has one turn
+        for i in range(n):
+            total = b[0] if b.size else zero
+            for k in range(inputs):
+                total += x[i, k] * W[k, 0]
+            y[i, 0] = total
+        return
     for i in range(n):
         if not b.size:
             for j in range(outputs):
@@ -79,6 +86,12 @@ def gradients(x, dy, dW, db, product, thread, team):
     for k in range(first, last):
         for j in range(outputs):
             dW[k, j] = zero
+    if outputs == 1:
+        for i in range(n):
+            value = dy[i, 0]
+            for k in range(first, last):
+                dW[k, 0] += x[i, k] * value
+        return
     for i in range(n):
         for k in range(first, last):
             value = x[i, k]
@@ -107,6 +120,12 @@ def backward(dy, W, dx, product):
             _place(dx, 0),
             inputs,
         )
+        return
+    if outputs == 1:
+        for i in range(n):
+            value = dy[i, 0]
+            for k in range(inputs):
+                dx[i, k] = value * W[k, 0]
         return
     for i in range(n):
         for k in range(inputs):
