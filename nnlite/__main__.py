@@ -138,6 +138,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--save", type=_file_to_write, metavar="PATH", help="keep the net in this file; nnlite.load reads it"
     )
+    parser.add_argument(
+        "--jit",
+        action="store_true",
+        help="train by compiled loops; needs numba, and some seconds to compile at the first use",
+    )
     parser.add_argument("--quiet", action="store_true", help="print one line only: the result")
     return parser
 
@@ -163,6 +168,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         fix = f"Write --data {unknown[0]}." if unknown[0] in RECIPES else _closest(unknown[0], names)
         parser.error(f"the command line: expected one of {', '.join(names)}, got {unknown[0]!r}. {fix}")
     options = Options(**vars(arguments))
+    try:
+        if options.jit:
+            from nnlite.jit.cache import import_numba
+
+            import_numba("--jit")
+    except ModuleNotFoundError as error:
+        parser.error(f"{error}")
     out = sys.stdout or io.StringIO()  # there is none if the caller closed it
     try:
         listen()

@@ -637,7 +637,7 @@ class Sequential(core.Sequential):
         self, x: Array | Blockwise, batch_size: int, out: Array | None = None, *, jit: bool = False
     ) -> Array:
         """Predict for a checked input, into `out` if there is one."""
-        if jit and not isinstance(x, Blockwise):
+        if jit and isinstance(x, np.ndarray):
             from nnlite.jit.predict import predict
 
             if (found := predict(self, x, out)) is not None:

@@ -464,3 +464,40 @@ def test_the_column_of_keras_is_told_by_its_name_here():
     options = {"loss": nn.MeanSquaredError(), "optimizer": nn.SGD(), "validation": 0.5}
     with pytest.raises(ArgumentError, match="Write monitor='validation_loss', or"):
         nn.Sequential([nn.Dense(1, 1)]).fit(X, X, callbacks=[nn.EarlyStopping(monitor="val_loss")], **options)
+
+
+def test_progress_bar_says_what_trains_if_jit_was_asked_for(capsys):
+    """Beside the numbers in a word; why it is not all compiled in a line of its own, once."""
+    pytest.importorskip("numba")
+
+    class Look(nn.Callback):
+        def on_batch_end(self, state):
+            """See each batch."""
+
+    def shown(*more, jit=True, **options):
+        _, history = fit([nn.ProgressBar(disable=False), *more], jit=jit, **options)
+        return capsys.readouterr().err, history.engine
+
+    text, engine = shown()
+    assert engine == "jit"
+    assert re.search(r"loss [\d.e-]+, jit *(\r|\n|$)", text)
+    text, engine = shown(Look())
+    assert engine == "jit by the step: Look looks at each batch"
+    assert text.count("fit(jit=True): jit by the step: Look looks at each batch\n") == 1
+    assert re.search(r"loss [\d.e-]+, jit by the step *(\r|\n|$)", text)
+    assert max(map(len, re.split("[\r\n]", text))) <= 80
+    class Own(nn.Tanh):
+        """Has no kernel, whatever the one that it is made of has."""
+
+    text, engine = shown(model=nn.Sequential([nn.Dense(1, 1), Own()], rng=0))
+    assert engine == "numpy: Own has no kernel"
+    assert f"fit(jit=True): {engine}\n" in text
+    assert re.search(r"loss [\d.e-]+, numpy *(\r|\n|$)", text)
+    text, engine = shown(jit=False)
+    assert engine == "numpy"
+    assert "jit" not in text
+    assert "numpy" not in text
+    fit([nn.ProgressBar(), Look()], jit=True)
+    fit([nn.ProgressBar(disable=True), Look()], jit=True)
+    captured = capsys.readouterr()
+    assert captured.err == captured.out == ""

@@ -467,7 +467,7 @@ def test_a_package_that_is_missing_is_named_with_the_line_that_installs_it(name,
 
 
 def test_nothing_of_it_is_imported_with_nnlite():
-    code = f"import sys, nnlite; print({{*{[*NEEDED, 'llvmlite', 'nnlite.jit']}}} & {{*sys.modules}})"
+    code = f"import sys, nnlite; print({{*{[*NEEDED, 'llvmlite', 'nnlite.jit.cache']}}} & {{*sys.modules}})"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert run.stdout == "set()\n", run.stderr
 
@@ -491,7 +491,7 @@ print(found.compiled, ready, hits, mine, toy_kernels.load(print).answer)
 
 def test_what_only_loads_need_not_get_ready_to_compile(copy):
     """numba would import all that it compiles with before it looks into the folder."""
-    line = "nnlite: compiling for this machine, once; about 10 s\n"
+    line = "nnlite: compiling for this machine, once; about 5 s\n"
     assert finish(start(copy, MORE)) == f"{line}0 False 0 2 42.0\n"
     assert finish(start(copy, MORE)) == "0 False 1 2 42.0\n"
 
@@ -506,10 +506,10 @@ def test_the_second_process_compiles_nothing_and_says_nothing(copy):
 
 
 def test_the_first_one_says_so_in_one_line(built, tmp_path):
-    assert load(tmp_path)["said"] == ["nnlite: compiling for this machine, once; about 10 s"]
+    assert load(tmp_path)["said"] == ["nnlite: compiling for this machine, once; about 5 s"]
     code = "from tests.toy_kernels import load; load()"
     process = start(tmp_path, code, NNLITE_CACHE_DIR=tmp_path / "other")
-    assert process.communicate() == ("", "nnlite: compiling for this machine, once; about 10 s\n")
+    assert process.communicate() == ("", "nnlite: compiling for this machine, once; about 5 s\n")
     without = start(tmp_path, f"import sys; sys.stderr = None; {code}", NNLITE_CACHE_DIR=tmp_path / "third")
     assert finish(without) == ""
 

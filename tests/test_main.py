@@ -273,7 +273,16 @@ def test_help_names_everything(capsys):
         main(["--help"])
     text = capsys.readouterr().out
     assert ended.value.code == 0
-    for option in ("--data", "--epochs", "--learning-rate", "--batch-size", "--seed", "--save", "--quiet"):
+    for option in (
+        "--data",
+        "--epochs",
+        "--learning-rate",
+        "--batch-size",
+        "--seed",
+        "--save",
+        "--jit",
+        "--quiet",
+    ):
         assert option in text
     assert all(name in text for name in RECIPES)
     assert "Ctrl-C" in text
@@ -434,3 +443,52 @@ def test_ctrl_c_reports_the_net_so_far(tmp_path):
     assert "identical" in text
     assert "\r" not in text
     assert isinstance(nn.load(path), nn.Sequential)
+
+
+# Compiled loops.
+
+
+def test_jit(capsys):
+    """The same job by compiled loops, and a line that says so."""
+    pytest.importorskip("numba")
+    argv = "--data", "moons", "--epochs", "20"
+    main([*argv, "--jit"])  # which may say that it compiles
+    capsys.readouterr()
+    plain, compiled = report(capsys, *argv), report(capsys, *argv, "--jit")
+    said = "Trained by compiled loops, whole epochs at a time.\n"
+    assert said in compiled
+    assert said not in plain
+    beginning, scores = zip(
+        *((text.partition("Done")[0], score(text)) for text in (plain, compiled)), strict=True
+    )
+    assert beginning[0] == beginning[1]
+    assert scores[0] == pytest.approx(scores[1], abs=1)  # of 100 rows
+    assert len(compiled.splitlines()) == len(plain.splitlines()) + 1
+    assert re.search(r", \d+\.\d s, jit\n$", report(capsys, *argv, "--jit", "--quiet"))
+
+
+def test_jit_says_what_runs_through_numpy(capsys, monkeypatch):
+    pytest.importorskip("numba")
+
+    class Look(nn.Callback):
+        def on_batch_end(self, state):
+            """See each batch."""
+
+    monkeypatch.setattr(demo, "ProgressBar", Look)
+    main(["--data", "xor", "--epochs", "1", "--jit"])
+    capsys.readouterr()
+    text = report(capsys, "--data", "xor", "--epochs", "20", "--jit")
+    assert "Trained through jit by the step: Look looks at each batch.\n" in text
+
+
+def test_jit_without_numba_is_one_line(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    with pytest.raises(SystemExit) as ended:
+        main(["--jit"])
+    assert ended.value.code == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert re.fullmatch(
+        r"python -m nnlite: --jit: expected numba to be installed, got no such package\. Run .*\n",
+        captured.err,
+    )

@@ -48,6 +48,8 @@ class Options(NamedTuple):
         Where to keep the net.
     quiet : bool
         Whether to print one line only.
+    jit : bool
+        Whether to train by compiled loops.
     """
 
     data: str
@@ -57,6 +59,7 @@ class Options(NamedTuple):
     seed: int = 0
     save: Path | None = None
     quiet: bool = False
+    jit: bool = False
 
 
 class _Hush(Callback):
@@ -112,6 +115,7 @@ class _Demo:
             validation=self.validation,
             metrics=[self.metric],
             callbacks=[_Hush(), *([] if self.options.quiet else [ProgressBar()])],
+            jit=self.options.jit,
         )
         self.seconds = time.perf_counter() - begun
         self.pred: Array = self.model.predict(self.test[0])
@@ -173,7 +177,8 @@ def run(options: Options, screen: Screen) -> str:
         trouble = demo.trouble_with_files()
         ending = ", stopped by Ctrl-C" if demo.history.interrupted else ""
         score = _score_text(demo.metric.__name__, demo.score, screen.glyphs.squared)
-        screen.line(f"{options.data}: test {score}, {demo.seconds:.1f} s{ending}")
+        engine = f", {demo.history.engine}" if options.jit else ""
+        screen.line(f"{options.data}: test {score}, {demo.seconds:.1f} s{engine}{ending}")
         return trouble
     _show_plan(demo, screen)
     demo.fit()
@@ -227,6 +232,9 @@ def _show_training(demo: _Demo, screen: Screen) -> None:
         )
     else:
         screen.paragraph(f"Done in {demo.seconds:.1f} s.")
+    if demo.options.jit:
+        whole = "by compiled loops, whole epochs at a time"
+        screen.paragraph(f"Trained {whole if history.engine == 'jit' else 'through ' + history.engine}.")
     score = _score_text(demo.metric.__name__, demo.score, glyphs.squared)
     if demo.names:
         right = int((demo.guess == demo.test[1]).sum())

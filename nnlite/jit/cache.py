@@ -52,6 +52,8 @@ __all__ = ["building", "import_numba", "sources"]
 MANIFEST = "manifest.json"
 #: Days after which a build that nobody used is removed.
 KEPT_DAYS = 60
+#: Seconds that a function takes, as a user is told.
+SECONDS = 0.5
 #: Seconds to wait for another process that compiles, before this one does so for itself.
 PATIENCE = 120
 #: Bytes that a new build must have room for: numba's files come to a few megabytes.
@@ -128,7 +130,10 @@ def sources() -> list[Path]:
 
 @contextmanager
 def building(
-    announce: Callable[[str], object] | None = None, *, files: Sequence[str | os.PathLike[str]] = ()
+    announce: Callable[[str], object] | None = None,
+    *,
+    files: Sequence[str | os.PathLike[str]] = (),
+    parts: int = 10,
 ) -> Iterator[Path]:
     """Let numba keep what is compiled inside, and find what was kept before.
 
@@ -143,6 +148,8 @@ def building(
         goes to the standard error. If all comes from the folder, nothing is said.
     files : sequence of path, optional
         Further files that kernels are made from, beyond `sources`.
+    parts : int
+        How many functions there are, which tells the user how long it may take.
 
     Yields
     ------
@@ -167,7 +174,11 @@ def building(
         try:
             before = _listing(folder)
             _inside = folder
-            with _pointed(numba.config, folder), _only_loading(), _heard(_announcer(announce, lasting)):
+            with (
+                _pointed(numba.config, folder),
+                _only_loading(),
+                _heard(_announcer(announce, lasting, parts)),
+            ):
                 yield folder
         finally:
             _inside = None
@@ -490,7 +501,7 @@ def _heard(compiling: Callable[[], None]) -> Any:
     return event.install_listener("numba:run_pass", Ear())
 
 
-def _announcer(announce: Callable[[str], object] | None, lasting: bool) -> Callable[[], None]:
+def _announcer(announce: Callable[[str], object] | None, lasting: bool, parts: int) -> Callable[[], None]:
     """Return a function that says once that something is compiled."""
     said = False
 
@@ -499,7 +510,8 @@ def _announcer(announce: Callable[[str], object] | None, lasting: bool) -> Calla
         if not said:
             said = True
             how_often = "for this machine, once" if lasting else "for this process, as no folder can be kept"
-            (announce or _say)(f"nnlite: compiling {how_often}; about 10 s")
+            seconds = max(1, round(parts * SECONDS))
+            (announce or _say)(f"nnlite: compiling {how_often}; about {seconds} s")
 
     return compiling
 

@@ -15,7 +15,7 @@ from nnlite.jit.kernel import flat, rows, whole, word
 from nnlite.jit.layers.table import WRITERS
 from nnlite.jit.machine import Job
 from nnlite.jit.native import in_rows, loops
-from nnlite.jit.program import Program, is_as_shipped
+from nnlite.jit.program import Program, SparseBatch, is_as_shipped
 from nnlite.layers import Embedding, Flatten
 from nnlite.model import Sequential
 
@@ -66,6 +66,13 @@ def uncovered(model: Sequential) -> str:
     return ""
 
 
+def _sparse_batch(x: Any, program: Program) -> SparseBatch:
+    """See the rows of a CSR matrix as a batch."""
+    matrix = x.matrix
+    arrays = (matrix.indptr, matrix.indices, matrix.data)
+    return SparseBatch(*(array[None] for array in arrays), rows=program.buffer(dtype=np.int64))
+
+
 def work(model: Sequential, batch: int) -> int:
     """Count the multiplications of a step of one net, as far as its matrices tell."""
     sizes = [spec.size for spec in model.params.specs if len(spec.shape) > 1]
@@ -97,6 +104,8 @@ class Training:
         How many there may be in a call, one behind the other in all arrays; 0 for a step at a time.
     threads : int
         How many there may be.
+    pulled : bool
+        Whether a callback adds a penalty on the weights, see `optimizers.write_penalty`.
 
     Attributes
     ----------
@@ -112,6 +121,8 @@ class Training:
         What noise is made of in each step.
     losses : ndarray of float64, (nets, steps)
         The loss of each step.
+    pull, penalties : ndarray of float64, (nets, steps), or None
+        How strong the penalty is in each step, and what it comes to.
     """
 
     def __init__(
@@ -128,12 +139,14 @@ class Training:
         keeps_outputs: bool,
         epochs: int,
         threads: int,
+        pulled: bool = False,
     ) -> None:
-        whole = epochs > 0
-        in_epoch = -(-x.shape[1] // batch) if whole else 1
+        whole, sparse = epochs > 0, not isinstance(x, np.ndarray)
+        self.rows = x.shape[0] if sparse else x.shape[1]
+        in_epoch = -(-self.rows // batch) if whole else 1
         steps = in_epoch * max(epochs, 1)
         program = self.program = Program(model.params, WRITERS, batch, steps=steps, training=True)
-        self.x = program.buffer(*x.shape[2:], dtype=x.dtype)
+        self.x: Any = _sparse_batch(x, program) if sparse else program.buffer(*x.shape[2:], dtype=x.dtype)
         self.y = program.buffer(*y.shape[2:], dtype=y.dtype)
         self.row_share = program.buffer(dtype=np.float64)
         self.row_weight = program.row_weight = program.buffer() if weighted else None
@@ -149,10 +162,12 @@ class Training:
         else:
             value, self.dy = program.array(1, dtype=np.float64), program.like(self.pred)
         if whole and keeps_outputs:
-            self.outputs = np.zeros((program.nets, x.shape[1], *self.pred.shape[2:]), program.dtype)
+            self.outputs = np.zeros((program.nets, self.rows, *self.pred.shape[2:]), program.dtype)
             program.add(copy_rows, rows(self.pred), batch_of(self.outputs))
         self.loss_end = len(program.operations)
         backward(self.dy, False)
+        self.pull = np.zeros((program.nets, steps)) if pulled else None
+        self.penalties = None if self.pull is None else optimizers.write_penalty(program, self.pull)
         self.backward_end = len(program.operations)
         self.rates = optimizers.Rates(optimizer, model.params.replicas, steps)
         if optimizers.covered(optimizer):
@@ -170,11 +185,15 @@ class Training:
         """Write how a batch is taken from all rows."""
         program = self.program
         self._all_x = x
-        nets, count = program.nets, x.shape[1] * epochs
+        nets, count = program.nets, self.rows * epochs
         self.order = np.zeros((nets, count), np.int64)
         self.share = np.zeros((nets, count))
         self.weight = None if self.row_weight is None else np.zeros((nets, count), program.dtype)
-        for source, target in ((x, self.x), (y, self.y)):
+        pairs = [(x, self.x), (y, self.y)]
+        if isinstance(self.x, SparseBatch):
+            del pairs[0]
+            program.add(optimizers.copy, batch_of(self.order), rows(self.x.rows))
+        for source, target in pairs:
             in_line = source.reshape(*source.shape[:2], -1)
             program.add(gather, whole(in_line), batch_of(self.order), flat(target), word(in_line.shape[2]))
         program.add(optimizers.copy, batch_of(self.share), rows(self.row_share))

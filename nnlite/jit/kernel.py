@@ -9,7 +9,7 @@ for a net: sizes and places are read when it runs.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ from nnlite.jit.cache import building
 
 __all__ = [
     "FRAME", "LOW", "ROWS", "STEP", "TEAM", "THREAD", "Operand", "addresses", "batch", "each", "every",
-    "flat", "number", "part", "rows", "step", "whole", "word",
+    "flat", "number", "part", "rows", "step", "whole", "with_all", "word",
 ]  # fmt: skip
 
 #: What a thread knows while it goes through a program, and in which of its words: the rows of the batch, the
@@ -171,6 +171,7 @@ def _array(kind: str, start: str, sizes: list[str], dtype: str) -> str:
 
 #: What was compiled, or taken from the cache, in this process.
 _known: dict[Any, int] = {}
+_with_all: list[tuple[Any, tuple[Any, ...]]] = []
 
 
 def addresses(wanted: Sequence[tuple[Any, tuple[Any, ...]]]) -> list[int]:
@@ -186,16 +187,35 @@ def addresses(wanted: Sequence[tuple[Any, tuple[Any, ...]]]) -> list[int]:
     list of int
         Of functions ``void adaptor(int64 *operation, int64 *frame)``.
     """
-    missing = [one for one in dict.fromkeys(wanted) if one not in _known]
+    missing = [one for one in dict.fromkeys((*_with_all, *wanted)) if one not in _known]
     if missing:
-        with building():
+        with building(parts=len(missing)):
             for kernel, forms in missing:
                 _known[kernel, forms] = _compile(kernel, forms)
     return [_known[one] for one in wanted]
 
 
+def with_all(function: Any) -> Callable[[], int]:
+    """Let a function be compiled with the first kernels, though it is none; return what gives its address.
+
+    Parameters
+    ----------
+    function : function
+        Takes what an adaptor does.
+
+    Returns
+    -------
+    callable () -> int
+    """
+    one = function, ()
+    _with_all.append(one)
+    return lambda: addresses([one])[0]
+
+
 def _compile(kernel: Any, forms: tuple[tuple[Any, ...], ...]) -> int:
-    python = kernel.py_func
+    python = getattr(kernel, "py_func", None)
+    if python is None:
+        return native.compiled(types.void(native.WORDS, native.WORDS), kernel)
     name = f"{python.__name__}_{hashlib.sha256(repr(forms).encode()).hexdigest()[:12]}"  # it names a file
     # It is kept with what is compiled of the kernel's file.
     code = compile(_source(name, forms), python.__code__.co_filename, "exec")

@@ -27,7 +27,7 @@ from nnlite.jit.machine import Job
 from nnlite.jit.native import loops, named
 from nnlite.jit.program import Backward, Program
 from nnlite.layers import Dense, LogSoftmax, Softmax
-from nnlite.losses import GaussianNLL, SoftmaxCrossEntropy
+from nnlite.losses import SoftmaxCrossEntropy
 from nnlite.model import Sequential
 from nnlite.schedules import Schedule
 
@@ -291,7 +291,7 @@ def has_lanes(
         and type(layers[0]) is Dense
         and all(type(layer) in WRITERS for layer in layers)
         and losses.covered(loss)
-        and type(loss) is not GaussianNLL
+        and type(losses.inner(loss)) not in losses.ALONE
         and (type(loss) is not SoftmaxCrossEntropy or y.ndim == 2)
         and optimizer.clip_norm is None
         and not any(isinstance(one, np.ndarray) for one in (optimizer.rate, optimizer.weight_decay))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,11 @@ from nnlite.core.aliases import AnyArray, Array, Value
 from nnlite.core.batches import WHOLE
 from nnlite.core.loop import Epoch
 from nnlite.core.weights import take_rows
-from nnlite.jit import losses, optimizers
+from nnlite.jit import losses
 from nnlite.jit.engine import Training
 from nnlite.jit.lanes import Lanes, has_lanes
 from nnlite.jit.steps import SteppedLoop
-from nnlite.training.callbacks import CTRL_C
+from nnlite.training.callbacks import CTRL_C, OfSteps
 from nnlite.training.random_states import Generators, get_states
 from nnlite.training.sources import Arrays, Batch
 
@@ -30,6 +30,15 @@ FIRST = 16
 AHEAD = 2**15
 
 
+def _is_seldom(hook: Any) -> bool:
+    """Tell whether it is enough to call what a callback does behind a batch a few times in a second."""
+    owner: Any = getattr(hook, "__self__", None)
+    for kind in type(owner).__mro__:
+        if hook.__name__ in vars(kind):  # that of a subclass may look at each batch
+            return "_seldom" in vars(kind) and bool(owner._seldom)
+    return False
+
+
 class CompiledLoop(SteppedLoop):
     """The loop of `fit` with ``jit=True``.
 
@@ -39,8 +48,6 @@ class CompiledLoop(SteppedLoop):
 
     #: Whether the present epoch is made in few calls.
     in_whole = False
-    #: What callbacks do behind batches that is as well done behind each call.
-    seldom: Sequence[Callable[[Any], None]] = ()
     #: How many steps to make in a call.
     in_a_call = FIRST
     #: Rows of each batch of an epoch, and what the loss of each batch was divided by and counts for.
@@ -55,8 +62,9 @@ class CompiledLoop(SteppedLoop):
         if self.in_whole and not self.called:  # as the last one
             return iter(())
         history, data = self.state.history, self.data
-        self.uncompiled = self.why_uncompiled()
-        self.loss = self.state.loss  # another one counts from the next epoch on
+        if self.state.loss is not self.loss:  # another one counts from the next epoch on
+            self.loss = self.state.loss
+            self.has_loss = losses.covered(self.loss)
         looked_at = self._looked_at()
         if not looked_at and self.go_on is not None and self.go_on.epoch is not None:
             looked_at = "it goes on in the middle of an epoch"
@@ -75,16 +83,20 @@ class CompiledLoop(SteppedLoop):
 
     def _looked_at(self) -> str:
         """Say why an epoch is made a step at a time, if it is."""
-        loss, optimizer, data = self.loss, self.state.optimizer, self.data
-        for one, covered in ((loss, losses.covered(loss)), (optimizer, optimizers.covered(optimizer))):
+        data = self.data
+        for one, covered in ((self.loss, self.has_loss), (self.state.optimizer, self.has_step)):
             if not covered:
                 return f"{type(one).__name__} has no kernel"
         self.seldom = [hook for hook in self.hooks["on_batch_end"] if _is_seldom(hook)]
         for moment in ("on_batch_begin", "on_grad_computed", "on_batch_end"):
             for hook in self.hooks[moment]:
-                if hook not in self.seldom:
-                    return f"{type(getattr(hook, '__self__', hook)).__name__} looks at each batch"
-        if type(data) is not Arrays or data.cutter is not WHOLE or not isinstance(data.x, np.ndarray):
+                if hook in self.seldom:
+                    continue
+                who = getattr(hook, "__self__", hook)
+                if moment != "on_grad_computed" or not isinstance(who, OfSteps) or self.params.replicas:
+                    return f"{type(who).__name__} looks at each batch"
+        in_memory = type(data) is Arrays and (isinstance(data.x, np.ndarray) or self.is_sparse())
+        if not in_memory or data.cutter is not WHOLE:
             return "the data come batch by batch"
         if data.weight is not None and not np.all(data.weight > 0):
             return "rows of weight 0"
@@ -94,7 +106,8 @@ class CompiledLoop(SteppedLoop):
         """Return how many epochs there may be in a call."""
         if self.called or self.validation is not None or self.keeps_outputs or self.keep_draws:
             return 1
-        return max(1, min(self.state.epochs - self.done, AHEAD // self.data.rows))
+        rows: int = self.data.rows
+        return max(1, min(self.state.epochs - self.done, AHEAD // rows))
 
     def make_engine(
         self, make: Callable[[], Training], x: AnyArray, y: AnyArray, weighted: bool, batch: int, epochs: int
@@ -106,6 +119,7 @@ class CompiledLoop(SteppedLoop):
         if (
             epochs
             and one_order
+            and not self.is_sparse()
             and has_lanes(state.model, self.loss, state.optimizer, x, y, weighted=weighted)
         ):
             engine: Any = Lanes(
@@ -139,11 +153,12 @@ class CompiledLoop(SteppedLoop):
             super().train_epoch(batches, epoch)
             return
         state, steps = self.state, self.sizes.shape[1]
+        optimizer: Any = state.optimizer
         wanted = 1
         if state.epoch > self.done + 1:  # what goes wrong in the first one undoes it
             wanted = min(self._most(), state.epochs - state.epoch + 1, max(1, self.in_a_call // steps))
         self._begin(wanted)
-        self.steps_before = state.optimizer.steps
+        self.steps_before = optimizer.steps
         if wanted == 1:
             self._one_epoch(epoch, steps)
             if self.keeps_outputs:
@@ -186,9 +201,7 @@ class CompiledLoop(SteppedLoop):
         state, first = self.state, 0
         while first < steps and not state.stop_reason:
             last = min(first + self.in_a_call, steps)
-            if self.engine.keys is not None:  # now, for a checkpoint may be written behind these steps
-                self.engine.keys[:, first:last] = self.keys(last - first)
-            self._run(first, last)
+            self._run(first, last, draws=True)
             last = min(last, self.usable)
             self._add_up(epoch, 0, first, last)
             first = last
@@ -199,7 +212,7 @@ class CompiledLoop(SteppedLoop):
                 state.stop(CTRL_C)
 
     def _begin(self, epochs: int) -> None:
-        """Draw the order of some epochs, and, of several, what noise is made of."""
+        """Draw the order of some epochs, and what noise is made of."""
         data, engine = self.data, self.engine
         if isinstance(engine, Lanes) and not np.all(self.state.active):  # some have parted from the others
             self.engine = engine.ordinary()
@@ -214,6 +227,8 @@ class CompiledLoop(SteppedLoop):
             if engine.keys is not None and epochs > 1:
                 engine.keys[:, place * steps : (place + 1) * steps] = self.keys(steps)
         engine.look_at_ids()
+        if self._penalized():
+            engine.pull[...] = sum(one.pull for one in self.of_steps()) / self.divided
 
     def _weigh(self, order: AnyArray, rows: slice, steps: slice) -> None:
         """Write the share of each row of an epoch in the loss of its batch."""
@@ -234,11 +249,13 @@ class CompiledLoop(SteppedLoop):
         engine.share[:, rows] = ordered / np.repeat(self.divided[:, steps], sizes, axis=1)
         engine.weight[:, rows] = ordered
 
-    def _run(self, first: int, last: int) -> float:
-        """Make some steps in one call; return how many seconds it took."""
+    def _run(self, first: int, last: int, *, draws: bool = False) -> float:
+        """Make some steps in one call, and first draw what noise is made of; return the seconds it took."""
         engine = self.engine
         begun = time.perf_counter()
         self.usable = first + engine.rates.write(first, last, self.steps_before + first)
+        if draws and engine.keys is not None:  # no more than are needed, should it end here
+            engine.keys[:, first : self.usable] = self.keys(self.usable - first)
         engine.active[:] = self.state.active
         engine.run(0, engine.loss_end, engine.end, rows=self.data.rows, first=first, last=self.usable)
         took = time.perf_counter() - begun
@@ -253,14 +270,20 @@ class CompiledLoop(SteppedLoop):
         if self.params.replicas is None:
             end = int(stopped[0])
             end = last if end < 0 else min(max(end, first), last)
-            values = engine.losses[0, first:end] * self.divided[0, first:end]
-            epoch.total = _add(epoch.total, values[None])[0].item()
+            found = engine.losses[0, first:end]
+            if self.called:
+                found = self._tell(found, slice(first, end))
+            values = found * self.divided[0, first:end]
+            if end > first:
+                values[0] += epoch.total
+                epoch.total = np.add.accumulate(values).item(-1)
             epoch.count = epoch.count + self.counted[0, first:end].sum().item()
         else:
             ends = np.where(stopped < 0, last, stopped)
             part = state.active[:, None] & (np.arange(first, last) < ends[:, None])
             values = np.where(part, engine.losses[:, first:last], 0) * self.divided[:, first:last]
-            epoch.total = _add(epoch.total, values)
+            values[:, 0] += epoch.total
+            epoch.total = np.add.accumulate(values, axis=1)[:, -1]
             epoch.count = epoch.count + (part * self.counted[:, first:last]).sum(axis=1)
         for step in sorted({one for one in stopped.tolist() if first <= one < last}):
             object.__setattr__(optimizer, "steps", self.steps_before + step)
@@ -281,9 +304,23 @@ class CompiledLoop(SteppedLoop):
         rows = self.divided[:, self.last_step]
         state.batch_rows = rows[0].item() if len(rows) == 1 else rows
 
+    def _penalized(self) -> bool:
+        """Tell whether a callback adds a penalty to the loss of each batch."""
+        return getattr(self.engine, "pull", None) is not None
+
+    def _tell(self, found: AnyArray, steps: slice) -> AnyArray:
+        """Tell callbacks what some steps came to; return their losses with the penalties."""
+        penalties = self.engine.penalties[0, steps] if self._penalized() else np.zeros(len(found))
+        for one in self.of_steps():
+            one.take_steps(found, penalties)
+        return found + penalties
+
     def _loss(self, step: int) -> Value:
-        losses = self.engine.losses
-        return losses[0, step].item() if self.params.replicas is None else losses[:, step].copy()
+        losses: Any = self.engine.losses[:, step]
+        if self._penalized():
+            losses = losses + self.engine.penalties[:, step]
+        value: Value = losses.item(0) if self.params.replicas is None else losses.copy()
+        return value
 
     def _batch(self, step: int) -> tuple[Any, Any]:
         """Return inputs and targets of a step."""
@@ -291,48 +328,38 @@ class CompiledLoop(SteppedLoop):
         start = epoch * data.rows + number * data.batch_size
         order = self.engine.order[:, start : start + self.sizes[0, number]]
         rows = order if isinstance(data.rng, Generators) else order[0]
-        return take_rows(data.x, rows, int(data.own[0])), take_rows(data.y, rows, int(data.own[1]))
+        x = data.x.take(rows) if self.is_sparse() else take_rows(data.x, rows, int(data.own[0]))
+        return x, take_rows(data.y, rows, int(data.own[1]))
 
     def _keep_outputs(self, epoch: Epoch) -> None:
         """Keep the predictions of an epoch, for the metrics."""
-        data, engine = self.data, self.engine
-        done = min(self.state.batch * data.batch_size, data.rows)
-        order = engine.order[:, :done]
+        data = self.data
+        pred = self._outputs()
+        order = self.engine.order[:, : pred.shape[1]]
         rows = order if isinstance(data.rng, Generators) else order[0]
         y, weight = (
             None if array is None else take_rows(array, rows, int(own))
             for array, own in ((data.y, data.own[1]), (data.weight, data.own[2]))
         )
-        epoch.outputs.append((self._outputs(done), y, weight))
+        epoch.outputs.append((pred if self.params.replicas else pred[0], y, weight))
 
-    def _outputs(self, done: int) -> Array:
-        """Return the predictions for some rows of the epoch: a copy, for a metric may keep it."""
-        pred: Array = self.engine.outputs[:, :done].copy()
-        return pred if self.params.replicas else pred[0]
+    def _outputs(self) -> Array:
+        """Return the predictions of the epoch so far: a copy, for a metric may keep it."""
+        done = min(self.state.batch * self.data.batch_size, self.data.rows)
+        outputs: Array = self.engine.outputs[:, :done].copy()
+        return outputs
 
     def joined_outputs(self, now: Epoch) -> Array | None:
         """Return the predictions for the batches of the present epoch that are done."""
         if not self.in_whole or not self.keeps_outputs or now.outputs:
             return super().joined_outputs(now)
-        return self._outputs(min(self.state.batch * self.data.batch_size, self.data.rows))
+        pred = self._outputs()
+        return pred if self.params.replicas else pred[0]
 
     def check_numbers(self, epoch: Epoch) -> None:
         """Look at the numbers behind the last batch."""
         if self.in_whole:
+            if np.isfinite(self.params.numbers).all():
+                return
             epoch.last = self._batch(self.last_step)
         super().check_numbers(epoch)
-
-
-def _is_seldom(hook: Any) -> bool:
-    """Tell whether it is enough to call what a callback does behind a batch a few times in a second."""
-    owner = getattr(hook, "__self__", None)
-    for kind in type(owner).__mro__:
-        if hook.__name__ in vars(kind):  # that of a subclass may look at each batch
-            return "_seldom" in vars(kind) and bool(owner._seldom)  # type: ignore[union-attr]
-    return False
-
-
-def _add(total: Value, values: AnyArray) -> AnyArray:
-    """Add numbers of shape (nets, steps) one after the other: the sum does not depend on steps in a call."""
-    values[:, :1] += np.reshape(total, (-1, 1))
-    return np.add.accumulate(values, axis=1)[:, -1] if values.shape[1] else np.reshape(total, -1)

@@ -255,16 +255,16 @@ def _single(rule: Any, a: str = "", b: Callable[[Any], float] = lambda loss: 0.0
     pointwise = KERNELS[rule] = _pointwise(rule)
 
     def kernel(loss: Any, program: Program, pred: Array, target: AnyArray) -> Kernel:
-        factors = getattr(loss, "pos_weight", None)
+        factors = program.read(loss, "pos_weight") if hasattr(loss, "pos_weight") else None
         given = np.array(1.0 if factors is None else factors, program.dtype).reshape(1, -1)
-        first = getattr(loss, a) if a else 0.0
+        first = program.read(loss, a) if a else 0.0
         return pointwise, (number(first), number(b(loss)), whole(given))
 
     return kernel
 
 
 def _cross_entropy(loss: Any, program: Program, pred: Array, target: AnyArray) -> Kernel:
-    return class_ids if target.ndim == 2 else class_shares, (number(loss.label_smoothing),)
+    return class_ids if target.ndim == 2 else class_shares, (number(program.read(loss, "label_smoothing")),)
 
 
 WRITERS: dict[type[Loss], Callable[..., Kernel]] = {
@@ -276,11 +276,13 @@ WRITERS: dict[type[Loss], Callable[..., Kernel]] = {
     Hinge: _single(hinge),
     BinaryCrossEntropy: _single(binary, "label_smoothing"),
     SoftmaxCrossEntropy: _cross_entropy,
-    GaussianNLL: lambda loss, *_: (gaussian, (number(loss.min_variance),)),
+    GaussianNLL: lambda loss, program, *_: (gaussian, (number(program.read(loss, "min_variance")),)),
 }
 
 #: All that may stand in a program.
 KNOWN = {*WRITERS, Masked}
+#: Those that `lanes` cannot train by.
+ALONE: set[type[Loss]] = {GaussianNLL}
 
 
 def inner(loss: Any) -> Loss:

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.aliases import Array
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.optimizers import SGD, Optimizer
 from nnlite.errors.checks import check_each
-from nnlite.jit.kernel import TEAM, THREAD, Operand, each, number, part, step, whole
+from nnlite.jit.kernel import STEP, TEAM, THREAD, Operand, each, number, part, step, whole
 from nnlite.jit.native import loops, sums
 from nnlite.jit.program import Program, is_as_shipped
 from nnlite.optimizers import Adagrad, Adam, AdamW, Lion, RMSProp
 
-__all__ = ["RULES", "Rates", "covered", "write_step"]
+__all__ = ["RULES", "Rates", "covered", "write_penalty", "write_step"]
 
 #: Gradients whose squares are added up by themselves: so the sum does not depend on the number of threads.
 BLOCK = 16_384
@@ -38,6 +38,24 @@ def squares(g, found, thread, team):
             value = np.float64(g[i])
             total += value * value
         found[block] = total
+
+
+@loops
+def penalize(found, penalties, step, pull, thread):
+    """Write down half the sum of squares, times `pull`; one thread does."""
+    if thread == 0:
+        total = 0.0
+        for block in range(found.size):
+            total += found[block]
+        penalties[step] = 0.5 * pull * total
+
+
+@loops
+def add_pull(w, g, pull):
+    """Add the slope of that."""
+    k = w.dtype.type(pull)
+    for i in range(w.size):
+        g[i] += k * w[i]
 
 
 @loops
@@ -200,6 +218,9 @@ class Rates:
             If that is the very first, its error is raised, as it would be by the step.
         """
         optimizer, count = self._optimizer, last - first
+        if count == 1:
+            self._write_one(first, made)
+            return 1
         if callable(optimizer.learning_rate):
             for place in range(count):
                 try:
@@ -219,6 +240,16 @@ class Rates:
             self.move[:, first:last] = self.rate[:, first:last] * (scale * (1 - beta1) / (1 - beta1**numbers))
         return count
 
+    def _write_one(self, place: int, made: int) -> None:
+        """Write those of one step, with little ado."""
+        optimizer = self._optimizer
+        self.rate[:, place] = rate = self._at(made)
+        if isinstance(optimizer, Adam):
+            beta1, beta2 = optimizer.beta1, optimizer.beta2
+            scale = math.sqrt((1 - beta2 ** (made + 1)) / (1 - beta2))
+            self.scale[:, place] = scale
+            self.move[:, place] = rate * (scale * (1 - beta1) / (1 - beta1 ** (made + 1)))
+
     def _at(self, step: int) -> float | Array:
         optimizer = self._optimizer
         rate = optimizer.rate_at(step)
@@ -233,27 +264,28 @@ class Rates:
 
 
 #: What a rule is, of its optimizer: the kernel, what it is given of the step beside the rate, its settings.
-Rule = Callable[[Any, Rates], tuple[Any, tuple[Operand, ...], tuple[float, ...]]]
+Rule = Callable[[Any, Rates, Program], tuple[Any, tuple[Operand, ...], tuple[float, ...]]]
 
 
-def _sgd(one: SGD, rates: Rates) -> Any:
-    if one.momentum:
-        return momentum, (), (one.momentum, float(one.nesterov))
+def _sgd(one: SGD, rates: Rates, program: Program) -> Any:
+    if program.read(one, "momentum"):
+        return momentum, (), (one.momentum, float(program.read(one, "nesterov")))
     return sgd, (), ()
 
 
-def _adam(one: Adam, rates: Rates) -> Any:
+def _adam(one: Adam, rates: Rates, program: Program) -> Any:
     return (
         adam,
         (step(rates.move), step(rates.scale)),
-        (float(type(one) is AdamW), one.beta1, one.beta2, one.epsilon),
+        (float(type(one) is AdamW), *(program.read(one, name) for name in ("beta1", "beta2", "epsilon"))),
     )
 
 
-def _rmsprop(one: RMSProp, rates: Rates) -> Any:
+def _rmsprop(one: RMSProp, rates: Rates, program: Program) -> Any:
+    settings = tuple(program.read(one, name) for name in ("rho", "epsilon", "momentum"))
     if one.momentum:
-        return rmsprop_momentum, (), (one.rho, one.epsilon, one.momentum)
-    return rmsprop, (), (one.rho, one.epsilon)
+        return rmsprop_momentum, (), settings
+    return rmsprop, (), settings[:2]
 
 
 #: By class; a subclass may compute something else.
@@ -262,14 +294,38 @@ RULES: dict[type[Optimizer], Rule] = {
     Adam: _adam,
     AdamW: _adam,
     RMSProp: _rmsprop,
-    Adagrad: lambda one, rates: (adagrad, (), (one.epsilon,)),
-    Lion: lambda one, rates: (lion, (), (one.beta1, one.beta2)),
+    Adagrad: lambda one, rates, program: (adagrad, (), (program.read(one, "epsilon"),)),
+    Lion: lambda one, rates, program: (lion, (), (program.read(one, "beta1"), program.read(one, "beta2"))),
 }
 
 
 def covered(optimizer: Any) -> bool:
     """Tell whether there is a kernel for the steps of an optimizer."""
     return is_as_shipped(optimizer, RULES)
+
+
+def write_penalty(program: Program, pull: AnyArray) -> AnyArray:
+    """Write a penalty ``pull / 2 * sum(W**2)`` on weights that decay: its slope goes to the gradients.
+
+    Parameters
+    ----------
+    program : Program
+        Where to, behind the way back.
+    pull : ndarray of float64, (nets, steps)
+        How strong it is in each step.
+
+    Returns
+    -------
+    ndarray of float64, (nets, steps)
+        Where the penalty of each step will be.
+    """
+    weights = slice(0, program.params.decayed)
+    w, g = program.numbers[:, weights], program.gradients[:, weights]
+    found, penalties = program.array(-(-w.shape[1] // BLOCK), dtype=np.float64), np.zeros_like(pull)
+    program.add(squares, whole(w), whole(found), THREAD, TEAM)
+    program.add(penalize, whole(found), whole(penalties), STEP, step(pull), THREAD)
+    program.add(add_pull, part(w), part(g), step(pull))
+    return penalties
 
 
 def write_step(optimizer: Optimizer, program: Program, kept: Array, rates: Rates) -> None:
@@ -291,18 +347,19 @@ def write_step(optimizer: Optimizer, program: Program, kept: Array, rates: Rates
     state = slice(learned, None)
     if params.state_specs:
         program.add(copy, part(program.numbers[:, state]), part(kept[:, state]))
-    if optimizer.clip_norm is not None:
+    clip_norm, clip_value = program.read(optimizer, "clip_norm"), program.read(optimizer, "clip_value")
+    if clip_norm is not None:
         counts = [-(-(run.stop - run.start) // BLOCK) for run in params.trainable_slices]
         found = program.array(sum(counts), dtype=np.float64)
         for run, count, end in zip(params.trainable_slices, counts, np.cumsum(counts).tolist(), strict=True):
             program.add(squares, whole(grads[:, run]), whole(found[:, end - count : end]), THREAD, TEAM)
-        program.add(clip_to_norm, part(grads), whole(found), number(optimizer.clip_norm))
-    elif optimizer.clip_value is not None:
-        program.add(clip_values, part(grads), number(optimizer.clip_value))
-    kernel, of_step, settings = RULES[type(optimizer)](optimizer, rates)
+        program.add(clip_to_norm, part(grads), whole(found), number(clip_norm))
+    elif clip_value is not None:
+        program.add(clip_values, part(grads), number(clip_value))
+    kernel, of_step, settings = RULES[type(optimizer)](optimizer, rates, program)
     given = [*of_step, *map(number, settings)]
     none = np.zeros((1, 1))
-    decay = np.asarray(optimizer.weight_decay, np.float64).reshape(-1, 1)
+    decay = np.asarray(program.read(optimizer, "weight_decay"), np.float64).reshape(-1, 1)
     border = params.decayed if decay.any() else 0
     kept_by_rule = [program.per_net(optimizer.state[slot]) for slot in optimizer.slots]
     for run in params.trainable_slices:

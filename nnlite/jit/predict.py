@@ -58,7 +58,7 @@ class Prediction:
         """Compute the output for no more rows than a block has; it is overwritten by the next one."""
         self.here[:, :count] = x
         self._look_at_ids(count)
-        self.job.once(1, self.count - 1, count)
+        self.job.run(1, self.count - 1, self.count - 1, rows=count)
         return self.pred[:, :count]
 
     def run(self, x: AnyArray, out: Array, first: int, last: int) -> None:

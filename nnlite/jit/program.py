@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,14 +12,14 @@ from nnlite.core.parameters import Parameters
 from nnlite.jit.blas import product_address
 from nnlite.jit.kernel import Operand, addresses, word
 
-__all__ = ["Backward", "Program", "Writer", "is_as_shipped"]
+__all__ = ["Backward", "Program", "SparseBatch", "Writer", "is_as_shipped"]
 
 #: Writes the operations that trace the blame from dL/dy, in a buffer, to the gradients and, if that is
 #: needed, to dL/dx, whose buffer it returns.
 Backward = Callable[[Array, bool], Array]
 #: Writes what a layer does: takes the layer, what the names of its parameters begin with, the buffer of its
 #: input, and the program; returns the buffer of its output, and what writes the way back.
-Writer = Callable[[Any, str, Array, "Program"], tuple[Array, Backward]]
+Writer = Callable[[Any, str, Any, "Program"], tuple[Array, Backward]]
 
 
 def is_as_shipped(thing: Any, known: Container[type]) -> bool:
@@ -39,6 +39,23 @@ def is_as_shipped(thing: Any, known: Container[type]) -> bool:
     """
     kind = type(thing)
     return kind in known and not any(callable(getattr(kind, name, None)) for name in vars(thing))
+
+
+class SparseBatch(NamedTuple):
+    """A batch of the rows of a CSR matrix, of which a program knows the numbers.
+
+    Parameters
+    ----------
+    starts, columns, values : ndarray of shape (1, n)
+        Where each row of the matrix begins, and the columns and values of its numbers.
+    rows : ndarray of int64, (nets, batch)
+        Buffer of the numbers of the rows.
+    """
+
+    starts: AnyArray
+    columns: AnyArray
+    values: AnyArray
+    rows: AnyArray
 
 
 class Program:
@@ -108,7 +125,7 @@ class Program:
         starts = np.cumsum([0, *(spec.size for spec in specs)])
         self._places = {spec.name: (start, spec) for start, spec in zip(starts.tolist(), specs, strict=False)}
 
-    def write(self, layer: Any, prefix: str, x: Array) -> tuple[Array, Backward]:
+    def write(self, layer: Any, prefix: str, x: Any) -> tuple[Array, Backward]:
         """Write what a layer does with a buffer.
 
         Parameters
@@ -117,8 +134,8 @@ class Program:
             One that there is a writer for.
         prefix : str
             What the names of its parameters begin with.
-        x : ndarray of shape (nets, batch, ...)
-            Its input.
+        x : ndarray of shape (nets, batch, ...), or SparseBatch
+            Its input; sparse if it is the first.
 
         Returns
         -------
@@ -149,7 +166,8 @@ class Program:
         """Tell whether layers still are as they were when the program was written."""
         for layer, name, value in self._read:
             now = getattr(layer, name)
-            if now is not value and (isinstance(value, np.ndarray) or now != value):
+            arrays = isinstance(value, np.ndarray) or isinstance(now, np.ndarray)
+            if now is not value and (arrays or now != value):
                 return False
         return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,14 @@ from nnlite.core.aliases import AnyArray, Array, Value
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.parameters import Parameters
 from nnlite.data.checks import is_own
+from nnlite.data.lazy import SparseRows
 from nnlite.data.row_weights import sum_and_rows
 from nnlite.errors.layers import wrong_dy
-from nnlite.jit import losses, optimizers
+from nnlite.jit import optimizers
 from nnlite.jit.engine import Training, uncovered
+from nnlite.layers import Dense
 from nnlite.training.batch_loop import BatchLoop
+from nnlite.training.callbacks import OfSteps
 from nnlite.training.random_states import Generators
 from nnlite.training.sources import Arrays
 
@@ -25,8 +29,6 @@ __all__ = ["SPARSE", "SteppedLoop"]
 
 #: Why NumPy makes the steps of sparse inputs.
 SPARSE = "X is sparse"
-#: What of an optimizer changes while it trains; all else a program is written with.
-CHANGING = frozenset(("steps", "rate_factor", "_learning_rate", "_schedule", "_time"))
 
 
 class SteppedLoop(BatchLoop):
@@ -40,17 +42,23 @@ class SteppedLoop(BatchLoop):
         Why all runs through NumPy; empty if it does not.
     loss : Loss
         That of the present epoch.
+    has_loss, has_step : bool
+        Whether there are kernels for it, and for the optimizer.
     threads : int
         How many may go through a program.
     """
 
     compiles = True
     uncompiled = ""
-    loss: Any
+    loss: Any = None
+    has_loss = has_step = False
     threads = 1
-    #: The program, and what it was written for.
+    #: The program, and what it was written for and with.
     engine: Any = None
     written_for: Any = None
+    written_with: list[Any]
+    #: For how many rows, all with the same share, the shares are written.
+    shared = 0
     #: What the gradient was computed of; None if NumPy has computed it.
     given: Any = None
 
@@ -58,6 +66,8 @@ class SteppedLoop(BatchLoop):
         """Also keep the step that NumPy makes."""
         super().equip(model, loss, optimizer)
         self.numpy_step = self.step
+        self.uncompiled = self.why_uncompiled()
+        self.has_step = optimizers.covered(optimizer)
 
     def settle_threads(self, blas: Hold) -> None:
         """Take all threads that are allowed, each with a BLAS of one."""
@@ -67,18 +77,26 @@ class SteppedLoop(BatchLoop):
 
     def why_uncompiled(self) -> str:
         """Say why all runs through NumPy, if it does."""
-        if isinstance(self.data, Arrays) and hasattr(self.data.x, "matrix"):
+        if self.is_sparse() and type(self.state.model.layers[0]) is not Dense:
             return SPARSE
         return uncovered(self.state.model)
 
+    def of_steps(self) -> list[OfSteps]:
+        """Return the callbacks that need not be called in each batch of whole epochs."""
+        owners = [getattr(hook, "__self__", None) for hook in self.hooks["on_grad_computed"]]
+        return [one for one in owners if isinstance(one, OfSteps)]
+
+    def is_sparse(self) -> bool:
+        """Tell whether the inputs are the rows of a sparse matrix, in memory."""
+        return type(self.data) is Arrays and isinstance(self.data.x, SparseRows)
+
     def choose_step(self) -> None:
         """Take the compiled step, if there is one."""
-        has_step = not self.uncompiled and optimizers.covered(self.state.optimizer)
-        self.step = self.compiled_step if has_step else self.numpy_step
+        self.step = self.compiled_step if self.has_step and not self.uncompiled else self.numpy_step
 
     def prepare(
-        self, x: Array, y: AnyArray, weighted: bool, batch: int, *, epochs: int = 0
-    ) -> tuple[AnyArray, AnyArray]:
+        self, x: Any, y: AnyArray, weighted: bool, batch: int, *, epochs: int = 0
+    ) -> tuple[Any, AnyArray]:
         """Write the program, or keep it if nothing has changed that it was written for.
 
         Parameters
@@ -101,44 +119,58 @@ class SteppedLoop(BatchLoop):
         optimizer: Any = state.optimizer
         edge = state.model.boundary
         own = is_own(y, edge.pred_shape(x))
-        x = x if edge.row_axis(x) else x[None]
+        sparse = not isinstance(x, np.ndarray)
+        x = x if sparse or edge.row_axis(x) else x[None]
         y = y if own else y[None]
         if y.dtype.kind in "iub":
             y = y.astype(np.int64, copy=False)
-        if optimizers.covered(optimizer) and (
+        if self.has_step and (
             params.trainable_slices is not optimizer._slices or optimizer.slots != optimizer._attached
         ):
             optimizer._attach(params)
-        arrays = (self.data, params.trainable_slices, optimizer._weight_decay, *optimizer.state.values())
-        shapes = (x.dtype, x.shape[2:], y.dtype, y.shape[2:])
-        kinds = (type(optimizer.learning_rate), type(optimizer.rate_factor))  # or one for each replica
-        now = (tuple(map(id, arrays)), shapes, epochs, weighted, id(self.loss), kinds, self._settings())
         program = None if self.engine is None else self.engine.program
-        if program is None or program.batch < batch or now != self.written_for or not program.is_current():
+        pulled = epochs > 0 and any(one.pull for one in self.of_steps())
+        now = (
+            x.matrix.dtype if sparse else x.dtype,
+            sparse,
+            x.shape[2:],
+            y.dtype,
+            y.shape[2:],
+            epochs,
+            weighted,
+            pulled,
+        )
+        if program is None or program.batch < batch or now != self.written_for or not self._is_current():
             make = partial(
                 Training, state.model, self.loss, optimizer, x, y, batch=batch, kept=self.backup,
                 weighted=weighted, keeps_outputs=self.keeps_outputs, epochs=epochs, threads=self.threads,
+                pulled=pulled,
             )  # fmt: skip
             self.engine = self.make_engine(make, x, y, weighted, batch, epochs)
-            self.written_for = now
+            self.written_for, self.written_with = now, self._parts()
+            self.shared = 0
         return x, y
+
+    def _parts(self) -> list[Any]:
+        """Return what a program knows the places of, or was chosen by, and others may have replaced."""
+        optimizer: Any = self.state.optimizer
+        kinds = type(optimizer._learning_rate), type(optimizer.rate_factor)  # or one for each replica
+        return [self.data, self.loss, self.params.trainable_slices, *kinds, *optimizer.state.values()]
+
+    def _is_current(self) -> bool:
+        """Tell whether the program is what would be written now."""
+        parts = self._parts()
+        return (
+            len(parts) == len(self.written_with)
+            and all(map(is_, parts, self.written_with))
+            and self.engine.program.is_current()
+        )
 
     def make_engine(
         self, make: Callable[[], Training], x: AnyArray, y: AnyArray, weighted: bool, batch: int, epochs: int
     ) -> Any:
         """Write the program."""
         return make()
-
-    def _settings(self) -> tuple[Any, ...]:
-        """Return what a callback may set and a program is written with."""
-        if not self.called:
-            return ()
-        return tuple(
-            (name, value.tobytes() if isinstance(value, np.ndarray) else value)
-            for one in (self.state.optimizer, self.loss, losses.inner(self.loss))
-            for name, value in vars(one).items()
-            if isinstance(value, int | float | str | tuple | np.ndarray) and name not in CHANGING
-        )
 
     def keys(self, count: int) -> AnyArray:
         """Draw what noise is made of in the next steps: the same numbers, however many at a time."""
@@ -157,65 +189,72 @@ class SteppedLoop(BatchLoop):
             return super().gradient(x, y, weight)
         if weight is not None:
             x, y = self.stand_in(x, y, weight)
-        rows = x.shape[state.model.boundary.row_axis(x)]
-        self.given = x, y, weight is not None, max(rows, self._largest())
+        rows: Any = x.shape[state.model.boundary.row_axis(x)]
+        most = self.data.batch_size if isinstance(self.data, Arrays) else 0
+        self.given = x, y, weight is not None, max(rows, most)
         own_x, own_y = self.prepare(*self.given)
         engine = self.engine
-        assert engine is not None  # noqa: S101
         engine.take(own_x, own_y, rows)
         if engine.keys is not None:
             engine.keys[:, :1] = self.keys(1)
-        engine.active[:] = state.active
-        divisor: Any = rows
-        count: Any = rows
-        if weight is None:
+        divisor, count = rows, rows
+        if weight is not None:
+            count, divisor = self._weigh_rows(weight, rows)
+        elif rows != self.shared:
             engine.row_share[:, :rows] = 1 / rows
-        else:
-            count, counting = sum_and_rows(weight)
-            divisor = self.mean_weight.divisor(count, counting)
-            engine.row_weight[:, :rows] = weight
-            column = np.reshape(np.where(divisor, divisor, 1), (-1, 1))
-            engine.row_share[:, :rows] = weight / column
+            self.shared = rows
+        single = self.params.replicas is None
+        if not single:
+            engine.active[:] = state.active
+        pred = engine.pred[0, :rows] if single else engine.pred[:, :rows]
         if engine.has_loss:
             engine.run(engine.load, engine.loss_end, engine.backward_end, rows=rows)
-            value = self._one(engine.losses[:, 0])
+            value: Any = engine.losses.item(0) if single else engine.losses[:, 0].copy()
             if (engine.stopped >= 0).any():
                 self.diverged(engine.stopped < 0, x, y)
         else:
             engine.run(engine.load, engine.forward_end, engine.forward_end, rows=rows)
-        pred = engine.pred[:, :rows]
-        pred = (pred if self.params.replicas else pred[0]).copy()
-        if not engine.has_loss:
-            self.ctx.rows.weight = weight
-            value, dy = self.value_and_grad(pred, y, weight)
-            if dy.shape != pred.shape:
-                raise wrong_dy(state.model, dy.shape, pred.shape)
-            if weight is not None:
-                value, dy, divisor, count = self.part_of_all(pred, y, weight, value, dy)
-            if not np.isfinite(value).all():
-                self.diverged(np.isfinite(value), x, y)
-            engine.dy[:, :rows] = dy
+            pred = pred.copy()  # a loss of a user's own may keep it
+            value, divisor, count = self._numpy_loss(x, y, weight, pred, divisor)
             engine.run(engine.loss_end, engine.backward_end, engine.backward_end, rows=rows)
         if weight is not None and not np.all(count):  # no row of the batch counts: nothing could stand in
             self.params.grads[np.equal(count, 0)] = 0
-        return pred, value, divisor, count
+        return pred.copy() if self.keeps_outputs else pred, value, divisor, count
 
-    def _largest(self) -> int:
-        """Return how many rows a batch has at most, as far as that is known."""
-        return self.data.batch_size if isinstance(self.data, Arrays) else 0
+    def _weigh_rows(self, weight: Array, rows: int) -> tuple[Value, Value]:
+        """Write the shares of the rows of a batch; return what it counts for, and what divides its loss."""
+        count, counting = sum_and_rows(weight)
+        divisor = self.mean_weight.divisor(count, counting)
+        self.engine.row_weight[:, :rows] = weight
+        self.engine.row_share[:, :rows] = weight / np.reshape(np.where(divisor, divisor, 1), (-1, 1))
+        self.shared = 0
+        return count, divisor
 
-    def _one(self, values: AnyArray) -> Value:
-        return values.copy() if self.params.replicas else values[0].item()
+    def _numpy_loss(
+        self, x: Array, y: AnyArray, weight: Array | None, pred: Array, rows: Value
+    ) -> tuple[Value, Value, Value]:
+        """Compute loss and slope by a loss that has no kernel."""
+        self.ctx.rows.weight = weight
+        value, dy = self.value_and_grad(pred, y, weight)
+        if dy.shape != pred.shape:
+            raise wrong_dy(self.state.model, dy.shape, pred.shape)
+        divisor, count = rows, rows
+        if weight is not None:
+            value, dy, divisor, count = self.part_of_all(pred, y, weight, value, dy)
+        if not np.isfinite(value).all():
+            self.diverged(np.isfinite(value), x, y)
+        self.engine.dy[:, : pred.shape[-2]] = dy
+        return value, divisor, count
 
     def compiled_step(self, params: Parameters) -> None:
         """Move all trainable parameters once, as ``optimizer.step`` does."""
         if self.given is None:  # NumPy has computed the gradient
             self.numpy_step(params)
             return
-        optimizer: Any = self.state.optimizer
-        if self.called:  # who may have set something since the gradient was computed
+        if self.hooks["on_grad_computed"]:  # where something may have been set
             self.prepare(*self.given)
         engine = self.engine
+        optimizer: Any = self.state.optimizer
         engine.rates.write(0, 1, optimizer.steps)
         engine.run(engine.backward_end, engine.end, engine.end, rows=1)
-        object.__setattr__(optimizer, "steps", optimizer.steps + 1)
+        vars(optimizer)["steps"] += 1

@@ -25,6 +25,7 @@ from nnlite.data.row_weights import MeanWeight, PerBatch, RowWeights
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
 from nnlite.errors.arguments import Explained
 from nnlite.errors.arrays import unmasked
+from nnlite.jit import check_jit
 from nnlite.layers import Layer
 from nnlite.model import Sequential
 from nnlite.sklearn.convergence import Convergence, LossCurve, Recorder, RunningOrder
@@ -94,7 +95,11 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         "max_time": [None, Interval(Real, 0, None, closed="neither")],
         "calibration_fraction": [None, Interval(Real, 0, 1, closed="neither")],
         "dtype": [None, StrOptions({"float32", "float64"}), Options(type, {np.float32, np.float64})],
+        "jit": ["boolean"],
     }
+
+    #: That of an estimator in a pickle from before there was such a parameter.
+    jit: Any = False
 
     # Made by the first training.
     model_: Sequential
@@ -235,6 +240,10 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         trained = "model_" in vars(self)
         if not (incremental and trained) and not get_config()["skip_parameter_validation"]:
             self._validate_params()
+        if check_jit(type(self).__name__, self.jit):
+            from nnlite.sklearn import compiled
+
+            compiled.register()
         hidden = hidden_sizes(self.hidden_layer_sizes)
         continuing = trained and (self.warm_start or incremental)
         if incremental and self.early_stopping:
@@ -451,7 +460,7 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         callbacks = self._callbacks(recorder.penalty, recorder)
         more = {"weight": weight, "validation": validation, "callbacks": callbacks, **options}
         try:
-            self.model_.fit(X, targets, loss=self._objective_.loss, **more)
+            self.model_.fit(X, targets, loss=self._objective_.loss, jit=self.jit, **more)
         except BaseException as error:
             epochs, diverged = len(recorder.history), isinstance(error, DivergenceError)
             # What is wrong with an argument may show in the first epoch, which the model then undoes.
@@ -567,6 +576,7 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         joined.rows = before + [row | {"epoch": row["epoch"] + done} for row in history.rows]
         joined.stop_reason = history.stop_reason
         joined.interrupted = history.interrupted
+        joined.engine = history.engine
         best = history.best_epoch
         joined.best_epoch = None if best is None else best + done
 
@@ -575,7 +585,11 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
     def _raw(self, X: Any) -> Array:
         """Check the input and compute what the net gives for it."""
         check_is_fitted(self)
-        return self.model_.predict(self._check_input(X))
+        return self._outputs(self._check_input(X))
+
+    def _outputs(self, X: Any) -> Array:
+        """Compute what the net gives for a checked input."""
+        return self.model_.predict(X, jit=self.jit)
 
     def _check_input(self, X: Any) -> Any:
         """Check the input of a fitted estimator."""

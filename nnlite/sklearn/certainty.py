@@ -77,7 +77,7 @@ class Temperature(BaseMLP):
     def _measure(self, X: Any, Y: AnyArray, weight: AnyArray | None) -> str:
         target = class_ids(Y) if self.out_activation_ == "softmax" else Y
         self.temperature_, doubt = find_temperature(
-            self.model_.predict(X), target, weight=weight, where=f"{type(self).__name__}.calibrate"
+            self._outputs(X), target, weight=weight, where=f"{type(self).__name__}.calibrate"
         )
         return doubt
 
@@ -141,7 +141,7 @@ class Intervals(BaseMLP):
                 "none",
                 "Give more.",
             )
-        errors = Y[rows] - self._predictions(self.model_.predict(X[rows]))
+        errors = Y[rows] - self._predictions(self._outputs(X[rows]))
         self.calibration_errors_: AnyArray = errors
         return ""
 

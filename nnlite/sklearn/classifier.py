@@ -121,6 +121,9 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
         rows if it takes a `sample_weight`. None is the accuracy, as in scikit-learn, if
         `loss` is scikit-learn's and there is no `class_weight`;
         else it is "loss", since what is best for another loss need not score best.
+    jit : bool, default=False
+        Whether training and prediction go through compiled loops, as in `nnlite.Sequential.fit`; it needs the
+        extra ``nnlite[jit]``. ``history_.engine`` says what they did not cover in the last training, and why.
 
     Attributes
     ----------
@@ -214,6 +217,7 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
         calibration_fraction: Any = None,
         dtype: Any = None,
         scoring: Any = None,
+        jit: Any = False,
     ) -> None:
         self._take_arguments(locals())
 
@@ -366,7 +370,7 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
         classes = class_ids(Y)
 
         def score(_: TrainingState) -> float:
-            raw = self.model_.predict(X)
+            raw = self._outputs(X)
             if not np.isfinite(raw).all():
                 return float("nan")
             right = raw.argmax(axis=1) == classes if one_of_many else ((raw > 0) == Y).all(axis=1)

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.core.aliases import Array
 from nnlite.core.optimizers import Optimizer
 from nnlite.sklearn.judges import Judge
-from nnlite.training.callbacks import Callback, TrainingState
+from nnlite.training.callbacks import OfSteps, TrainingState
 from nnlite.training.history import History
 
 __all__ = ["Convergence", "LossCurve", "Penalty", "Recorder", "RunningOrder"]
@@ -17,7 +18,7 @@ __all__ = ["Convergence", "LossCurve", "Penalty", "Recorder", "RunningOrder"]
 LEAST_RATE = 1e-6
 
 
-class Penalty(Callback):
+class Penalty(OfSteps):
     """Add ``alpha / 2 * sum(W**2)`` over the number of rows to the loss and to its gradient.
 
     With weights it is what the loss is divided by, ``state.batch_rows``. Only weights are penalised,
@@ -47,6 +48,11 @@ class Penalty(Callback):
         self.alpha = float(alpha)
         self.share = share
         self.reported = 0.0
+
+    @property
+    def pull(self) -> float:
+        """How strongly, for compiled loops."""
+        return self.alpha
 
     def value(self, state: TrainingState) -> float:
         """Compute the penalty for the present weights and the present number of rows.
@@ -110,7 +116,7 @@ class RunningOrder:
         return self.order
 
 
-class Recorder(Callback):
+class Recorder(OfSteps):
     """What writes a training down, and knows how far it came, also if it ends by an error.
 
     Parameters
@@ -201,6 +207,14 @@ class Convergence(Recorder):
         rows = min(self.batch_size, self.rows - self.seen)
         self.total += self.penalty.reported * rows
         self.seen += rows
+
+    def take_steps(self, losses: Array, penalties: Array) -> None:
+        """Add those of many batches, one after the other."""
+        count = len(losses)
+        rows = np.clip(self.rows - self.seen - self.batch_size * np.arange(count), 0, self.batch_size)
+        added = (losses * self.penalty.share + penalties) * rows
+        self.total = float(np.add.accumulate([self.total, *added])[-1])
+        self.seen += int(rows.sum())
 
     def on_epoch_end(self, state: TrainingState) -> None:
         """Write down the loss of the epoch, and decide about the learning rate and the end."""

@@ -123,6 +123,9 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, Intervals):  # type: ignore[m
         rows if it takes a `sample_weight`. None is the R^2, as in scikit-learn, if
         `loss` is one of scikit-learn's and no target may be missing;
         else it is "loss", since what is best for another loss need not score best.
+    jit : bool, default=False
+        Whether training and prediction go through compiled loops, as in `nnlite.Sequential.fit`; it needs the
+        extra ``nnlite[jit]``. ``history_.engine`` says what they did not cover in the last training, and why.
 
     Attributes
     ----------
@@ -215,6 +218,7 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, Intervals):  # type: ignore[m
         calibration_fraction: Any = None,
         dtype: Any = None,
         scoring: Any = None,
+        jit: Any = False,
     ) -> None:
         self._take_arguments(locals())
 
@@ -352,7 +356,7 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, Intervals):  # type: ignore[m
 
     def _scorer(self, X: Any, Y: AnyArray, weight: AnyArray | None) -> Judge:
         def score(_: TrainingState) -> float:
-            pred = self._predictions(self.model_.predict(X))
+            pred = self._predictions(self._outputs(X))
             return r2(Y, pred, weight) if np.isfinite(pred).all() else float("nan")
 
         return score

@@ -170,6 +170,7 @@ def _join_histories(parts: Sequence[History]) -> History:
             history.replicas.append({**one, "stop_reason": reason})
     history.higher_is_better = parts[0].higher_is_better
     history.interrupted = any(part.interrupted for part in parts)
+    history.engine = "; ".join(dict.fromkeys(part.engine for part in parts))
     longest = max(map(len, parts))
     # Nets that went on to the end have its reason; else all have ended before, each for a reason of its own.
     ends = [

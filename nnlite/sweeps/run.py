@@ -20,6 +20,7 @@ from nnlite.data.row_weights import counting_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_instance, check_integer, check_numbers
+from nnlite.jit import check_jit
 from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
 from nnlite.metrics import Metric
 from nnlite.model import Sequential
@@ -56,6 +57,7 @@ def sweep(
     callbacks: Sequence[Callback] = (),
     backend: str | None = None,
     workers: int | None = None,
+    jit: bool = False,
 ) -> SweepResult:
     """Train a net at many learning rates at once, and say which are too small and which too large.
 
@@ -96,6 +98,9 @@ def sweep(
         How many packs of nets are trained at a time there. By default as many as the engine has
         processors. Without `backend` the one is used that joblib is set to by
         ``joblib.parallel_config``, loky if there is none.
+    jit : bool
+        Whether the nets are trained by compiled loops, in other processes too; see `Sequential.fit`.
+        ``result.history.engine`` says what of it ran through NumPy, and why.
 
     Returns
     -------
@@ -107,7 +112,7 @@ def sweep(
     ShapeError, ArgumentError, ArgumentTypeError
         If an argument cannot be used.
     ModuleNotFoundError
-        If what `backend` needs is not installed.
+        If what `backend` or `jit` needs is not installed.
     KeyboardInterrupt
         If Ctrl-C comes while some nets have not been trained at all, or while other processes
         train. Else it ends the training, and what there is gets its labels.
@@ -179,6 +184,7 @@ def sweep(
     template = _template(SGD() if optimizer is None else optimizer)
     _check_schedule(schedule, rates[0])
     check_engine(backend, workers)
+    jit = check_jit("sweep", jit)  # here once, and not in every worker
     # One net for each seed, as it is before training. The data are checked on the first of them.
     nets = [like(model, seed) for seed in chosen_seeds]
     if loss is None:
@@ -203,7 +209,7 @@ def sweep(
     options = {
         "loss": loss, "epochs": epochs, "batch_size": batch_size, "shuffle": shuffle,
         "weight": weight, "validation": validation, "metrics": metrics,
-        "callbacks": [*callbacks] if isinstance(callbacks, list | tuple) else [callbacks],
+        "callbacks": [*callbacks] if isinstance(callbacks, list | tuple) else [callbacks], "jit": jit,
     }  # fmt: skip
     pairs = [(rate, seed) for rate in rates for seed in chosen_seeds]
     need = bytes_for_one(nets[0], batch_size if validation is None else len(x))

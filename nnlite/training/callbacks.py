@@ -368,6 +368,28 @@ class Callback(Declared):
         """Act after the last epoch."""
 
 
+class OfSteps(Callback):
+    """A callback that compiled loops need not call in each batch, since it is content with numbers of many.
+
+    It is for one net. Its `on_grad_computed` must do the same where batches come one by one.
+
+    """
+
+    @property
+    def pull(self) -> float:
+        """What times half of ``sum(W**2)`` over the rows of a batch is added to its loss, with the slope."""
+        return 0.0
+
+    def take_steps(self, losses: Array, penalties: Array) -> None:
+        """Take note of some steps, in the place of that many calls of `on_grad_computed`.
+
+        Parameters
+        ----------
+        losses, penalties : ndarray of float64, (steps,)
+            The loss of each, without and what was added to it.
+        """
+
+
 class _Monitor(Callback):
     """What watches one column of the history for improvement.
 
@@ -743,7 +765,9 @@ class TimeLimit(Callback):
 class ProgressBar(Callback):
     """Show a bar that grows by the epoch, with numbers of the last one beside it.
 
-    In a terminal and in a notebook; where the output is neither, nothing is shown.
+    In a terminal and in a notebook; where the output is neither, nothing is shown. In a training by
+    compiled loops, ``fit(jit=True)``, it also says so; if a part of it runs through NumPy, a line above
+    the bar says which and why, as ``history.engine`` does.
 
     Parameters
     ----------
@@ -789,6 +813,7 @@ class ProgressBar(Callback):
         # The first of them is the loss, the second the first metric.
         self._shown = self.show if self.show is not None else ("loss", *validation[:2][-1:])
         self._width = 0
+        self._engine = ""
         disable = not _is_watched() if self.disable is None else self.disable or not _can_be_shown()
         layout = "{percentage:3.0f}% {bar} {n_fmt}/{total_fmt} epochs, {remaining} left{postfix}"
         done = len(state.history)
@@ -797,11 +822,22 @@ class ProgressBar(Callback):
     def on_epoch_end(self, state: TrainingState) -> None:
         """Let it grow."""
         row = state.history[-1]
-        shown = ", ".join(f"{name} {_short(row[name])}" for name in self._shown)
+        shown = ", ".join([*(f"{name} {_short(row[name])}" for name in self._shown), *self._way(state)])
         # Filled up, so that the bar does not change its length with the number of digits.
         self._width = max(self._width, len(shown))
         self._bar.set_postfix_str(shown.ljust(self._width), refresh=False)
         self._bar.update()
+
+    def _way(self, state: TrainingState) -> list[str]:
+        """Say what trains if that is not NumPy alone as always, and, once, why it is not all compiled."""
+        engine = state.history.engine
+        if engine == "numpy":
+            return []
+        way, _, why = engine.partition(":")
+        if why and engine != self._engine and not self._bar.disable:  # too long to stand beside the numbers
+            self._bar.write(f"fit(jit=True): {engine}", file=sys.stderr)
+        self._engine = engine
+        return [way]
 
     def on_train_end(self, state: TrainingState) -> None:
         """Leave it as it is, with the reason if training ended early."""

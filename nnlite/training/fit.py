@@ -69,7 +69,6 @@ def fit(
 ) -> History:
     """Train a model; see `Sequential.fit`, which calls this."""
     # All checks come first: an error in them leaves everything as it was.
-    jit = check_jit("fit", jit)
     ranks = SingleProcess()
     if distributed is not False:
         from nnlite.distributed.parallel import ranks_for
@@ -77,6 +76,7 @@ def fit(
         ranks = ranks_for(distributed)
     with InUse() as marks:
         with ranks.agreeing():
+            jit = check_jit("fit", jit)
             marks.take("fit", model, "a model")
             marks.take("fit(optimizer=)", optimizer, "an optimizer")
             if distributed is not False:
@@ -136,16 +136,13 @@ def fit(
                 callback.check(state)
             make: Any = ranks.loop(optimizer)
             if jit and make is BatchLoop:
-                from nnlite.jit.loop import CompiledLoop as make
+                from nnlite.jit.loop import CompiledLoop
+
+                make = CompiledLoop
             elif jit:
-                why = (
-                    "several processes"
-                    if distributed is not False
-                    else f"{type(optimizer).__name__} has no kernel"
-                )
-                state.history.engine = f"numpy: {why}"
+                state.history.engine = f"numpy: {_why_not_compiled(optimizer, ranks)}"
             saves = any(isinstance(callback, Checkpoint) for callback in hooks)
-            loop = make(state, data, held_out, chosen, hooks, generator, keep_draws=saves)
+            loop: Loop = make(state, data, held_out, chosen, hooks, generator, keep_draws=saves)
             if classes is not None:
                 loop.class_weights = classes
                 if not classes.balanced:  # those wait for the rows that are trained on
@@ -173,6 +170,13 @@ def fit(
             loop.let_go()
         history: History = loop.state.history
         return history
+
+
+def _why_not_compiled(optimizer: Optimizer | FullBatchOptimizer, ranks: SingleProcess) -> str:
+    """Say why no compiled loop takes a training."""
+    if isinstance(optimizer, FullBatchOptimizer):
+        return f"{type(optimizer).__name__} has no kernel"
+    return "several processes" if ranks.size > 1 else "batches in pieces"
 
 
 def _class_weights(

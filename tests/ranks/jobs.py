@@ -20,7 +20,7 @@ import numpy as np
 import nnlite as nn
 from nnlite import distributed
 from nnlite.distributed import DataParallel, Shard, all_reduce, shard
-from nnlite.errors import DivergenceError
+from nnlite.errors import DivergenceError, RankError
 
 
 def data(rows: int = 103, features: int = 5, seed: int = 0) -> tuple[Any, Any]:
@@ -884,6 +884,32 @@ def odd_shards(options: dict[str, Any]) -> Any:
         except (ValueError, TypeError) as error:
             found[name] = type(error).__name__, f"{error}"
     return found
+
+
+def compiled(options: dict[str, Any]) -> Any:
+    """Ask for compiled loops; return what trained, and what came of it."""
+    X, y = data()
+    found = {}
+    ways: dict[str, Any] = {"plain": {}, "pieces": {"distributed": DataParallel(accumulate=2)}}
+    for name, more in {**ways, "full": {"optimizer": nn.LBFGS()}}.items():
+        for jit in (False, True):
+            model = net()
+            arguments = {"optimizer": nn.Adam(0.01), "epochs": 6, "distributed": True, "jit": jit, **more}
+            history = model.fit(X, y, loss=nn.MeanSquaredError(), **arguments)
+            found[name, jit] = outcome(model, history), history.engine
+    return found
+
+
+def without_numba(options: dict[str, Any]) -> Any:
+    """Ask for compiled loops where the last rank has no numba; return what each is told."""
+    if distributed.rank() == distributed.size() - 1:
+        sys.modules["numba"] = None  # type: ignore[assignment]
+    try:
+        arguments = {"optimizer": nn.SGD(0.01), "epochs": 2, "distributed": True, "jit": True}
+        net().fit(*data(), loss=nn.MeanSquaredError(), **arguments)
+    except (RankError, ModuleNotFoundError) as error:
+        return type(error).__name__, f"{error}"
+    return None
 
 
 def main() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from nnlite.core.aliases import Array
 from nnlite.jit.kernel import TEAM, THREAD, every, rows, whole
-from nnlite.jit.native import gemm, pointer, share, sums
-from nnlite.jit.program import Backward, Program
+from nnlite.jit.native import gemm, loops, pointer, share, sums
+from nnlite.jit.program import Backward, Program, SparseBatch
 from nnlite.layers import Dense
 
 __all__ = ["WRITERS"]
@@ -135,7 +135,55 @@ def backward(dy, W, dx, product):
             dx[i, k] = total
 
 
+@loops
+def sparse_forward(starts, columns, values, rows, W, b, y):
+    """Compute ``y = x @ W + b`` of some rows of a CSR matrix."""
+    outputs = W.shape[1]
+    for i in range(rows.size):
+        for j in range(outputs):
+            y[i, j] = b[j] if b.size else W.dtype.type(0)
+        for place in range(starts[rows[i]], starts[rows[i] + 1]):
+            k, value = columns[place], values[place]
+            for j in range(outputs):
+                y[i, j] += value * W[k, j]
+
+
+@loops
+def sparse_gradients(starts, columns, values, rows, dy, dW, db, thread, team):
+    """Compute ``dW = x.T @ dy`` and the sum of dy over the rows; each thread some neurons."""
+    outputs = dW.shape[1]
+    first, last = share(outputs, thread, team), share(outputs, thread + 1, team)
+    dW[:, first:last] = 0
+    if db.size:
+        db[first:last] = 0
+    for i in range(rows.size):
+        if db.size:
+            for j in range(first, last):
+                db[j] += dy[i, j]
+        for place in range(starts[rows[i]], starts[rows[i] + 1]):
+            k, value = columns[place], values[place]
+            for j in range(first, last):
+                dW[k, j] += value * dy[i, j]
+
+
+def _sparse(layer: Dense, prefix: str, x: SparseBatch, program: Program) -> tuple[Array, Backward]:
+    W, b = program.values(f"{prefix}W"), program.values(f"{prefix}b") if layer.bias else program.array(0)
+    matrix = [whole(array) for array in x[:3]]
+    y = program.buffer(layer.out_features)
+    program.add(sparse_forward, *matrix, rows(x.rows), whole(W), whole(b), rows(y))
+
+    def back(dy: Array, needed: bool) -> Array:
+        dW = program.grads(f"{prefix}W")
+        db = program.grads(f"{prefix}b") if layer.bias else program.array(0)
+        program.add(sparse_gradients, *matrix, every(x.rows), every(dy), whole(dW), whole(db), THREAD, TEAM)
+        return dy  # nobody asks for dL/dx of an input
+
+    return y, back
+
+
 def _dense(layer: Dense, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
+    if isinstance(x, SparseBatch):
+        return _sparse(layer, prefix, x, program)
     W = program.values(f"{prefix}W")
     b = program.values(f"{prefix}b") if layer.bias else program.array(0)
     y = program.buffer(layer.out_features)
