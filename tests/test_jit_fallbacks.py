@@ -190,18 +190,30 @@ def test_second_order_is_numpy(make):
 
 
 @pytest.mark.parametrize("replicas", [None, 3, 16])
-def test_sparse_rows_are_numpy(replicas):
+def test_sparse_rows(replicas):
     sparse = pytest.importorskip("scipy.sparse")
     X, y = data()
     X = sparse.csr_array(np.where(X > 0.5, X, 0))
     model = net(nn.Tanh(), replicas=replicas)
-    assert both(model, X, y, optimizer=nn.Adam(0.01), exact=True) == "numpy: X is sparse"
+    optimizer = nn.Adam(0.01, epsilon=0.1)
+    for weight in (None, np.linspace(0.5, 2, ROWS)):
+        assert both(model, X, y, optimizer=optimizer, exact=False, weight=weight) == "jit"
+    engine = both(model, X, y, optimizer=optimizer, exact=True, callbacks=[Looks()])
+    assert engine == "numpy: X is sparse"
+
+
+@pytest.mark.parametrize("replicas", [None, 3, 16])
+@pytest.mark.parametrize("looks", [False, True])
+def test_batches_of_sparse_rows_are_numpy(replicas, looks):
+    sparse = pytest.importorskip("scipy.sparse")
+    X, y = data()
+    X = sparse.csr_array(np.where(X > 0.5, X, 0))
     batches = [(X[i : i + 8], y[i : i + 8]) for i in range(0, ROWS, 8)]
-    given = {"loss": nn.MeanSquaredError(), "optimizer": nn.Adam(0.01), "epochs": 2, "rng": 3}
-    for callbacks in ([], [Looks()]):
-        found = [train(model, batches, None, jit=jit, callbacks=callbacks, **given) for jit in (True, False)]
-        assert found[0][2].engine == "numpy: X is sparse"
-        assert bits(*found[0]) == bits(*found[1])
+    model, callbacks = net(nn.Tanh(), replicas=replicas), [Looks()] if looks else []
+    given = {"optimizer": nn.Adam(0.01), "epochs": 2, "callbacks": callbacks}
+    found, expected = (train(model, batches, None, jit=jit, **given) for jit in (True, False))
+    assert found[2].engine == "numpy: X is sparse"
+    assert bits(*found) == bits(*expected)
 
 
 class Looks(nn.Callback):
@@ -210,7 +222,7 @@ class Looks(nn.Callback):
 
 
 def sources(X, y, folder):
-    """Give the same rows in all the ways that come batch by batch, with what is to be trained on otherwise."""
+    """Give the same rows in all the ways that come batch by batch."""
     np.save(folder / "X.npy", X)
     yield np.load(folder / "X.npy", mmap_mode="r"), y
     try:
@@ -231,7 +243,9 @@ def test_data_that_come_batch_by_batch(replicas, tmp_path):
     model = net(nn.BatchNorm(6), nn.Tanh(), replicas=replicas)
     for X, y in sources(*data(), tmp_path):
         options = {} if y is not None else {"batch_size": None}
-        engine = both(model, X, y, optimizer=nn.Adam(0.01, epsilon=0.1), exact=False, validation=data(), **options)
+        engine = both(
+            model, X, y, optimizer=nn.Adam(0.01, epsilon=0.1), exact=False, validation=data(), **options
+        )
         assert engine == "jit by the step: the data come batch by batch"
 
 
@@ -319,7 +333,13 @@ print(model.fit([[1.0]], [[1.0]], jit=False, **given).engine)
 
 
 def test_without_jit_numba_is_not_imported():
-    code = "import sys, nnlite as nn; m = nn.Sequential([nn.Dense(1, 1)]); m.fit([[1.0]], [[1.0]], loss=nn.MeanSquaredError(), optimizer=nn.SGD(), epochs=1); print('numba' in sys.modules)"
+    code = """
+import sys
+import nnlite as nn
+model = nn.Sequential([nn.Dense(1, 1)])
+model.fit([[1.0]], [[1.0]], loss=nn.MeanSquaredError(), optimizer=nn.SGD(), epochs=1)
+print('numba' in sys.modules)
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
@@ -360,7 +380,9 @@ def test_ids_that_are_none_are_named_as_before(bad, replicas, own, callbacks):
 
     # The row is that of the data where an epoch is made in one call, and that of the batch otherwise.
     said = refused(make, callbacks=callbacks, batch_size=9, shuffle=False)
-    assert f"Embedding((5,), 3, numeric=1): expected ids from 0 to 4 in column 1, got {bad:g} in row 7" in said
+    assert (
+        f"Embedding((5,), 3, numeric=1): expected ids from 0 to 4 in column 1, got {bad:g} in row 7" in said
+    )
 
 
 def test_targets_that_are_none():
@@ -375,18 +397,10 @@ def test_targets_that_are_none():
     assert "2" in refused(lambda: (net(), data()[0], ids), loss=nn.SoftmaxCrossEntropy())
 
 
-def test_schedules_with_rates_for_others():
-    refused(
-        lambda: (net(replicas=3), *data()),
-        callbacks=[],
-        batch_size=8,
-        loss=nn.MeanSquaredError(),
-        validation=(data()[0], np.full((ROWS, 3), 1.0)),
-    )
+def test_what_does_not_fit():
+    refused(lambda: (net(replicas=3), *data()), validation=(data()[0], np.ones((ROWS, 3))))
     for jit in (True, False):
         model = net(replicas=3)
         with pytest.raises(ShapeError, match="each of 3 replicas, got 2"):
-            model.fit(
-                *data(), loss=nn.MeanSquaredError(), optimizer=nn.SGD(lambda step: np.array([0.1, 0.2])), jit=jit,
-                epochs=1,
-            )  # fmt: skip
+            rates = nn.SGD(lambda step: np.array([0.1, 0.2]))
+            model.fit(*data(), loss=nn.MeanSquaredError(), optimizer=rates, epochs=1, jit=jit)

@@ -105,7 +105,7 @@ def compiled() -> Any:
 
 @lru_cache(maxsize=1)
 def _helpers() -> ThreadPoolExecutor:
-    # As many as are asked for: those of a team wait for each other, and one that never begins would be waited for.
+    # As many as are asked for: those of a team wait for each other, also for one that never begins.
     return ThreadPoolExecutor(max_workers=10_000, thread_name_prefix="nnlite-jit")
 
 
