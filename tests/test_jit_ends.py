@@ -456,7 +456,8 @@ def test_what_is_written_down_is_the_same():
     model = nn.Sequential([nn.Dense(2, 8), nn.Tanh(), nn.Dense(8, 1)], rng=0, dtype=np.float64)
     given = {
         "loss": nn.BinaryCrossEntropy(), "optimizer": nn.Adam(nn.CosineDecay(0.01)), "epochs": 4,
-        "batch_size": 16, "validation": 0.25, "metrics": {"right": nn.binary_accuracy}, "class_weight": "balanced",
+        "batch_size": 16, "validation": 0.25, "metrics": {"right": nn.binary_accuracy},
+        "class_weight": "balanced",
     }  # fmt: skip
     history = both(model, X, y, **given)[2]
     assert list(history[0]) == [

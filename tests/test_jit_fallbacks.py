@@ -401,6 +401,6 @@ def test_what_does_not_fit():
     refused(lambda: (net(replicas=3), *data()), validation=(data()[0], np.ones((ROWS, 3))))
     for jit in (True, False):
         model = net(replicas=3)
+        rates = nn.SGD(lambda step: np.array([0.1, 0.2]))
         with pytest.raises(ShapeError, match="each of 3 replicas, got 2"):
-            rates = nn.SGD(lambda step: np.array([0.1, 0.2]))
             model.fit(*data(), loss=nn.MeanSquaredError(), optimizer=rates, epochs=1, jit=jit)
