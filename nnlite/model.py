@@ -1358,7 +1358,7 @@ class Sequential(core.Sequential):
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
 
-    _made_anew = core.Sequential._made_anew | {"_work", "boundary"}
+    _made_anew = core.Sequential._made_anew | {"_programs", "_work", "boundary"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if "_dtype" in state:  # as it was before a model was a layer

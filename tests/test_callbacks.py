@@ -486,6 +486,7 @@ def test_progress_bar_says_what_trains_if_jit_was_asked_for(capsys):
     assert text.count("fit(jit=True): jit by the step: Look looks at each batch\n") == 1
     assert re.search(r"loss [\d.e-]+, jit by the step *(\r|\n|$)", text)
     assert max(map(len, re.split("[\r\n]", text))) <= 80
+
     class Own(nn.Tanh):
         """Has no kernel, whatever the one that it is made of has."""
 

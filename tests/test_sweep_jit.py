@@ -87,7 +87,9 @@ def test_without_numba_nothing_begins(monkeypatch, backend):
     monkeypatch.setitem(sys.modules, "numba", None)
     for name in ("train", "spread", "like"):
         monkeypatch.setattr(run, name, None)  # would fail if it were called
-    with pytest.raises(ModuleNotFoundError, match=r"^sweep\(jit=True\): expected numba .*pip install") as found:
+    with pytest.raises(
+        ModuleNotFoundError, match=r"^sweep\(jit=True\): expected numba .*pip install"
+    ) as found:
         nn.sweep(net(), *data(), **OPTIONS, jit=True, backend=backend)
     assert found.value.name == "numba"
     with pytest.raises(ArgumentTypeError, match=r"^sweep\(jit=\): expected True or False, got 'yes'"):

@@ -70,7 +70,8 @@ def _sparse_batch(x: Any, program: Program) -> SparseBatch:
     """See the rows of a CSR matrix as a batch."""
     matrix = x.matrix
     arrays = (matrix.indptr, matrix.indices, matrix.data)
-    return SparseBatch(*(array[None] for array in arrays), rows=program.buffer(dtype=np.int64))
+    starts, columns, values = (array[None] for array in arrays)
+    return SparseBatch(starts, columns, values, program.buffer(dtype=np.int64))
 
 
 def work(model: Sequential, batch: int) -> int:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from weakref import ref
 
 import numpy as np
 
 from nnlite._threads import allowed, spread
 from nnlite.core.aliases import AnyArray, Array
-from nnlite.core.parameters import Parameters
 from nnlite.jit.engine import copy_rows, uncovered
 from nnlite.jit.kernel import batch, rows
 from nnlite.jit.layers.table import WRITERS
@@ -50,8 +48,10 @@ class Prediction:
         behind = 1 + len(rows(_in_rows(self.pred)).words())
         self.source, self.target = table[0, 1:3], table[-1, behind : behind + 2]
 
-    def fits(self, x: AnyArray) -> bool:
-        """Tell whether it is for such an input, and layers are as they were."""
+    def fits(self, model: Sequential, x: AnyArray) -> bool:
+        """Tell whether it is for such an input, and the net is as it was."""
+        if self.program.params is not model.params:
+            return False
         return self.inputs == (x.dtype, x.shape[2:], len(x)) and self.program.is_current()
 
     def some(self, x: AnyArray, count: int) -> Array:
@@ -76,28 +76,16 @@ def _in_rows(array: AnyArray) -> AnyArray:
     return array.reshape(*array.shape[:2], -1)
 
 
-class _Programs:
-    """The programs of a net that nobody uses at present: one is used by one thread at a time."""
-
-    def __init__(self, params: Parameters) -> None:
-        number = id(params)
-        self.params = ref(params, lambda _: _known.pop(number, None))
-        self.waiting: list[Prediction] = []
-
-    def take(self, model: Sequential, x: AnyArray) -> Prediction | None:
-        """Return one for such an input, or None if a layer has no kernel."""
-        while self.waiting:
-            try:
-                one = self.waiting.pop()
-            except IndexError:  # another thread took it
-                break
-            if one.fits(x):
-                return one
-        return None if uncovered(model) else Prediction(model, x)
-
-
-#: By the number of the net's parameters.
-_known: dict[int, _Programs] = {}
+def _take(model: Sequential, waiting: list[Prediction], x: AnyArray) -> Prediction | None:
+    """Return a program for such an input, or None if a layer has no kernel."""
+    while waiting:
+        try:
+            one = waiting.pop()
+        except IndexError:  # another thread took it
+            break
+        if one.fits(model, x):
+            return one
+    return None if uncovered(model) else Prediction(model, x)
 
 
 def predict(model: Sequential, x: Array, out: Array | None = None) -> Array | None:
@@ -117,25 +105,25 @@ def predict(model: Sequential, x: Array, out: Array | None = None) -> Array | No
     ndarray of shape (rows, ...) or (replicas, rows, ...), or None
         None if a layer has no kernel.
     """
-    params = model.params
-    programs = _known.get(id(params))
-    if programs is None or programs.params() is not params:
-        programs = _known[id(params)] = _Programs(params)
+    # Those that nobody uses at present: one is used by one thread at a time. The model does not copy them.
+    waiting: list[Prediction] = vars(model).setdefault("_programs", [])
     x = x if model.boundary.row_axis(x) else x[None]
-    one = programs.take(model, x)
+    one = _take(model, waiting, x)
     if one is None:
         return None
     count = x.shape[1]
     if count <= BLOCK and out is None:
         found = one.some(x, count).copy()
     else:
-        found = _in_blocks(model, programs, one, np.ascontiguousarray(x), out)
-    programs.waiting.append(one)
-    return found if params.replicas else found[0]
+        found = _in_blocks(model, waiting, one, np.ascontiguousarray(x), out)
+    waiting.append(one)
+    if out is not None:
+        return out
+    return found if model.params.replicas else found[0]
 
 
 def _in_blocks(
-    model: Sequential, programs: _Programs, one: Prediction, x: AnyArray, out: Array | None
+    model: Sequential, waiting: list[Prediction], one: Prediction, x: AnyArray, out: Array | None
 ) -> Array:
     """Compute the output for any number of rows, with an axis of nets in front."""
     count, nets = x.shape[1], one.program.nets
@@ -148,10 +136,10 @@ def _in_blocks(
         found = out.reshape(nets, count, *one.pred.shape[2:])
     blocks = -(-count // BLOCK)
     pieces = max(1, min(blocks, count * model.params.values.size // SHARED, allowed()))
-    ones = [one, *filter(None, (programs.take(model, x) for _ in range(pieces - 1)))]
+    ones = [one, *filter(None, (_take(model, waiting, x) for _ in range(pieces - 1)))]
     cuts = [blocks * piece // pieces for piece in range(pieces + 1)]
     spread(lambda piece: ones[piece].run(x, found, cuts[piece], cuts[piece + 1]), pieces, pieces)
-    programs.waiting += ones[1:]
+    waiting += ones[1:]
     if out is not None and not whole:
         out[...] = found.reshape(out.shape)
     return found

@@ -162,10 +162,20 @@ def test_one_seed_gives_the_same_bits_again(data):
         assert one.tobytes() == other.tobytes()
 
 
+def test_sparse_rows(data):
+    sparse = pytest.importorskip("scipy.sparse").csr_matrix(data.digits)
+    nets = [quick(MLPClassifier, jit=jit).fit(sparse, data.digit) for jit in (False, True)]
+    assert nets[1].history_.engine == "jit"
+    assert_close(nets[1], nets[0])
+    assert (nets[1].predict(sparse) == nets[0].predict(sparse)).all()
+
+
 def test_what_is_not_covered_says_so(data):
-    sparse = pytest.importorskip("scipy.sparse").csr_matrix(data.iris)
-    net = quick(MLPClassifier, jit=True).fit(sparse, data.species)
-    assert net.history_.engine == "numpy: X is sparse"
+    class Own(nn.Tanh):
+        """Might compute anything."""
+
+    net = quick(MLPClassifier, jit=True, activation=Own()).fit(data.iris, data.species)
+    assert net.history_.engine == "numpy: Own has no kernel"
     net = quick(MLPRegressor, jit=True, solver="lbfgs").fit(data.X, data.y)
     assert net.history_.engine.startswith("numpy: ")
     assert net.history_.engine.endswith("has no kernel")

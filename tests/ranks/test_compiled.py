@@ -1,4 +1,4 @@
-"""``fit(distributed=True, jit=True)``: several ranks train through NumPy and say so; one alone is compiled."""
+"""``fit(distributed=True, jit=True)``: several ranks train through NumPy; one alone is compiled."""
 
 from __future__ import annotations
 
