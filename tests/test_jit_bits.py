@@ -104,7 +104,7 @@ def test_any_number_of_threads(kind, monkeypatch):
 
 
 def test_a_large_net_is_close_on_another_number_of_threads(monkeypatch):
-    """Each thread has some rows of a product, and a BLAS may add up in another order where there are fewer."""
+    """Each thread has some rows of a product, and a BLAS may add up in another order where those are few."""
     found = []
     for threads in (1, 2, 2, 3, 16, 16):  # more than the machine has, too
         monkeypatch.setattr("nnlite.jit.steps.allowed", lambda threads=threads: threads)
