@@ -14,7 +14,7 @@ from compiled import assert_same_numbers, assert_same_rows, train
 import nnlite as nn
 from nnlite.losses import Masked
 
-#: Rounding counts for more where some layers in a row, such as norms of nearly equal numbers, make more of it.
+#: Rounding counts for more where layers in a row, such as norms of nearly equal numbers, make more of it.
 TOLERANCE = {"float32": 2e-4, "float64": 1e-10}
 FEATURES = 3
 

@@ -104,13 +104,14 @@ def test_the_weights_after_divergence_are_the_last_that_gave_a_finite_loss():
 @pytest.mark.nonfinite
 @pytest.mark.parametrize("replicas", [4, 20])
 @pytest.mark.parametrize("by_step", [False, True])
-def test_some_replicas_diverge(replicas, by_step):
+@pytest.mark.parametrize("metrics", [[], [nn.r2]], ids=["", "metrics"])
+def test_some_replicas_diverge(replicas, by_step, metrics):
     X, y = data()
     model = net(replicas=replicas, dtype=np.float64)
     lost = [1, 3]
     model.params.values[3] *= 1e200  # at once
     model.params.values[1] *= 40  # later
-    options = {"optimizer": nn.SGD(0.04, momentum=0.9), "epochs": 6, "batch_size": 8, "metrics": [nn.r2]}
+    options = {"optimizer": nn.SGD(0.04, momentum=0.9), "epochs": 6, "batch_size": 8, "metrics": metrics}
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         one, _, history = train(model, X, y, jit=True, by_step=by_step, **options)
@@ -447,15 +448,16 @@ def test_a_callback_that_stops():
     some = Change(lambda state: state.stop("one", replicas=np.array([True, False, False])), "on_epoch_end")
     many = net(dtype=np.float64, replicas=3)
     history = both(many, X, y, optimizer=nn.Adam(0.01), callbacks=[some], epochs=4, batch_size=8)[2]
-    assert [one["stop_reason"] for one in history.replicas][0] == "one"
+    assert history.replicas[0]["stop_reason"] == "one"
 
 
 def test_what_is_written_down_is_the_same():
     X, y = nn.datasets.moons(60, rng=0)
     model = nn.Sequential([nn.Dense(2, 8), nn.Tanh(), nn.Dense(8, 1)], rng=0, dtype=np.float64)
     given = {
-        "loss": nn.BinaryCrossEntropy(), "optimizer": nn.Adam(nn.CosineDecay(0.01)), "epochs": 4, "batch_size": 16,
-        "validation": 0.25, "metrics": {"right": nn.binary_accuracy}, "class_weight": "balanced",
+        "loss": nn.BinaryCrossEntropy(), "optimizer": nn.Adam(nn.CosineDecay(0.01)), "epochs": 4,
+        "batch_size": 16, "validation": 0.25, "metrics": {"right": nn.binary_accuracy},
+        "class_weight": "balanced",
     }  # fmt: skip
     history = both(model, X, y, **given)[2]
     assert list(history[0]) == [

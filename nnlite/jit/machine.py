@@ -105,7 +105,8 @@ def compiled() -> Any:
 
 @lru_cache(maxsize=1)
 def _helpers() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(thread_name_prefix="nnlite-jit")
+    # As many as are asked for: those of a team wait for each other, also for one that never begins.
+    return ThreadPoolExecutor(max_workers=10_000, thread_name_prefix="nnlite-jit")
 
 
 # A process that was forked has none of the threads.
