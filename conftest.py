@@ -6,12 +6,15 @@ from importlib.util import find_spec
 #: Those that need a package are left out where it is not installed.
 NEEDED = {
     "nnlite/exchange/onnx": "onnx",
+    "nnlite/jit": "numba",
     "nnlite/onnx": "onnx",
     "nnlite/plot": "matplotlib",
     "nnlite/sklearn": "sklearn",
+    "nnlite/sklearn/compiled.py": "numba",
     "tests/browser": "selenium",
     "tests/estimators": "sklearn",
     "tests/readable.py": "matplotlib",
+    "tests/toy_kernels.py": "numba",
 }
 
 collect_ignore = [folder for folder, package in NEEDED.items() if not find_spec(package)]

@@ -16,7 +16,7 @@ pytest.importorskip("numba")
 from compiled import Look, assert_close, assert_same_rows, bits, train
 
 import nnlite as nn
-from nnlite.errors import DivergenceError
+from nnlite.errors import ArgumentError, DivergenceError
 
 ROWS = 48
 
@@ -483,3 +483,24 @@ def test_a_schedule_that_fails_in_the_middle_leaves_the_steps_before_it():
         assert optimizer.steps == 9
         found.append(model.params.values.copy())
     assert_close(*found, 1e-12)
+
+
+@pytest.mark.parametrize("replicas", [None, 3, 20])
+def test_targets_that_are_changed_while_they_are_in_use(replicas):
+    """A kernel looks at no place that is none, and the error is that of NumPy."""
+
+    class Meddle(nn.Callback):
+        def on_epoch_end(self, state):
+            y[:] = 10**9
+
+    X = np.random.default_rng(0).normal(size=(64, 4))
+    messages = []
+    for jit in (True, False):
+        y = np.zeros(64, np.int64)
+        model = nn.Sequential([nn.Dense(4, 3)], rng=0, replicas=replicas)
+        with pytest.raises(ArgumentError) as error:
+            model.fit(
+                X, y, loss=nn.SoftmaxCrossEntropy(), optimizer=nn.SGD(0.1), callbacks=[Meddle()], jit=jit
+            )
+        messages.append(str(error.value))
+    assert messages[0] == messages[1]

@@ -155,7 +155,8 @@ def class_ids(pred, target, share, paid, slope, smooth, high, others, logs):
     kind = pred.dtype.type
     one, each = kind(1), kind(smooth / classes)
     for i in range(n):
-        own, true = kind(share[i]), target[i]
+        known = 0 <= target[i] < classes
+        own, true = kind(share[i]), target[i] if known else 0
         for lane in range(lanes):
             high[lane] = pred[i, 0, lane]
             others[lane] = kind(0)
@@ -175,7 +176,8 @@ def class_ids(pred, target, share, paid, slope, smooth, high, others, logs):
         for lane in range(lanes):
             at_true = pred[i, true, lane] - high[lane]
             less = expm1(at_true) + others[lane]
-            paid[i, lane] = (log1p(less) - kind(1 - smooth) * at_true - each * logs[lane]) * share[i]
+            loss = log1p(less) - kind(1 - smooth) * at_true - each * logs[lane]
+            paid[i, lane] = loss * share[i] if known else np.nan
             total = less + one
             slope[i, true, lane] = kind(smooth) * total - others[lane]
             logs[lane] = own / total

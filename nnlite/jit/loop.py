@@ -290,7 +290,9 @@ class CompiledLoop(SteppedLoop):
             self.stepped = self.stepped or step > 0
             state.batch = step + 1 - begin
             state.batch_loss = self._loss(step)
-            self.diverged(stopped != step, *self._batch(step))
+            x, y = self._batch(step)
+            self.check_targets(x, y)
+            self.diverged(stopped != step, x, y)
         if (
             self.usable < last
         ):  # a schedule has no rate for the next step: its error is raised by the next call

@@ -137,6 +137,11 @@ def class_ids(pred, target, share, paid, slope, smooth):
             high = max(high, pred[i, j])
         for j in range(classes):
             slope[i, j] = pred[i, j] - high
+        if (
+            not 0 <= target[i] < classes
+        ):  # who changes targets while they are in use gets no number, and no crash
+            paid[i] = np.nan
+            continue
         paid[i] = slope[i, target[i]]
         if smooth > 0:
             paid[i] *= 1 - smooth
@@ -151,7 +156,7 @@ def class_ids(pred, target, share, paid, slope, smooth):
             for j in range(classes):
                 slope[i, j] = kind(0)
             continue
-        true = target[i]
+        true = target[i] if 0 <= target[i] < classes else 0
         high = pred[i, 0]
         for j in range(1, classes):
             high = max(high, pred[i, j])

@@ -211,6 +211,7 @@ class SteppedLoop(BatchLoop):
             engine.run(engine.load, engine.loss_end, engine.backward_end, rows=rows)
             value: Any = engine.losses.item(0) if single else engine.losses[:, 0].copy()
             if (engine.stopped >= 0).any():
+                self.check_targets(x, y)
                 self.diverged(engine.stopped < 0, x, y)
         else:
             engine.run(engine.load, engine.forward_end, engine.forward_end, rows=rows)
@@ -220,6 +221,11 @@ class SteppedLoop(BatchLoop):
         if weight is not None and not np.all(count):  # no row of the batch counts: nothing could stand in
             self.params.grads[np.equal(count, 0)] = 0
         return pred.copy() if self.keeps_outputs else pred, value, divisor, count
+
+    def check_targets(self, x: Any, y: AnyArray) -> None:
+        """Let the loss say what is wrong with the targets of a batch that came to no number, if anything is."""
+        pred = np.zeros(self.state.model.boundary.pred_shape(x), self.params.dtype)
+        self.value_and_grad(pred, y)
 
     def _weigh_rows(self, weight: Array, rows: int) -> tuple[Value, Value]:
         """Write the shares of the rows of a batch; return what it counts for, and what divides its loss."""
