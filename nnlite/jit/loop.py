@@ -167,7 +167,11 @@ class CompiledLoop(SteppedLoop):
         seconds = self._run(0, wanted * steps) / wanted
         for place in range(self._write_down(wanted, seconds), wanted):
             epoch.begun = time.perf_counter() - seconds
-            self._add_up(epoch, place * steps, place * steps, (place + 1) * steps)
+            begin, end = place * steps, min((place + 1) * steps, self.usable)
+            if end > begin:
+                self._add_up(epoch, begin, begin, end)
+            if end < begin + steps:  # there is no rate for the next one, as this says
+                self.engine.rates.write(end, end + 1, self.steps_before + end)
             if place + 1 < wanted:
                 self.end_epoch(epoch.mean(), {}, epoch)
                 self.begin_epoch(state.epoch + 1)
@@ -293,10 +297,6 @@ class CompiledLoop(SteppedLoop):
             x, y = self._batch(step)
             self.check_targets(x, y)
             self.diverged(stopped != step, x, y)
-        if (
-            self.usable < last
-        ):  # a schedule has no rate for the next step: its error is raised by the next call
-            last = self.usable
         if not state.stop_reason:
             object.__setattr__(optimizer, "steps", self.steps_before + last)
             state.batch = last - begin

@@ -137,9 +137,7 @@ def class_ids(pred, target, share, paid, slope, smooth):
             high = max(high, pred[i, j])
         for j in range(classes):
             slope[i, j] = pred[i, j] - high
-        if (
-            not 0 <= target[i] < classes
-        ):  # who changes targets while they are in use gets no number, and no crash
+        if not 0 <= target[i] < classes:  # as may be of targets that are changed while they are in use
             paid[i] = np.nan
             continue
         paid[i] = slope[i, target[i]]

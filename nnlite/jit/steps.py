@@ -223,7 +223,7 @@ class SteppedLoop(BatchLoop):
         return pred.copy() if self.keeps_outputs else pred, value, divisor, count
 
     def check_targets(self, x: Any, y: AnyArray) -> None:
-        """Let the loss say what is wrong with the targets of a batch that came to no number, if anything is."""
+        """Let the loss say what is wrong with the targets of a batch whose loss is no number."""
         pred = np.zeros(self.state.model.boundary.pred_shape(x), self.params.dtype)
         self.value_and_grad(pred, y)
 
