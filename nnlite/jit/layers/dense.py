@@ -12,6 +12,9 @@ __all__ = ["WRITERS"]
 
 #: Products of fewer multiplications are made by loops: a call of the BLAS takes as long as some thousand.
 SMALL = 4096
+#: Weights up to which OpenBLAS makes a product with a transposed matrix more slowly than one with a copy, and
+#: the copy: with 32 rows and 64 x 64 weights 4.9 us against 1.2 and 2.4.
+TURNED = 2**14
 
 
 @sums
@@ -136,6 +139,14 @@ def backward(dy, W, dx, product):
 
 
 @loops
+def turn(W, W_T, thread, team):
+    """Copy the transpose; each thread some rows of it."""
+    for j in range(share(len(W_T), thread, team), share(len(W_T), thread + 1, team)):
+        for k in range(len(W)):
+            W_T[j, k] = W[k, j]
+
+
+@loops
 def sparse_forward(starts, columns, values, rows, W, b, y):
     """Compute ``y = x @ W + b`` of some rows of a CSR matrix."""
     outputs = W.shape[1]
@@ -196,7 +207,12 @@ def _dense(layer: Dense, prefix: str, x: Array, program: Program) -> tuple[Array
         if not needed:
             return dy
         dx = program.like(x)
-        program.add(backward, rows(dy), whole(W), rows(dx), program.product)
+        if W[0].size <= TURNED and program.batch * W[0].size > SMALL:
+            W_T = program.array(layer.out_features, layer.in_features)
+            program.add(turn, whole(W), whole(W_T), THREAD, TEAM)
+            program.add(forward, rows(dy), whole(W_T), whole(program.array(0)), rows(dx), program.product)
+        else:
+            program.add(backward, rows(dy), whole(W), rows(dx), program.product)
         return dx
 
     return y, back
