@@ -71,35 +71,39 @@ def gradients(x, dy, dW, db, product, thread, team):
     """Compute ``dW = x.T @ dy`` and ``db``, the sum of dy over the rows; each thread some rows of dW."""
     n, outputs = dy.shape
     zero = dW.dtype.type(0)
+    # Of slices, not from `first` to `last`: numba takes a number that does not begin at 0 for one that may be
+    # negative, and counts from the end then, which is not vectorised.
     first, last = share(db.size, thread, team), share(db.size, thread + 1, team)
-    for j in range(first, last):
-        db[j] = zero
+    part = db[first:last]
+    for j in range(part.size):
+        part[j] = zero
     for i in range(n):
-        for j in range(first, last):
-            db[j] += dy[i, j]
+        row = dy[i][first:last]
+        for j in range(part.size):
+            part[j] += row[j]
     inputs = x.shape[1]
     first, last = share(inputs, thread, team), share(inputs, thread + 1, team)
-    mine = last - first
-    if product != 0 and n * mine * outputs > SMALL:
+    mine = dW[first:last]
+    if product != 0 and n * mine.size > SMALL:
         gemm(
-            product, 1, mine, outputs, n, _place(x, first), inputs, _place(dy, 0), outputs,
-            zero, _place(dW, first * outputs), outputs,
+            product, 1, len(mine), outputs, n, _place(x, first), inputs, _place(dy, 0), outputs,
+            zero, _place(mine, 0), outputs,
         )  # fmt: skip
         return
-    for k in range(first, last):
-        for j in range(outputs):
-            dW[k, j] = zero
-    if outputs == 1:
-        for i in range(n):
-            value = dy[i, 0]
-            for k in range(first, last):
-                dW[k, 0] += x[i, k] * value
-        return
+    flat = mine.reshape(-1)
+    for k in range(flat.size):
+        flat[k] = zero
     for i in range(n):
-        for k in range(first, last):
-            value = x[i, k]
-            for j in range(outputs):
-                dW[k, j] += value * dy[i, j]
+        row = x[i][first:last]
+        if outputs == 1:
+            value = dy[i, 0]
+            for k in range(flat.size):
+                flat[k] += row[k] * value
+        else:
+            for k in range(len(mine)):
+                value = row[k]
+                for j in range(outputs):
+                    mine[k, j] += value * dy[i, j]
 
 
 @sums
@@ -165,16 +169,17 @@ def sparse_gradients(starts, columns, values, rows, dy, dW, db, thread, team):
     outputs = dW.shape[1]
     first, last = share(outputs, thread, team), share(outputs, thread + 1, team)
     dW[:, first:last] = 0
-    if db.size:
-        db[first:last] = 0
+    part = db[first:last]
+    for j in range(part.size):
+        part[j] = 0
     for i in range(rows.size):
-        if db.size:
-            for j in range(first, last):
-                db[j] += dy[i, j]
+        blame = dy[i][first:last]
+        for j in range(part.size):
+            part[j] += blame[j]
         for place in range(starts[rows[i]], starts[rows[i] + 1]):
-            k, value = columns[place], values[place]
-            for j in range(first, last):
-                dW[k, j] += value * dy[i, j]
+            value, row = values[place], dW[columns[place]][first:last]
+            for j in range(blame.size):
+                row[j] += value * blame[j]
 
 
 def _sparse(layer: Dense, prefix: str, x: SparseBatch, program: Program) -> tuple[Array, Backward]:
