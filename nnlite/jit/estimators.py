@@ -12,7 +12,7 @@ from nnlite.jit import losses
 from nnlite.jit.functions import exp, like
 from nnlite.jit.kernel import each, number, step, whole
 from nnlite.jit.losses import Kernel
-from nnlite.jit.native import loops, named
+from nnlite.jit.native import inlined, loops, named
 from nnlite.jit.optimizers import Rates, adam, sgd
 from nnlite.jit.program import Program
 
@@ -47,7 +47,7 @@ def adam_rule(one: Any, rates: Rates, program: Program) -> Any:
     return adam, (step(rates.move), same), (0.0, beta1, beta2, epsilon / np.sqrt(1 - beta2))
 
 
-@loops
+@inlined
 def deviance(z, t, a, b, w):
     rate = exp(z)
     least = t * np.log(t) - t if t > like(0, z) else like(0, z)

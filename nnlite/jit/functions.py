@@ -20,10 +20,12 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from nnlite.jit.native import OPTIONS, loops
+from nnlite.jit.native import OPTIONS, inlined
 
 __all__ = ["erfc", "exp", "expm1", "like", "log1p", "sigmoid", "softplus", "tanh"]
 
+#: Terms of a polynomial that the compiler writes out; a loop over more is not vectorised.
+LONG = 13
 _LOG2_E = 1 / math.log(2)
 #: log(2) in two parts, for float32 and float64: products of the first with a whole number are exact.
 _PARTS4 = (0.693359375, math.log(2) - 0.693359375)
@@ -32,7 +34,7 @@ _PARTS8 = (float.fromhex("0x1.62e42feep-1"), 1.90821492927058770002e-10)
 
 def _for_each(function: Any) -> Any:
     """Let a stub stand for what `function` makes for the type of its argument."""
-    return overload(function, jit_options=OPTIONS, strict=False)
+    return overload(function, jit_options={**OPTIONS, "forceinline": True}, strict=False)
 
 
 def like(number: Any, v: Any) -> Any: ...
@@ -56,6 +58,9 @@ def _make_like(number, v):
 
 def _polynomial(kind: Any, terms: Sequence[float]) -> Any:
     """Make a polynomial by Horner's rule; the terms are those of the powers 0, 1, 2, ..."""
+    if len(terms) > LONG:
+        even, odd = _polynomial(kind, terms[::2]), _polynomial(kind, terms[1::2])
+        return inlined(lambda v: even(v * v) + v * odd(v * v))
     last, *others = (kind(one) for one in reversed(terms))
     behind = tuple(others)
 
@@ -65,7 +70,7 @@ def _polynomial(kind: Any, terms: Sequence[float]) -> Any:
             p = p * v + term
         return p
 
-    return loops(polynomial)
+    return inlined(polynomial)
 
 
 @_for_each(_part)
@@ -167,7 +172,36 @@ def _make_sigmoid(v):
 
 @_for_each(log1p)
 def _make_log1p(v):
-    return lambda v: math.log1p(v)
+    """Return ``log(u)`` of ``u = 1 + v``, and what rounding has taken from u.
+
+    With u = 2**k * m, and s = (m - 1) / (m + 1): log(u) = k * log(2) + 2 * (s + s**3 / 3 + s**5 / 5 + ...).
+    """
+    small = v == types.float32
+    kind, whole = (np.float32, np.int32) if small else (np.float64, np.int64)
+    digits, bias = (whole(23), whole(127)) if small else (whole(52), whole(1023))
+    one, two = kind(1), kind(2)
+    high, low = (kind(part) for part in (_PARTS4 if small else _PARTS8))
+    series = _polynomial(kind, [2 / (2 * place + 3) for place in range(5 if small else 11)])
+    # What is added to the bits of u, so that m is from sqrt(1/2) to sqrt(2).
+    shift = kind(1).view(whole) - kind(math.sqrt(0.5)).view(whole)
+    most, nothing, less = kind(np.inf), kind(np.nan), kind(-np.inf)
+
+    def log1p_of(v):
+        u = one + v
+        bits = kind(u).view(whole) + shift
+        k = (bits >> digits) - bias
+        m = whole(bits - shift - (k << digits)).view(kind)
+        f = m - one
+        s = f / (two + f)
+        square = s * s
+        lost = (v - (u - one)) / u
+        # 2 * s is f - s * f, whose first part is exact.
+        y = kind(k) * high + (f - (s * f - (s * square * series(square) + (kind(k) * low + lost))))
+        y = v if v == most else y
+        y = less if v == -one else y
+        return y if v >= -one else nothing
+
+    return log1p_of
 
 
 @_for_each(softplus)
@@ -175,6 +209,30 @@ def _make_softplus(v):
     return lambda v: max(v, like(0, v)) + log1p(exp(-abs(v)))
 
 
+def _erfc_series(count: int) -> list[float]:
+    """Return a polynomial in ``2 * t - 1``: ``erfc(v) * exp(v**2) / t`` with t = 2 / (2 + v), for v >= 0."""
+    from scipy.special import erfcx
+
+    def target(place: Any) -> Any:
+        t = np.maximum((place + 1) / 2, 1e-9)
+        return erfcx(2 / t - 2) / t
+
+    terms = np.polynomial.chebyshev.cheb2poly(np.polynomial.chebyshev.chebinterpolate(target, count))
+    return [float(term) for term in terms]
+
+
 @_for_each(erfc)
 def _make_erfc(v):
-    return lambda v: math.erfc(v)
+    small = v == types.float32
+    kind = np.float32 if small else np.float64
+    one, two = kind(1), kind(2)
+    series = _polynomial(kind, _erfc_series(11 if small else 25))
+
+    def erfc_of(v):
+        a = abs(v)
+        t = two / (two + a)
+        y = series(two * t - one) * t * exp(-a * a)
+        y = two - y if v < 0 else y
+        return y if v == v else v
+
+    return erfc_of

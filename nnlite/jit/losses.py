@@ -16,7 +16,7 @@ from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.losses import Loss
 from nnlite.jit.functions import exp, expm1, like, log1p
 from nnlite.jit.kernel import THREAD, Operand, every, number, rows, whole
-from nnlite.jit.native import loops, named
+from nnlite.jit.native import inlined, loops, named, sums
 from nnlite.jit.program import Program, is_as_shipped
 from nnlite.losses import (
     BinaryCrossEntropy,
@@ -53,37 +53,44 @@ def _pointwise(rule: Any) -> Any:
                 continue
             own = kind(share[i]) * part
             total = 0.0
-            for j in range(outputs):
-                value, change = rule(pred[i, j], target[i, j], p, q, factors[j % factors.size])
-                there = target[i, j] == target[i, j]
-                total += np.float64(value) if there else 0.0
-                slope[i, j] = change * own if there else kind(0)
+            if factors.size == 1:
+                for j in range(outputs):
+                    value, change = rule(pred[i, j], target[i, j], p, q, factors[0])
+                    there = target[i, j] == target[i, j]
+                    total += np.float64(value) if there else 0.0
+                    slope[i, j] = change * own if there else kind(0)
+            else:
+                for j in range(outputs):
+                    value, change = rule(pred[i, j], target[i, j], p, q, factors[j])
+                    there = target[i, j] == target[i, j]
+                    total += np.float64(value) if there else 0.0
+                    slope[i, j] = change * own if there else kind(0)
             paid[i] = total * (share[i] / outputs)
 
-    return loops(named(pointwise, rule))
+    return sums(named(pointwise, rule))
 
 
-@loops
+@inlined
 def squared(z, t, a, b, w):
     gap = z - t
     return gap * gap, gap + gap
 
 
-@loops
+@inlined
 def absolute(z, t, a, b, w):
     gap = z - t
     slope = like(1, z) if gap > like(0, z) else like(-1, z) if gap < like(0, z) else gap
     return abs(gap), slope
 
 
-@loops
+@inlined
 def huber(z, t, a, b, w):
     gap = z - t
     cut = min(max(gap, -a), a) if gap == gap else gap
     return cut * (gap - like(0.5, z) * cut), cut
 
 
-@loops
+@inlined
 def pinball(z, t, a, b, w):
     gap = z - t
     slope = b if gap > like(0, z) else -a
@@ -91,20 +98,20 @@ def pinball(z, t, a, b, w):
     return slope * gap, slope
 
 
-@loops
+@inlined
 def poisson(z, t, a, b, w):
     rate = exp(z)
     return rate - t * z, rate - t
 
 
-@loops
+@inlined
 def hinge(z, t, a, b, w):
     missing = like(1, z) - t * z
     slope = -t if missing > like(0, z) else like(0, z)
     return max(missing, like(0, z)) if missing == missing else missing, slope
 
 
-@loops
+@inlined
 def binary(z, t, smooth, b, w):
     """Pay ``log(1 + exp(-|z|)) + |z| * wrong``, where `wrong` is how far z is off the target's side."""
     zero, one = like(0, z), like(1, z)

@@ -24,6 +24,7 @@ __all__ = [
     "flush",
     "gemm",
     "in_rows",
+    "inlined",
     "invoke",
     "look",
     "loops",
@@ -45,6 +46,8 @@ SUMMING: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "rea
 
 #: Decorators of functions that are compiled into a kernel: loops over numbers that do not meet, and sums.
 loops = numba.njit(**OPTIONS)
+#: Of functions of single numbers, which the loops around them must contain to be vectorised.
+inlined = numba.njit(**OPTIONS, forceinline=True)
 sums = numba.njit(**SUMMING)
 
 #: All that was compiled: machine code goes when what it belongs to does.

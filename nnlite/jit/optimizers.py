@@ -33,9 +33,9 @@ def copy(source, target):
 def squares(g, found, thread, team):
     """Add up the squares of a gradient in float64, block by block."""
     for block in range(thread, found.size, team):
-        total = 0.0
-        for i in range(block * BLOCK, min(g.size, (block + 1) * BLOCK)):
-            value = np.float64(g[i])
+        total, part = 0.0, g[block * BLOCK : min(g.size, (block + 1) * BLOCK)]
+        for i in range(part.size):
+            value = np.float64(part[i])
             total += value * value
         found[block] = total
 

@@ -54,7 +54,7 @@ def test_it_is_a_parameter_like_others(kind):
         {"batch_size": 33, "solver": "sgd", "momentum": 0.0, "shuffle": False},
         {"scale_inputs": True, "callbacks": [nn.ReduceOnPlateau(monitor="loss", patience=1)]},
     ],
-    ids=repr,
+    ids=lambda settings: ", ".join(settings) or "plain",
 )
 def test_the_same_net_comes_of_it(data, kind, settings):
     X, y = rows_of(data, kind)
@@ -225,6 +225,7 @@ def test_prediction_is_compiled_too(data, kind, monkeypatch):
 def test_without_numba_nothing_is_changed(data, kind, monkeypatch):
     X, y = rows_of(data, kind)
     monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.setattr("nnlite.jit._is_there", False)
     net = quick(kind, jit=True)
     before = vars(net).copy()
     with pytest.raises(

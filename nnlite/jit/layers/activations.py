@@ -9,7 +9,7 @@ from typing import Any
 from nnlite.core.aliases import Array
 from nnlite.jit.functions import erfc, exp, expm1, like, log1p, sigmoid, softplus, tanh
 from nnlite.jit.kernel import flat, number, word
-from nnlite.jit.native import in_rows, loops, named, sums
+from nnlite.jit.native import in_rows, inlined, loops, named, sums
 from nnlite.jit.program import Backward, Program
 from nnlite.layers import (
     ELU,
@@ -53,7 +53,7 @@ def _slopes(slope: Any) -> Any:
 
 def _single(value: Any, slope: Any, setting: str = "") -> Callable[..., tuple[Array, Backward]]:
     """Make the writer of an activation of single numbers, which may have one setting."""
-    forward, backward = _values(loops(value)), _slopes(loops(slope))
+    forward, backward = _values(inlined(value)), _slopes(inlined(slope))
 
     def write(layer: Any, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
         y = program.like(x)
@@ -138,7 +138,7 @@ def _tanh_gate(v):
     return sigmoid(like(2 * _TANH_SCALE, v) * (c + like(_CUBIC, v) * c * c * c))
 
 
-_tanh_gate = loops(_tanh_gate)
+_tanh_gate = inlined(_tanh_gate)
 
 
 def tanh_gelu(v, a):
