@@ -76,7 +76,7 @@ def fit(
         ranks = ranks_for(distributed)
     with InUse() as marks:
         with ranks.agreeing():
-            jit = check_jit("fit", jit)
+            jit = jit is not False and check_jit("fit", jit)
             marks.take("fit", model, "a model")
             marks.take("fit(optimizer=)", optimizer, "an optimizer")
             if distributed is not False:

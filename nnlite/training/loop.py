@@ -301,20 +301,21 @@ class Loop(core.Loop):
 
     def settle_threads(self, blas: Hold) -> None:
         """Let the BLAS use as many threads as pay for a batch, which of a stream shows with its first one."""
-        work, data, size = measure_work(self.state.model), self.data, self.state.model.params.size
-        outputs = math.prod(self.state.model.output_shape or (1,))
-        optimizer = self.state.optimizer
+        model, data, optimizer = self.state.model, self.data, self.state.optimizer
+        size = model.params.size
+        squared = isinstance(optimizer, FullBatchOptimizer) and optimizer.least_squares
 
         def settle(rows: int) -> None:
             rows = -(-rows // self.state.ranks)
-            largest = rows * work.largest
-            if isinstance(optimizer, FullBatchOptimizer) and optimizer.least_squares:
-                largest = rows * outputs * size**2  # of the Jacobian with itself
+            # With least squares it is that of the Jacobian with itself.
+            outputs = math.prod(model.output_shape or (1,))
+            largest = rows * (outputs * size**2 if squared else measure_work(model).largest)
             blas.change(blas_threads(largest, STEP_SHARE))
 
         if isinstance(data, Stream):
             data.on_rows = settle
-        else:
+        # No product has more weights than there are; of small nets it need not be known which are in one.
+        elif squared or min(data.batch_size, data.rows) * size >= 2 * STEP_SHARE:
             settle(min(data.batch_size, data.rows))
 
     def let_go(self) -> None:
