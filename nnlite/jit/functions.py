@@ -177,6 +177,8 @@ def _make_log1p(v):
     With u = 2**k * m, and s = (m - 1) / (m + 1): log(u) = k * log(2) + 2 * (s + s**3 / 3 + s**5 / 5 + ...).
     """
     small = v == types.float32
+    kind: Any
+    whole: Any
     kind, whole = (np.float32, np.int32) if small else (np.float64, np.int64)
     digits, bias = (whole(23), whole(127)) if small else (whole(52), whole(1023))
     one, two = kind(1), kind(2)
