@@ -97,7 +97,8 @@ def _dense(layer: Dense, prefix: str, x: Array, program: Program) -> tuple[Array
         def wide(array: Array) -> Array:
             return array.reshape(*array.shape[:-2], -1)
 
-        program.add(dense.forward, rows(x), whole(wide(W)), whole(wide(b)), rows(wide(y)), word(0))
+        operands = (every(x), whole(wide(W)), whole(wide(b)), every(wide(y)), word(0))
+        program.add(dense.forward, *operands, THREAD, TEAM)
     else:
         program.add(forward, rows(x), whole(W), whole(b), rows(y))
 

@@ -23,47 +23,48 @@ def _place(array, column):
 
 
 @sums
-def forward(x, W, b, y, product):
+def _part(rows, columns, thread, team):
+    """Return which rows and columns of a product a thread makes: of what there are more of, its share.
+
+    For what it has all of, each thread copies what that is multiplied by into the order that a BLAS wants.
+    """
+    if rows < columns:
+        return 0, rows, share(columns, thread, team), share(columns, thread + 1, team)
+    return rows * thread // team, rows * (thread + 1) // team, 0, columns
+
+
+@sums
+def forward(x, W, b, y, product, thread, team):
     """Compute ``y = x @ W + b``; `b` is empty if there is none, `product` 0 for loops alone."""
     n, inputs = x.shape
     outputs = W.shape[1]
     one, zero = W.dtype.type(1), W.dtype.type(0)
-    if b.size:
-        for i in range(n):
-            for j in range(outputs):
-                y[i, j] = b[j]
     if product != 0 and n * inputs * outputs > SMALL:
-        begin = one if b.size else zero
+        top, bottom, left, right = _part(n, outputs, thread, team)
+        bias = b[left:right] if b.size else b
+        for i in range(top, bottom):
+            row = y[i][left:right]
+            for j in range(bias.size):
+                row[j] = bias[j]
         gemm(
-            product,
-            0,
-            n,
-            outputs,
-            inputs,
-            _place(x, 0),
-            inputs,
-            _place(W, 0),
-            outputs,
-            begin,
-            _place(y, 0),
-            outputs,
-        )
+            product, 0, bottom - top, right - left, inputs, _place(x, top * inputs), inputs,
+            _place(W, left), outputs, one if b.size else zero, _place(y, top * outputs + left), outputs,
+        )  # fmt: skip
         return
-    if outputs == 1:  # where the loop over neurons has one turn
-        for i in range(n):
+    for i in range(n * thread // team, n * (thread + 1) // team):
+        if outputs == 1:  # where the loop over neurons has one turn
             total = b[0] if b.size else zero
             for k in range(inputs):
                 total += x[i, k] * W[k, 0]
             y[i, 0] = total
-        return
-    for i in range(n):
-        if not b.size:
-            for j in range(outputs):
-                y[i, j] = zero
+            continue
+        row = y[i]
+        for j in range(outputs):
+            row[j] = b[j] if b.size else zero
         for k in range(inputs):
             value = x[i, k]
             for j in range(outputs):
-                y[i, j] += value * W[k, j]
+                row[j] += value * W[k, j]
 
 
 @sums
@@ -107,39 +108,25 @@ def gradients(x, dy, dW, db, product, thread, team):
 
 
 @sums
-def backward(dy, W, dx, product):
+def backward(dy, W, dx, product, thread, team):
     """Compute ``dx = dy @ W.T``."""
     n, outputs = dy.shape
     inputs = W.shape[0]
     zero = W.dtype.type(0)
     if n * inputs * outputs > SMALL:
+        top, bottom, left, right = _part(n, inputs, thread, team)
         gemm(
-            product,
-            2,
-            n,
-            inputs,
-            outputs,
-            _place(dy, 0),
-            outputs,
-            _place(W, 0),
-            outputs,
-            zero,
-            _place(dx, 0),
-            inputs,
-        )
+            product, 2, bottom - top, right - left, outputs, _place(dy, top * outputs), outputs,
+            _place(W, left * outputs), outputs, zero, _place(dx, top * inputs + left), inputs,
+        )  # fmt: skip
         return
-    if outputs == 1:
-        for i in range(n):
-            value = dy[i, 0]
-            for k in range(inputs):
-                dx[i, k] = value * W[k, 0]
-        return
-    for i in range(n):
+    for i in range(n * thread // team, n * (thread + 1) // team):
+        row = dx[i]
         for k in range(inputs):
             total = zero
             for j in range(outputs):
                 total += dy[i, j] * W[k, j]
-            dx[i, k] = total
+            row[k] = total
 
 
 @loops
@@ -203,7 +190,7 @@ def _dense(layer: Dense, prefix: str, x: Array, program: Program) -> tuple[Array
     W = program.values(f"{prefix}W")
     b = program.values(f"{prefix}b") if layer.bias else program.array(0)
     y = program.buffer(layer.out_features)
-    program.add(forward, rows(x), whole(W), whole(b), rows(y), program.product)
+    program.add(forward, every(x), whole(W), whole(b), every(y), program.product, THREAD, TEAM)
 
     def back(dy: Array, needed: bool) -> Array:
         dW = program.grads(f"{prefix}W")
@@ -215,9 +202,10 @@ def _dense(layer: Dense, prefix: str, x: Array, program: Program) -> tuple[Array
         if W[0].size <= TURNED and program.batch * W[0].size > SMALL:
             W_T = program.array(layer.out_features, layer.in_features)
             program.add(turn, whole(W), whole(W_T), THREAD, TEAM)
-            program.add(forward, rows(dy), whole(W_T), whole(program.array(0)), rows(dx), program.product)
+            none = whole(program.array(0))
+            program.add(forward, every(dy), whole(W_T), none, every(dx), program.product, THREAD, TEAM)
         else:
-            program.add(backward, rows(dy), whole(W), rows(dx), program.product)
+            program.add(backward, every(dy), whole(W), every(dx), program.product, THREAD, TEAM)
         return dx
 
     return y, back
