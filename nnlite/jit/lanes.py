@@ -98,7 +98,8 @@ def _dense(layer: Dense, prefix: str, x: Array, program: Program) -> tuple[Array
             return array.reshape(*array.shape[:-2], -1)
 
         operands = (every(x), whole(wide(W)), whole(wide(b)), every(wide(y)), word(0))
-        program.add(dense.forward, *operands, THREAD, TEAM)
+        none = whole(program.array(0))
+        program.add(dense.forward, *operands, none, THREAD, TEAM)
     else:
         program.add(forward, rows(x), whole(W), whole(b), rows(y))
 
@@ -106,7 +107,7 @@ def _dense(layer: Dense, prefix: str, x: Array, program: Program) -> tuple[Array
         if shared:
             program.add(
                 dense.gradients, every(x), every(wide(dy)), whole(wide(dW)), whole(wide(db)), word(0),
-                THREAD, TEAM,
+                whole(program.array(0)), THREAD, TEAM,
             )  # fmt: skip
         else:
             program.add(gradients, rows(x), rows(dy), whole(dW), whole(db))
