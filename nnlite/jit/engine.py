@@ -57,9 +57,11 @@ def uncovered(model: Sequential) -> str:
         Empty if all have one.
     """
     before: list[Any] = []
-    for _, layer in model.walk()[1:]:
+    for _, layer in model.walk():
         if not is_as_shipped(layer, WRITERS):
             return f"{type(layer).__name__} has no kernel"
+        if layer is model:
+            continue
         if type(layer) is Embedding and any(type(one) not in (Flatten, Sequential) for one in before):
             return "Embedding has a kernel at the beginning of a net only"
         before.append(layer)
