@@ -85,6 +85,7 @@ def test_without_numba_nothing_begins(monkeypatch, backend):
         pytest.importorskip("joblib")
         pytest.importorskip("threadpoolctl")
     monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.setattr("nnlite.jit._is_there", False)  # as other tests may have found it
     for name in ("train", "spread", "like"):
         monkeypatch.setattr(run, name, None)  # would fail if it were called
     with pytest.raises(

@@ -225,6 +225,7 @@ def test_prediction_is_compiled_too(data, kind, monkeypatch):
 def test_without_numba_nothing_is_changed(data, kind, monkeypatch):
     X, y = rows_of(data, kind)
     monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.setattr("nnlite.jit._is_there", False)  # as other tests may have found it
     net = quick(kind, jit=True)
     before = vars(net).copy()
     with pytest.raises(
