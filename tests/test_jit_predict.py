@@ -165,3 +165,9 @@ def test_refused():
         ids.predict([[7]], jit=True)
     with pytest.raises(NotFittedError):
         nn.Sequential([nn.Standardize(6)]).predict(rows(2), jit=True)
+
+
+@pytest.mark.parametrize("value", [0, 1, None, "yes"])
+def test_jit_is_true_or_false(value):
+    with pytest.raises(ArgumentTypeError, match=r"^Sequential\.predict\(jit=\): expected True or False"):
+        net().predict(rows(2), jit=value)
