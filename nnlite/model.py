@@ -578,7 +578,9 @@ class Sequential(core.Sequential):
             x = self.boundary.check_input(X, where=where, finite=True)
         if out is not None:
             self.boundary.check_out(out, x, where="Sequential.predict(out=)")
-        return self._predict(x, batch_size, out, jit=jit and check_jit("Sequential.predict", jit))
+        return self._predict(
+            x, batch_size, out, jit=jit is not False and check_jit("Sequential.predict", jit)
+        )
 
     @explained
     def predict_blocks(self, blocks: Any, *, batch_size: int = PREDICT_ROWS) -> Iterator[Array]:

@@ -13,6 +13,7 @@ import nnlite as nn
 from nnlite.errors import ArgumentError
 from nnlite.jit.layers import dropout
 from nnlite.jit.native import loops
+from nnlite.jit.optimizers import Rates
 
 ROWS = 70
 
@@ -290,3 +291,14 @@ def test_replicas_and_layers_have_noise_of_their_own():
     )
     passed = (model.params.grad("3.W") != 0).all(axis=1).mean()
     assert abs(passed - 0.25) < 4 * np.sqrt(0.25 * 0.75 / 400)
+
+
+@pytest.mark.parametrize("beta2", [0.999, 0.99, 0.95])
+def test_the_rates_of_a_step_do_not_tell_how_many_were_written_with_it(beta2):
+    optimizer = nn.Adam(0.01, beta2=beta2)
+    together, alone = (Rates(optimizer, None, 1000) for _ in range(2))
+    together.write(0, 1000, 0)
+    for place in range(1000):
+        alone.write(place, place + 1, place)
+    for name in ("rate", "move", "scale"):
+        assert (getattr(together, name) == getattr(alone, name)).all()

@@ -17,6 +17,7 @@ from compiled import Look, assert_close, assert_same_rows, bits, train
 
 import nnlite as nn
 from nnlite.errors import ArgumentError, DivergenceError
+from nnlite.jit import engine, machine, steps
 
 ROWS = 48
 
@@ -198,6 +199,50 @@ def test_ctrl_c_in_a_long_epoch_is_heard_soon_and_the_model_is_usable(replicas):
         model.fit(X[:400], y[:400], epochs=1, **options)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("replicas", [None, 6])
+@pytest.mark.parametrize("moment", ["one thread has begun", "all are waited for"])
+def test_ctrl_c_amid_a_call_leaves_no_thread_at_work(replicas, moment, monkeypatch):
+    at_work, pressed = [], []
+
+    def press():
+        if not pressed:
+            pressed.append(1)
+            raise KeyboardInterrupt
+
+    class Pool:
+        def submit(self, work):
+            def counted():
+                at_work.append(1)
+                work()
+                at_work.pop()
+
+            threading.Thread(target=counted, daemon=True).start()
+            if moment == "one thread has begun":
+                press()
+
+    class Waiting(threading.Semaphore):
+        def acquire(self):
+            if moment == "all are waited for":
+                press()
+            return super().acquire()
+
+    monkeypatch.setattr(steps, "allowed", lambda: 3)
+    monkeypatch.setattr(engine, "SHARED", 0)
+    monkeypatch.setattr(machine, "_helpers", Pool)
+    monkeypatch.setattr(machine, "Semaphore", Waiting)
+    X, y = data()
+    model = net(replicas=replicas)
+    given = {"loss": nn.MeanSquaredError(), "optimizer": nn.Adam(0.01), "batch_size": 8, "rng": 0}
+    with pytest.warns(UserWarning, match="stopped by Ctrl-C"):
+        history = model.fit(X, y, epochs=3, jit=True, **given)
+    assert pressed
+    assert history.interrupted
+    end = time.perf_counter() + 10
+    while at_work and time.perf_counter() < end:
+        time.sleep(0.001)
+    assert not at_work
 
 
 def test_calls_of_the_machine_are_short(monkeypatch):
@@ -504,3 +549,31 @@ def test_targets_that_are_changed_while_they_are_in_use(replicas):
             )
         messages.append(str(error.value))
     assert messages[0] == messages[1]
+
+
+def test_orders_and_shares_that_replicas_have_in_common_are_there_once(monkeypatch):
+    made = []
+    monkeypatch.setattr(steps, "Training", lambda *a, **k: made.append(engine.Training(*a, **k)) or made[-1])
+    X, y = data()
+    given = {"loss": nn.MeanSquaredError(), "epochs": 1, "jit": True}
+    weight, own = np.linspace(1, 2, ROWS), np.random.default_rng(0).random((3, ROWS)) + 0.1
+    for rng, some, orders, shares in [
+        (0, weight, 1, 1),
+        (0, own, 1, 3),
+        ([0, 1, 2], None, 3, 1),
+        ([0, 1, 2], weight, 3, 3),
+    ]:
+        net(replicas=3).fit(X, y, optimizer=nn.SGD(0.1), rng=rng, weight=some, **given)
+        assert len(made[-1].order) == orders
+        assert len(made[-1].share) == shares
+
+
+def test_batches_that_grow_do_not_make_a_program_each(monkeypatch):
+    made = []
+    monkeypatch.setattr(steps, "Training", lambda *a, **k: made.append(engine.Training(*a, **k)) or made[-1])
+    X, y = data()
+    both(
+        net(dtype=np.float64), lambda: ((X[:count], y[:count]) for count in range(1, ROWS)), None,
+        loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.1), epochs=2,
+    )  # fmt: skip
+    assert len(made) <= 7

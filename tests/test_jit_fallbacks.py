@@ -115,6 +115,18 @@ def test_a_method_that_a_user_has_put_around_ours_is_called():
     assert calls
 
 
+def test_a_model_of_a_class_of_the_users_own():
+    class Twice(nn.Sequential):
+        def forward(self, x, ctx=None):
+            return 2 * super().forward(x, ctx)
+
+    X, y = data()
+    model = Twice([nn.Dense(4, 2), nn.Tanh()], rng=0)
+    assert (model.predict(X, jit=True) == model.predict(X)).all()
+    given = {"loss": nn.MeanSquaredError(), "jit": True, **GIVEN}
+    assert model.fit(X, y, optimizer=nn.SGD(0.1), **given).engine == "numpy: Twice has no kernel"
+
+
 def test_an_embedding_behind_something_has_no_kernel():
     rng = np.random.default_rng(0)
     X = np.column_stack([rng.normal(size=ROWS), rng.integers(0, 5, ROWS)])

@@ -147,6 +147,14 @@ def test_what_is_not_covered_runs_through_numpy():
     assert (net().predict(matrix, jit=True) == net().predict(matrix)).all()
 
 
+def test_a_model_that_is_a_layer_of_another_one():
+    part, X = nn.Sequential([nn.Dense(6, 6), nn.Tanh()], rng=0), rows(30)
+    part.predict(X, jit=True)  # whose program was written for its own numbers
+    whole = nn.Sequential([part, nn.Dense(6, 3)], rng=1)
+    assert_close(whole.predict(X, jit=True), whole.predict(X), CLOSE[np.dtype(np.float32)])
+    assert (part.predict(X, jit=True) == part.predict(X)).all()
+
+
 def test_refused():
     with pytest.raises(ArgumentTypeError, match=r"Sequential.predict\(jit=\)"):
         net().predict(rows(2), jit="yes")
@@ -157,3 +165,9 @@ def test_refused():
         ids.predict([[7]], jit=True)
     with pytest.raises(NotFittedError):
         nn.Sequential([nn.Standardize(6)]).predict(rows(2), jit=True)
+
+
+@pytest.mark.parametrize("value", [0, 1, None, "yes"])
+def test_jit_is_true_or_false(value):
+    with pytest.raises(ArgumentTypeError, match=r"^Sequential\.predict\(jit=\): expected True or False"):
+        net().predict(rows(2), jit=value)

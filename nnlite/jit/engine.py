@@ -57,9 +57,11 @@ def uncovered(model: Sequential) -> str:
         Empty if all have one.
     """
     before: list[Any] = []
-    for _, layer in model.walk()[1:]:
+    for _, layer in model.walk():
         if not is_as_shipped(layer, WRITERS):
             return f"{type(layer).__name__} has no kernel"
+        if layer is model:
+            continue
         if type(layer) is Embedding and any(type(one) not in (Flatten, Sequential) for one in before):
             return "Embedding has a kernel at the beginning of a net only"
         before.append(layer)
@@ -107,10 +109,12 @@ class Training:
         How many there may be.
     pulled : bool
         Whether a callback adds a penalty on the weights, see `optimizers.write_penalty`.
+    own_order, own_share : bool
+        Whether each net takes the rows in an order of its own, and they count for something else in each.
 
     Attributes
     ----------
-    order : ndarray of int64, (nets, rows)
+    order : ndarray of int64, (nets or 1, rows)
         In which order the epochs take them.
     share : ndarray of float64, (nets or 1, rows)
         The share of each row of the epoch, in that order, in the loss of its batch.
@@ -141,6 +145,8 @@ class Training:
         epochs: int,
         threads: int,
         pulled: bool = False,
+        own_order: bool = False,
+        own_share: bool = False,
     ) -> None:
         whole, sparse = epochs > 0, not isinstance(x, np.ndarray)
         self.rows = x.shape[0] if sparse else x.shape[1]
@@ -153,7 +159,8 @@ class Training:
         self.row_weight = program.row_weight = program.buffer() if weighted else None
         self.outputs = None
         if whole:
-            self._write_loading(x, y, epochs)
+            nets = program.nets
+            self._write_loading(x, y, epochs, nets if own_order else 1, nets if own_share else 1)
         self.load = len(program.operations)
         self.pred, backward = program.write(model, "", self.x)
         self.forward_end = len(program.operations)
@@ -182,14 +189,14 @@ class Training:
         )
         self.losses, self.stopped, self.active = self.job.losses, self.job.stopped, self.job.active
 
-    def _write_loading(self, x: AnyArray, y: AnyArray, epochs: int) -> None:
-        """Write how a batch is taken from all rows."""
+    def _write_loading(self, x: AnyArray, y: AnyArray, epochs: int, orders: int, shares: int) -> None:
+        """Write how a batch is taken from all rows, of so many orders and shares."""
         program = self.program
         self._all_x = x
-        nets, count = program.nets, self.rows * epochs
-        self.order = np.zeros((nets, count), np.int64)
-        self.share = np.zeros((nets, count))
-        self.weight = None if self.row_weight is None else np.zeros((nets, count), program.dtype)
+        count = self.rows * epochs
+        self.order = np.zeros((orders, count), np.int64)
+        self.share = np.zeros((shares, count))
+        self.weight = None if self.row_weight is None else np.zeros((shares, count), program.dtype)
         pairs = [(x, self.x), (y, self.y)]
         if isinstance(self.x, SparseBatch):
             del pairs[0]

@@ -9,8 +9,10 @@ from __future__ import annotations
 import ctypes
 import math
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from threading import Semaphore
 from typing import Any
 
 import numpy as np
@@ -211,7 +213,39 @@ class Job:
         if self.threads == 1:
             self._machine(*self._places[0])
             return
-        others = [_helpers().submit(self._machine, *place) for place in self._places[1:]]
-        self._machine(*self._places[0])
-        for other in others:
-            other.result()
+        self._together()
+
+    def _together(self) -> None:
+        """Let all threads go through it, and wait for them: also where Ctrl-C, or a handler, cuts in.
+
+        A thread that was left behind would wait for the others for ever, or write where arrays have been.
+        """
+        waiting = self._places[:0:-1]
+        done: list[None] = []
+        all_done = Semaphore(0)
+
+        def help_out() -> None:
+            try:
+                place = waiting.pop()
+            except IndexError:  # others have done it
+                return
+            self._machine(*place)
+            done.append(None)
+            all_done.release()
+
+        count = self.threads - 1
+        self._frames[0, ROWS] = -1
+        try:
+            for _ in range(count):
+                _helpers().submit(help_out)
+            self._machine(*self._places[0])
+            for _ in range(count):
+                all_done.acquire()
+        except BaseException:
+            for _ in waiting.copy():  # it may not have come to some of them
+                _helpers().submit(help_out)
+            if self._frames[0, TEAM] > 1 and self._frames[0, ROWS] < 0:  # nor to its own
+                self._machine(*self._places[0])
+            while len(done) < count:
+                time.sleep(0.001)
+            raise

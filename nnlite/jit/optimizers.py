@@ -246,9 +246,10 @@ class Rates:
         self.rate[:, place] = rate = self._at(made)
         if isinstance(optimizer, Adam):
             beta1, beta2 = optimizer.beta1, optimizer.beta2
-            scale = math.sqrt((1 - beta2 ** (made + 1)) / (1 - beta2))
+            number = np.array([made + 1])  # powers as of many: Python's own may have another last bit
+            scale = math.sqrt((1 - (beta2**number).item()) / (1 - beta2))
             self.scale[:, place] = scale
-            self.move[:, place] = rate * (scale * (1 - beta1) / (1 - beta1 ** (made + 1)))
+            self.move[:, place] = rate * (scale * (1 - beta1) / (1 - (beta1**number).item()))
 
     def _at(self, step: int) -> float | Array:
         optimizer = self._optimizer

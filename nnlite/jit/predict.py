@@ -100,8 +100,10 @@ def predict(model: Sequential, x: Array, out: Array | None = None) -> Array | No
     Returns
     -------
     ndarray of shape (rows, ...) or (replicas, rows, ...), or None
-        None if a layer has no kernel.
+        None if a layer has no kernel, or the model has become a layer of another one.
     """
+    if "params" not in vars(model):
+        return None
     # Those that nobody uses at present: one is used by one thread at a time. The model does not copy them.
     waiting: list[Prediction] = vars(model).setdefault("_programs", [])
     x = x if model.boundary.row_axis(x) else x[None]

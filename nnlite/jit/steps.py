@@ -140,11 +140,15 @@ class SteppedLoop(BatchLoop):
             weighted,
             pulled,
         )
+        if program is not None and not epochs and program.batch < batch:
+            batch = max(batch, 2 * program.batch)  # batches may grow with each step
         if program is None or program.batch < batch or now != self.written_for or not self._is_current():
+            own_order = epochs > 0 and isinstance(self.data.rng, Generators)
             make = partial(
                 Training, state.model, self.loss, optimizer, x, y, batch=batch, kept=self.backup,
                 weighted=weighted, keeps_outputs=self.keeps_outputs, epochs=epochs, threads=self.threads,
-                pulled=pulled,
+                pulled=pulled, own_order=own_order,
+                own_share=weighted and epochs > 0 and (own_order or self.data.weight.ndim > 1),
             )  # fmt: skip
             self.engine = self.make_engine(make, x, y, weighted, batch, epochs)
             self.written_for, self.written_with = now, self._parts()
