@@ -53,7 +53,7 @@ MANIFEST = "manifest.json"
 #: Days after which a build that nobody used is removed.
 KEPT_DAYS = 60
 #: Seconds that a function takes, as a user is told.
-SECONDS = 0.5
+SECONDS = 0.4
 #: Seconds to wait for another process that compiles, before this one does so for itself.
 PATIENCE = 120
 #: Bytes that a new build must have room for: numba's files come to a few megabytes.
@@ -99,15 +99,20 @@ def import_numba(where: str = "jit=True") -> ModuleType:
     ModuleNotFoundError
         If one of the packages of the extra ``jit`` is not installed.
     """
-    for name in ("filelock", "platformdirs", "numba"):
+    missing = []
+    for name in ("numba", "filelock", "platformdirs"):
         try:
             import_module(name)
         except ModuleNotFoundError as error:
-            raise ModuleNotFoundError(
-                f"{where}: expected {name} to be installed, got no such package. "
-                'Run python -m pip install ".[jit]" where nnlite is checked out.',
-                name=error.name,
-            ) from error
+            if error.name != name:  # one that is there, and lacks something itself
+                raise
+            missing.append(name)
+    if missing:
+        raise ModuleNotFoundError(
+            f"{where}: expected {', '.join(missing)} to be installed, got no such package. "
+            'Run python -m pip install ".[jit]" where nnlite is checked out.',
+            name=missing[0],
+        )
     return sys.modules["numba"]
 
 
@@ -509,9 +514,11 @@ def _announcer(announce: Callable[[str], object] | None, lasting: bool, parts: i
         nonlocal said
         if not said:
             said = True
-            how_often = "for this machine, once" if lasting else "for this process, as no folder can be kept"
+            how_often = (
+                ", kept for the next time" if lasting else " for this process, as no folder can be kept"
+            )
             seconds = max(1, round(parts * SECONDS))
-            (announce or _say)(f"nnlite: compiling {how_often}; about {seconds} s")
+            (announce or _say)(f"nnlite: compiling{how_often}; about {seconds} s")
 
     return compiling
 

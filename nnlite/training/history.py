@@ -248,6 +248,7 @@ class History:
             if isinstance(value, float) and name != "seconds"
         )
         best = "" if self.best_epoch is None else f"; weights of epoch {self.best_epoch}"
+        best += "" if self.engine in ("numpy", "jit") else f"; {self.engine}"
         if not self.replicas:
             return f"History({len(self)} epochs: {last}{best})"
         lost = len(self.replicas) - len(self.survivors)
