@@ -454,8 +454,8 @@ def test_other_settings_are_another_build(setting, home, monkeypatch):
 
 @pytest.mark.parametrize("name", NEEDED)
 def test_a_package_that_is_missing_is_named_with_the_line_that_installs_it(name, monkeypatch):
-    monkeypatch.setitem(sys.modules, "filelock", sys)
-    monkeypatch.setitem(sys.modules, "platformdirs", sys)
+    for package in ("numba", "filelock", "platformdirs"):
+        monkeypatch.setitem(sys.modules, package, sys)
     monkeypatch.setitem(sys.modules, name, None)
     message = (
         f"^jit=True: expected {name} to be installed, got no such package. "
@@ -464,6 +464,13 @@ def test_a_package_that_is_missing_is_named_with_the_line_that_installs_it(name,
     with pytest.raises(ModuleNotFoundError, match=message) as caught, cache.building():
         pass
     assert caught.value.name == name
+
+
+def test_all_that_is_missing_is_named_at_once(monkeypatch):
+    for package in ("numba", "filelock", "platformdirs"):
+        monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ModuleNotFoundError, match="expected numba, filelock, platformdirs to be installed"):
+        cache.import_numba()
 
 
 def test_nothing_of_it_is_imported_with_nnlite():
