@@ -1,5 +1,6 @@
 """The logic of the workloads of the benchmarks: what is computed, fitted, counted and left out."""
 
+import time
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import signature
@@ -449,6 +450,10 @@ def test_the_peak_of_memory_is_seen():
     forget_peak()
     before = peak()
     held = np.ones(8_000_000)  # 64 MB
+    for _ in range(100):  # a system may say it a little later
+        if peak() > before + 50:
+            break
+        time.sleep(0.02)
     assert peak() > before + 50
     assert resident() >= 50
     del held
