@@ -73,7 +73,7 @@ def _summed(rule: Any) -> Any:
 
 
 _huber = losses.KERNELS[losses.huber]
-_deviance = losses._pointwise(deviance)
+_deviance = losses.make_pointwise(deviance)
 #: By the kernel that averages over the outputs, the one that adds them up.
 _SUMMED = {
     _huber: _summed(losses.huber),

@@ -34,7 +34,15 @@ from nnlite.losses import (
 __all__ = ["WRITERS", "covered", "write_loss"]
 
 
-def _pointwise(rule: Any) -> Any:
+@inlined
+def pay_nothing(paid, slope, i):
+    """Leave a row out of the loss, whatever number was predicted of it."""
+    paid[i] = 0
+    for j in range(slope.shape[1]):
+        slope[i, j] = 0
+
+
+def make_pointwise(rule: Any) -> Any:
     """Make the kernel that averages a function of single numbers over the outputs of each row.
 
     A target that is NaN is missing, and nothing is paid for it (`Masked`); other losses refuse it before.
@@ -47,9 +55,7 @@ def _pointwise(rule: Any) -> Any:
         p, q = kind(a), kind(b)
         for i in range(len(pred)):
             if share[i] == 0:
-                paid[i] = 0
-                for j in range(outputs):
-                    slope[i, j] = kind(0)
+                pay_nothing(paid, slope, i)
                 continue
             own = kind(share[i]) * part
             total = 0.0
@@ -157,9 +163,7 @@ def class_ids(pred, target, share, paid, slope, smooth):
         together[i] = exp(together[i])
     for i in range(len(pred)):
         if share[i] == 0:
-            paid[i] = 0
-            for j in range(classes):
-                slope[i, j] = kind(0)
+            pay_nothing(paid, slope, i)
             continue
         true = target[i] if 0 <= target[i] < classes else 0
         high = pred[i, 0]
@@ -186,9 +190,7 @@ def class_shares(pred, target, share, paid, slope, smooth):
     kind = pred.dtype.type
     for i in range(len(pred)):
         if share[i] == 0:
-            paid[i] = 0
-            for j in range(classes):
-                slope[i, j] = kind(0)
+            pay_nothing(paid, slope, i)
             continue
         likely = 0
         for j in range(1, classes):
@@ -226,9 +228,7 @@ def gaussian(pred, target, share, paid, slope, min_variance):
     floor, half, one, zero = kind(math.log(min_variance)), kind(0.5), kind(1), kind(0)
     for i in range(len(pred)):
         if share[i] == 0:
-            paid[i] = 0
-            for j in range(2 * columns):
-                slope[i, j] = zero
+            pay_nothing(paid, slope, i)
             continue
         own = kind(share[i] / columns)
         total = 0.0
@@ -263,7 +263,7 @@ KERNELS: dict[Any, Any] = {}
 
 
 def _single(rule: Any, a: str = "", b: Callable[[Any], float] = lambda loss: 0.0) -> Callable[..., Kernel]:
-    pointwise = KERNELS[rule] = _pointwise(rule)
+    pointwise = KERNELS[rule] = make_pointwise(rule)
 
     def kernel(loss: Any, program: Program, pred: Array, target: AnyArray) -> Kernel:
         factors = program.read(loss, "pos_weight") if hasattr(loss, "pos_weight") else None
