@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,13 +11,12 @@ from hypothesis import strategies as st
 
 pytest.importorskip("numba")
 
-from compiled import assert_same_numbers, assert_same_rows, train
+from compiled import assert_same_numbers, assert_same_rows, numbers_of, train
 
 import nnlite as nn
 from nnlite.losses import Masked
 
-#: Rounding counts for more where layers in a row, such as norms of nearly equal numbers, make more of it.
-TOLERANCE = {"float32": 1e-3, "float64": 1e-10}
+TOLERANCE = {"float32": 2e-4, "float64": 1e-10}
 FEATURES = 3
 
 ACTIVATIONS = [
@@ -84,10 +85,11 @@ OPTIMIZERS = [
 def trainings(draw):
     """Draw all that makes one step."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    width, outputs = draw(st.integers(2, 6)), draw(st.integers(2, 3))
+    # A norm of two numbers makes 1 and -1 of them, whatever they are: what is left of a gradient is rounding.
+    width, outputs = draw(st.integers(3, 6)), draw(st.integers(2, 3))
     loss, make, each = LOSSES[draw(st.sampled_from(sorted(LOSSES)))]
     replicas, own = draw(st.sampled_from([None, 1, 3, 17])), draw(st.booleans())
-    rows, ahead = draw(st.integers(2, 12)), (replicas,) if replicas and own else ()
+    rows, ahead = draw(st.integers(3, 12)), (replicas,) if replicas and own else ()
     X, y = rng.normal(size=(*ahead, rows, FEATURES)), make(rng, (*ahead, rows, outputs))
     layers = [nn.Dense(FEATURES, width), *draw(layers_of(width)), nn.Dense(width, each * outputs)]
     if draw(st.booleans()):
@@ -109,12 +111,30 @@ def trainings(draw):
     return model, X, y, options
 
 
+def rounding(model, X, y, trained, options):
+    """Return how far NumPy's own rounding takes a step, as a part of the largest number of an array.
+
+    Norms in a row of nearly equal numbers make a thousand times more of a rounding than other layers do. What
+    NumPy itself loses by it, beside float64, is the measure of what another order of the same sums may lose.
+    """
+    if model.params.dtype == np.float64:
+        return 0.0
+    exact = nn.Sequential(copy.deepcopy(list(model.layers)), dtype=np.float64, replicas=model.params.replicas)
+    exact.params.numbers[...] = model.params.numbers
+    exact.params.frozen = model.params.frozen
+    found, wanted = numbers_of(*trained), numbers_of(*train(exact, X, y, jit=False, **options)[:2])
+    gaps = [
+        np.abs(found[name] - array).max() / (np.abs(array).max() or 1.0) for name, array in wanted.items()
+    ]
+    return max(gaps)
+
+
 def check(training):
     model, X, y, options = training
     one, mine, history = train(model, X, y, jit=True, **options)
     other, theirs, expected = train(model, X, y, jit=False, **options)
     assert history.engine == ("jit by the step: Look looks at each batch" if options["by_step"] else "jit")
-    tolerance = TOLERANCE[model.params.dtype.name]
+    tolerance = max(TOLERANCE[model.params.dtype.name], 4 * rounding(model, X, y, (other, theirs), options))
     assert_same_numbers((one, mine), (other, theirs), tolerance)
     assert_same_rows(history.rows, expected.rows, tolerance)
 
