@@ -58,7 +58,21 @@ KINDS = {
     "replicas with data of their own": lambda: (net(replicas=3), {"data": data(own=3)}),
     "rates": lambda: (net(replicas=3), {"optimizer": nn.Adam([0.1, 0.01, 0.02])}),
     "tiny replicas": lambda: (tiny(replicas=20), {}),
+    "tiny replicas with rates": lambda: (
+        tiny(replicas=20),
+        {"optimizer": nn.AdamW(np.geomspace(0.1, 1e-3, 20))},
+    ),
+    "tiny replicas with a seed for each": lambda: (
+        tiny(replicas=20, rng=range(20)),
+        {"rng": range(20), "metrics": [nn.r2]},
+    ),
+    "tiny replicas of which some diverge": lambda: (
+        tiny(replicas=40),
+        {"optimizer": nn.SGD(np.geomspace(1e-3, 1e15, 40)), "validation": 0.2},
+    ),
 }
+#: Nets that stand side by side in whole epochs, where sums go another way.
+TINY = {kind for kind in KINDS if kind.startswith("tiny")}
 
 
 def run(kind, **more):
@@ -73,12 +87,16 @@ def test_the_same_seed_gives_the_same_bits(kind):
     *found, history = run(kind)
     assert history.engine == "jit"
     assert bits(*found, history) == bits(*run(kind))
-    other = run(kind, rng=[7, 8, 9] if "each" in kind else 7)
+    seeds = {
+        "replicas with a seed for each": range(7, 10),
+        "tiny replicas with a seed for each": range(7, 27),
+    }
+    other = run(kind, rng=seeds.get(kind, 7))
     if kind != "in order":
         assert (other[0].params.values != found[0].params.values).any()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in TINY])
 def test_a_step_at_a_time_gives_the_same_bits(kind):
     found = run(kind, by_step=True)
     assert found[2].engine == "jit by the step: Look looks at each batch"
@@ -160,22 +178,36 @@ def crash(path, at, kind, **more):
 @pytest.mark.parametrize("at", [(3, None), (2, 5)], ids=["behind an epoch", "in one"])
 def test_a_training_goes_on_to_the_same_bits(kind, at, tmp_path):
     path = tmp_path / "run.checkpoint"
-    expected = bits(*run(kind, epochs=4, by_step=kind == "tiny replicas"))
+    expected = bits(*run(kind, epochs=4, by_step=kind in TINY))
     for callbacks in ([], [nn.Checkpoint(path, unit="steps")]):
         crash(path, at, kind, epochs=4)
-        by_step = kind == "tiny replicas" and not callbacks
         found = run(kind, epochs=4, resume=path, callbacks=callbacks)
-        if not by_step:  # they were made a step at a time before, and side by side behind it
+        if callbacks or kind not in TINY:  # or they go on side by side
             assert bits(*found) == expected
     assert found[2].engine == "jit by the step: Checkpoint looks at each batch"
 
 
-def test_the_last_epoch_of_all_goes_on_in_its_middle(tmp_path):
+class Seldom(nn.Checkpoint):
+    """Writes behind every call of compiled code, and crashes at one."""
+
+    _seldom = True
+
+    def on_batch_end(self, state):
+        self._write(state)
+        if (state.epoch, state.batch) == (2, 5):
+            raise KeyError("crash")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in {"float64", LARGE}])
+def test_a_whole_epoch_goes_on_in_its_middle(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr("nnlite.jit.loop.FIRST", 5)
+    monkeypatch.setattr("nnlite.jit.loop.CALL", 0.0)
     path = tmp_path / "run.checkpoint"
-    expected = bits(*run("one net", epochs=2))
-    crash(path, (2, 3), "one net", epochs=2)
-    found = run("one net", epochs=2, resume=path)
-    assert found[2].engine == "jit by the step: it goes on in the middle of an epoch"
+    expected = bits(*run(kind, epochs=4))
+    with pytest.raises(KeyError, match="crash"):
+        run(kind, epochs=4, callbacks=[Seldom(path)])
+    found = run(kind, epochs=4, resume=path)
+    assert found[2].engine == "jit"
     assert bits(*found) == expected
 
 

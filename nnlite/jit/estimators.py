@@ -10,7 +10,7 @@ import numpy as np
 from nnlite.core.aliases import AnyArray, Array
 from nnlite.jit import losses
 from nnlite.jit.functions import exp, like
-from nnlite.jit.kernel import each, number, step, whole
+from nnlite.jit.kernel import each, number, whole
 from nnlite.jit.losses import Kernel
 from nnlite.jit.native import inlined, loops, named
 from nnlite.jit.optimizers import Rates, adam, sgd
@@ -44,7 +44,7 @@ def adam_rule(one: Any, rates: Rates, program: Program) -> Any:
     """Return what a step of `SklearnAdam` is: that of `Adam`, with another epsilon."""
     beta1, beta2, epsilon = (program.read(one, name) for name in ("beta1", "beta2", "epsilon"))
     same = each(np.ones((1, 1)))
-    return adam, (step(rates.move), same), (0.0, beta1, beta2, epsilon / np.sqrt(1 - beta2))
+    return adam, (rates.operand(rates.move), same), (0.0, beta1, beta2, epsilon / np.sqrt(1 - beta2))
 
 
 @inlined

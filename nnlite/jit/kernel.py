@@ -20,8 +20,8 @@ from nnlite.jit import native
 from nnlite.jit.cache import building
 
 __all__ = [
-    "FRAME", "LOW", "ROWS", "STEP", "TEAM", "THREAD", "Operand", "addresses", "batch", "each", "every",
-    "flat", "number", "part", "rows", "step", "whole", "with_all", "word",
+    "FRAME", "LOW", "NET", "ROWS", "START", "STEP", "TEAM", "THREAD", "Operand", "addresses", "batch", "each",
+    "every", "flat", "number", "part", "rows", "step", "whole", "with_all", "word",
 ]  # fmt: skip
 
 #: What a thread knows while it goes through a program, and in which of its words: the rows of the batch, the
@@ -116,9 +116,10 @@ def number(value: float) -> Operand:
     return Operand("number", float(value))
 
 
-#: How many rows the batch has, the first of the thread's share, which thread it is, of how many, the step.
-ROWS, LOW, THREAD, TEAM, STEP = (
-    Operand(f"frame {name}") for name in ("rows", "low", "thread", "team", "step")
+#: How many rows the batch has, the first of them in the epoch, the first of the thread's share, which thread
+#: it is, of how many, the net and the step.
+ROWS, START, LOW, THREAD, TEAM, NET, STEP = (
+    Operand(f"frame {name}") for name in ("rows", "start", "low", "thread", "team", "net", "step")
 )
 
 

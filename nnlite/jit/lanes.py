@@ -8,7 +8,6 @@ Numbers move there before some steps and back behind them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,18 +17,31 @@ from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
 from nnlite.core.parameters import Parameters
 from nnlite.jit import losses, optimizers
-from nnlite.jit.engine import Training, copy_rows, gather
+from nnlite.jit.engine import copy_rows, gather
 from nnlite.jit.functions import exp, expm1, log1p
-from nnlite.jit.kernel import STEP, TEAM, THREAD, every, flat, rows, whole, word
+from nnlite.jit.kernel import (
+    NET,
+    START,
+    STEP,
+    TEAM,
+    THREAD,
+    Operand,
+    each,
+    every,
+    flat,
+    part,
+    rows,
+    whole,
+    word,
+)
 from nnlite.jit.kernel import batch as of_epoch
 from nnlite.jit.layers import activations, composition, dense
 from nnlite.jit.machine import Job
-from nnlite.jit.native import loops, named
+from nnlite.jit.native import at, loops, named
 from nnlite.jit.program import Backward, Program
 from nnlite.layers import Dense, LogSoftmax, Softmax
 from nnlite.losses import SoftmaxCrossEntropy
 from nnlite.model import Sequential
-from nnlite.schedules import Schedule
 
 __all__ = ["Lanes", "has_lanes"]
 
@@ -40,6 +52,17 @@ MANY, LARGE = 8, 400
 
 
 # Kernels of which the last axis of all arrays is that of the lanes.
+
+
+@loops
+def gather_own(source, order, start, target):
+    """Copy some rows, of each lane others."""
+    n, columns, lanes = target.shape
+    for i in range(n):
+        for lane in range(lanes):
+            row = order[lane, start + i]
+            for j in range(columns):
+                target[i, j, lane] = source[row, j]
 
 
 @loops
@@ -140,9 +163,10 @@ def _pointwise(rule: Any) -> Any:
             for lane in range(count):
                 paid[i, lane] = 0
             for j in range(outputs):
-                t, factor = target[i, j], factors[j % factors.size]
-                there = t == t
+                factor = factors[j % factors.size]
                 for lane in range(count):
+                    t = at(target[i, j], lane)
+                    there = t == t
                     value, change = rule(pred[i, j, lane], t, p, q, factor)
                     paid[i, lane] += np.float64(value) * part if there else 0.0
                     slope[i, j, lane] = change * own if there else kind(0)
@@ -157,8 +181,7 @@ def class_ids(pred, target, share, paid, slope, smooth, high, others, logs):
     kind = pred.dtype.type
     one, each = kind(1), kind(smooth / classes)
     for i in range(n):
-        known = 0 <= target[i] < classes
-        own, true = kind(share[i]), target[i] if known else 0
+        own = kind(share[i])
         for lane in range(lanes):
             high[lane] = pred[i, 0, lane]
             others[lane] = kind(0)
@@ -172,10 +195,10 @@ def class_ids(pred, target, share, paid, slope, smooth, high, others, logs):
                     logs[lane] += pred[i, j, lane] - high[lane]
             for lane in range(lanes):
                 slope[i, j, lane] = exp(pred[i, j, lane] - high[lane])
-            if j != true:
-                for lane in range(lanes):
-                    others[lane] += slope[i, j, lane]
+                others[lane] += slope[i, j, lane] if at(target[i], lane) != j else kind(0)
         for lane in range(lanes):
+            known = 0 <= at(target[i], lane) < classes
+            true = at(target[i], lane) if known else 0
             at_true = pred[i, true, lane] - high[lane]
             less = expm1(at_true) + others[lane]
             loss = log1p(less) - kind(1 - smooth) * at_true - each * logs[lane]
@@ -189,17 +212,17 @@ def class_ids(pred, target, share, paid, slope, smooth, high, others, logs):
 
 
 @loops
-def add_up(paid, found, step, loss):
-    """Add up what all rows pay in each lane; the sum of all is a number if each is one."""
+def add_up(paid, alive, found, step, group, loss):
+    """Add up what all rows pay in each lane; the group's loss is a number if those of all nets alive are."""
     n, lanes = paid.shape
-    total = 0.0
+    lost = 0.0
     for lane in range(lanes):
         own = 0.0
         for i in range(n):
             own += paid[i, lane]
-        found[step, lane] = own
-        total += own
-    loss[0] = total
+        found[step, group, lane] = own
+        lost += own - own if alive[lane] else 0.0
+    loss[0] = lost
 
 
 class LaneProgram(Program):
@@ -213,6 +236,8 @@ class LaneProgram(Program):
         As of a `Program`.
     groups, lanes : int
         How many groups there are, and nets in each.
+    own : bool
+        Whether a step moves each net at a rate of its own.
 
     Attributes
     ----------
@@ -220,8 +245,10 @@ class LaneProgram(Program):
         What moves into groups before some steps and back behind them.
     """
 
-    def __init__(self, params: Parameters, batch: int, *, steps: int, groups: int, lanes: int) -> None:
-        self.groups, self.lanes = groups, lanes
+    def __init__(
+        self, params: Parameters, batch: int, *, steps: int, groups: int, lanes: int, own: bool
+    ) -> None:
+        self.groups, self.lanes, self.own = groups, lanes, own
         self.moved: list[tuple[Array, Array]] = []
         super().__init__(params, WRITERS, batch, steps=steps, training=True)
         self.nets = groups
@@ -232,13 +259,23 @@ class LaneProgram(Program):
         self.moved.append((array, found))
         return found
 
-    def columns(self, some: slice) -> slice:
-        """Return where some numbers of all lanes are."""
-        return slice(some.start * self.lanes, some.stop * self.lanes)
+    def share(self, array: Array, some: slice) -> Operand:
+        """Give a kernel of the update some numbers of all lanes, as a list or with an axis of lanes."""
+        found = self._columns(array, some)
+        return whole(found.reshape(self.groups, -1, self.lanes)) if self.own else part(found)
+
+    def of_nets(self, numbers: AnyArray) -> Operand:
+        """Give a kernel of the update a number that all nets share, or that of each lane."""
+        return each(
+            optimizers.in_groups(numbers, self.lanes)[:, None] if numbers.ndim else numbers.reshape(1, 1)
+        )
+
+    def _columns(self, array: Array, some: slice) -> Array:
+        return array[:, some.start * self.lanes : some.stop * self.lanes]
 
     def _view(self, array: Array, name: str) -> Array:
         start, spec = self._places[name]
-        some = array[:, self.columns(slice(start, start + spec.size))]
+        some = self._columns(array, slice(start, start + spec.size))
         return some.reshape(self.groups, *spec.shape, self.lanes)
 
     def buffer(self, *sample: int, dtype: Any = None) -> Array:
@@ -252,23 +289,17 @@ class LaneProgram(Program):
     def move_in(self) -> None:
         """Move the numbers of all nets into groups."""
         for ours, theirs in self.moved:
-            nets, count = ours.shape
-            padded = np.zeros((self.groups * self.lanes, count), ours.dtype)
-            padded[:nets] = ours
-            lanes = padded.reshape(self.groups, self.lanes, count)
-            theirs.reshape(self.groups, count, self.lanes)[...] = lanes.swapaxes(1, 2)
+            grouped = theirs.reshape(self.groups, -1, self.lanes)
+            grouped[...] = optimizers.in_groups(ours, self.lanes).swapaxes(1, 2)
 
-    def move_out(self) -> None:
-        """Move them back."""
+    def move_out(self, some: AnyArray) -> None:
+        """Move those of some nets back."""
         for ours, theirs in self.moved:
-            nets, count = ours.shape
-            lanes = theirs.reshape(self.groups, count, self.lanes).swapaxes(1, 2)
-            ours[...] = lanes.reshape(-1, count)[:nets]
+            lanes = theirs.reshape(self.groups, -1, self.lanes).swapaxes(1, 2)
+            ours[some] = lanes.reshape(-1, ours.shape[1])[: len(ours)][some]
 
 
-def has_lanes(
-    model: Sequential, loss: Loss, optimizer: Optimizer, x: AnyArray, y: AnyArray, *, weighted: bool
-) -> bool:
+def has_lanes(model: Sequential, loss: Loss, optimizer: Optimizer, x: AnyArray, y: AnyArray) -> bool:
     """Tell whether replicas can be trained side by side, and are so small that it pays.
 
     Parameters
@@ -277,8 +308,6 @@ def has_lanes(
         What is trained, and by what.
     x, y : ndarray of shape (nets or 1, rows, ...)
         Inputs and targets, which all must share.
-    weighted : bool
-        Whether rows have weights.
 
     Returns
     -------
@@ -289,7 +318,6 @@ def has_lanes(
     return (
         (params.replicas or 1) >= MANY
         and len(x) == len(y) == 1
-        and not weighted
         and not params.state_specs
         and max(spec.size for spec in params.specs) < LARGE
         and type(layers[0]) is Dense
@@ -298,9 +326,6 @@ def has_lanes(
         and type(losses.inner(loss)) not in losses.ALONE
         and (type(loss) is not SoftmaxCrossEntropy or y.ndim == 2)
         and optimizer.clip_norm is None
-        and not any(isinstance(one, np.ndarray) for one in (optimizer.rate, optimizer.weight_decay))
-        # A function of the user's may give a number now, and one for each replica later.
-        and (isinstance(optimizer.learning_rate, Schedule) or not callable(optimizer.learning_rate))
     )
 
 
@@ -309,10 +334,8 @@ class Lanes:
 
     Parameters
     ----------
-    model, loss, optimizer, x, y, batch, kept, keeps_outputs, epochs, threads
+    model, loss, optimizer, x, y, batch, kept, keeps_outputs, epochs, threads, own_order
         As of a `Training` of whole epochs, of what `has_lanes` is true.
-    ordinary : callable () -> Training
-        Makes the program for when some nets part from the others.
     """
 
     def __init__(
@@ -328,9 +351,8 @@ class Lanes:
         keeps_outputs: bool,
         threads: int,
         epochs: int,
-        ordinary: Callable[[], Training],
+        own_order: bool,
     ) -> None:
-        self._make_ordinary = ordinary
         self.nets = model.params.replicas or 1
         each = -(-self.nets // threads)
         lanes = min(WIDE, -(-each // REGISTER) * REGISTER)
@@ -338,20 +360,34 @@ class Lanes:
         count = x.shape[1] * epochs
         in_epoch = -(-x.shape[1] // batch)
         steps = in_epoch * epochs
-        program = self.program = LaneProgram(model.params, batch, steps=steps, groups=groups, lanes=lanes)
-        self.order = np.zeros((1, count), np.int64)
+        # A function of the rate may give a number now, and one for each net later.
+        own = callable(optimizer.learning_rate) or bool(
+            np.ndim(optimizer.rate) or np.ndim(optimizer.weight_decay)
+        )
+        program = self.program = LaneProgram(
+            model.params, batch, steps=steps, groups=groups, lanes=lanes, own=own
+        )
         self.share = np.zeros((1, count))
-        self.weight, self.keys = None, None
-        shared: list[AnyArray] = []
+        self.weight, self.keys = np.zeros((1, count)), None
+        orders = np.zeros((groups, lanes, count) if own_order else (1, 1, count), np.int64)
+        self.order = orders.reshape(-1, count)[: self.nets]
+        taken: list[AnyArray] = []
         for source in (x, y):
-            buffer = np.zeros((groups, batch, *source.shape[2:]), source.dtype)
             in_line = source.reshape(*source.shape[:2], -1)
-            program.add(gather, whole(in_line), of_epoch(self.order), flat(buffer), word(in_line.shape[2]))
-            shared.append(buffer)
+            if own_order:
+                buffer = program.buffer(*source.shape[2:], dtype=source.dtype)
+                in_columns = buffer.reshape(groups, batch, -1, lanes)
+                program.add(gather_own, whole(in_line), whole(orders), START, rows(in_columns))
+            else:
+                buffer = np.zeros((groups, batch, *source.shape[2:]), source.dtype)
+                program.add(
+                    gather, whole(in_line), of_epoch(orders[:, 0]), flat(buffer), word(in_line.shape[2])
+                )
+            taken.append(buffer)
         share = np.zeros((groups, batch))
         program.add(optimizers.copy, of_epoch(self.share), rows(share))
-        pred, back = program.write(model, "", shared[0])
-        dy = self._write_loss(loss, pred, shared[1], share, steps)
+        pred, back = program.write(model, "", taken[0])
+        dy = self._write_loss(loss, pred, taken[1], share, steps)
         self.outputs: AnyArray | None = None
         if keeps_outputs:
             self._outputs = np.zeros((groups, count, *pred.shape[2:]), program.dtype)
@@ -360,7 +396,9 @@ class Lanes:
             program.add(copy_rows, rows(in_rows), of_epoch(self._outputs.reshape(groups, count, -1)))
         self.loss_end = len(program.operations)
         back(dy, False)
-        self.rates = optimizers.Rates(optimizer, groups, steps)
+        self.rates = optimizers.Rates(
+            optimizer, self.nets if own else groups, steps, lanes=lanes if own else 1
+        )
         optimizers.write_step(optimizer, program, program.per_net(kept), self.rates)
         self.end = len(program.operations)
         self.job = Job(
@@ -371,7 +409,6 @@ class Lanes:
             in_epoch=in_epoch,
             threads=threads if groups > 1 else 1,
         )
-        self.losses = np.zeros((self.nets, steps))
         self.stopped = np.full(self.nets, -1)
         self.active = np.ones(self.nets, np.int64)
 
@@ -386,45 +423,39 @@ class Lanes:
             kernel = _KERNELS[kernel]
         program.add(kernel, rows(pred), rows(target), rows(share), rows(paid), rows(slope), *given)
         self._value = program.array(1, dtype=np.float64)
-        self._losses = program.array(steps, program.lanes, dtype=np.float64)
-        program.add(add_up, rows(paid), whole(self._losses), STEP, whole(self._value))
+        self._alive = program.array(program.lanes, dtype=np.int64)
+        found = np.zeros((1, steps, program.groups, program.lanes))
+        self.losses = found.reshape(steps, -1).T[: self.nets]
+        program.add(add_up, rows(paid), whole(self._alive), whole(found), STEP, NET, whole(self._value))
         return slope
 
     def look_at_ids(self) -> None:
         """No layer in lanes takes ids."""
 
     def run(self, begin: int, check: int, end: int, *, rows: int, first: int = 0, last: int = 1) -> None:
-        """Make some steps; what a group cannot finish, as a loss is no number, an ordinary program does."""
-        program = self.program
-        program.move_in()
-        self.job.run(begin, check, end, rows=rows, first=first, last=last)
-        program.move_out()
-        in_lanes = self._losses.swapaxes(1, 2).reshape(-1, self._losses.shape[1])
-        self.losses[:, first:last] = in_lanes[: self.nets, first:last]
-        if self.outputs is not None:
-            lanes = np.moveaxis(self._outputs, -1, 1)
-            self.outputs[...] = lanes.reshape(-1, *lanes.shape[2:])[: self.nets]
+        """Make some steps; a net whose loss is no number is left behind, and its group goes on without it."""
+        program, job, some = self.program, self.job, self.active != 0
+        self._alive[...] = optimizers.in_groups(some, program.lanes)
         self.stopped[:] = -1
-        for group in np.flatnonzero(self.job.stopped >= 0):
-            nets = np.arange(self.nets) // program.lanes == group
-            self._go_on(nets, int(self.job.stopped[group]), last, rows)
-
-    def ordinary(self) -> Training:
-        """Return a program for the same epoch, in which nets can part from each other."""
-        one = self._make_ordinary()
-        one.order[...], one.share[...] = self.order, self.share
-        one.rates.take(self.rates)
-        return one
-
-    def _go_on(self, nets: AnyArray, first: int, last: int, rows: int) -> None:
-        one = self.ordinary()
-        one.active[:] = nets
-        one.run(0, one.loss_end, one.end, rows=rows, first=first, last=last)
-        self.losses[nets, first:last] = one.losses[nets, first:last]
-        self.stopped[nets] = one.stopped[nets]
+        program.move_in()
+        job.active[:] = self._alive.any(axis=1)
+        job.run(begin, check, end, rows=rows, first=first, last=last)
+        for group, step in enumerate(job.stopped.tolist()):
+            job.active[:] = np.arange(program.groups) == group
+            while step >= 0:
+                here = (np.arange(self.nets) // program.lanes == group) & some & (self.stopped < 0)
+                lost = here & ~np.isfinite(self.losses[:, step])
+                self.stopped[lost] = step
+                program.move_out(lost)
+                self._alive[...] = optimizers.in_groups(some & (self.stopped < 0), program.lanes)
+                job.active[group] = self._alive[group].any()
+                job.run(begin, check, end, rows=rows, first=step, last=last)
+                step = job.stopped.item(group)
+        program.move_out(some & (self.stopped < 0))
         if self.outputs is not None:
-            begin = first * self.program.batch
-            self.outputs[nets, begin:] = one.outputs[nets, begin:]  # type: ignore[index]
+            now = slice(first * program.batch, last * program.batch)
+            lanes = np.moveaxis(self._outputs[:, now], -1, 1)
+            self.outputs[some, now] = lanes.reshape(-1, *lanes.shape[2:])[: self.nets][some]
 
 
 #: By the kernel of a single net, that of lanes.

@@ -17,7 +17,8 @@ from nnlite.jit.engine import Training
 from nnlite.jit.lanes import Lanes, has_lanes
 from nnlite.jit.steps import SteppedLoop
 from nnlite.training.callbacks import CTRL_C, OfSteps
-from nnlite.training.random_states import Generators, get_states
+from nnlite.training.loop import GoOn
+from nnlite.training.random_states import Generators, get_states, set_states
 from nnlite.training.sources import Arrays, Batch
 
 __all__ = ["CompiledLoop"]
@@ -66,8 +67,6 @@ class CompiledLoop(SteppedLoop):
             self.loss = self.state.loss
             self.has_loss = losses.covered(self.loss)
         looked_at = self._looked_at()
-        if not looked_at and self.go_on is not None and self.go_on.epoch is not None:
-            looked_at = "it goes on in the middle of an epoch"
         self.in_whole = not (self.uncompiled or looked_at)
         if not self.in_whole:
             self.choose_step()
@@ -76,7 +75,6 @@ class CompiledLoop(SteppedLoop):
             return super().batches()
         history.engine = "jit"
         self.prepare(data.x, data.y, data.weight is not None, data.batch_size, epochs=self._most())
-        self.go_on = None
         if self.keep_draws:
             self.epoch_draws = get_states(self.rngs)
         return iter(())
@@ -115,16 +113,17 @@ class CompiledLoop(SteppedLoop):
         """Write the program, that of tiny nets side by side if they are."""
         state: Any = self.state
         self.in_a_call = FIRST
-        one_order = not isinstance(getattr(self.data, "rng", None), Generators)
+        own_order = isinstance(getattr(self.data, "rng", None), Generators)
+        own_share = weighted and epochs > 0 and (own_order or self.data.weight.ndim > 1)
         if (
             epochs
-            and one_order
+            and not own_share
             and not self.is_sparse()
-            and has_lanes(state.model, self.loss, state.optimizer, x, y, weighted=weighted)
+            and has_lanes(state.model, self.loss, state.optimizer, x, y)
         ):
             engine: Any = Lanes(
                 state.model, self.loss, state.optimizer, x, y, batch=batch, kept=self.backup,
-                keeps_outputs=self.keeps_outputs, threads=self.threads, epochs=epochs, ordinary=make,
+                keeps_outputs=self.keeps_outputs, threads=self.threads, epochs=epochs, own_order=own_order,
             )  # fmt: skip
         else:
             engine = make()
@@ -157,8 +156,12 @@ class CompiledLoop(SteppedLoop):
         wanted = 1
         if state.epoch > self.done + 1:  # what goes wrong in the first one undoes it
             wanted = min(self._most(), state.epochs - state.epoch + 1, max(1, self.in_a_call // steps))
-        self._begin(wanted)
-        self.steps_before = optimizer.steps
+        self.steps_before = optimizer.steps - state.batch
+        go_on, self.go_on = self.go_on, None
+        if go_on is None or go_on.epoch is None:
+            self._begin(wanted)
+        else:
+            self._begin_again(go_on)
         if wanted == 1:
             self._one_epoch(epoch, steps)
             if self.keeps_outputs:
@@ -185,10 +188,10 @@ class CompiledLoop(SteppedLoop):
         good = min(good, epochs - 1) if np.all(state.active) else 0
         if not good:
             return 0
-        count, shape = good * steps, (-1, good, steps)
-        values = (engine.losses[:, :count] * self.divided[:, :count]).reshape(shape)
-        counts = self.counted[:, :count].reshape(shape).sum(axis=2)
-        losses: Any = (np.add.accumulate(values, axis=2)[..., -1] / counts).T
+        count, shape = good * steps, (good, steps, -1)
+        values = (engine.losses.T[:count] * self.divided.T[:count]).reshape(shape)
+        counts = self.counted.T[:count].reshape(shape).sum(axis=1)
+        losses: Any = np.add.accumulate(values, axis=1)[:, -1] / counts
         losses = losses[:, 0].tolist() if self.params.replicas is None else losses.tolist()
         first = state.epoch
         for place, loss in enumerate(losses):
@@ -201,8 +204,9 @@ class CompiledLoop(SteppedLoop):
         return good
 
     def _one_epoch(self, epoch: Epoch, steps: int) -> None:
-        """Make one epoch, in as many calls as it takes."""
-        state, first = self.state, 0
+        """Make one epoch, or what is left of it, in as many calls as it takes."""
+        state = self.state
+        first = state.batch
         while first < steps and not state.stop_reason:
             last = min(first + self.in_a_call, steps)
             self._run(first, last, draws=True)
@@ -218,9 +222,6 @@ class CompiledLoop(SteppedLoop):
     def _begin(self, epochs: int) -> None:
         """Draw the order of some epochs, and what noise is made of."""
         data, engine = self.data, self.engine
-        if isinstance(engine, Lanes) and not np.all(self.state.active):  # some have parted from the others
-            self.engine = engine.ordinary()
-            engine = self.engine
         rows, steps = data.rows, self.sizes.shape[1]
         for place in range(epochs):
             some = slice(place * rows, (place + 1) * rows)
@@ -233,6 +234,16 @@ class CompiledLoop(SteppedLoop):
         engine.look_at_ids()
         if self._penalized():
             engine.pull[...] = sum(one.pull for one in self.of_steps()) / self.divided
+
+    def _begin_again(self, go_on: GoOn) -> None:
+        """Draw the order of an epoch of which some steps were made before; put back what they came to."""
+        self.epoch_draws = go_on.epoch or []
+        set_states(self.rngs, self.epoch_draws)
+        self._begin(1)
+        set_states(self.rngs, go_on.now)
+        if go_on.outputs is not None:
+            done = go_on.outputs if self.params.replicas else go_on.outputs[None]
+            self.engine.outputs[:, : done.shape[1]] = done
 
     def _weigh(self, order: AnyArray, rows: slice, steps: slice) -> None:
         """Write the share of each row of an epoch in the loss of its batch."""

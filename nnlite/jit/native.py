@@ -10,19 +10,21 @@ from typing import Any
 import numba
 import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import carray, types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 
 __all__ = [
     "OPTIONS",
     "SUMMING",
     "WORDS",
+    "at",
     "bits",
     "compiled",
     "count_up",
     "flush",
     "gemm",
+    "in_line",
     "in_rows",
     "inlined",
     "invoke",
@@ -71,6 +73,29 @@ def share(size, thread, team):
 def in_rows(flat, columns):
     """See a list of numbers as rows of so many."""
     return flat.reshape((flat.size // columns, columns))
+
+
+def at(numbers: Any, place: Any) -> Any:
+    """Return the number at a place, or the one that is for all: in compiled code only."""
+
+
+def in_line(numbers: Any) -> Any:
+    """See a list of numbers as a table of one row; leave a table as it is: in compiled code only."""
+
+
+@overload(at, jit_options={**OPTIONS, "forceinline": True})
+def _make_at(numbers, place):
+    if isinstance(numbers, types.Array):
+        return lambda numbers, place: numbers[place]
+    return lambda numbers, place: numbers
+
+
+@overload(in_line, jit_options={**OPTIONS, "forceinline": True})
+def _make_in_line(numbers):
+    if numbers.ndim > 1:
+        return lambda numbers: numbers
+    kind = numbers.dtype
+    return lambda numbers: carray(pointer(np.int64(numbers.ctypes.data)), (1, numbers.size), kind)
 
 
 @loops

@@ -11,8 +11,8 @@ import numpy as np
 from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.optimizers import SGD, Optimizer
 from nnlite.errors.checks import check_each
-from nnlite.jit.kernel import STEP, TEAM, THREAD, Operand, each, number, part, step, whole
-from nnlite.jit.native import loops, sums
+from nnlite.jit.kernel import STEP, TEAM, THREAD, Operand, number, part, step, whole
+from nnlite.jit.native import at, in_line, loops, sums
 from nnlite.jit.program import Program, is_as_shipped
 from nnlite.optimizers import Adagrad, Adam, AdamW, Lion, RMSProp
 
@@ -81,109 +81,119 @@ def clip_values(g, limit):
 
 
 # Of each rule: weights, gradients, where the weights from before are kept, what is kept for it; then the
-# rate, weight decay, what else there is of the step; then settings.
+# rate, weight decay, what else there is of the step; then settings. An array is a list of numbers for which
+# the rate is the same, or has an axis of nets behind, with a rate for each.
 
 
 @loops
 def sgd(w, g, kept, rate, decay):
-    r, d = w.dtype.type(rate), w.dtype.type(decay)
-    if d == 0:
-        for i in range(w.size):
-            value = w[i]
-            kept[i] = value
-            w[i] = value - r * g[i]
-    else:
-        for i in range(w.size):
-            value = w[i]
-            kept[i] = value
-            w[i] = value - r * (g[i] + d * value)
+    w, g, kept = in_line(w), in_line(g), in_line(kept)
+    kind = w.dtype.type
+    for i in range(len(w)):
+        for j in range(w.shape[1]):
+            value = w[i, j]
+            kept[i, j] = value
+            w[i, j] = value - kind(at(rate, j)) * (g[i, j] + kind(at(decay, j)) * value)
 
 
 @loops
 def momentum(w, g, kept, velocity, rate, decay, momentum, nesterov):
+    w, g, kept, velocity = in_line(w), in_line(g), in_line(kept), in_line(velocity)
     kind = w.dtype.type
-    r, d, m = kind(rate), kind(decay), kind(momentum)
+    m = kind(momentum)
     # v, or g + m * v with Nesterov's look ahead
     plain, ahead = (kind(1), m) if nesterov else (kind(0), kind(1))
-    for i in range(w.size):
-        value = w[i]
-        slope = g[i] + d * value
-        v = m * velocity[i] + slope
-        velocity[i] = v
-        kept[i] = value
-        w[i] = value - r * (plain * slope + ahead * v)
+    for i in range(len(w)):
+        for j in range(w.shape[1]):
+            value = w[i, j]
+            slope = g[i, j] + kind(at(decay, j)) * value
+            v = m * velocity[i, j] + slope
+            velocity[i, j] = v
+            kept[i, j] = value
+            w[i, j] = value - kind(at(rate, j)) * (plain * slope + ahead * v)
 
 
 @loops
 def adam(w, g, kept, first, second, rate, decay, move, scale, apart, beta1, beta2, epsilon):
     """Step by ``first / (sqrt(second) + epsilon * scale)`` times `move`; `apart` is 1 for AdamW's decay."""
+    w, g, kept, first, second = in_line(w), in_line(g), in_line(kept), in_line(first), in_line(second)
     kind = w.dtype.type
-    b1, b2, m, e = kind(beta1), kind(beta2), kind(move), kind(epsilon * scale)
-    coupled, kept_part = kind(decay * (1 - apart)), kind(1 - rate * decay * apart)
-    for i in range(w.size):
-        value = w[i]
-        kept[i] = value
-        slope = g[i] + coupled * value
-        a = b1 * first[i] + slope
-        b = b2 * second[i] + slope * slope
-        first[i] = a
-        second[i] = b
-        w[i] = value * kept_part - m * (a / (np.sqrt(b) + e))
+    b1, b2 = kind(beta1), kind(beta2)
+    for i in range(len(w)):
+        for j in range(w.shape[1]):
+            pull = at(decay, j)
+            value = w[i, j]
+            kept[i, j] = value
+            slope = g[i, j] + kind(pull * (1 - apart)) * value
+            a = b1 * first[i, j] + slope
+            b = b2 * second[i, j] + slope * slope
+            first[i, j] = a
+            second[i, j] = b
+            step = kind(at(move, j)) * (a / (np.sqrt(b) + kind(epsilon * at(scale, j))))
+            w[i, j] = value * kind(1 - at(rate, j) * pull * apart) - step
 
 
 @loops
 def adagrad(w, g, kept, total, rate, decay, epsilon):
+    w, g, kept, total = in_line(w), in_line(g), in_line(kept), in_line(total)
     kind = w.dtype.type
-    r, d, e = kind(rate), kind(decay), kind(epsilon)
-    for i in range(w.size):
-        value = w[i]
-        kept[i] = value
-        slope = g[i] + d * value
-        s = total[i] + slope * slope
-        total[i] = s
-        w[i] = value - r * (slope / (np.sqrt(s) + e))
+    e = kind(epsilon)
+    for i in range(len(w)):
+        for j in range(w.shape[1]):
+            value = w[i, j]
+            kept[i, j] = value
+            slope = g[i, j] + kind(at(decay, j)) * value
+            s = total[i, j] + slope * slope
+            total[i, j] = s
+            w[i, j] = value - kind(at(rate, j)) * (slope / (np.sqrt(s) + e))
 
 
 @loops
 def rmsprop(w, g, kept, square, rate, decay, rho, epsilon):
+    w, g, kept, square = in_line(w), in_line(g), in_line(kept), in_line(square)
     kind = w.dtype.type
-    r, d, p, q, e = kind(rate), kind(decay), kind(rho), kind(1 - rho), kind(epsilon)
-    for i in range(w.size):
-        value = w[i]
-        kept[i] = value
-        slope = g[i] + d * value
-        s = p * square[i] + q * (slope * slope)
-        square[i] = s
-        w[i] = value - r * (slope / (np.sqrt(s) + e))
+    p, q, e = kind(rho), kind(1 - rho), kind(epsilon)
+    for i in range(len(w)):
+        for j in range(w.shape[1]):
+            value = w[i, j]
+            kept[i, j] = value
+            slope = g[i, j] + kind(at(decay, j)) * value
+            s = p * square[i, j] + q * (slope * slope)
+            square[i, j] = s
+            w[i, j] = value - kind(at(rate, j)) * (slope / (np.sqrt(s) + e))
 
 
 @loops
 def rmsprop_momentum(w, g, kept, square, velocity, rate, decay, rho, epsilon, momentum):
+    w, g, kept = in_line(w), in_line(g), in_line(kept)
+    square, velocity = in_line(square), in_line(velocity)
     kind = w.dtype.type
-    r, d, p, q, e, m = kind(rate), kind(decay), kind(rho), kind(1 - rho), kind(epsilon), kind(momentum)
-    for i in range(w.size):
-        value = w[i]
-        kept[i] = value
-        slope = g[i] + d * value
-        s = p * square[i] + q * (slope * slope)
-        square[i] = s
-        v = m * velocity[i] + slope / (np.sqrt(s) + e)
-        velocity[i] = v
-        w[i] = value - r * v
+    p, q, e, m = kind(rho), kind(1 - rho), kind(epsilon), kind(momentum)
+    for i in range(len(w)):
+        for j in range(w.shape[1]):
+            value = w[i, j]
+            kept[i, j] = value
+            slope = g[i, j] + kind(at(decay, j)) * value
+            s = p * square[i, j] + q * (slope * slope)
+            square[i, j] = s
+            v = m * velocity[i, j] + slope / (np.sqrt(s) + e)
+            velocity[i, j] = v
+            w[i, j] = value - kind(at(rate, j)) * v
 
 
 @loops
 def lion(w, g, kept, average, rate, decay, beta1, beta2):
+    w, g, kept, average = in_line(w), in_line(g), in_line(kept), in_line(average)
     kind = w.dtype.type
-    r, left = kind(rate), kind(1 - rate * decay)
     b1, c1, b2, c2 = kind(beta1), kind(1 - beta1), kind(beta2), kind(1 - beta2)
-    for i in range(w.size):
-        value = w[i]
-        kept[i] = value
-        mix = b1 * average[i] + c1 * g[i]
-        sign = kind(1) if mix > 0 else kind(-1) if mix < 0 else mix
-        average[i] = b2 * average[i] + c2 * g[i]
-        w[i] = value * left - r * sign
+    for i in range(len(w)):
+        for j in range(w.shape[1]):
+            value = w[i, j]
+            kept[i, j] = value
+            mix = b1 * average[i, j] + c1 * g[i, j]
+            sign = kind(1) if mix > 0 else kind(-1) if mix < 0 else mix
+            average[i, j] = b2 * average[i, j] + c2 * g[i, j]
+            w[i, j] = value * kind(1 - at(rate, j) * at(decay, j)) - kind(at(rate, j)) * sign
 
 
 class Rates:
@@ -197,16 +207,19 @@ class Rates:
         How many nets there are as one.
     steps : int
         How many an epoch has.
+    lanes : int
+        How many nets a group has.
 
     Attributes
     ----------
-    rate, move, scale : ndarray of shape (nets, steps)
+    rate, move, scale : ndarray of shape (groups, steps, lanes)
         The learning rate; and for Adam what the step is multiplied by, and epsilon.
     """
 
-    def __init__(self, optimizer: Optimizer, replicas: int | None, steps: int) -> None:
-        self._optimizer, self._replicas = optimizer, replicas
-        self.rate, self.move, self.scale = (np.zeros((replicas or 1, steps)) for _ in range(3))
+    def __init__(self, optimizer: Optimizer, replicas: int | None, steps: int, lanes: int = 1) -> None:
+        self._optimizer, self._replicas, self._lanes = optimizer, replicas, lanes
+        groups = -(-(replicas or 1) // lanes)
+        self.rate, self.move, self.scale = (np.zeros((groups, steps, lanes)) for _ in range(3))
 
     def write(self, first: int, last: int, made: int) -> int:
         """Write those of some steps of the epoch; the optimizer will have made so many before the first.
@@ -231,13 +244,15 @@ class Rates:
                     count, last = place, first + place
                     break
         else:
-            self.rate[:, first:last] = np.reshape(self._at(made), (-1, 1))
+            rate = self._at(made)
+            self.rate[:, first:last] = rate if not np.ndim(rate) else np.expand_dims(rate, 1)
         if isinstance(optimizer, Adam):
             beta1, beta2 = optimizer.beta1, optimizer.beta2
             numbers = np.arange(made + 1, made + count + 1)
             scale = np.sqrt((1 - beta2**numbers) / (1 - beta2))
-            self.scale[:, first:last] = scale
-            self.move[:, first:last] = self.rate[:, first:last] * (scale * (1 - beta1) / (1 - beta1**numbers))
+            move = scale * (1 - beta1) / (1 - beta1**numbers)
+            self.scale[:, first:last] = scale[:, None]
+            self.move[:, first:last] = self.rate[:, first:last] * move[:, None]
         return count
 
     def _write_one(self, place: int, made: int) -> None:
@@ -254,14 +269,22 @@ class Rates:
     def _at(self, step: int) -> float | Array:
         optimizer = self._optimizer
         rate = optimizer.rate_at(step)
-        if not isinstance(rate, float):
-            check_each(f"{type(optimizer).__name__}(learning_rate=)", rate, self._replicas)
-        return rate
+        if not np.ndim(rate):
+            return rate
+        check_each(f"{type(optimizer).__name__}(learning_rate=)", rate, self._replicas)
+        return in_groups(np.asarray(rate), self._lanes)
 
-    def take(self, others: Rates) -> None:
-        """Take the numbers of a program in which all nets have the same."""
-        for name in ("rate", "move", "scale"):
-            getattr(self, name)[...] = getattr(others, name)[:1]
+    def operand(self, numbers: AnyArray) -> Operand:
+        """Give a kernel those of the step: one number, or one for each lane."""
+        return step(numbers if self._lanes > 1 else numbers[..., 0])
+
+
+def in_groups(numbers: AnyArray, lanes: int) -> AnyArray:
+    """Return numbers of nets as those of groups: (groups, lanes, ...), with zeros behind the last."""
+    groups = -(-len(numbers) // lanes)
+    padded = np.zeros((groups * lanes, *numbers.shape[1:]), numbers.dtype)
+    padded[: len(numbers)] = numbers
+    return padded.reshape(groups, lanes, *numbers.shape[1:])
 
 
 #: What a rule is, of its optimizer: the kernel, what it is given of the step beside the rate, its settings.
@@ -277,7 +300,7 @@ def _sgd(one: SGD, rates: Rates, program: Program) -> Any:
 def _adam(one: Adam, rates: Rates, program: Program) -> Any:
     return (
         adam,
-        (step(rates.move), step(rates.scale)),
+        (rates.operand(rates.move), rates.operand(rates.scale)),
         (float(type(one) is AdamW), *(program.read(one, name) for name in ("beta1", "beta2", "epsilon"))),
     )
 
@@ -359,14 +382,14 @@ def write_step(optimizer: Optimizer, program: Program, kept: Array, rates: Rates
         program.add(clip_values, part(grads), number(clip_value))
     kernel, of_step, settings = RULES[type(optimizer)](optimizer, rates, program)
     given = [*of_step, *map(number, settings)]
-    none = np.zeros((1, 1))
-    decay = np.asarray(program.read(optimizer, "weight_decay"), np.float64).reshape(-1, 1)
+    decay = np.asarray(program.read(optimizer, "weight_decay"), np.float64)
     border = params.decayed if decay.any() else 0
+    none = np.zeros(())
     kept_by_rule = [program.per_net(optimizer.state[slot]) for slot in optimizer.slots]
     for run in params.trainable_slices:
         middle = min(max(border, run.start), run.stop)
         for some, pull in ((slice(run.start, middle), decay), (slice(middle, run.stop), none)):
             if some.stop > some.start:
                 arrays = (program.numbers, grads, kept, *kept_by_rule)
-                mine = [part(array[:, program.columns(some)]) for array in arrays]
-                program.add(kernel, *mine, step(rates.rate), each(pull), *given)
+                mine = [program.share(array, some) for array in arrays]
+                program.add(kernel, *mine, rates.operand(rates.rate), program.of_nets(pull), *given)

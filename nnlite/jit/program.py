@@ -10,7 +10,7 @@ import numpy as np
 from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.parameters import Parameters
 from nnlite.jit.blas import product_address
-from nnlite.jit.kernel import Operand, addresses, word
+from nnlite.jit.kernel import Operand, addresses, each, part, word
 
 __all__ = ["Backward", "Program", "SparseBatch", "Writer", "is_as_shipped"]
 
@@ -182,9 +182,13 @@ class Program:
         """See an array that is laid out as the parameters are with an axis of nets in front."""
         return array if self.params.replicas else array[None]
 
-    def columns(self, some: slice) -> slice:
-        """Return where some numbers of a net are in an array that `per_net` returned."""
-        return some
+    def share(self, array: Array, some: slice) -> Operand:
+        """Give a kernel of the update the thread's share of some numbers of what `per_net` returned."""
+        return part(array[:, some])
+
+    def of_nets(self, numbers: AnyArray) -> Operand:
+        """Give a kernel of the update a number that all nets share, or that of each."""
+        return each(numbers.reshape(-1, 1))
 
     def values(self, name: str) -> Array:
         """Return the values of a parameter, or of a state, of all nets: (nets, *shape)."""
