@@ -89,7 +89,8 @@ def trainings(draw):
     width, outputs = draw(st.integers(3, 6)), draw(st.integers(2, 3))
     loss, make, each = LOSSES[draw(st.sampled_from(sorted(LOSSES)))]
     replicas, own = draw(st.sampled_from([None, 1, 3, 17])), draw(st.booleans())
-    rows, ahead = draw(st.integers(3, 12)), (replicas,) if replicas and own else ()
+    # More rows than outputs: a table of ids, a row of them for each replica, could be one of shares.
+    rows, ahead = draw(st.integers(4, 12)), (replicas,) if replicas and own else ()
     X, y = rng.normal(size=(*ahead, rows, FEATURES)), make(rng, (*ahead, rows, outputs))
     layers = [nn.Dense(FEATURES, width), *draw(layers_of(width)), nn.Dense(width, each * outputs)]
     if draw(st.booleans()):
@@ -101,12 +102,15 @@ def trainings(draw):
     model.params.frozen = frozen
     clip = draw(st.sampled_from([{}, {"clip_norm": 0.1}, {"clip_value": 0.2}]))
     optimizer = draw(st.sampled_from(OPTIMIZERS))(**clip, weight_decay=draw(st.sampled_from([0.0, 0.2])))
-    if replicas == 3 and draw(st.booleans()):
-        optimizer.learning_rate = [0.1, 0.01, 0.05]
+    if replicas and draw(st.booleans()):
+        optimizer.learning_rate = np.geomspace(0.1, 0.01, replicas)
+    if replicas and draw(st.booleans()):
+        optimizer.weight_decay = np.linspace(0.0, 0.2, replicas)
     weight = rng.uniform(0.1, 3, draw(st.sampled_from([(rows,), (*ahead, rows)])))
     options = {
         "loss": loss, "optimizer": optimizer, "batch_size": rows, "shuffle": draw(st.booleans()),
         "weight": draw(st.sampled_from([None, weight])), "by_step": draw(st.booleans()),
+        "rng": list(range(replicas)) if replicas and draw(st.booleans()) else 3,
     }  # fmt: skip
     return model, X, y, options
 
