@@ -266,5 +266,10 @@ class SteppedLoop(BatchLoop):
         engine = self.engine
         optimizer: Any = self.state.optimizer
         engine.rates.write(0, 1, optimizer.steps)
-        engine.run(engine.backward_end, engine.end, engine.end, rows=1)
+        engine.job.forget()
+        try:
+            engine.run(engine.backward_end, engine.end, engine.end, rows=1)
+        except BaseException:  # as a handler of signals raises, which may be behind the step
+            vars(optimizer)["steps"] += int(engine.job.made)
+            raise
         vars(optimizer)["steps"] += 1
