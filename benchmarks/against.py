@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.checkouts import Checkout, answer
 from benchmarks.environment import ROOT, environment
 from benchmarks.nets import NETS
 from benchmarks.stats import ratios, spread
@@ -28,65 +27,27 @@ from benchmarks.stats import ratios, spread
 TURN = 0.2
 #: What is measured of a net.
 CASES = {"fit": "{}", "replicas": "8 x {}", "predict": "{}, 1,000 rows"}
-#: Starts a process that takes ``nnlite`` from one checkout and the nets from this one.
-CHILD = """
-import sys
-sys.path.insert(0, sys.argv[1])
-import nnlite
-assert nnlite.__file__.startswith(sys.argv[1]), nnlite.__file__
-sys.path.insert(0, sys.argv[2])
-from benchmarks.against import serve
-serve()
-"""
 
 
 def serve() -> None:
-    """Answer lines of "kind; case; count" by the processor time of so many steps or predictions."""
+    """Answer a kind, a case and a number by the processor time of so many steps or predictions."""
     from benchmarks.libraries.nnlite import Fit, ManyFit, Predict
 
     kinds: dict[str, Any] = {"fit": Fit, "replicas": ManyFit, "predict": Predict}
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     jobs: dict[str, Any] = {}
-    for line in sys.stdin:
-        kind, case, count = line.split("; ")
+
+    def measure(kind: str, case: str, count: str) -> float:
         if case not in jobs:
             jobs[case] = kinds[kind](case, 1)
         job = jobs[case]
         job.reset()
         begun = time.process_time()
         job.run(int(count))
-        print(time.process_time() - begun, flush=True)
+        return time.process_time() - begun
 
-
-class Checkout:
-    """A process that trains with the nnlite of one folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(folder), str(ROOT)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=folder,
-            env={key: value for key, value in environment(1).items() if key != "PYTHONPATH"},
-        )
-
-    def __enter__(self) -> Checkout:
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        self.process.communicate()  # closes its input, at whose end it stops
-
-    def time(self, kind: str, case: str, count: int) -> float:
-        """Train for so many steps, or predict so often, and return the seconds."""
-        pipe: Any = self.process
-        with suppress(BrokenPipeError):  # it has ended, and answers nothing
-            print(kind, case, count, sep="; ", file=pipe.stdin, flush=True)
-        answer = pipe.stdout.readline()
-        if not answer:
-            raise SystemExit(f"against: the process of {self.process.args[3]} has ended; see above")  # type: ignore[index]
-        return float(answer)
+    answer(measure)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -113,7 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unit = "us a call" if kind == "predict" else "us a step"
     print(f"{'net':48}{unit:>12}{'before':>12}{'ratio':>8}   tenths")
     worst = 0.0
-    with Checkout(ROOT) as ours, Checkout(chosen.other.resolve()) as theirs:
+    start = partial(Checkout, module="benchmarks.against", environment=environment(1))
+    with start(ROOT) as ours, start(chosen.other) as theirs:
         for name in chosen.nets:
             net = NETS[name]
             case = CASES[kind].format(name)

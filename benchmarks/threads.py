@@ -12,8 +12,6 @@ of large nets are those of the other work; the quickest rounds say what the thre
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -21,6 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from benchmarks.checkouts import Checkout, answer
 from benchmarks.environment import ROOT, environment
 from benchmarks.report import number
 from benchmarks.stats import ratios
@@ -49,25 +48,15 @@ CASES = (
     "predict; 784-512-512-10, 2,000 rows",
     "predict 8 nets; 64-128-10, 10,000 rows",
 )
-#: Starts a process that takes ``nnlite`` from one checkout and the rest from this one.
-CHILD = """
-import sys
-sys.path.insert(0, sys.argv[1])
-import nnlite
-assert nnlite.__file__.startswith(sys.argv[1]), nnlite.__file__
-sys.path.insert(0, sys.argv[2])
-from benchmarks.threads import serve
-serve()
-"""
 
 
-def make(case: str) -> tuple[Any, int]:
+def make(kind: str, what: str) -> tuple[Any, int]:
     """Return a function that does so many steps or predictions, and what it must be a multiple of.
 
     Parameters
     ----------
-    case : str
-        One of `CASES`.
+    kind, what : str
+        The parts of one of `CASES`.
 
     Returns
     -------
@@ -79,7 +68,6 @@ def make(case: str) -> tuple[Any, int]:
     from benchmarks.libraries.nnlite import Fit, ManyFit
     from benchmarks.nets import NETS
 
-    kind, what = case.split("; ")
     if not kind.startswith("predict"):
         job = (Fit if kind == "fit" else ManyFit)(what, 1)
 
@@ -103,51 +91,30 @@ def make(case: str) -> tuple[Any, int]:
 
 
 def serve() -> None:
-    """Answer lines of "count; case" by the seconds that so many steps or predictions took."""
-    jobs: dict[str, Any] = {}
-    for line in sys.stdin:
-        count, case = line.strip().split("; ", 1)
+    """Answer a number and a case by the seconds that each of so many steps or predictions took."""
+    jobs: dict[tuple[str, ...], Any] = {}
+
+    def measure(least: str, *case: str) -> float:
         if case not in jobs:
-            jobs[case] = make(case)
+            jobs[case] = make(*case)
         run, multiple = jobs[case]
-        count = -(-int(count) // multiple) * multiple
+        count = -(-int(least) // multiple) * multiple
         begun = time.perf_counter()
         run(count)
-        print((time.perf_counter() - begun) / count, flush=True)
+        return (time.perf_counter() - begun) / count
+
+    answer(measure)
 
 
-class Process:
-    """A process with one value in its environment."""
-
-    def __init__(self, folder: Path, value: str) -> None:
-        given = environment(1)
-        for name in [name for name in given if "THREADS" in name or name in ("PYTHONPATH", "NPROC")]:
-            del given[name]
-        if value:
-            given["OPENBLAS_NUM_THREADS"] = value
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(folder), str(ROOT)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=folder,
-            env=given,
-        )
-
-    def __enter__(self) -> Process:
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        self.process.communicate()  # closes its input, at whose end it stops
-
-    def time(self, count: int, case: str) -> float:
-        """Return the seconds that one step or prediction takes."""
-        pipe: Any = self.process
-        print(count, case, sep="; ", file=pipe.stdin, flush=True)
-        return float(pipe.stdout.readline())
+def start(folder: Path, value: str) -> Checkout:
+    """Start a process with one value in its environment."""
+    given = {name: one for name, one in environment(1).items() if "THREADS" not in name and name != "NPROC"}
+    if value:
+        given["OPENBLAS_NUM_THREADS"] = value
+    return Checkout(folder, "benchmarks.threads", given)
 
 
-def measure(processes: Sequence[Process], case: str, rounds: int) -> list[str]:
+def measure(processes: Sequence[Checkout], case: str, rounds: int) -> list[str]:
     """Let the processes take turns, and return the cells behind the name of the case."""
     once = min(process.time(1, case) for process in (*processes, *processes))
     count = max(1, round(TURN / once))
@@ -182,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     header = ["1, us", *(value or "not set" for value in VALUES[1:])]
     print(f"{'OPENBLAS_NUM_THREADS':40}" + "".join(f"{cell:>15}" for cell in header))
     with ExitStack() as stack:
-        processes = [stack.enter_context(Process(chosen.checkout.resolve(), value)) for value in VALUES]
+        processes = [stack.enter_context(start(chosen.checkout, value)) for value in VALUES]
         for case in CASES:
             if case.startswith(chosen.cases):
                 cells = measure(processes, case, chosen.rounds)

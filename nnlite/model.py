@@ -583,7 +583,9 @@ class Sequential(core.Sequential):
         )
 
     @explained
-    def predict_blocks(self, blocks: Any, *, batch_size: int = PREDICT_ROWS) -> Iterator[Array]:
+    def predict_blocks(
+        self, blocks: Any, *, batch_size: int = PREDICT_ROWS, jit: bool = False
+    ) -> Iterator[Array]:
         """Predict block by block, for more rows than memory holds.
 
         A block is taken when its prediction is asked for, and let go then.
@@ -598,6 +600,8 @@ class Sequential(core.Sequential):
             about 4 MiB.
         batch_size : int
             Rows that go through the layers at a time.
+        jit : bool
+            Use compiled loops, as `predict` with ``jit=True``.
 
         Returns
         -------
@@ -620,7 +624,8 @@ class Sequential(core.Sequential):
         If all blocks but the last have a multiple of `batch_size` rows, the results are bit by bit
         those of `predict` for all rows together, since the same rows go through the layers
         together. With other blocks they may differ in the last digits: matrix products add up in
-        another order for another number of rows.
+        another order for another number of rows. With ``jit=True`` 64 rows go through the layers together,
+        whatever `batch_size` says.
 
         Examples
         --------
@@ -633,8 +638,9 @@ class Sequential(core.Sequential):
         [(4, 3), (4, 3), (1, 3)]
         """
         batch_size = check_integer("Sequential.predict_blocks(batch_size=)", batch_size, low=1)
+        jit = check_jit("Sequential.predict_blocks", jit)
         checked = self.boundary.each_block(blocks, where="Sequential.predict_blocks(blocks)")
-        return each(partial(self._predict, batch_size=batch_size), checked)
+        return each(partial(self._predict, batch_size=batch_size, jit=jit), checked)
 
     def _predict(
         self, x: Array | Blockwise, batch_size: int, out: Array | None = None, *, jit: bool = False
@@ -750,7 +756,12 @@ class Sequential(core.Sequential):
 
     @explained
     def ensemble(
-        self, X: Any, *, members: Sequence[int] | None = None, batch_size: int = PREDICT_ROWS
+        self,
+        X: Any,
+        *,
+        members: Sequence[int] | None = None,
+        batch_size: int = PREDICT_ROWS,
+        jit: bool = False,
     ) -> Ensemble:
         """Let all replicas predict, and say what they agree on and how far they differ.
 
@@ -763,6 +774,8 @@ class Sequential(core.Sequential):
             that diverged.
         batch_size : int
             Rows that go through the layers at a time.
+        jit : bool
+            Use compiled loops, as `predict` with ``jit=True``.
 
         Returns
         -------
@@ -805,7 +818,8 @@ class Sequential(core.Sequential):
                 f"other rows for each, {x.shape}",
                 "Write predict(X) for what each replica says of its own.",
             )
-        each = self._predict(x, check_integer("Sequential.ensemble(batch_size=)", batch_size, low=1))[indices]
+        batch_size = check_integer("Sequential.ensemble(batch_size=)", batch_size, low=1)
+        each = self._predict(x, batch_size, jit=check_jit("Sequential.ensemble", jit))[indices]
         return Ensemble(each.mean(axis=0), each.std(axis=0), each)
 
     if not TYPE_CHECKING:  # for which every name would be one of a model

@@ -1,10 +1,10 @@
-"""`python -m benchmarks.against`: two processes train in turns, each with the nnlite of its folder."""
+"""`benchmarks.against` and `benchmarks.threads`: processes in turns, each with the nnlite of its folder."""
 
 import re
 
 import pytest
 
-from benchmarks import against
+from benchmarks import against, threads
 
 
 @pytest.mark.parametrize("limit", ["1000", "0"])
@@ -31,3 +31,10 @@ def test_a_folder_without_nnlite_is_told(tmp_path, capfd):
     with pytest.raises(SystemExit, match="has ended; see above"):
         against.main([str(tmp_path), "--nets", "2-8-1"])
     assert "AssertionError" in capfd.readouterr().err
+
+
+def test_numbers_of_threads_are_compared(monkeypatch, capsys):
+    monkeypatch.setattr(threads, "TURN", 0.001)
+    threads.main(["--rounds", "2", "--cases", "fit; 2-8-1"])
+    cell = r" +[\d.]+ \([\d.]+\)"
+    assert re.search(rf"^fit 2-8-1 +[\d.,]+{cell}{cell}{cell}$", capsys.readouterr().out, flags=re.MULTILINE)

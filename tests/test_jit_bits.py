@@ -311,6 +311,28 @@ def test_noise_is_the_same_for_one_seed_and_another_for_others():
     assert 0.3 < (one[0] != one[1]).mean() < 0.7
 
 
+@pytest.mark.parametrize("by_step", [False, True])
+@pytest.mark.parametrize("replicas", [None, 3])
+@pytest.mark.parametrize("rates", [(), (0.3,)], ids=["no noise else", "noise of another layer"])
+def test_a_rate_of_0_makes_no_noise(rates, replicas, by_step):
+    """Nor is anything drawn, on which the order of the next epoch depends."""
+    X, y = data()
+    found = []
+    for nothing in ((), (0.0,)):
+
+        def silent(rates=nothing):
+            return map(nn.Dropout, rates)
+
+        inside = nn.Residual([*silent(), nn.Dense(8, 8), *silent()])
+        layers = [*silent(), nn.Dense(3, 8), *silent(), inside, *map(nn.Dropout, rates), nn.Dense(8, 2)]
+        model = nn.Sequential([*layers, *silent()], rng=0, replicas=replicas)
+        model.params.values[...] = np.random.default_rng(1).normal(0, 0.3, model.params.values.shape)
+        given = {"optimizer": nn.SGD(0.01), "epochs": 3, "batch_size": 8, "by_step": by_step}
+        trained, _, history = train(model, X, y, jit=True, **given)
+        found.append((trained.params.numbers.tobytes(), [row["loss"] for row in history.rows]))
+    assert found[0] == found[1]
+
+
 def test_replicas_and_layers_have_noise_of_their_own():
     seen = masks(0.5, jit=True, replicas=3, epochs=2)
     for a in range(3):

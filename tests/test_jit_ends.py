@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import signal
 import threading
@@ -201,48 +202,155 @@ def test_ctrl_c_in_a_long_epoch_is_heard_soon_and_the_model_is_usable(replicas):
         signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.parametrize("replicas", [None, 6])
-@pytest.mark.parametrize("moment", ["one thread has begun", "all are waited for"])
-def test_ctrl_c_amid_a_call_leaves_no_thread_at_work(replicas, moment, monkeypatch):
-    at_work, pressed = [], []
+class Until(nn.Callback):
+    """Ends a training behind some steps."""
 
-    def press():
-        if not pressed:
+    def __init__(self, steps):
+        self.steps = steps
+
+    def on_batch_end(self, state):
+        if state.optimizer.steps == self.steps:
+            state.stop("so far")
+
+
+class Cut:
+    """Raises in the thread that trains, before or behind a call of the machine, as a handler may."""
+
+    def __init__(self, call, moment, error):
+        self.calls, self.thread = 0, threading.get_ident()
+        self.call, self.moment, self.error = call, moment, error
+        self.machine = machine.compiled()
+
+    def __call__(self, *place):
+        mine = threading.get_ident() == self.thread
+        self.calls += mine
+        now = mine and self.calls == self.call
+        if now and self.moment == "before":
+            raise self.error
+        self.machine(*place)
+        if now:
+            raise self.error
+
+
+def fit_cut(replicas, given, *, error=KeyboardInterrupt):
+    """Train until something cuts in; compare with as many steps as it says that it made, and return them."""
+    X, y = data()
+    model = net(dtype=np.float64, replicas=replicas)
+    other, optimizer = copy.deepcopy(model), nn.Adam(0.01)
+    given = {"loss": nn.MeanSquaredError(), "batch_size": 8, "epochs": 40, "rng": 0, "jit": True} | given
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        if error is KeyboardInterrupt:
+            model.fit(X, y, optimizer=optimizer, **given)
+        else:
+            with pytest.raises(error):
+                model.fit(X, y, optimizer=optimizer, **given)
+    for one in said:
+        epoch, batch = map(int, re.findall(r"epoch (\d+) after batch (\d+)", str(one.message))[0])
+        ahead = (epoch - 1) * (ROWS // 8) + batch - optimizer.steps
+        assert ahead in ((0, 1) if "callbacks" in given else (0,))  # step by step, in the middle of a batch
+    assert len(said) == (error is KeyboardInterrupt)
+    if optimizer.steps:
+        expected = nn.Adam(0.01)
+        other.fit(X, y, optimizer=expected, **{**given, "callbacks": [Until(optimizer.steps)]})
+        assert expected.steps == optimizer.steps
+        for slot, array in expected.state.items():
+            assert_close(optimizer.state[slot], array, 1e-9)
+    assert_close(model.params.numbers, other.params.numbers, 1e-9)
+    return optimizer.steps
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, TimeoutError])
+@pytest.mark.parametrize("moment", ["before", "behind"])
+@pytest.mark.parametrize(
+    ("given", "replicas", "call", "before"),
+    [
+        ({}, None, 2, 6),
+        ({"metrics": [nn.r2]}, None, 3, 12),
+        ({"callbacks": [Look()]}, None, 8, 3),
+        ({}, 3, 2, 6),
+        ({}, 20, 2, 6),
+    ],
+    ids=["several epochs a call", "an epoch a call", "two calls a step", "replicas", "side by side"],
+)
+def test_what_a_handler_raises_leaves_weights_and_steps_that_agree(
+    given, replicas, call, before, moment, error, monkeypatch
+):
+    monkeypatch.setattr(steps, "allowed", lambda: 1)
+    cut = Cut(call, moment, error)
+    monkeypatch.setattr(machine, "compiled", lambda: cut)
+    made = fit_cut(replicas, given, error=error)
+    if moment == "before" or replicas == 20:  # side by side they move back behind the call
+        assert made == before
+    else:
+        assert made > before
+
+
+@pytest.fixture
+def three_threads(monkeypatch):
+    """Let three threads go through each program; all but one are new."""
+    monkeypatch.setattr(steps, "allowed", lambda: 3)
+    monkeypatch.setattr(engine, "SHARED", 0)
+    monkeypatch.setattr(machine, "_idle", [])
+
+
+def wait_until(true):
+    """Wait for what other threads do."""
+    end = time.perf_counter() + 10
+    while not true() and time.perf_counter() < end:
+        time.sleep(0.001)
+    assert true()
+
+
+@pytest.mark.parametrize("replicas", [None, 6])
+@pytest.mark.parametrize("moment", ["one other thread is there", "before", "behind", "all are waited for"])
+def test_ctrl_c_amid_a_call_of_several_threads(replicas, moment, monkeypatch, three_threads):
+    """No thread stays at work, and the nets of all have made what is counted."""
+    hire, pressed = machine._hire, []
+
+    def press(now):
+        if moment == now and not pressed:
             pressed.append(1)
             raise KeyboardInterrupt
 
-    class Pool:
-        def submit(self, work):
-            def counted():
-                at_work.append(1)
-                work()
-                at_work.pop()
-
-            threading.Thread(target=counted, daemon=True).start()
-            if moment == "one thread has begun":
-                press()
+    def hire_and_press(work):
+        found = hire(work)
+        press("one other thread is there")
+        return found
 
     class Waiting(threading.Semaphore):
         def acquire(self):
-            if moment == "all are waited for":
-                press()
+            press("all are waited for")
             return super().acquire()
 
-    monkeypatch.setattr(steps, "allowed", lambda: 3)
-    monkeypatch.setattr(engine, "SHARED", 0)
-    monkeypatch.setattr(machine, "_helpers", Pool)
+    cut = Cut(2 if moment in ("before", "behind") else 0, moment, KeyboardInterrupt)
+    monkeypatch.setattr(machine, "compiled", lambda: cut)
+    monkeypatch.setattr(machine, "_hire", hire_and_press)
     monkeypatch.setattr(machine, "Semaphore", Waiting)
+    made = fit_cut(replicas, {})
+    assert made == 0 if moment == "one other thread is there" else made >= 6
+    wait_until(lambda: len(machine._idle) == (1 if moment == "one other thread is there" else 2))
+
+
+@pytest.mark.parametrize("replicas", [None, 6])
+@pytest.mark.parametrize("given", [{}, {"callbacks": [Look()]}], ids=["epochs", "steps"])
+def test_where_the_system_gives_no_thread_one_does_all(replicas, given, monkeypatch, three_threads):
     X, y = data()
-    model = net(replicas=replicas)
-    given = {"loss": nn.MeanSquaredError(), "optimizer": nn.Adam(0.01), "batch_size": 8, "rng": 0}
-    with pytest.warns(UserWarning, match="stopped by Ctrl-C"):
-        history = model.fit(X, y, epochs=3, jit=True, **given)
-    assert pressed
-    assert history.interrupted
-    end = time.perf_counter() + 10
-    while at_work and time.perf_counter() < end:
-        time.sleep(0.001)
-    assert not at_work
+    started = []
+
+    def start(*work):
+        if len(started) == 1:
+            raise RuntimeError("can't start new thread")
+        started.append(threading._start_new_thread(*work))
+
+    monkeypatch.setattr(machine, "start_new_thread", start)
+    given = {"batch_size": 8, "epochs": 3, "optimizer": nn.Adam(0.01), **given}
+    model = net(dtype=np.float64, replicas=replicas)
+    found = train(model, X, y, jit=True, **given)
+    assert len(started) == 1
+    wait_until(lambda: len(machine._idle) == 1)
+    monkeypatch.setattr(steps, "allowed", lambda: 1)
+    assert bits(*found) == bits(*train(model, X, y, jit=True, **given))
 
 
 def test_calls_of_the_machine_are_short(monkeypatch):

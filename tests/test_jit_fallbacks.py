@@ -16,6 +16,7 @@ from workpieces import Momentum, Quartic, Square, Sum
 
 import nnlite as nn
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.jit.engine import uncovered
 
 ROWS = 30
 
@@ -113,6 +114,34 @@ def test_a_method_that_a_user_has_put_around_ours_is_called():
     history = net(nn.Tanh()).fit(X, y, optimizer=optimizer, **given)
     assert history.engine == "jit by the step: Adam has no kernel"
     assert calls
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("covered", [False, True])
+def test_the_blas_has_threads_where_numpy_trains_alone(covered, stream, monkeypatch):
+    """Seen once, when callbacks have done what they do to the net beforehand."""
+
+    class Wrap(nn.Callback):
+        def on_train_begin(self, state):
+            forward = state.model[1].forward
+            state.model[1].forward = lambda *given: forward(*given)
+
+    settled, asked = [], []
+    monkeypatch.setattr("nnlite.training.loop.STEP_SHARE", 1)
+    monkeypatch.setattr("nnlite.training.loop.blas_threads", lambda *given: settled.append(given) or 1)
+    monkeypatch.setattr("nnlite.jit.steps.uncovered", lambda model: asked.append(model) or uncovered(model))
+    X, y = data()
+    history = net(nn.Tanh()).fit(
+        *([[(X, y)]] if stream else [X, y]),
+        loss=nn.MeanSquaredError(),
+        optimizer=nn.SGD(0.1),
+        epochs=2,
+        callbacks=[] if covered else [Wrap()],
+        jit=True,
+    )
+    assert ("Tanh has no kernel" in history.engine) is not covered
+    assert bool(settled) is not covered
+    assert len(asked) == 1
 
 
 def test_a_model_of_a_class_of_the_users_own():

@@ -135,6 +135,23 @@ def test_evaluate():
     np.testing.assert_allclose(list(found.values()), list(expected.values()), rtol=1e-5)
 
 
+@pytest.mark.parametrize("replicas", [None, 3])
+def test_block_by_block(replicas):
+    model, X = net(replicas), rows(300)
+    blocks = [X[:128], X[:0], X[128:192], X[192:]]
+    found = list(model.predict_blocks(iter(blocks), jit=True))
+    assert vars(model)["_programs"]
+    assert [len(pred.swapaxes(0, -2)) for pred in found] == list(map(len, blocks))
+    assert (np.concatenate(found, axis=-2) == model.predict(X, jit=True)).all()
+
+
+def test_ensemble():
+    model, X = net(5), rows(300)
+    found = model.ensemble(X, members=[0, 3], jit=True)
+    assert vars(model)["_programs"]
+    assert (found.members == model.predict(X, jit=True)[[0, 3]]).all()
+
+
 def test_what_is_not_covered_runs_through_numpy():
     class Mine(nn.Tanh):
         def forward(self, x, ctx=None):
@@ -169,5 +186,8 @@ def test_refused():
 
 @pytest.mark.parametrize("value", [0, 1, None, "yes"])
 def test_jit_is_true_or_false(value):
-    with pytest.raises(ArgumentTypeError, match=r"^Sequential\.predict\(jit=\): expected True or False"):
-        net().predict(rows(2), jit=value)
+    model = net(2)
+    for predict in (model.predict, model.predict_blocks, model.ensemble):
+        where = rf"^Sequential\.{predict.__name__}\(jit=\): expected True or False"
+        with pytest.raises(ArgumentTypeError, match=where):
+            predict(rows(2), jit=value)

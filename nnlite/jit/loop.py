@@ -55,6 +55,8 @@ class CompiledLoop(SteppedLoop):
     sizes: AnyArray
     divided: AnyArray
     counted: AnyArray
+    #: What a handler of signals raised in a call; it waits until the steps of the call are written down.
+    cut_in: BaseException | None = None
 
     # Which way an epoch goes.
 
@@ -178,6 +180,7 @@ class CompiledLoop(SteppedLoop):
             if place + 1 < wanted:
                 self.end_epoch(epoch.mean(), {}, epoch)
                 self.begin_epoch(state.epoch + 1)
+        self._pass_on()
 
     def _write_down(self, epochs: int, seconds: float) -> int:
         """Write the rows of epochs that went well, but for the last; return how many they are."""
@@ -212,6 +215,7 @@ class CompiledLoop(SteppedLoop):
             self._run(first, last, draws=True)
             last = min(last, self.usable)
             self._add_up(epoch, 0, first, last)
+            self._pass_on()
             first = last
             state._interrupted = state.history.interrupted  # read once: Ctrl-C comes at any moment
             for hook in self.seldom:
@@ -272,10 +276,28 @@ class CompiledLoop(SteppedLoop):
         if draws and engine.keys is not None:  # no more than are needed, should it end here
             engine.keys[:, first : self.usable] = self.keys(self.usable - first)
         engine.active[:] = self.state.active
-        engine.run(0, engine.loss_end, engine.end, rows=self.data.rows, first=first, last=self.usable)
+        engine.job.forget()
+        try:
+            engine.run(0, engine.loss_end, engine.end, rows=self.data.rows, first=first, last=self.usable)
+        except BaseException as error:
+            # Lanes have not moved back, so the net is as it was before the call.
+            if isinstance(engine, Lanes) or not engine.job.made:
+                raise
+            self.cut_in = error
+        # At once, since a handler may raise in what follows too.
+        object.__setattr__(self.state.optimizer, "steps", self.steps_before + self.usable)
         took = time.perf_counter() - begun
         self.in_a_call = max(1, min(int(CALL * (self.usable - first) / took), 8 * self.in_a_call))
         return took
+
+    def _pass_on(self) -> None:
+        """Raise what has cut into the last call."""
+        error, self.cut_in = self.cut_in, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error  # or its own frame would hold it
 
     def _add_up(self, epoch: Epoch, begin: int, first: int, last: int) -> None:
         """Write down what some steps of an epoch came to, of which the first one is at `begin`."""

@@ -10,9 +10,11 @@ import ctypes
 import math
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from threading import Semaphore
+from _thread import start_new_thread
+from collections.abc import Callable
+from functools import lru_cache, partial
+from queue import SimpleQueue
+from threading import Lock, Semaphore
 from typing import Any
 
 import numpy as np
@@ -30,14 +32,15 @@ ROWS, START, LOW, HIGH, THREAD, TEAM, NET, STEP = FRAME.values()
 #: What a job says, and in which of its words: where the operations are, how long each is, which are to be
 #: done, after which of them the loss is looked at; rows of an epoch and of a batch; the steps to be made, how
 #: many there may be, and how many an epoch has; where a net finds its loss, and where the losses of all steps
-#: go; the nets; where each says at which step it stopped, and whether it takes part; how threads meet.
+#: go; the nets; where each says at which step it stopped, and whether it takes part; how threads meet;
+#: whether it has begun.
 JOB = (
     "table", "width", "begin", "check", "end", "rows", "batch", "first", "last", "steps",
-    "in_epoch", "loss", "losses", "nets_low", "nets_high", "stopped", "active", "counter", "wait",
+    "in_epoch", "loss", "losses", "nets_low", "nets_high", "stopped", "active", "counter", "wait", "begun",
 )  # fmt: skip
 (
     TABLE, WIDTH, BEGIN, CHECK, END, ALL_ROWS, BATCH, FIRST, LAST, STEPS, IN_EPOCH, LOSS, LOSSES,
-    NETS_LOW, NETS_HIGH, STOPPED, ACTIVE, COUNTER, WAIT,
+    NETS_LOW, NETS_HIGH, STOPPED, ACTIVE, COUNTER, WAIT, BEGUN,
 ) = range(len(JOB))  # fmt: skip
 #: How often a thread looks whether the others are there before it lets them have its core.
 PATIENCE = 2000
@@ -68,6 +71,7 @@ def _go(job, frame, first, last):
 def machine(job, frame):
     """Make some steps, of one net after the other; a net whose loss is no number stops there."""
     before = flush()
+    job[BEGUN] = 1
     loss = carray(pointer(job[LOSS]), (job[NETS_HIGH],), np.float64)
     losses = carray(pointer(job[LOSSES]), (job[NETS_HIGH], job[STEPS]), np.float64)
     stopped = carray(pointer(job[STOPPED]), (job[NETS_HIGH],), np.int64)
@@ -105,15 +109,35 @@ def compiled() -> Any:
     return ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(_address())
 
 
-@lru_cache(maxsize=1)
-def _helpers() -> ThreadPoolExecutor:
-    # As many as are asked for: those of a team wait for each other, also for one that never begins.
-    return ThreadPoolExecutor(max_workers=10_000, thread_name_prefix="nnlite-jit")
-
-
-# A process that was forked has none of the threads.
+#: Threads that have nothing to do, each by what it is given work through.
+_idle: list[SimpleQueue[Callable[[], None]]] = []
+# A process that was forked has none of them.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_helpers.cache_clear)
+    os.register_at_fork(after_in_child=_idle.clear)
+
+
+def _work(given: SimpleQueue[Callable[[], None]]) -> None:
+    while True:
+        given.get()()
+        _idle.append(given)
+
+
+def _hire(work: Callable[[], None]) -> bool:
+    """Give work to a thread that has no other; tell whether there is one, or the system has started one.
+
+    Those of a team wait for each other, so none may wait for a thread that never comes, as it might in the
+    queue of a pool.
+    """
+    try:
+        given = _idle.pop()
+    except IndexError:
+        given = SimpleQueue()
+        try:
+            start_new_thread(_work, (given,))
+        except RuntimeError:
+            return False
+    given.put(work)
+    return True
 
 
 class Job:
@@ -133,6 +157,7 @@ class Job:
         How many batches an epoch has; behind them the rows of the next one begin.
     threads : int
         How many go through it: each has some of the nets, or, of one net, some of the rows of each batch.
+        Where the system gives less, one does all.
 
     Attributes
     ----------
@@ -161,20 +186,25 @@ class Job:
         self.active = np.ones(nets, np.int64)
         self._counter = np.zeros(16, np.int64)
         self.threads = max(1, min(threads, nets) if nets > 1 else threads)
-        self._jobs = np.zeros((self.threads, 32), np.int64)  # lines of the cache that none shares
-        self._frames = np.zeros((self.threads, 16), np.int64)
         apart = nets > 1
+        # Who does it alone, and behind that the team, if there is one.
+        team = self.threads if self.threads > 1 else 0
+        self._jobs = np.zeros((1 + team, 32), np.int64)  # lines of the cache that none shares
+        self._frames = np.zeros((1 + team, 16), np.int64)
         given = {
             "table": table.ctypes.data, "width": table.shape[1], "batch": batch, "loss": loss.ctypes.data,
             "stopped": self.stopped.ctypes.data, "active": self.active.ctypes.data,
             "counter": self._counter.ctypes.data, "wait": native.yield_address(),
             "losses": self.losses.ctypes.data, "steps": steps, "in_epoch": in_epoch,
+            "nets_low": 0, "nets_high": nets,
         }  # fmt: skip
-        for thread, (job, frame) in enumerate(zip(self._jobs, self._frames, strict=True)):
-            self._write(job, **given)
-            share = [nets * (thread + more) // self.threads if apart else more for more in (0, 1)]
-            self._write(job, nets_low=share[0], nets_high=share[1])
-            frame[THREAD], frame[TEAM] = (0, 1) if apart else (thread, self.threads)
+        self._write(self._jobs, **given)
+        self._frames[0, TEAM] = 1
+        for thread, (job, frame) in enumerate(zip(self._jobs[1:], self._frames[1:], strict=True)):
+            if apart:
+                low, high = (nets * (thread + more) // team for more in (0, 1))
+                self._write(job, nets_low=low, nets_high=high)
+            frame[THREAD], frame[TEAM] = (0, 1) if apart else (thread, team)
         self._machine = compiled()
         # Where Python writes a number in a fifth of the time that it takes in an array.
         kind: Any = ctypes.c_int64 * len(JOB)
@@ -215,37 +245,49 @@ class Job:
             return
         self._together()
 
+    def forget(self) -> None:
+        """Let `made` be about the next run."""
+        for job in self._words:
+            job[BEGUN] = 0
+
+    @property
+    def made(self) -> bool:
+        """Whether `run` has made its steps: where a handler of signals raises in it, all or none."""
+        return any(job[BEGUN] for job in self._words)
+
     def _together(self) -> None:
         """Let all threads go through it, and wait for them: also where Ctrl-C, or a handler, cuts in.
 
-        A thread that was left behind would wait for the others for ever, or write where arrays have been.
+        None begins before all are there, or those of a team would wait for one that the system does not
+        give. One that was left behind would write where arrays have been.
         """
-        waiting = self._places[:0:-1]
-        done: list[None] = []
-        all_done = Semaphore(0)
+        own, *others = self._places[1:]
+        closed, all_done = Lock(), Semaphore(0)
+        go: list[bool] = []
+        done: list[bool] = []
 
-        def help_out() -> None:
-            try:
-                place = waiting.pop()
-            except IndexError:  # others have done it
-                return
-            self._machine(*place)
-            done.append(None)
-            all_done.release()
+        def help_out(place: tuple[int, int]) -> None:
+            with closed:
+                pass
+            if go:
+                self._machine(*place)
+                done.append(True)
+                all_done.release()
 
-        count = self.threads - 1
-        self._frames[0, ROWS] = -1
         try:
-            for _ in range(count):
-                _helpers().submit(help_out)
-            self._machine(*self._places[0])
-            for _ in range(count):
+            with closed:
+                if all(_hire(partial(help_out, place)) for place in others):
+                    go.append(True)
+            if not go:  # those that are there go away again
+                self._machine(*self._places[0])
+                return
+            self._machine(*own)
+            for _ in others:
                 all_done.acquire()
         except BaseException:
-            for _ in waiting.copy():  # it may not have come to some of them
-                _helpers().submit(help_out)
-            if self._frames[0, TEAM] > 1 and self._frames[0, ROWS] < 0:  # nor to its own
-                self._machine(*self._places[0])
-            while len(done) < count:
-                time.sleep(0.001)
+            if go:
+                if not self._words[1][BEGUN]:
+                    self._machine(*own)
+                while len(done) < len(others):
+                    time.sleep(0.001)
             raise

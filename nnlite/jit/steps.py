@@ -46,6 +46,8 @@ class SteppedLoop(BatchLoop):
         Whether there are kernels for it, and for the optimizer.
     threads : int
         How many may go through a program.
+    blas : Hold
+        Holds the BLAS to one thread.
     """
 
     compiles = True
@@ -53,6 +55,7 @@ class SteppedLoop(BatchLoop):
     loss: Any = None
     has_loss = has_step = False
     threads = 1
+    blas: Hold
     #: The program, and what it was written for and with.
     engine: Any = None
     written_for: Any = None
@@ -67,12 +70,13 @@ class SteppedLoop(BatchLoop):
         super().equip(model, loss, optimizer)
         self.numpy_step = self.step
         self.uncompiled = self.why_uncompiled()
+        if self.uncompiled:
+            super().settle_threads(self.blas)
         self.has_step = optimizers.covered(optimizer)
 
     def settle_threads(self, blas: Hold) -> None:
-        """Take all threads that are allowed, each with a BLAS of one."""
-        if self.why_uncompiled():
-            super().settle_threads(blas)
+        """Take all threads that are allowed, each with a BLAS of one; for NumPy `equip` settles more."""
+        self.blas = blas
         self.threads = allowed()
 
     def why_uncompiled(self) -> str:
@@ -266,5 +270,10 @@ class SteppedLoop(BatchLoop):
         engine = self.engine
         optimizer: Any = self.state.optimizer
         engine.rates.write(0, 1, optimizer.steps)
-        engine.run(engine.backward_end, engine.end, engine.end, rows=1)
+        engine.job.forget()
+        try:
+            engine.run(engine.backward_end, engine.end, engine.end, rows=1)
+        except BaseException:  # as a handler of signals raises, which may be behind the step
+            vars(optimizer)["steps"] += int(engine.job.made)
+            raise
         vars(optimizer)["steps"] += 1

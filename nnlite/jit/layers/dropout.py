@@ -76,7 +76,7 @@ def backward(mask, dy, dx):
 
 
 def _dropout(layer: Dropout, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
-    if not program.training:
+    if not program.training or not (rate := program.read(layer, "rate")):  # nothing is drawn either
         return x, lambda dy, needed: dy
     mask, y = program.like(x), program.like(x)
     keys, place = program.noise()
@@ -86,7 +86,7 @@ def _dropout(layer: Dropout, prefix: str, x: Array, program: Program) -> tuple[A
         flat(x),
         flat(mask),
         flat(y),
-        number(program.read(layer, "rate")),
+        number(rate),
         step(keys),
         word(place),
         LOW,
