@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from nnlite.jit.program import Program, SparseBatch, is_as_shipped
 from nnlite.layers import Embedding, Flatten
 from nnlite.model import Sequential
 
-__all__ = ["Training", "uncovered", "work"]
+__all__ = ["Plan", "Training", "uncovered", "work"]
 
 #: Multiplications of a step from which on threads share it: with fewer they wait for each other too long.
 SHARED = 5_000_000
@@ -82,8 +82,8 @@ def work(model: Sequential, batch: int) -> int:
     return 3 * batch * sum(sizes)
 
 
-class Training:
-    """The program of a training.
+class Plan(NamedTuple):
+    """What a program is written for.
 
     Parameters
     ----------
@@ -111,6 +111,31 @@ class Training:
         Whether a callback adds a penalty on the weights, see `optimizers.write_penalty`.
     own_order, own_share : bool
         Whether each net takes the rows in an order of its own, and they count for something else in each.
+    """
+
+    model: Sequential
+    loss: Loss
+    optimizer: Optimizer
+    x: Any
+    y: AnyArray
+    batch: int
+    kept: Array
+    weighted: bool
+    keeps_outputs: bool
+    epochs: int
+    threads: int
+    pulled: bool
+    own_order: bool
+    own_share: bool
+
+
+class Training:
+    """The program of a training.
+
+    Parameters
+    ----------
+    plan : Plan
+        What it is written for.
 
     Attributes
     ----------
@@ -130,24 +155,9 @@ class Training:
         How strong the penalty is in each step, and what it comes to.
     """
 
-    def __init__(
-        self,
-        model: Sequential,
-        loss: Loss,
-        optimizer: Optimizer,
-        x: AnyArray,
-        y: AnyArray,
-        *,
-        batch: int,
-        kept: Array,
-        weighted: bool,
-        keeps_outputs: bool,
-        epochs: int,
-        threads: int,
-        pulled: bool = False,
-        own_order: bool = False,
-        own_share: bool = False,
-    ) -> None:
+    def __init__(self, plan: Plan) -> None:
+        model, loss, optimizer, x, y, batch, *_ = plan
+        epochs = plan.epochs
         whole, sparse = epochs > 0, not isinstance(x, np.ndarray)
         self.rows = x.shape[0] if sparse else x.shape[1]
         in_epoch = -(-self.rows // batch) if whole else 1
@@ -156,11 +166,10 @@ class Training:
         self.x: Any = _sparse_batch(x, program) if sparse else program.buffer(*x.shape[2:], dtype=x.dtype)
         self.y = program.buffer(*y.shape[2:], dtype=y.dtype)
         self.row_share = program.buffer(dtype=np.float64)
-        self.row_weight = program.row_weight = program.buffer() if weighted else None
+        self.row_weight = program.row_weight = program.buffer() if plan.weighted else None
         self.outputs = None
         if whole:
-            nets = program.nets
-            self._write_loading(x, y, epochs, nets if own_order else 1, nets if own_share else 1)
+            self._write_loading(plan)
         self.load = len(program.operations)
         self.pred, backward = program.write(model, "", self.x)
         self.forward_end = len(program.operations)
@@ -169,35 +178,39 @@ class Training:
             value, self.dy = losses.write_loss(loss, program, self.pred, self.y, self.row_share)
         else:
             value, self.dy = program.array(1, dtype=np.float64), program.like(self.pred)
-        if whole and keeps_outputs:
+        if whole and plan.keeps_outputs:
             self.outputs = np.zeros((program.nets, self.rows, *self.pred.shape[2:]), program.dtype)
             program.add(copy_rows, rows(self.pred), batch_of(self.outputs))
         self.loss_end = len(program.operations)
         backward(self.dy, False)
-        self.pull = np.zeros((program.nets, steps)) if pulled else None
+        self.pull = np.zeros((program.nets, steps)) if plan.pulled else None
         self.penalties = None if self.pull is None else optimizers.write_penalty(program, self.pull)
         self.backward_end = len(program.operations)
         self.rates = optimizers.Rates(optimizer, model.params.replicas, steps)
         if optimizers.covered(optimizer):
-            optimizers.write_step(optimizer, program, program.per_net(kept), self.rates)
+            optimizers.write_step(optimizer, program, program.per_net(plan.kept), self.rates)
         self.end = len(program.operations)
         self.keys = program.keys
-        if program.nets == 1 and work(model, batch) < SHARED:
-            threads = 1
+        alone = program.nets == 1 and work(model, batch) < SHARED
         self.job = Job(
-            program.table(), batch, value.reshape(-1), steps=steps, in_epoch=in_epoch, threads=threads
+            program.table(),
+            batch,
+            value.reshape(-1),
+            steps=steps,
+            in_epoch=in_epoch,
+            threads=1 if alone else plan.threads,
         )
         self.losses, self.stopped, self.active = self.job.losses, self.job.stopped, self.job.active
 
-    def _write_loading(self, x: AnyArray, y: AnyArray, epochs: int, orders: int, shares: int) -> None:
-        """Write how a batch is taken from all rows, of so many orders and shares."""
+    def _write_loading(self, plan: Plan) -> None:
+        """Write how a batch is taken from all rows."""
         program = self.program
-        self._all_x = x
-        count = self.rows * epochs
-        self.order = np.zeros((orders, count), np.int64)
+        self._all_x = plan.x
+        count, shares = self.rows * plan.epochs, program.nets if plan.own_share else 1
+        self.order = np.zeros((program.nets if plan.own_order else 1, count), np.int64)
         self.share = np.zeros((shares, count))
         self.weight = None if self.row_weight is None else np.zeros((shares, count), program.dtype)
-        pairs = [(x, self.x), (y, self.y)]
+        pairs = [(plan.x, self.x), (plan.y, self.y)]
         if isinstance(self.x, SparseBatch):
             del pairs[0]
             program.add(optimizers.copy, batch_of(self.order), rows(self.x.rows))

@@ -14,10 +14,9 @@ import numpy as np
 
 from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.losses import Loss
-from nnlite.core.optimizers import Optimizer
 from nnlite.core.parameters import Parameters
 from nnlite.jit import losses, optimizers
-from nnlite.jit.engine import copy_rows, gather
+from nnlite.jit.engine import Plan, copy_rows, gather
 from nnlite.jit.functions import exp, expm1, log1p
 from nnlite.jit.kernel import (
     NET,
@@ -41,7 +40,6 @@ from nnlite.jit.native import at, loops, named
 from nnlite.jit.program import Backward, Program
 from nnlite.layers import Dense, LogSoftmax, Softmax
 from nnlite.losses import SoftmaxCrossEntropy
-from nnlite.model import Sequential
 
 __all__ = ["Lanes", "has_lanes"]
 
@@ -299,32 +297,23 @@ class LaneProgram(Program):
             ours[some] = lanes.reshape(-1, ours.shape[1])[: len(ours)][some]
 
 
-def has_lanes(model: Sequential, loss: Loss, optimizer: Optimizer, x: AnyArray, y: AnyArray) -> bool:
-    """Tell whether replicas can be trained side by side, and are so small that it pays.
-
-    Parameters
-    ----------
-    model, loss, optimizer
-        What is trained, and by what.
-    x, y : ndarray of shape (nets or 1, rows, ...)
-        Inputs and targets, which all must share.
-
-    Returns
-    -------
-    bool
-    """
-    params = model.params
-    layers = [layer for _, layer in model.walk()[1:]]
+def has_lanes(plan: Plan) -> bool:
+    """Tell whether replicas can be trained side by side for whole epochs, and are so small that it pays."""
+    params, loss, optimizer = plan.model.params, plan.loss, plan.optimizer
+    layers = [layer for _, layer in plan.model.walk()[1:]]
     return (
-        (params.replicas or 1) >= MANY
-        and len(x) == len(y) == 1
+        plan.epochs > 0
+        and (params.replicas or 1) >= MANY
+        and isinstance(plan.x, np.ndarray)
+        and len(plan.x) == len(plan.y) == 1
+        and not plan.own_share
         and not params.state_specs
         and max(spec.size for spec in params.specs) < LARGE
         and type(layers[0]) is Dense
         and all(type(layer) in WRITERS for layer in layers)
         and losses.covered(loss)
         and type(losses.inner(loss)) not in losses.ALONE
-        and (type(loss) is not SoftmaxCrossEntropy or y.ndim == 2)
+        and (type(loss) is not SoftmaxCrossEntropy or plan.y.ndim == 2)
         and optimizer.clip_norm is None
     )
 
@@ -334,47 +323,35 @@ class Lanes:
 
     Parameters
     ----------
-    model, loss, optimizer, x, y, batch, kept, keeps_outputs, epochs, threads, own_order
-        As of a `Training` of whole epochs, of what `has_lanes` is true.
+    plan : Plan
+        What it is written for; `has_lanes` is true of it.
     """
 
-    def __init__(
-        self,
-        model: Sequential,
-        loss: Loss,
-        optimizer: Optimizer,
-        x: AnyArray,
-        y: AnyArray,
-        *,
-        batch: int,
-        kept: Array,
-        keeps_outputs: bool,
-        threads: int,
-        epochs: int,
-        own_order: bool,
-    ) -> None:
-        self.nets = model.params.replicas or 1
-        each = -(-self.nets // threads)
+    pull = None
+
+    def __init__(self, plan: Plan) -> None:
+        model, loss, optimizer, x, y, batch, *_ = plan
+        params = model.params
+        self.nets = params.replicas or 1
+        each = -(-self.nets // plan.threads)
         lanes = min(WIDE, -(-each // REGISTER) * REGISTER)
         groups = -(-self.nets // lanes)
-        count = x.shape[1] * epochs
+        count = x.shape[1] * plan.epochs
         in_epoch = -(-x.shape[1] // batch)
-        steps = in_epoch * epochs
+        steps = in_epoch * plan.epochs
         # A function of the rate may give a number now, and one for each net later.
         own = callable(optimizer.learning_rate) or bool(
             np.ndim(optimizer.rate) or np.ndim(optimizer.weight_decay)
         )
-        program = self.program = LaneProgram(
-            model.params, batch, steps=steps, groups=groups, lanes=lanes, own=own
-        )
+        program = self.program = LaneProgram(params, batch, steps=steps, groups=groups, lanes=lanes, own=own)
         self.share = np.zeros((1, count))
         self.weight, self.keys = np.zeros((1, count)), None
-        orders = np.zeros((groups, lanes, count) if own_order else (1, 1, count), np.int64)
+        orders = np.zeros((groups, lanes, count) if plan.own_order else (1, 1, count), np.int64)
         self.order = orders.reshape(-1, count)[: self.nets]
         taken: list[AnyArray] = []
         for source in (x, y):
             in_line = source.reshape(*source.shape[:2], -1)
-            if own_order:
+            if plan.own_order:
                 buffer = program.buffer(*source.shape[2:], dtype=source.dtype)
                 in_columns = buffer.reshape(groups, batch, -1, lanes)
                 program.add(gather_own, whole(in_line), whole(orders), START, rows(in_columns))
@@ -389,7 +366,7 @@ class Lanes:
         pred, back = program.write(model, "", taken[0])
         dy = self._write_loss(loss, pred, taken[1], share, steps)
         self.outputs: AnyArray | None = None
-        if keeps_outputs:
+        if plan.keeps_outputs:
             self._outputs = np.zeros((groups, count, *pred.shape[2:]), program.dtype)
             self.outputs = np.zeros((self.nets, count, *pred.shape[2:-1]), program.dtype)
             in_rows = pred.reshape(groups, batch, -1)
@@ -399,7 +376,7 @@ class Lanes:
         self.rates = optimizers.Rates(
             optimizer, self.nets if own else groups, steps, lanes=lanes if own else 1
         )
-        optimizers.write_step(optimizer, program, program.per_net(kept), self.rates)
+        optimizers.write_step(optimizer, program, program.per_net(plan.kept), self.rates)
         self.end = len(program.operations)
         self.job = Job(
             program.table(),
@@ -407,7 +384,7 @@ class Lanes:
             self._value.reshape(-1),
             steps=steps,
             in_epoch=in_epoch,
-            threads=threads if groups > 1 else 1,
+            threads=plan.threads if groups > 1 else 1,
         )
         self.stopped = np.full(self.nets, -1)
         self.active = np.ones(self.nets, np.int64)

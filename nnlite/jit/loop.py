@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from nnlite.core.batches import WHOLE
 from nnlite.core.loop import Epoch
 from nnlite.core.weights import take_rows
 from nnlite.jit import losses
-from nnlite.jit.engine import Training
+from nnlite.jit.engine import Plan
 from nnlite.jit.lanes import Lanes, has_lanes
 from nnlite.jit.steps import SteppedLoop
 from nnlite.training.callbacks import CTRL_C, OfSteps
@@ -109,31 +109,15 @@ class CompiledLoop(SteppedLoop):
         rows: int = self.data.rows
         return max(1, min(self.state.epochs - self.done, AHEAD // rows))
 
-    def make_engine(
-        self, make: Callable[[], Training], x: AnyArray, y: AnyArray, weighted: bool, batch: int, epochs: int
-    ) -> Any:
+    def make_engine(self, plan: Plan) -> Any:
         """Write the program, that of tiny nets side by side if they are."""
-        state: Any = self.state
         self.in_a_call = FIRST
-        own_order = isinstance(getattr(self.data, "rng", None), Generators)
-        own_share = weighted and epochs > 0 and (own_order or self.data.weight.ndim > 1)
-        if (
-            epochs
-            and not own_share
-            and not self.is_sparse()
-            and has_lanes(state.model, self.loss, state.optimizer, x, y)
-        ):
-            engine: Any = Lanes(
-                state.model, self.loss, state.optimizer, x, y, batch=batch, kept=self.backup,
-                keeps_outputs=self.keeps_outputs, threads=self.threads, epochs=epochs, own_order=own_order,
-            )  # fmt: skip
-        else:
-            engine = make()
-        if epochs:
-            parts = self.data.cutter.slices(self.data.rows, batch)
+        engine = Lanes(plan) if has_lanes(plan) else super().make_engine(plan)
+        if plan.epochs:
+            parts = self.data.cutter.slices(self.data.rows, plan.batch)
             self.sizes = np.array([[part.stop - part.start for part in parts]])
-            self.divided = self.counted = np.tile(self.sizes, epochs)
-            engine.share[...] = np.tile(np.repeat(1 / self.sizes[0], self.sizes[0]), epochs)
+            self.divided = self.counted = np.tile(self.sizes, plan.epochs)
+            engine.share[...] = np.tile(np.repeat(1 / self.sizes[0], self.sizes[0]), plan.epochs)
         return engine
 
     # Whole epochs.
@@ -194,7 +178,9 @@ class CompiledLoop(SteppedLoop):
         count, shape = good * steps, (good, steps, -1)
         values = (engine.losses.T[:count] * self.divided.T[:count]).reshape(shape)
         counts = self.counted.T[:count].reshape(shape).sum(axis=1)
-        losses: Any = np.add.accumulate(values, axis=1)[:, -1] / counts
+        # One after the other, as `_add_up` does, which `sum` does of many nets only.
+        sums = values.sum(axis=1) if len(engine.losses) > 1 else np.add.accumulate(values, axis=1)[:, -1]
+        losses: Any = sums / counts
         losses = losses[:, 0].tolist() if self.params.replicas is None else losses.tolist()
         first = state.epoch
         for place, loss in enumerate(losses):
@@ -341,7 +327,7 @@ class CompiledLoop(SteppedLoop):
 
     def _penalized(self) -> bool:
         """Tell whether a callback adds a penalty to the loss of each batch."""
-        return getattr(self.engine, "pull", None) is not None
+        return self.engine.pull is not None
 
     def _tell(self, found: AnyArray, steps: slice) -> AnyArray:
         """Tell callbacks what some steps came to; return their losses with the penalties."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from operator import is_
 from typing import Any
 
@@ -18,7 +16,7 @@ from nnlite.data.lazy import SparseRows
 from nnlite.data.row_weights import sum_and_rows
 from nnlite.errors.layers import wrong_dy
 from nnlite.jit import optimizers
-from nnlite.jit.engine import Training, uncovered
+from nnlite.jit.engine import Plan, Training, uncovered
 from nnlite.layers import Dense
 from nnlite.training.batch_loop import BatchLoop
 from nnlite.training.callbacks import OfSteps
@@ -148,13 +146,13 @@ class SteppedLoop(BatchLoop):
             batch = max(batch, 2 * program.batch)  # batches may grow with each step
         if program is None or program.batch < batch or now != self.written_for or not self._is_current():
             own_order = epochs > 0 and isinstance(self.data.rng, Generators)
-            make = partial(
-                Training, state.model, self.loss, optimizer, x, y, batch=batch, kept=self.backup,
+            plan = Plan(
+                state.model, self.loss, optimizer, x, y, batch=batch, kept=self.backup,
                 weighted=weighted, keeps_outputs=self.keeps_outputs, epochs=epochs, threads=self.threads,
                 pulled=pulled, own_order=own_order,
                 own_share=weighted and epochs > 0 and (own_order or self.data.weight.ndim > 1),
             )  # fmt: skip
-            self.engine = self.make_engine(make, x, y, weighted, batch, epochs)
+            self.engine = self.make_engine(plan)
             self.written_for, self.written_with = now, self._parts()
             self.shared = 0
         return x, y
@@ -174,11 +172,9 @@ class SteppedLoop(BatchLoop):
             and self.engine.program.is_current()
         )
 
-    def make_engine(
-        self, make: Callable[[], Training], x: AnyArray, y: AnyArray, weighted: bool, batch: int, epochs: int
-    ) -> Any:
+    def make_engine(self, plan: Plan) -> Any:
         """Write the program."""
-        return make()
+        return Training(plan)
 
     def keys(self, count: int) -> AnyArray:
         """Draw what noise is made of in the next steps: the same numbers, however many at a time."""
