@@ -19,10 +19,37 @@ from nnlite.errors.arguments import Explained
 from nnlite.errors.checks import check_dtype, check_integer
 from nnlite.errors.layers import check_frozen, check_known, check_names, refuse_new_array, too_large
 
-__all__ = ["Parameter", "ParameterSpec", "Parameters", "State"]
+__all__ = ["Parameter", "ParameterSpec", "Parameters", "State", "zeros"]
 
 #: Bytes in a line of the cache.
 LINE = 64
+
+
+def zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+    """Make an array of zeros that begins where a line of the cache does.
+
+    A product with 128 x 128 weights that lie elsewhere takes up to twice as long.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Its shape.
+    dtype : dtype
+        Its dtype.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> zeros((2, 3), np.dtype("float32")).ctypes.data % LINE
+    0
+    """
+    spare = LINE // dtype.itemsize
+    flat = np.zeros(math.prod(shape) + spare, dtype)
+    first = -flat.__array_interface__["data"][0] % LINE // dtype.itemsize
+    return flat[first : len(flat) - spare + first].reshape(shape)
 
 
 class ParameterSpec(NamedTuple):
@@ -158,12 +185,8 @@ class Parameters:
     def _allocate(self, size: int) -> Array:
         shape = (size,) if self.replicas is None else (self.replicas, size)
         try:
-            # They begin where a line of the cache does: a product with 128 x 128 weights that lie elsewhere
-            # takes up to twice as long.
-            spare = LINE // self.dtype.itemsize
-            flat = np.zeros(math.prod(shape) + spare, self.dtype)
-            first = -flat.__array_interface__["data"][0] % LINE // self.dtype.itemsize
-            return flat[first : len(flat) - spare + first].reshape(shape)
+            made: Array = zeros(shape, self.dtype)
+            return made
         except (MemoryError, ValueError, OverflowError):
             raise too_large(math.prod(shape), self.dtype) from None
 
