@@ -167,6 +167,8 @@ class Sequential(core.Sequential):
     boundary: Boundary
     rng: np.random.Generator | Generators
     _takes_encoded = False
+    #: By what `predict` has predicted with ``jit=True``.
+    _programs: Any = None
     #: What draws again what a start without a seed has drawn, and for which layers that was.
     _blind: tuple[Any, frozenset[str]] | None = None
 
@@ -513,7 +515,6 @@ class Sequential(core.Sequential):
 
     # Using it.
 
-    @np.errstate(under="ignore")
     @explained
     def predict(
         self, X: Any, *, batch_size: int = PREDICT_ROWS, out: Array | None = None, jit: bool = False
@@ -567,9 +568,17 @@ class Sequential(core.Sequential):
         """
         if batch_size is not PREDICT_ROWS:
             batch_size = check_integer("Sequential.predict(batch_size=)", batch_size, low=1)
+        if jit is True and out is None and self._programs:
+            found: Array | None = self._programs.again(self, X)
+            if found is not None:
+                return found
+        return self._check_and_predict(X, batch_size, out, jit)
+
+    @np.errstate(under="ignore")
+    def _check_and_predict(self, X: Any, batch_size: int, out: Array | None, jit: bool) -> Array:
         where = "Sequential.predict(X)"
         x: Array | Blockwise | None = None
-        if type(X) is not np.ndarray or X.dtype != self.dtype:
+        if type(X) is not np.ndarray or X.dtype != self.boundary.dtype:
             if isinstance(X, Iterator) or is_maker(X):
                 fix = "Write predict_blocks(X), which predicts block by block."
                 raise ArgumentTypeError(where, "an array of numbers", type(X).__name__, fix)

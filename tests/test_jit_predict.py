@@ -50,6 +50,14 @@ def test_the_same_bits_with_any_number_of_threads(threads, monkeypatch):
     monkeypatch.setattr("nnlite.jit.predict.SHARED", 1)
     monkeypatch.setattr("nnlite.jit.predict.allowed", lambda: threads)
     assert (model.predict(X, jit=True) == expected).all()
+    X = X.astype(np.float32)
+    assert (model.predict(X, jit=True) == expected).all()
+    assert len(model._programs) == threads
+    for row in (0, 1500, 2999):  # whoever of them meets it
+        X[row, 3] = np.nan
+        with pytest.raises(ArgumentError, match=rf"NaN at index \({row}, 3\)"):
+            model.predict(X, jit=True)
+        X[row, 3] = 0
 
 
 def test_a_place_for_the_output():
@@ -80,6 +88,28 @@ def test_it_follows_the_net():
         assert_close(scaled.predict(X, jit=True), scaled.predict(X), 1e-6)
 
 
+def test_it_follows_the_net_where_rows_are_like_the_last_ones():
+    X = rows(4).astype(np.float32)
+    layers = [nn.Standardize(6), nn.Dense(6, 4), nn.LeakyReLU(0.1), nn.Dense(4, 2)]
+    model = nn.Sequential(layers, rng=0)
+    model[0].adapt(X)
+    seen_before(model, X)
+    for change in (
+        lambda: model[0].adapt(X * 3),
+        lambda: setattr(model[2], "negative_slope", 0.5),
+        lambda: model.params.values.__imul__(2),
+        lambda: model.fit(X, X[:, :2], loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.1), epochs=1),
+    ):
+        before = model.predict(X)
+        change()
+        assert (model.predict(X) != before).any()
+        assert_close(model.predict(X, jit=True), model.predict(X), 1e-6)
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        twin[1].W[...] += 1
+        assert_close(twin.predict(X, jit=True), twin.predict(X), 1e-6)
+    assert_close(model.predict(X, jit=True), model.predict(X), 1e-6)
+
+
 def test_what_is_kept_for_a_net_goes_with_it_and_is_not_copied():
     model = nn.Sequential([nn.Dense(6, 1)], rng=0)
     size = len(pickle.dumps(model))
@@ -94,9 +124,10 @@ def test_what_is_kept_for_a_net_goes_with_it_and_is_not_copied():
     assert kept() is None
 
 
-def test_several_threads_at_once():
+@pytest.mark.parametrize("count", [3, 200])
+def test_several_threads_at_once(count):
     model = net()
-    inputs = [rows(200, seed=seed) for seed in range(8)]
+    inputs = [rows(count, seed=seed).astype(np.float32) for seed in range(8)]
     expected = [model.predict(X, jit=True) for X in inputs]
     wrong = []
 
@@ -113,6 +144,129 @@ def test_several_threads_at_once():
     assert not wrong
 
 
+def seen_before(model, X):
+    """Let a model predict for such rows, so that it knows them when they come again."""
+    model.predict(X, jit=True)
+    assert model._programs.again(model, np.ones((1, 6), model.dtype)) is not None
+    return model
+
+
+@pytest.mark.parametrize("replicas", [None, 3])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_like_the_last_ones(replicas, dtype):
+    """They go another way, without most of the checks, to the same bits."""
+    X = rows(20).astype(dtype)
+    model = seen_before(net(replicas, dtype), rows(5))
+    apart = np.asfortranarray(X[10:15])
+    others = X[:5].astype(np.float64), X[:5].tolist(), X[:4], X[:1], np.tile(X, (50, 1)), np.tile(X.T, 50).T
+    for given in (X[:5], X[5:10], X[15:10:-1], apart, *others):
+        found, expected = model.predict(given, jit=True), net(replicas, dtype).predict(given, jit=True)
+        assert found.dtype == dtype
+        assert found.shape == expected.shape
+        assert (found == expected).all()
+    if replicas:
+        own = rows(15).astype(dtype).reshape(3, 5, 6)
+        for given in (own, own[::-1], X[:5]):
+            expected = net(replicas, dtype).predict(given, jit=True)
+            assert (model.predict(given, jit=True) == expected).all()
+
+
+def test_an_output_is_the_users():
+    X = rows(3).astype(np.float32)
+    model = seen_before(net(), X)
+    first = model.predict(X, jit=True)
+    kept = first.copy()
+    model.predict(X + 1, jit=True)
+    assert (first == kept).all()
+    first[...] = 0
+    assert (model.predict(X, jit=True) == kept).all()
+    X *= 2
+    assert_close(model.predict(X, jit=True), model.predict(X), 1e-6)
+
+
+@pytest.mark.parametrize("replicas", [None, 2])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_number_that_is_not_finite_among_rows_like_the_last_ones(replicas, value):
+    X = rows(3).astype(np.float32)
+    model, expected = seen_before(net(replicas), X), net(replicas).predict(X, jit=True)
+    for place in np.ndindex(X.shape):
+        bad = X.copy()
+        bad[place] = value
+        with pytest.raises(ArgumentError) as told:
+            net(replicas).predict(bad)
+        with pytest.raises(ArgumentError) as found:
+            model.predict(bad, jit=True)
+        assert str(found.value) == str(told.value)
+        again = model._programs.again(model, X)
+        assert again is not None
+        assert (again == expected).all()
+    many = np.concatenate([X] * 100)
+    expected = model.predict(many, jit=True)
+    assert (model._programs.again(model, many) == expected).all()
+    for place in ((0, 0), (63, 5), (64, 0), (299, 5)):
+        bad = many.copy()
+        bad[place] = value
+        with pytest.raises(ArgumentError, match="finite") as told:
+            model.predict(bad)
+        for out in (None, np.full(expected.shape, 7, np.float32)):
+            with pytest.raises(ArgumentError, match="finite") as found:
+                model.predict(bad, jit=True, out=out)
+            assert str(found.value) == str(told.value)
+            assert out is None or (out == 7).all()
+    assert (model.predict(many, jit=True) == expected).all()
+    X[0] = 1e25  # whose square float32 does not hold
+    assert model.predict(X[:, ::-1], jit=True).shape == model.predict(X).shape
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *(np.ones(shape, np.float32) for shape in ((3, 5), (6,), (0, 6), (1, 3, 6))),
+        *(np.ones((3, 6)).astype(dtype) for dtype in (complex, str)),
+        np.ma.masked_array(np.ones((3, 6), np.float32), mask=np.eye(3, 6)),
+        "a",
+        None,
+    ],
+)
+def test_what_does_not_fit_is_refused_as_the_first_time(given):
+    def say(model):
+        try:
+            return model.predict(given, jit=True)
+        except (ArgumentError, ArgumentTypeError) as error:
+            return str(error)
+
+    expected = say(net())
+    assert isinstance(expected, str)
+    assert str(say(seen_before(net(), rows(3)))) == expected
+
+
+def test_what_is_looked_at_each_time():
+    X = rows(3).astype(np.float32)
+    with pytest.raises(ArgumentTypeError, match="batch_size"):
+        seen_before(net(), X).predict(X, jit=True, batch_size="all")
+    ids = nn.Sequential([nn.Embedding(3, 2), nn.Dense(2, 1)], rng=0)
+    ids.predict(np.ones((2, 1), np.float32), jit=True)
+    with pytest.raises(ArgumentError, match="ids from 0 to 2"):
+        ids.predict(np.full((2, 1), 3, np.float32), jit=True)
+    exact = nn.Sequential([nn.Standardize(6), nn.Dense(6, 1)], rng=0)
+    exact[0].adapt(rows(9))
+    exact.predict(rows(2), jit=True)
+    with pytest.raises(ArgumentError, match="finite"):
+        exact.predict(rows(2) * 1e200, jit=True)
+
+
+def test_a_table_goes_by_its_encoder_each_time():
+    table = {"a": [1.0, 2.0], "b": [3.0, 5.0]}
+    encoder = nn.TableEncoder().fit(table)
+    model = nn.Sequential([nn.Dense(2, 1)], preprocessing=encoder, rng=0)
+    rows_of_numbers = encoder.transform(table).astype(np.float32)
+    expected = model.predict(table, jit=True)
+    with pytest.raises(ArgumentTypeError, match="a table"):
+        model.predict(rows_of_numbers, jit=True)
+    model.takes_encoded = True
+    assert (model.predict(rows_of_numbers, jit=True) == expected).all()
+
+
 @pytest.mark.parametrize("layer", sorted(DESCRIPTIONS, key=lambda one: one.__name__))
 def test_every_layer(layer):
     for make in DESCRIPTIONS[layer].samples:
@@ -125,6 +279,7 @@ def test_every_layer(layer):
         if not model.adapted:
             one.adapt(X)
         assert_close(model.predict(X, jit=True), model.predict(X), 1e-12, repr(one))
+        assert_close(model.predict(X[::-1], jit=True), model.predict(X)[::-1], 1e-12, repr(one))
 
 
 def test_evaluate():
@@ -165,7 +320,7 @@ def test_what_is_not_covered_runs_through_numpy():
 
 
 def test_a_model_that_is_a_layer_of_another_one():
-    part, X = nn.Sequential([nn.Dense(6, 6), nn.Tanh()], rng=0), rows(30)
+    part, X = nn.Sequential([nn.Dense(6, 6), nn.Tanh()], rng=0), rows(30).astype(np.float32)
     part.predict(X, jit=True)  # whose program was written for its own numbers
     whole = nn.Sequential([part, nn.Dense(6, 3)], rng=1)
     assert_close(whole.predict(X, jit=True), whole.predict(X), CLOSE[np.dtype(np.float32)])

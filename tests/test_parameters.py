@@ -103,3 +103,16 @@ def test_names():
     with pytest.raises(ArgumentError, match="one of"):
         params.frozen = {"nothing"}
     assert params.frozen == frozenset()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("replicas", [None, 3])
+def test_they_begin_where_a_line_of_the_cache_does(dtype, replicas):
+    """Products with weights that lie elsewhere take up to twice as long."""
+    params = [Parameters(SPECS, dtype=dtype, replicas=replicas) for _ in range(5)]
+    params += [copy.deepcopy(params[0]), pickle.loads(pickle.dumps(params[0]))]
+    for one in params:
+        for array in (one.numbers, one.grads):
+            assert array.ctypes.data % 64 == 0
+            assert array.flags.c_contiguous
+            assert not array.any()

@@ -19,7 +19,37 @@ from nnlite.errors.arguments import Explained
 from nnlite.errors.checks import check_dtype, check_integer
 from nnlite.errors.layers import check_frozen, check_known, check_names, refuse_new_array, too_large
 
-__all__ = ["Parameter", "ParameterSpec", "Parameters", "State"]
+__all__ = ["Parameter", "ParameterSpec", "Parameters", "State", "zeros"]
+
+#: Bytes in a line of the cache.
+LINE = 64
+
+
+def zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+    """Make an array of zeros that begins where a line of the cache does.
+
+    A product with 128 x 128 weights that lie elsewhere takes up to twice as long.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Its shape.
+    dtype : dtype
+        Its dtype.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> zeros((2, 3), np.dtype("float32")).ctypes.data % LINE
+    0
+    """
+    spare = LINE // dtype.itemsize
+    flat = np.zeros(math.prod(shape) + spare, dtype)
+    first = -flat.__array_interface__["data"][0] % LINE // dtype.itemsize
+    return flat[first : len(flat) - spare + first].reshape(shape)
 
 
 class ParameterSpec(NamedTuple):
@@ -155,7 +185,8 @@ class Parameters:
     def _allocate(self, size: int) -> Array:
         shape = (size,) if self.replicas is None else (self.replicas, size)
         try:
-            return np.zeros(shape, self.dtype)
+            made: Array = zeros(shape, self.dtype)
+            return made
         except (MemoryError, ValueError, OverflowError):
             raise too_large(math.prod(shape), self.dtype) from None
 
@@ -269,7 +300,9 @@ class Parameters:
         numbers, grads = state.pop("numbers"), state.pop("grads", None)
         vars(self).update(state)
         self.dtype = np.dtype(self.dtype.type)  # NumPy's own again, which it handles faster than its copies
-        self._make_views(numbers, self._allocate(self.size) if grads is None else grads)
+        again = self._allocate(numbers.shape[-1])
+        again[...] = numbers
+        self._make_views(again, self._allocate(self.size) if grads is None else grads)
 
     def __repr__(self) -> str:
         copies = "" if self.replicas is None else f", replicas={self.replicas}"
