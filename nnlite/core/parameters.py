@@ -13,6 +13,7 @@ from itertools import accumulate, groupby
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nnlite.core.aliases import Array
 from nnlite.errors.arguments import Explained
@@ -21,35 +22,12 @@ from nnlite.errors.layers import check_frozen, check_known, check_names, refuse_
 
 __all__ = ["Parameter", "ParameterSpec", "Parameters", "State", "zeros"]
 
-#: Bytes in a line of the cache.
-LINE = 64
 
-
-def zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
-    """Make an array of zeros that begins where a line of the cache does.
-
-    A product with 128 x 128 weights that lie elsewhere takes up to twice as long.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Its shape.
-    dtype : dtype
-        Its dtype.
-
-    Returns
-    -------
-    ndarray
-
-    Examples
-    --------
-    >>> zeros((2, 3), np.dtype("float32")).ctypes.data % LINE
-    0
-    """
-    spare = LINE // dtype.itemsize
-    flat = np.zeros(math.prod(shape) + spare, dtype)
-    first = -flat.__array_interface__["data"][0] % LINE // dtype.itemsize
-    return flat[first : len(flat) - spare + first].reshape(shape)
+def zeros(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Make an array that begins at a line of the cache: products with others take up to twice as long."""
+    flat = np.zeros(math.prod(shape) + 64, dtype)
+    start = -flat.ctypes.data % 64 // flat.itemsize
+    return flat[start : start + math.prod(shape)].reshape(shape)
 
 
 class ParameterSpec(NamedTuple):
@@ -185,8 +163,7 @@ class Parameters:
     def _allocate(self, size: int) -> Array:
         shape = (size,) if self.replicas is None else (self.replicas, size)
         try:
-            made: Array = zeros(shape, self.dtype)
-            return made
+            return zeros(shape, self.dtype)
         except (MemoryError, ValueError, OverflowError):
             raise too_large(math.prod(shape), self.dtype) from None
 
@@ -197,8 +174,7 @@ class Parameters:
         super().__setattr__(name, value)
 
     def _make_views(self, numbers: Array, grads: Array) -> None:
-        # Without state both are one array.
-        values = numbers[..., : self.size] if self.state_specs else numbers
+        values = numbers[..., : self.size] if self.state_specs else numbers  # without state both are one
         state = numbers[..., self.size :]
         vars(self).update(numbers=numbers, values=values, state=state, grads=grads)
         views = self.split(values) | _split(state, self.state_specs)
@@ -297,12 +273,11 @@ class Parameters:
         # As earlier versions have pickled it, when nothing was kept and not learned, two names are others.
         now = {"_flat_values": "numbers", "_flat_grads": "grads"}
         state = {"state_specs": ()} | {now.get(name, name): value for name, value in state.items()}
-        numbers, grads = state.pop("numbers"), state.pop("grads", None)
+        numbers, grads = state.pop("numbers"), state.pop("grads", 0)
         vars(self).update(state)
         self.dtype = np.dtype(self.dtype.type)  # NumPy's own again, which it handles faster than its copies
-        again = self._allocate(numbers.shape[-1])
-        again[...] = numbers
-        self._make_views(again, self._allocate(self.size) if grads is None else grads)
+        self._make_views(self._allocate(numbers.shape[-1]), self._allocate(self.size))
+        self.numbers[...], self.grads[...] = numbers, grads
 
     def __repr__(self) -> str:
         copies = "" if self.replicas is None else f", replicas={self.replicas}"

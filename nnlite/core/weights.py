@@ -34,14 +34,11 @@ def row_shares(loss: object, weight: Array | None, pred: Array, part: float = 1.
     """
     rows = pred.shape[:-1]
     if weight is None:
-        share: float = part / rows[-1]
-        return share
+        return float(part / rows[-1])
     weight = check_weight(loss, weight, rows, pred.dtype)
     total = weight.sum(axis=-1, keepdims=True)
     # A batch in which no row counts has loss 0 and gradient 0, not 0 / 0.
-    scaled = weight / np.where(total > 0, total, 1) * part
-    shares: Array = scaled[..., None]
-    return shares
+    return (weight / np.where(total > 0, total, 1) * part)[..., None]
 
 
 def average(values: Array, shares: float | Array) -> Value:

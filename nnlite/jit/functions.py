@@ -138,7 +138,7 @@ def _make_expm1(v):
 
 @_for_each(tanh)
 def _make_tanh(v):
-    """With e = exp(2 |v|) - 1: y = e / (e + 2), and near 0 the same as e / 2 * (1 - y), of one rounding less."""
+    """With e = exp(2 |v|) - 1: y = e / (e + 2), and near 0 the same as e / 2 * (1 - y), one rounding less."""
     small = v == types.float32
     kind, whole = (np.float32, np.int32) if small else (np.float64, np.int64)
     half, one, two, end = kind(0.5), kind(1), kind(2), kind(10) if small else kind(20)

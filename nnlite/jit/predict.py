@@ -76,7 +76,7 @@ class Prediction:
         table[0, 1:3] = _place(self.few)
         self.short = Job(table, BLOCK, np.zeros(program.nets))
         self.short.run(0, self.count - 1, self.count - 1, rows=0)
-        self.rows = 0
+        self.rows = -1  # of which `source` and `target` are
         # Python reads and writes it so in a fifth of the time.
         self.doubt = ctypes.c_double.from_buffer(doubt)
         # A kernel takes ids for places, and what comes in float64 may be too large for float32.

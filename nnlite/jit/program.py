@@ -204,8 +204,7 @@ class Program:
 
     def buffer(self, *sample: int, dtype: Any = None) -> Array:
         """Make room for a batch: (nets, batch, *sample)."""
-        made: Array = zeros((self.nets, self.batch, *sample), np.dtype(dtype or self.dtype))
-        return made
+        return zeros((self.nets, self.batch, *sample), np.dtype(dtype or self.dtype))
 
     def like(self, buffer: Array) -> Array:
         """Make room for a batch like another one, of the dtype of the net."""
