@@ -22,7 +22,7 @@ from numba.extending import overload
 
 from nnlite.jit.native import OPTIONS, inlined
 
-__all__ = ["erfc", "exp", "expm1", "like", "log1p", "sigmoid", "softplus", "tanh"]
+__all__ = ["erfc", "exp", "expm1", "highest", "like", "log1p", "sigmoid", "softplus", "tanh"]
 
 #: Terms of a polynomial that the compiler writes out; a loop over more is not vectorised.
 LONG = 13
@@ -47,6 +47,8 @@ def sigmoid(v: Any) -> Any: ...
 def softplus(v: Any) -> Any: ...
 def log1p(v: Any) -> Any: ...
 def erfc(v: Any) -> Any: ...
+def _in_order(v: Any) -> Any: ...
+def _back(whole: Any) -> Any: ...
 
 
 @_for_each(like)
@@ -231,3 +233,38 @@ def _make_erfc(v):
         return y if v == v else v
 
     return erfc_of
+
+
+@_for_each(_in_order)
+def _make_in_order(v):
+    """Return the whole number that stands among those of other floats as v stands among the floats."""
+    small = v == types.float32
+    kind, whole = (np.float32, np.int32) if small else (np.float64, np.int64)
+    sign, all_but = whole(31 if small else 63), whole(2**31 - 1 if small else 2**63 - 1)
+
+    def in_order(v):
+        bits = kind(v).view(whole)
+        return whole(bits ^ ((bits >> sign) & all_but))  # numba makes 64 bits of any sum, and so on
+
+    return in_order
+
+
+@_for_each(_back)
+def _make_back(whole):
+    """Return the float of it."""
+    small = whole == types.int32
+    kind, same = (np.float32, np.int32) if small else (np.float64, np.int64)
+    sign, all_but = same(31 if small else 63), same(2**31 - 1 if small else 2**63 - 1)
+    return lambda whole: same(whole ^ ((whole >> sign) & all_but)).view(kind)
+
+
+@inlined
+def highest(row):
+    """Return the largest number of a list: as whole numbers, of which a compiler compares several at a time.
+
+    Where there is a NaN it is that, or, if its sign is set, one of the others.
+    """
+    most = _in_order(row[0])
+    for j in range(1, row.size):
+        most = max(most, _in_order(row[j]))
+    return _back(most)

@@ -14,7 +14,7 @@ import numpy as np
 
 from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.losses import Loss
-from nnlite.jit.functions import exp, expm1, like, log1p
+from nnlite.jit.functions import exp, expm1, highest, like, log1p
 from nnlite.jit.kernel import THREAD, Operand, every, number, rows, whole
 from nnlite.jit.native import inlined, loops, named, sums
 from nnlite.jit.program import Program, is_as_shipped
@@ -138,49 +138,63 @@ def binary(z, t, smooth, b, w):
     return value if z == z else z, slope if yes else -slope
 
 
-@loops
-def class_ids(pred, target, share, paid, slope, smooth):
-    """Pay minus the logarithm of the probability of a class, without it among the others: see the loss."""
-    classes = pred.shape[1]
-    kind = pred.dtype.type
-    each = kind(smooth / classes)
-    for i in range(len(pred)):
-        high = pred[i, 0]
-        for j in range(1, classes):
-            high = max(high, pred[i, j])
-        for j in range(classes):
-            slope[i, j] = pred[i, j] - high
-        if not 0 <= target[i] < classes:  # as may be of targets that are changed while they are in use
-            paid[i] = np.nan
-            continue
-        paid[i] = slope[i, target[i]]
-        if smooth > 0:
-            paid[i] *= 1 - smooth
+@inlined
+def first_highest(row):
+    """Return the largest number of a few, which are done before a vector is made of them."""
+    high = row[0]
+    for j in range(1, row.size):
+        high = max(high, row[j])
+    return high
+
+
+def _class_ids(flavour: Any, highest: Any) -> Any:
+    """Make the kernel of cross-entropy for targets that are ids, with what finds the largest of a row."""
+
+    def class_ids(pred, target, share, paid, slope, smooth):
+        """Pay minus the logarithm of the probability of a class, without it among the others; see there."""
+        classes = pred.shape[1]
+        kind = pred.dtype.type
+        each = kind(smooth / classes)
+        for i in range(len(pred)):
+            high = highest(pred[i])
             for j in range(classes):
-                paid[i] += each * slope[i, j]
-    together = slope.reshape(-1)
-    for i in range(together.size):  # of all rows: one alone is too short to make several at a time of
-        together[i] = exp(together[i])
-    for i in range(len(pred)):
-        if share[i] == 0:
-            pay_nothing(paid, slope, i)
-            continue
-        true = target[i] if 0 <= target[i] < classes else 0
-        high = pred[i, 0]
-        for j in range(1, classes):
-            high = max(high, pred[i, j])
-        slope[i, true] = kind(0)
-        others = kind(0)
-        for j in range(classes):
-            others += slope[i, j]
-        less = expm1(pred[i, true] - high) + others  # the sum of all, less 1
-        total = less + kind(1)
-        own = kind(share[i])
-        part = own / total
-        slope[i, true] = kind(smooth) * total - others
-        for j in range(classes):
-            slope[i, j] = slope[i, j] * part - each * own
-        paid[i] = (log1p(less) - paid[i]) * share[i]
+                slope[i, j] = pred[i, j] - high
+            if not 0 <= target[i] < classes:  # as may be of targets that are changed while they are in use
+                paid[i] = np.nan
+                continue
+            paid[i] = slope[i, target[i]]
+            if smooth > 0:
+                paid[i] *= 1 - smooth
+                for j in range(classes):
+                    paid[i] += each * slope[i, j]
+        together = slope.reshape(-1)
+        for i in range(together.size):  # of all rows: one alone is too short to make several at a time of
+            together[i] = exp(together[i])
+        for i in range(len(pred)):
+            if share[i] == 0:
+                pay_nothing(paid, slope, i)
+                continue
+            true = target[i] if 0 <= target[i] < classes else 0
+            high = highest(pred[i])
+            slope[i, true] = kind(0)
+            others = kind(0)
+            for j in range(classes):
+                others += slope[i, j]
+            less = expm1(pred[i, true] - high) + others  # the sum of all, less 1
+            total = less + kind(1)
+            own = kind(share[i])
+            part = own / total
+            slope[i, true] = kind(smooth) * total - others
+            for j in range(classes):
+                slope[i, j] = slope[i, j] * part - each * own
+            paid[i] = (log1p(less) - paid[i]) * share[i]
+
+    return flavour(named(class_ids, highest))
+
+
+#: Of few classes, and of so many that sums and largest numbers of a row are made several at a time.
+MANY = 64
+class_ids, many_class_ids = _class_ids(loops, first_highest), _class_ids(sums, highest)
 
 
 @loops
@@ -275,7 +289,8 @@ def _single(rule: Any, a: str = "", b: Callable[[Any], float] = lambda loss: 0.0
 
 
 def _cross_entropy(loss: Any, program: Program, pred: Array, target: AnyArray) -> Kernel:
-    return class_ids if target.ndim == 2 else class_shares, (number(program.read(loss, "label_smoothing")),)
+    by_ids = many_class_ids if pred.shape[-1] >= MANY else class_ids
+    return by_ids if target.ndim == 2 else class_shares, (number(program.read(loss, "label_smoothing")),)
 
 
 WRITERS: dict[type[Loss], Callable[..., Kernel]] = {

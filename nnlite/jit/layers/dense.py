@@ -44,7 +44,7 @@ def forward(x, W, b, y, product, turned, thread, team):
     n, inputs = x.shape
     outputs = W.shape[1]
     one, zero = W.dtype.type(1), W.dtype.type(0)
-    if product != 0 and n * inputs * outputs > SMALL:
+    if product != 0 and outputs > 1 and n * inputs * outputs > SMALL:
         top, bottom, left, right = _part(n, outputs, thread, team)
         bias = b[left:right] if b.size else b
         for i in range(top, bottom):
