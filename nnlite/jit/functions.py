@@ -239,6 +239,8 @@ def _make_erfc(v):
 def _make_in_order(v):
     """Return the whole number that stands among those of other floats as v stands among the floats."""
     small = v == types.float32
+    kind: Any
+    whole: Any
     kind, whole = (np.float32, np.int32) if small else (np.float64, np.int64)
     sign, all_but = whole(31 if small else 63), whole(2**31 - 1 if small else 2**63 - 1)
 
@@ -253,6 +255,8 @@ def _make_in_order(v):
 def _make_back(whole):
     """Return the float of it."""
     small = whole == types.int32
+    kind: Any
+    same: Any
     kind, same = (np.float32, np.int32) if small else (np.float64, np.int64)
     sign, all_but = same(31 if small else 63), same(2**31 - 1 if small else 2**63 - 1)
     return lambda whole: same(whole ^ ((whole >> sign) & all_but)).view(kind)

@@ -243,6 +243,8 @@ class LaneProgram(Program):
         What moves into groups before some steps and back behind them.
     """
 
+    joins = False
+
     def __init__(
         self, params: Parameters, batch: int, *, steps: int, groups: int, lanes: int, own: bool
     ) -> None:

@@ -95,7 +95,11 @@ class Program:
         The BLAS's product of matrices of this dtype.
     ids : list of (layer, buffer)
         Buffers in which a layer finds ids, which are to be looked at.
+    joins : bool
+        Whether some layers may be written as one.
     """
+
+    joins = True
 
     def __init__(
         self,

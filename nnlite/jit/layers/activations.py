@@ -8,7 +8,7 @@ from typing import Any
 
 from nnlite.core.aliases import Array
 from nnlite.jit.functions import erfc, exp, expm1, like, log1p, sigmoid, softplus, tanh
-from nnlite.jit.kernel import flat, number, word
+from nnlite.jit.kernel import flat, number, rows, whole, word
 from nnlite.jit.native import in_rows, inlined, loops, named, sums
 from nnlite.jit.program import Backward, Program
 from nnlite.layers import (
@@ -26,7 +26,7 @@ from nnlite.layers import (
     Tanh,
 )
 
-__all__ = ["WRITERS"]
+__all__ = ["IN_PLACE", "WRITERS"]
 
 
 def _values(value: Any) -> Any:
@@ -68,6 +68,43 @@ def _single(value: Any, slope: Any, setting: str = "") -> Callable[..., tuple[Ar
             return dx
 
         return y, back
+
+    return write
+
+
+def _in_place(value: Any, slope: Any, setting: str = "") -> Callable[..., Backward]:
+    """Make the writer of one whose slope needs only what it gave, behind a product that is nobody else's.
+
+    It adds the bias in the same pass. Of large batches the buffers that this saves would be read from memory
+    and written there.
+    """
+    value, slope = inlined(value), inlined(slope)
+
+    def biased(y, b, setting):
+        a = y.dtype.type(setting)
+        for i in range(len(y)):
+            row = y[i]
+            for j in range(b.size):
+                row[j] = value(row[j] + b[j], a)
+
+    def slopes_in_place(y, dy, setting):
+        a = y.dtype.type(setting)
+        for i in range(y.size):
+            dy[i] *= slope(y[i], y[i], a)
+
+    forward, backward = loops(named(biased, value)), loops(named(slopes_in_place, slope))
+
+    def write(layer: Any, y: Array, b: Array, program: Program) -> Backward:
+        given = number(program.read(layer, setting) if setting else 0.0)
+        b = b if b.shape[-1] else program.array(y.shape[-1])
+        program.add(forward, rows(y), whole(b), given)
+
+        def back(dy: Array, needed: bool) -> Array:
+            if needed:
+                program.add(backward, flat(y), flat(dy), given)
+            return dy
+
+        return back
 
     return write
 
@@ -292,4 +329,12 @@ WRITERS = {
     Softplus: _single(softplus_value, softplus_slope),
     Softmax: _of_rows(softmax, softmax_back),
     LogSoftmax: _of_rows(log_softmax, log_softmax_back),
+}
+
+#: What writes those that can be made in place.
+IN_PLACE = {
+    ReLU: _in_place(relu, relu_slope),
+    ELU: _in_place(elu, elu_slope, "alpha"),
+    Sigmoid: _in_place(sigmoid_value, sigmoid_slope),
+    Tanh: _in_place(tanh_value, tanh_slope),
 }

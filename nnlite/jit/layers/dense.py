@@ -229,11 +229,20 @@ def _sparse(layer: Dense, prefix: str, x: SparseBatch, program: Program) -> tupl
 def _dense(layer: Dense, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
     if isinstance(x, SparseBatch):
         return _sparse(layer, prefix, x, program)
+    return write_product(layer, prefix, x, program, bias_of(layer, prefix, program))
+
+
+def bias_of(layer: Dense, prefix: str, program: Program) -> Array:
+    """Return the bias of all nets, or arrays without numbers."""
+    return program.values(f"{prefix}b") if layer.bias else program.array(0)
+
+
+def write_product(layer: Dense, prefix: str, x: Array, program: Program, b: Array) -> tuple[Array, Backward]:
+    """Write ``y = x @ W + b`` with some bias, or none, and the way back of the whole layer."""
     W = program.values(f"{prefix}W")
-    b = program.values(f"{prefix}b") if layer.bias else program.array(0)
-    y = program.buffer(layer.out_features)
     narrow = 1 < layer.out_features < min(NARROW, layer.in_features)
     turned, own = (whole(program.array(W[0].size if narrow else 0)) for _ in range(2))
+    y = program.buffer(layer.out_features)
     program.add(forward, every(x), whole(W), whole(b), every(y), program.product, turned, THREAD, TEAM)
 
     def back(dy: Array, needed: bool) -> Array:
