@@ -498,7 +498,7 @@ print(found.compiled, ready, hits, mine, toy_kernels.load(print).answer)
 
 def test_what_only_loads_need_not_get_ready_to_compile(copy):
     """numba would import all that it compiles with before it looks into the folder."""
-    line = "nnlite: compiling, kept for the next time; about 4 s\n"
+    line = "nnlite: compiling, kept for the next time; about 6 s\n"
     assert finish(start(copy, MORE)) == f"{line}0 False 0 2 42.0\n"
     assert finish(start(copy, MORE)) == "0 False 1 2 42.0\n"
 
@@ -513,10 +513,10 @@ def test_the_second_process_compiles_nothing_and_says_nothing(copy):
 
 
 def test_the_first_one_says_so_in_one_line(built, tmp_path):
-    assert load(tmp_path)["said"] == ["nnlite: compiling, kept for the next time; about 4 s"]
+    assert load(tmp_path)["said"] == ["nnlite: compiling, kept for the next time; about 6 s"]
     code = "from tests.toy_kernels import load; load()"
     process = start(tmp_path, code, NNLITE_CACHE_DIR=tmp_path / "other")
-    assert process.communicate() == ("", "nnlite: compiling, kept for the next time; about 4 s\n")
+    assert process.communicate() == ("", "nnlite: compiling, kept for the next time; about 6 s\n")
     without = start(tmp_path, f"import sys; sys.stderr = None; {code}", NNLITE_CACHE_DIR=tmp_path / "third")
     assert finish(without) == ""
 
@@ -555,7 +555,7 @@ def test_where_no_folder_can_be_kept_it_goes_with_the_process(built, tmp_path):
     (tmp_path / "temporary").mkdir()
     (tmp_path / "temporary" / f"nnlite-{os.geteuid()}").write_bytes(b"")
     found = load(tmp_path, NNLITE_CACHE_DIR=tmp_path / "file")
-    assert found["said"] == ["nnlite: compiling for this process, as no folder can be kept; about 4 s"]
+    assert found["said"] == ["nnlite: compiling for this process, as no folder can be kept; about 6 s"]
     assert not Path(found["folder"]).parent.exists()
 
 

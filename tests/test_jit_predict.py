@@ -171,6 +171,29 @@ def test_rows_like_the_last_ones(replicas, dtype):
             assert (model.predict(given, jit=True) == expected).all()
 
 
+def test_rows_in_float64_go_the_short_way_too():
+    X = rows(200)
+    model = seen_before(net(), X[:5])
+    for count in (1, 5, 200):
+        found = model._programs.again(model, X[:count])
+        assert (found == net().predict(X[:count].astype(np.float32), jit=True)).all()
+        bad = X[:count].copy()
+        bad[-1, 2] = 1e300
+        with pytest.raises(ArgumentError, match="too large for float32") as told:
+            model.predict(bad)
+        with pytest.raises(ArgumentError) as also:
+            model.predict(bad, jit=True)
+        assert str(also.value) == str(told.value)
+
+
+@pytest.mark.parametrize("count", [1, 64, 65])
+def test_few_rows_go_where_they_are_to_go(count):
+    X, out = rows(count), np.zeros((count, 3), np.float32)
+    model = net()
+    assert model.predict(X, out=out, jit=True) is out
+    assert (out == model.predict(X, jit=True)).all()
+
+
 def test_an_output_is_the_users():
     X = rows(3).astype(np.float32)
     model = seen_before(net(), X)
@@ -293,7 +316,7 @@ def test_evaluate():
 @pytest.mark.parametrize("replicas", [None, 3])
 def test_block_by_block(replicas):
     model, X = net(replicas), rows(300)
-    blocks = [X[:128], X[:0], X[128:192], X[192:]]
+    blocks = [X[:0], X[:128], X[:0], X[128:192], X[192:]]
     found = list(model.predict_blocks(iter(blocks), jit=True))
     assert vars(model)["_programs"]
     assert [len(pred.swapaxes(0, -2)) for pred in found] == list(map(len, blocks))

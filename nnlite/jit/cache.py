@@ -53,7 +53,7 @@ MANIFEST = "manifest.json"
 #: Days after which a build that nobody used is removed.
 KEPT_DAYS = 60
 #: Seconds that a function takes, as a user is told.
-SECONDS = 0.4
+SECONDS = 0.6
 #: Seconds to wait for another process that compiles, before this one does so for itself.
 PATIENCE = 120
 #: Bytes that a new build must have room for: numba's files come to a few megabytes.

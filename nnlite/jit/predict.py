@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from typing import Any
 
 import numpy as np
@@ -79,8 +80,7 @@ class Prediction:
         self.rows = -1  # of which `source` and `target` are
         # Python reads and writes it so in a fifth of the time.
         self.doubt = ctypes.c_double.from_buffer(doubt)
-        # A kernel takes ids for places, and what comes in float64 may be too large for float32.
-        self.looks = x.dtype == program.dtype and not program.ids
+        self.looks = x.dtype == program.dtype and not program.ids  # a kernel takes ids for places
 
     def fits(self, model: Sequential, x: AnyArray) -> bool:
         """Tell whether it is for such an input, and the net is as it was."""
@@ -91,7 +91,7 @@ class Prediction:
     def fits_unlooked(self, model: Sequential, x: AnyArray) -> bool:
         """Tell the same of an array that was not checked, without an axis of nets: of all but its numbers."""
         program, (dtype, shape, _) = self.program, self.inputs
-        if not self.looks or x.shape[1:] != shape or x.dtype != dtype or not len(x):
+        if not self.looks or x.shape[1:] != shape or x.dtype not in (dtype, np.float64) or not len(x):
             return False
         return program.params is vars(model).get("params") and program.is_current()
 
@@ -135,6 +135,9 @@ class Programs(list[Prediction]):
             return None
         found = None
         if one.fits_unlooked(model, x):
+            if x.dtype != one.program.dtype:
+                with np.errstate(over="ignore"):  # what is too large for float32 is seen behind it
+                    x = x.astype(one.program.dtype)
             found = one.some(x) if len(x) <= BLOCK else self.in_blocks(model, one, x[None])
         self.append(one)
         return found
@@ -173,7 +176,7 @@ class Programs(list[Prediction]):
 
 
 def _in_rows(array: AnyArray) -> AnyArray:
-    return array.reshape(*array.shape[:2], -1)
+    return array.reshape(*array.shape[:2], math.prod(array.shape[2:]))
 
 
 def _place(array: AnyArray) -> tuple[int, int]:
@@ -207,7 +210,10 @@ def predict(model: Sequential, x: Array, out: Array | None = None) -> Array | No
         return None
     for layer, _ in one.program.ids:
         layer._rows(_in_rows(in_nets))
-    few = in_nets.shape[1] <= BLOCK and out is None
+    few = in_nets.shape[1] <= BLOCK
     found = one.some(x) if few else programs.in_blocks(model, one, in_nets, out)
     programs.append(one)
+    if few and found is not None and out is not None:
+        out[...] = found
+        return out
     return found

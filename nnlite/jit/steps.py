@@ -68,6 +68,7 @@ class SteppedLoop(BatchLoop):
         super().equip(model, loss, optimizer)
         self.numpy_step = self.step
         self.uncompiled = self.why_uncompiled()
+        self.state.history.engine = f"numpy: {self.uncompiled}" if self.uncompiled else "jit"
         if self.uncompiled:
             super().settle_threads(self.blas)
         self.has_step = optimizers.covered(optimizer)

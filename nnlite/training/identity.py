@@ -334,7 +334,8 @@ def check_same(where: str, then: dict[str, Any], now: dict[str, Any]) -> None:
     # The weights of classes first, since those of the rows, which are among the data, follow from them.
     for name in dict.fromkeys(("class_weight", *now, *then)):
         if then.get(name, ...) != now.get(name, ...):
-            what, old, new = difference(name, then.get(name), now.get(name))
+            absent = False if name == "jit" else None  # it is written down where it is on
+            what, old, new = difference(name, then.get(name, absent), now.get(name, absent))
             raise ArgumentError(
                 where,
                 f"the same {what} as in the training that wrote it, {short(old)}",
