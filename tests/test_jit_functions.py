@@ -182,3 +182,20 @@ def test_the_loop_and_one_number_at_a_time_agree():
         together = computed(name, np.abs(x))
         alone = [computed(name, np.abs(x[i : i + 1]))[0] for i in range(len(x))]
         np.testing.assert_array_equal(together, alone)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_highest_number_of_a_row(dtype):
+    @loops
+    def highest(x, found):
+        for i in range(len(x)):
+            found[i] = functions.highest(x[i])
+
+    x = np.random.default_rng(0).normal(size=(50, 37)).astype(dtype)
+    x[0], x[1], x[2, 3], x[3, 4], x[4] = -np.inf, -0.0, np.inf, -np.inf, -np.abs(x[4])
+    found = np.zeros(50, dtype)
+    highest(x, found)
+    np.testing.assert_array_equal(found, x.max(axis=1))
+    x[5, 6] = np.nan
+    highest(x, found)
+    assert np.isnan(found[5])

@@ -15,8 +15,9 @@ from compiled import CLOSE, assert_close, assert_same_numbers, assert_same_rows,
 import nnlite as nn
 from nnlite import losses, optimizers
 from nnlite.exchange.table import DESCRIPTIONS
+from nnlite.jit.layers import composition
 from nnlite.jit.layers.table import WRITERS
-from nnlite.jit.losses import covered
+from nnlite.jit.losses import MANY, covered
 from nnlite.jit.optimizers import RULES
 
 ROWS, REPLICAS = 24, 3
@@ -301,6 +302,38 @@ def test_rows_of_weight_0_may_hold_anything(replicas, rng):
     other, _, expected = train(model, X, y, jit=False, **given)
     assert_close(one.params.numbers, other.params.numbers, 1e-5)
     assert_same_rows(history.rows, expected.rows, 1e-5)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("bias", [True, False], ids=["bias", "no bias"])
+@pytest.mark.parametrize(
+    "make", [nn.ReLU, nn.ELU, nn.Sigmoid, nn.Tanh, nn.GELU], ids=lambda make: make.__name__
+)
+@pytest.mark.parametrize("replicas", [None, 2])
+def test_activations_behind_large_products(make, bias, dtype, replicas, rng):
+    """Of a product that is large enough they are made in its place, if nobody else needs it."""
+    block = nn.Residual([make(), nn.Dense(96, 96, bias=bias), make(), nn.Dense(96, 96), make()])
+    layers = [nn.Dense(64, 96, bias=bias), make(), nn.Dense(96, 96), make(), nn.Dropout(0.0), block]
+    model = nn.Sequential([*layers, nn.Dense(96, 2)], rng=0, dtype=dtype, replicas=replicas)
+    X, y = rng.normal(size=(400, 64)), rng.normal(size=(400, 2))
+    assert composition.LARGE <= 200 * 64 * 96
+    given = {"optimizer": nn.SGD(0.01), "batch_size": 200, "epochs": 2, "shuffle": False}
+    one, _, history = train(model, X, y, jit=True, **given)
+    other, _, _ = train(model, X, y, jit=False, **given)
+    assert history.engine == "jit"
+    tolerance = 1e-5 if dtype == np.float32 else 1e-12
+    assert_close(one.params.values, other.params.values, tolerance)
+    assert_close(one.predict(X, jit=True), other.predict(X), tolerance)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_many_classes(dtype, smoothing, rng):
+    classes = MANY + 5
+    model = nn.Sequential([nn.Dense(4, classes)], rng=0, dtype=dtype)
+    X, y = 3 * rng.normal(size=(50, 4)), rng.integers(0, classes, 50)
+    loss = nn.SoftmaxCrossEntropy(label_smoothing=smoothing)
+    compare(model, X, y, loss=loss, optimizer=nn.SGD(0.1), weight=rng.uniform(0.2, 3, 50))
 
 
 # Whole trainings.

@@ -47,8 +47,7 @@ def sigmoid(v: Any) -> Any: ...
 def softplus(v: Any) -> Any: ...
 def log1p(v: Any) -> Any: ...
 def erfc(v: Any) -> Any: ...
-def _in_order(v: Any) -> Any: ...
-def _back(whole: Any) -> Any: ...
+def _turn(v: Any) -> Any: ...
 
 
 @_for_each(like)
@@ -235,31 +234,22 @@ def _make_erfc(v):
     return erfc_of
 
 
-@_for_each(_in_order)
-def _make_in_order(v):
-    """Return the whole number that stands among those of other floats as v stands among the floats."""
-    small = v == types.float32
+@_for_each(_turn)
+def _make_turn(v):
+    """Return the whole number that stands among such numbers as v does among floats; or the float of it."""
+    small, whole_number = v in (types.float32, types.int32), v in (types.int32, types.int64)
     kind: Any
     whole: Any
     kind, whole = (np.float32, np.int32) if small else (np.float64, np.int64)
-    sign, all_but = whole(31 if small else 63), whole(2**31 - 1 if small else 2**63 - 1)
+    sign, others = (whole(31), whole(2**31 - 1)) if small else (whole(63), whole(2**63 - 1))
+    if whole_number:
+        return lambda v: whole(v ^ ((v >> sign) & others)).view(kind)
 
-    def in_order(v):
+    def turn(v):
         bits = kind(v).view(whole)
-        return whole(bits ^ ((bits >> sign) & all_but))  # numba makes 64 bits of any sum, and so on
+        return whole(bits ^ ((bits >> sign) & others))  # numba makes 64 bits of any sum, and so on
 
-    return in_order
-
-
-@_for_each(_back)
-def _make_back(whole):
-    """Return the float of it."""
-    small = whole == types.int32
-    kind: Any
-    same: Any
-    kind, same = (np.float32, np.int32) if small else (np.float64, np.int64)
-    sign, all_but = same(31 if small else 63), same(2**31 - 1 if small else 2**63 - 1)
-    return lambda whole: same(whole ^ ((whole >> sign) & all_but)).view(kind)
+    return turn
 
 
 @inlined
@@ -268,7 +258,7 @@ def highest(row):
 
     Where there is a NaN it is that, or, if its sign is set, one of the others.
     """
-    most = _in_order(row[0])
+    most = _turn(row[0])
     for j in range(1, row.size):
-        most = max(most, _in_order(row[j]))
-    return _back(most)
+        most = max(most, _turn(row[j]))
+    return _turn(most)

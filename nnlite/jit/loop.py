@@ -27,8 +27,9 @@ __all__ = ["CompiledLoop"]
 CALL = 0.04
 #: Steps of the first call, which tells how long one takes.
 FIRST = 16
-#: Rows of several epochs in one call, together, at most.
-AHEAD = 2**15
+#: Rows of several epochs in one call, together, at most; and those times the nets, each of which may have an
+#: order of its own.
+AHEAD, OF_ALL = 2**15, 2**21
 
 
 def _is_seldom(hook: Any) -> bool:
@@ -106,8 +107,8 @@ class CompiledLoop(SteppedLoop):
         """Return how many epochs there may be in a call."""
         if self.called or self.validation is not None or self.keeps_outputs or self.keep_draws:
             return 1
-        rows: int = self.data.rows
-        return max(1, min(self.state.epochs - self.done, AHEAD // rows))
+        rows: int = min(AHEAD, OF_ALL // (self.params.replicas or 1)) // self.data.rows
+        return max(1, min(self.state.epochs - self.done, rows))
 
     def make_engine(self, plan: Plan) -> Any:
         """Write the program, that of tiny nets side by side if they are."""
