@@ -40,7 +40,7 @@ LARGE = "large enough for threads"
 KINDS = {
     "one net": lambda: (net(), {}),
     "float64": lambda: (net(dtype=np.float64), {"optimizer": nn.SGD(0.05, momentum=0.9, clip_norm=0.5)}),
-    "weights": lambda: (net(), {"weight": np.linspace(0.5, 2, ROWS)}),
+    "weights": lambda: (net(), {"weight": np.linspace(0.5, 2, ROWS) ** 3}),
     "metrics and validation": lambda: (net(), {"metrics": [nn.r2], "validation": 0.2}),
     "in order": lambda: (net(), {"shuffle": False}),
     "larger than a small product": lambda: (
@@ -58,6 +58,7 @@ KINDS = {
     "replicas with data of their own": lambda: (net(replicas=3), {"data": data(own=3)}),
     "rates": lambda: (net(replicas=3), {"optimizer": nn.Adam([0.1, 0.01, 0.02])}),
     "tiny replicas": lambda: (tiny(replicas=20), {}),
+    "tiny replicas with weights": lambda: (tiny(replicas=20), {"weight": np.linspace(0.1, 3, ROWS) ** 2}),
     "tiny replicas with rates": lambda: (
         tiny(replicas=20),
         {"optimizer": nn.AdamW(np.geomspace(0.1, 1e-3, 20))},

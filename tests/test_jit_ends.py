@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 import warnings
+from queue import SimpleQueue
 
 import numpy as np
 import pytest
@@ -304,12 +305,14 @@ def wait_until(true):
 
 @pytest.mark.parametrize("replicas", [None, 6])
 @pytest.mark.parametrize("moment", ["one other thread is there", "before", "behind", "all are waited for"])
-def test_ctrl_c_amid_a_call_of_several_threads(replicas, moment, monkeypatch, three_threads):
-    """No thread stays at work, and the nets of all have made what is counted."""
+@pytest.mark.parametrize("given", [{}, {"callbacks": [Look()]}], ids=["epochs", "steps"])
+def test_ctrl_c_amid_a_call_of_several_threads(replicas, moment, given, monkeypatch, three_threads):
+    """No thread stays at work, and the nets of all have made what is counted; however often it comes."""
     hire, pressed = machine._hire, []
+    often = 3 if moment == "all are waited for" else 1
 
     def press(now):
-        if moment == now and not pressed:
+        if moment == now and len(pressed) < often and threading.current_thread() is threading.main_thread():
             pressed.append(1)
             raise KeyboardInterrupt
 
@@ -318,17 +321,17 @@ def test_ctrl_c_amid_a_call_of_several_threads(replicas, moment, monkeypatch, th
         press("one other thread is there")
         return found
 
-    class Waiting(threading.Semaphore):
-        def acquire(self):
+    class Waiting(SimpleQueue):
+        def get(self):
             press("all are waited for")
-            return super().acquire()
+            return super().get()
 
-    cut = Cut(2 if moment in ("before", "behind") else 0, moment, KeyboardInterrupt)
+    cut = Cut(3 if moment in ("before", "behind") else 0, moment, KeyboardInterrupt)
     monkeypatch.setattr(machine, "compiled", lambda: cut)
     monkeypatch.setattr(machine, "_hire", hire_and_press)
-    monkeypatch.setattr(machine, "Semaphore", Waiting)
-    made = fit_cut(replicas, {})
-    assert made == 0 if moment == "one other thread is there" else made >= 6
+    monkeypatch.setattr(machine, "SimpleQueue", Waiting)
+    made = fit_cut(replicas, given)
+    assert made == 0 if moment == "one other thread is there" else made >= (0 if given else 6)
     wait_until(lambda: len(machine._idle) == (1 if moment == "one other thread is there" else 2))
 
 
@@ -685,3 +688,46 @@ def test_batches_that_grow_do_not_make_a_program_each(monkeypatch):
         loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.1), epochs=2,
     )  # fmt: skip
     assert len(made) <= 7
+
+
+@pytest.mark.nonfinite
+@pytest.mark.parametrize("replicas", [None, 3, 20])
+def test_weights_that_are_not_finite_behind_an_epoch(replicas):
+    """Of several epochs in a call the last steps are looked at too, and what stays is finite."""
+    found = []
+    X, y = data()
+    X, y = X[:, :1], 1e3 * y[:, :1]
+    for jit in (True, False):
+        layers = [nn.Dense(1, 6, bias=False), nn.Tanh(), nn.Dense(6, 1)]
+        model = nn.Sequential(layers, rng=0, dtype=np.float64, replicas=replicas)
+        model.params.frozen = {"2.W", "2.b"}
+        rate = lambda step: 1e308 if step == 3 else 0.05  # noqa: E731
+        error = caught(model, X, y, nn.SGD(rate, momentum=0.9), jit=jit, batch_size=ROWS)
+        assert "weights that are not finite" in error.got
+        assert np.isfinite(model.params.numbers).all()
+        found.append((error.where, error.got.split(",")[0], model.params.numbers.copy()))
+    assert found[0][:2] == found[1][:2]
+    assert_close(found[0][2], found[1][2], 1e-9)
+
+
+@pytest.mark.parametrize("replicas", [None, 3, 20])
+@pytest.mark.parametrize("what", ["optimizer", "loss"])
+def test_a_method_that_a_callback_puts_on_counts_from_the_next_epoch_on(what, replicas):
+    X, y = data()
+
+    class Puts(nn.Callback):
+        def on_epoch_end(self, state):
+            if state.epoch == 2 and what == "optimizer":
+                plain = state.optimizer.update
+                state.optimizer.update = lambda w, *more: (plain(w, *more), w.__imul__(0.9))
+            elif state.epoch == 2:
+                plain = state.loss.value_and_grad
+                state.loss.value_and_grad = lambda *given: tuple(2 * part for part in plain(*given))
+
+    given = {"optimizer": nn.SGD(0.01), "epochs": 4, "batch_size": 8, "callbacks": [Puts()]}
+    model = net(dtype=np.float64, replicas=replicas)
+    one, _, history = train(model, X, y, jit=True, **given)
+    other, _, expected = train(model, X, y, jit=False, **given)
+    assert_close(one.params.numbers, other.params.numbers, 1e-9)
+    assert_same_rows(history.rows, expected.rows, 1e-9)
+    assert "has no kernel" in history.engine

@@ -194,6 +194,24 @@ def test_few_rows_go_where_they_are_to_go(count):
     assert (out == model.predict(X, jit=True)).all()
 
 
+@pytest.mark.parametrize("replicas", [None, 3])
+def test_a_net_that_takes_any_number_of_axes(replicas):
+    model = nn.Sequential([nn.Tanh()], replicas=replicas)
+    for shape in ((5, 3), (3, 5, 3), (4, 5, 3)):
+        X = rows(shape[0], shape[1:])
+        for _ in range(2):
+            np.testing.assert_array_equal(model.predict(X, jit=True), model.predict(X))
+
+
+def test_a_method_that_is_put_on_a_layer_is_called():
+    model, X = net(), rows(5)
+    before = model.predict(X, jit=True)
+    plain = model[1].forward
+    model[1].forward = lambda *given, **more: 0 * plain(*given, **more)
+    assert (model.predict(X, jit=True) == model.predict(X)).all()
+    assert (model.predict(X, jit=True) != before).any()
+
+
 def test_an_output_is_the_users():
     X = rows(3).astype(np.float32)
     model = seen_before(net(), X)

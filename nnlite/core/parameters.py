@@ -24,7 +24,7 @@ __all__ = ["Parameter", "ParameterSpec", "Parameters", "State", "zeros"]
 
 
 def zeros(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Make an array that begins at a line of the cache: products with others take up to twice as long."""
+    """Make an array at the start of a line of the cache: elsewhere, products take up to twice as long."""
     flat = np.zeros(math.prod(shape) + 64, dtype)
     start = -flat.ctypes.data % 64 // flat.itemsize
     return flat[start : start + math.prod(shape)].reshape(shape)

@@ -292,11 +292,18 @@ class LaneProgram(Program):
             grouped = theirs.reshape(self.groups, -1, self.lanes)
             grouped[...] = optimizers.in_groups(ours, self.lanes).swapaxes(1, 2)
 
-    def move_out(self, some: AnyArray) -> None:
-        """Move those of some nets back."""
+    def take(self, some: AnyArray) -> list[Array]:
+        """Return what there is of some nets."""
+        found = []
         for ours, theirs in self.moved:
             lanes = theirs.reshape(self.groups, -1, self.lanes).swapaxes(1, 2)
-            ours[some] = lanes.reshape(-1, ours.shape[1])[: len(ours)][some]
+            found.append(lanes.reshape(-1, ours.shape[1])[: len(ours)][some])
+        return found
+
+    def move_out(self, some: AnyArray, taken: list[Array]) -> None:
+        """Move that back."""
+        for (ours, _), array in zip(self.moved, taken, strict=True):
+            ours[some] = array
 
 
 def has_lanes(plan: Plan) -> bool:
@@ -416,6 +423,7 @@ class Lanes:
         program, job, some = self.program, self.job, self.active != 0
         self._alive[...] = optimizers.in_groups(some, program.lanes)
         self.stopped[:] = -1
+        left: list[tuple[AnyArray, list[Array]]] = []
         program.move_in()
         job.active[:] = self._alive.any(axis=1)
         job.run(begin, check, end, rows=rows, first=first, last=last)
@@ -425,12 +433,14 @@ class Lanes:
                 here = (np.arange(self.nets) // program.lanes == group) & some & (self.stopped < 0)
                 lost = here & ~np.isfinite(self.losses[:, step])
                 self.stopped[lost] = step
-                program.move_out(lost)
+                left.append((lost, program.take(lost)))
                 self._alive[...] = optimizers.in_groups(some & (self.stopped < 0), program.lanes)
                 job.active[group] = self._alive[group].any()
                 job.run(begin, check, end, rows=rows, first=step, last=last)
                 step = job.stopped.item(group)
-        program.move_out(some & (self.stopped < 0))
+        here = some & (self.stopped < 0)
+        for nets, taken in (*left, (here, program.take(here))):
+            program.move_out(nets, taken)
         if self.outputs is not None:
             now = slice(first * program.batch, last * program.batch)
             lanes = np.moveaxis(self._outputs[:, now], -1, 1)

@@ -12,7 +12,8 @@ from nnlite.core.aliases import AnyArray, Array, Value
 from nnlite.core.batches import WHOLE
 from nnlite.core.loop import Epoch
 from nnlite.core.weights import take_rows
-from nnlite.jit import losses
+from nnlite.data.order import Order
+from nnlite.jit import losses, optimizers
 from nnlite.jit.engine import Plan
 from nnlite.jit.lanes import Lanes, has_lanes
 from nnlite.jit.steps import SteppedLoop
@@ -41,6 +42,13 @@ def _is_seldom(hook: Any) -> bool:
     return False
 
 
+def _in_turn(start: Value, numbers: AnyArray) -> Any:
+    """Add numbers up one after the other, as where each batch is looked at: to the same last digits."""
+    numbers = numbers.astype(np.float64)
+    numbers[..., 0] += start
+    return np.add.accumulate(numbers, axis=-1)[..., -1]
+
+
 class CompiledLoop(SteppedLoop):
     """The loop of `fit` with ``jit=True``.
 
@@ -56,6 +64,8 @@ class CompiledLoop(SteppedLoop):
     sizes: AnyArray
     divided: AnyArray
     counted: AnyArray
+    #: Up to which epoch each is made for itself, since in a call of several something went wrong.
+    alone = 0
     #: What a handler of signals raised in a call; it waits until the steps of the call are written down.
     cut_in: BaseException | None = None
 
@@ -66,9 +76,8 @@ class CompiledLoop(SteppedLoop):
         if self.in_whole and not self.called:  # as the last one
             return iter(())
         history, data = self.state.history, self.data
-        if self.state.loss is not self.loss:  # another one counts from the next epoch on
-            self.loss = self.state.loss
-            self.has_loss = losses.covered(self.loss)
+        self.loss = self.state.loss  # another one counts from the next epoch on
+        self.has_loss, self.has_step = losses.covered(self.loss), optimizers.covered(self.state.optimizer)
         looked_at = self._looked_at()
         self.in_whole = not (self.uncompiled or looked_at)
         if not self.in_whole:
@@ -105,7 +114,8 @@ class CompiledLoop(SteppedLoop):
 
     def _most(self) -> int:
         """Return how many epochs there may be in a call."""
-        if self.called or self.validation is not None or self.keeps_outputs or self.keep_draws:
+        looks = self.called or self.validation is not None or self.keeps_outputs or self.keep_draws
+        if looks or isinstance(self.data.rng, Order):  # which may remember how often it was asked
             return 1
         rows: int = min(AHEAD, OF_ALL // (self.params.replicas or 1)) // self.data.rows
         return max(1, min(self.state.epochs - self.done, rows))
@@ -140,48 +150,60 @@ class CompiledLoop(SteppedLoop):
             return
         state, steps = self.state, self.sizes.shape[1]
         optimizer: Any = state.optimizer
-        wanted = 1
-        if state.epoch > self.done + 1:  # what goes wrong in the first one undoes it
-            wanted = min(self._most(), state.epochs - state.epoch + 1, max(1, self.in_a_call // steps))
         self.steps_before = optimizer.steps - state.batch
+        if state.epoch > max(self.done + 1, self.alone):  # what goes wrong in the first one undoes it
+            wanted = min(self._most(), state.epochs - state.epoch + 1, self.in_a_call // steps)
+            if wanted > 1 and self._several(epoch, wanted):
+                return
         go_on, self.go_on = self.go_on, None
         if go_on is None or go_on.epoch is None:
-            self._begin(wanted)
+            self._begin(1)
         else:
             self._begin_again(go_on)
-        if wanted == 1:
-            self._one_epoch(epoch, steps)
-            if self.keeps_outputs:
-                self._keep_outputs(epoch)
-            return
+        self._one_epoch(epoch, steps)
+        if self.keeps_outputs:
+            self._keep_outputs(epoch)
+
+    def _several(self, epoch: Epoch, wanted: int) -> bool:
+        """Make some epochs in one call; tell whether all went well, for else they are undone.
+
+        What went wrong is then found as it is without this: by making them again, each for itself.
+        """
+        state, steps = self.state, self.sizes.shape[1]
+        optimizer: Any = state.optimizer
+        arrays = self.params.numbers, self.backup, *optimizer.state.values()
+        before, draws = [array.copy() for array in arrays], get_states(self.rngs)
+        self._begin(wanted)
         seconds = self._run(0, wanted * steps) / wanted
+        finite = bool(np.isfinite(self.params.numbers).all())
+        if self.usable < wanted * steps or np.any(self.engine.stopped >= 0) or not finite:
+            for array, kept in zip(arrays, before, strict=True):
+                array[...] = kept
+            set_states(self.rngs, draws)
+            object.__setattr__(optimizer, "steps", self.steps_before)
+            self.alone = state.epoch + wanted - 1
+            return False
         for place in range(self._write_down(wanted, seconds), wanted):
             epoch.begun = time.perf_counter() - seconds
-            begin, end = place * steps, min((place + 1) * steps, self.usable)
-            if end > begin:
-                self._add_up(epoch, begin, begin, end)
-            if end < begin + steps:  # there is no rate for the next one, as this says
-                self.engine.rates.write(end, end + 1, self.steps_before + end)
+            self._add_up(epoch, place * steps, place * steps, (place + 1) * steps)
             if place + 1 < wanted:
                 self.end_epoch(epoch.mean(), {}, epoch)
                 self.begin_epoch(state.epoch + 1)
         self._pass_on()
+        return True
 
     def _write_down(self, epochs: int, seconds: float) -> int:
-        """Write the rows of epochs that went well, but for the last; return how many they are."""
+        """Write the rows of epochs, but for the last, if all nets are in them; return how many they are."""
         state, engine, steps = self.state, self.engine, self.sizes.shape[1]
         optimizer: Any = state.optimizer
-        ends = engine.stopped[engine.stopped >= 0]
-        good = min([self.usable, *ends.tolist()]) // steps
-        good = min(good, epochs - 1) if np.all(state.active) else 0
-        if not good:
+        if not np.all(state.active):
             return 0
+        good = epochs - 1
         count, shape = good * steps, (good, steps, -1)
         values = (engine.losses.T[:count] * self.divided.T[:count]).reshape(shape)
-        counts = self.counted.T[:count].reshape(shape).sum(axis=1)
         # One after the other, as `_add_up` does, which `sum` does of many nets only.
         sums = values.sum(axis=1) if len(engine.losses) > 1 else np.add.accumulate(values, axis=1)[:, -1]
-        losses: Any = sums / counts
+        losses: Any = sums / np.add.accumulate(self.counted.T[:count].reshape(shape), axis=1)[:, -1]
         losses = losses[:, 0].tolist() if self.params.replicas is None else losses.tolist()
         first = state.epoch
         for place, loss in enumerate(losses):
@@ -297,18 +319,15 @@ class CompiledLoop(SteppedLoop):
             found = engine.losses[0, first:end]
             if self.called:
                 found = self._tell(found, slice(first, end))
-            values = found * self.divided[0, first:end]
             if end > first:
-                values[0] += epoch.total
-                epoch.total = np.add.accumulate(values).item(-1)
-            epoch.count = epoch.count + self.counted[0, first:end].sum().item()
+                epoch.total = float(_in_turn(epoch.total, found * self.divided[0, first:end]))
+                epoch.count = float(_in_turn(epoch.count, self.counted[0, first:end]))
         else:
             ends = np.where(stopped < 0, last, stopped)
             part = state.active[:, None] & (np.arange(first, last) < ends[:, None])
             values = np.where(part, engine.losses[:, first:last], 0) * self.divided[:, first:last]
-            values[:, 0] += epoch.total
-            epoch.total = np.add.accumulate(values, axis=1)[:, -1]
-            epoch.count = epoch.count + (part * self.counted[:, first:last]).sum(axis=1)
+            epoch.total = _in_turn(epoch.total, values)
+            epoch.count = _in_turn(epoch.count, part * self.counted[:, first:last])
         for step in sorted({one for one in stopped.tolist() if first <= one < last}):
             object.__setattr__(optimizer, "steps", self.steps_before + step)
             self.stepped = self.stepped or step > 0

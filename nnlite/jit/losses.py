@@ -226,9 +226,7 @@ def class_shares(pred, target, share, paid, slope, smooth):
         for j in range(classes):
             t = kind(target[i, j]) * kind(1 - smooth) + kind(smooth / classes)
             change = sums_to * (slope[i, j] / total) - t
-            if (
-                j == likely
-            ):  # sums_to / total - t, in which t is nearly sums_to where the class is nearly certain
+            if j == likely:  # the same, where t is nearly sums_to if the class is nearly certain
                 change = (beside - t * others) / total
             slope[i, j] = change * own
         paid[i] = (sums_to * log1p(others) + loss + (high - high)) * share[i]

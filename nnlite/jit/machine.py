@@ -9,12 +9,11 @@ from __future__ import annotations
 import ctypes
 import math
 import os
-import time
 from _thread import start_new_thread
 from collections.abc import Callable
 from functools import lru_cache, partial
 from queue import SimpleQueue
-from threading import Lock, Semaphore
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -259,12 +258,14 @@ class Job:
         """Let all threads go through it, and wait for them: also where Ctrl-C, or a handler, cuts in.
 
         None begins before all are there, or those of a team would wait for one that the system does not
-        give. One that was left behind would write where arrays have been.
+        give. One that was left behind would write where arrays have been: so what a handler raises, at
+        whatever moment and however often, waits until all are through.
         """
         own, *others = self._places[1:]
-        closed, all_done = Lock(), Semaphore(0)
+        closed, through = Lock(), SimpleQueue[None]()
         go: list[bool] = []
         done: list[bool] = []
+        asked, error = False, None
 
         def help_out(place: tuple[int, int]) -> None:
             with closed:
@@ -272,22 +273,28 @@ class Job:
             if go:
                 self._machine(*place)
                 done.append(True)
-                all_done.release()
+                through.put(None)
 
-        try:
-            with closed:
-                if all(_hire(partial(help_out, place)) for place in others):
-                    go.append(True)
-            if not go:  # those that are there go away again
-                self._machine(*self._places[0])
-                return
-            self._machine(*own)
-            for _ in others:
-                all_done.acquire()
-        except BaseException:
-            if go:
-                if not self._words[1][BEGUN]:
-                    self._machine(*own)
-                while len(done) < len(others):
-                    time.sleep(0.001)
-            raise
+        self._words[1][BEGUN] = 0
+        while True:
+            try:
+                if not asked:
+                    asked = True
+                    with closed:
+                        if all(_hire(partial(help_out, place)) for place in others):
+                            go.append(True)
+                if go:
+                    if not self._words[1][BEGUN]:
+                        self._machine(*own)
+                    while len(done) < len(others):
+                        through.get()
+                elif error is None:  # those that are there go away again
+                    self._machine(*self._places[0])
+                break
+            except BaseException as raised:
+                error = error or raised
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error  # or its own frame would hold it

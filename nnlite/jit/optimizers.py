@@ -206,7 +206,7 @@ class Rates:
     replicas : int or None
         How many nets there are as one.
     steps : int
-        How many an epoch has.
+        How many there may be in a call.
     lanes : int
         How many nets a group has.
 

@@ -199,9 +199,10 @@ def predict(model: Sequential, x: Array, out: Array | None = None) -> Array | No
     Returns
     -------
     ndarray of shape (rows, ...) or (replicas, rows, ...), or None
-        None if a layer has no kernel, the model has become a layer of another one, or a number is not finite.
+        None if a layer has no kernel, the model has become a layer of another one or has no input shape, or a
+        number is not finite.
     """
-    if "params" not in vars(model):
+    if "params" not in vars(model) or model.boundary.input_shape is None:  # one takes any number of axes
         return None
     programs: Programs = vars(model).setdefault("_programs", Programs())  # which no copy of the model has
     in_nets = x if model.boundary.row_axis(x) else x[None]

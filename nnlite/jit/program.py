@@ -73,7 +73,7 @@ class Program:
     batch : int
         Rows that a buffer holds.
     steps : int
-        How many batches an epoch has.
+        How many there may be in a call.
     training : bool
         Whether there will be a way back.
 
@@ -122,6 +122,7 @@ class Program:
         self._writers = writers
         self._noisy = 0
         self._read: list[tuple[Any, str, Any]] = []
+        self._had: list[tuple[dict[str, Any], int]] = []
         self._held: list[Any] = []  # an operation knows only where they are
         self.numbers = self.per_net(params.numbers)
         self.gradients = self.per_net(params.grads)
@@ -146,6 +147,7 @@ class Program:
         y : ndarray of shape (nets, batch, ...)
         backward : Backward
         """
+        self._had.append((vars(layer), len(vars(layer))))
         return self._writers[type(layer)](layer, prefix, x, self)
 
     def read(self, layer: Any, name: str) -> Any:
@@ -167,7 +169,13 @@ class Program:
         return value
 
     def is_current(self) -> bool:
-        """Tell whether layers still are as they were when the program was written."""
+        """Tell whether layers still are as they were when the program was written.
+
+        One that has an attribute more may have a method of its own, see `is_as_shipped`.
+        """
+        for attributes, count in self._had:
+            if len(attributes) != count:
+                return False
         for layer, name, value in self._read:
             now = getattr(layer, name)
             arrays = isinstance(value, np.ndarray) or isinstance(now, np.ndarray)

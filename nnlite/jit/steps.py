@@ -142,6 +142,8 @@ class SteppedLoop(BatchLoop):
             epochs,
             weighted,
             pulled,
+            self.has_loss,
+            self.has_step,
         )
         if program is not None and not epochs and program.batch < batch:
             batch = max(batch, 2 * program.batch)  # batches may grow with each step
