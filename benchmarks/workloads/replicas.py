@@ -38,6 +38,13 @@ WORKLOAD = Workload(
             options={"rates": True},
             note="fit with a learning rate for each net",
         ),
+        Contender(
+            "nnlite jit, 64 rates",
+            "nnlite",
+            f"{_AT}nnlite:ManyFit",
+            "ours",
+            options={"jit": True, "rates": True},
+        ),
         Contender("nnlite step", "nnlite", f"{_AT}nnlite:ManyStep", "ours"),
         Contender("jax", "jax", f"{_AT}jax:ManyStep", note="jax.vmap of the step, compiled"),
         Contender(

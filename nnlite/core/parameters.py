@@ -20,10 +20,10 @@ from nnlite.errors.arguments import Explained
 from nnlite.errors.checks import check_dtype, check_integer
 from nnlite.errors.layers import check_frozen, check_known, check_names, refuse_new_array, too_large
 
-__all__ = ["Parameter", "ParameterSpec", "Parameters", "State", "zeros"]
+__all__ = ["Parameter", "ParameterSpec", "Parameters", "State"]
 
 
-def zeros(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+def _zeros(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     """Make an array at the start of a line of the cache: elsewhere, products take up to twice as long."""
     flat = np.zeros(math.prod(shape) + 64, dtype)
     start = -flat.ctypes.data % 64 // flat.itemsize
@@ -163,7 +163,7 @@ class Parameters:
     def _allocate(self, size: int) -> Array:
         shape = (size,) if self.replicas is None else (self.replicas, size)
         try:
-            return zeros(shape, self.dtype)
+            return _zeros(shape, self.dtype)
         except (MemoryError, ValueError, OverflowError):
             raise too_large(math.prod(shape), self.dtype) from None
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlite.core.aliases import AnyArray, Array
-from nnlite.core.parameters import Parameters, zeros
+from nnlite.core.parameters import Parameters, _zeros
 from nnlite.jit.blas import product_address
 from nnlite.jit.kernel import Operand, addresses, each, part, word
 
@@ -216,7 +216,7 @@ class Program:
 
     def buffer(self, *sample: int, dtype: Any = None) -> Array:
         """Make room for a batch: (nets, batch, *sample)."""
-        return zeros((self.nets, self.batch, *sample), np.dtype(dtype or self.dtype))
+        return _zeros((self.nets, self.batch, *sample), np.dtype(dtype or self.dtype))
 
     def like(self, buffer: Array) -> Array:
         """Make room for a batch like another one, of the dtype of the net."""
