@@ -8,30 +8,49 @@ from nnlite.core.layer import Layer
 from nnlite.core.parameters import Parameter, State
 from nnlite.errors.habits import missing_names
 from nnlite.layers.activations import ELU, GELU, LeakyReLU, LogSoftmax, Mish, SiLU, Softmax, Softplus
+from nnlite.layers.convolution import Conv1D, Conv2D
 from nnlite.layers.dropout import Dropout
 from nnlite.layers.embedding import Embedding
-from nnlite.layers.flatten import Flatten
+from nnlite.layers.flatten import Flatten, Permute, Reshape
 from nnlite.layers.normalization import BatchNorm, LayerNorm, RMSNorm
+from nnlite.layers.pooling import (
+    AveragePool1D,
+    AveragePool2D,
+    GlobalAveragePool,
+    GlobalMaxPool,
+    MaxPool1D,
+    MaxPool2D,
+)
 from nnlite.layers.standardize import Standardize
 
 __all__ = [
     "ELU",
     "GELU",
+    "AveragePool1D",
+    "AveragePool2D",
     "BatchNorm",
     "Context",
+    "Conv1D",
+    "Conv2D",
     "Dense",
     "Dropout",
     "Embedding",
     "Flatten",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
     "Gradients",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
     "LogSoftmax",
+    "MaxPool1D",
+    "MaxPool2D",
     "Mish",
     "Parameter",
+    "Permute",
     "RMSNorm",
     "ReLU",
+    "Reshape",
     "Residual",
     "SiLU",
     "Sigmoid",

@@ -143,8 +143,12 @@ def _make_input(
     check_finite(where, given)
     rank = 2 if sample is None else 1 + len(sample)
     start = 2 if replicas is not None and given.ndim > rank and len(given) == replicas else 1
-    if sample is None:
-        sample = given.shape[start:]
+    if sample is None or len(sample) == given.ndim - start:
+        # What is open, such as the size of an image, is as it is given.
+        sample = tuple(
+            size if wanted is None else wanted
+            for size, wanted in zip(given.shape[start:], sample or given.shape[start:], strict=True)
+        )
     if given.shape[start:] != sample or not sample:
         wanted = ", ".join(map(str, sample)) or "features"
         raise ShapeError(where, f"shape (batch, {wanted})", f"{given.shape}", "Give samples of that shape.")
