@@ -1,17 +1,16 @@
 """The layers: what a network is built from."""
 
 from nnlite.core.activations import ReLU, Sigmoid, Step, Tanh
-from nnlite.core.chain import Residual
 from nnlite.core.context import Context, Gradients, Watcher
 from nnlite.core.dense import Dense
 from nnlite.core.layer import Layer
 from nnlite.core.parameters import Parameter, State
 from nnlite.errors.habits import missing_names
 from nnlite.layers.activations import ELU, GELU, LeakyReLU, LogSoftmax, Mish, SiLU, Softmax, Softplus
+from nnlite.layers.composition import Residual
 from nnlite.layers.convolution import Conv1D, Conv2D
 from nnlite.layers.dropout import Dropout
 from nnlite.layers.embedding import Embedding
-from nnlite.layers.flatten import Flatten, Permute, Reshape
 from nnlite.layers.normalization import BatchNorm, LayerNorm, RMSNorm
 from nnlite.layers.pooling import (
     AveragePool1D,
@@ -21,6 +20,7 @@ from nnlite.layers.pooling import (
     MaxPool1D,
     MaxPool2D,
 )
+from nnlite.layers.shapes import Flatten, Input, Permute, Reshape
 from nnlite.layers.standardize import Standardize
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "GlobalAveragePool",
     "GlobalMaxPool",
     "Gradients",
+    "Input",
     "Layer",
     "LayerNorm",
     "LeakyReLU",

@@ -1,4 +1,7 @@
-"""The numbers of a sample in another shape: as one row, as an image, or with its axes in another order."""
+"""The shape of a sample: `Input` says what it is, the others give the same numbers in another.
+
+`Flatten` lays them out as one row, `Reshape` in any shape, `Permute` with the axes in another order.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,37 @@ from nnlite.core.layer import Layer
 from nnlite.errors import ArgumentError, ShapeError
 from nnlite.errors.checks import check_integer
 
-__all__ = ["Flatten", "Permute", "Reshape"]
+__all__ = ["Flatten", "Input", "Permute", "Reshape"]
 
 
-class Reshaping(Layer):
-    """What takes samples of one shape and gives the same numbers, in the same order, in another."""
+class Input(Layer):
+    """Say what shape a sample has, and pass it on as it is.
 
-    shape: tuple[int, ...]
+    A convolution takes images of any height and width, a recurrent layer sequences of any length. A net
+    knows all of its sizes when it is built, so one that begins with such a layer has an `Input` before it.
+
+    Parameters
+    ----------
+    shape : int or sequence of int
+        Shape of one sample: ``(height, width, channels)`` of an image, ``(time, features)`` of a sequence.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If `shape` is empty or has a size below 1.
+    ShapeError
+        In ``forward``, if the samples have another shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnlite import Input, Sequential, Tanh
+    >>> Sequential([Input((28, 28, 1)), Tanh()]).output_shape
+    (28, 28, 1)
+    """
+
+    def __init__(self, shape: int | tuple[int, ...]) -> None:
+        self.shape = _check_shape(f"{type(self).__name__}(shape)", shape)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -25,14 +52,31 @@ class Reshaping(Layer):
         return self.shape
 
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
-        """Reshape each sample."""
+        """Return the input."""
+        self._rows(x)
+        return x
+
+    def backward(self, dy: Array, ctx: Context) -> Array:
+        """Return the blame."""
+        return dy
+
+    def _rows(self, x: Array) -> tuple[int, ...]:
+        """Return the axes before those of a sample, or refuse samples of another shape."""
         leading = x.shape[: x.ndim - len(self.shape)]
         if not leading or x.shape[len(leading) :] != self.shape:
             sizes = ", ".join(map(str, self.shape))
             raise ShapeError(
                 f"{self}", f"input of shape (batch, {sizes})", f"{x.shape}", "Give samples of that shape."
             )
-        return x.reshape(*leading, *self.output_shape(self.shape))
+        return leading
+
+
+class Reshaping(Input):
+    """What takes samples of one shape and gives the same numbers, in the same order, in another."""
+
+    def forward(self, x: Array, ctx: Context | None = None) -> Array:
+        """Reshape each sample."""
+        return x.reshape(*self._rows(x), *self.output_shape(self.shape))
 
     def backward(self, dy: Array, ctx: Context) -> Array:
         """Reshape the blame back."""
@@ -44,7 +88,7 @@ class Flatten(Reshaping):
 
     Parameters
     ----------
-    shape : sequence of int
+    shape : int or sequence of int
         Shape of one sample, such as ``(8, 8)``.
 
     Raises
@@ -61,12 +105,9 @@ class Flatten(Reshaping):
     (5, 64)
     """
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.shape = _check_shape("Flatten(shape)", shape)
-
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of one output sample."""
-        return (math.prod(input_shape),)
+        return (math.prod(self.shape),)
 
 
 class Reshape(Reshaping):
@@ -74,9 +115,9 @@ class Reshape(Reshaping):
 
     Parameters
     ----------
-    shape : sequence of int
+    shape : int or sequence of int
         Shape of one sample, such as ``(784,)``.
-    into : sequence of int
+    into : int or sequence of int
         The shape that it gets, such as ``(28, 28, 1)``.
 
     Raises
@@ -93,8 +134,8 @@ class Reshape(Reshaping):
     (5, 28, 28, 1)
     """
 
-    def __init__(self, shape: tuple[int, ...], into: tuple[int, ...]) -> None:
-        self.shape = _check_shape("Reshape(shape)", shape)
+    def __init__(self, shape: int | tuple[int, ...], into: int | tuple[int, ...]) -> None:
+        super().__init__(shape)
         self.into = _check_shape("Reshape(into)", into)
         if math.prod(self.shape) != math.prod(self.into):
             what = f"a shape of {math.prod(self.shape)} numbers, as {self.shape} has"
