@@ -52,7 +52,7 @@ class Pooling(Sliding):
         return self.size
 
     def _meetings(self, x: tuple[int, ...]) -> Iterator[tuple[Any, Any]]:
-        """Give, for each number of a window, row by row, where it is no padding: windows, and places in `x`."""
+        """Give, for each number of a window, where it is no padding: which windows, and places in `x`."""
         spans = [
             [window.span(length, offset) for offset in range(window.size)]
             for window, length in zip(self.windows, x[-1 - self.axes :], strict=False)
