@@ -7,7 +7,14 @@ from nnlite.core.layer import Layer
 from nnlite.core.parameters import Parameter, State
 from nnlite.errors.habits import missing_names
 from nnlite.layers.activations import ELU, GELU, LeakyReLU, LogSoftmax, Mish, SiLU, Softmax, Softplus
-from nnlite.layers.composition import Residual
+from nnlite.layers.composition import (
+    Add,
+    Columns,
+    Concatenate,
+    Multiply,
+    Residual,
+    TimeDistributed,
+)
 from nnlite.layers.dropout import Dropout
 from nnlite.layers.embedding import Embedding
 from nnlite.layers.normalization import BatchNorm, LayerNorm, RMSNorm
@@ -17,7 +24,10 @@ from nnlite.layers.standardize import Standardize
 __all__ = [
     "ELU",
     "GELU",
+    "Add",
     "BatchNorm",
+    "Columns",
+    "Concatenate",
     "Context",
     "Dense",
     "Dropout",
@@ -30,6 +40,7 @@ __all__ = [
     "LeakyReLU",
     "LogSoftmax",
     "Mish",
+    "Multiply",
     "Parameter",
     "RMSNorm",
     "ReLU",
@@ -42,6 +53,7 @@ __all__ = [
     "State",
     "Step",
     "Tanh",
+    "TimeDistributed",
     "Watcher",
 ]
 
