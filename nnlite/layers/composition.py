@@ -606,31 +606,55 @@ class TimeDistributed(Chain):
         ctx.outer = rows or Rows()
         return ctx
 
+    def parts(self, x: Array, weight: Array | None) -> tuple[Array, Array | None, AnyArray | None]:
+        """Return what the layers inside get.
+
+        Parameters
+        ----------
+        x : ndarray of shape (..., batch, time, *part)
+            The input.
+        weight : ndarray of shape (..., batch), or None
+            How much each row counts.
+
+        Returns
+        -------
+        parts : ndarray of shape (..., batch * time, *part)
+            In the place of padding stands what is there, since padding may be any number.
+        weight : ndarray of shape (..., batch * time), or None
+            That of its row, and 0 of padding.
+        real : ndarray of bool, (..., batch * time), or None
+            What is no padding; None without any.
+
+        Raises
+        ------
+        ShapeError
+            If `x` has too few axes.
+        """
+        before = x.ndim - len(self._part) - 2
+        if before < 0:
+            sizes, fix = sizes_of(self._part), "The first axis is the batch, the second that of the parts."
+            raise ShapeError("TimeDistributed", f"input of shape (batch, time, {sizes})", f"{x.shape}", fix)
+        ahead, (batch, time), part = x.shape[:before], x.shape[before : before + 2], x.shape[before + 2 :]
+        parts = x.reshape(*ahead, batch * time, *part)
+        weight = weight if weight is None else np.repeat(weight, time, axis=-1)
+        if self.padding is None:
+            return parts, weight, None
+        real = real_steps(x, self.padding, axes=len(part)).reshape(*ahead, batch * time)
+        instead = stand_ins(real)
+        if instead is None:
+            return parts, weight, None
+        weight = real.astype(x.dtype) if weight is None else weight * real
+        return take_rows(parts, instead, before), weight, real
+
     def forward(self, x: Array, ctx: Any = None) -> Array:
         """Give each part to the layers."""
-        before = x.ndim - len(self._part) - 2  # axes in front of the batch
-        if before < 0:
-            sizes, fix = (
-                sizes_of(self._part),
-                "The first axis is the batch, the second one that of the parts.",
-            )
-            raise ShapeError("TimeDistributed", f"input of shape (batch, time, {sizes})", f"{x.shape}", fix)
+        weight = None if ctx is None else ctx.outer.weight
+        parts, weight, real = self.parts(x, weight)
+        before = parts.ndim - len(self._part) - 1  # axes in front of the batch
         batch, time = x.shape[before : before + 2]
-        real = None if self.padding is None else real_steps(x, self.padding, axes=len(self._part))
-        parts = x.reshape(*x.shape[:before], batch * time, *x.shape[before + 2 :])
-        if real is not None:
-            real = real.reshape(*real.shape[:-2], batch * time)
-            instead = stand_ins(real)
-            if instead is not None:  # what stands for nothing comes to nothing, also where it overflows
-                parts = take_rows(parts, instead, before)
         if ctx is not None:
-            ctx.rows.add_up = ctx.outer.add_up
-            weight = ctx.outer.weight
-            weight = weight if weight is None else np.repeat(weight, time, axis=-1)
-            if real is not None:
-                weight = real.astype(x.dtype) if weight is None else weight * real
-            ctx.rows.weight = weight
-            ctx.save((*x.shape,), before, real)
+            ctx.rows.add_up, ctx.rows.weight = ctx.outer.add_up, weight
+            ctx.save(x.shape, before, real)
         y = super().forward(parts, ctx)
         if real is not None:
             y = _where_real(y, real, self._axes, self.padding)
