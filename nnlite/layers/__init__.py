@@ -7,7 +7,14 @@ from nnlite.core.layer import Layer
 from nnlite.core.parameters import Parameter, State
 from nnlite.errors.habits import missing_names
 from nnlite.layers.activations import ELU, GELU, LeakyReLU, LogSoftmax, Mish, SiLU, Softmax, Softplus
-from nnlite.layers.composition import Residual
+from nnlite.layers.composition import (
+    Add,
+    Columns,
+    Concatenate,
+    Multiply,
+    Residual,
+    TimeDistributed,
+)
 from nnlite.layers.convolution import Conv1D, Conv2D
 from nnlite.layers.dropout import Dropout
 from nnlite.layers.embedding import Embedding
@@ -26,9 +33,12 @@ from nnlite.layers.standardize import Standardize
 __all__ = [
     "ELU",
     "GELU",
+    "Add",
     "AveragePool1D",
     "AveragePool2D",
     "BatchNorm",
+    "Columns",
+    "Concatenate",
     "Context",
     "Conv1D",
     "Conv2D",
@@ -47,6 +57,7 @@ __all__ = [
     "MaxPool1D",
     "MaxPool2D",
     "Mish",
+    "Multiply",
     "Parameter",
     "Permute",
     "RMSNorm",
@@ -61,6 +72,7 @@ __all__ = [
     "State",
     "Step",
     "Tanh",
+    "TimeDistributed",
     "Watcher",
 ]
 
