@@ -24,6 +24,8 @@ __all__ = ["check_layer"]
 
 #: Features of a random input, for a layer that takes any number of them.
 FEATURES = 4
+#: Size of each open axis of a random input, such as the steps of a sequence.
+OPEN = 3
 
 
 def check_layer(
@@ -135,7 +137,7 @@ def _make_input(
     sample = layer.input_shape
     leading = () if replicas is None else (replicas,)
     if x is None:
-        sample = sample or (FEATURES,)
+        sample = tuple(OPEN if size is None else size for size in sample or (FEATURES,))
         draw = getattr(layer, "draw_input", _normal)
         return sample, draw(rng, (*leading, batch, *sample))
     where = "check_layer(x)"
@@ -143,14 +145,19 @@ def _make_input(
     check_finite(where, given)
     rank = 2 if sample is None else 1 + len(sample)
     start = 2 if replicas is not None and given.ndim > rank and len(given) == replicas else 1
+    found = given.shape[start:]
     if sample is None:
-        sample = given.shape[start:]
-    if given.shape[start:] != sample or not sample:
-        wanted = ", ".join(map(str, sample)) or "features"
+        sample = found
+    if (
+        len(found) != len(sample)
+        or any(b not in (a, None) for a, b in zip(found, sample, strict=True))
+        or not sample
+    ):
+        wanted = ", ".join("any" if size is None else str(size) for size in sample) or "features"
         raise ShapeError(where, f"shape (batch, {wanted})", f"{given.shape}", "Give samples of that shape.")
     if replicas is not None and start == 1:
         given = np.repeat(given[None], replicas, axis=0)
-    return sample, given
+    return found, given
 
 
 def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
