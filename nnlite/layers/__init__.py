@@ -7,9 +7,10 @@ from nnlite.core.layer import Layer
 from nnlite.core.parameters import Parameter, State
 from nnlite.errors.habits import missing_names
 from nnlite.layers.activations import ELU, GELU, LeakyReLU, LogSoftmax, Mish, SiLU, Softmax, Softplus
+from nnlite.layers.attention import PositionEmbedding, SelfAttention
 from nnlite.layers.composition import Residual
 from nnlite.layers.dropout import Dropout
-from nnlite.layers.embedding import Embedding
+from nnlite.layers.embedding import Embedding, TokenEmbedding
 from nnlite.layers.normalization import BatchNorm, LayerNorm, RMSNorm
 from nnlite.layers.recurrent import GRU, LSTM, SimpleRNN
 from nnlite.layers.shapes import Flatten, Input
@@ -34,9 +35,11 @@ __all__ = [
     "LogSoftmax",
     "Mish",
     "Parameter",
+    "PositionEmbedding",
     "RMSNorm",
     "ReLU",
     "Residual",
+    "SelfAttention",
     "SiLU",
     "Sigmoid",
     "SimpleRNN",
@@ -46,6 +49,7 @@ __all__ = [
     "State",
     "Step",
     "Tanh",
+    "TokenEmbedding",
     "Watcher",
 ]
 
