@@ -30,8 +30,10 @@ COMPARED = {
         "LeakyReLU": "test_layers_parity.py::test_activation",
         "LogSoftmax": "test_layers_parity.py::test_activation",
         "ReLU": "test_layers_parity.py::test_activation",
+        "PositionEmbedding": "test_attention_parity.py::test_hundred_steps_of_positions",
         "Residual": "test_layers_parity.py::test_residual_and_nested",
         "Mish": "test_layers_parity.py::test_activation",
+        "SelfAttention": "test_attention_parity.py::test_hundred_steps_of_attention",
         "SiLU": "test_layers_parity.py::test_activation",
         "Sigmoid": "test_layers_parity.py::test_activation",
         "SimpleRNN": "test_recurrent_parity.py::test_hundred_steps",
@@ -40,6 +42,7 @@ COMPARED = {
         "Standardize": "test_layers_parity.py::test_standardize",
         "Step": "test_layers_parity.py::test_step_forward_is_heaviside_with_0_at_0",
         "Tanh": "test_layers_parity.py::test_activation",
+        "TokenEmbedding": "test_attention_parity.py::test_hundred_steps_of_tokens",
     },
     losses: {
         "BinaryCrossEntropy": "test_losses_parity.py::test_loss",
