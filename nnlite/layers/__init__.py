@@ -8,7 +8,14 @@ from nnlite.core.parameters import Parameter, State
 from nnlite.errors.habits import missing_names
 from nnlite.layers.activations import ELU, GELU, LeakyReLU, LogSoftmax, Mish, SiLU, Softmax, Softplus
 from nnlite.layers.attention import PositionEmbedding, SelfAttention
-from nnlite.layers.composition import Residual
+from nnlite.layers.composition import (
+    Add,
+    Columns,
+    Concatenate,
+    Multiply,
+    Residual,
+    TimeDistributed,
+)
 from nnlite.layers.dropout import Dropout
 from nnlite.layers.embedding import Embedding, TokenEmbedding
 from nnlite.layers.normalization import BatchNorm, LayerNorm, RMSNorm
@@ -21,7 +28,10 @@ __all__ = [
     "GELU",
     "GRU",
     "LSTM",
+    "Add",
     "BatchNorm",
+    "Columns",
+    "Concatenate",
     "Context",
     "Dense",
     "Dropout",
@@ -34,6 +44,7 @@ __all__ = [
     "LeakyReLU",
     "LogSoftmax",
     "Mish",
+    "Multiply",
     "Parameter",
     "PositionEmbedding",
     "RMSNorm",
@@ -49,6 +60,7 @@ __all__ = [
     "State",
     "Step",
     "Tanh",
+    "TimeDistributed",
     "TokenEmbedding",
     "Watcher",
 ]
