@@ -13,11 +13,11 @@ EXAMPLES = ROOT / "examples"
 NUMBER = r"(-?\d+\.\d+)"
 
 
-def printed(name, tmp_path):
+def printed(name, tmp_path, *arguments):
     # From the source tree, installed or not; what the caller has set stays behind it.
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     run = subprocess.run(
-        [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py")],
+        [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py"), *arguments],
         capture_output=True,
         encoding="ascii",  # a learner's terminal may have nothing else
         cwd=tmp_path,
@@ -85,6 +85,19 @@ def test_regression(tmp_path):
         assert bool(note) == (abs(float(x)) > 3.15)
         if not note:
             assert float(net) == pytest.approx(float(truth), abs=0.15)
+
+
+def test_images(tmp_path):
+    text = printed("images", tmp_path, "--seeds", "1", "--epochs", "8")
+    assert number("convolutional +38,282 weights: test accuracy #%", text) >= 98.0
+    assert number("dense +42,282 weights: test accuracy #%", text) >= 96.0
+
+
+def test_forecast(tmp_path):
+    text = printed("forecast", tmp_path, "1")
+    assert number("the next number, noise included: #", text) <= 0.165
+    assert number("the same number again: +#", text) >= 0.2
+    assert number("in a closed loop, against the sine: #", text) <= 0.15
 
 
 def test_own_layer(tmp_path):
