@@ -71,7 +71,7 @@ from nnlite.metrics import (
     top_k_accuracy,
 )
 from nnlite.model import Ensemble, ModelContext, Sequential
-from nnlite.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Optimizer, RMSProp
+from nnlite.optimizers import SGD, Adagrad, Adam, AdamW, Lion, NAdam, Optimizer, RMSProp
 from nnlite.optimizers.second_order import LBFGS, LevenbergMarquardt
 from nnlite.schedules import (
     ConstantRate,
@@ -138,6 +138,7 @@ __all__ = [
     "MeanSquaredError",
     "Mish",
     "ModelContext",
+    "NAdam",
     "OneCycle",
     "Optimizer",
     "Parameter",

@@ -146,6 +146,11 @@ KINDS = {
     "Adagrad": lambda rate=0.1, **given: nn.Adagrad(rate, epsilon=0.1, **given),
     "Adam": lambda rate=0.01, **given: nn.Adam(rate, beta1=0.8, beta2=0.9, epsilon=0.1, **given),
     "AdamW": lambda rate=0.01, **given: nn.AdamW(rate, **{"epsilon": 0.1, **given}),
+    "Adam with AMSGrad": lambda rate=0.01, **given: nn.Adam(rate, amsgrad=True, epsilon=0.1, **given),
+    "AdamW with AMSGrad": lambda rate=0.01, **given: nn.AdamW(
+        rate, **{"amsgrad": True, "epsilon": 0.1, **given}
+    ),
+    "NAdam": lambda rate=0.01, **given: nn.NAdam(rate, beta1=0.8, momentum_decay=0.1, epsilon=0.1, **given),
     "Lion": lambda rate=0.001, **given: nn.Lion(rate, beta1=0.7, **given),
 }
 

@@ -14,7 +14,7 @@ from nnlite.errors.checks import check_each
 from nnlite.jit.kernel import STEP, TEAM, THREAD, Operand, number, part, step, whole
 from nnlite.jit.native import at, in_line, loops, sums
 from nnlite.jit.program import Program, is_as_shipped
-from nnlite.optimizers import Adagrad, Adam, AdamW, Lion, RMSProp
+from nnlite.optimizers import Adagrad, Adam, AdamW, Lion, NAdam, RMSProp
 
 __all__ = ["RULES", "Rates", "covered", "write_penalty", "write_step"]
 
@@ -134,6 +134,49 @@ def adam(w, g, kept, first, second, rate, decay, move, scale, apart, beta1, beta
 
 
 @loops
+def amsgrad(w, g, kept, first, second, largest, rate, decay, move, scale, apart, beta1, beta2, epsilon):
+    """Step as `adam` does, by the root of the largest second moment so far."""
+    w, g, kept, largest = in_line(w), in_line(g), in_line(kept), in_line(largest)
+    first, second = in_line(first), in_line(second)
+    kind = w.dtype.type
+    b1, b2 = kind(beta1), kind(beta2)
+    for i in range(len(w)):
+        for j in range(w.shape[1]):
+            pull = at(decay, j)
+            value = w[i, j]
+            kept[i, j] = value
+            slope = g[i, j] + kind(pull * (1 - apart)) * value
+            a = b1 * first[i, j] + slope
+            b = b2 * second[i, j] + slope * slope
+            first[i, j] = a
+            second[i, j] = b
+            most = largest[i, j]
+            most = b if b > most else most
+            largest[i, j] = most
+            step = kind(at(move, j)) * (a / (np.sqrt(most) + kind(epsilon * at(scale, j))))
+            w[i, j] = value * kind(1 - at(rate, j) * pull * apart) - step
+
+
+@loops
+def nadam(w, g, kept, first, second, rate, decay, move, ahead, scale, beta1, beta2, epsilon):
+    """Step by ``first * move + g * ahead`` over ``sqrt(second) + epsilon * scale``."""
+    w, g, kept, first, second = in_line(w), in_line(g), in_line(kept), in_line(first), in_line(second)
+    kind = w.dtype.type
+    b1, b2 = kind(beta1), kind(beta2)
+    for i in range(len(w)):
+        for j in range(w.shape[1]):
+            value = w[i, j]
+            kept[i, j] = value
+            slope = g[i, j] + kind(at(decay, j)) * value
+            a = b1 * first[i, j] + slope
+            b = b2 * second[i, j] + slope * slope
+            first[i, j] = a
+            second[i, j] = b
+            step = kind(at(move, j)) * a + kind(at(ahead, j)) * slope
+            w[i, j] = value - step / (np.sqrt(b) + kind(epsilon * at(scale, j)))
+
+
+@loops
 def adagrad(w, g, kept, total, rate, decay, epsilon):
     w, g, kept, total = in_line(w), in_line(g), in_line(kept), in_line(total)
     kind = w.dtype.type
@@ -212,14 +255,15 @@ class Rates:
 
     Attributes
     ----------
-    rate, move, scale : ndarray of shape (groups, steps, lanes)
-        The learning rate; and for Adam what the step is multiplied by, and epsilon.
+    rate, move, scale, ahead : ndarray of shape (groups, steps, lanes)
+        The learning rate; for Adam what the step is multiplied by, and epsilon; and for NAdam what the
+        gradient in it is multiplied by.
     """
 
     def __init__(self, optimizer: Optimizer, replicas: int | None, steps: int, lanes: int = 1) -> None:
         self._optimizer, self._replicas, self._lanes = optimizer, replicas, lanes
         groups = -(-(replicas or 1) // lanes)
-        self.rate, self.move, self.scale = (np.zeros((groups, steps, lanes)) for _ in range(3))
+        self.rate, self.move, self.scale, self.ahead = (np.zeros((groups, steps, lanes)) for _ in range(4))
 
     def write(self, first: int, last: int, made: int) -> int:
         """Write those of some steps of the epoch; the optimizer will have made so many before the first.
@@ -253,6 +297,9 @@ class Rates:
             move = scale * (1 - beta1) / (1 - beta1**numbers)
             self.scale[:, first:last] = scale[:, None]
             self.move[:, first:last] = self.rate[:, first:last] * move[:, None]
+        elif isinstance(optimizer, NAdam):
+            for place in range(count):
+                self._look_ahead(optimizer, first + place, made + place)
         return count
 
     def _write_one(self, place: int, made: int) -> None:
@@ -265,6 +312,14 @@ class Rates:
             scale = math.sqrt((1 - (beta2**number).item()) / (1 - beta2))
             self.scale[:, place] = scale
             self.move[:, place] = rate * (scale * (1 - beta1) / (1 - (beta1**number).item()))
+        elif isinstance(optimizer, NAdam):
+            self._look_ahead(optimizer, place, made)
+
+    def _look_ahead(self, optimizer: NAdam, place: int, made: int) -> None:
+        scale, of_moment, of_gradient = optimizer.shares_at(made + 1)
+        self.scale[:, place] = scale
+        self.move[:, place] = self.rate[:, place] * of_moment
+        self.ahead[:, place] = self.rate[:, place] * of_gradient
 
     def _at(self, step: int) -> float | Array:
         optimizer = self._optimizer
@@ -299,10 +354,15 @@ def _sgd(one: SGD, rates: Rates, program: Program) -> Any:
 
 def _adam(one: Adam, rates: Rates, program: Program) -> Any:
     return (
-        adam,
+        amsgrad if program.read(one, "amsgrad") else adam,
         (rates.operand(rates.move), rates.operand(rates.scale)),
         (float(type(one) is AdamW), *(program.read(one, name) for name in ("beta1", "beta2", "epsilon"))),
     )
+
+
+def _nadam(one: NAdam, rates: Rates, program: Program) -> Any:
+    of_step = tuple(map(rates.operand, (rates.move, rates.ahead, rates.scale)))
+    return nadam, of_step, tuple(program.read(one, name) for name in ("beta1", "beta2", "epsilon"))
 
 
 def _rmsprop(one: RMSProp, rates: Rates, program: Program) -> Any:
@@ -317,6 +377,7 @@ RULES: dict[type[Optimizer], Rule] = {
     SGD: _sgd,
     Adam: _adam,
     AdamW: _adam,
+    NAdam: _nadam,
     RMSProp: _rmsprop,
     Adagrad: lambda one, rates, program: (adagrad, (), (program.read(one, "epsilon"),)),
     Lion: lambda one, rates, program: (lion, (), (program.read(one, "beta1"), program.read(one, "beta2"))),

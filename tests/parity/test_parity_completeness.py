@@ -53,6 +53,7 @@ COMPARED = {
         "Adagrad": "test_optimizers_parity.py::test_hundred_steps",
         "Adam": "test_optimizers_parity.py::test_hundred_steps",
         "AdamW": "test_optimizers_parity.py::test_hundred_steps",
+        "NAdam": "test_optimizers_parity.py::test_hundred_steps",
         "RMSProp": "test_optimizers_parity.py::test_hundred_steps",
         "SGD": "test_optimizers_parity.py::test_hundred_steps",
     },
