@@ -123,9 +123,9 @@ OPTIMIZERS = {
     "adamw-amsgrad": (0.01, AdamW, {"amsgrad": True}, torch.optim.AdamW, {"amsgrad": True}),
     "nadam": (0.002, NAdam, {}, torch.optim.NAdam, {}),
     "nadam-decay": (
-        0.003,
+        0.005,
         NAdam,
-        {"beta1": 0.8, "beta2": 0.95, "epsilon": 1e-4, "momentum_decay": 0.05, "weight_decay": 0.1},
+        {"beta1": 0.8, "beta2": 0.95, "epsilon": 1e-4, "momentum_decay": 0.05, "weight_decay": 0.01},
         torch.optim.NAdam,
         {"betas": (0.8, 0.95), "eps": 1e-4, "momentum_decay": 0.05},
     ),
