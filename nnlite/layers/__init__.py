@@ -11,6 +11,7 @@ from nnlite.layers.activations import ELU, GELU, LeakyReLU, LogSoftmax, Mish, Si
 from nnlite.layers.dropout import Dropout
 from nnlite.layers.embedding import Embedding
 from nnlite.layers.flatten import Flatten
+from nnlite.layers.group import ParameterGroup
 from nnlite.layers.normalization import BatchNorm, LayerNorm, RMSNorm
 from nnlite.layers.standardize import Standardize
 
@@ -30,6 +31,7 @@ __all__ = [
     "LogSoftmax",
     "Mish",
     "Parameter",
+    "ParameterGroup",
     "RMSNorm",
     "ReLU",
     "Residual",

@@ -18,6 +18,7 @@ from nnlite.data.row_weights import is_ignored, share, sum_and_rows
 from nnlite.errors import calls_to_user
 from nnlite.errors.arguments import is_ours
 from nnlite.training.callbacks import CTRL_C, TrainingState
+from nnlite.training.groups import Groups
 from nnlite.training.loop import Loop
 
 __all__ = ["BatchLoop"]
@@ -40,8 +41,12 @@ class BatchLoop(Loop):
         # The model's own check what comes in, which has been checked.
         self.forward, self.backward = state.model._forward, state.model._backward
         self.keeps_outputs = bool(self.metrics)
+        self.groups = Groups(state.model)
         self.before_batch += self.hooks["on_batch_begin"]
         self.before_step = [*self.hooks["on_grad_computed"], self.keep]
+        if self.groups.all:
+            self.before_step.insert(0, self.penalize)
+            self.after_step.append(self.bound)
         if self.params.replicas is not None:
             self.before_batch.append(self.see_ended)
             self.after_step.append(self.leave_ended)
@@ -75,6 +80,14 @@ class BatchLoop(Loop):
         """Keep the numbers, to come back to, should the next loss not be finite."""
         self.backup[...] = self.params.numbers
         self.stepped = True
+
+    def penalize(self, state: TrainingState) -> None:
+        """Add the penalties to the loss, and their slopes to the gradient."""
+        state.batch_loss = state.batch_loss + self.groups.penalize()
+
+    def bound(self, state: TrainingState) -> None:
+        """Make of the step what the groups of parameters allow."""
+        self.groups.bound(self.backup)
 
     def see_ended(self, state: TrainingState) -> None:
         """Keep the numbers of replicas whose training is over: a pass forward measures, and a step moves."""

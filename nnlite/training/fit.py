@@ -23,6 +23,7 @@ from nnlite.errors.habits import one_of
 from nnlite.files.documents import PackedRows
 from nnlite.files.safetensors import check_path
 from nnlite.jit import check_jit
+from nnlite.layers import ParameterGroup
 from nnlite.metrics import Metric, named_metrics
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
@@ -274,6 +275,9 @@ def _check_optimizer(model: Sequential, optimizer: Any, loss: Loss) -> None:
             if layer.stochastic or layer.mixes_rows:
                 fix = "Use SGD or Adam, or leave that layer out."
                 raise ArgumentError("fit(optimizer=)", f"an optimizer that {what}", name, fix)
+        for prefix, layer in model.walk():
+            if isinstance(layer, ParameterGroup):
+                _check_group(optimizer, f"layer {prefix[:-1]} {layer}", layer)
         # A subclass may compute something else.
         if optimizer.least_squares and type(loss) is not MeanSquaredError:
             raise ArgumentError(
@@ -284,6 +288,14 @@ def _check_optimizer(model: Sequential, optimizer: Any, loss: Loss) -> None:
             )
     else:
         optimizer.check(model.params)
+
+
+def _check_group(optimizer: FullBatchOptimizer, shown: str, group: ParameterGroup) -> None:
+    """Refuse what an optimizer that looks at the loss as one function cannot heed."""
+    heeded = () if optimizer.least_squares else ("l1", "l2")
+    for asked in [name for name in group.asked if name not in heeded]:
+        what = f"an optimizer that heeds the {asked} of {shown}"
+        raise ArgumentError("fit(optimizer=)", what, type(optimizer).__name__, "Use SGD or Adam.")
 
 
 def _check_callbacks(callbacks: Any) -> list[Callback]:

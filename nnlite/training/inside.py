@@ -12,7 +12,6 @@ from nnlite.core.chain import Chain, Residual, Shape
 from nnlite.core.context import Context, Watcher
 from nnlite.core.dense import Dense
 from nnlite.core.layer import Layer
-from nnlite.core.model import Sequential
 from nnlite.errors.arguments import is_ours
 from nnlite.layers.embedding import Embedding
 from nnlite.layers.flatten import Flatten
@@ -99,7 +98,7 @@ def is_row(layer: Layer) -> bool:
     >>> is_row(Residual([Dense(2, 2)])), is_row(Dense(2, 2))
     (True, False)
     """
-    return isinstance(layer, Sequential | Residual) and is_ours(type(layer).forward)
+    return isinstance(layer, Chain) and is_ours(type(layer).forward)
 
 
 def inside(layer: Any, prefix: str = "", shape: Shape = None) -> Iterator[tuple[str, Layer, Shape]]:

@@ -9,7 +9,7 @@ from nnlite.core.chain import Chain
 from nnlite.exchange.description import Description, loop
 from nnlite.exchange.layers.normalization import measured_before
 from nnlite.exchange.onnx.graph import Graph
-from nnlite.layers import BatchNorm, Dense, ReLU, Residual, Tanh
+from nnlite.layers import BatchNorm, Dense, ParameterGroup, ReLU, Residual, Tanh
 from nnlite.model import Sequential
 
 __all__ = ["DESCRIPTIONS"]
@@ -76,5 +76,13 @@ DESCRIPTIONS = [
         c=_residual_c,
     ),
     _SEQUENTIAL,
+    _SEQUENTIAL._replace(
+        layer=ParameterGroup,
+        words="its layers, one after the other, whose parameters train in a way of their own",
+        samples=(
+            lambda: ParameterGroup([Dense(4, 6), Tanh(), Dense(6, 4)], l1=0.01, l2=0.02),
+            lambda: ParameterGroup([ParameterGroup([Dense(4, 3)], rate_factor=0.1), ReLU()], max_norm=0.5),
+        ),
+    ),
     _SEQUENTIAL._replace(layer=core.Sequential, samples=()),  # which is the same without the checks
 ]
