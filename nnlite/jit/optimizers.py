@@ -16,7 +16,9 @@ from nnlite.jit.native import at, in_line, loops, sums
 from nnlite.jit.program import Program, is_as_shipped
 from nnlite.optimizers import Adagrad, Adam, AdamW, Lion, NAdam, RMSProp
 
-__all__ = ["RULES", "Rates", "covered", "write_penalty", "write_step"]
+__all__ = [
+    "RULES", "Rates", "covered", "write_bounds", "write_costs", "write_penalty", "write_slopes", "write_step",
+]  # fmt: skip
 
 #: Gradients whose squares are added up by themselves: so the sum does not depend on the number of threads.
 BLOCK = 16_384
@@ -78,6 +80,59 @@ def clip_values(g, limit):
     for i in range(g.size):
         value = g[i]
         g[i] = high if value > high else -high if value < -high else value
+
+
+@sums
+def weigh(w, l1, l2, found, thread, team):
+    """Add up what weights cost in float64, block by block."""
+    for block in range(thread, found.size, team):
+        total, part = 0.0, w[block * BLOCK : min(w.size, (block + 1) * BLOCK)]
+        for i in range(part.size):
+            value = np.float64(part[i])
+            total += l1 * abs(value) + l2 * (value * value)
+        found[block] = total
+
+
+@loops
+def add_cost(found, loss, thread):
+    """Add that to the loss of a batch; one thread does."""
+    if thread == 0:
+        for block in range(found.size):
+            loss[0] += found[block]
+
+
+@loops
+def add_slopes(w, g, l1, l2):
+    """Add the slopes of ``l1 * abs(w) + l2 * w**2``."""
+    flat, steep = w.dtype.type(l1), w.dtype.type(2 * l2)
+    for i in range(w.size):
+        value = w[i]
+        sign = w.dtype.type(1) if value > 0 else w.dtype.type(-1) if value < 0 else value
+        g[i] += steep * value + flat * sign
+
+
+@loops
+def scale_step(w, kept, factor):
+    """Make a step so many times what it was."""
+    k = w.dtype.type(factor)
+    for i in range(w.size):
+        w[i] = kept[i] + k * (w[i] - kept[i])
+
+
+@loops
+def bound_columns(w, limit, thread):
+    """Scale columns down whose norm is above a limit; one thread does."""
+    if thread == 0:
+        for j in range(w.shape[1]):
+            total = 0.0
+            for i in range(len(w)):
+                value = np.float64(w[i, j])
+                total += value * value
+            norm = math.sqrt(total)
+            if norm > limit:
+                factor = w.dtype.type(limit / norm)
+                for i in range(len(w)):
+                    w[i, j] *= factor
 
 
 # Of each rule: weights, gradients, where the weights from before are kept, what is kept for it; then the
@@ -411,6 +466,41 @@ def write_penalty(program: Program, pull: AnyArray) -> AnyArray:
     program.add(penalize, whole(found), whole(penalties), STEP, step(pull), THREAD)
     program.add(add_pull, part(w), part(g), step(pull))
     return penalties
+
+
+def write_costs(groups: Any, program: Program, loss: AnyArray) -> None:
+    """Write what groups of parameters add to the loss.
+
+    Parameters
+    ----------
+    groups : Groups
+        Those of the net.
+    program : Program
+        Where to, behind the loss of the data.
+    loss : ndarray of float64, (nets, 1)
+        Where that is.
+    """
+    for some, l1, l2 in groups.penalized:
+        found = program.array(-(-(some.stop - some.start) // BLOCK), dtype=np.float64)
+        w = whole(program.numbers[:, some])
+        program.add(weigh, w, number(l1), number(l2), whole(found), THREAD, TEAM)
+        program.add(add_cost, whole(found), whole(loss), THREAD)
+
+
+def write_slopes(groups: Any, program: Program) -> None:
+    """Write what they add to the gradients; see `write_costs`."""
+    for some, l1, l2 in groups.penalized:
+        w, g = part(program.numbers[:, some]), part(program.gradients[:, some])
+        program.add(add_slopes, w, g, number(l1), number(l2))
+
+
+def write_bounds(groups: Any, program: Program, kept: Array) -> None:
+    """Write what they make of the step, with the numbers from before it; see `write_costs`."""
+    for some, factor in groups.factors:
+        program.add(scale_step, part(program.numbers[:, some]), part(kept[:, some]), number(factor))
+    for some, spec, limit in groups.bounded:
+        w = program.numbers[:, some].reshape(program.nets, -1, spec.shape[-1])
+        program.add(bound_columns, whole(w), number(limit), THREAD)
 
 
 def write_step(optimizer: Optimizer, program: Program, kept: Array, rates: Rates) -> None:

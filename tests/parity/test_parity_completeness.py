@@ -24,6 +24,7 @@ COMPARED = {
         "Flatten": "test_layers_parity.py::test_flatten",
         "GELU": "test_layers_parity.py::test_activation",
         "LayerNorm": "test_layers_parity.py::test_layer_norm",
+        "ParameterGroup": "test_groups_parity.py::test_hundred_steps_of_a_group",
         "RMSNorm": "test_layers_parity.py::test_layer_norm",
         "LeakyReLU": "test_layers_parity.py::test_activation",
         "LogSoftmax": "test_layers_parity.py::test_activation",
