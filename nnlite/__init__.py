@@ -86,6 +86,7 @@ from nnlite.schedules import (
     StepDecay,
     WarmUp,
 )
+from nnlite.training.averages import AveragedWeights
 from nnlite.training.callbacks import (
     Callback,
     EarlyStopping,
@@ -108,6 +109,7 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "AveragedWeights",
     "BatchNorm",
     "BinaryCrossEntropy",
     "Callback",

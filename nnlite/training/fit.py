@@ -28,6 +28,7 @@ from nnlite.metrics import Metric, named_metrics
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.schedules.base import Schedule
+from nnlite.training.averages import AveragedWeights
 from nnlite.training.batch_loop import BatchLoop
 from nnlite.training.callbacks import Callback, ProgressBar, TrainingState
 from nnlite.training.checkpoint import Checkpoint, read
@@ -304,4 +305,9 @@ def _check_callbacks(callbacks: Any) -> list[Callback]:
     fix = "Write callbacks=[EarlyStopping()], for instance, or subclass nnlite.Callback."
     for item in items:
         check_instance("fit(callbacks=)", item, Callback, "a list of Callback instances", fix=fix)
-    return sorted(items, key=lambda item: isinstance(item, Checkpoint))
+    averages = [item for item in items if isinstance(item, AveragedWeights)]
+    if len(averages) > 1:
+        what = "at most one AveragedWeights, of which validation has the average"
+        raise ArgumentError("fit(callbacks=)", what, f"{len(averages)}", "Leave one out.")
+    # The average stands in the place of the weights while the others act, but for checkpoints.
+    return sorted(items, key=lambda item: (isinstance(item, Checkpoint), isinstance(item, AveragedWeights)))

