@@ -1141,6 +1141,7 @@ class Sequential(core.Sequential):
         resume: str | PathLike[str] | None = None,
         distributed: bool | DataParallel = False,
         jit: bool = False,
+        accumulate: int = 1,
     ) -> History:
         """Train: thousands of times forward, loss, blame, and a small step downhill.
 
@@ -1210,6 +1211,11 @@ class Sequential(core.Sequential):
             times as fast on small nets; it needs the extra ``nnlite[jit]``. What they do not cover runs
             through NumPy, and ``history.engine`` says what and why. The first use on a machine compiles
             for some seconds. See docs/jit.md.
+        accumulate : int
+            Gradient accumulation: each batch goes through the net in so many pieces, whose gradients are
+            added up for one step, in the memory that one piece takes. The step is that of the whole batch,
+            but for rounding and for the noise that `Dropout` draws; steps and schedules count batches. A
+            layer that compares the rows of a batch, such as `BatchNorm`, is refused.
 
         Returns
         -------
@@ -1284,6 +1290,7 @@ class Sequential(core.Sequential):
             resume=resume,
             distributed=distributed,
             jit=jit,
+            accumulate=accumulate,
         )
 
     def save(self, path: str | PathLike[str]) -> None:

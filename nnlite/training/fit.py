@@ -37,6 +37,7 @@ from nnlite.training.history import History
 from nnlite.training.identity import arguments, common, describe
 from nnlite.training.in_use import InUse
 from nnlite.training.loop import Loop
+from nnlite.training.pieces import PiecewiseBatchLoop
 from nnlite.training.random_states import Generators, Seeds, check_rngs
 from nnlite.training.ranks import NUMBERS, SingleProcess, launched
 from nnlite.training.snapshot import capture, check, restore
@@ -68,6 +69,7 @@ def fit(
     resume: str | os.PathLike[str] | None,
     distributed: Any,
     jit: bool,
+    accumulate: int,
 ) -> History:
     """Train a model; see `Sequential.fit`, which calls this."""
     # All checks come first: an error in them leaves everything as it was.
@@ -90,6 +92,9 @@ def fit(
             epochs = check_integer("fit(epochs=)", epochs, low=1)
             if batch_size is not None:
                 batch_size = check_integer("fit(batch_size=)", batch_size, low=1)
+            accumulate = check_integer("fit(accumulate=)", accumulate, low=1)
+            if accumulate > 1:
+                _check_pieces(model, optimizer, distributed)
             hooks = _check_callbacks(callbacks)
             for callback in hooks:
                 marks.take("fit(callbacks=)", callback, "a callback")
@@ -137,6 +142,8 @@ def fit(
             for callback in hooks:
                 callback.check(state)
             make: Any = ranks.loop(optimizer)
+            if accumulate > 1:
+                make = partial(PiecewiseBatchLoop, accumulate=accumulate, where="fit(accumulate=)")
             if jit and make is BatchLoop:
                 from nnlite.jit.loop import CompiledLoop
 
@@ -145,6 +152,8 @@ def fit(
                 state.history.engine = f"numpy: {_why_not_compiled(optimizer, ranks)}"
             saves = any(isinstance(callback, Checkpoint) for callback in hooks)
             loop: Loop = make(state, data, held_out, chosen, hooks, generator, keep_draws=saves)
+            if accumulate > 1:
+                loop.refuse_pieces()  # type: ignore[attr-defined]
             if classes is not None:
                 loop.class_weights = classes
                 if not classes.balanced:  # those wait for the rows that are trained on
@@ -208,6 +217,8 @@ def _prepare_resume(
     training = describe(loop, others, shuffle=shuffle)
     if loop.compiles:  # other last bits, and another noise
         training["jit"] = True
+    if isinstance(loop, PiecewiseBatchLoop) and ranks.size == 1:
+        training["accumulate"] = loop.accumulate
     if classes is not None:  # batches from an iterator are not looked at, and arrays by some rows only
         training["class_weight"] = repr(classes)
     ranks.start(loop, common(training))
@@ -289,6 +300,21 @@ def _check_optimizer(model: Sequential, optimizer: Any, loss: Loss) -> None:
             )
     else:
         optimizer.check(model.params)
+
+
+def _check_pieces(model: Sequential, optimizer: Any, distributed: Any) -> None:
+    """Refuse trainings whose batches do not come in pieces by ``fit(accumulate=)``."""
+    what = fix = got = ""
+    if distributed is not False:
+        what, got = "distributed=False", f"distributed={distributed!r}"
+        fix = "Write distributed=nnlite.distributed.DataParallel(accumulate=4), for instance."
+    elif model.params.replicas is not None:
+        what, got, fix = "one net", f"{model.params.replicas} replicas", "Give smaller batches."
+    elif isinstance(optimizer, FullBatchOptimizer):
+        what, got = "an optimizer that makes one step a batch", type(optimizer).__name__
+        fix = "Write batch_size=, which are the rows that go through the layers at a time."
+    if what:
+        raise ArgumentError("fit(accumulate=)", what, got, fix)
 
 
 def _check_group(optimizer: FullBatchOptimizer, shown: str, group: ParameterGroup) -> None:

@@ -362,8 +362,9 @@ class Loop(core.Loop):
                 history.interrupted = True
                 state.stop(CTRL_C)
             finally:
+                started.sort(key=lambda one: not one._ends_first)
                 with ExitStack() as ends:  # each is called, even if another one fails
-                    for callback in sorted(started[::-1], key=lambda one: one._ends_first):
+                    for callback in reversed(started):
                         ends.callback(callback.on_train_end, state)
         history.stop_reason = state.stop_reason or f"all {state.epochs} epochs done"
         self.settle_replicas()
