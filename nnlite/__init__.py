@@ -210,7 +210,7 @@ __all__ = [
 
 
 #: Modules that few need, and most of which need more than NumPy: imported when first asked for.
-_ON_DEMAND = ("distributed", "export", "inspect", "interop", "onnx", "plot", "sklearn", "testing")
+_ON_DEMAND = ("augment", "distributed", "export", "inspect", "interop", "onnx", "plot", "sklearn", "testing")
 
 
 _moved.show()

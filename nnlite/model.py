@@ -1142,6 +1142,7 @@ class Sequential(core.Sequential):
         distributed: bool | DataParallel = False,
         jit: bool = False,
         accumulate: int = 1,
+        augment: Callable[[Array, np.random.Generator], Array] | None = None,
     ) -> History:
         """Train: thousands of times forward, loss, blame, and a small step downhill.
 
@@ -1216,6 +1217,11 @@ class Sequential(core.Sequential):
             added up for one step, in the memory that one piece takes. The step is that of the whole batch,
             but for rounding and for the noise that `Dropout` draws; steps and schedules count batches. A
             layer that compares the rows of a batch, such as `BatchNorm`, is refused.
+        augment : callable (x, rng) -> ndarray, optional
+            What is done to the inputs of each training batch, and to nothing else: a function from a batch of
+            shape (batch, ...), which it must not change, and a generator to another one of the same shape.
+            `nnlite.augment` has some. The generator is that of the training. Replicas that share the rows
+            share what it makes of them, unless each has a seed of its own in `rng`.
 
         Returns
         -------
@@ -1291,6 +1297,7 @@ class Sequential(core.Sequential):
             distributed=distributed,
             jit=jit,
             accumulate=accumulate,
+            augment=augment,
         )
 
     def save(self, path: str | PathLike[str]) -> None:

@@ -88,7 +88,7 @@ def test_a_training_goes_on_to_the_same_bits(tmp_path, rows):
     train(whole, X, y, accumulate=3, callbacks=callbacks)
     train(again, X, y, accumulate=3, callbacks=callbacks, resume=f"{path}.kept")
     np.testing.assert_array_equal(again.params.values, whole.params.values)
-    with pytest.raises(ArgumentError, match="the same accumulate as in the .* 3, got None"):
+    with pytest.raises(ArgumentError, match=r"the same accumulate as in the .* 3, got None"):
         train(make(), X, y, callbacks=callbacks, resume=path)
 
 

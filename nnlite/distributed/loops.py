@@ -305,6 +305,10 @@ class SharedBatchLoop(SharedLoop, PiecewiseBatchLoop):
         batches = super().batches()
         return self.same_batches(batches) if isinstance(self.data, Stream) else batches
 
+    def rng_of_batch(self, number: int) -> np.random.Generator:
+        """Return what draws the augmentation of this rank's rows: what all have in common must not tell."""
+        return np.random.default_rng([self.noise_key, self.state.epoch, number, self.world.rank, 1])
+
     def same_batches(self, batches: Iterator[tuple[int, Batch]]) -> Iterator[tuple[int, Batch]]:
         """Refuse streams that do not give the same batches on each rank."""
         while True:

@@ -106,6 +106,8 @@ class CompiledLoop(SteppedLoop):
                 who = getattr(hook, "__self__", hook)
                 if moment != "on_grad_computed" or not isinstance(who, OfSteps) or self.params.replicas:
                     return f"{type(who).__name__} looks at each batch"
+        if self.augment is not None:
+            return "augment= makes each batch anew"
         in_memory = type(data) is Arrays and (isinstance(data.x, np.ndarray) or self.is_sparse())
         if not in_memory or data.cutter is not WHOLE:
             return "the data come batch by batch"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -17,9 +18,12 @@ from nnlite.core.quiet import bare
 from nnlite.data.row_weights import is_ignored, share, sum_and_rows
 from nnlite.errors import calls_to_user
 from nnlite.errors.arguments import is_ours
+from nnlite.training.augmentation import Augmentation
 from nnlite.training.callbacks import CTRL_C, TrainingState
 from nnlite.training.groups import Groups
 from nnlite.training.loop import Loop
+from nnlite.training.random_states import Generators
+from nnlite.training.sources import Batch
 
 __all__ = ["BatchLoop"]
 
@@ -27,6 +31,8 @@ __all__ = ["BatchLoop"]
 class BatchLoop(Loop):
     """Training by an optimizer that makes a step a batch; its steps are in `nnlite.core.loop`."""
 
+    #: What is done to each batch.
+    augment: Augmentation | None = None
     #: Whether it is still to be seen if the loss takes note of weights, as one of a user's own may not.
     watching = False
     #: Which replicas were over when the batch began, and their numbers.
@@ -56,7 +62,8 @@ class BatchLoop(Loop):
             if self.called:  # a callback may have changed the loss
                 (self.value_and_grad,) = bare(state.loss.value_and_grad)
             self.watching = self.before is not None
-            self.train_epoch(self.batches(), now)
+            batches = self.batches()
+            self.train_epoch(batches if self.augment is None else self.augmented(batches), now)
             self.check_numbers(now)
             self.end_epoch(now.mean(), self.train_metrics(now.outputs), now)
             if state.stop_reason:
@@ -73,6 +80,15 @@ class BatchLoop(Loop):
         super().let_go()
         self.before_batch, self.before_step, self.after_step, self.after_batch = [], [], [], []
         self.ctx.rows = Rows()
+
+    def augmented(self, batches: Iterator[tuple[int, Batch]]) -> Iterator[tuple[int, Batch]]:
+        """Give each batch as it is trained on; made in its turn, as it draws from what dropout does."""
+        for number, (x, y, weight) in batches:
+            yield number, (self.augment(x, self.rng_of_batch(number)), y, weight)  # type: ignore[misc]
+
+    def rng_of_batch(self, number: int) -> np.random.Generator | Generators:
+        """Return what draws the augmentation of a batch."""
+        return self.rng
 
     # Guards of each batch.
 

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from nnlite.checks.undeclared import check_declared
 from nnlite.core.losses import Loss, MeanSquaredError
 from nnlite.core.optimizers import Optimizer
+from nnlite.data.lazy import SparseRows
 from nnlite.data.order import Order
 from nnlite.data.splits import HeldOut
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError, calls_to_user
@@ -28,6 +29,7 @@ from nnlite.metrics import Metric, named_metrics
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.schedules.base import Schedule
+from nnlite.training.augmentation import Augmentation, check_augment
 from nnlite.training.averages import AveragedWeights
 from nnlite.training.batch_loop import BatchLoop
 from nnlite.training.callbacks import Callback, ProgressBar, TrainingState
@@ -36,6 +38,7 @@ from nnlite.training.class_weights import ClassWeights
 from nnlite.training.history import History
 from nnlite.training.identity import arguments, common, describe
 from nnlite.training.in_use import InUse
+from nnlite.training.likeness import function_of
 from nnlite.training.loop import Loop
 from nnlite.training.pieces import PiecewiseBatchLoop
 from nnlite.training.random_states import Generators, Seeds, check_rngs
@@ -70,6 +73,7 @@ def fit(
     distributed: Any,
     jit: bool,
     accumulate: int,
+    augment: Any,
 ) -> History:
     """Train a model; see `Sequential.fit`, which calls this."""
     # All checks come first: an error in them leaves everything as it was.
@@ -95,6 +99,8 @@ def fit(
             accumulate = check_integer("fit(accumulate=)", accumulate, low=1)
             if accumulate > 1:
                 _check_pieces(model, optimizer, distributed)
+            if augment is not None:
+                augment = check_augment(augment)
             hooks = _check_callbacks(callbacks)
             for callback in hooks:
                 marks.take("fit(callbacks=)", callback, "a callback")
@@ -152,6 +158,9 @@ def fit(
                 state.history.engine = f"numpy: {_why_not_compiled(optimizer, ranks)}"
             saves = any(isinstance(callback, Checkpoint) for callback in hooks)
             loop: Loop = make(state, data, held_out, chosen, hooks, generator, keep_draws=saves)
+            if augment is not None:
+                _check_augmented(data, optimizer)
+                loop.augment = Augmentation(augment, model)  # type: ignore[attr-defined]
             if accumulate > 1:
                 loop.refuse_pieces()  # type: ignore[attr-defined]
             if classes is not None:
@@ -217,6 +226,8 @@ def _prepare_resume(
     training = describe(loop, others, shuffle=shuffle)
     if loop.compiles:  # other last bits, and another noise
         training["jit"] = True
+    if isinstance(loop, BatchLoop) and loop.augment is not None:
+        training["augment"] = function_of(loop.augment.function)
     if isinstance(loop, PiecewiseBatchLoop) and ranks.size == 1:
         training["accumulate"] = loop.accumulate
     if classes is not None:  # batches from an iterator are not looked at, and arrays by some rows only
@@ -300,6 +311,15 @@ def _check_optimizer(model: Sequential, optimizer: Any, loss: Loss) -> None:
             )
     else:
         optimizer.check(model.params)
+
+
+def _check_augmented(data: Source, optimizer: Any) -> None:
+    """Refuse trainings of which ``fit(augment=)`` can make nothing."""
+    if isinstance(optimizer, FullBatchOptimizer):
+        what, name = "an optimizer that bears noise", type(optimizer).__name__
+        raise ArgumentError("fit(augment=)", what, name, "Use SGD or Adam, or leave augment= out.")
+    if isinstance(data, Arrays) and isinstance(data.x, SparseRows):
+        raise ArgumentTypeError("fit(augment=)", "a dense X", "a sparse one", "Write X.toarray().")
 
 
 def _check_pieces(model: Sequential, optimizer: Any, distributed: Any) -> None:
