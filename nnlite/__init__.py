@@ -42,6 +42,7 @@ from nnlite.layers import (
     Mish,
     Multiply,
     Parameter,
+    ParameterGroup,
     Permute,
     PositionEmbedding,
     ReLU,
@@ -94,7 +95,7 @@ from nnlite.metrics import (
     top_k_accuracy,
 )
 from nnlite.model import Ensemble, ModelContext, Sequential
-from nnlite.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Optimizer, RMSProp
+from nnlite.optimizers import SGD, Adagrad, Adam, AdamW, Lion, NAdam, Optimizer, RMSProp
 from nnlite.optimizers.second_order import LBFGS, LevenbergMarquardt
 from nnlite.schedules import (
     ConstantRate,
@@ -108,6 +109,7 @@ from nnlite.schedules import (
     StepDecay,
     WarmUp,
 )
+from nnlite.training.averages import AveragedWeights
 from nnlite.training.callbacks import (
     Callback,
     EarlyStopping,
@@ -136,6 +138,7 @@ __all__ = [
     "Add",
     "AveragePool1D",
     "AveragePool2D",
+    "AveragedWeights",
     "BatchNorm",
     "BinaryCrossEntropy",
     "Callback",
@@ -177,9 +180,11 @@ __all__ = [
     "Mish",
     "ModelContext",
     "Multiply",
+    "NAdam",
     "OneCycle",
     "Optimizer",
     "Parameter",
+    "ParameterGroup",
     "Parameters",
     "Permute",
     "PiecewiseConstant",
@@ -254,7 +259,7 @@ __all__ = [
 
 
 #: Modules that few need, and most of which need more than NumPy: imported when first asked for.
-_ON_DEMAND = ("distributed", "export", "inspect", "interop", "onnx", "plot", "sklearn", "testing")
+_ON_DEMAND = ("augment", "distributed", "export", "inspect", "interop", "onnx", "plot", "sklearn", "testing")
 
 
 _moved.show()

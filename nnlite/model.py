@@ -1145,6 +1145,8 @@ class Sequential(core.Sequential):
         resume: str | PathLike[str] | None = None,
         distributed: bool | DataParallel = False,
         jit: bool = False,
+        accumulate: int = 1,
+        augment: Callable[[Array, np.random.Generator], Array] | None = None,
     ) -> History:
         """Train: thousands of times forward, loss, blame, and a small step downhill.
 
@@ -1214,6 +1216,16 @@ class Sequential(core.Sequential):
             times as fast on small nets; it needs the extra ``nnlite[jit]``. What they do not cover runs
             through NumPy, and ``history.engine`` says what and why. The first use on a machine compiles
             for some seconds. See docs/jit.md.
+        accumulate : int
+            Gradient accumulation: each batch goes through the net in so many pieces, whose gradients are
+            added up for one step, in the memory that one piece takes. The step is that of the whole batch,
+            but for rounding and for the noise that `Dropout` draws; steps and schedules count batches. A
+            layer that compares the rows of a batch, such as `BatchNorm`, is refused.
+        augment : callable (x, rng) -> ndarray, optional
+            What is done to the inputs of each training batch, and to nothing else: a function from a batch of
+            shape (batch, ...), which it must not change, and a generator to another one of the same shape.
+            `nnlite.augment` has some. The generator is that of the training. Replicas that share the rows
+            share what it makes of them, unless each has a seed of its own in `rng`.
 
         Returns
         -------
@@ -1288,6 +1300,8 @@ class Sequential(core.Sequential):
             resume=resume,
             distributed=distributed,
             jit=jit,
+            accumulate=accumulate,
+            augment=augment,
         )
 
     def save(self, path: str | PathLike[str]) -> None:

@@ -53,7 +53,7 @@ def test_the_order_of_the_moments():
         setattr(Record, moment, note)
     fit([Record()], epochs=2)
     batch = ["on_batch_begin", "on_grad_computed", "on_batch_end"]
-    epoch = ["on_epoch_begin", *batch, *batch, "on_epoch_end"]
+    epoch = ["on_epoch_begin", *batch, *batch, "on_batches_end", "on_epoch_end"]
     assert [name for name, _, _ in calls] == ["on_train_begin", *epoch, *epoch, "on_train_end"]
     assert [(e, b) for name, e, b in calls if name == "on_batch_end"] == [(1, 1), (1, 2), (2, 1), (2, 2)]
 

@@ -244,7 +244,7 @@ def test_a_rate_beyond_the_curvature_that_does_no_harm_is_a_note(rate, code):
     assert diagnosis.healthy
 
 
-@pytest.mark.parametrize("optimizer", [nn.Adam, nn.AdamW, nn.RMSProp, nn.Adagrad, nn.Lion, nn.SGD])
+@pytest.mark.parametrize("optimizer", [nn.Adam, nn.AdamW, nn.NAdam, nn.RMSProp, nn.Adagrad, nn.Lion, nn.SGD])
 def test_absurd_rates_of_every_optimizer_are_found(optimizer):
     X, y = clinic.digits(0, 500)
     model = nn.Sequential([nn.Dense(64, 32), nn.ReLU(), nn.Dense(32, 10)], rng=0)

@@ -89,7 +89,7 @@ def test_gelu_of_huge_numbers(approximate):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("make", [nn.SGD, nn.RMSProp, nn.Adagrad, nn.Adam, nn.AdamW, nn.Lion])
+@pytest.mark.parametrize("make", [nn.SGD, nn.RMSProp, nn.Adagrad, nn.Adam, nn.AdamW, nn.NAdam, nn.Lion])
 def test_optimizers_bear_tiny_gradients(make, dtype):
     model = nn.Sequential([nn.Dense(2, 2)], dtype=dtype, rng=0)
     optimizer = make()

@@ -145,6 +145,11 @@ KINDS = {
     "Adagrad": lambda rate=0.1, **given: nn.Adagrad(rate, epsilon=0.1, **given),
     "Adam": lambda rate=0.01, **given: nn.Adam(rate, beta1=0.8, beta2=0.9, epsilon=0.1, **given),
     "AdamW": lambda rate=0.01, **given: nn.AdamW(rate, **{"epsilon": 0.1, **given}),
+    "Adam with AMSGrad": lambda rate=0.01, **given: nn.Adam(rate, amsgrad=True, epsilon=0.1, **given),
+    "AdamW with AMSGrad": lambda rate=0.01, **given: nn.AdamW(
+        rate, **{"amsgrad": True, "epsilon": 0.1, **given}
+    ),
+    "NAdam": lambda rate=0.01, **given: nn.NAdam(rate, beta1=0.8, momentum_decay=0.1, epsilon=0.1, **given),
     "Lion": lambda rate=0.001, **given: nn.Lion(rate, beta1=0.7, **given),
 }
 
@@ -395,3 +400,37 @@ def test_every_loss_has_a_kernel():
 def test_every_first_order_optimizer_has_a_kernel():
     """`LBFGS` and `LevenbergMarquardt` make no steps by batches; NumPy runs them."""
     assert set(RULES) == public(optimizers, nn.Optimizer) - {nn.Optimizer}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("replicas", [None, 3, 16])
+@pytest.mark.parametrize("by_step", [False, True], ids=["whole epochs", "by the step"])
+def test_groups_of_parameters(by_step, replicas, dtype, rng):
+    X, y = rng.normal(size=(40, 4)), rng.normal(size=(40, 2))
+    inner = nn.ParameterGroup([nn.Dense(6, 6), nn.Tanh()], rate_factor=0.2, max_norm=0.7)
+    layers = [nn.ParameterGroup([nn.Dense(4, 6), nn.Tanh(), inner], l1=0.01, l2=0.03), nn.Dense(6, 2)]
+    model = nn.Sequential(layers, rng=0, dtype=dtype, replicas=replicas)
+    model[0][0].freeze("b")
+    for optimizer in (nn.SGD(0.1, momentum=0.9), nn.Adam(0.01, clip_norm=0.5, epsilon=0.1)):
+        given = {"optimizer": optimizer, "epochs": 5, "batch_size": 7, "weight": rng.uniform(0.5, 2, 40)}
+        one, mine, history = train(model, X, y, jit=True, by_step=by_step, **given)
+        other, theirs, expected = train(model, X, y, jit=False, **given)
+        assert history.engine == ("jit by the step: Look looks at each batch" if by_step else "jit")
+        tolerance = 100 * CLOSE[np.dtype(dtype)]
+        assert_same_numbers((one, mine), (other, theirs), tolerance)
+        assert_same_rows(history.rows, expected.rows, tolerance)
+
+
+def test_another_penalty_writes_another_program(rng):
+    class Double(nn.Callback):
+        def on_epoch_begin(self, state):
+            state.model[0].l2 *= 2
+
+    X, y = rng.normal(size=(40, 4)), rng.normal(size=(40, 2))
+    model = nn.Sequential([nn.ParameterGroup([nn.Dense(4, 2)], l2=0.01)], rng=0, dtype=np.float64)
+    given = {"optimizer": nn.SGD(0.1), "epochs": 4, "callbacks": [Double()]}
+    one, _, history = train(model, X, y, jit=True, **given)
+    other, _, expected = train(model, X, y, jit=False, **given)
+    assert history.engine == "jit"
+    assert_close(one.params.values, other.params.values, 1e-12)
+    assert_same_rows(history.rows, expected.rows, 1e-12)

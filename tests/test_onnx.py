@@ -92,7 +92,7 @@ def in_a_row(layers):
     """Return layers as text, as they come back: those of a net in its place, none that does nothing."""
     text = []
     for layer in layers:
-        if isinstance(layer, nnlite.core.model.Sequential):
+        if isinstance(layer, nnlite.core.model.Sequential | nnlite.ParameterGroup):
             text += in_a_row(layer.layers)
         elif isinstance(layer, Residual):
             text.append(f"Residual([{', '.join(in_a_row(layer.layers))}])")

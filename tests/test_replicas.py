@@ -34,6 +34,7 @@ LOSSES = {
 #: Each public optimizer that steps by batches.
 OPTIMIZERS = {
     "SGD": lambda rate, decay: nn.SGD(rate, momentum=0.9, nesterov=True, weight_decay=decay, clip_norm=1.0),
+    "NAdam": lambda rate, decay: nn.NAdam(rate, weight_decay=decay),
     "RMSProp": lambda rate, decay: nn.RMSProp(rate, momentum=0.5, clip_value=0.1),
     "Adagrad": lambda rate, decay: nn.Adagrad(rate),
     "Adam": lambda rate, decay: nn.Adam(rate),

@@ -34,7 +34,7 @@ from nnlite import optimizers
 from nnlite.errors import ArgumentError, ArgumentTypeError, GradientCheckError, ShapeError
 from nnlite.layers import Dense, Layer, Parameter, ReLU, Standardize, Step
 from nnlite.losses import Huber, Loss, Masked, MeanAbsoluteError, MeanSquaredError, PointwiseLoss
-from nnlite.optimizers import SGD, Adagrad, Adam, AdamW, Lion, Optimizer, RMSProp
+from nnlite.optimizers import SGD, Adagrad, Adam, AdamW, Lion, NAdam, Optimizer, RMSProp
 from nnlite.optimizers.second_order import LBFGS
 from nnlite.testing import CheckReport, check_layer, check_loss, check_optimizer
 from nnlite.testing.differences import measure_slopes, relative_error
@@ -869,6 +869,8 @@ def test_a_right_optimizer_passes(make):
         lambda: Adagrad(0.1),
         lambda: Adam(0.01),
         lambda: AdamW(0.01, weight_decay=0.1),
+        lambda: Adam(0.01, amsgrad=True),
+        lambda: NAdam(0.01),
         lambda: Lion(0.01, weight_decay=0.1),
     ],
 )
@@ -878,7 +880,7 @@ def test_our_optimizers_pass(make):
 
 def test_the_optimizer_checks_cover_all_optimizers():
     kinds = {getattr(optimizers, name) for name in optimizers.__all__} - {Optimizer}
-    assert kinds == {SGD, RMSProp, Adagrad, Adam, AdamW, Lion}
+    assert kinds == {SGD, RMSProp, Adagrad, Adam, AdamW, NAdam, Lion}
 
 
 def test_too_large_a_rate_is_told_from_a_wrong_sign():

@@ -15,26 +15,24 @@ import numpy as np
 
 from nnlite.core.aliases import AnyArray, Array, Value
 from nnlite.core.context import Context
-from nnlite.core.layer import Layer
 from nnlite.core.loop import Epoch
 from nnlite.core.losses import Loss
-from nnlite.data.row_weights import sum_and_rows
 from nnlite.distributed.all_reduce import LayerwiseSum, Sum
-from nnlite.distributed.cuts import PartOfEach, PartOfSame
+from nnlite.distributed.cuts import PartOfSame
 from nnlite.distributed.settings import DataParallel
 from nnlite.distributed.world import World
-from nnlite.errors import ArgumentError, DivergenceError, RankError
+from nnlite.errors import DivergenceError, RankError
 from nnlite.model import PREDICT_ROWS
-from nnlite.training.batch_loop import BatchLoop
 from nnlite.training.callbacks import Callback, TrainingState
 from nnlite.training.checkpoint import Checkpoint
 from nnlite.training.evaluation import Outputs, score
 from nnlite.training.full_batch_loop import FullBatchLoop
 from nnlite.training.loop import Hooks, Loop, finite_nets
+from nnlite.training.pieces import PiecewiseBatchLoop, count_rows
 from nnlite.training.random_states import get_states
 from nnlite.training.sources import Arrays, Batch, Rows, Source, Stream, share
 
-__all__ = ["PiecewiseBatchLoop", "SharedBatchLoop", "SharedFullBatchLoop", "SharedLoop"]
+__all__ = ["SharedBatchLoop", "SharedFullBatchLoop", "SharedLoop"]
 
 #: Ctrl-C that comes again within so many seconds is the same one: a terminal sends it to every process, and
 #: `mpiexec` passes it on to the ranks once more.
@@ -44,102 +42,6 @@ SAME_BATCHES = (
     "Give all ranks the same batches, of which each takes its part, and seed what draws them; for rows that "
     "only one rank has write nnlite.distributed.Shard(X)."
 )
-
-
-class PiecewiseBatchLoop(BatchLoop):
-    """Training that goes through each batch in several pieces, and adds up their gradients.
-
-    Parameters
-    ----------
-    accumulate : int
-        How many pieces.
-    *given, **options : object
-        See `Loop`.
-    """
-
-    def __init__(self, *given: Any, accumulate: int, **options: Any) -> None:
-        super().__init__(*given, **options)
-        self.accumulate = accumulate
-        params = self.state.model.params
-        self.pieces = np.zeros(params.grads.shape, params.dtype) if accumulate > 1 else None
-
-    def gradient(self, x: Array, y: AnyArray, weight: Array | None) -> tuple[Array, Value, Value, Value]:
-        """Fill ``params.grads``; see `BatchLoop.gradient`."""
-        rows = count = _count(x, weight)
-        if weight is not None:
-            rows = float(self.mean_weight.divisor(*sum_and_rows(weight)))
-        pred, total = self.add_pieces(x, y, weight, rows or 1.0)
-        value = total / rows if rows else 0.0
-        if not math.isfinite(value):
-            self.diverged(False, x, y)
-        return pred, value, rows, count
-
-    def add_pieces(self, x: Array, y: AnyArray, weight: Array | None, whole: float) -> tuple[Array, float]:
-        """Fill ``params.grads`` with a sum over the rows / `whole`; return outputs and the sum of losses."""
-        grads = self.state.model.params.grads
-        rows, pieces = x.shape[0], self.accumulate
-        self.refuse_pieces()  # a callback may have unfrozen a layer
-        if not rows:
-            return self.add_nothing(x)
-        if self.pieces is None:
-            return self.add_piece(x, y, weight, whole)
-        self.pieces.fill(0)
-        preds, total = [], 0.0
-        for index in range(pieces):
-            part = PartOfEach(index, pieces).share(rows)
-            if part.start == part.stop:
-                continue
-            pred, value = self.add_piece(x[part], y[part], None if weight is None else weight[part], whole)
-            self.pieces += grads
-            preds.append(pred)
-            total += value
-        grads[...] = self.pieces
-        return np.concatenate(preds), total
-
-    @property
-    def mixing(self) -> Layer | None:
-        """The first layer that mixes rows, if there is one."""
-        return next((layer for _, layer in self.state.model.walk() if layer.mixes_rows), None)
-
-    def refuse_pieces(self) -> None:
-        """Refuse layers that compare the rows of a batch, if they are to see a piece of it at a time."""
-        if self.accumulate > 1 and (layer := self.mixing) is not None:
-            raise ArgumentError(
-                "DataParallel(accumulate=)",
-                f"1, for a model with {layer}, which compares the rows of a whole batch",
-                f"{self.accumulate}",
-                "Leave accumulate out, or write LayerNorm in its place, which looks at each row alone.",
-            )
-
-    def add_nothing(self, x: Array) -> tuple[Array, float]:
-        """Do so where no row counts, of which a loss need not know anything."""
-        model = self.state.model
-        model.params.grads.fill(0)
-        if self.mixing is not None:  # it asks the other ranks for what is in their rows, and they ask it
-            self.ctx.rows.weight = None
-            model._backward(model._forward(x[:0], self.ctx), self.ctx)
-        return np.zeros(model.boundary.pred_shape(x), model.params.dtype), 0.0
-
-    def add_piece(self, x: Array, y: AnyArray, weight: Array | None, whole: float) -> tuple[Array, float]:
-        """Do so for one piece."""
-        state = self.state
-        params = state.model.params
-        count = _count(x, weight)
-        if not count:
-            return self.add_nothing(x)
-        if weight is not None:
-            x, y = state.model.boundary.in_place_of_others(x, y, weight)
-            self.ctx.rows.weight = weight
-        pred = state.model._forward(x, self.ctx)
-        value, dy = state.loss.value_and_grad(pred, y, weight)
-        # A new array: a loss of one's own may keep the one that it gave.
-        state.model._backward(np.multiply(dy, count / whole, dtype=params.dtype), self.ctx)
-        return pred, float(value) * count
-
-
-def _count(x: Array, weight: Array | None) -> float:
-    """Return how many rows there are, or the sum of their weights."""
-    return float(x.shape[0]) if weight is None else float(weight.sum(dtype=np.float64))
 
 
 class SharedLoop(Loop):
@@ -373,7 +275,14 @@ class SharedBatchLoop(SharedLoop, PiecewiseBatchLoop):
     """Training by an optimizer that makes one step a batch, on several ranks."""
 
     def __init__(self, world: World, settings: DataParallel, *given: Any, **options: Any) -> None:
-        super().__init__(world, settings, *given, accumulate=settings.accumulate, **options)
+        super().__init__(
+            world,
+            settings,
+            *given,
+            accumulate=settings.accumulate,
+            where="DataParallel(accumulate=)",
+            **options,
+        )
         self.steps = 0
         # A sum over the ranks is the mean over the rows of a whole batch, without another pass over it.
         self.whole = float(self.data.batch_size) if isinstance(self.data, Arrays) else 1.0
@@ -395,6 +304,10 @@ class SharedBatchLoop(SharedLoop, PiecewiseBatchLoop):
         self.noise_key = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
         batches = super().batches()
         return self.same_batches(batches) if isinstance(self.data, Stream) else batches
+
+    def rng_of_batch(self, number: int) -> np.random.Generator:
+        """Return what draws the augmentation of this rank's rows: what all have in common must not tell."""
+        return np.random.default_rng([self.noise_key, self.state.epoch, number, self.world.rank, 1])
 
     def same_batches(self, batches: Iterator[tuple[int, Batch]]) -> Iterator[tuple[int, Batch]]:
         """Refuse streams that do not give the same batches on each rank."""
@@ -420,7 +333,7 @@ class SharedBatchLoop(SharedLoop, PiecewiseBatchLoop):
         finite = math.isfinite(total) and not bad
         fault = ", ".join(bad) if math.isfinite(total) else ""
         counting = x.shape[0] if weight is None else np.count_nonzero(weight)
-        message[:] = total, _count(x, weight), counting, self.pressed > 0, not finite
+        message[:] = total, count_rows(x, weight), counting, self.pressed > 0, not finite
         self.world.add_up(message)
         self.sum.finish()
         total, count, counting, pressed, wrong = message.tolist()

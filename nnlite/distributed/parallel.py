@@ -18,7 +18,7 @@ from nnlite.core.optimizers import Optimizer
 from nnlite.data.order import Order
 from nnlite.data.splits import HeldOut
 from nnlite.distributed.cuts import AllShards, OwnRows, PartOfEach, PartOfSame
-from nnlite.distributed.loops import PiecewiseBatchLoop, SharedBatchLoop, SharedFullBatchLoop, SharedLoop
+from nnlite.distributed.loops import SharedBatchLoop, SharedFullBatchLoop, SharedLoop
 from nnlite.distributed.settings import DataParallel
 from nnlite.distributed.shards import Shard
 from nnlite.distributed.world import World, world
@@ -28,6 +28,7 @@ from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.training.checkpoint import Checkpoint
 from nnlite.training.full_batch_loop import FullBatchLoop
 from nnlite.training.loop import Loop
+from nnlite.training.pieces import PiecewiseBatchLoop
 from nnlite.training.random_states import get_states, set_states
 from nnlite.training.ranks import SingleProcess
 from nnlite.training.sources import Arrays, Blocks, Source
@@ -142,7 +143,9 @@ class _OneOfOne(_WithShards):
         """Return what makes the loop for an optimizer."""
         if self.settings.accumulate == 1 or isinstance(optimizer, FullBatchOptimizer):
             return super().loop(optimizer)
-        return partial(PiecewiseBatchLoop, accumulate=self.settings.accumulate)
+        return partial(
+            PiecewiseBatchLoop, accumulate=self.settings.accumulate, where="DataParallel(accumulate=)"
+        )
 
 
 class Together(_WithShards):

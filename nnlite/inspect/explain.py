@@ -32,6 +32,7 @@ from nnlite.inspect.recording import Step, make_step
 from nnlite.inspect.step_scan import look_ahead
 from nnlite.inspect.trace import StepTrace
 from nnlite.inspect.words import BEATS, describe_fog, describe_proof, describe_update
+from nnlite.layers.group import ParameterGroup
 from nnlite.layers.normalization import BatchNorm
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
@@ -167,6 +168,11 @@ def _check(model: Any, optimizer: Any, y: Any) -> None:
             "explain_step(model)", "a Sequential", f"{model!r}", "Write Sequential([...layers...])."
         )
     check_net("explain_step", model)
+    for prefix, layer in model.walk():
+        if isinstance(layer, ParameterGroup) and layer.asked:
+            what = "a net whose steps are those of the optimizer alone"
+            fix = "Put its layers into a Sequential, or let its group ask for nothing."
+            raise ArgumentError("explain_step(model)", what, f"layer {prefix[:-1]} {layer}", fix)
     where = "explain_step(optimizer)"
     if isinstance(optimizer, FullBatchOptimizer):
         raise ArgumentTypeError(

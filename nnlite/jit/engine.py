@@ -111,6 +111,8 @@ class Plan(NamedTuple):
         Whether a callback adds a penalty on the weights, see `optimizers.write_penalty`.
     own_order, own_share : bool
         Whether each net takes the rows in an order of its own, and they count for something else in each.
+    groups : Groups
+        What groups of parameters have to bear. A step at a time they do so outside of the program.
     """
 
     model: Sequential
@@ -127,6 +129,7 @@ class Plan(NamedTuple):
     pulled: bool
     own_order: bool
     own_share: bool
+    groups: Any
 
 
 class Training:
@@ -176,6 +179,8 @@ class Training:
         self.has_loss = losses.covered(loss)
         if self.has_loss:
             value, self.dy = losses.write_loss(loss, program, self.pred, self.y, self.row_share)
+            if whole:
+                optimizers.write_costs(plan.groups, program, value)
         else:
             value, self.dy = program.array(1, dtype=np.float64), program.like(self.pred)
         if whole and plan.keeps_outputs:
@@ -183,12 +188,16 @@ class Training:
             program.add(copy_rows, rows(self.pred), batch_of(self.outputs))
         self.loss_end = len(program.operations)
         backward(self.dy, False)
+        if whole:
+            optimizers.write_slopes(plan.groups, program)
         self.pull = np.zeros((program.nets, steps)) if plan.pulled else None
         self.penalties = None if self.pull is None else optimizers.write_penalty(program, self.pull)
         self.backward_end = len(program.operations)
         self.rates = optimizers.Rates(optimizer, model.params.replicas, steps)
         if optimizers.covered(optimizer):
             optimizers.write_step(optimizer, program, program.per_net(plan.kept), self.rates)
+            if whole:
+                optimizers.write_bounds(plan.groups, program, program.per_net(plan.kept))
         self.end = len(program.operations)
         self.keys = program.keys
         alone = program.nets == 1 and work(model, batch) < SHARED

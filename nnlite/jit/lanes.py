@@ -324,6 +324,7 @@ def has_lanes(plan: Plan) -> bool:
         and type(losses.inner(loss)) not in losses.ALONE
         and (type(loss) is not SoftmaxCrossEntropy or plan.y.ndim == 2)
         and optimizer.clip_norm is None
+        and not plan.groups.settle()
     )
 
 

@@ -80,6 +80,7 @@ class CompiledLoop(SteppedLoop):
         self.has_loss, self.has_step = losses.covered(self.loss), optimizers.covered(self.state.optimizer)
         looked_at = self._looked_at()
         self.in_whole = not (self.uncompiled or looked_at)
+        self.groups.settle()
         if not self.in_whole:
             self.choose_step()
             why = self.uncompiled or looked_at
@@ -105,6 +106,8 @@ class CompiledLoop(SteppedLoop):
                 who = getattr(hook, "__self__", hook)
                 if moment != "on_grad_computed" or not isinstance(who, OfSteps) or self.params.replicas:
                     return f"{type(who).__name__} looks at each batch"
+        if self.augment is not None:
+            return "augment= makes each batch anew"
         in_memory = type(data) is Arrays and (isinstance(data.x, np.ndarray) or self.is_sparse())
         if not in_memory or data.cutter is not WHOLE:
             return "the data come batch by batch"

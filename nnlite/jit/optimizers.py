@@ -14,9 +14,11 @@ from nnlite.errors.checks import check_each
 from nnlite.jit.kernel import STEP, TEAM, THREAD, Operand, number, part, step, whole
 from nnlite.jit.native import at, in_line, loops, sums
 from nnlite.jit.program import Program, is_as_shipped
-from nnlite.optimizers import Adagrad, Adam, AdamW, Lion, RMSProp
+from nnlite.optimizers import Adagrad, Adam, AdamW, Lion, NAdam, RMSProp
 
-__all__ = ["RULES", "Rates", "covered", "write_penalty", "write_step"]
+__all__ = [
+    "RULES", "Rates", "covered", "write_bounds", "write_costs", "write_penalty", "write_slopes", "write_step",
+]  # fmt: skip
 
 #: Gradients whose squares are added up by themselves: so the sum does not depend on the number of threads.
 BLOCK = 16_384
@@ -80,6 +82,59 @@ def clip_values(g, limit):
         g[i] = high if value > high else -high if value < -high else value
 
 
+@sums
+def weigh(w, l1, l2, found, thread, team):
+    """Add up what weights cost in float64, block by block."""
+    for block in range(thread, found.size, team):
+        total, part = 0.0, w[block * BLOCK : min(w.size, (block + 1) * BLOCK)]
+        for i in range(part.size):
+            value = np.float64(part[i])
+            total += l1 * abs(value) + l2 * (value * value)
+        found[block] = total
+
+
+@loops
+def add_cost(found, loss, thread):
+    """Add that to the loss of a batch; one thread does."""
+    if thread == 0:
+        for block in range(found.size):
+            loss[0] += found[block]
+
+
+@loops
+def add_slopes(w, g, l1, l2):
+    """Add the slopes of ``l1 * abs(w) + l2 * w**2``."""
+    flat, steep = w.dtype.type(l1), w.dtype.type(2 * l2)
+    for i in range(w.size):
+        value = w[i]
+        sign = w.dtype.type(1) if value > 0 else w.dtype.type(-1) if value < 0 else value
+        g[i] += steep * value + flat * sign
+
+
+@loops
+def scale_step(w, kept, factor):
+    """Make a step so many times what it was."""
+    k = w.dtype.type(factor)
+    for i in range(w.size):
+        w[i] = kept[i] + k * (w[i] - kept[i])
+
+
+@loops
+def bound_columns(w, limit, thread):
+    """Scale columns down whose norm is above a limit; one thread does."""
+    if thread == 0:
+        for j in range(w.shape[1]):
+            total = 0.0
+            for i in range(len(w)):
+                value = np.float64(w[i, j])
+                total += value * value
+            norm = math.sqrt(total)
+            if norm > limit:
+                factor = w.dtype.type(limit / norm)
+                for i in range(len(w)):
+                    w[i, j] *= factor
+
+
 # Of each rule: weights, gradients, where the weights from before are kept, what is kept for it; then the
 # rate, weight decay, what else there is of the step; then settings. An array is a list of numbers for which
 # the rate is the same, or has an axis of nets behind, with a rate for each.
@@ -131,6 +186,49 @@ def adam(w, g, kept, first, second, rate, decay, move, scale, apart, beta1, beta
             second[i, j] = b
             step = kind(at(move, j)) * (a / (np.sqrt(b) + kind(epsilon * at(scale, j))))
             w[i, j] = value * kind(1 - at(rate, j) * pull * apart) - step
+
+
+@loops
+def amsgrad(w, g, kept, first, second, largest, rate, decay, move, scale, apart, beta1, beta2, epsilon):
+    """Step as `adam` does, by the root of the largest second moment so far."""
+    w, g, kept, largest = in_line(w), in_line(g), in_line(kept), in_line(largest)
+    first, second = in_line(first), in_line(second)
+    kind = w.dtype.type
+    b1, b2 = kind(beta1), kind(beta2)
+    for i in range(len(w)):
+        for j in range(w.shape[1]):
+            pull = at(decay, j)
+            value = w[i, j]
+            kept[i, j] = value
+            slope = g[i, j] + kind(pull * (1 - apart)) * value
+            a = b1 * first[i, j] + slope
+            b = b2 * second[i, j] + slope * slope
+            first[i, j] = a
+            second[i, j] = b
+            most = largest[i, j]
+            most = b if b > most else most
+            largest[i, j] = most
+            step = kind(at(move, j)) * (a / (np.sqrt(most) + kind(epsilon * at(scale, j))))
+            w[i, j] = value * kind(1 - at(rate, j) * pull * apart) - step
+
+
+@loops
+def nadam(w, g, kept, first, second, rate, decay, move, ahead, scale, beta1, beta2, epsilon):
+    """Step by ``first * move + g * ahead`` over ``sqrt(second) + epsilon * scale``."""
+    w, g, kept, first, second = in_line(w), in_line(g), in_line(kept), in_line(first), in_line(second)
+    kind = w.dtype.type
+    b1, b2 = kind(beta1), kind(beta2)
+    for i in range(len(w)):
+        for j in range(w.shape[1]):
+            value = w[i, j]
+            kept[i, j] = value
+            slope = g[i, j] + kind(at(decay, j)) * value
+            a = b1 * first[i, j] + slope
+            b = b2 * second[i, j] + slope * slope
+            first[i, j] = a
+            second[i, j] = b
+            step = kind(at(move, j)) * a + kind(at(ahead, j)) * slope
+            w[i, j] = value - step / (np.sqrt(b) + kind(epsilon * at(scale, j)))
 
 
 @loops
@@ -212,14 +310,15 @@ class Rates:
 
     Attributes
     ----------
-    rate, move, scale : ndarray of shape (groups, steps, lanes)
-        The learning rate; and for Adam what the step is multiplied by, and epsilon.
+    rate, move, scale, ahead : ndarray of shape (groups, steps, lanes)
+        The learning rate; for Adam what the step is multiplied by, and epsilon; and for NAdam what the
+        gradient in it is multiplied by.
     """
 
     def __init__(self, optimizer: Optimizer, replicas: int | None, steps: int, lanes: int = 1) -> None:
         self._optimizer, self._replicas, self._lanes = optimizer, replicas, lanes
         groups = -(-(replicas or 1) // lanes)
-        self.rate, self.move, self.scale = (np.zeros((groups, steps, lanes)) for _ in range(3))
+        self.rate, self.move, self.scale, self.ahead = (np.zeros((groups, steps, lanes)) for _ in range(4))
 
     def write(self, first: int, last: int, made: int) -> int:
         """Write those of some steps of the epoch; the optimizer will have made so many before the first.
@@ -253,6 +352,9 @@ class Rates:
             move = scale * (1 - beta1) / (1 - beta1**numbers)
             self.scale[:, first:last] = scale[:, None]
             self.move[:, first:last] = self.rate[:, first:last] * move[:, None]
+        elif isinstance(optimizer, NAdam):
+            for place in range(count):
+                self._look_ahead(optimizer, first + place, made + place)
         return count
 
     def _write_one(self, place: int, made: int) -> None:
@@ -265,6 +367,14 @@ class Rates:
             scale = math.sqrt((1 - (beta2**number).item()) / (1 - beta2))
             self.scale[:, place] = scale
             self.move[:, place] = rate * (scale * (1 - beta1) / (1 - (beta1**number).item()))
+        elif isinstance(optimizer, NAdam):
+            self._look_ahead(optimizer, place, made)
+
+    def _look_ahead(self, optimizer: NAdam, place: int, made: int) -> None:
+        scale, of_moment, of_gradient = optimizer.shares_at(made + 1)
+        self.scale[:, place] = scale
+        self.move[:, place] = self.rate[:, place] * of_moment
+        self.ahead[:, place] = self.rate[:, place] * of_gradient
 
     def _at(self, step: int) -> float | Array:
         optimizer = self._optimizer
@@ -299,10 +409,15 @@ def _sgd(one: SGD, rates: Rates, program: Program) -> Any:
 
 def _adam(one: Adam, rates: Rates, program: Program) -> Any:
     return (
-        adam,
+        amsgrad if program.read(one, "amsgrad") else adam,
         (rates.operand(rates.move), rates.operand(rates.scale)),
         (float(type(one) is AdamW), *(program.read(one, name) for name in ("beta1", "beta2", "epsilon"))),
     )
+
+
+def _nadam(one: NAdam, rates: Rates, program: Program) -> Any:
+    of_step = tuple(map(rates.operand, (rates.move, rates.ahead, rates.scale)))
+    return nadam, of_step, tuple(program.read(one, name) for name in ("beta1", "beta2", "epsilon"))
 
 
 def _rmsprop(one: RMSProp, rates: Rates, program: Program) -> Any:
@@ -317,6 +432,7 @@ RULES: dict[type[Optimizer], Rule] = {
     SGD: _sgd,
     Adam: _adam,
     AdamW: _adam,
+    NAdam: _nadam,
     RMSProp: _rmsprop,
     Adagrad: lambda one, rates, program: (adagrad, (), (program.read(one, "epsilon"),)),
     Lion: lambda one, rates, program: (lion, (), (program.read(one, "beta1"), program.read(one, "beta2"))),
@@ -350,6 +466,41 @@ def write_penalty(program: Program, pull: AnyArray) -> AnyArray:
     program.add(penalize, whole(found), whole(penalties), STEP, step(pull), THREAD)
     program.add(add_pull, part(w), part(g), step(pull))
     return penalties
+
+
+def write_costs(groups: Any, program: Program, loss: AnyArray) -> None:
+    """Write what groups of parameters add to the loss.
+
+    Parameters
+    ----------
+    groups : Groups
+        Those of the net.
+    program : Program
+        Where to, behind the loss of the data.
+    loss : ndarray of float64, (nets, 1)
+        Where that is.
+    """
+    for some, l1, l2 in groups.penalized:
+        found = program.array(-(-(some.stop - some.start) // BLOCK), dtype=np.float64)
+        w = whole(program.numbers[:, some])
+        program.add(weigh, w, number(l1), number(l2), whole(found), THREAD, TEAM)
+        program.add(add_cost, whole(found), whole(loss), THREAD)
+
+
+def write_slopes(groups: Any, program: Program) -> None:
+    """Write what they add to the gradients; see `write_costs`."""
+    for some, l1, l2 in groups.penalized:
+        w, g = part(program.numbers[:, some]), part(program.gradients[:, some])
+        program.add(add_slopes, w, g, number(l1), number(l2))
+
+
+def write_bounds(groups: Any, program: Program, kept: Array) -> None:
+    """Write what they make of the step, with the numbers from before it; see `write_costs`."""
+    for some, factor in groups.factors:
+        program.add(scale_step, part(program.numbers[:, some]), part(kept[:, some]), number(factor))
+    for some, spec, limit in groups.bounded:
+        w = program.numbers[:, some].reshape(program.nets, -1, spec.shape[-1])
+        program.add(bound_columns, whole(w), number(limit), THREAD)
 
 
 def write_step(optimizer: Optimizer, program: Program, kept: Array, rates: Rates) -> None:

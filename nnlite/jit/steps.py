@@ -154,6 +154,7 @@ class SteppedLoop(BatchLoop):
                 weighted=weighted, keeps_outputs=self.keeps_outputs, epochs=epochs, threads=self.threads,
                 pulled=pulled, own_order=own_order,
                 own_share=weighted and epochs > 0 and (own_order or self.data.weight.ndim > 1),
+                groups=self.groups,
             )  # fmt: skip
             self.engine = self.make_engine(plan)
             self.written_for, self.written_with = now, self._parts()
@@ -164,7 +165,15 @@ class SteppedLoop(BatchLoop):
         """Return what a program knows the places of, or was chosen by, and others may have replaced."""
         optimizer: Any = self.state.optimizer
         kinds = type(optimizer._learning_rate), type(optimizer.rate_factor)  # or one for each replica
-        return [self.data, self.loss, self.params.trainable_slices, *kinds, *optimizer.state.values()]
+        groups = self.groups.penalized, self.groups.factors, self.groups.bounded
+        return [
+            self.data,
+            self.loss,
+            self.params.trainable_slices,
+            *groups,
+            *kinds,
+            *optimizer.state.values(),
+        ]
 
     def _is_current(self) -> bool:
         """Tell whether the program is what would be written now."""

@@ -19,6 +19,7 @@ from nnlite.layers.composition import (
 from nnlite.layers.convolution import Conv1D, Conv2D
 from nnlite.layers.dropout import Dropout
 from nnlite.layers.embedding import Embedding, TokenEmbedding
+from nnlite.layers.group import ParameterGroup
 from nnlite.layers.normalization import BatchNorm, LayerNorm, RMSNorm
 from nnlite.layers.pooling import (
     AveragePool1D,
@@ -63,6 +64,7 @@ __all__ = [
     "Mish",
     "Multiply",
     "Parameter",
+    "ParameterGroup",
     "Permute",
     "PositionEmbedding",
     "RMSNorm",

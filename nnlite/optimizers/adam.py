@@ -10,7 +10,7 @@ import numpy as np
 from nnlite.core.aliases import Array
 from nnlite.core.optimizers import Optimizer, Rate, acts
 from nnlite.core.sums import constant
-from nnlite.errors.checks import check_number, check_share
+from nnlite.errors.checks import check_bool, check_number, check_share
 
 __all__ = ["Adam"]
 
@@ -29,6 +29,9 @@ class Adam(Optimizer):
         In [0, 1): how slowly the mean gradient and the mean square are forgotten.
     epsilon : float
         Keeps the division finite.
+    amsgrad : bool
+        Divide by the largest mean square so far in the place of the present one, so that no step of a number
+        becomes longer because its gradients have become small. It takes another array.
     weight_decay : float or ndarray of shape (replicas,)
         Coupled: ``weight_decay * w`` is added to the gradient of weights, not of biases, before
         anything else, as in PyTorch's Adam. So it goes through the two means, and acts less where
@@ -49,12 +52,15 @@ class Adam(Optimizer):
     References
     ----------
     D. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015,
-    algorithm 1.
+    algorithm 1. AMSGrad: S. Reddi, S. Kale and S. Kumar, "On the Convergence of Adam and Beyond", ICLR 2018,
+    algorithm 2; with both corrections for the start, as PyTorch has it.
 
     Examples
     --------
     >>> Adam()
     Adam(learning_rate=0.001, steps=0)
+    >>> Adam(amsgrad=True).slots
+    ('first_moment', 'second_moment', 'largest_second_moment')
     """
 
     def __init__(
@@ -64,6 +70,7 @@ class Adam(Optimizer):
         beta1: float = 0.9,
         beta2: float = 0.999,
         epsilon: float = 1e-8,
+        amsgrad: bool = False,
         weight_decay: Rate = 0.0,
         clip_norm: float | None = None,
         clip_value: float | None = None,
@@ -73,21 +80,25 @@ class Adam(Optimizer):
         self.beta1 = check_share(f"{name}(beta1=)", beta1)
         self.beta2 = check_share(f"{name}(beta2=)", beta2)
         self.epsilon = check_number(f"{name}(epsilon=)", epsilon, low=0, low_open=True)
+        self.amsgrad = check_bool(f"{name}(amsgrad=)", amsgrad)
 
     @property
     def slots(self) -> tuple[str, ...]:
-        """The two moments, scaled."""
-        return ("first_moment", "second_moment")
+        """The two moments, scaled; and the largest second one, if that is asked for."""
+        moments = ("first_moment", "second_moment")
+        return (*moments, "largest_second_moment") if self.amsgrad else moments
 
     def update(self, w: Array, g: Array, rate: float | Array, decay: float | Array, *state: Array) -> None:
         """Step by the first moment over the root of the second."""
-        first, second = state
+        first, second, *largest = state
         if acts(decay):
             g = g + decay * w
         first *= constant(float(self.beta1), w.dtype.char)  # m / (1 - beta1)
         first += g
         second *= constant(float(self.beta2), w.dtype.char)  # v / (1 - beta2)
         second += g * g
+        if largest:
+            second = np.maximum(largest[0], second, out=largest[0])
         # The square root in the formula is sqrt(second) / scale. Both sides of the bar times scale:
         scale = math.sqrt((1 - self.beta2**self.steps) / (1 - self.beta2))
         move = np.sqrt(second)

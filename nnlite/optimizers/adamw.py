@@ -24,6 +24,8 @@ class AdamW(Adam):
         Decoupled: how strongly weights are pulled to zero, apart from the gradient.
     beta1, beta2, epsilon : float
         See `Adam`.
+    amsgrad : bool
+        See `Adam`.
     clip_norm, clip_value : float, optional
         See `Optimizer`.
 
@@ -51,6 +53,7 @@ class AdamW(Adam):
         beta1: float = 0.9,
         beta2: float = 0.999,
         epsilon: float = 1e-8,
+        amsgrad: bool = False,
         clip_norm: float | None = None,
         clip_value: float | None = None,
     ) -> None:
@@ -59,6 +62,7 @@ class AdamW(Adam):
             beta1=beta1,
             beta2=beta2,
             epsilon=epsilon,
+            amsgrad=amsgrad,
             weight_decay=weight_decay,
             clip_norm=clip_norm,
             clip_value=clip_value,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -17,8 +18,12 @@ from nnlite.core.quiet import bare
 from nnlite.data.row_weights import is_ignored, share, sum_and_rows
 from nnlite.errors import calls_to_user
 from nnlite.errors.arguments import is_ours
+from nnlite.training.augmentation import Augmentation
 from nnlite.training.callbacks import CTRL_C, TrainingState
+from nnlite.training.groups import Groups
 from nnlite.training.loop import Loop
+from nnlite.training.random_states import Generators
+from nnlite.training.sources import Batch
 
 __all__ = ["BatchLoop"]
 
@@ -26,6 +31,8 @@ __all__ = ["BatchLoop"]
 class BatchLoop(Loop):
     """Training by an optimizer that makes a step a batch; its steps are in `nnlite.core.loop`."""
 
+    #: What is done to each batch.
+    augment: Augmentation | None = None
     #: Whether it is still to be seen if the loss takes note of weights, as one of a user's own may not.
     watching = False
     #: Which replicas were over when the batch began, and their numbers.
@@ -40,8 +47,12 @@ class BatchLoop(Loop):
         # The model's own check what comes in, which has been checked.
         self.forward, self.backward = state.model._forward, state.model._backward
         self.keeps_outputs = bool(self.metrics)
+        self.groups = Groups(state.model)
         self.before_batch += self.hooks["on_batch_begin"]
         self.before_step = [*self.hooks["on_grad_computed"], self.keep]
+        if self.groups.all:
+            self.before_step.insert(0, self.penalize)
+            self.after_step.append(self.bound)
         if self.params.replicas is not None:
             self.before_batch.append(self.see_ended)
             self.after_step.append(self.leave_ended)
@@ -51,7 +62,8 @@ class BatchLoop(Loop):
             if self.called:  # a callback may have changed the loss
                 (self.value_and_grad,) = bare(state.loss.value_and_grad)
             self.watching = self.before is not None
-            self.train_epoch(self.batches(), now)
+            batches = self.batches()
+            self.train_epoch(batches if self.augment is None else self.augmented(batches), now)
             self.check_numbers(now)
             self.end_epoch(now.mean(), self.train_metrics(now.outputs), now)
             if state.stop_reason:
@@ -69,12 +81,29 @@ class BatchLoop(Loop):
         self.before_batch, self.before_step, self.after_step, self.after_batch = [], [], [], []
         self.ctx.rows = Rows()
 
+    def augmented(self, batches: Iterator[tuple[int, Batch]]) -> Iterator[tuple[int, Batch]]:
+        """Give each batch as it is trained on; made in its turn, as it draws from what dropout does."""
+        for number, (x, y, weight) in batches:
+            yield number, (self.augment(x, self.rng_of_batch(number)), y, weight)  # type: ignore[misc]
+
+    def rng_of_batch(self, number: int) -> np.random.Generator | Generators:
+        """Return what draws the augmentation of a batch."""
+        return self.rng
+
     # Guards of each batch.
 
     def keep(self, state: TrainingState) -> None:
         """Keep the numbers, to come back to, should the next loss not be finite."""
         self.backup[...] = self.params.numbers
         self.stepped = True
+
+    def penalize(self, state: TrainingState) -> None:
+        """Add the penalties to the loss, and their slopes to the gradient."""
+        state.batch_loss = state.batch_loss + self.groups.penalize()
+
+    def bound(self, state: TrainingState) -> None:
+        """Make of the step what the groups of parameters allow."""
+        self.groups.bound(self.backup)
 
     def see_ended(self, state: TrainingState) -> None:
         """Keep the numbers of replicas whose training is over: a pass forward measures, and a step moves."""

@@ -27,6 +27,7 @@ from nnlite.training.random_states import Generators, get_states, set_states
 
 __all__ = [
     "CTRL_C",
+    "NOT_FINITE",
     "Callback",
     "EarlyStopping",
     "ProgressBar",
@@ -38,6 +39,8 @@ __all__ = [
 
 #: The reason for the end of a training that the user has interrupted.
 CTRL_C = "Ctrl-C"
+#: That of one whose loss was no number.
+NOT_FINITE = "the loss was not finite"
 
 
 class TrainingState(Progress):
@@ -283,6 +286,8 @@ class Callback(Declared):
 
     first_rank_only: ClassVar[bool] = False
     may_change: ClassVar[frozenset[str]] = frozenset()
+    #: Whether its `on_train_end` is called before that of the others, whatever its place in the list.
+    _ends_first: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Refuse a method that nobody would call."""
@@ -336,6 +341,22 @@ class Callback(Declared):
             If a subclass cannot use it.
         """
 
+    def _load(self, saved: dict[str, Any], names: dict[str, str]) -> None:
+        """Take over arrays of the same shape and kind, by the names of entries and attributes."""
+        for name, attribute in names.items():
+            array, own = saved.get(name), getattr(self, attribute)
+            if not isinstance(array, np.ndarray) or (array.shape, array.dtype) != (own.shape, own.dtype):
+                raise ArgumentError(
+                    f"{type(self).__name__}.load_state_dict",
+                    f"an array {name!r} of {own.dtype} of shape {own.shape}",
+                    f"{array.dtype} of shape {array.shape}"
+                    if isinstance(array, np.ndarray)
+                    else type(array).__name__,
+                    "Give what state_dict() of the same training returned.",
+                )
+        for name, attribute in names.items():
+            setattr(self, attribute, saved[name].copy())
+
     def on_train_begin(self, state: TrainingState) -> None:
         """Act before the first epoch, or before the one at which training goes on."""
 
@@ -360,6 +381,9 @@ class Callback(Declared):
 
     def on_batch_end(self, state: TrainingState) -> None:
         """Act after the step."""
+
+    def on_batches_end(self, state: TrainingState) -> None:
+        """Act behind the last batch of an epoch, before validation data are measured."""
 
     def on_epoch_end(self, state: TrainingState) -> None:
         """Act after an epoch, when its row is in the history."""
@@ -466,22 +490,6 @@ class _Monitor(Callback):
     def load_state_dict(self, saved: dict[str, Any], state: TrainingState) -> None:
         """Take them over."""
         self._load(saved, {"best": "best", "waited": "waited"})
-
-    def _load(self, saved: dict[str, Any], names: dict[str, str]) -> None:
-        """Take over arrays of the same shape and kind, by the names of entries and attributes."""
-        for name, attribute in names.items():
-            array, own = saved.get(name), getattr(self, attribute)
-            if not isinstance(array, np.ndarray) or (array.shape, array.dtype) != (own.shape, own.dtype):
-                raise ArgumentError(
-                    f"{type(self).__name__}.load_state_dict",
-                    f"an array {name!r} of {own.dtype} of shape {own.shape}",
-                    f"{array.dtype} of shape {array.shape}"
-                    if isinstance(array, np.ndarray)
-                    else type(array).__name__,
-                    "Give what state_dict() of the same training returned.",
-                )
-        for name, attribute in names.items():
-            setattr(self, attribute, saved[name].copy())
 
     def value(self, state: TrainingState) -> Array:
         """Return the numbers of this epoch, turned so that less is better; infinity if training is over."""

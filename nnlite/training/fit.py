@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from nnlite.checks.undeclared import check_declared
 from nnlite.core.losses import Loss, MeanSquaredError
 from nnlite.core.optimizers import Optimizer
+from nnlite.data.lazy import SparseRows
 from nnlite.data.order import Order
 from nnlite.data.splits import HeldOut
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError, calls_to_user
@@ -23,10 +24,13 @@ from nnlite.errors.habits import one_of
 from nnlite.files.documents import PackedRows
 from nnlite.files.safetensors import check_path
 from nnlite.jit import check_jit
+from nnlite.layers import ParameterGroup
 from nnlite.metrics import Metric, named_metrics
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.schedules.base import Schedule
+from nnlite.training.augmentation import Augmentation, check_augment
+from nnlite.training.averages import AveragedWeights
 from nnlite.training.batch_loop import BatchLoop
 from nnlite.training.callbacks import Callback, ProgressBar, TrainingState
 from nnlite.training.checkpoint import Checkpoint, read
@@ -34,7 +38,9 @@ from nnlite.training.class_weights import ClassWeights
 from nnlite.training.history import History
 from nnlite.training.identity import arguments, common, describe
 from nnlite.training.in_use import InUse
+from nnlite.training.likeness import function_of
 from nnlite.training.loop import Loop
+from nnlite.training.pieces import PiecewiseBatchLoop
 from nnlite.training.random_states import Generators, Seeds, check_rngs
 from nnlite.training.ranks import NUMBERS, SingleProcess, launched
 from nnlite.training.snapshot import capture, check, restore
@@ -66,6 +72,8 @@ def fit(
     resume: str | os.PathLike[str] | None,
     distributed: Any,
     jit: bool,
+    accumulate: int,
+    augment: Any,
 ) -> History:
     """Train a model; see `Sequential.fit`, which calls this."""
     # All checks come first: an error in them leaves everything as it was.
@@ -88,6 +96,11 @@ def fit(
             epochs = check_integer("fit(epochs=)", epochs, low=1)
             if batch_size is not None:
                 batch_size = check_integer("fit(batch_size=)", batch_size, low=1)
+            accumulate = check_integer("fit(accumulate=)", accumulate, low=1)
+            if accumulate > 1:
+                _check_pieces(model, optimizer, distributed)
+            if augment is not None:
+                augment = check_augment(augment)
             hooks = _check_callbacks(callbacks)
             for callback in hooks:
                 marks.take("fit(callbacks=)", callback, "a callback")
@@ -135,6 +148,8 @@ def fit(
             for callback in hooks:
                 callback.check(state)
             make: Any = ranks.loop(optimizer)
+            if accumulate > 1:
+                make = partial(PiecewiseBatchLoop, accumulate=accumulate, where="fit(accumulate=)")
             if jit and make is BatchLoop:
                 from nnlite.jit.loop import CompiledLoop
 
@@ -143,6 +158,11 @@ def fit(
                 state.history.engine = f"numpy: {_why_not_compiled(optimizer, ranks)}"
             saves = any(isinstance(callback, Checkpoint) for callback in hooks)
             loop: Loop = make(state, data, held_out, chosen, hooks, generator, keep_draws=saves)
+            if augment is not None:
+                _check_augmented(data, optimizer)
+                loop.augment = Augmentation(augment, model)  # type: ignore[attr-defined]
+            if accumulate > 1:
+                loop.refuse_pieces()  # type: ignore[attr-defined]
             if classes is not None:
                 loop.class_weights = classes
                 if not classes.balanced:  # those wait for the rows that are trained on
@@ -206,6 +226,10 @@ def _prepare_resume(
     training = describe(loop, others, shuffle=shuffle)
     if loop.compiles:  # other last bits, and another noise
         training["jit"] = True
+    if isinstance(loop, BatchLoop) and loop.augment is not None:
+        training["augment"] = function_of(loop.augment.function)
+    if isinstance(loop, PiecewiseBatchLoop) and ranks.size == 1:
+        training["accumulate"] = loop.accumulate
     if classes is not None:  # batches from an iterator are not looked at, and arrays by some rows only
         training["class_weight"] = repr(classes)
     ranks.start(loop, common(training))
@@ -274,6 +298,9 @@ def _check_optimizer(model: Sequential, optimizer: Any, loss: Loss) -> None:
             if layer.stochastic or layer.mixes_rows:
                 fix = "Use SGD or Adam, or leave that layer out."
                 raise ArgumentError("fit(optimizer=)", f"an optimizer that {what}", name, fix)
+        for prefix, layer in model.walk():
+            if isinstance(layer, ParameterGroup):
+                _check_group(optimizer, f"layer {prefix[:-1]} {layer}", layer)
         # A subclass may compute something else.
         if optimizer.least_squares and type(loss) is not MeanSquaredError:
             raise ArgumentError(
@@ -286,10 +313,47 @@ def _check_optimizer(model: Sequential, optimizer: Any, loss: Loss) -> None:
         optimizer.check(model.params)
 
 
+def _check_augmented(data: Source, optimizer: Any) -> None:
+    """Refuse trainings of which ``fit(augment=)`` can make nothing."""
+    if isinstance(optimizer, FullBatchOptimizer):
+        what, name = "an optimizer that bears noise", type(optimizer).__name__
+        raise ArgumentError("fit(augment=)", what, name, "Use SGD or Adam, or leave augment= out.")
+    if isinstance(data, Arrays) and isinstance(data.x, SparseRows):
+        raise ArgumentTypeError("fit(augment=)", "a dense X", "a sparse one", "Write X.toarray().")
+
+
+def _check_pieces(model: Sequential, optimizer: Any, distributed: Any) -> None:
+    """Refuse trainings whose batches do not come in pieces by ``fit(accumulate=)``."""
+    what = fix = got = ""
+    if distributed is not False:
+        what, got = "distributed=False", f"distributed={distributed!r}"
+        fix = "Write distributed=nnlite.distributed.DataParallel(accumulate=4), for instance."
+    elif model.params.replicas is not None:
+        what, got, fix = "one net", f"{model.params.replicas} replicas", "Give smaller batches."
+    elif isinstance(optimizer, FullBatchOptimizer):
+        what, got = "an optimizer that makes one step a batch", type(optimizer).__name__
+        fix = "Write batch_size=, which are the rows that go through the layers at a time."
+    if what:
+        raise ArgumentError("fit(accumulate=)", what, got, fix)
+
+
+def _check_group(optimizer: FullBatchOptimizer, shown: str, group: ParameterGroup) -> None:
+    """Refuse what an optimizer that looks at the loss as one function cannot heed."""
+    heeded = () if optimizer.least_squares else ("l1", "l2")
+    for asked in [name for name in group.asked if name not in heeded]:
+        what = f"an optimizer that heeds the {asked} of {shown}"
+        raise ArgumentError("fit(optimizer=)", what, type(optimizer).__name__, "Use SGD or Adam.")
+
+
 def _check_callbacks(callbacks: Any) -> list[Callback]:
     """Return them with checkpoints last, or what the others make of a batch would be missing in the file."""
     items = tuple(callbacks) if isinstance(callbacks, list | tuple) else (callbacks,)
     fix = "Write callbacks=[EarlyStopping()], for instance, or subclass nnlite.Callback."
     for item in items:
         check_instance("fit(callbacks=)", item, Callback, "a list of Callback instances", fix=fix)
-    return sorted(items, key=lambda item: isinstance(item, Checkpoint))
+    averages = [item for item in items if isinstance(item, AveragedWeights)]
+    if len(averages) > 1:
+        what = "at most one AveragedWeights, of which validation has the average"
+        raise ArgumentError("fit(callbacks=)", what, f"{len(averages)}", "Leave one out.")
+    # The average stands in the place of the weights while the others act, but for checkpoints.
+    return sorted(items, key=lambda item: (isinstance(item, Checkpoint), isinstance(item, AveragedWeights)))

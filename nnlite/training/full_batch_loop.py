@@ -8,6 +8,7 @@ import numpy as np
 
 from nnlite.core.aliases import Array
 from nnlite.optimizers.second_order import FullBatchOptimizer
+from nnlite.training.groups import Groups
 from nnlite.training.loop import Loop
 from nnlite.training.per_example import outputs_and_jacobian
 from nnlite.training.sources import Batch
@@ -29,6 +30,7 @@ class FullBatchLoop(Loop):
     def train(self, optimizer: FullBatchOptimizer) -> None:
         """Hand the loss over all data to an optimizer that looks at it as one function."""
         state = self.state
+        self.groups = Groups(state.model)
         epochs = self.epochs()
         if not epochs:
             optimizer._begin()  # or the next training would go on from what it took from the checkpoint
@@ -72,7 +74,7 @@ class FullBatchLoop(Loop):
         count = count or 1.0  # if no row counts, the loss is 0
         state.model.params.grads[...] = grads / count
         self.stepped = True
-        state.batch_loss, state.batch_rows = total / count, count
+        state.batch_loss, state.batch_rows = total / count + self.groups.penalize(), count
         for hook in self.hooks["on_grad_computed"]:
             hook(state)
         return float(state.batch_loss)

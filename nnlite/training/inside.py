@@ -13,7 +13,6 @@ from nnlite.core.context import Context, Watcher
 from nnlite.core.dense import Dense
 from nnlite.core.initializers import InitializerLike, default_initializer
 from nnlite.core.layer import Layer
-from nnlite.core.model import Sequential
 from nnlite.errors.arguments import is_ours
 from nnlite.layers.composition import Branches, Residual, TimeDistributed
 from nnlite.layers.embedding import Embedding
@@ -104,7 +103,7 @@ def is_row(layer: Layer) -> bool:
     >>> is_row(Residual([Dense(2, 2)])), is_row(Dense(2, 2))
     (True, False)
     """
-    return isinstance(layer, Sequential | Residual) and is_ours(type(layer).forward)
+    return isinstance(layer, Chain) and is_ours(type(layer).forward)
 
 
 def joins_branches(layer: Layer) -> bool:

@@ -36,7 +36,7 @@ from nnlite.errors import (
 from nnlite.metrics import Metric
 from nnlite.model import PREDICT_ROWS, Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
-from nnlite.training.callbacks import CTRL_C, Callback, TrainingState
+from nnlite.training.callbacks import CTRL_C, NOT_FINITE, Callback, TrainingState
 from nnlite.training.class_weights import ClassWeights, balanced
 from nnlite.training.divergence import explain
 from nnlite.training.evaluation import Outputs, score
@@ -47,7 +47,9 @@ from nnlite.training.work import STEP_SHARE, blas_threads, measure_work
 __all__ = ["GoOn", "Loop", "finite_nets"]
 
 #: When callbacks act in an epoch, and those that do.
-MOMENTS = ("on_epoch_begin", "on_batch_begin", "on_grad_computed", "on_batch_end", "on_epoch_end")
+MOMENTS = (
+    "on_epoch_begin", "on_batch_begin", "on_grad_computed", "on_batch_end", "on_batches_end", "on_epoch_end"
+)  # fmt: skip
 Hooks = dict[str, list[Callable[[TrainingState], None]]]
 #: A warning is given if a schedule is over so much of the training before its end.
 WASTED = 0.05
@@ -360,6 +362,7 @@ class Loop(core.Loop):
                 history.interrupted = True
                 state.stop(CTRL_C)
             finally:
+                started.sort(key=lambda one: not one._ends_first)
                 with ExitStack() as ends:  # each is called, even if another one fails
                     for callback in reversed(started):
                         ends.callback(callback.on_train_end, state)
@@ -431,7 +434,7 @@ class Loop(core.Loop):
                 self.listed[index] = False
                 state.stop(reason, replicas=np.arange(len(lost)) == index)
         if not state.history.replicas or not state.history.survivors:
-            state.stop("the loss was not finite")
+            state.stop(NOT_FINITE)
             if isinstance(optimizer, Optimizer):
                 optimizer.reset()  # what it kept led here
             raise reasons.pop(0)  # an error that its own frame holds lives until the garbage collector comes
@@ -573,6 +576,8 @@ class Loop(core.Loop):
             if self.data.batches_in_epoch is None and isinstance(self.state.optimizer, Optimizer):
                 self.warn_of_schedule(self.state.optimizer, self.state.batch)
         state = self.state
+        for hook in self.hooks["on_batches_end"]:
+            hook(state)
         row: dict[str, Any] = {"loss": loss, **metrics}
         if isinstance(self.validation, Arrays | Stream):
             for name, value in self.measure(self.validation, "validation", loss=state.loss).items():

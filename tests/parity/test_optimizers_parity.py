@@ -28,7 +28,7 @@ from nnlite import (
     SoftmaxCrossEntropy,
     Tanh,
 )
-from nnlite.optimizers import SGD, Adagrad, Adam, AdamW, Lion, RMSProp
+from nnlite.optimizers import SGD, Adagrad, Adam, AdamW, Lion, NAdam, RMSProp
 from nnlite.optimizers.second_order import LBFGS, LevenbergMarquardt
 from nnlite.schedules import ConstantRate, CosineDecay, ExponentialDecay, OneCycle, StepDecay, WarmUp
 from nnlite.training.callbacks import ReduceOnPlateau, TrainingState
@@ -55,6 +55,14 @@ class TorchLion(torch.optim.Optimizer):
                 update = torch.sign(beta1 * momentum + (1 - beta1) * gradient)
                 weight -= group["lr"] * (update + group["weight_decay"] * weight)
                 self.state[weight]["momentum"] = beta2 * momentum + (1 - beta2) * gradient
+
+
+@pytest.fixture(autouse=True)
+def in_float64():
+    """What PyTorch's NAdam keeps of the steps so far has the default dtype, not that of the weights."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 # Learning rate, our class and options, PyTorch's class and options. Weight decay is read from ours.
@@ -104,6 +112,23 @@ OPTIMIZERS = {
         {"betas": (0.8, 0.95), "eps": 1e-4},
     ),
     "adam-decay": (0.01, Adam, {"weight_decay": 0.1}, torch.optim.Adam, {}),
+    "adam-amsgrad": (0.01, Adam, {"amsgrad": True}, torch.optim.Adam, {"amsgrad": True}),
+    "adam-amsgrad-decay": (
+        0.01,
+        Adam,
+        {"amsgrad": True, "beta2": 0.9, "weight_decay": 0.1},
+        torch.optim.Adam,
+        {"amsgrad": True, "betas": (0.9, 0.9)},
+    ),
+    "adamw-amsgrad": (0.01, AdamW, {"amsgrad": True}, torch.optim.AdamW, {"amsgrad": True}),
+    "nadam": (0.002, NAdam, {}, torch.optim.NAdam, {}),
+    "nadam-decay": (
+        0.005,
+        NAdam,
+        {"beta1": 0.8, "beta2": 0.95, "epsilon": 1e-4, "momentum_decay": 0.05, "weight_decay": 0.01},
+        torch.optim.NAdam,
+        {"betas": (0.8, 0.95), "eps": 1e-4, "momentum_decay": 0.05},
+    ),
     "adamw": (0.01, AdamW, {}, torch.optim.AdamW, {}),
     "adamw-decay": (0.01, AdamW, {"weight_decay": 0.3}, torch.optim.AdamW, {}),
     "lion": (0.003, Lion, {}, TorchLion, {}),

@@ -25,6 +25,7 @@ from nnlite.layers import (
     Flatten,
     Input,
     Multiply,
+    ParameterGroup,
     ReLU,
     Residual,
     Sigmoid,
@@ -341,5 +342,13 @@ DESCRIPTIONS = [
         keras=_parts_keras,
     ),
     _SEQUENTIAL,
+    _SEQUENTIAL._replace(
+        layer=ParameterGroup,
+        words="its layers, one after the other, whose parameters train in a way of their own",
+        samples=(
+            lambda: ParameterGroup([Dense(4, 6), Tanh(), Dense(6, 4)], l1=0.01, l2=0.02),
+            lambda: ParameterGroup([ParameterGroup([Dense(4, 3)], rate_factor=0.1), ReLU()], max_norm=0.5),
+        ),
+    ),
     _SEQUENTIAL._replace(layer=core.Sequential, samples=()),  # which is the same without the checks
 ]

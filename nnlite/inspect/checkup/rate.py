@@ -18,6 +18,7 @@ from nnlite.inspect.numbers import plain
 from nnlite.losses import Hinge, Quantile
 from nnlite.losses.robust import MeanAbsoluteError
 from nnlite.sweeps.limit import stability_limit
+from nnlite.training.groups import Groups
 
 __all__ = ["judge_updates", "learning_rate", "ratios_of", "updates"]
 
@@ -86,6 +87,7 @@ def trial(p: Patient, factor: float) -> list[float]:
     rows = part.x.shape[0]
     order = np.random.default_rng(0)  # the same batches and the same dropout for every factor
     ctx = model.context(training=True, rng=np.random.default_rng(1))
+    groups = Groups(model)
     # All looks with BatchNorm as in training: its running statistics lag behind by more steps than are made.
     losses = [measured_loss(model, seen, p.loss, training=True)]
     queue: Array = np.empty(0, np.intp)
@@ -97,7 +99,10 @@ def trial(p: Patient, factor: float) -> list[float]:
         value = model._loss_and_grad(batch.x, batch.y, batch.weight, p.loss, ctx)
         if not np.isfinite(value):
             return losses + [float("inf")] * (1 + STEPS // LOOKS - len(losses))
+        groups.penalize()
+        before = model.params.values.copy()
         optimizer.step(model.params)
+        groups.bound(before)
         if step % LOOKS == 0:
             losses.append(measured_loss(model, seen, p.loss, training=True))
     return losses

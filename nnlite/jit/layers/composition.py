@@ -12,7 +12,7 @@ from nnlite.jit.kernel import flat
 from nnlite.jit.layers import activations, dense
 from nnlite.jit.native import loops
 from nnlite.jit.program import Backward, Program, SparseBatch
-from nnlite.layers import Dense, Residual
+from nnlite.layers import Dense, ParameterGroup, Residual
 from nnlite.model import Sequential
 
 __all__ = ["WRITERS"]
@@ -82,4 +82,4 @@ def _residual(layer: Residual, prefix: str, x: Array, program: Program) -> tuple
     return y, back
 
 
-WRITERS = {Residual: _residual, Sequential: _chain, core.Sequential: _chain}
+WRITERS = {Residual: _residual, ParameterGroup: _chain, Sequential: _chain, core.Sequential: _chain}
