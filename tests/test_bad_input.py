@@ -344,7 +344,6 @@ CASES += [
     Case("a group of a layer without a list", lambda w: nn.ParameterGroup(nn.Dense(2, 2)), ArgumentTypeError, "a list"),
     Case("an average of everything", lambda w: nn.AveragedWeights(1.0), ArgumentError, r"AveragedWeights\(decay\): expected a finite number in \[0, 1\), got 1"),
     Case("two averages", lambda w: w.fit(callbacks=[nn.AveragedWeights(), nn.AveragedWeights()]), ArgumentError, "at most one AveragedWeights"),
-    Case("an average of iterations", lambda w: w.fit(optimizer=nn.LBFGS(), callbacks=[nn.AveragedWeights()]), ArgumentError, "one step a batch, got LBFGS"),
     Case("batches in no pieces", lambda w: w.fit(accumulate=0), ArgumentError, r"fit\(accumulate=\): expected an integer of at least 1, got 0"),
     Case("replicas in pieces", lambda w: w.fit(accumulate=2), ArgumentError, r"fit\(accumulate=\): expected one net, got 3 replicas", "replicas"),
     Case("an augmentation that is no function", lambda w: w.fit(augment="flip"), ArgumentTypeError, r"fit\(augment=\): expected a function \(x, rng\)"),
