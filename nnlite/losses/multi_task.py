@@ -60,6 +60,7 @@ class Task(Setting):
     """
 
     higher_is_better: ClassVar[bool] = False
+    takes_ids: bool
 
     def __init__(self, loss: Loss, outputs: Any, targets: Any, *, weight: float = 1.0) -> None:
         fix = "Write Task(MeanSquaredError(), outputs=0, targets=0), for instance."
