@@ -53,7 +53,7 @@ class Task(Setting):
     >>> from nnlite import SoftmaxCrossEntropy
     >>> kind = Task(SoftmaxCrossEntropy(), outputs=[1, 2], targets=1)
     >>> kind
-    Task(SoftmaxCrossEntropy(), (1, 2), (1,))
+    Task(SoftmaxCrossEntropy(), outputs=(1, 2), targets=(1,))
     >>> pred = np.array([[3.0, 0.0, 0.0], [5.0, 0.0, 0.0]])
     >>> round(kind(pred, np.array([[2.0, 1.0], [7.0, np.nan]])), 4)
     0.6931
@@ -62,15 +62,15 @@ class Task(Setting):
     higher_is_better: ClassVar[bool] = False
     takes_ids: bool
 
-    def __init__(self, loss: Loss, outputs: Any, targets: Any, *, weight: float = 1.0) -> None:
+    def __init__(self, loss: Loss, *, outputs: Any, targets: Any, weight: float = 1.0) -> None:
         fix = "Write Task(MeanSquaredError(), outputs=0, targets=0), for instance."
         check_instance("Task(loss)", loss, Loss, "a Loss instance", fix=fix)
         if isinstance(loss, MultiTaskLoss):
             fix = "Put its tasks into the one around it."
             raise ArgumentTypeError("Task(loss)", "the loss of one task", "a MultiTaskLoss", fix)
         self.loss = loss
-        self.outputs = _check_columns("Task(outputs)", outputs)
-        self.targets = _check_columns("Task(targets)", targets)
+        self.outputs = _check_columns("Task(outputs=)", outputs)
+        self.targets = _check_columns("Task(targets=)", targets)
         self.weight = check_number("Task(weight=)", weight, low=0)
         self.takes_ids = len(self.targets) == 1 < len(self.outputs) and self._asks_for_ids()
 
@@ -214,7 +214,10 @@ class Task(Setting):
             there = ~missing.any(axis=-1)
             wrong = ~there & ~missing.all(axis=-1)
             if wrong.any():
-                what, got = "all targets of a row, or none", f"some of them in row {int(wrong.argmax()) % target.shape[-2]}"
+                what, got = (
+                    "all targets of a row, or none",
+                    f"some of them in row {int(wrong.argmax()) % target.shape[-2]}",
+                )
                 fix = "Make a task of each column, or write Masked around the loss."
                 raise ArgumentError(f"{where} target", what, got, fix)
             if not there.any():  # as may be in a batch
@@ -233,17 +236,19 @@ class Task(Setting):
                 raise
             fix = error.fix
             if isinstance(error, ShapeError):
-                fix = f"Give the task other outputs than {self.outputs}, or other targets than {self.targets}."
+                fix = (
+                    f"Give the task other outputs than {self.outputs}, or other targets than {self.targets}."
+                )
             raise type(error)(f"{where}, {error.where}", error.expected, error.got, fix) from None
 
 
 class MultiTaskLoss(Loss):
     """Several losses on one net: a weighted sum, each of some outputs and some columns of the targets.
 
-    The targets are one table of shape (rows, columns): numbers beside class ids, which are whole numbers in it.
-    NaN is a missing target: in a task a row without one pays nothing, and counts in the others as ever. What the
-    average divides by stays the same, the rows or the sum of their weights, so a task of which a tenth of the
-    targets is known counts a tenth; give it a larger `weight` if that is too little.
+    The targets are one table of shape (rows, columns): numbers beside class ids, which are whole numbers
+    in it. NaN is a missing target: in a task a row without one pays nothing, and counts in the others as
+    ever. What the average divides by stays the same, the rows or the sum of their weights, so a task of which
+    a tenth of the targets is known counts a tenth; give it a larger `weight` if that is too little.
 
     In the history every task has a column, ``"loss_price"`` for one called "price", and
     ``"validation_loss_price"`` with validation data: the mean loss over the rows that have a target, without
@@ -355,7 +360,9 @@ class MultiTaskLoss(Loss):
         learned = {output for task in self.tasks.values() for output in task.outputs}
         if idle := sorted(set(range(pred_shape[-1])) - learned):
             what, got = "each output of the model in a task", f"none for output {idle[0]} of {pred_shape[-1]}"
-            raise ArgumentError("MultiTaskLoss", what, got, "Name it in outputs=, or leave it out of the model.")
+            raise ArgumentError(
+                "MultiTaskLoss", what, got, "Name it in outputs=, or leave it out of the model."
+            )
         with np.errstate(over="ignore"):  # in a column that no task looks at
             return array.astype(dtype, copy=False)
 
@@ -365,5 +372,7 @@ def _check_columns(where: str, given: Any) -> tuple[int, ...]:
     several = isinstance(given, Iterable) and not isinstance(given, str)
     columns = tuple(check_integer(where, one, low=0) for one in (given if several else (given,)))
     if not columns or len(set(columns)) < len(columns):
-        raise ArgumentError(where, "numbers of columns that differ", f"{list(columns)}", "Name each column once.")
+        raise ArgumentError(
+            where, "numbers of columns that differ", f"{list(columns)}", "Name each column once."
+        )
     return columns

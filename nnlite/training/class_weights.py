@@ -81,7 +81,9 @@ class ClassWeights:
     def __init__(self, given: Any, loss: Loss, outputs: int, *, counted: bool = True) -> None:
         if isinstance(loss, MultiTaskLoss):
             fix = "Give tasks a weight, Task(..., weight=), or rows, fit(..., weight=)."
-            raise ArgumentError(_WHERE, "a loss whose targets are classes and nothing else", "a MultiTaskLoss", fix)
+            raise ArgumentError(
+                _WHERE, "a loss whose targets are classes and nothing else", "a MultiTaskLoss", fix
+            )
         self.loss = loss
         self.classes = [-1, 1] if isinstance(loss, Hinge) else list(range(max(outputs, 2)))
         self.balanced = isinstance(given, str) and given == "balanced"
