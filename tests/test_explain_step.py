@@ -450,7 +450,7 @@ def test_no_constant_answer_beats_the_clueless_net(loss, weighted, rng):
     def paid(constant):
         return loss.value_and_grad(np.tile(constant, (12, 1)), target, weight)[0]
 
-    if getattr(loss, "loss", loss).from_logits:
+    if getattr(loss, "loss", loss).from_logits and not isinstance(loss, nn.MultiTaskLoss):
         assert found["value"] == pytest.approx(paid(np.zeros(4)))
         return
     assert found["text"].startswith("the best constant answer, ")

@@ -294,11 +294,9 @@ def test_hundred_steps_on_several_tasks(missing, rng):
     def torch_loss():
         pred = torch.tanh(tensor(x) @ weights[0] + weights[1]) @ weights[2] + weights[3]
         squares = ((pred[:, [6, 0]] - goals[:, [0, 3]]) ** 2).mean(dim=1)
-        kind = torch.nn.functional.cross_entropy(pred[:, 1:4], goals[:, 1].long(), reduction="none")
-        yes = torch.nn.functional.binary_cross_entropy_with_logits(pred[:, 4], goals[:, 2], reduction="none")
-        spread = torch.nn.functional.gaussian_nll_loss(
-            pred[:, 7], goals[:, 4], pred[:, 5].exp(), reduction="none"
-        )
+        kind = torch.nn.CrossEntropyLoss(reduction="none")(pred[:, 1:4], goals[:, 1].long())
+        yes = torch.nn.BCEWithLogitsLoss(reduction="none")(pred[:, 4], goals[:, 2])
+        spread = torch.nn.GaussianNLLLoss(reduction="none")(pred[:, 7], goals[:, 4], pred[:, 5].exp())
         each = torch.stack([squares, kind, yes, spread], dim=1) * there
         return (each.sum(dim=0) / rows) @ tensor([2.0, 0.5, 1.0, 0.1])
 
