@@ -203,11 +203,11 @@ class Task(Setting):
         last = max(self.outputs)
         if last >= outputs:
             fix = "Outputs count from 0: give the last layer more, or the task others."
-            raise ShapeError(where, f"a model with an output {last}", f"{outputs} outputs", fix)
+            raise ShapeError(where, f"a model with an output {last}", f"{outputs} in all", fix)
         columns = target.shape[-1]
         if (last := max(self.targets)) >= columns:
             fix = "Columns count from 0: give a table with all targets, or the task others."
-            raise ShapeError(f"{where} target", f"a column {last}", f"{columns} columns", fix)
+            raise ShapeError(f"{where} target", f"a column {last}", f"{columns} in all", fix)
         wanted = np.take(target, self.targets, axis=-1).reshape(-1, len(self.targets))
         missing = np.isnan(wanted)
         if not self.loss.takes_missing:

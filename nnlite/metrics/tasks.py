@@ -8,7 +8,7 @@ import numpy as np
 
 from nnlite.core.aliases import AnyArray
 from nnlite.core.config import Setting
-from nnlite.errors import ArgumentError
+from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_instance
 from nnlite.losses import Task
 from nnlite.metrics.calling import Metric, call_metric
@@ -52,6 +52,9 @@ class TaskMetric(Setting):
     def __init__(self, metric: Metric, task: Task) -> None:
         fix = "Write TaskMetric(accuracy, task), with the Task that the loss has."
         check_instance("TaskMetric(task)", task, Task, "a Task of a MultiTaskLoss", fix=fix)
+        if not callable(metric):
+            fix = "Give a function such as nnlite.accuracy."
+            raise ArgumentTypeError("TaskMetric(metric)", "a function (pred, target)", f"{metric!r}", fix)
         find_order(metric, name=_name(metric))
         self.metric, self.task = metric, task
 

@@ -270,7 +270,7 @@ def test_gaussian_nll_at_its_least_variance(rng):
 
 @pytest.mark.parametrize("missing", [False, True], ids=["all known", "some missing"])
 def test_hundred_steps_on_several_tasks(missing, rng):
-    """A weighted sum of PyTorch's losses; what is missing counts for 0 in sums that are divided by all rows."""
+    """A weighted sum of PyTorch's; what is missing counts for 0, and the sums are divided by all rows."""
     loss = MultiTaskLoss(
         {
             "numbers": Task(MeanSquaredError(), outputs=[6, 0], targets=[0, 3], weight=2.0),
