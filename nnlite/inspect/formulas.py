@@ -282,8 +282,9 @@ def _cost(loss: Loss, pred: Array, target: Any) -> str | None:
         return _gaussian(pred, target)
     if type(loss) is MultiTaskLoss:
         costs = [(task, _task(task, pred, target)) for task in loss.tasks.values()]
-        parts = [cost and (f"{_times(task)}({cost})" if _times(task) else cost) for task, cost in costs]
-        return None if None in parts else _sum(parts)
+        if any(cost is None for _, cost in costs):
+            return None
+        return _sum([f"{_times(task)}({cost})" if _times(task) else f"{cost}" for task, cost in costs])
     inner = loss.loss if type(loss) is Masked else loss
     if type(inner) not in POINTWISE or getattr(inner, "pos_weight", None) is not None:
         return None

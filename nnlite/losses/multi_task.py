@@ -149,7 +149,7 @@ class Task(Setting):
         there = ~(missing.all(axis=-1) if self.loss.takes_missing else missing.any(axis=-1))
         if self.takes_ids:
             target = np.where(there, target[..., 0], 0).astype(np.intp)
-        return pred, target, there
+        return pred, target, np.asarray(there)
 
     def value_and_grad(
         self, pred: Array, target: AnyArray, weight: Array | None = None
