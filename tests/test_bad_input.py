@@ -94,6 +94,26 @@ class World:
         }
 
 
+PRICE = nn.Task(nn.MeanSquaredError(), outputs=0, targets=0)
+KIND = nn.Task(nn.SoftmaxCrossEntropy(), outputs=[1, 2, 3], targets=1)
+
+
+def price_and_kind(rng):
+    return np.column_stack([rng.normal(size=ROWS), rng.integers(0, 3, ROWS)])
+
+
+def task(loss=None, *, outputs=0, targets=0, **options):
+    """Make a task of which one thing is wrong."""
+    return nn.Task(
+        nn.MeanSquaredError() if loss is None else loss, outputs=outputs, targets=targets, **options
+    )
+
+
+def two_of_them(loss, targets):
+    """Make a task with targets in both columns of `price_and_kind`, and one with the other outputs."""
+    return nn.MultiTaskLoss({"both": task(loss, outputs=[0, 1], targets=targets), "kind": KIND})
+
+
 def ids(classes):
     return lambda rng: rng.integers(0, classes, ROWS)
 
@@ -105,6 +125,7 @@ WORLDS = {
     "binary": partial(World, 1, loss=nn.BinaryCrossEntropy(), target=ids(2)),
     "margin": partial(World, 1, loss=nn.Hinge(), target=lambda rng: rng.choice([-1.0, 1.0], (ROWS, 1))),
     "counts": partial(World, 1, loss=nn.PoissonNLL(), target=lambda rng: rng.poisson(3.0, (ROWS, 1))),
+    "tasks": lambda: World(4, loss=nn.MultiTaskLoss({"price": PRICE, "kind": KIND}), target=price_and_kind),
     "replicas": partial(World, replicas=3),
     "calm": partial(World, noise=False),
 }
@@ -297,6 +318,33 @@ CASES += [
     Case("Softmax before a logits loss", lambda w: w.own(dense(3, 3), nn.Softmax(), loss=w.loss), ArgumentError, r"layer 1 Softmax\(\): expected logits for SoftmaxCrossEntropy\(\), .*Leave that layer out", "classes"),
     Case("LogSoftmax before a logits loss", lambda w: nn.Sequential([dense(3, 3), nn.LogSoftmax()]).loss_and_grad(w.X, w.y, w.loss), ArgumentError, "got probabilities. Leave that layer out", "classes"),
     Case("Sigmoid before a logits loss", lambda w: nn.Sequential([dense(3, 1), nn.Sigmoid()]).evaluate(w.X, w.y, loss=w.loss), ArgumentError, r"logits for BinaryCrossEntropy\(\)", "binary"),
+    # Several losses on one net.
+    Case("a task of a loss class", lambda w: task(nn.Huber), ArgumentTypeError, r"Task\(loss\): .*got the class Huber\. Write Huber\(\)"),
+    Case("a task of several", lambda w: task(w.loss), ArgumentTypeError, "the loss of one task, got a MultiTaskLoss. Put its tasks into the one around it", "tasks"),
+    Case("a task that names an output", lambda w: task(outputs="price"), ArgumentTypeError, r"Task\(outputs=\): expected an integer of at least 0, got 'price'"),
+    Case("a task with a column below 0", lambda w: task(targets=-1), ArgumentError, r"Task\(targets=\): expected an integer of at least 0, got -1"),
+    Case("a task with a column twice", lambda w: task(outputs=[1, 1]), ArgumentError, r"numbers of columns that differ, got \[1, 1\]"),
+    Case("a task without outputs", lambda w: task(outputs=[]), ArgumentError, r"numbers of columns that differ, got \[\]"),
+    Case("a task of negative weight", lambda w: task(weight=-1), ArgumentError, r"Task\(weight=\): expected a finite number of at least 0, got -1"),
+    Case("no task", lambda w: nn.MultiTaskLoss({}), ArgumentTypeError, "a dict of at least one Task by its name, got {}"),
+    Case("tasks without names", lambda w: nn.MultiTaskLoss([PRICE]), ArgumentTypeError, r"a dict of at least one Task by its name, got \[Task\("),
+    Case("a loss that is no task", lambda w: nn.MultiTaskLoss({"price": nn.Huber()}), ArgumentTypeError, r"Task by its name, got 'price': Huber\(\)"),
+    Case("a metric of no task", lambda w: nn.TaskMetric(nn.r2, w.loss), ArgumentTypeError, "a Task of a MultiTaskLoss, got Mean"),
+    Case("a metric of a task by name", lambda w: nn.TaskMetric("r2", PRICE), ArgumentTypeError, r"a function \(pred, target\), got 'r2'"),
+    Case("flat targets for tasks", lambda w: w.fit(y=w.y[:, 0]), ShapeError, r"y for MultiTaskLoss: expected a table of shape \(24, columns\), got \(24,\)\. Write y\[:, None\]", "tasks"),
+    Case("targets for tasks with a column too few", lambda w: w.fit(y=w.y[:, :1]), ShapeError, "task 'kind': expected a column 1, got 1 in all. Columns count from 0", "tasks"),
+    Case("a task of an output that there is not", lambda w: w.own(dense(3, 3)), ShapeError, "task 'kind': expected a model with an output 3, got 3 in all", "tasks"),
+    Case("an output in no task", lambda w: w.own(dense(3, 6)), ArgumentError, "each output of the model in a task, got none for output 4 of 6", "tasks"),
+    Case("a task with an id too high", lambda w: w.fit(y=w.y + 1), ArgumentError, r"y for MultiTaskLoss, task 'kind', SoftmaxCrossEntropy\(\): expected class ids from 0 to 2, got 3", "tasks"),
+    Case("a task with ids that are no whole numbers", lambda w: w.fit(y=w.y / 2), ArgumentError, "task 'kind': expected class ids that are whole numbers, got 0.5", "tasks"),
+    Case("a task with an infinite target", lambda w: w.fit(y=put(w.y, (3, 0), np.inf)), ArgumentError, r"task 'price', MeanSquaredError\(\): expected finite numbers, got infinity", "tasks"),
+    Case("a task with as many targets as its loss does not take", lambda w: w.fit(loss=two_of_them(None, 0)), ShapeError, r"task 'both', MeanSquaredError\(\): expected shape \(24, 2\), got \(24, 1\)\. Give the task other outputs than \(0, 1\)", "tasks"),
+    Case("a row with some targets of a task", lambda w: w.fit(y=put(w.y, (5, 1), np.nan), loss=two_of_them(None, [0, 1])), ArgumentError, "all targets of a row, or none, got some of them in row 5. Make a task of each column, or write Masked", "tasks"),
+    Case("a task without any target", lambda w: w.fit(y=w.y * [np.nan, 1]), ArgumentError, r"Task\(MeanSquaredError.* target: expected a target that is there, in a row that counts", "tasks", late=True),
+    Case("a metric with the name of a task's loss", lambda w: w.fit(metrics={"loss_price": nn.r2}), ArgumentError, "the other columns of the history", "tasks"),
+    Case("weights of classes for tasks", lambda w: w.fit(class_weight="balanced"), ArgumentError, "a loss whose targets are classes and nothing else, got a MultiTaskLoss. Give tasks a weight", "tasks"),
+    Case("least squares of tasks", lambda w: w.fit(optimizer=nn.LevenbergMarquardt(), batch_size=None), ArgumentError, "got LevenbergMarquardt", "tasks"),
+    Case("Softmax before tasks of which one takes logits", lambda w: w.own(dense(3, 4), nn.Softmax()), ArgumentError, r"layer 1 Softmax\(\): expected logits for MultiTaskLoss", "tasks"),
     # Optimizers.
     Case("a negative rate", lambda w: nn.SGD(-0.1), ArgumentError, r"SGD\(learning_rate\): expected a finite number above 0, got -0\.1"),
     Case("a rate of 0", lambda w: nn.Adam(0), ArgumentError, r"Adam\(learning_rate\): .* got 0"),

@@ -22,7 +22,7 @@ TARGETS = {
     "Hinge": 2 * np.eye(3)[IDS] - 1,
     "PoissonNLL": np.arange(21.0).reshape(7, 3),
 }
-LOSSES = sorted(name for name in losses.__all__ if name not in {"Loss", "PointwiseLoss"})
+LOSSES = sorted(name for name in losses.__all__ if name not in {"Loss", "PointwiseLoss", "Task"})
 WEIGHT = np.array([0.5, 2.0, 0.0, 1.0, 1.5, 0.25, 3.0])
 
 
@@ -44,6 +44,12 @@ def case(name, rng):
         target = rng.normal(size=(ROWS, 3))
         target[[0, 3], [1, 2]] = np.nan
         return losses.Masked(nn.Huber()), target
+    if name == "MultiTaskLoss":
+        target = np.column_stack([rng.normal(size=ROWS), rng.integers(0, 2, ROWS)])
+        target[[0, 3, 3], [1, 0, 1]] = np.nan
+        squares = nn.Task(nn.MeanSquaredError(), outputs=0, targets=0)
+        kind = nn.Task(nn.SoftmaxCrossEntropy(), outputs=[1, 2], targets=1, weight=0.5)
+        return losses.MultiTaskLoss({"squares": squares, "kind": kind}), target
     return getattr(losses, name)(), TARGETS.get(name, rng.normal(size=(ROWS, 3)))
 
 

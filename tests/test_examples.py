@@ -132,6 +132,15 @@ def test_sweep(tmp_path):
     assert len(answers) == 4
 
 
+def test_two_heads(tmp_path):
+    pytest.importorskip("sklearn")
+    rows = re.findall(rf"^(two \w+) +{NUMBER} +{NUMBER}%$", printed("two_heads", tmp_path), re.MULTILINE)
+    assert [name for name, *_ in rows] == ["two nets", "two heads"]
+    (apart, right), (error, share) = ((float(one), float(other)) for _, one, other in rows)
+    assert error <= apart + 0.005  # of rounding, which differs from machine to machine
+    assert share >= right - 0.5
+
+
 def test_mislabelled(tmp_path):
     text = printed("mislabelled", tmp_path)
     assert float(re.search(rf"by neighbours +median .*worst {NUMBER}%", text)[1]) >= 80

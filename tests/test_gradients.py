@@ -40,10 +40,12 @@ from nnlite.losses import (
     Masked,
     MeanAbsoluteError,
     MeanSquaredError,
+    MultiTaskLoss,
     PointwiseLoss,
     PoissonNLL,
     Quantile,
     SoftmaxCrossEntropy,
+    Task,
 )
 from nnlite.model import Sequential
 from nnlite.testing import check_layer, check_loss
@@ -52,7 +54,7 @@ from nnlite.testing.differences import measure_slopes, relative_error
 #: What the project promises for every gradient.
 TOLERANCE = 1e-7
 
-NOT_LOSSES = {Loss, PointwiseLoss}
+NOT_LOSSES = {Loss, PointwiseLoss, Task}
 
 
 def test_no_layer_is_forgotten():
@@ -105,6 +107,22 @@ YES_NO = np.array([0, 1, 1, 0, 1])
 COUNTS = np.array([[0, 1, 5], [2, 0, 0], [1, 1, 3], [7, 0, 2], [0, 0, 1]])
 MEAN_AND_SPREAD = np.column_stack([PRED, PRED[:, ::-1]])
 
+EIGHT = np.random.default_rng(1).normal(size=(5, 8))
+TABLE = np.column_stack([TARGET[:, :2], IDS, YES_NO, TARGET[:, 2], SHARES[:, :2].sum(axis=1), SHARES[:, 2]])
+# A row without any target, a task without one in a row, and a Masked one with one of two.
+GAPS = np.zeros((5, 7), bool)
+GAPS[0] = GAPS[2, 2] = GAPS[3, 0] = GAPS[4, 4] = GAPS[1, 5:] = True
+SEVERAL = MultiTaskLoss(
+    {
+        "numbers": Task(Masked(MeanSquaredError()), outputs=[5, 0], targets=[0, 1], weight=2.0),
+        "kind": Task(SoftmaxCrossEntropy(), outputs=[1, 2, 3], targets=2, weight=0.5),
+        "yes": Task(BinaryCrossEntropy(), outputs=4, targets=3),
+        "spread": Task(GaussianNLL(), outputs=[6, 7], targets=4),
+        "shares": Task(SoftmaxCrossEntropy(), outputs=[6, 4], targets=[5, 6]),
+        "off": Task(Huber(), outputs=0, targets=0, weight=0.0),
+    }
+)
+
 LOSSES = {
     "mean squared error": (MeanSquaredError(), PRED, TARGET),
     "mean absolute error": (MeanAbsoluteError(), PRED, TARGET),
@@ -128,6 +146,8 @@ LOSSES = {
     "gaussian, at the smallest variance": (GaussianNLL(min_variance=2.0), MEAN_AND_SPREAD, TARGET),
     "hinge": (Hinge(), PRED, np.where(ONE_HOT > 0, 1, -1)),
     "masked, nothing missing": (Masked(MeanSquaredError()), PRED, TARGET),
+    "several tasks": (SEVERAL, EIGHT, TABLE),
+    "several tasks, some missing": (SEVERAL, EIGHT, np.where(GAPS, np.nan, TABLE)),
 }
 
 

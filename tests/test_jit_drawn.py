@@ -68,6 +68,21 @@ LOSSES = {
         lambda rng, shape: np.where(rng.random(shape) < 0.3, np.nan, rng.normal(size=shape)),
         1,
     ),
+    "tasks": (
+        # Every row has the first two targets or none of them, and its class or none.
+        nn.MultiTaskLoss(
+            {
+                "numbers": nn.Task(nn.MeanSquaredError(), outputs=[0, 1], targets=[1, 0], weight=2.0),
+                "kind": nn.Task(nn.SoftmaxCrossEntropy(label_smoothing=0.1), outputs=[3, 0], targets=2),
+                "spread": nn.Task(nn.GaussianNLL(), outputs=[2, 3], targets=2, weight=0.5),
+                "masked": nn.Task(Masked(nn.Huber(0.7)), outputs=[2, 1], targets=[0, 2]),
+            }
+        ),
+        lambda rng, shape: np.where(
+            (rng.random((*shape[:-1], 2)) < 0.3)[..., [0, 0, 1]], np.nan, rng.integers(0, 2, (*shape[:-1], 3))
+        ),
+        4,
+    ),
 }
 OPTIMIZERS = [
     lambda **given: nn.SGD(0.1, **given),
@@ -92,7 +107,8 @@ def trainings(draw):
     # More rows than outputs: a table of ids, a row of them for each replica, could be one of shares.
     rows, ahead = draw(st.integers(4, 12)), (replicas,) if replicas and own else ()
     X, y = rng.normal(size=(*ahead, rows, FEATURES)), make(rng, (*ahead, rows, outputs))
-    layers = [nn.Dense(FEATURES, width), *draw(layers_of(width)), nn.Dense(width, each * outputs)]
+    last = 4 if isinstance(loss, nn.MultiTaskLoss) else each * outputs
+    layers = [nn.Dense(FEATURES, width), *draw(layers_of(width)), nn.Dense(width, last)]
     if draw(st.booleans()):
         layers.insert(0, nn.Standardize(FEATURES))
     dtype = draw(st.sampled_from(["float32", "float64"]))

@@ -175,18 +175,34 @@ class OwnHuber(nn.Huber):
     pass
 
 
+class OwnTask(nn.Task):
+    pass
+
+
+def tasks(second):
+    return nn.MultiTaskLoss({"first": nn.Task(nn.MeanSquaredError(), outputs=0, targets=0), "second": second})
+
+
 @pytest.mark.parametrize("replicas", [None, 3, 16])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(
-    "make", [Quartic, OwnHuber, lambda: nn.losses.Masked(OwnHuber())], ids=["own", "inherits", "inside"]
+    ("make", "name"),
+    [
+        (Quartic, "Quartic"),
+        (OwnHuber, "OwnHuber"),
+        (lambda: nn.losses.Masked(OwnHuber()), "OwnHuber"),
+        (lambda: tasks(nn.Task(OwnHuber(), outputs=1, targets=1)), "OwnHuber"),
+        (lambda: tasks(OwnTask(nn.Huber(), outputs=1, targets=1)), "OwnTask"),
+    ],
+    ids=["own", "inherits", "inside", "in a task", "own task"],
 )
-def test_a_loss_of_the_users_own_is_computed_by_numpy(make, weighted, replicas):
+def test_a_loss_of_the_users_own_is_computed_by_numpy(make, name, weighted, replicas):
     X, y = data()
     loss = make()
     weight = np.linspace(0.5, 2, ROWS) if weighted else None
     model = net(nn.Tanh(), replicas=replicas)
     engine = both(model, X, y, loss=loss, weight=weight, optimizer=nn.SGD(0.01), exact=False)
-    assert engine == f"jit by the step: {type(loss).__name__} has no kernel"
+    assert engine == f"jit by the step: {name} has no kernel"
 
 
 class OwnSGD(nn.SGD):

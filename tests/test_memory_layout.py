@@ -16,6 +16,16 @@ LOSSES = {
     "one-hot": (nn.SoftmaxCrossEntropy(), 4, lambda rng: np.eye(4)[rng.integers(0, 4, 6)]),
     "poisson": (nn.PoissonNLL(), 4, lambda rng: rng.poisson(2.0, (6, 4)).astype(float)),
     "gaussian": (nn.GaussianNLL(), 4, lambda rng: rng.normal(size=(6, 2))),
+    "several tasks": (
+        nn.MultiTaskLoss(
+            {
+                "squares": nn.Task(nn.MeanSquaredError(), outputs=[3, 0], targets=[1, 0]),
+                "kind": nn.Task(nn.SoftmaxCrossEntropy(), outputs=[1, 2], targets=2),
+            }
+        ),
+        4,
+        lambda rng: np.where(rng.random((6, 3)) < [0, 0, 0.3], np.nan, rng.integers(0, 2, (6, 3))),
+    ),
     "hinge": (nn.Hinge(), 4, lambda rng: rng.choice([-1.0, 1.0], (6, 4))),
 }
 

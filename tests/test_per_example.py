@@ -19,9 +19,14 @@ TARGETS = {
     "BinaryCrossEntropy": np.eye(3)[IDS],
     "Hinge": 2 * np.eye(3)[IDS] - 1,
     "PoissonNLL": np.arange(15.0).reshape(5, 3),
+    "MultiTaskLoss": np.array([[0.5, 1], [-1.0, 0], [np.nan, 1], [2.0, np.nan], [np.nan, np.nan]]),
 }
-ARGUMENTS = {"Masked": [losses.MeanSquaredError()]}
-LOSSES = sorted(name for name in losses.__all__ if name not in {"Loss", "PointwiseLoss"})
+TASKS = {
+    "squares": nn.Task(nn.MeanSquaredError(), outputs=0, targets=0),
+    "kind": nn.Task(nn.SoftmaxCrossEntropy(), outputs=[1, 2], targets=1, weight=0.5),
+}
+ARGUMENTS = {"Masked": [losses.MeanSquaredError()], "MultiTaskLoss": [TASKS]}
+LOSSES = sorted(name for name in losses.__all__ if name not in {"Loss", "PointwiseLoss", "Task"})
 
 each_count = pytest.mark.parametrize("replicas", [None, 3])
 

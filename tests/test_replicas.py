@@ -29,6 +29,15 @@ LOSSES = {
     "Hinge": (nn.Hinge(), "signs"),
     "BinaryCrossEntropy": (nn.BinaryCrossEntropy(label_smoothing=0.1), "bits"),
     "SoftmaxCrossEntropy": (nn.SoftmaxCrossEntropy(label_smoothing=0.1), "ids"),
+    "MultiTaskLoss": (
+        nn.MultiTaskLoss(
+            {
+                "huber": nn.Task(nn.Huber(), outputs=[0, 2], targets=[1, 0], weight=0.5),
+                "kind": nn.Task(nn.SoftmaxCrossEntropy(), outputs=[1, 2, 3], targets=2),
+            }
+        ),
+        "table",
+    ),
 }
 
 #: Each public optimizer that steps by batches.
@@ -70,6 +79,9 @@ def targets(kind, rng, leading=()):
         "signs": lambda: rng.choice([-1.0, 1.0], (*shape, 4)),
         "bits": lambda: rng.integers(0, 2, (*shape, 4)).astype(float),
         "ids": lambda: rng.integers(0, 4, shape),
+        "table": lambda: np.where(
+            np.arange(ROWS)[:, None] % [1, 1, 3] == 1, np.nan, rng.integers(0, 3, (*shape, 3))
+        ),
     }[kind]()
 
 

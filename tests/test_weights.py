@@ -26,6 +26,15 @@ LOSSES = {
     "SoftmaxCrossEntropy, ids": (nn.SoftmaxCrossEntropy(), "ids"),
     "SoftmaxCrossEntropy, rows": (nn.SoftmaxCrossEntropy(label_smoothing=0.1), "rows"),
     "GaussianNLL": (nn.GaussianNLL(), "one number"),
+    "MultiTaskLoss": (
+        nn.MultiTaskLoss(
+            {
+                "squares": nn.Task(nn.MeanSquaredError(), outputs=0, targets=0, weight=0.5),
+                "kind": nn.Task(nn.SoftmaxCrossEntropy(), outputs=[0, 1], targets=1),
+            }
+        ),
+        "gaps",
+    ),
 }
 
 
@@ -44,6 +53,7 @@ def targets(kind, rng, leading=()):
         "signs": np.sign(numbers),
         "chances": (numbers > 0).astype(float),
         "one number": numbers[..., :1],
+        "gaps": np.where(rng.random(shape) < 0.2, np.nan, (numbers > 0).astype(float)),
     }[kind]
 
 

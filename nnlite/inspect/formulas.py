@@ -15,7 +15,7 @@ from nnlite.core.losses import Loss, MeanSquaredError
 from nnlite.errors.arguments import is_ours
 from nnlite.inspect.numbers import behind, number, result
 from nnlite.layers.activations import log_softmax
-from nnlite.losses import GaussianNLL, Hinge, Huber, Masked, PoissonNLL, Quantile
+from nnlite.losses import GaussianNLL, Hinge, Huber, Masked, MultiTaskLoss, PoissonNLL, Quantile, Task
 from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
 from nnlite.losses.robust import MeanAbsoluteError
 
@@ -115,7 +115,14 @@ def formula(loss: Loss) -> str:
         return f"mean of -ln(probability of the true class){smoothed}, probabilities = softmax(answers)"
     if type(loss) is GaussianNLL:
         return "mean of (s + (m - target)²/exp(s))/2, with the answers m and s = log-variance"
+    if type(loss) is MultiTaskLoss:
+        parts = (f"{_times(task)}{name}: {formula(task.loss)}" for name, task in loss.tasks.items())
+        return f"sum of {'; '.join(parts)}; nothing where the target is missing"
     return "a loss of your own"
+
+
+def _times(task: Task) -> str:
+    return "" if task.weight == 1 else f"{number(task.weight)}*"
 
 
 def meaning(loss: Loss) -> str:
@@ -135,6 +142,8 @@ def meaning(loss: Loss) -> str:
     >>> meaning(PoissonNLL())
     'the logarithm of the expected count'
     """
+    if isinstance(loss, MultiTaskLoss):
+        return "; ".join(f"of {name} {meaning(task.loss)}" for name, task in loss.tasks.items())
     inner = loss.loss if isinstance(loss, Masked) else loss
     known = {
         SoftmaxCrossEntropy: "logits: scores that softmax turns into probabilities",
@@ -261,20 +270,36 @@ def fill_in(
 
 def _row(loss: Loss, pred: Array, target: Any) -> str:
     """Write what one row costs, up to the result."""
+    written = _cost(loss, pred, target)
+    return f"{loss} says" if written is None else f"{written} ="
+
+
+def _cost(loss: Loss, pred: Array, target: Any) -> str | None:
+    """Write what one row costs; None of a loss of which only the name is known."""
     if type(loss) is SoftmaxCrossEntropy:
-        return f"{_softmax(loss, pred, target)} ="
+        return _softmax(loss, pred, target)
     if type(loss) is GaussianNLL:
-        return f"{_gaussian(pred, target)} ="
+        return _gaussian(pred, target)
+    if type(loss) is MultiTaskLoss:
+        costs = [(task, _task(task, pred, target)) for task in loss.tasks.values()]
+        if any(cost is None for _, cost in costs):
+            return None
+        return _sum([f"{_times(task)}({cost})" if _times(task) else f"{cost}" for task, cost in costs])
     inner = loss.loss if type(loss) is Masked else loss
     if type(inner) not in POINTWISE or getattr(inner, "pos_weight", None) is not None:
-        return f"{loss} says"
+        return None
     term = POINTWISE[type(inner)][1]
     goals = np.ravel(target).astype(float).tolist()
     terms = [
         "0 (missing)" if math.isnan(goal) else term(inner, answer, goal)
         for answer, goal in zip(pred.tolist(), goals, strict=True)
     ]
-    return f"{_mean(terms)} ="
+    return _mean(terms)
+
+
+def _task(task: Task, pred: Array, target: Any) -> str | None:
+    some, goals, there = task.select(pred[None], target[None])
+    return _cost(task.loss, some[0], goals[0]) if there[0] else "0 (missing)"
 
 
 def _mean(terms: list[str]) -> str:

@@ -95,9 +95,10 @@ class CompiledLoop(SteppedLoop):
     def _looked_at(self) -> str:
         """Say why an epoch is made a step at a time, if it is."""
         data = self.data
-        for one, covered in ((self.loss, self.has_loss), (self.state.optimizer, self.has_step)):
-            if not covered:
-                return f"{type(one).__name__} has no kernel"
+        if not self.has_loss:
+            return f"{losses.lacking(self.loss)} has no kernel"
+        if not self.has_step:
+            return f"{type(self.state.optimizer).__name__} has no kernel"
         self.seldom = [hook for hook in self.hooks["on_batch_end"] if _is_seldom(hook)]
         for moment in ("on_batch_begin", "on_grad_computed", "on_batch_end"):
             for hook in self.hooks[moment]:

@@ -26,12 +26,14 @@ from nnlite.losses import (
     Masked,
     MeanAbsoluteError,
     MeanSquaredError,
+    MultiTaskLoss,
     PoissonNLL,
     Quantile,
     SoftmaxCrossEntropy,
+    Task,
 )
 
-__all__ = ["WRITERS", "covered", "write_loss"]
+__all__ = ["WRITERS", "covered", "lacking", "write_loss"]
 
 
 @inlined
@@ -257,6 +259,43 @@ def gaussian(pred, target, share, paid, slope, min_variance):
 
 
 @loops
+def see_numbers(pred, target, share, outputs, targets, task_pred, task_target, task_share, weight, masks):
+    """Copy what a task looks at; a row without a target, or with some of them only, has no share."""
+    for i in range(len(pred)):
+        there = True
+        for j in range(targets.size):
+            one = target[i, targets[j]]
+            task_target[i, j] = one
+            there = there and (one == one or masks > 0)
+        task_share[i] = share[i] * weight if there else 0.0
+        for j in range(outputs.size):
+            task_pred[i, j] = pred[i, outputs[j]]
+
+
+@loops
+def see_ids(pred, target, share, outputs, targets, task_pred, task_target, task_share, weight, masks):
+    """Do the same for one column of class ids."""
+    for i in range(len(pred)):
+        one = target[i, targets[0]]
+        there = one == one
+        task_target[i] = np.int64(one) if there else 0
+        task_share[i] = share[i] * weight if there else 0.0
+        for j in range(outputs.size):
+            task_pred[i, j] = pred[i, outputs[j]]
+
+
+@loops
+def collect(task_paid, task_slope, outputs, paid, slope, first):
+    """Add what a task pays, and its slopes, to those of the tasks before."""
+    for i in range(len(paid)):
+        if first > 0:
+            pay_nothing(paid, slope, i)
+        paid[i] += task_paid[i]
+        for j in range(outputs.size):
+            slope[i, outputs[j]] += task_slope[i, j]
+
+
+@loops
 def add_up(paid, loss, thread):
     """Add up what all rows pay, one after the other; one thread does."""
     if thread == 0:
@@ -304,9 +343,9 @@ WRITERS: dict[type[Loss], Callable[..., Kernel]] = {
 }
 
 #: All that may stand in a program.
-KNOWN = {*WRITERS, Masked}
+KNOWN = {*WRITERS, Masked, MultiTaskLoss}
 #: Those that `lanes` cannot train by.
-ALONE: set[type[Loss]] = {GaussianNLL}
+ALONE: set[type[Loss]] = {GaussianNLL, MultiTaskLoss}
 
 
 def inner(loss: Any) -> Loss:
@@ -314,9 +353,20 @@ def inner(loss: Any) -> Loss:
     return inner(loss.loss) if type(loss) is Masked else loss
 
 
+def lacking(loss: Loss) -> str:
+    """Name the class of a loss that has no kernel, or of one in it; empty if all have one."""
+    one = inner(loss)
+    if not (is_as_shipped(loss, KNOWN) and is_as_shipped(one, KNOWN)):
+        return type(one if is_as_shipped(loss, KNOWN) else loss).__name__
+    if not isinstance(one, MultiTaskLoss):
+        return ""
+    inside = ("" if is_as_shipped(task, {Task}) else type(task).__name__ for task in one.tasks.values())
+    return next(filter(None, (*inside, *(lacking(task.loss) for task in one.tasks.values()))), "")
+
+
 def covered(loss: Loss) -> bool:
     """Tell whether there is a kernel for a loss."""
-    return all(is_as_shipped(one, KNOWN) for one in (loss, inner(loss))) and type(inner(loss)) in WRITERS
+    return not lacking(loss)
 
 
 def write_loss(
@@ -344,10 +394,41 @@ def write_loss(
     slope : ndarray of shape (nets, batch, outputs)
         Buffer of dL/d(pred).
     """
+    write = _write_tasks if type(loss) is MultiTaskLoss else _write_rows
+    paid, slope = write(loss, program, pred, target, share)
+    value = program.array(1, dtype=np.float64)
+    program.add(add_up, every(paid), whole(value), THREAD)
+    return value, slope
+
+
+def _write_rows(
+    loss: Any, program: Program, pred: Array, target: AnyArray, share: AnyArray
+) -> tuple[AnyArray, Array]:
+    """Write what each row pays, and its slope."""
     one = inner(loss)
     kernel, given = WRITERS[type(one)](one, program, pred, target)
     paid, slope = program.buffer(dtype=np.float64), program.like(pred)
-    value = program.array(1, dtype=np.float64)
     program.add(kernel, rows(pred), rows(target), rows(share), rows(paid), rows(slope), *given)
-    program.add(add_up, every(paid), whole(value), THREAD)
-    return value, slope
+    return paid, slope
+
+
+def _write_tasks(
+    loss: Any, program: Program, pred: Array, target: AnyArray, share: AnyArray
+) -> tuple[AnyArray, Array]:
+    """Write the same for each task, on copies of its columns, and bring them together."""
+    paid, slope = program.buffer(dtype=np.float64), program.like(pred)
+    for place, task in enumerate(program.read(loss, "parts").values()):
+        outputs, targets = (whole(np.array([columns])) for columns in (task.outputs, task.targets))
+        task_pred, task_share = program.buffer(len(task.outputs)), program.buffer(dtype=np.float64)
+        see, task_target = see_numbers, program.buffer(len(task.targets))
+        if task.takes_ids:
+            see, task_target = see_ids, program.buffer(dtype=np.int64)
+        program.add(
+            see, rows(pred), rows(target), rows(share), outputs, targets, rows(task_pred), rows(task_target),
+            rows(task_share), number(task.weight), number(task.loss.takes_missing),
+        )  # fmt: skip
+        task_paid, task_slope = _write_rows(task.loss, program, task_pred, task_target, task_share)
+        program.add(
+            collect, rows(task_paid), rows(task_slope), outputs, rows(paid), rows(slope), number(not place)
+        )
+    return paid, slope

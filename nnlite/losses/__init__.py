@@ -12,6 +12,7 @@ from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
 from nnlite.losses.hinge import Hinge
 from nnlite.losses.likelihoods import GaussianNLL, PoissonNLL
 from nnlite.losses.masked import Masked
+from nnlite.losses.multi_task import MultiTaskLoss, Task
 from nnlite.losses.robust import Huber, MeanAbsoluteError, Quantile
 
 __all__ = [
@@ -23,10 +24,12 @@ __all__ = [
     "Masked",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "MultiTaskLoss",
     "PointwiseLoss",
     "PoissonNLL",
     "Quantile",
     "SoftmaxCrossEntropy",
+    "Task",
 ]
 
 __getattr__ = missing_names(__name__)

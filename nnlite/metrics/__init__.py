@@ -29,9 +29,11 @@ from nnlite.metrics.regression import (
     r2,
     root_mean_squared_error,
 )
+from nnlite.metrics.tasks import TaskMetric
 
 __all__ = [
     "Metric",
+    "TaskMetric",
     "accuracy",
     "average_precision",
     "binary_accuracy",

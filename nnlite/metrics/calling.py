@@ -20,7 +20,7 @@ __all__ = ["Metric", "call_metric", "named_metrics"]
 Metric = Callable[..., Any]
 
 
-def named_metrics(metrics: Any) -> dict[str, Metric]:
+def named_metrics(metrics: Any, loss: Any = None) -> dict[str, Metric]:
     """Give every metric the name under which its numbers are written down.
 
     Parameters
@@ -29,6 +29,9 @@ def named_metrics(metrics: Any) -> dict[str, Metric]:
         Of (pred, target) or (pred, target, weight). In what order a function takes them is
         told by the names of its parameters: those of scikit-learn, ``(y_true, y_pred)``, are called
         as they want to be. Functions in a sequence are listed under their own names.
+    loss : Loss, optional
+        One that is a sum of parts has them in ``loss.parts``, a dict of such functions by name, each with the
+        attribute ``higher_is_better`` False. They are metrics too, ``"loss_price"`` for the part "price".
 
     Returns
     -------
@@ -60,13 +63,14 @@ def named_metrics(metrics: Any) -> dict[str, Metric]:
             fix = 'Give functions such as nnlite.accuracy; write {"name": function} for one without a name.'
             raise ArgumentTypeError("metrics", "functions (pred, target) with names", f"{metric!r}", fix)
         find_order(metric, name=name)  # refuses what cannot be called so
-    names = [name for name, _ in pairs]
+    parts = {f"loss_{name}": part for name, part in getattr(loss, "parts", {}).items()}
+    names = [*parts, *(name for name, _ in pairs)]
     taken = {"loss", "epoch", "learning_rate", "seconds"} & set(names)
     if len(set(names)) < len(names) or taken or any(name.startswith("validation_") for name in names):
         what = "names that differ from each other and from the other columns of the history"
         fix = "Write metrics={...} with a name of its own for each."
         raise ArgumentError("metrics", what, f"{names}", fix)
-    return dict(pairs)
+    return {**parts, **dict(pairs)}
 
 
 def call_metric(

@@ -12,7 +12,7 @@ from nnlite.core.cross_entropy import SoftmaxCrossEntropy
 from nnlite.core.losses import Loss, PointwiseLoss
 from nnlite.errors import ArgumentError
 from nnlite.layers.activations import log_softmax
-from nnlite.losses import GaussianNLL, Hinge, Masked, PoissonNLL
+from nnlite.losses import GaussianNLL, Hinge, Masked, MultiTaskLoss, PoissonNLL
 from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
 
 __all__ = [
@@ -217,6 +217,8 @@ def classification(loss: str | Loss, kind: str, columns: int) -> Objective:
         fix = (
             "Use SoftmaxCrossEntropy(), BinaryCrossEntropy() or Hinge(); set from_logits = True in your own."
         )
+    elif isinstance(loss, MultiTaskLoss):
+        what, fix = "a loss of one task", "For several train a Sequential."
     elif softmax and kind not in ("binary", "multiclass"):
         what, fix = "a loss for several labels at a time", "Use BinaryCrossEntropy()."
     elif isinstance(loss, BinaryCrossEntropy) and several:
@@ -258,6 +260,9 @@ def regression(loss: str | Loss, columns: int, *, masked: bool = False) -> Objec
         activation = "exp" if loss == "poisson" else "identity"
         share = 1.0 if loss == "poisson" else 1.0 / columns
         return Objective(one if columns == 1 else SumOverOutputs(one), columns, activation, share=share)
+    if isinstance(loss, MultiTaskLoss) and loss.from_logits:
+        fix = "For classes beside numbers train a Sequential."
+        raise ArgumentError("MLPRegressor(loss=)", "a loss of numbers, in all tasks", f"{loss}", fix)
     activation = "exp" if isinstance(loss, PoissonNLL) else "identity"
     outputs = 2 * columns if isinstance(loss, GaussianNLL) else columns
     # Masked says itself what it cannot mask.

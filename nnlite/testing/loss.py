@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,6 +13,7 @@ from nnlite.data.checks import check_rows, check_weight
 from nnlite.errors import ArgumentError, ArgumentTypeError, GradientCheckError, ShapeError
 from nnlite.errors.arguments import check_method
 from nnlite.errors.checks import check_finite, check_integer, check_number, check_rng
+from nnlite.losses import MultiTaskLoss, Task
 from nnlite.testing.diagnosis import compare
 from nnlite.testing.differences import measure_slopes
 from nnlite.testing.loss_rules import REPLICAS, RULES, WEIGHTS, Given, evaluate, refuses_weights
@@ -52,7 +53,7 @@ def check_loss(
         The targets for `pred`. By default the first kind that ``loss.prepare`` accepts:
         normal random numbers; -1 and +1; counts; rows of probabilities; class ids; or
         normal random numbers for a loss with two outputs a column, which then gets twice
-        as many outputs.
+        as many outputs. For a `MultiTaskLoss` it is so for each task, in one table.
     weight : array-like of shape (batch,), optional
         The weights of the rows; random numbers from 0.5 to 2 by default.
     outputs, batch : int
@@ -169,6 +170,9 @@ def _make_data(
             )
         raw = check_rows("check_loss(target)", target, missing=loss.takes_missing)
         return data, raw, loss.prepare(raw, data.shape, data.dtype)
+    if isinstance(loss, MultiTaskLoss):
+        data, raw = _tables(loss, batch, rng)
+        return data, raw, loss.prepare(raw, data.shape, data.dtype)
     complaint = None
     for data, raw in _guesses(outputs, batch, rng):
         try:
@@ -194,6 +198,23 @@ def _guesses(outputs: int, batch: int, rng: np.random.Generator) -> Iterator[tup
     yield pred, positive / positive.sum(axis=-1, keepdims=True)
     yield pred, rng.integers(outputs, size=batch)
     yield rng.normal(size=(batch, 2 * outputs)), normal
+
+
+def _tables(loss: MultiTaskLoss, batch: int, rng: np.random.Generator) -> tuple[Array, AnyArray]:
+    """Give random predictions for all tasks, and a table with targets for each."""
+
+    def size(columns: Iterable[tuple[int, ...]]) -> int:
+        return 1 + max(map(max, columns))
+
+    tasks: list[Task] = list(loss.tasks.values())
+    pred = rng.normal(size=(batch, size(task.outputs for task in tasks)))
+    table = np.zeros((batch, size(task.targets for task in tasks)))
+    for task in tasks:
+        # As many as it has target columns, of which a loss may have two outputs for each.
+        outputs = len(task.outputs) if task.takes_ids else len(task.targets)
+        raw = _make_data(task.loss, None, None, outputs, batch, rng)[1]
+        table[:, list(task.targets)] = raw.argmax(axis=1)[:, None] if task.takes_ids else raw
+    return pred, table
 
 
 def _compare(

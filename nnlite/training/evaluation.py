@@ -39,7 +39,7 @@ def evaluate(
     jit: bool,
 ) -> dict[str, Any]:
     """Measure a model on data; see `Sequential.evaluate`, which calls this."""
-    chosen = named_metrics(metrics)
+    chosen = named_metrics(metrics, loss)
     size = check_integer("Sequential.evaluate(batch_size=)", batch_size, low=1)
     if loss is not None:
         model.boundary.check_loss(loss)

@@ -104,7 +104,7 @@ def fit(
             hooks = _check_callbacks(callbacks)
             for callback in hooks:
                 marks.take("fit(callbacks=)", callback, "a callback")
-            chosen = named_metrics(metrics)
+            chosen = named_metrics(metrics, loss)
             if not callable(shuffle):
                 shuffle = check_bool("fit(shuffle=)", shuffle)
             replicas = model.params.replicas

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from parity_tools import assert_close, leaf, tensor, torch, weighted_mean
 
+from nnlite import SGD, Dense, Sequential, Tanh
 from nnlite.losses import (
     BinaryCrossEntropy,
     GaussianNLL,
@@ -19,9 +20,11 @@ from nnlite.losses import (
     Masked,
     MeanAbsoluteError,
     MeanSquaredError,
+    MultiTaskLoss,
     PoissonNLL,
     Quantile,
     SoftmaxCrossEntropy,
+    Task,
 )
 
 CLASSES = 7
@@ -263,3 +266,47 @@ def test_gaussian_nll_at_its_least_variance(rng):
     assert_close(value, expected_value, "value")
     assert_close(grad[:, :2], expected_grad[:, :2], "gradient of the mean")
     assert_close(grad[:, 2:], np.zeros((9, 2)), "gradient of the log-variance")
+
+
+@pytest.mark.parametrize("missing", [False, True], ids=["all known", "some missing"])
+def test_hundred_steps_on_several_tasks(missing, rng):
+    """A weighted sum of PyTorch's; what is missing counts for 0, and the sums are divided by all rows."""
+    loss = MultiTaskLoss(
+        {
+            "numbers": Task(MeanSquaredError(), outputs=[6, 0], targets=[0, 3], weight=2.0),
+            "kind": Task(SoftmaxCrossEntropy(), outputs=[1, 2, 3], targets=1, weight=0.5),
+            "yes": Task(BinaryCrossEntropy(), outputs=4, targets=2),
+            "spread": Task(GaussianNLL(), outputs=[7, 5], targets=4, weight=0.1),
+        }
+    )
+    rows = 40
+    x = rng.normal(size=(rows, 5))
+    y = np.column_stack(
+        [x @ rng.normal(size=5), rng.integers(3, size=rows), x[:, 0] > 0, rng.normal(size=(rows, 2))]
+    )
+    known = rng.random((rows, 4)) < (0.7 if missing else 2.0)  # of numbers, kind, yes and spread
+    table = np.where(known[:, [0, 1, 2, 0, 3]], y, np.nan)
+    model = Sequential([Dense(5, 7), Tanh(), Dense(7, 8)], dtype=np.float64, rng=0)
+    weights = [leaf(model.params[name]) for name in ("0.W", "0.b", "2.W", "2.b")]
+    optimizer, theirs = SGD(0.1, momentum=0.9), torch.optim.SGD(weights, 0.1, momentum=0.9)
+    goals, there = tensor(y), tensor(known.astype(float))
+
+    def torch_loss():
+        pred = torch.tanh(tensor(x) @ weights[0] + weights[1]) @ weights[2] + weights[3]
+        squares = ((pred[:, [6, 0]] - goals[:, [0, 3]]) ** 2).mean(dim=1)
+        kind = torch.nn.CrossEntropyLoss(reduction="none")(pred[:, 1:4], goals[:, 1].long())
+        yes = torch.nn.BCEWithLogitsLoss(reduction="none")(pred[:, 4], goals[:, 2])
+        spread = torch.nn.GaussianNLLLoss(reduction="none")(pred[:, 7], goals[:, 4], pred[:, 5].exp())
+        each = torch.stack([squares, kind, yes, spread], dim=1) * there
+        return (each.sum(dim=0) / rows) @ tensor([2.0, 0.5, 1.0, 0.1])
+
+    for step in range(100):
+        value = model.loss_and_grad(x, table, loss)
+        optimizer.step(model.params)
+        theirs.zero_grad()
+        expected = torch_loss()
+        expected.backward()
+        theirs.step()
+        assert_close(value, expected, f"step {step}, loss")
+    for name, weight in zip(("0.W", "0.b", "2.W", "2.b"), weights, strict=True):
+        assert_close(model.params[name], weight, name)

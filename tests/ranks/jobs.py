@@ -133,6 +133,14 @@ def kinds(options: dict[str, Any]) -> Any:
     def batches(*more: Any) -> Any:
         return nn.batches(X, y, *more, batch_size=20, rng=np.random.default_rng(3))
 
+    table = np.column_stack([y[:, 0], ids])
+    table[np.random.default_rng(4).random(table.shape) < 0.3] = np.nan
+    tasks = nn.MultiTaskLoss(
+        {
+            "number": nn.Task(nn.MeanSquaredError(), outputs=0, targets=0),
+            "kind": nn.Task(nn.SoftmaxCrossEntropy(), outputs=[1, 2, 3], targets=1, weight=0.5),
+        }
+    )
     plain = [nn.Dense(5, 8), nn.ReLU(), nn.Dense(8, 1)]
     classes = [nn.Dense(5, 8), nn.Tanh(), nn.Dense(8, 3)]
     cases: dict[str, tuple[nn.Sequential, tuple[Any, ...], dict[str, Any]]] = {
@@ -160,6 +168,11 @@ def kinds(options: dict[str, Any]) -> Any:
         "own order": (net(), (X, y), {**square, "shuffle": lambda rows: np.arange(rows)[::-1]}),
         "frozen": (frozen(), (X, y), square),
         "few rows": (net(), (X[:10], y[:10]), {**square, "batch_size": 3, "metrics": [nn.r2]}),
+        "tasks": (
+            nn.Sequential([nn.Dense(5, 8), nn.Tanh(), nn.Dense(8, 4)], rng=0, dtype=np.float64),
+            (X, table),
+            {"loss": tasks, "weight": weight, "validation": 0.3},
+        ),
         "zero weights": (net(), (X, y), {"weight": np.where(np.arange(len(X)) < 90, 0.0, 1.0), **square}),
     }
     if options.get("dask"):
