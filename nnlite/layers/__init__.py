@@ -7,6 +7,7 @@ from nnlite.core.layer import Layer
 from nnlite.core.parameters import Parameter, State
 from nnlite.errors.habits import missing_names
 from nnlite.layers.activations import ELU, GELU, LeakyReLU, LogSoftmax, Mish, SiLU, Softmax, Softplus
+from nnlite.layers.attention import PositionEmbedding, SelfAttention
 from nnlite.layers.composition import (
     Add,
     Columns,
@@ -17,7 +18,7 @@ from nnlite.layers.composition import (
 )
 from nnlite.layers.convolution import Conv1D, Conv2D
 from nnlite.layers.dropout import Dropout
-from nnlite.layers.embedding import Embedding
+from nnlite.layers.embedding import Embedding, TokenEmbedding
 from nnlite.layers.normalization import BatchNorm, LayerNorm, RMSNorm
 from nnlite.layers.pooling import (
     AveragePool1D,
@@ -27,12 +28,15 @@ from nnlite.layers.pooling import (
     MaxPool1D,
     MaxPool2D,
 )
+from nnlite.layers.recurrent import GRU, LSTM, SimpleRNN
 from nnlite.layers.shapes import Flatten, Input, Permute, Reshape
 from nnlite.layers.standardize import Standardize
 
 __all__ = [
     "ELU",
     "GELU",
+    "GRU",
+    "LSTM",
     "Add",
     "AveragePool1D",
     "AveragePool2D",
@@ -60,12 +64,15 @@ __all__ = [
     "Multiply",
     "Parameter",
     "Permute",
+    "PositionEmbedding",
     "RMSNorm",
     "ReLU",
     "Reshape",
     "Residual",
+    "SelfAttention",
     "SiLU",
     "Sigmoid",
+    "SimpleRNN",
     "Softmax",
     "Softplus",
     "Standardize",
@@ -73,6 +80,7 @@ __all__ = [
     "Step",
     "Tanh",
     "TimeDistributed",
+    "TokenEmbedding",
     "Watcher",
 ]
 
