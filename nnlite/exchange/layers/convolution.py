@@ -16,7 +16,6 @@ from nnlite.exchange.layers.windows import (
     einsum,
     equation_of,
     gathered,
-    image,
     one_or_both,
     pad_of,
     padded,
@@ -117,24 +116,20 @@ def _numpy(layer: Convolution, source: Any) -> list[str]:
         lines += [
             f"x = x.reshape(*x.shape[:{axes + 1}], {layer.groups}, -1, *x.shape[{axes + 2}:])",
             f"{groups} = {W}.reshape(*{W}.shape[:-1], {layer.groups}, -1)",
-            f"x = np.einsum({sums!r}, x, {groups}, optimize=True)",
+            f'x = np.einsum("{sums}", x, {groups}, optimize=True)',
             f"x = x.reshape(*x.shape[:{axes + 1}], {layer.out_channels})",
         ]
     return [*lines, f"x = x + {source.constant('b', layer.b)}"] if layer.bias else lines
 
 
 def _c(layer: Convolution, source: Any) -> list[str]:
-    windows, before, behind = image(layer, source.shape)
-    x, y = source.x, source.into()
-    W = source.constant("W", layer.W.reshape(windows[0].size, windows[1].size, -1, layer.out_channels))
-    start = f"{source.constant('b', layer.b)}[o]" if layer.bias else source.number(0.0)
     out, inner = layer.out_channels, layer.in_channels // layer.groups
+    W = source.constant("W", layer.W.reshape(*(1,) * (2 - layer.axes), *layer.W.shape))
+    start = f"{source.constant('b', layer.b)}[o]" if layer.bias else source.number(0.0)
     # The channels of the group that the output is in.
     channel = "c" if layer.groups == 1 else f"o / {out // layer.groups} * {inner} + c"
-    value = f"{x}[(r * {before[1]} + s) * {before[2]} + {channel}]"
-    at = f"{y}[(t * {behind[1]} + u) * {out} + o]"
-    body = loop("c", inner, *loop("o", out, f"{at} += {value} * {W}[i][j][c][o];"))
-    return places(windows, before, behind, *body, first=loop("o", out, f"{at} = {start};"))
+    sums = loop("c", inner, *loop("o", out, f"q[o] += p[{channel}] * {W}[i][j][c][o];"))
+    return places(layer, source, *sums, first=loop("o", out, f"q[o] = {start};"))
 
 
 def _torch(layer: Convolution) -> str | None:

@@ -17,7 +17,6 @@ from nnlite.exchange.layers.windows import (
     einsum,
     equation_of,
     gathered,
-    image,
     lengths_of,
     many,
     one_or_both,
@@ -111,20 +110,17 @@ def _average_numpy(layer: AveragePooling, source: Any) -> list[str]:
 
 
 def _max_c(layer: MaxPooling, source: Any) -> list[str]:
-    windows, before, behind = image(layer, source.shape)
-    x, y, channels = source.x, source.into(), before[2]
-    at, value = f"{y}[(t * {behind[1]} + u) * {channels} + c]", f"{x}[(r * {before[1]} + s) * {channels} + c]"
-    body = loop("c", channels, f"if (!({value} <= {at})) {at} = {value};")
-    return places(windows, before, behind, *body, first=loop("c", channels, f"{at} = -INFINITY;"))
+    channels = source.shape[-1]
+    body = loop("c", channels, "if (p[c] > q[c] || p[c] != p[c]) q[c] = p[c];")
+    return places(layer, source, *body, first=loop("c", channels, "q[c] = -INFINITY;"))
 
 
 def _average_c(layer: AveragePooling, source: Any) -> list[str]:
-    windows, before, behind = image(layer, source.shape)
-    x, y, channels = source.x, source.into(), before[2]
-    counts = source.constant("counts", layer._counts((1, *source.shape), np.float64).reshape(behind[:2]))
-    at, value = f"{y}[(t * {behind[1]} + u) * {channels} + c]", f"{x}[(r * {before[1]} + s) * {channels} + c]"
-    body = loop("c", channels, f"{at} += {value} / {counts}[t][u];")
-    return places(windows, before, behind, *body, first=loop("c", channels, f"{at} = {source.number(0.0)};"))
+    channels = source.shape[-1]
+    numbers = layer._counts((1, *source.shape), np.float64)
+    counts = source.constant("counts", numbers.reshape(-1, numbers.shape[-2]))
+    body = loop("c", channels, f"q[c] += p[c] / {counts}[t][u];")
+    return places(layer, source, *body, first=loop("c", channels, f"q[c] = {source.number(0.0)};"))
 
 
 def _torch(layer: Pooling) -> str | None:
@@ -270,7 +266,7 @@ def _global_max_c(_layer: GlobalPooling, source: Any) -> list[str]:
         *loop(
             "r",
             math.prod(source.shape[:-1]),
-            *loop("c", channels, f"if (!({value} <= {y}[c])) {y}[c] = {value};"),
+            *loop("c", channels, f"if ({value} > {y}[c] || {value} != {value}) {y}[c] = {value};"),
         ),
     ]
 

@@ -95,7 +95,6 @@ DESCRIPTIONS = [
         samples=(
             lambda: Reshape((4,), (2, 2, 1)),
             lambda: Reshape((2, 6), (3, 4)),
-            lambda: Reshape((4,), (4,)),
         ),
         onnx=formula(_RESHAPE, shape=lambda one: [-1, *one.into]),
         numpy=lambda one, _: [f"x = x.reshape(len(x), {', '.join(map(str, one.into))})"],

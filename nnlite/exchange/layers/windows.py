@@ -50,7 +50,10 @@ def lengths_of(found: Found, axes: tuple[int, ...] = (1, 2)) -> tuple[int, ...]:
 def read_padding(found: Found, sizes: Sequence[int], *, causal: bool = False) -> dict[str, Any]:
     """Return stride, dilation and padding of a node as arguments of a layer."""
     lengths = lengths_of(found)
-    windows = windows_of(found.attributes, sizes, lengths)
+    try:
+        windows = windows_of(found.attributes, sizes, lengths)
+    except ValueError as error:
+        raise found.refused(f"{found.value.op} with {error}") from None
     if found.attributes.get("ceil_mode", 0) and any(
         (length + sum(pad) - window.reach) % window.stride
         for (window, pad), length in zip(windows, lengths, strict=True)
@@ -183,8 +186,8 @@ def seen(layer: Sliding) -> list[str]:
     axes = one_or_each(range(1, layer.axes + 1))
     steps = [f"::{window.stride}" if window.stride > 1 else ":" for window in windows]
     parts = [f"::{window.dilation}" if window.dilation > 1 else ":" for window in windows]
-    taken = "" if set(steps + parts) == {":"} else f"[:, {', '.join([*steps, ':', *parts])}]"
-    return [f"x = np.lib.stride_tricks.sliding_window_view(x, {sizes}, axis={axes}){taken}"]
+    taken = [f"x = x[:, {', '.join([*steps, ':', *parts])}]"] if set(steps + parts) != {":"} else []
+    return [f"x = np.lib.stride_tricks.sliding_window_view(x, {sizes}, axis={axes})", *taken]
 
 
 def one_or_each(values: Sequence[int]) -> str:
@@ -197,30 +200,27 @@ def many(axes: int) -> str:
     return "-1" if axes == 1 else "(-2, -1)"
 
 
-def places(
-    windows: tuple[Window, Window],
-    before: tuple[int, ...],
-    behind: tuple[int, ...],
-    *body: str,
-    first: Sequence[str],
-) -> list[str]:
+def places(layer: Sliding, source: Any, *body: str, first: Sequence[str]) -> list[str]:
     """Write loops of C over all windows, and in them over all their numbers that are no padding.
 
     Parameters
     ----------
-    windows : (Window, Window)
-        On two axes.
-    before, behind : tuple of int
-        Shapes of a sample.
+    layer : Sliding
+        The layer; its output goes to another array.
+    source : CSource
+        What is being written.
     *body : str
-        What is done for number ``[i][j]``, whose place is ``r, s``, of the window ``[t][u]``.
+        What is done with the channels ``p`` at number ``[i][j]`` of a window ``[t][u]``, and with ``q``, the
+        channels of the output there.
     first : sequence of str
-        What is done at the beginning of each window.
+        What is done with ``q`` at the beginning of each window.
 
     Returns
     -------
     list of str
     """
+    windows, before, behind = image(layer, source.shape)
+    x, y, real = source.x, source.into(), source.real
 
     def inside(place: str, window: Window, length: int, count: str, number: str) -> list[str]:
         top = window.pads(length)[0]
@@ -232,9 +232,12 @@ def places(
 
     rows, columns = windows
     numbers = loop(
-        "i",
-        rows.size,
-        *inside("r", rows, before[0], "t", "i"),
-        *loop("j", columns.size, *inside("s", columns, before[1], "u", "j"), *body),
+        "j",
+        columns.size,
+        *inside("s", columns, before[1], "u", "j"),
+        f"const {real} *const p = &{x}[(r * {before[1]} + s) * {before[2]}];",
+        *body,
     )
-    return loop("t", behind[0], *loop("u", behind[1], *first, *numbers))
+    window = loop("i", rows.size, *inside("r", rows, before[0], "t", "i"), *numbers)
+    output = f"{real} *const q = &{y}[(t * {behind[1]} + u) * {behind[2]}];"
+    return loop("t", behind[0], *loop("u", behind[1], output, *first, *window))

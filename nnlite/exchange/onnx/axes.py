@@ -7,6 +7,7 @@ same to each number may stand in front of one as well as behind it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -55,10 +56,13 @@ def settled(layers: Sequence[Layer], numbers: Numbers) -> list[Layer]:
         elif waiting and not _alike(layer):
             found.append(Permute(waiting))
             waiting = ()
-        if isinstance(layer, Flatten | Reshape) and found and type(found[-1]) is Reshape:
-            shape, into = found.pop().input_shape or (), layer.output_shape(layer.shape)
-            if shape != into:
-                found.append(Flatten(shape) if len(into) == 1 else Reshape(shape, into))
+        last = found[-1] if found else None
+        if (
+            type(layer) is Flatten
+            and type(last) is Reshape
+            and math.prod(last.into[1:]) == len(last.shape) == 1
+        ):
+            found.pop()  # each channel was an image of one place, and is a number again
             continue
         found.append(layer)
     return [*found, Permute(waiting)] if waiting else found

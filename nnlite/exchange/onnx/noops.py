@@ -193,10 +193,13 @@ def shape_of(
         order = attributes.get("perm", range(len(shape))[::-1])
         return tuple(shape[axis] for axis in order) if sorted(order) == list(range(len(shape))) else None
     if op in _SLIDING:
-        sizes = attributes.get("kernel_shape") if given is None else given.shape[2:]
-        fits = isinstance(given, np.ndarray | None) and sizes is not None and len(sizes) == len(shape) - 2
-        channels = given.shape[0] if isinstance(given, np.ndarray) else shape[1]
-        return (shape[0], channels, *shape_behind(attributes, sizes, shape[2:])) if fits else None
+        weights = given if isinstance(given, np.ndarray) else None
+        sizes = attributes.get("kernel_shape", ()) if weights is None else weights.shape[2:]
+        try:
+            behind = shape_behind(attributes, sizes, shape[2:])
+        except ValueError:  # which its layer says
+            return None
+        return (shape[0], shape[1] if weights is None else weights.shape[0], *behind)
     if op in ("GlobalAveragePool", "GlobalMaxPool"):
         return (*shape[:2], *(1,) * (len(shape) - 2))
     if op in ("Einsum", "Pad", "ReduceMax", "ReduceMean"):

@@ -44,10 +44,10 @@ def windows_of(
     axes = len(sizes)
     strides, dilations = (list(attributes.get(name, [1] * axes)) for name in ("strides", "dilations"))
     pads = list(attributes.get("pads", [0] * 2 * axes))
-    if not len(lengths) == len(strides) == len(dilations) == len(pads) / 2 == axes:
+    if not len(lengths) == len(strides) == len(dilations) == len(pads) / 2 == axes > 0:
         raise ValueError("attributes for another number of axes")
     if min(*sizes, *strides, *dilations) < 1 or min(pads) < 0:
-        raise ValueError("windows of no size")
+        raise ValueError("windows, steps or padding of no size")
     auto = attributes.get("auto_pad", b"NOTSET")
     step = _SAME.get(auto.decode() if isinstance(auto, bytes) else auto)
     found = []
