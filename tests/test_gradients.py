@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from samples import LAYERS, PUBLIC, again, context_of, draw, has
+from samples import LAYERS, PUBLIC, again, before, context_of, draw, has
 
 from nnlite import losses
 from nnlite.core.parameters import Parameters
@@ -301,7 +301,7 @@ def test_model_gradients_of_single_examples(problem):
 
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)
 def test_layer_gradients_of_single_examples(layer, rng):
-    model = Sequential([again(layer)], dtype=np.float64, rng=0)
+    model = Sequential([*before(layer), again(layer)], dtype=np.float64, rng=0)
     x = draw(layer, rng)
     model.adapt(x)
     training = not has(layer, BatchNorm)  # in training, one example has no statistics
