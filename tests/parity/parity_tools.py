@@ -92,7 +92,7 @@ class TorchColumns(torch.nn.Module):
 
 
 class TorchParts(torch.nn.Sequential):
-    """Modules in a row for each part: of padded sequences for those only that are no padding, without others."""
+    """Modules in a row for each part; of padded sequences only those that are no padding go through."""
 
     def __init__(self, padding, *modules):
         super().__init__(*modules)
