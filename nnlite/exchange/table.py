@@ -12,6 +12,8 @@ from nnlite.exchange.layers import (
     dropout,
     embedding,
     normalization,
+    positions,
+    recurrent,
     shapes,
     standardize,
 )
@@ -22,7 +24,19 @@ __all__ = ["DESCRIPTIONS", "described", "twin"]
 #: By class.
 DESCRIPTIONS: dict[type[Layer], Description] = {
     one.layer: one
-    for module in (activations, composition, dense, dropout, embedding, normalization, shapes, standardize)
+    for module in (
+        activations,
+        attention,
+        composition,
+        dense,
+        dropout,
+        embedding,
+        normalization,
+        positions,
+        recurrent,
+        shapes,
+        standardize,
+    )  # fmt: skip
     for one in module.DESCRIPTIONS
 }
 
