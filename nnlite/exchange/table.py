@@ -7,6 +7,7 @@ from typing import Literal
 from nnlite.exchange.description import Description
 from nnlite.exchange.layers import (
     activations,
+    attention,
     composition,
     dense,
     dropout,

@@ -65,7 +65,8 @@ def _projected(name: str) -> Pattern:
     return ("Transpose", ("Reshape", product, f"{name}_shape[]"))
 
 
-_SCORES: Pattern = ("Mul", ("MatMul", _projected("query"), _projected("key")), "scale")
+_PRODUCT: Pattern = ("MatMul", _projected("query"), _projected("key"))
+_SCORES: Pattern = [("Mul", _PRODUCT, "scale"), _PRODUCT]  # of heads of one feature the scale is 1
 _CAUSAL: Pattern = [("Add", _SCORES, "later[]"), _SCORES]
 _SEEN: Pattern = [("Where", ("Reshape", "real()", "seen[]"), _CAUSAL, "far"), _CAUSAL]
 _FOUND: Pattern = ("Transpose", ("MatMul", ("Softmax", _SEEN), _projected("value")))
@@ -85,7 +86,7 @@ def _read(found: Found) -> tuple[SelfAttention, dict[str, AnyArray]]:
         turned != {(0, 2, 1, 3), (0, 2, 3, 1)}
         or len(shapes) > 1
         or any(W.shape != (features, features) for W in (*matrices, found["W_out"]))
-        or not math.isclose(found["scale"], 1 / math.sqrt(share), rel_tol=1e-5)
+        or not math.isclose(found.get("scale", 1.0), 1 / math.sqrt(share), rel_tol=1e-5)
         or softmax.attributes.get("axis", -1) not in (-1, 3)
     ):
         raise found.refused("attention of another form than softmax(q @ k.T / sqrt(features / heads)) @ v")
