@@ -9,10 +9,12 @@ from nnlite.exchange.layers import (
     activations,
     attention,
     composition,
+    convolution,
     dense,
     dropout,
     embedding,
     normalization,
+    pooling,
     positions,
     recurrent,
     shapes,
@@ -29,15 +31,17 @@ DESCRIPTIONS: dict[type[Layer], Description] = {
         activations,
         attention,
         composition,
+        convolution,
         dense,
         dropout,
         embedding,
         normalization,
+        pooling,
         positions,
         recurrent,
         shapes,
         standardize,
-    )  # fmt: skip
+    )
     for one in module.DESCRIPTIONS
 }
 
