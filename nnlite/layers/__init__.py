@@ -7,31 +7,38 @@ from nnlite.core.dense import Dense
 from nnlite.core.layer import Layer
 from nnlite.core.parameters import Parameter, State
 from nnlite.errors.habits import missing_names
-from nnlite.layers.activations import ELU, GELU, LeakyReLU, LogSoftmax, Mish, SiLU, Softmax, Softplus
+from nnlite.layers.activations import ELU, GELU, SELU, LeakyReLU, LogSoftmax, Mish, SiLU, Softmax, Softplus
 from nnlite.layers.dropout import Dropout
 from nnlite.layers.embedding import Embedding
 from nnlite.layers.flatten import Flatten
 from nnlite.layers.normalization import BatchNorm, LayerNorm, RMSNorm
+from nnlite.layers.piecewise import Clip, HardSigmoid, HardSwish, PReLU, ReLU6
 from nnlite.layers.standardize import Standardize
 
 __all__ = [
     "ELU",
     "GELU",
+    "SELU",
     "BatchNorm",
+    "Clip",
     "Context",
     "Dense",
     "Dropout",
     "Embedding",
     "Flatten",
     "Gradients",
+    "HardSigmoid",
+    "HardSwish",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
     "LogSoftmax",
     "Mish",
+    "PReLU",
     "Parameter",
     "RMSNorm",
     "ReLU",
+    "ReLU6",
     "Residual",
     "SiLU",
     "Sigmoid",
