@@ -37,7 +37,7 @@ LARGEST = 2**31 - 2**20
 
 
 def export(
-    model: Sequential,
+    model: Any,
     path: str | PathLike[str],
     *,
     opset: int | None = None,
@@ -54,10 +54,17 @@ def export(
     int64; the description of the input says so. The output is called ``"output"``. The number of
     rows is free.
 
+    The outputs of a classifier are called ``"label"``, of shape (batch,) and the type of its labels, and
+    ``"probabilities"``, of shape (batch, classes), as those that skl2onnx writes; after `Hinge` the second
+    is ``"scores"``. With several labels ``"label"`` has a 0 or 1 for each. That of a regressor is called
+    ``"variable"``; it is in the units of the targets, and float64 where ``predict`` gives that.
+
     Parameters
     ----------
-    model : Sequential
-        What is written, for prediction: dropout is left out.
+    model : Sequential, estimator of `nnlite.sklearn` or Pipeline
+        What is written, for prediction: dropout is left out. A Pipeline of scikit-learn ends in such an
+        estimator, and what stands before that is StandardScaler, MinMaxScaler, MaxAbsScaler or RobustScaler, or
+        a `TableEncoder` as the first step.
     path : str or path-like
         Where to; an old file is replaced once the new one is complete.
     opset : int, optional
@@ -75,8 +82,8 @@ def export(
     ModuleNotFoundError
         If the package onnx is not installed.
     ArgumentTypeError, ArgumentError
-        If that is no model or no path, the model has replicas, or a layer or the preprocessing has no
-        ONNX form.
+        If that is no model or no path, the model has replicas, or a layer, the preprocessing or a step of
+        the Pipeline has no ONNX form.
     NotFittedError
         If a layer must see data first.
     OSError
