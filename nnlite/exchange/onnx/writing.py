@@ -63,8 +63,8 @@ def export(
     ----------
     model : Sequential, estimator of `nnlite.sklearn` or Pipeline
         What is written, for prediction: dropout is left out. A Pipeline of scikit-learn ends in such an
-        estimator, and what stands before that is StandardScaler, MinMaxScaler, MaxAbsScaler or RobustScaler, or
-        a `TableEncoder` as the first step.
+        estimator, and what stands before that is StandardScaler, MinMaxScaler, MaxAbsScaler or
+        RobustScaler, or a `TableEncoder` as the first step.
     path : str or path-like
         Where to; an old file is replaced once the new one is complete.
     opset : int, optional
@@ -219,7 +219,10 @@ def _results(model: Sequential, ending: Ending | None) -> list[tuple[Any, list[A
     if ending.classes is None:
         return [(model.params.dtype if ending.mean is None else np.float64, ["batch", ending.width])]
     kind = ending.classes.dtype
-    label = (kind if kind.kind in "bf" else np.int64 if kind.kind in "iu" else object, ["batch"])
+    label: tuple[Any, list[Any]] = (
+        kind if kind.kind in "bf" else np.int64 if kind.kind in "iu" else object,
+        ["batch"],
+    )
     if ending.several:
         label = (np.int64, ["batch", ending.width])
     return [label, (model.params.dtype, ["batch", ending.width])]

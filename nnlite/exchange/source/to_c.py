@@ -286,8 +286,8 @@ def to_c(
     takes no memory but a little of the stack, whose size it names, and writes to nothing but `y`:
     any number of threads may call it. A float64 model has ``double`` in the place of ``float``.
 
-    Of a classifier of `nnlite.sklearn`, `y` holds probabilities, and scores after `Hinge`. If each row has one
-    label there is a table of the labels too, ``net_labels``, of text, ``long long`` or ``double``, and
+    Of a classifier of `nnlite.sklearn`, `y` holds probabilities, and scores after `Hinge`. If each row has
+    one label there is a table of the labels too, ``net_labels``, of text, ``long long`` or ``double``, and
     ``static inline long net_classify(const float *x, float *y)``, which also returns the place of the
     likeliest in it, or -1 if `y` is NaN. Of a regressor, `y` is in the units of the targets.
 

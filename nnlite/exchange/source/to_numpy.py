@@ -197,8 +197,8 @@ def to_numpy(
 
     The function computes what ``model.predict`` does, layer by layer, and is meant to be read.
     A model with preprocessing becomes a function of a table: a dict of columns or a frame. Of a classifier
-    of `nnlite.sklearn` there is a function ``predict_proba`` too, or ``scores`` after `Hinge`, and ``predict``
-    gives labels.
+    of `nnlite.sklearn` there is a function ``predict_proba`` too, or ``scores`` after `Hinge`, and
+    ``predict`` gives labels.
 
     Parameters
     ----------
