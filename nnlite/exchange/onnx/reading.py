@@ -14,6 +14,7 @@ import numpy as np
 from nnlite.core.aliases import AnyArray
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError
 from nnlite.exchange.description import OnnxReader
+from nnlite.exchange.onnx.external import Folder
 from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.package import import_onnx
 from nnlite.exchange.onnx.parsing import DAMAGED, INPUT, NOT_SUPPORTED, Parsed, cannot_bring_back, cut, parse
@@ -92,7 +93,7 @@ def load(path: str | PathLike[str], *, output: str | None = None) -> Sequential:
     onnx = import_onnx("nnlite.onnx.load")
     try:
         with np.errstate(all="ignore"):
-            return _build(where, parse(where, _read(where, source), output, onnx), onnx)
+            return _build(where, parse(where, _read(where, source), output, onnx, Folder(source)), onnx)
     except (ModelFileError, OSError):
         raise
     except Exception as error:  # whatever onnx, NumPy or a layer make of what they did not expect

@@ -219,13 +219,9 @@ def _results(model: Sequential, ending: Ending | None) -> list[tuple[Any, list[A
     if ending.classes is None:
         return [(model.params.dtype if ending.mean is None else np.float64, ["batch", ending.width])]
     kind = ending.classes.dtype
-    label: tuple[Any, list[Any]] = (
-        kind if kind.kind in "bf" else np.int64 if kind.kind in "iu" else object,
-        ["batch"],
-    )
-    if ending.several:
-        label = (np.int64, ["batch", ending.width])
-    return [label, (model.params.dtype, ["batch", ending.width])]
+    shape: list[Any] = ["batch", ending.width] if ending.several else ["batch"]
+    label: Any = np.int64 if ending.several or kind.kind in "iu" else kind if kind.kind in "bf" else object
+    return [(label, shape), (model.params.dtype, ["batch", ending.width])]
 
 
 def _inputs(model: Sequential, columns: list[Column] | None, onnx: ModuleType) -> list[Any]:
