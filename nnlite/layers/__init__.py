@@ -7,7 +7,14 @@ from nnlite.core.layer import Layer
 from nnlite.core.parameters import Parameter, State
 from nnlite.errors.habits import missing_names
 from nnlite.layers.activations import ELU, GELU, SELU, LeakyReLU, LogSoftmax, Mish, SiLU, Softmax, Softplus
-from nnlite.layers.composition import Residual
+from nnlite.layers.composition import (
+    Add,
+    Columns,
+    Concatenate,
+    Multiply,
+    Residual,
+    TimeDistributed,
+)
 from nnlite.layers.dropout import Dropout
 from nnlite.layers.embedding import Embedding
 from nnlite.layers.normalization import BatchNorm, LayerNorm, RMSNorm
@@ -19,8 +26,11 @@ __all__ = [
     "ELU",
     "GELU",
     "SELU",
+    "Add",
     "BatchNorm",
     "Clip",
+    "Columns",
+    "Concatenate",
     "Context",
     "Dense",
     "Dropout",
@@ -35,6 +45,7 @@ __all__ = [
     "LeakyReLU",
     "LogSoftmax",
     "Mish",
+    "Multiply",
     "PReLU",
     "Parameter",
     "RMSNorm",
@@ -49,6 +60,7 @@ __all__ = [
     "State",
     "Step",
     "Tanh",
+    "TimeDistributed",
     "Watcher",
 ]
 
