@@ -12,9 +12,9 @@ from nnlite.core.parameters import Parameter
 from nnlite.core.quiet import quiet
 from nnlite.core.sums import sum_over_batch
 from nnlite.errors import ArgumentError
-from nnlite.errors.checks import check_bool, check_integer, check_number
-from nnlite.errors.layers import check_features
+from nnlite.errors.checks import check_bool, check_number
 from nnlite.initializers.others import Constant
+from nnlite.layers.places import EachPlace
 
 __all__ = ["Clip", "HardSigmoid", "HardSwish", "PReLU", "ReLU6"]
 
@@ -167,7 +167,7 @@ class HardSwish(Layer):
         return dx
 
 
-class PReLU(Layer):
+class PReLU(EachPlace):
     """A ReLU whose slope for negative sums is learned, one for each feature.
 
     ``y = x if x > 0 else slope * x``
@@ -176,6 +176,9 @@ class PReLU(Layer):
     ----------
     features : int
         Numbers in a row.
+    ndim : int
+        Number of axes of a sample: 1 for rows of features, 2 for sequences ``(time, features)``, 3 for images
+        ``(height, width, channels)``, all places of which have the same slopes.
     shared : bool
         Whether all features have one slope.
     negative_slope : float
@@ -189,7 +192,7 @@ class PReLU(Layer):
     Raises
     ------
     ArgumentTypeError, ArgumentError
-        If `features` is no positive integer, or `negative_slope` no finite number.
+        If `features` or `ndim` is no positive integer, or `negative_slope` no finite number.
 
     References
     ----------
@@ -204,37 +207,35 @@ class PReLU(Layer):
 
     slope = Parameter()
 
-    def __init__(self, features: int, *, shared: bool = False, negative_slope: float = 0.25) -> None:
-        self.features = check_integer("PReLU(features)", features, low=1)
+    def __init__(
+        self, features: int, *, ndim: int = 1, shared: bool = False, negative_slope: float = 0.25
+    ) -> None:
+        self._take(features, ndim)
         self.shared = check_bool("PReLU(shared=)", shared)
         self.negative_slope = check_number("PReLU(negative_slope=)", negative_slope)
         self.feeding_initializer = HeNormal(negative_slope=self.negative_slope)
         slopes = 1 if self.shared else self.features
         self.declare("slope", (slopes,), initializer=Constant(self.negative_slope), decay=False)
 
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Shape of one input sample."""
-        return (self.features,)
-
     @quiet("under")
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
         """Compute x where positive, ``slope * x`` elsewhere."""
-        check_features(self, x)
+        given, x = x, self._rows(x)
         if ctx is not None:
             ctx.save(x)
         y: Array = x * self.slope
         np.copyto(y, x, where=x > 0)
-        return y
+        return self._samples(y, given)
 
     @quiet("under")
     def backward(self, dy: Array, ctx: Context) -> Array:
         """Write dL/dslope, return dL/dx."""
         (x,) = ctx.saved
+        given, dy = dy, self._rows(dy)
         blame = dy * np.minimum(x, 0)
         if self.shared:
             blame = blame.sum(axis=-1, keepdims=True)
         sum_over_batch(blame, out=ctx.grads.slope)
         dx: Array = dy * self.slope
         np.copyto(dx, dy, where=x > 0)
-        return dx
+        return self._samples(dx, given)

@@ -131,7 +131,13 @@ def _read_prelu(found: Found) -> tuple[PReLU, dict[str, AnyArray]]:
     features = found.features(slope.size)
     shared = slope.size == 1
     numbers = found.vector(found.finite(slope), 1 if shared else features)
-    return PReLU(features, shared=shared), {"slope": numbers}
+    ndim = 1 if found.shape is None else len(found.shape)
+    return PReLU(features, ndim=ndim, shared=shared), {"slope": numbers}
+
+
+def _slope_of(layer: PReLU) -> str:
+    """Say in C which slope a number has."""
+    return "0" if layer.shared else "i" if layer.ndim == 1 else f"i % {layer.features}"
 
 
 # Softplus and Mish.
@@ -225,6 +231,7 @@ DESCRIPTIONS = [
         samples=(ReLU,),
         onnx=node("Relu"),
         onnx_nodes={"Relu": lambda _: ReLU()},
+        onnx_formulas=((("Max", "x", 0.0), lambda _: ReLU()),),
         numpy=lines("x = np.maximum(x, 0)"),
         c=each("v < 0 ? 0 : v"),
         torch=lambda _: "t.ReLU()",
@@ -343,7 +350,7 @@ DESCRIPTIONS = [
     Description(
         PReLU,
         words="negative sums times a slope that was learned, positive ones pass",
-        samples=(lambda: PReLU(4), lambda: PReLU(3, shared=True)),
+        samples=(lambda: PReLU(4), lambda: PReLU(3, shared=True), lambda: PReLU(3, ndim=2)),
         onnx=float32_only(
             lambda one, x, graph: graph.node("PRelu", x, graph.constant(one.slope, name="slope")),
             formula(_PRELU_SUM),
@@ -351,7 +358,7 @@ DESCRIPTIONS = [
         onnx_formulas=((_PRELU, _read_prelu),),
         numpy=lambda one, source: [f"x = np.where(x > 0, x, x * {source.constant('slope', one.slope)})"],
         c=lambda one, source: source.each(
-            f"v > 0 ? v : {source.constant('slope', one.slope)}[{'0' if one.shared else 'i'}] * v"
+            f"v > 0 ? v : {source.constant('slope', one.slope)}[{_slope_of(one)}] * v"
         ),
         torch=lambda one: f"t.PReLU({1 if one.shared else one.features})",
         keras=lambda one: f"k.PReLU({'shared_axes=[1]' if one.shared else ''})",

@@ -378,6 +378,8 @@ class _Values:
         shape = shape_of(op, arguments, known, self.rows)
         same = left_out(op, arguments, known, shape)
         if same is None:
+            if op in ("Squeeze", "Unsqueeze") and shape is not None and shape[0] == ROWS:  # of each sample
+                op, arguments, attributes = "Reshape", (arguments[0], np.array([-1, *shape[1:]])), {}
             return Value(op, arguments, attributes, place, shape=shape, dtype=type_of(op, arguments, known))
         if op == "Dropout":
             same.dropout.append(_dropout_rate(place, arguments, attributes))
@@ -437,7 +439,7 @@ class _Values:
 
 def _as_shape(argument: Any) -> Any:
     """Say that a shape begins with all rows, as ``[0, ...]`` does, if they are counted in it."""
-    if not holds_rows(argument) or argument.ndim != 1 or argument[0] != ROWS:
+    if not holds_rows(argument) or argument.ndim != 1 or argument[:1].tolist() != [ROWS]:
         return argument
     return settled(np.concatenate([np.zeros(1, object), argument[1:]]))
 
