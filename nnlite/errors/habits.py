@@ -42,8 +42,9 @@ _ELSEWHERE: dict[str, str] = {
         "model functionalmodel sequentialmodel block"
     ),
     "Leave it out: the first layer says how many inputs there are.": "input inputlayer",
-    "Activations are layers of their own: ReLU(), Tanh(), Sigmoid(), ...": "activation hardtanh selu relu6",
-    "It is LeakyReLU(negative_slope), whose slope is not learned.": "prelu",
+    "Activations are layers of their own: ReLU(), Tanh(), Sigmoid(), ...": "activation",
+    "It is Clip(low, high).": "hardtanh clamp",
+    "It is HardSwish.": "hardsilu",
     "It is SiLU.": "swish",
     "It is SoftmaxCrossEntropy(), which takes logits.": (
         "crossentropyloss crossentropy categoricalcrossentropy sparsecategoricalcrossentropy nllloss"

@@ -27,6 +27,11 @@ Dropout                    nothing, as in prediction; also Dropout
 ReLU, Tanh, Sigmoid        Relu, Tanh, Sigmoid
 LeakyReLU, ELU, Softplus   LeakyRelu, Elu, Softplus; in float64 their formulas
 Softmax, LogSoftmax        Softmax, LogSoftmax
+SELU                       Selu; in float64 its formula
+ReLU6, Clip                Clip; also Min and Max
+HardSigmoid                Add, Clip and Div; also HardSigmoid with the slope 1/6
+HardSwish                  the same and Mul; also HardSwish
+PReLU                      PRelu; in float64 two Relu and Sub
 SiLU                       Sigmoid and Mul
 Mish                       Softplus, Tanh and Mul
 RMSNorm                    Mul, MatMul, Add, Sqrt, Div and Mul

@@ -37,17 +37,59 @@ _LAYER_NORM: Pattern = [
 ]
 
 
+def _mean(inner: Pattern) -> list[Pattern]:
+    """Return the two ways to write a mean; the axes were an attribute before version 18."""
+    return [("ReduceMean", inner, "axes[]"), ("ReduceMean", inner)]
+
+
+def _square(inner: Any) -> list[Pattern]:
+    return [("Pow", inner, 2.0), ("Mul", inner, inner)]
+
+
+def _over_root(top: Any, square: Any) -> list[Pattern]:
+    """Return the ways to divide by the root of a mean."""
+    root = ("Sqrt", ("Add", _mean(square), "epsilon"))
+    return [("Div", top, root), ("Mul", top, ("Reciprocal", root)), ("Mul", top, ("Div", 1.0, root))]
+
+
+_CENTRED = ("Sub", "x", _mean("x"))
+_PLAIN = _over_root(_CENTRED, _square(_CENTRED))
+_SCALED: Pattern = [("Mul", _PLAIN, "gain[]")]
+#: Of several nodes, as it was written before there was an operator.
+_LONG_LAYER_NORM: Pattern = [("Add", _SCALED, "bias[]"), *_SCALED, *_PLAIN]
+
+
 def _read_layer_norm(found: Found) -> tuple[LayerNorm, dict[str, AnyArray]]:
     axis, shape, gain = found.attributes.get("axis", -1), found.shape, found["gain"]
     ndim = 1 if shape is None else len(shape)
     if axis not in (-1, ndim):
         raise found.refused(f"LayerNormalization along axis {axis} of samples of shape {shape}")
+    return _layer_norm(found, gain, found.number("epsilon", 1e-5))
+
+
+def _read_long_layer_norm(found: Found) -> tuple[LayerNorm, dict[str, AnyArray]]:
+    _check_means(found)
+    return _layer_norm(found, found.get("gain", np.ones(1, np.float32)), shortest(found["epsilon"]))
+
+
+def _layer_norm(found: Found, gain: AnyArray, epsilon: float) -> tuple[LayerNorm, dict[str, AnyArray]]:
     features = found.features(gain.size)
     given = {"gain": gain, "bias": found.get("bias", np.zeros(1, gain.dtype))}
     if not all(np.isfinite(array).all() for array in given.values()):
         raise found.wrong("finite numbers", "a gain or a bias that is none")
-    layer = LayerNorm(features, ndim=ndim, epsilon=found.number("epsilon", 1e-5))
+    layer = LayerNorm(features, ndim=1 if found.shape is None else len(found.shape), epsilon=epsilon)
     return layer, {name: found.vector(array, features) for name, array in given.items()}
+
+
+def _check_means(found: Found) -> None:
+    """Refuse means over other axes than that of the features."""
+    last = None if found.shape is None else len(found.shape)
+    for node in found["nodes"]:
+        if node.op == "ReduceMean":
+            given = node.arguments[1] if len(node.arguments) > 1 else node.attributes.get("axes", ())
+            axes = np.asarray(given).reshape(-1).tolist()
+            if axes not in ([-1], [last]) or not node.attributes.get("keepdims", 1):
+                raise found.refused(f"ReduceMean over axes {axes[:10]}")
 
 
 def _layer_norm_numpy(layer: LayerNorm, source: Any) -> list[str]:
@@ -81,6 +123,17 @@ _RMS: Pattern = (
     ("Div", "x", ("Sqrt", ("Add", ("MatMul", ("Mul", "x", "x"), "shares[]"), "epsilon"))),
     "gain[]",
 )
+#: As others write it.
+_LONG_RMS: Pattern = ("Mul", _over_root("x", _square("x")), "gain[]")
+
+
+def _read_long_rms_norm(found: Found) -> tuple[RMSNorm, dict[str, AnyArray]]:
+    _check_means(found)
+    features = found.features(found["gain"].size)
+    layer = RMSNorm(
+        features, ndim=1 if found.shape is None else len(found.shape), epsilon=shortest(found["epsilon"])
+    )
+    return layer, {"gain": found.vector(found.finite(found["gain"]), features)}
 
 
 def _read_rms_norm(found: Found) -> tuple[RMSNorm, dict[str, AnyArray]]:
@@ -211,7 +264,7 @@ DESCRIPTIONS = [
             lambda: LayerNorm(8, ndim=3),
         ),
         onnx=_layer_norm_onnx,
-        onnx_formulas=((_LAYER_NORM, _read_layer_norm),),
+        onnx_formulas=((_LAYER_NORM, _read_layer_norm), (_LONG_LAYER_NORM, _read_long_layer_norm)),
         numpy=_layer_norm_numpy,
         c=_layer_norm_c,
         torch=lambda one: f"t.LayerNorm({one.features}, eps={one.epsilon})",
@@ -228,7 +281,7 @@ DESCRIPTIONS = [
             lambda: RMSNorm(3, ndim=2),
         ),
         onnx=formula(_RMS, shares=lambda one: np.full((one.features, 1), 1 / one.features)),
-        onnx_formulas=((_RMS, _read_rms_norm),),
+        onnx_formulas=((_RMS, _read_rms_norm), (_LONG_RMS, _read_long_rms_norm)),
         numpy=_rms_norm_numpy,
         c=_rms_norm_c,
         torch=lambda one: f"t.RMSNorm({one.features}, eps={one.epsilon})",

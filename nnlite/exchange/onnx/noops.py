@@ -31,6 +31,13 @@ _RESHAPING = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
 #: They give a number for each window that slides over what comes in.
 _SLIDING = ("AveragePool", "Conv", "MaxPool")
 _COMPARING = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or", "IsNaN")
+#: What they give is of the shape of their first input.
+_KEEPING = {
+    "Abs", "BatchNormalization", "Cast", "Celu", "Clip", "Dropout", "Elu", "Erf", "Exp", "Gelu",
+    "HardSigmoid", "HardSwish", "Identity", "LayerNormalization", "LeakyRelu", "Log", "LogSoftmax", "Mish",
+    "Neg", "PRelu", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Softmax", "Softplus", "Softsign",
+    "Sqrt", "Tanh", "ThresholdedRelu", *_COMPARING,
+}  # fmt: skip
 #: The number that changes nothing, and whether it may also stand on the left.
 _NEUTRAL: dict[str, tuple[float, bool]] = {
     "Add": (0.0, True),
@@ -217,7 +224,16 @@ def shape_of(
         return None
     if op in _RESHAPING:
         return _reshaped(op, shape, given if given is not None else attributes.get("axes"), attributes, rows)
-    return shape
+    if op == "ReduceMean":
+        return _reduced(shape, given if given is not None else attributes.get("axes"), attributes)
+    return shape if op in _KEEPING else None
+
+
+def _reduced(shape: tuple[int, ...], axes: Any, attributes: dict[str, Any]) -> TensorShape:
+    if axes is None or isinstance(axes, Value) or not attributes.get("keepdims", 1):
+        return None
+    chosen = {int(axis) % len(shape) for axis in np.asarray(axes).reshape(-1)}
+    return tuple(1 if axis in chosen else size for axis, size in enumerate(shape))
 
 
 def _states(kind: str, op: str, shape: tuple[int, ...], attributes: dict[str, Any]) -> TensorShape:
