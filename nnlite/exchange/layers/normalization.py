@@ -302,9 +302,7 @@ DESCRIPTIONS = [
         onnx_formulas=((_BATCH_NORM, _read_batch_norm),),
         numpy=_batch_norm_numpy,
         c=_batch_norm_c,
-        torch=lambda one: (
-            f"t.BatchNorm{max(1, one.ndim - 1)}d({one.features}, eps={one.epsilon}, momentum={one.momentum})"
-        ),
+        torch=_batch_norm_torch,
         keras=lambda one: f"k.BatchNormalization(momentum={1 - one.momentum:.9g}, epsilon={one.epsilon})",
         torch_layout=renamed({"gain": "weight", "running_variance": "running_var"}),
         torch_only=frozenset({"num_batches_tracked"}),
