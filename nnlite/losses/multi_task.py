@@ -143,8 +143,7 @@ class Task(Setting):
         (array([[5.]]), array([[nan]]), array([False]))
         """
         # `take` and not a list of columns as an index: that would lie in memory column by column.
-        pred = np.take(pred, self.outputs, axis=-1)
-        target = np.take(target, self.targets, axis=-1)
+        pred, target = pred.take(self.outputs, axis=-1), target.take(self.targets, axis=-1)
         missing = np.isnan(target)
         there = ~(missing.all(axis=-1) if self.loss.takes_missing else missing.any(axis=-1))
         if self.takes_ids:
