@@ -447,3 +447,24 @@ def test_blocks_are_blamed_row_by_row_and_suspects_are_found(rng):
     pull = found.rows("1.2.0.W", (0, 1))
     flat = model.params.split(np.arange(model.params.size, dtype=float))["1.2.0.W"]
     np.testing.assert_allclose(pull.terms, found.gradients[:, int(flat[0, 1])], rtol=1e-9, atol=1e-13)
+
+
+def test_each_task_finds_those_that_are_wrong_in_it(rng):
+    x = rng.normal(size=(120, 4))
+    right = np.column_stack([x[:, 0] + x[:, 1], (x[:, 2] > 0) + (x[:, 3] > 0)])
+    y = right.copy()
+    y[[3, 50], 0] += 6
+    y[[7, 90], 1] = 2 - y[[7, 90], 1] + (y[[7, 90], 1] == 1)
+    known = rng.random(y.shape) > 0.2
+    known[[3, 50, 7, 90]] = True
+    y[~known] = np.nan
+    number = nn.Task(nn.MeanSquaredError(), outputs=3, targets=0)
+    kind = nn.Task(nn.SoftmaxCrossEntropy(), outputs=[0, 1, 2], targets=1)
+    loss = nn.MultiTaskLoss({"number": number, "kind": kind})
+    model = nn.Sequential([nn.Dense(4, 16), nn.Tanh(), nn.Dense(16, 4)], rng=0)
+    model.fit(x, y, loss=loss, optimizer=nn.Adam(0.01), epochs=100)
+    suspects = blame(model, x, y, loss).suspects(12)
+    assert {3, 50, 7, 90} <= {one.row for one in suspects}
+    (seventh,) = (one for one in suspects if one.row == 7)
+    assert seventh.expected[1] == right[7, 1]
+    assert seventh.target[1] == y[7, 1]

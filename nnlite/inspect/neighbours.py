@@ -14,7 +14,7 @@ from nnlite.core.losses import Loss
 from nnlite.data.conversion import is_sparse
 from nnlite.errors import ArgumentError
 from nnlite.layers.embedding import Embedding
-from nnlite.losses import GaussianNLL, Hinge, Masked, PoissonNLL
+from nnlite.losses import GaussianNLL, Hinge, Masked, MultiTaskLoss, PoissonNLL
 from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
 from nnlite.model import Sequential
 from nnlite.training.inside import pass_through, stops
@@ -98,17 +98,24 @@ def ask_neighbours(model: Sequential, x: Array, y: AnyArray, weight: Array | Non
     if len(asked) > ASKED:
         asked = np.sort(np.random.default_rng(0).choice(asked, ASKED, replace=False))
     pred = model._predict(x, 512)
-    inner = loss.loss if isinstance(loss, Masked) else loss
     views = _Views(model, x[asked])
     near = np.empty((count, min(NEIGHBOURS, len(asked) - 1)), np.intp)
     for rows, found in views.nearest(x, asked):
         near[rows] = found
+    return _opinion(loss, y, pred, near)
+
+
+def _opinion(loss: Loss, y: AnyArray, pred: Array, near: AnyArray) -> Opinion:
+    """Compare targets with those of the neighbours, as the loss takes them."""
+    if isinstance(loss, MultiTaskLoss):
+        return _on_tasks(loss, y, pred, near)
+    inner = loss.loss if isinstance(loss, Masked) else loss
     ids = y.ndim == 1 and y.dtype.kind in "iub" and pred.shape[-1] > 1
     if isinstance(inner, SoftmaxCrossEntropy) or ids:
         return _on_classes(y, pred, near)
     if isinstance(inner, BinaryCrossEntropy | Hinge):
         return _on_yes_and_no(y, pred, near, low=-1.0 if isinstance(inner, Hinge) else 0.0)
-    target = np.asarray(y, np.float64).reshape(count, -1)
+    target = np.asarray(y, np.float64).reshape(len(y), -1)
     if isinstance(inner, GaussianNLL):
         pred = pred[:, : target.shape[1]]
     elif isinstance(inner, PoissonNLL):
@@ -164,14 +171,34 @@ class _Views:
         return np.concatenate([(part - centre) * scale for part, centre, scale in scaled], axis=1)
 
 
-def _on_classes(y: AnyArray, pred: Array, near: AnyArray) -> Opinion:
+def _on_tasks(loss: MultiTaskLoss, y: AnyArray, pred: Array, near: AnyArray) -> Opinion:
+    """Compare the targets of each task; the score is the share of rows that score lower in one of them."""
+    expected, predicted, scores = np.full(y.shape, np.nan), np.full(y.shape, np.nan), np.zeros(len(y))
+    for task in loss.tasks.values():
+        some, goals, there = task.select(pred, y)
+        columns = list(task.targets)
+        if task.takes_ids or isinstance(task.loss, SoftmaxCrossEntropy):
+            one = _on_classes(goals, some, near, there)
+        else:
+            one = _opinion(task.loss, goals, some, near)
+        for table, found in ((expected, one.expected), (predicted, one.predicted)):
+            as_rows = found.ndim == 1 and len(columns) > 1  # classes that are given as shares
+            table[:, columns] = (np.eye(len(columns))[found] if as_rows else found).reshape(len(y), -1)
+        lower = np.searchsorted(np.sort(one.scores[there]), one.scores) / max(int(there.sum()), 1)
+        scores = np.maximum(scores, np.where(there, lower, 0))
+    return Opinion(scores, y, expected, predicted)
+
+
+def _on_classes(y: AnyArray, pred: Array, near: AnyArray, there: AnyArray | None = None) -> Opinion:
     """Compare classes: the share of the commonest other one, less that of the row's own."""
     # As integers: with True and False one would choose, not count.
     said: AnyArray = y.astype(np.intp) if y.ndim == 1 else y.argmax(axis=-1)
     rows = np.arange(len(said))
     shares = np.zeros((len(said), pred.shape[-1]))
-    for column in near.T:
-        shares[rows, said[column]] += 1 / near.shape[1]
+    known = np.ones(near.shape, bool) if there is None else there[near]
+    each = 1 / np.maximum(known.sum(axis=1), 1)
+    for column, counts in zip(near.T, known.T, strict=True):
+        shares[rows, said[column]] += each * counts
     own = shares[rows, said]
     expected = shares.argmax(axis=1)
     shares[rows, said] = -1

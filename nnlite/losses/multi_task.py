@@ -135,6 +135,11 @@ class Task(Setting):
         there : ndarray of bool of shape (..., rows)
             Which rows have a target.
 
+        Raises
+        ------
+        ShapeError
+            If the targets are no table with a row for each of `pred`, or a column is not there.
+
         Examples
         --------
         >>> from nnlite import MeanSquaredError
@@ -142,14 +147,29 @@ class Task(Setting):
         >>> task.select(np.array([[3.0, 5.0]]), np.array([[np.nan, 4.0]]))
         (array([[5.]]), array([[nan]]), array([False]))
         """
+        self._check_shapes(self, target.shape, pred.shape)
         # `take` and not a list of columns as an index: that would lie in memory column by column.
-        pred = np.take(pred, self.outputs, axis=-1)
-        target = np.take(target, self.targets, axis=-1)
+        pred, target = pred.take(self.outputs, axis=-1), target.take(self.targets, axis=-1)
         missing = np.isnan(target)
         there = ~(missing.all(axis=-1) if self.loss.takes_missing else missing.any(axis=-1))
         if self.takes_ids:
             target = np.where(there, target[..., 0], 0).astype(np.intp)
         return pred, target, np.asarray(there)
+
+    def _check_shapes(self, where: object, shape: tuple[int, ...], pred_shape: tuple[int, ...]) -> None:
+        """Refuse targets that are no table with a row for each prediction, and columns that are not there."""
+        if len(shape) < 2 or shape[:-1] != pred_shape[-len(shape) : -1]:
+            what = f"a table of shape {(*pred_shape[-2:-1], 'columns')}".replace("'", "")
+            fix = (
+                "Write target[:, None]." if len(shape) == 1 else "Give one row of targets for each row of X."
+            )
+            raise ShapeError(f"{where} target", what, f"{shape}", fix)
+        if (last := max(self.outputs)) >= pred_shape[-1]:
+            fix = "Outputs count from 0: give the last layer more, or the task others."
+            raise ShapeError(f"{where}", f"a model with an output {last}", f"{pred_shape[-1]} in all", fix)
+        if (last := max(self.targets)) >= shape[-1]:
+            fix = "Columns count from 0: give a table with all targets, or the task others."
+            raise ShapeError(f"{where} target", f"a column {last}", f"{shape[-1]} in all", fix)
 
     def value_and_grad(
         self, pred: Array, target: AnyArray, weight: Array | None = None
@@ -181,7 +201,9 @@ class Task(Setting):
         grad = grad * part.astype(grad.dtype)[..., None, None]
         return value * (part if part.ndim else part.item()), grad
 
-    def check_targets(self, where: str, target: AnyArray, outputs: int, dtype: np.dtype[Any]) -> None:
+    def check_targets(
+        self, where: str, target: AnyArray, pred_shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> None:
         """Refuse targets that the loss does not take.
 
         Parameters
@@ -190,8 +212,8 @@ class Task(Setting):
             Names the task in messages.
         target : ndarray of shape (..., rows, columns)
             The whole table.
-        outputs : int
-            How many the net has.
+        pred_shape : tuple of int
+            Shape of the predictions of the whole net.
         dtype : dtype
             That of the model.
 
@@ -200,24 +222,15 @@ class Task(Setting):
         ShapeError, ArgumentError, ArgumentTypeError
             If they do not fit, or a row has some targets of the task and not all.
         """
-        last = max(self.outputs)
-        if last >= outputs:
-            fix = "Outputs count from 0: give the last layer more, or the task others."
-            raise ShapeError(where, f"a model with an output {last}", f"{outputs} in all", fix)
-        columns = target.shape[-1]
-        if (last := max(self.targets)) >= columns:
-            fix = "Columns count from 0: give a table with all targets, or the task others."
-            raise ShapeError(f"{where} target", f"a column {last}", f"{columns} in all", fix)
-        wanted = np.take(target, self.targets, axis=-1).reshape(-1, len(self.targets))
+        self._check_shapes(where, target.shape, pred_shape)
+        wanted = target.take(self.targets, axis=-1).reshape(-1, len(self.targets))
         missing = np.isnan(wanted)
         if not self.loss.takes_missing:
             there = ~missing.any(axis=-1)
             wrong = ~there & ~missing.all(axis=-1)
             if wrong.any():
-                what, got = (
-                    "all targets of a row, or none",
-                    f"some of them in row {int(wrong.argmax()) % target.shape[-2]}",
-                )
+                row = int(wrong.argmax()) % target.shape[-2]
+                what, got = "all targets of a row, or none", f"some of them in row {row}"
                 fix = "Make a task of each column, or write Masked around the loss."
                 raise ArgumentError(f"{where} target", what, got, fix)
             if not there.any():  # as may be in a batch
@@ -236,9 +249,7 @@ class Task(Setting):
                 raise
             fix = error.fix
             if isinstance(error, ShapeError):
-                fix = (
-                    f"Give the task other outputs than {self.outputs}, or other targets than {self.targets}."
-                )
+                fix = f"Give the task other outputs than {self.outputs}, or targets than {self.targets}."
             raise type(error)(f"{where}, {error.where}", error.expected, error.got, fix) from None
 
 
@@ -312,8 +323,7 @@ class MultiTaskLoss(Loss):
     ) -> tuple[Value, Array]:
         """Add up the losses of the tasks, each times its weight."""
         pred, target = as_arrays(self, pred, target)
-        self._check_table(target.shape, pred.shape)
-        total: Any = 0.0
+        total: Any = 0.0 if pred.ndim == 2 else np.zeros(pred.shape[:-2], pred.dtype)
         grad = np.zeros(pred.shape, pred.dtype if pred.dtype.kind == "f" else np.float64)
         for task in self.tasks.values():
             if not task.weight:  # nothing, whatever was predicted
@@ -322,14 +332,6 @@ class MultiTaskLoss(Loss):
             total = total + task.weight * value
             grad[..., task.outputs] += task.weight * slopes
         return total, grad
-
-    def _check_table(self, shape: tuple[int, ...], pred_shape: tuple[int, ...]) -> None:
-        """Refuse targets that are no table with a row for each row of the predictions."""
-        if len(shape) >= 2 and shape[:-1] == pred_shape[-len(shape) : -1]:
-            return
-        what = f"a table of shape {(*pred_shape[-2:-1], 'columns')}".replace("'", "")
-        fix = "Write target[:, None]." if len(shape) == 1 else "Give one row of targets for each row of X."
-        raise ShapeError("MultiTaskLoss target", what, f"{shape}", fix)
 
     def prepare(self, target: Any, pred_shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
         """Check the targets that are there as the loss of each task does, and cast the table.
@@ -354,9 +356,8 @@ class MultiTaskLoss(Loss):
             If a task lacks a column, its loss does not take what is in it, or an output is in no task.
         """
         array = check_array("MultiTaskLoss target", target, missing=True)
-        self._check_table(array.shape, pred_shape)
         for name, task in self.tasks.items():
-            task.check_targets(f"MultiTaskLoss, task {name!r}", array, pred_shape[-1], dtype)
+            task.check_targets(f"MultiTaskLoss, task {name!r}", array, pred_shape, dtype)
         learned = {output for task in self.tasks.values() for output in task.outputs}
         if idle := sorted(set(range(pred_shape[-1])) - learned):
             what, got = "each output of the model in a task", f"none for output {idle[0]} of {pred_shape[-1]}"
