@@ -8,6 +8,7 @@ from nnlite import _moved, datasets, initializers, layers, losses, metrics, opti
 from nnlite._version import __version__
 from nnlite.core.parameters import Parameters
 from nnlite.data.batching import batches, k_folds, one_hot, train_test_split
+from nnlite.data.series import pad_sequences, windows
 from nnlite.data.table import TableEncoder
 from nnlite.errors import ReplicaWarning
 from nnlite.files.models import load
@@ -20,6 +21,7 @@ from nnlite.layers import (
     Dropout,
     Embedding,
     Flatten,
+    Input,
     Layer,
     LayerNorm,
     LeakyReLU,
@@ -96,6 +98,7 @@ from nnlite.training.callbacks import (
     TrainingState,
 )
 from nnlite.training.checkpoint import Checkpoint
+from nnlite.training.forecasting import forecast
 from nnlite.training.history import History
 
 if TYPE_CHECKING:
@@ -129,6 +132,7 @@ __all__ = [
     "Hinge",
     "History",
     "Huber",
+    "Input",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
@@ -185,6 +189,7 @@ __all__ = [
     "confusion_matrix",
     "datasets",
     "f1",
+    "forecast",
     "initializers",
     "k_folds",
     "layers",
@@ -197,6 +202,7 @@ __all__ = [
     "metrics",
     "one_hot",
     "optimizers",
+    "pad_sequences",
     "precision",
     "r2",
     "recall",
@@ -206,6 +212,7 @@ __all__ = [
     "sweep",
     "top_k_accuracy",
     "train_test_split",
+    "windows",
 ]
 
 
