@@ -12,15 +12,23 @@ Class = TypeVar("Class", bound=type)
 
 #: What to write here, and under which names it is known elsewhere: in lower case, without underscores.
 _ELSEWHERE: dict[str, str] = {
-    "nnlite has no convolutions, only nets of Dense layers. Flatten((8, 8)) makes rows of images.": (
-        "conv1d conv2d conv3d convtranspose2d conv2dtranspose separableconv2d maxpool1d maxpool2d "
-        "maxpooling2d avgpool2d averagepooling2d globalaveragepooling2d adaptiveavgpool2d upsample"
+    "There are Conv2D and Conv1D, on (batch, height, width, channels) and (batch, time, channels).": (
+        "conv convolution conv3d convtranspose2d conv2dtranspose separableconv2d upsample"
     ),
-    "nnlite has no layers for sequences, only nets of Dense layers on rows of numbers.": (
-        "lstm lstmcell gru rnn simplernn bidirectional timedistributed transformer transformerencoder "
-        "transformerencoderlayer attention multiheadattention"
+    "It is MaxPool2D(2), or MaxPool1D(2).": "maxpool maxpooling2d maxpooling1d",
+    "It is AveragePool2D(2), or AveragePool1D(2).": "avgpool2d averagepooling2d avgpool1d averagepooling1d",
+    "It is GlobalAveragePool().": "globalaveragepooling2d globalaveragepooling1d adaptiveavgpool2d",
+    "It is GlobalMaxPool().": "globalmaxpooling2d globalmaxpooling1d adaptivemaxpool2d",
+    "There are GRU, LSTM and SimpleRNN.": "rnn rnncell grucell lstmcell elman recurrent",
+    'Write GRU(..., direction="both").': "bidirectional",
+    "Write GRU(..., padding=0.0); pad_sequences makes such rows.": "masking packpaddedsequence padsequence",
+    "It is SelfAttention(features).": "attention multiheadattention multiheadselfattention",
+    "It is Residual([LayerNorm(8, ndim=2), SelfAttention(8)]), and one of TimeDistributed([...]).": (
+        "transformer transformerencoder transformerencoderlayer"
     ),
-    "It is BatchNorm(features).": "batchnorm1d batchnorm2d batchnorm3d batchnormalization syncbatchnorm",
+    "It is BatchNorm(features); of images BatchNorm(features, ndim=3).": (
+        "batchnorm1d batchnorm2d batchnorm3d batchnormalization syncbatchnorm"
+    ),
     "It is LayerNorm(features).": "layernormalization",
     "It is RMSNorm(features).": "rmsnormalization",
     (
@@ -41,7 +49,7 @@ _ELSEWHERE: dict[str, str] = {
     "It is Sequential, a list of layers, each of which may be made of others.": (
         "model functionalmodel sequentialmodel block"
     ),
-    "Leave it out: the first layer says how many inputs there are.": "input inputlayer",
+    "It is Input(shape), where the first layer does not say how large a sample is.": "inputlayer",
     "Activations are layers of their own: ReLU(), Tanh(), Sigmoid(), ...": "activation",
     "It is Clip(low, high).": "hardtanh clamp",
     "It is HardSwish.": "hardsilu",
