@@ -14,7 +14,7 @@ import numpy as np
 
 from nnlite.exchange.onnx.patterns import Value
 
-__all__ = ["ROWS", "TensorShape", "left_out", "shape_of", "taken_of", "type_of"]
+__all__ = ["LENGTH_1", "ROWS", "TensorShape", "left_out", "shape_of", "taken_of", "type_of"]
 
 #: Shape of all rows; None if it is not known.
 TensorShape: TypeAlias = tuple[int, ...] | None
@@ -22,6 +22,9 @@ TensorShape: TypeAlias = tuple[int, ...] | None
 #: Stands for the number of rows where that is open. It is a prime beyond any size, so that it can be
 #: multiplied and divided by like a number, and only all rows are as many.
 ROWS = 2**61 - 1
+
+#: The operator of rows that are divided by their length, for which ONNX itself has several nodes.
+LENGTH_1 = "rows of length 1"
 
 #: They change the shape and leave the numbers in their order.
 _RESHAPING = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
@@ -31,7 +34,7 @@ _KEEPING = {
     "Abs", "BatchNormalization", "Cast", "Celu", "Clip", "Dropout", "Elu", "Erf", "Exp", "Gelu",
     "HardSigmoid", "HardSwish", "Identity", "LayerNormalization", "LeakyRelu", "Log", "LogSoftmax", "Mish",
     "Neg", "PRelu", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Softmax", "Softplus", "Softsign",
-    "Sqrt", "Tanh", "ThresholdedRelu", *_COMPARING,
+    "Sqrt", "Tanh", "ThresholdedRelu", LENGTH_1, *_COMPARING,
 }  # fmt: skip
 #: The number that changes nothing, and whether it may also stand on the left.
 _NEUTRAL: dict[str, tuple[float, bool]] = {
