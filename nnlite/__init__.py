@@ -8,6 +8,7 @@ from nnlite import _moved, datasets, initializers, layers, losses, metrics, opti
 from nnlite._version import __version__
 from nnlite.core.parameters import Parameters
 from nnlite.data.batching import batches, k_folds, one_hot, train_test_split
+from nnlite.data.series import pad_sequences, windows
 from nnlite.data.table import TableEncoder
 from nnlite.errors import ReplicaWarning
 from nnlite.files.models import load
@@ -16,10 +17,12 @@ from nnlite.layers import (
     GELU,
     GRU,
     LSTM,
+    SELU,
     Add,
     AveragePool1D,
     AveragePool2D,
     BatchNorm,
+    Clip,
     Columns,
     Concatenate,
     Context,
@@ -31,6 +34,8 @@ from nnlite.layers import (
     Flatten,
     GlobalAveragePool,
     GlobalMaxPool,
+    HardSigmoid,
+    HardSwish,
     Input,
     Layer,
     LayerNorm,
@@ -43,7 +48,9 @@ from nnlite.layers import (
     Parameter,
     Permute,
     PositionEmbedding,
+    PReLU,
     ReLU,
+    ReLU6,
     Reshape,
     Residual,
     RMSNorm,
@@ -116,6 +123,7 @@ from nnlite.training.callbacks import (
     TrainingState,
 )
 from nnlite.training.checkpoint import Checkpoint
+from nnlite.training.forecasting import forecast
 from nnlite.training.history import History
 
 if TYPE_CHECKING:
@@ -127,6 +135,7 @@ __all__ = [
     "GRU",
     "LBFGS",
     "LSTM",
+    "SELU",
     "SGD",
     "Adagrad",
     "Adam",
@@ -138,6 +147,7 @@ __all__ = [
     "BinaryCrossEntropy",
     "Callback",
     "Checkpoint",
+    "Clip",
     "Columns",
     "Concatenate",
     "ConstantRate",
@@ -156,6 +166,8 @@ __all__ = [
     "GaussianNLL",
     "GlobalAveragePool",
     "GlobalMaxPool",
+    "HardSigmoid",
+    "HardSwish",
     "Hinge",
     "History",
     "Huber",
@@ -177,6 +189,7 @@ __all__ = [
     "Multiply",
     "OneCycle",
     "Optimizer",
+    "PReLU",
     "Parameter",
     "Parameters",
     "Permute",
@@ -190,6 +203,7 @@ __all__ = [
     "RMSNorm",
     "RMSProp",
     "ReLU",
+    "ReLU6",
     "ReduceOnPlateau",
     "ReplicaWarning",
     "Reshape",
@@ -224,6 +238,7 @@ __all__ = [
     "confusion_matrix",
     "datasets",
     "f1",
+    "forecast",
     "initializers",
     "k_folds",
     "layers",
@@ -236,6 +251,7 @@ __all__ = [
     "metrics",
     "one_hot",
     "optimizers",
+    "pad_sequences",
     "precision",
     "r2",
     "recall",
@@ -245,6 +261,7 @@ __all__ = [
     "sweep",
     "top_k_accuracy",
     "train_test_split",
+    "windows",
 ]
 
 

@@ -874,12 +874,7 @@ def test_blocks_of_others_that_add_their_input(nodes, layers, shape, rng, tmp_pa
 @pytest.mark.parametrize(
     ("nodes", "message"),
     [
-        ([node("Tanh", "x", to="a"), node("Relu", "x", to="b"), node("Add", "a", "b")],
-         r"'the Add' \(Add\).* or one and what layers make of it"),
-        ([node("Tanh", "x", to="a"), node("Relu", "a", to="b"), node("Sigmoid", "x", to="c"),
-          node("Tanh", "c", to="d"), node("Tanh", "d", to="e"), node("Add", "e", "b")], r"'the Add' \(Add\)"),
         ([node("Erf", "x", to="a"), node("Add", "a", "x")], r"'a of Erf' \(Erf\)"),
-        ([node("Flatten", "x", to="a"), node("Add", "a", "x")], r"'the Add' \(Add\)"),
         ([node("MatMul", "x", "W", to="a"), node("Relu", "a", to="r"), node("Add", "r", "x")],
          r"'the Add' \(Add\): Residual\(layers\): expected layers that give the shape that they take"),
         ([node("MatMul", "x", "column", to="a"), node("Add", "a", "x")],
@@ -943,8 +938,11 @@ def test_one_of_several_outputs(rng, tmp_path):
     content = graph(nodes, {"W": W}, outputs=("label", "p"))
     path = tmp_path / "net.onnx"
     path.write_bytes(content)
-    with pytest.raises(ModelFileError, match=r"one output, got 2: 'label', 'p'.*load\(path, output='p'\)"):
-        load(path)
+    assert repr(load(path)) == repr(load(path, output="p"))  # a label is none
+    two = graph(nodes, {"W": W}, outputs=("a", "p"))
+    (tmp_path / "two.onnx").write_bytes(two)
+    with pytest.raises(ModelFileError, match=r"one output, got 2: 'a', 'p'.*load\(path, output='p'\)"):
+        load(tmp_path / "two.onnx")
     with pytest.raises(ModelFileError, match=r"an output 'q', got 'label', 'p'"):
         load(path, output="q")
     with pytest.raises(ModelFileError, match=r"node 'label of ArgMax' \(ArgMax\)"):
@@ -1161,10 +1159,8 @@ def test_random_nets_are_refused_or_compute_what_onnxruntime_does(tmp_path):
             r"node 'the Conv' \(Conv\): expected weights of shape \(out, in, window\)",
         ),
         ([node("Erf", "x")], r"node 'the Erf' \(Erf\)"),
-        ([node("Add", "x", "x")], r"node 'the Add' \(Add\).*one result and a constant"),
         ([node("Sub", "v", "x")], r"node 'the Sub' \(Sub\).*one result and a constant"),
         ([node("MatMul", "W", "x")], r"node 'the MatMul' \(MatMul\)"),
-        ([node("Tanh", "x", to="a"), node("Sigmoid", "x", to="b2"), node("Mul", "a", "b2")], r"\(Mul\)"),
         ([node("Gemm", "x", "W", transA=1)], r"\(Gemm\).*transA"),
         ([node("Gemm", "x", "W", "v")], r"\(Gemm\): expected floats for 3 features.*shape \(4,\)"),
         ([node("MatMul", "x", "v")], r"\(MatMul\): expected weights of shape \(in, out\)"),
@@ -1190,7 +1186,7 @@ def test_random_nets_are_refused_or_compute_what_onnxruntime_does(tmp_path):
         ([node("Gemm", "x", "W", to="a"), node("Add", "nan", "a")], r"\(Add\): expected finite numbers"),
         ([helper.make_node("Relu", ["x"], ["y"], domain="my.domain")], r"Relu of my\.domain"),
         ([helper.make_node("Abs", ["x"], ["y"])], r"node that gives 'y' \(Abs\)"),
-        ([helper.make_node("Split", ["x"], ["a", "y"])], r"an earlier node gives as its first output"),
+        ([helper.make_node("Split", ["x"], ["a", "y"])], r"\(Split\).*Split of another axis than the last"),
         ([node("Elu", "x", alpha=-1.0)], r"node 'the Elu' \(Elu\): ELU\(alpha\): expected .* got -1\."),
         ([node("LeakyRelu", "x", alpha=np.nan)], r"node 'the LeakyRelu' \(LeakyRelu\): LeakyReLU"),
         ([node("MatMul", "x", "half_precision")], r"'half_precision': expected float32.*got FLOAT16"),
@@ -1330,10 +1326,13 @@ def huge_tensor(**changes):
         ({"raw_data": b"\0" * 47}, r"as many numbers as its shape says"),
         ({"data_type": 77}, r"expected float32.*got type 77"),
         ({"data_type": onnx.TensorProto.STRING}, r"expected float32.*got STRING"),
-        ({"data_location": onnx.TensorProto.EXTERNAL}, r"numbers in the file itself.*not opened"),
+        (
+            {"data_location": onnx.TensorProto.EXTERNAL},
+            r"expected as many numbers as its shape says, got 12 for",
+        ),
         (
             {"external_data": [onnx.StringStringEntryProto(key="location", value="/etc/passwd")]},
-            r"numbers in the file itself.*not opened",
+            r"expected numbers here or in another file, got a name of another file besides",
         ),
     ],
     ids=str,
@@ -1344,16 +1343,6 @@ def test_lying_tensors(changes, message, tmp_path):
     path = tmp_path / "net.onnx"
     path.write_bytes(proto.SerializeToString())
     with pytest.raises(ModelFileError, match=message):
-        load(path)
-
-
-def test_other_files_are_never_opened(tmp_path):
-    """Even if they are there and hold the right numbers."""
-    proto = onnx.ModelProto.FromString(graph([node("MatMul", "x", "W")], {"W": W}))
-    path = tmp_path / "net.onnx"
-    onnx.save_model(proto, path, save_as_external_data=True, location="net.data", size_threshold=0)
-    assert (tmp_path / "net.data").exists()
-    with pytest.raises(ModelFileError, match=r"external_data=False"):
         load(path)
 
 

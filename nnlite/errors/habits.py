@@ -28,11 +28,13 @@ _ELSEWHERE: dict[str, str] = {
         "Standardize for the inputs."
     ): "groupnorm instancenorm normalization normalize",
     "It is Residual([...]), which adds its input to what its layers give.": (
-        "add skip skipconnection shortcut residualblock residualconnection resblock resnet"
+        "skip skipconnection shortcut residualblock residualconnection resblock resnet"
     ),
-    "Write a Layer that holds the others: docs/own.md, 'A layer made of layers'.": (
-        "concatenate concat merge multiply parallel modulelist moduledict"
-    ),
+    "It is Concatenate([...]), which puts what its branches give side by side.": "concat merge parallel cat",
+    "It is Multiply([...]), with a branch that ends in Sigmoid().": "glu gate highway",
+    "It is TimeDistributed([...]), the same layers for each part.": "siamese shared sharedlayers",
+    "It is Columns(columns, of): those of the last axis.": "split chunk slice gather select",
+    "Write a Layer that holds the others: docs/own.md, 'A layer made of layers'.": "modulelist moduledict",
     "It is State(), in the class body of a layer.": "buffer registerbuffer nontrainable",
     "It is Dense(in_features, out_features).": "linear fullyconnected",
     "It is Layer, with a forward and a backward of your own.": "module lambda",
@@ -40,8 +42,9 @@ _ELSEWHERE: dict[str, str] = {
         "model functionalmodel sequentialmodel block"
     ),
     "Leave it out: the first layer says how many inputs there are.": "input inputlayer",
-    "Activations are layers of their own: ReLU(), Tanh(), Sigmoid(), ...": "activation hardtanh selu relu6",
-    "It is LeakyReLU(negative_slope), whose slope is not learned.": "prelu",
+    "Activations are layers of their own: ReLU(), Tanh(), Sigmoid(), ...": "activation",
+    "It is Clip(low, high).": "hardtanh clamp",
+    "It is HardSwish.": "hardsilu",
     "It is SiLU.": "swish",
     "It is SoftmaxCrossEntropy(), which takes logits.": (
         "crossentropyloss crossentropy categoricalcrossentropy sparsecategoricalcrossentropy nllloss"

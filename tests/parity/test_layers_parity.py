@@ -20,18 +20,29 @@ from nnlite import MeanSquaredError, Sequential
 from nnlite.layers import (
     ELU,
     GELU,
+    SELU,
+    Add,
     BatchNorm,
+    Clip,
+    Columns,
+    Concatenate,
     Context,
     Dense,
     Dropout,
     Embedding,
     Flatten,
     Gradients,
+    HardSigmoid,
+    HardSwish,
+    Input,
     LayerNorm,
     LeakyReLU,
     LogSoftmax,
     Mish,
+    Multiply,
+    PReLU,
     ReLU,
+    ReLU6,
     Residual,
     RMSNorm,
     Sigmoid,
@@ -41,11 +52,18 @@ from nnlite.layers import (
     Standardize,
     Step,
     Tanh,
+    TimeDistributed,
 )
 
 # PyTorch's Softplus returns x itself above a threshold. At its default of 20 that is off by
 # exp(-20) = 2e-9; at 40 it is off by less than the precision of float64.
 EXACT_SOFTPLUS = 40.0
+
+
+def hard_sigmoid(x):
+    """Compute it from what is exact: the slope of ``torch.nn.Hardsigmoid`` is 1/6 as float32 has it."""
+    return torch.nn.functional.relu6(x + 3) / 6
+
 
 ACTIVATIONS = [
     (ReLU(), torch.nn.ReLU()),
@@ -58,6 +76,11 @@ ACTIVATIONS = [
     (GELU(approximate=True), torch.nn.GELU(approximate="tanh")),
     (SiLU(), torch.nn.SiLU()),
     (Mish(), torch.nn.Mish()),
+    (SELU(), torch.nn.SELU()),
+    (ReLU6(), torch.nn.ReLU6()),
+    (Clip(-0.5, 2.0), torch.nn.Hardtanh(-0.5, 2.0)),
+    (HardSigmoid(), hard_sigmoid),
+    (HardSwish(), torch.nn.Hardswish()),
     (Sigmoid(), torch.nn.Sigmoid()),
     (Tanh(), torch.nn.Tanh()),
     (Softplus(), torch.nn.Softplus(threshold=EXACT_SOFTPLUS)),
@@ -102,6 +125,25 @@ def test_activation_at_its_corners(layer, theirs, rng):
 def test_activation_with_a_large_upstream_gradient(layer, theirs, rng):
     x = rng.normal(size=(9, 6))
     assert_same_pass(layer, theirs, x, rng.normal(size=x.shape) * 1e3)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+def test_prelu(shared, scale, rng):
+    model = Sequential([PReLU(5, shared=shared)], dtype=np.float64)
+    assert (model[0].slope == 0.25).all()  # as theirs
+    model.params.values[...] = rng.normal(size=model.params.size)
+    x, dy = rng.normal(size=(9, 5)) * scale, rng.normal(size=(9, 5))
+    x[0] = 0
+    ctx = model.context(input_gradient=True)
+    y = model.forward(x, ctx)
+    dx = model.backward(dy, ctx)
+    theirs = torch.nn.PReLU(1 if shared else 5, dtype=torch.float64)
+    theirs.weight = torch.nn.Parameter(tensor(model[0].slope))
+    expected_y, expected_dx = torch_pass(theirs, x, dy)
+    assert_close(y, expected_y, "y")
+    assert_close(dx, expected_dx, "dx")
+    assert_close(model.params.grad("0.slope") / scale, theirs.weight.grad / scale, "dslope")
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -343,3 +385,73 @@ def test_replicas_of_blocks(block, replica, rng):
     model = filled(Sequential(BLOCKS[block](), dtype=np.float64, replicas=3), rng)
     dy = rng.normal(size=(3, 8, *model.output_shape))
     assert_same_net(model, rng.normal(size=(8, 5)), dy, replica=replica)
+
+
+#: What gives one input to several, inside of each other, and with what rows depend on each other by.
+BRANCHES = {
+    "wide and deep": lambda: [
+        Concatenate([Columns([0, 3], of=5), Sequential([Columns(slice(1, 5), of=5), Dense(4, 6), ReLU()])])
+    ],
+    "a gated linear unit": lambda: [Multiply([Dense(5, 3), Sequential([Dense(5, 3), Sigmoid()])])],
+    "a product of three": lambda: [Multiply([Input(5), Dense(5, 5), Sequential([Tanh(), Dense(5, 5)])])],
+    "a sum": lambda: [Add([Dense(5, 2), Sequential([Dense(5, 4), BatchNorm(4), Tanh(), Dense(4, 2)])])],
+    "all of them": lambda: [
+        Dense(5, 4),
+        Concatenate(
+            [Add([Tanh(), Multiply([Dense(4, 4), BatchNorm(4)])]), Residual([Dense(4, 4)]), Input(4)]
+        ),
+        Sequential([Columns([11, 2, 5], of=12), Dense(3, 2)]),
+    ],
+}
+each_of_branches = pytest.mark.parametrize("branches", BRANCHES)
+
+
+@each_of_branches
+@pytest.mark.parametrize("training", [True, False])
+def test_branches(branches, training, rng):
+    model = filled(Sequential(BRANCHES[branches](), dtype=np.float64), rng)
+    x, dy = rng.normal(size=(8, 5)), rng.normal(size=(8, *model.output_shape))
+    assert_same_net(model, x, dy, training=training)
+
+
+@each_of_branches
+def test_weights_of_rows_reach_into_branches(branches, rng):
+    model = filled(Sequential(BRANCHES[branches](), dtype=np.float64), rng)
+    weight = rng.uniform(size=8) * (np.arange(8) != 3)
+    assert_same_loss(model, rng.normal(size=(8, 5)), rng.normal(size=(8, *model.output_shape)), weight)
+
+
+@each_of_branches
+@pytest.mark.parametrize("replica", range(3))
+def test_replicas_of_branches(branches, replica, rng):
+    model = filled(Sequential(BRANCHES[branches](), dtype=np.float64, replicas=3), rng)
+    dy = rng.normal(size=(3, 8, *model.output_shape))
+    assert_same_net(model, rng.normal(size=(8, 5)), dy, replica=replica)
+
+
+def padded(rng, padding, *part):
+    """Draw sequences of 6 steps, of which the last of some rows are padding; one in the middle is a step."""
+    x = rng.normal(size=(8, 6, *part))
+    if padding is not None:
+        for row, steps in enumerate([6, 1, 3, 0, 6, 5, 2, 4]):
+            x[row, steps:] = padding
+        x[0, 2] = padding
+    return x
+
+
+@pytest.mark.parametrize("padding", [None, 0.0, -2.5])
+@pytest.mark.parametrize("training", [True, False])
+def test_time_distributed(padding, training, rng):
+    first = TimeDistributed([Dense(5, 4), BatchNorm(4), Tanh()], padding=padding)
+    gate = Multiply([Dense(4, 3), Sequential([Dense(4, 3), Sigmoid()])])
+    behind = [TimeDistributed([gate, BatchNorm(3)], padding=padding), Flatten((6, 3)), Dense(18, 2)]
+    model = filled(Sequential([Input((6, 5)), first, *behind], dtype=np.float64), rng)
+    assert_same_net(model, padded(rng, padding, 5), rng.normal(size=(8, 2)), training=training)
+
+
+@pytest.mark.parametrize("padding", [None, 0.0])
+def test_weights_of_rows_reach_each_of_their_parts(padding, rng):
+    layers = [TimeDistributed([Flatten((2, 2)), Dense(4, 3), BatchNorm(3)], padding=padding), Flatten((6, 3))]
+    model = filled(Sequential([Input((6, 2, 2)), *layers, Dense(18, 2)], dtype=np.float64), rng)
+    weight = rng.uniform(size=8) * (np.arange(8) != 5)
+    assert_same_loss(model, padded(rng, padding, 2, 2), rng.normal(size=(8, 2)), weight)

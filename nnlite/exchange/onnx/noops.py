@@ -15,7 +15,7 @@ import numpy as np
 from nnlite.exchange.onnx.patterns import Value
 from nnlite.exchange.onnx.windows import shape_behind
 
-__all__ = ["ROWS", "TensorShape", "left_out", "shape_of", "taken_of", "type_of"]
+__all__ = ["LENGTH_1", "ROWS", "TensorShape", "left_out", "shape_of", "taken_of", "type_of"]
 
 #: Shape of all rows; None if it is not known.
 TensorShape: TypeAlias = tuple[int, ...] | None
@@ -24,11 +24,21 @@ TensorShape: TypeAlias = tuple[int, ...] | None
 #: multiplied and divided by like a number, and only all rows are as many.
 ROWS = 2**61 - 1
 
+#: The operator of rows that are divided by their length, for which ONNX itself has several nodes.
+LENGTH_1 = "rows of length 1"
+
 #: They change the shape and leave the numbers in their order.
 _RESHAPING = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
 #: They give a number for each window that slides over what comes in.
 _SLIDING = ("AveragePool", "Conv", "MaxPool")
 _COMPARING = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or", "IsNaN")
+#: What they give is of the shape of their first input.
+_KEEPING = {
+    "Abs", "BatchNormalization", "Cast", "Celu", "Clip", "Dropout", "Elu", "Erf", "Exp", "Gelu",
+    "HardSigmoid", "HardSwish", "Identity", "LayerNormalization", "LeakyRelu", "Log", "LogSoftmax", "Mish",
+    "Neg", "PRelu", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Softmax", "Softplus", "Softsign",
+    "Sqrt", "Tanh", "ThresholdedRelu", LENGTH_1, *_COMPARING,
+}  # fmt: skip
 #: The number that changes nothing, and whether it may also stand on the left.
 _NEUTRAL: dict[str, tuple[float, bool]] = {
     "Add": (0.0, True),
@@ -202,11 +212,18 @@ def shape_of(
         return (shape[0], shape[1] if weights is None else weights.shape[0], *behind)
     if op in ("GlobalAveragePool", "GlobalMaxPool"):
         return (*shape[:2], *(1,) * (len(shape) - 2))
-    if op in ("Einsum", "Pad", "ReduceMax", "ReduceMean"):
-        return None
     if op in _RESHAPING:
         return _reshaped(op, shape, given if given is not None else attributes.get("axes"), attributes, rows)
-    return shape
+    if op == "ReduceMean":
+        return _reduced(shape, given if given is not None else attributes.get("axes"), attributes)
+    return shape if op in _KEEPING else None
+
+
+def _reduced(shape: tuple[int, ...], axes: Any, attributes: dict[str, Any]) -> TensorShape:
+    if axes is None or isinstance(axes, Value) or not attributes.get("keepdims", 1):
+        return None
+    chosen = {int(axis) % len(shape) for axis in np.asarray(axes).reshape(-1)}
+    return tuple(1 if axis in chosen else size for axis, size in enumerate(shape))
 
 
 def taken_of(
@@ -244,9 +261,7 @@ def taken_of(
                 return None
             return [range(size)[place] for place in given[0]]
         if op == "Split":
-            return (
-                list(range(attributes["start"], attributes["stop"])) if attributes["axis"] in last else None
-            )
+            return list(range(attributes["start"], attributes["stop"]))
         starts, ends, axes, steps = [*given, *[[], []][: 4 - len(given)]][:4]
         if "starts" in attributes:  # before opset 10
             starts, ends, axes = (list(attributes.get(name, ())) for name in ("starts", "ends", "axes"))
