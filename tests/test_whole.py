@@ -15,6 +15,7 @@ from nnlite.export import to_c, to_numpy
 
 pytest.importorskip("sklearn")
 
+from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, Normalizer, RobustScaler, StandardScaler
@@ -45,6 +46,7 @@ SCALERS = {
     "clipped": lambda: [MinMaxScaler((-2, 3), clip=True)],
     "RobustScaler": lambda: [RobustScaler()],
     "no centre": lambda: [RobustScaler(with_centering=False, with_scaling=False), MaxAbsScaler()],
+    "Normalizer": lambda: [StandardScaler(), Normalizer()],
     "inside": lambda: [make_pipeline(StandardScaler(), MaxAbsScaler())],
 }
 
@@ -302,8 +304,10 @@ Doubled.__name__ = "StandardScaler"
     [
         (lambda: MLPClassifier(), ValueError, "not fitted"),
         (lambda: make_pipeline(StandardScaler(), MLPClassifier()), ValueError, "not fitted"),
-        (lambda: trained(MLPClassifier, Normalizer(), y=THREE), ArgumentError,
-         r"to_c: step 'normalizer': expected one of StandardScaler, .* got Normalizer\. TableEncoder"),
+        (lambda: trained(MLPClassifier, PCA(2), y=THREE), ArgumentError,
+         r"to_c: step 'pca': expected one of StandardScaler, .* got PCA\. TableEncoder"),
+        (lambda: trained(MLPClassifier, Normalizer("max"), y=THREE), ArgumentError,
+         r"step 'normalizer': expected a Normalizer by the l2 norm, got one by the max norm"),
         (lambda: trained(MLPClassifier, Doubled(), y=THREE), ArgumentError, "got StandardScaler"),
         (lambda: Pipeline([("a", StandardScaler()), ("b", trained(MLPClassifier, y=THREE))]), ArgumentError,
          r"step 'a': expected a step that was fitted"),

@@ -16,6 +16,7 @@ from nnlite.core.aliases import AnyArray
 from nnlite.data.table import TableEncoder
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.exchange.checks import check_single, check_written
+from nnlite.exchange.layers.normalization import of_length_1
 from nnlite.layers import Clip, Layer, Standardize
 from nnlite.layers.standardize import near
 from nnlite.model import Sequential
@@ -178,6 +179,9 @@ def _with_steps(where: str, steps: Sequence[tuple[str, Any]], model: Sequential)
             )
         if not hasattr(step, "n_features_in_"):
             raise ArgumentError(at, "a step that was fitted", "one that was not", "Call fit of the Pipeline.")
+        if getattr(step, "norm", "l2") != "l2":
+            fix = "Do it elsewhere, and hand over the rest, pipe[1:]."
+            raise ArgumentError(at, "a Normalizer by the l2 norm", f"one by the {step.norm} norm", fix)
         layers += known(step, model.params.dtype)
     if not layers and encoder is None:
         return model
@@ -215,6 +219,12 @@ def _max_abs(step: Any, dtype: np.dtype[Any]) -> list[Layer]:
     return [*scaled, Clip(-1.0, 1.0)] if getattr(step, "clip", False) else scaled
 
 
+def _normalizer(step: Any, _dtype: np.dtype[Any]) -> list[Layer]:
+    layer = of_length_1(step.n_features_in_)
+    layer.gain[...] = layer.features**-0.5
+    return [layer]
+
+
 def _robust(step: Any, dtype: np.dtype[Any]) -> list[Layer]:
     centre, scale = step.center_ if step.with_centering else 0.0, step.scale_ if step.with_scaling else 1.0
     return _standardize(centre, scale, step.n_features_in_, dtype)
@@ -225,4 +235,5 @@ _SCALERS: Mapping[str, Callable[[Any, np.dtype[Any]], list[Layer]]] = {
     "MinMaxScaler": _min_max,
     "MaxAbsScaler": _max_abs,
     "RobustScaler": _robust,
+    "Normalizer": _normalizer,
 }

@@ -10,10 +10,11 @@ from nnlite.core.aliases import AnyArray
 from nnlite.exchange.description import Description, formula, loop, renamed
 from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.graph import Graph
+from nnlite.exchange.onnx.noops import LENGTH_1
 from nnlite.exchange.onnx.patterns import Pattern, shortest
 from nnlite.layers.normalization import SMALLEST, BatchNorm, LayerNorm, RMSNorm
 
-__all__ = ["DESCRIPTIONS", "measured_before"]
+__all__ = ["DESCRIPTIONS", "measured_before", "of_length_1"]
 
 
 def _each_row(layer: Any, source: Any, *lines: str) -> list[str]:
@@ -134,6 +135,29 @@ def _read_long_rms_norm(found: Found) -> tuple[RMSNorm, dict[str, AnyArray]]:
         features, ndim=1 if found.shape is None else len(found.shape), epsilon=shortest(found["epsilon"])
     )
     return layer, {"gain": found.vector(found.finite(found["gain"]), features)}
+
+
+def _read_length_1(found: Found) -> tuple[RMSNorm, dict[str, AnyArray]]:
+    layer = of_length_1(found.features(1))
+    return layer, {"gain": np.full(layer.features, layer.features**-0.5, np.float32)}
+
+
+def of_length_1(features: int) -> RMSNorm:
+    """Make a layer that divides each row by its length, once its gain is ``features**-0.5``; it stays so.
+
+    Parameters
+    ----------
+    features : int
+        Numbers in a row.
+
+    Returns
+    -------
+    RMSNorm
+        A row of zeros stays one.
+    """
+    layer = RMSNorm(features, epsilon=SMALLEST)
+    layer.freeze()
+    return layer
 
 
 def _read_rms_norm(found: Found) -> tuple[RMSNorm, dict[str, AnyArray]]:
@@ -281,6 +305,7 @@ DESCRIPTIONS = [
             lambda: RMSNorm(3, ndim=2),
         ),
         onnx=formula(_RMS, shares=lambda one: np.full((one.features, 1), 1 / one.features)),
+        onnx_nodes={LENGTH_1: _read_length_1},
         onnx_formulas=((_RMS, _read_rms_norm), (_LONG_RMS, _read_long_rms_norm)),
         numpy=_rms_norm_numpy,
         c=_rms_norm_c,

@@ -178,7 +178,7 @@ class Graph:
         return name
 
     def used(self, *outputs: str) -> list[Any]:
-        """Return the nodes that results depend on, in their order.
+        """Return the nodes that some results depend on, in their order.
 
         Parameters
         ----------

@@ -13,7 +13,7 @@ import numpy as np
 
 from nnlite.core.aliases import AnyArray
 from nnlite.errors import DataWarning
-from nnlite.exchange.onnx.noops import ROWS
+from nnlite.exchange.onnx.noops import LENGTH_1, ROWS
 from nnlite.exchange.onnx.patterns import Value
 
 __all__ = ["MlNode", "rewrite", "two_classes"]
@@ -113,6 +113,8 @@ def _normalizer(node: MlNode) -> list[Value]:
     x, norm = node.x, node.option("norm", "MAX")
     if norm == "L1" and x.op == "Softmax":
         return [x]  # which sums to 1 already
+    if norm == "L2" and x.shape is not None and len(x.shape) == 2:
+        return [node.follow(LENGTH_1, x)]
     raise node.refused(f"Normalizer by the {norm} norm")
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from nnlite.exchange.onnx.patterns import Value
 from nnlite.exchange.onnx.windows import shape_behind
 
-__all__ = ["RECURRENT", "ROWS", "TensorShape", "left_out", "shape_of", "taken_of", "type_of"]
+__all__ = ["LENGTH_1", "RECURRENT", "ROWS", "TensorShape", "left_out", "shape_of", "taken_of", "type_of"]
 
 #: Shape of all rows; None if it is not known.
 TensorShape: TypeAlias = tuple[int, ...] | None
@@ -26,6 +26,9 @@ ROWS = 2**61 - 1
 
 #: Operators that give all states of a recurrent net, and those behind the last step as a second result.
 RECURRENT = ("GRU", "LSTM", "RNN")
+#: The operator of rows that are divided by their length, for which ONNX itself has several nodes.
+LENGTH_1 = "rows of length 1"
+
 #: They change the shape and leave the numbers in their order.
 _RESHAPING = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
 #: They give a number for each window that slides over what comes in.
@@ -36,7 +39,7 @@ _KEEPING = {
     "Abs", "BatchNormalization", "Cast", "Celu", "Clip", "Dropout", "Elu", "Erf", "Exp", "Gelu",
     "HardSigmoid", "HardSwish", "Identity", "LayerNormalization", "LeakyRelu", "Log", "LogSoftmax", "Mish",
     "Neg", "PRelu", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Softmax", "Softplus", "Softsign",
-    "Sqrt", "Tanh", "ThresholdedRelu", *_COMPARING,
+    "Sqrt", "Tanh", "ThresholdedRelu", LENGTH_1, *_COMPARING,
 }  # fmt: skip
 #: The number that changes nothing, and whether it may also stand on the left.
 _NEUTRAL: dict[str, tuple[float, bool]] = {
@@ -220,8 +223,6 @@ def shape_of(
         return (shape[0], shape[1] if weights is None else weights.shape[0], *behind)
     if op in ("GlobalAveragePool", "GlobalMaxPool"):
         return (*shape[:2], *(1,) * (len(shape) - 2))
-    if op in ("Einsum", "Pad", "ReduceMax", "ReduceMean"):
-        return None
     if op in _RESHAPING:
         return _reshaped(op, shape, given if given is not None else attributes.get("axes"), attributes, rows)
     if op == "ReduceMean":
