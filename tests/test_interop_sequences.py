@@ -160,12 +160,10 @@ def test_weights_of_other_shapes_are_refused():
     model = net(nn.GRU(3, 4), 6, 3)
     state = to_torch_state_dict(model, as_numpy=True)
     wrong = state | {"1.weight_hh_l0": np.zeros((4, 12), np.float32)}
-    with pytest.raises(
-        ShapeError, match=r"shape \(12, 4\), got shape .* It is of layer 1 GRU\(3, 4\)"
-    ):
+    with pytest.raises(ShapeError, match=r"shape \(12, 4\), got shape .* It is of layer 1 GRU\(3, 4\)"):
         from_torch_state_dict(model, wrong)
     del state["1.bias_hh_l0"]
-    with pytest.raises(ArgumentError, match="none called .1.bias_hh_l0"):
+    with pytest.raises(ArgumentError, match=r"none called .1\.bias_hh_l0"):
         from_torch_state_dict(model, state)
     with pytest.raises(ShapeError, match="expected 3 arrays"):
         from_keras_weights(model, to_keras_weights(model)[:2])
