@@ -342,7 +342,8 @@ def test_what_a_loss_says_of_its_target_is_said_of_y():
     ("module", "name", "words"),
     [
         ("nnlite", "Conv2D", "no convolutions.*Flatten"),
-        ("nnlite", "LSTM", "no layers for sequences"),
+        ("nnlite", "MultiheadAttention", r"It is SelfAttention\(features, heads\)"),
+        ("nnlite", "Bidirectional", r"direction=.both. in SimpleRNN, GRU or LSTM"),
         ("nnlite", "BatchNorm1d", r"It is BatchNorm\(features\)\.$"),
         ("nnlite", "BatchNormalization", r"It is BatchNorm\(features\)\.$"),
         ("nnlite", "GroupNorm", r"BatchNorm\(features\) and LayerNorm\(features\), .*Standardize"),
