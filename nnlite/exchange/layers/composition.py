@@ -131,7 +131,9 @@ def _branches_c(put: str, first: float | None) -> SourceWriter:
             own = source.shape[-1]
             at = "i"
             if first is None:  # side by side, in each line of a sample
-                at = f"{start} + i" if len(source.shape) == 1 else f"i / {own} * {width} + {start} + i % {own}"
+                at = (
+                    f"{start} + i" if len(source.shape) == 1 else f"i / {own} * {width} + {start} + i % {own}"
+                )
             lines += loop("i", math.prod(source.shape), f"{joined}[{at}] {put} {source.x}[i];")
             start += own
         end = loop("i", outputs, f"{source.into()}[i] = {joined}[i];")
