@@ -20,7 +20,9 @@ _ELSEWHERE: dict[str, str] = {
         "conv3d convtranspose1d convtranspose2d conv1dtranspose conv2dtranspose separableconv2d deconv "
         "deconvolution upsample upsampling2d"
     ),
-    "It is MaxPool2D(size), or MaxPool1D.": "maxpool maxpool2d maxpooling maxpooling2d maxpool1d maxpooling1d",
+    "It is MaxPool2D(size), or MaxPool1D.": (
+        "maxpool maxpool1d maxpool2d maxpooling maxpooling1d maxpooling2d"
+    ),
     "It is AveragePool2D(size), or AveragePool1D.": (
         "avgpool avgpool1d avgpool2d averagepool averagepooling averagepooling1d averagepooling2d"
     ),
