@@ -12,20 +12,37 @@ Class = TypeVar("Class", bound=type)
 
 #: What to write here, and under which names it is known elsewhere: in lower case, without underscores.
 _ELSEWHERE: dict[str, str] = {
-    "There are Conv2D and Conv1D, on (batch, height, width, channels) and (batch, time, channels).": (
-        "conv convolution conv3d convtranspose2d conv2dtranspose separableconv2d upsample"
+    "It is Conv2D(in_channels, out_channels, kernel_size), the channels last.": (
+        "conv conv2d convolution convolution2d convolutional depthwiseconv2d"
     ),
-    "It is MaxPool2D(2), or MaxPool1D(2).": "maxpool maxpooling2d maxpooling1d",
-    "It is AveragePool2D(2), or AveragePool1D(2).": "avgpool2d averagepooling2d avgpool1d averagepooling1d",
-    "It is GlobalAveragePool().": "globalaveragepooling2d globalaveragepooling1d adaptiveavgpool2d",
-    "It is GlobalMaxPool().": "globalmaxpooling2d globalmaxpooling1d adaptivemaxpool2d",
-    "There are GRU, LSTM and SimpleRNN.": "rnn rnncell grucell lstmcell elman recurrent",
-    'Write GRU(..., direction="both").': "bidirectional",
-    "Write GRU(..., padding=0.0); pad_sequences makes such rows.": "masking packpaddedsequence padsequence",
-    "It is SelfAttention(features).": "attention multiheadattention multiheadselfattention",
-    "It is Residual([LayerNorm(8, ndim=2), SelfAttention(8)]), and one of TimeDistributed([...]).": (
+    "It is Conv1D(in_channels, out_channels, kernel_size), the features last.": "conv1d convolution1d",
+    "nnlite has convolutions over one axis and two only, Conv1D and Conv2D, and none that enlarge.": (
+        "conv3d convtranspose1d convtranspose2d conv1dtranspose conv2dtranspose separableconv2d deconv "
+        "deconvolution upsample upsampling2d"
+    ),
+    "It is MaxPool2D(size), or MaxPool1D.": (
+        "maxpool maxpool1d maxpool2d maxpooling maxpooling1d maxpooling2d"
+    ),
+    "It is AveragePool2D(size), or AveragePool1D.": (
+        "avgpool avgpool1d avgpool2d averagepool averagepooling averagepooling1d averagepooling2d"
+    ),
+    "It is GlobalAveragePool(), of sequences GlobalAveragePool(1).": (
+        "globalaveragepooling globalaveragepooling1d globalaveragepooling2d adaptiveavgpool1d "
+        "adaptiveavgpool2d"
+    ),
+    "It is GlobalMaxPool(), of sequences GlobalMaxPool(1).": (
+        "globalmaxpooling globalmaxpooling1d globalmaxpooling2d adaptivemaxpool1d adaptivemaxpool2d"
+    ),
+    "It is Reshape(shape, into), of each sample.": "unflatten view",
+    "It is Permute(axes), of each sample.": "transpose channelslast channelsfirst movechannels",
+    "There are SimpleRNN, GRU and LSTM; sequences=True gives all states.": "rnn rnncell grucell lstmcell",
+    "Write direction='both' in SimpleRNN, GRU or LSTM.": "bidirectional",
+    "Write padding=0.0 in the layers over time: docs/sequences.md.": "masking packpaddedsequence",
+    "It is SelfAttention(features, heads).": "attention multiheadattention multiheadselfattention",
+    "Put SelfAttention and Dense layers into Residual: docs/sequences.md.": (
         "transformer transformerencoder transformerencoderlayer"
     ),
+    "It is PositionEmbedding(steps, features).": "positionalembedding positionalencoding",
     "It is BatchNorm(features); of images BatchNorm(features, ndim=3).": (
         "batchnorm1d batchnorm2d batchnorm3d batchnormalization syncbatchnorm"
     ),

@@ -319,8 +319,8 @@ class _Values:
         if node.domain == ML:
             results = self._rewrite(place, node.op_type, arguments, attributes)
         elif any(isinstance(argument, Value) for argument in arguments):
-            many = 2 if node.op_type in RECURRENT else 1  # all states, and the last one
-            ops = [f"{node.op_type}:{number}" if number else node.op_type for number in range(many)]
+            # Of a recurrent net the second result is the last state.
+            ops = [node.op_type, f"{node.op_type}:1"] if node.op_type in RECURRENT else [node.op_type]
             results = [self._follow(place, op, arguments, attributes) for op in ops]
         else:
             results = [self._compute(place, node.op_type, list(arguments), attributes)]
