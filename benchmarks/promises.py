@@ -78,6 +78,12 @@ def gradients() -> Finding:
         nn.PoissonNLL(),
         nn.GaussianNLL(),
         nn.Hinge(),
+        nn.MultiTaskLoss(
+            {
+                "number": nn.Task(nn.MeanSquaredError(), outputs=0, targets=0),
+                "kind": nn.Task(nn.SoftmaxCrossEntropy(), outputs=[1, 2, 3], targets=1, weight=0.5),
+            }
+        ),
     ]
     reports = [check_layer(layer, replicas=replicas) for layer in layers for replicas in (None, 3)]
     reports += [check_loss(loss, replicas=replicas) for loss in losses for replicas in (None, 3)]

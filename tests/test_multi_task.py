@@ -265,6 +265,49 @@ def test_a_metric_of_scikit_learns_order_is_called_in_its_order():
     assert nn.TaskMetric(gap, PRICE).higher_is_better is None
 
 
+# Heads with layers of their own.
+
+
+def heads(*branches):
+    return nn.Sequential([nn.Dense(3, 8), nn.Tanh(), nn.Concatenate(list(branches))], rng=0, dtype=np.float64)
+
+
+SOFTMAX, SIGMOID = (nn.Sequential([nn.Dense(8, n), end()]) for n, end in ((3, nn.Softmax), (1, nn.Sigmoid)))
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_branches_are_heads(jit):
+    if jit:
+        pytest.importorskip("numba")
+    X, y = data(missing=True)
+    deep = nn.Sequential([nn.Dense(8, 4), nn.Tanh(), nn.Dense(4, 3)])
+    model = heads(nn.Sequential([nn.Dense(8, 1), nn.Softplus()]), deep, nn.Dense(8, 1))
+    history = fit(model, X, y, jit=jit, epochs=30)
+    assert history.engine == ("jit" if jit else "numpy")
+    assert all(history[part][-1] < history[part][0] for part in PARTS)
+
+
+def test_probabilities_are_refused_where_a_task_takes_logits_and_nowhere_else():
+    X, y = data()
+    again = copy.deepcopy
+    fit(heads(again(SIGMOID), nn.Dense(8, 4)), X, y)  # whose task is of squared errors
+    said = r"layer 2 Concatenate, Softmax\(\): .*Softmax\(\)\.forward\(model\.predict\(X\)\[:, 1:4\]\)"
+    with pytest.raises(ArgumentError, match=said):
+        fit(heads(nn.Dense(8, 1), again(SOFTMAX), nn.Dense(8, 1)), X, y)
+    nested = nn.Sequential([nn.Concatenate([nn.Dense(8, 2), nn.Concatenate([again(SOFTMAX)])])])
+    with pytest.raises(ArgumentError, match="Softmax"):
+        fit(heads(nested), X, y)
+    with pytest.raises(ArgumentError, match=r"Sigmoid\(\)\.forward\(model\.predict\(X\)\[:, 4:5\]\)"):
+        fit(heads(nn.Dense(8, 4), again(SIGMOID)), X, y)
+    ids = y[:, 1].astype(int)
+    with pytest.raises(ArgumentError, match=r"logits for SoftmaxCrossEntropy\(\)"):
+        fit(heads(nn.Dense(8, 1), again(SOFTMAX)), X, ids, loss=nn.SoftmaxCrossEntropy())
+    # Of what gives as many columns as it gets, nobody knows how many: it may be any.
+    whole = nn.Sequential([nn.Dense(3, 5), nn.Concatenate([nn.Softmax()])], rng=0)
+    with pytest.raises(ArgumentError, match="Softmax"):
+        fit(whole, X, y)
+
+
 # Elsewhere.
 
 

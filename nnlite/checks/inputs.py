@@ -6,6 +6,7 @@ import copy
 import math
 import re
 import reprlib
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import count
@@ -36,6 +37,7 @@ from nnlite.errors.arguments import is_ours
 from nnlite.errors.checks import check_finite, check_instance, is_finite, not_finite
 from nnlite.errors.habits import one_of
 from nnlite.errors.layers import sizes_of
+from nnlite.layers.composition import Concatenate
 from nnlite.layers.shapes import Flatten, Input
 from nnlite.layers.standardize import Standardize
 
@@ -58,6 +60,19 @@ def _end(layer: Any, index: int) -> Any:
     while isinstance(layer, Sequential) and is_ours(type(layer).forward):
         layer = layer.children[index]
     return layer
+
+
+def _sources(layer: Any, columns: range) -> Iterator[tuple[Any, range]]:
+    """Give the layers that columns of the output come from: of branches side by side each has its own."""
+    last = _end(layer, -1)
+    if type(last) is not Concatenate:
+        yield last, columns
+        return
+    for branch in last.children:
+        width = branch.shape_after(last.input_shape)[-1] if last.input_shape else None
+        # Where it is open how many one gives, it may be any of those that are left.
+        yield from _sources(branch, columns if width is None else columns[:width])
+        columns = columns[width or 0 :]
 
 
 class Boundary:
@@ -541,23 +556,27 @@ class Boundary:
             check_instance("loss", loss, Loss, "a Loss instance", fix=fix)
         if not loss.from_logits and self.output_rank == 1:
             return
-        last = _end(self.layers[-1], -1)
+        number, last = len(self.layers) - 1, _end(self.layers[-1], -1)
         if self.output_rank > 1:  # a loss would take the first of these axes for the batch
             self.check_sizes("Sequential(layers)")
             raise ShapeError(
-                f"layer {len(self.layers) - 1} {last}",
+                f"layer {number} {last}",
                 "output of shape (batch, outputs), as losses take it",
                 f"samples of shape {self.output_shape}",
                 f"End the model with Flatten({self.output_shape}).",
             )
-        if last.gives_probabilities:
-            raise ArgumentError(
-                f"layer {len(self.layers) - 1} {last}",
-                f"logits for {loss}, scores that are no probabilities yet",
-                "probabilities",
-                "Leave that layer out of the model; where you want probabilities, write "
-                f"{last}.forward(model.predict(X)).",
-            )
+        logits: Any = getattr(loss, "logits", None)  # of which outputs, if not of all
+        outputs = range((self.output_shape or (sys.maxsize,))[-1] or sys.maxsize)
+        for source, columns in _sources(self.layers[-1], outputs):
+            if source.gives_probabilities and (logits is None or any(one in columns for one in logits)):
+                some = "" if columns == outputs else f"[:, {columns.start}:{columns.stop}]"
+                raise ArgumentError(
+                    f"layer {number} {source if source is last else f'{type(last).__name__}, {source}'}",
+                    f"logits for {loss}, scores that are no probabilities yet",
+                    "probabilities",
+                    "Leave that layer out of the model; where you want probabilities, write "
+                    f"{source}.forward(model.predict(X){some}).",
+                )
 
     def check_targets(
         self, y: Any, weight: Any, loss: Loss, x: Array, *, part: bool = False

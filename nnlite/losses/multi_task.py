@@ -310,8 +310,14 @@ class MultiTaskLoss(Loss):
             if not isinstance(name, str) or not name or not isinstance(task, Task):
                 raise ArgumentTypeError(where, what, f"{name!r}: {task!r}", fix)
         self.tasks = dict(tasks)
-        # One head that must give logits is enough for a net that ends in probabilities to be wrong.
+        # For whoever asks whether there are such outputs at all; `logits` says which.
         vars(self)["from_logits"] = any(task.loss.from_logits for task in tasks.values())
+
+    @property
+    def logits(self) -> frozenset[int]:
+        """Which outputs are given to a loss that applies a sigmoid or softmax itself."""
+        tasks = self.tasks.values()
+        return frozenset(column for task in tasks if task.loss.from_logits for column in task.outputs)
 
     @property
     def parts(self) -> dict[str, Task]:

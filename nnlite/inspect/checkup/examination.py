@@ -304,8 +304,7 @@ def _refusals(patient: Patient, model: Sequential, optimizer: Any) -> Iterator[F
     try:
         model.boundary.check_loss(loss)
     except (ArgumentError, ArgumentTypeError) as error:
-        logits = loss.from_logits and patient.way_through[-1].layer.gives_probabilities
-        yield start.refused(error, "NN201" if logits else "NN209")
+        yield start.refused(error, "NN201" if error.got == "probabilities" else "NN209")
         return
     try:
         _check_optimizer(model, optimizer, loss)
