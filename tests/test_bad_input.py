@@ -155,6 +155,12 @@ def put(array, place, value):
     return changed
 
 
+class Halves(nn.MeanSquaredError):
+    @property
+    def parts(self):
+        return {"half": 0.5}
+
+
 def fourth_power(pred, target):
     gap = pred - target
     return float(np.mean(gap**4)), 4 * gap**3 / gap.size
@@ -331,6 +337,7 @@ CASES += [
     Case("a loss that is no task", lambda w: nn.MultiTaskLoss({"price": nn.Huber()}), ArgumentTypeError, r"Task by its name, got 'price': Huber\(\)"),
     Case("a metric of a task that the net does not have", lambda w: w.fit(metrics={"kind": nn.TaskMetric(nn.accuracy, KIND)}), ShapeError, r"Task\(.*: expected a model with an output 3, got 2 in all", late=True),
     Case("a metric of a task without a target", lambda w: w.fit(y=w.y[:, :1], loss=nn.MeanSquaredError(), validation=None, callbacks=[], metrics={"p": nn.TaskMetric(nn.r2, task(targets=1))}), ShapeError, "expected a column 1, got 1 in all", "single", late=True),
+    Case("parts of a loss that are no functions", lambda w: w.fit(loss=Halves()), ArgumentTypeError, "functions \\(pred, target\\) with names, got 0.5"),
     Case("a metric of no task", lambda w: nn.TaskMetric(nn.r2, w.loss), ArgumentTypeError, "a Task of a MultiTaskLoss, got Mean"),
     Case("a metric of a task by name", lambda w: nn.TaskMetric("r2", PRICE), ArgumentTypeError, r"a function \(pred, target\), got 'r2'"),
     Case("flat targets for tasks", lambda w: w.fit(y=w.y[:, 0]), ShapeError, r"y for MultiTaskLoss, task 'price': expected a table of shape \(24, columns\), got \(24,\)\. Write y\[:, None\]", "tasks"),

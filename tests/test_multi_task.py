@@ -231,6 +231,11 @@ def test_a_loss_of_ones_own_may_have_parts_too():
     model = nn.Sequential([nn.Dense(3, 1)], rng=0)
     history = model.fit(X, y[:, :1], loss=Ridge(), optimizer=nn.SGD(0.1), epochs=2)
     assert history.columns[:3] == ["epoch", "loss", "loss_squares"]
+
+    class Listed(nn.MeanSquaredError):
+        parts = ("of something", "else")
+
+    model.fit(X, y[:, :1], loss=Listed(), optimizer=nn.SGD(0.1), epochs=1)
     assert history["loss_squares"][-1] ** 2 == pytest.approx(history["loss"][-1], rel=1e-5)
 
 

@@ -226,7 +226,7 @@ class Task(Setting):
         wanted = target.take(self.targets, axis=-1).reshape(-1, len(self.targets))
         missing = np.isnan(wanted)
         if not self.loss.takes_missing:
-            there = ~missing.any(axis=-1)
+            there = np.asarray(~missing.any(axis=-1))
             wrong = ~there & ~missing.all(axis=-1)
             if wrong.any():
                 row = int(wrong.argmax()) % target.shape[-2]

@@ -58,19 +58,21 @@ def named_metrics(metrics: Any, loss: Any = None) -> dict[str, Metric]:
     else:
         fix = f"Write metrics=[{getattr(metrics, '__name__', 'accuracy')}]."
         raise ArgumentTypeError("metrics", "a list or dict of functions", f"{metrics!r}", fix)
+    given = getattr(loss, "parts", None)
+    parts = [(f"loss_{name}", part) for name, part in given.items()] if isinstance(given, Mapping) else []
+    pairs = parts + pairs
     for name, metric in pairs:
         if not callable(metric) or not isinstance(name, str):
             fix = 'Give functions such as nnlite.accuracy; write {"name": function} for one without a name.'
             raise ArgumentTypeError("metrics", "functions (pred, target) with names", f"{metric!r}", fix)
         find_order(metric, name=name)  # refuses what cannot be called so
-    parts = {f"loss_{name}": part for name, part in getattr(loss, "parts", {}).items()}
-    names = [*parts, *(name for name, _ in pairs)]
+    names = [name for name, _ in pairs]
     taken = {"loss", "epoch", "learning_rate", "seconds"} & set(names)
     if len(set(names)) < len(names) or taken or any(name.startswith("validation_") for name in names):
         what = "names that differ from each other and from the other columns of the history"
         fix = "Write metrics={...} with a name of its own for each."
         raise ArgumentError("metrics", what, f"{names}", fix)
-    return {**parts, **dict(pairs)}
+    return dict(pairs)
 
 
 def call_metric(
