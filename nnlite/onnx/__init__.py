@@ -19,6 +19,7 @@ Flatten                    Reshape; also Flatten
 LayerNorm                  LayerNormalization, of version 17 of the operators
 Residual                   what its layers are, and Add; up to 32 inside of each other
 Sequential in another      what its layers are; `load` gives them in one row with the others
+ParameterGroup             the same; what it asks for is for training, and stays behind
 Dropout                    nothing, as in prediction; also Dropout
 ReLU, Tanh, Sigmoid        Relu, Tanh, Sigmoid
 LeakyReLU, ELU, Softplus   LeakyRelu, Elu, Softplus; in float64 their formulas
