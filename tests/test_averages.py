@@ -133,6 +133,27 @@ def test_a_training_goes_on_to_the_same_bits(options, tmp_path, rows):
     np.testing.assert_array_equal(again.params.numbers, longer.params.numbers)
 
 
+def test_snapshots_have_the_weights_and_errors_leave_what_was_there(tmp_path, rows):
+    class Snap(nn.Callback):
+        def on_epoch_end(self, state):
+            assert (state.snapshot()["values"] == look.steps[-1]).all()
+            assert (state.model.params.numbers != look.steps[-1]).any()
+
+    look = Look()
+    train(net(), rows, nn.AveragedWeights(DECAY), look, Snap(), nn.Checkpoint(tmp_path / "run.checkpoint"))
+
+    def refuse(pred, target):
+        if len(look.steps) >= 3:  # behind the batches of the first epoch, while the average is there
+            raise ArgumentError("metric", "something", "else", "Give it.")
+        return 0.0
+
+    model = net()
+    before = model.params.numbers.copy()
+    with pytest.raises(ArgumentError, match="metric: expected something"):
+        train(model, rows, nn.AveragedWeights(DECAY), look, metrics={"mine": refuse}, validation=rows)
+    np.testing.assert_array_equal(model.params.numbers, before)
+
+
 def test_what_diverged_has_the_last_weights_that_were_finite(rows):
     class Break(nn.Callback):
         def on_batch_begin(self, state):

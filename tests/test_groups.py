@@ -198,6 +198,14 @@ class KeepFile(nn.Callback):
             shutil.copy(self.path, f"{self.path}.kept")
 
 
+def test_one_net_out_of_several_has_it_too():
+    model = net(replicas=3, l2=0.2, max_norm=3.0)
+    one = model.replica(1)
+    assert repr(one[0]) == repr(model[0])
+    one[0].l2 = 0.1
+    assert model[0].l2 == 0.2
+
+
 def test_a_training_goes_on_to_the_same_bits(tmp_path, rows):
     path = tmp_path / "run.checkpoint"
 

@@ -91,6 +91,8 @@ OPTIMIZERS = [
     lambda **given: nn.SGD(0.1, momentum=0.9, nesterov=True, **given),
     lambda **given: nn.Adam(0.01, epsilon=0.1, **given),
     lambda **given: nn.AdamW(0.01, epsilon=0.1, **given),
+    lambda **given: nn.Adam(0.01, epsilon=0.1, amsgrad=True, **given),
+    lambda **given: nn.NAdam(0.01, epsilon=0.1, **given),
     lambda **given: nn.RMSProp(0.01, epsilon=0.1, **given),
     lambda **given: nn.RMSProp(0.01, epsilon=0.1, momentum=0.5, **given),
     lambda **given: nn.Adagrad(0.1, epsilon=0.1, **given),

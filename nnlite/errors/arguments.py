@@ -40,6 +40,10 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "clipnorm": ("clip_norm",),
     "global_clipnorm": ("clip_norm",),
     "max_norm": ("clip_norm",),
+    "gradient_accumulation_steps": ("accumulate",),
+    "accumulate_grad_batches": ("accumulate",),
+    "data_augmentation": ("augment",),
+    "transform": ("augment",),
     "clipvalue": ("clip_value",),
     "units": ("out_features",),
     "output_dim": ("out_features", "features"),
@@ -79,13 +83,23 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "n_samples": ("samples",),
 }
 
+#: What a layer does not say of its own parameters.
+_IN_A_GROUP = "Put the layer into a group: ParameterGroup([Dense(4, 8)], {})."
+
 #: What to do in the place of an argument that nothing here is the same as.
 _INSTEAD: dict[str, str] = {
     "activation": "Activations are layers of their own: write Dense(...), ReLU(), one after the other.",
     "verbose": "Leave it out; fit(callbacks=[nnlite.ProgressBar()]) shows how far it is.",
     "training": "Give model.context() for a pass as in training; without it, it is one as in prediction.",
-    "kernel_regularizer": "Weight decay is the optimizer's: write AdamW(weight_decay=0.01).",
-    "activity_regularizer": "Weight decay is the optimizer's: write AdamW(weight_decay=0.01).",
+    "kernel_regularizer": _IN_A_GROUP.format("l2=0.01"),
+    "l1": _IN_A_GROUP.format("l1=0.01"),
+    "l2": _IN_A_GROUP.format("l2=0.01"),
+    "kernel_constraint": _IN_A_GROUP.format("max_norm=3"),
+    "max_norm": _IN_A_GROUP.format("max_norm=3"),
+    "activity_regularizer": "Penalties are on weights: " + _IN_A_GROUP.format("l2=0.01"),
+    "use_ema": "Write callbacks=[nnlite.AveragedWeights(0.99)].",
+    "ema_momentum": "Write callbacks=[nnlite.AveragedWeights(0.99)].",
+    "gradient_accumulation_steps": "Write fit(accumulate=4), with the batch_size of the whole step.",
     "betas": "Write them one by one: beta1=0.9, beta2=0.999, for instance.",
     "input_shape": "Write how many numbers a row has as the first argument: Dense(4, 8).",
     "initial_epoch": "Write resume= and the path of a Checkpoint to go on from it.",

@@ -85,6 +85,12 @@ _ELSEWHERE: dict[str, str] = {
     "It is nnlite.optimizers.": "optim",
     "It is Checkpoint(path).": "modelcheckpoint",
     "It is ReduceOnPlateau().": "reducelronplateau",
+    "It is AveragedWeights(decay), a callback.": "averagedmodel ema exponentialmovingaverage swa",
+    "It is ParameterGroup([...], l1=, l2=), around layers.": "l1 l2 l1l2 regularizers penalty regularizer",
+    "It is ParameterGroup([...], max_norm=3), around layers.": "maxnorm constraints",
+    "It is in nnlite.augment, for fit(augment=).": (
+        "shift flip noise compose randomflip randomtranslation gaussiannoise randomhorizontalflip"
+    ),
     "It is CosineDecay.": "cosineannealinglr cosineannealing",
     "It is StepDecay.": "steplr multisteplr",
     "It is ExponentialDecay.": "exponentiallr",
@@ -107,6 +113,7 @@ _ELSEWHERE: dict[str, str] = {
 _PARTS = (
     *("layers", "losses", "optimizers", "metrics", "schedules", "initializers", "datasets", "callbacks"),
     *("inspect", "plot", "testing", "sklearn", "export", "interop", "onnx", "distributed"),
+    "augment",
 )
 
 #: The same for what one does with a model.

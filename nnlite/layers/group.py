@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from nnlite.core.chain import Chain
 from nnlite.core.layer import Layer
@@ -81,12 +82,12 @@ class ParameterGroup(Chain):
         rate_factor: float = 1.0,
     ) -> None:
         super().__init__(layers)
-        self.l1 = check_number("ParameterGroup(l1=)", l1, low=0)
-        self.l2 = check_number("ParameterGroup(l2=)", l2, low=0)
-        self.max_norm = max_norm
-        if max_norm is not None:
-            self.max_norm = check_number("ParameterGroup(max_norm=)", max_norm, low=0, low_open=True)
-        self.rate_factor = check_number("ParameterGroup(rate_factor=)", rate_factor, low=0)
+        self.l1, self.l2, self.max_norm, self.rate_factor = l1, l2, max_norm, rate_factor
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in ("l1", "l2", "rate_factor") or (name == "max_norm" and value is not None):
+            value = check_number(f"ParameterGroup({name}=)", value, low=0, low_open=name == "max_norm")
+        super().__setattr__(name, value)
 
     @property
     def asked(self) -> dict[str, float]:

@@ -28,6 +28,7 @@ Concatenate                what its branches are, and Concat
 Columns                    Gather; also Slice and Split; `load` gives numbers for names
 TimeDistributed            Reshape, what its layers are, Reshape; with padding also Where
 Sequential in another      what its layers are; `load` gives them in one row with the others
+ParameterGroup             the same; what it asks for is for training, and stays behind
 Dropout                    nothing, as in prediction; also Dropout
 ReLU, Tanh, Sigmoid        Relu, Tanh, Sigmoid
 LeakyReLU, ELU, Softplus   LeakyRelu, Elu, Softplus; in float64 their formulas

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -44,6 +43,8 @@ def check_augment(augment: Any) -> Callable[..., Any]:
     what = "a function (x, rng) that gives a batch like x"
     if not callable(augment) or isinstance(augment, type):
         raise ArgumentTypeError(WHERE, what, f"{augment!r}", fix)
+    import inspect  # 5 ms, which few trainings need
+
     try:
         inspect.signature(augment).bind(None, None)
     except TypeError:

@@ -88,7 +88,6 @@ class AveragedWeights(Callback):
         self.average = state.model.params.numbers.copy()
         self.going = state.active.copy()
         self.count = 0
-        self._weights: Array | None = None  # while the average is in their place
 
     def state_dict(self) -> dict[str, Any]:
         """Return the average, of how many steps it is, and which nets are still in training."""
@@ -120,15 +119,15 @@ class AveragedWeights(Callback):
     def on_batches_end(self, state: TrainingState) -> None:
         """Put the average in the place of the weights."""
         if self.count:
-            self._weights = state.model.params.numbers.copy()
+            state._weights = state.model.params.numbers.copy()
             self._put(state)
 
     def on_epoch_end(self, state: TrainingState) -> None:
         """Put the weights back."""
-        if self._weights is not None:
+        if state._weights is not None:
             kept = ~self._lost(state)
-            self._rows(state.model.params.numbers)[kept] = self._rows(self._weights)[kept]
-            self._weights = None
+            self._rows(state.model.params.numbers)[kept] = self._rows(state._weights)[kept]
+            state._weights = None
 
     def on_train_end(self, state: TrainingState) -> None:
         """Leave the average in the model."""

@@ -20,7 +20,6 @@ from nnlite.errors import calls_to_user
 from nnlite.errors.arguments import is_ours
 from nnlite.training.augmentation import Augmentation
 from nnlite.training.callbacks import CTRL_C, TrainingState
-from nnlite.training.groups import Groups
 from nnlite.training.loop import Loop
 from nnlite.training.random_states import Generators
 from nnlite.training.sources import Batch
@@ -47,7 +46,6 @@ class BatchLoop(Loop):
         # The model's own check what comes in, which has been checked.
         self.forward, self.backward = state.model._forward, state.model._backward
         self.keeps_outputs = bool(self.metrics)
-        self.groups = Groups(state.model)
         self.before_batch += self.hooks["on_batch_begin"]
         self.before_step = [*self.hooks["on_grad_computed"], self.keep]
         if self.groups.all:

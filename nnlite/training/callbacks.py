@@ -134,6 +134,7 @@ class TrainingState(Progress):
         except OSError:  # it is gone
             self._folder = ""
         self._snapshot: Callable[[], dict[str, Any]] | None = None
+        self._weights: Array | None = None  # all numbers of training, while an average is in their place
         self._left: dict[int, tuple[dict[str, Array], list[Any]]] = {}
         self.history.replicas = [
             {"stop_reason": "", "best_epoch": None, "diverged": False} for _ in range(replicas or 0)

@@ -35,6 +35,7 @@ from nnlite.training.batch_loop import BatchLoop
 from nnlite.training.callbacks import Callback, ProgressBar, TrainingState
 from nnlite.training.checkpoint import Checkpoint, read
 from nnlite.training.class_weights import ClassWeights
+from nnlite.training.groups import Groups
 from nnlite.training.history import History
 from nnlite.training.identity import arguments, common, describe
 from nnlite.training.in_use import InUse
@@ -89,14 +90,16 @@ def fit(
             marks.take("fit(optimizer=)", optimizer, "an optimizer")
             if distributed is not False:
                 X, y, weight, validation = ranks.given(X, y, weight, validation)
-            check_declared("fit, layer {}", model.walk()[1:])
+            every = model.walk()[1:]
+            check_declared("fit, layer {}", every)
             model.boundary.check_loss(loss)
             check_method(loss, "value_and_grad", Loss, in_short=False)
             _check_optimizer(model, optimizer, loss)
             epochs = check_integer("fit(epochs=)", epochs, low=1)
             if batch_size is not None:
                 batch_size = check_integer("fit(batch_size=)", batch_size, low=1)
-            accumulate = check_integer("fit(accumulate=)", accumulate, low=1)
+            if accumulate != 1 or accumulate is True:
+                accumulate = check_integer("fit(accumulate=)", accumulate, low=1)
             if accumulate > 1:
                 _check_pieces(model, optimizer, distributed)
             if augment is not None:
@@ -158,6 +161,8 @@ def fit(
                 state.history.engine = f"numpy: {_why_not_compiled(optimizer, ranks)}"
             saves = any(isinstance(callback, Checkpoint) for callback in hooks)
             loop: Loop = make(state, data, held_out, chosen, hooks, generator, keep_draws=saves)
+            if any(isinstance(layer, ParameterGroup) for _, layer in every):
+                loop.groups = Groups(model)
             if augment is not None:
                 _check_augmented(data, optimizer)
                 loop.augment = Augmentation(augment, model)  # type: ignore[attr-defined]

@@ -8,7 +8,6 @@ import numpy as np
 
 from nnlite.core.aliases import Array
 from nnlite.optimizers.second_order import FullBatchOptimizer
-from nnlite.training.groups import Groups
 from nnlite.training.loop import Loop
 from nnlite.training.per_example import outputs_and_jacobian
 from nnlite.training.sources import Batch
@@ -30,7 +29,6 @@ class FullBatchLoop(Loop):
     def train(self, optimizer: FullBatchOptimizer) -> None:
         """Hand the loss over all data to an optimizer that looks at it as one function."""
         state = self.state
-        self.groups = Groups(state.model)
         epochs = self.epochs()
         if not epochs:
             optimizer._begin()  # or the next training would go on from what it took from the checkpoint

@@ -19,8 +19,8 @@ class Groups:
 
     Parameters
     ----------
-    model : Sequential
-        The net.
+    model : Sequential, optional
+        The net; without one there are no groups.
 
     Examples
     --------
@@ -32,9 +32,12 @@ class Groups:
     (0.5, array([[ 0.1, -0.1]], dtype=float32))
     """
 
-    def __init__(self, model: Sequential) -> None:
-        self.params = model.params
-        self.all = [(prefix, layer) for prefix, layer in model.walk() if isinstance(layer, ParameterGroup)]
+    params: Any
+
+    def __init__(self, model: Sequential | None = None) -> None:
+        every = [] if model is None else model.walk()
+        self.params = None if model is None else model.params
+        self.all = [(prefix, layer) for prefix, layer in every if isinstance(layer, ParameterGroup)]
         self._written: Any = None
         #: Where each parameter lies, and what it is penalized by; or the factor of its steps; or its bound.
         self.penalized: list[tuple[slice, float, float]] = []
@@ -43,6 +46,8 @@ class Groups:
 
     def settle(self) -> bool:
         """Look at what the groups ask for now, and at what is frozen; tell whether that is anything."""
+        if not self.all:
+            return False
         asked = [(one.l1, one.l2, one.max_norm, one.rate_factor) for _, one in self.all]
         now = asked, self.params.trainable_slices
         if now != self._written:
@@ -76,7 +81,8 @@ class Groups:
         float, or ndarray of float64 of shape (replicas,)
             What they come to.
         """
-        self.settle()
+        if not self.settle():
+            return 0.0
         params = self.params
         total: Any = 0.0 if params.replicas is None else np.zeros(params.replicas)
         for some, l1, l2 in self.penalized:
@@ -97,7 +103,8 @@ class Groups:
         before : ndarray of shape (..., size or more)
             The values, or all numbers, from before it.
         """
-        self.settle()
+        if not self.settle():
+            return
         values = self.params.values
         for some, factor in self.factors:
             now, old = values[..., some], before[..., some]

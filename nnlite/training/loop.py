@@ -40,6 +40,7 @@ from nnlite.training.callbacks import CTRL_C, NOT_FINITE, Callback, TrainingStat
 from nnlite.training.class_weights import ClassWeights, balanced
 from nnlite.training.divergence import explain
 from nnlite.training.evaluation import Outputs, score
+from nnlite.training.groups import Groups
 from nnlite.training.random_states import Generators, get_states, set_states
 from nnlite.training.sources import Arrays, Batch, Rows, Source, Stream
 from nnlite.training.work import STEP_SHARE, blas_threads, measure_work
@@ -154,6 +155,8 @@ class Loop(core.Loop):
 
     #: Whether it trains by compiled loops.
     compiles = False
+    #: What groups of parameters ask for; most nets have none.
+    groups = Groups()
     state: TrainingState
     mean_weight: MeanWeight
     hooks: Hooks

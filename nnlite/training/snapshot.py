@@ -85,7 +85,7 @@ def capture(
             {"replica": index, "slots": slots, "draws": draws}
             for index, (slots, draws) in state._left.items()
         ],
-        "values": state.model.params.numbers,
+        "values": state.model.params.numbers if state._weights is None else state._weights,
         "frozen": sorted(state.model.params.frozen),
         "buffers": state.model.measured()[1:],  # of the layers
         "optimizer": _kept_by(optimizer),

@@ -199,6 +199,24 @@ def kinds(options: dict[str, Any]) -> Any:
     return found
 
 
+def groups(options: dict[str, Any]) -> Any:
+    """Train with penalties, bounds, averages and augmentation; the noise is another one on each rank."""
+    X, y = data()
+    found = {}
+    for name, augment in (("plain", None), ("moved", lambda x, rng: x + 1), ("noisy", nn.augment.Noise(0.1))):
+        layers = [nn.Dense(5, 8), nn.Tanh()]
+        group = nn.ParameterGroup(layers, l1=0.01, l2=0.02, max_norm=0.6, rate_factor=0.5)
+        model = nn.Sequential([group, nn.Dense(8, 1)], rng=0, dtype=np.float64)
+        optimizer = nn.Adam(0.02)
+        history = model.fit(
+            X, y, loss=nn.MeanSquaredError(), optimizer=optimizer, epochs=8, batch_size=32, validation=0.3,
+            callbacks=[nn.AveragedWeights(0.9), nn.EarlyStopping()], augment=augment,
+            distributed=bool(options["distributed"]),
+        )  # fmt: skip
+        found[name] = outcome(model, history, optimizer)
+    return found
+
+
 def mixing(options: dict[str, Any]) -> Any:
     """Train nets that look from row to row, on data that leave some ranks without a row that counts."""
     X, y = data()

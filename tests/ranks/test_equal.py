@@ -94,6 +94,19 @@ def test_callbacks_act_on_all_ranks_alike(tmp_path: Path) -> None:
         assert found[0]["time limit"]["stop_reason"] == "time limit of 0.3 s"
 
 
+def test_groups_averages_and_augmentation(tmp_path: Path) -> None:
+    one = run(0, "groups", tmp_path, distributed=False)[0][0]
+    for ranks in (2, 3):
+        found, _ = run(ranks, "groups", tmp_path, distributed=True)
+        for name in one:
+            check_same_everywhere([each[name] for each in found])
+        for name in ("plain", "moved"):
+            check_close(one[name], found[0][name])
+        # Noise of its own on each rank, which what all draw from in common does not tell.
+        assert not np.allclose(found[0]["noisy"]["values"], one["noisy"]["values"], atol=1e-6)
+        assert found[0]["noisy"]["next_draw"] == found[0]["plain"]["next_draw"]
+
+
 def test_noise_differs_between_ranks_and_comes_again(tmp_path: Path) -> None:
     runs = [
         run(2, "resume", tmp_path, noise=0.3, path=f"{number}.checkpoint", stop=None)[0] for number in (0, 1)
