@@ -76,8 +76,9 @@ _GATE: Pattern = ("Div", ("Clip", ("Add", "x", 3.0), 0.0, 6.0), 6.0)
 _GATES: Pattern = [
     _GATE,
     *(
-        [("Div", relu6, 6.0), ("Mul", relu6, 1 / 6)]
+        (op, relu6, number)
         for relu6 in (("Clip", ("Add", "x", 3.0), 0.0, 6.0), ("Min", ("Relu", ("Add", "x", 3.0)), 6.0))
+        for op, number in (("Div", 6.0), ("Mul", 1 / 6))
     ),
 ]
 _HARD_SWISH: Pattern = [
