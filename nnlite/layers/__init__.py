@@ -7,6 +7,7 @@ from nnlite.core.layer import Layer
 from nnlite.core.parameters import Parameter, State
 from nnlite.errors.habits import missing_names
 from nnlite.layers.activations import ELU, GELU, SELU, LeakyReLU, LogSoftmax, Mish, SiLU, Softmax, Softplus
+from nnlite.layers.attention import PositionEmbedding, SelfAttention
 from nnlite.layers.composition import (
     Add,
     Columns,
@@ -15,27 +16,45 @@ from nnlite.layers.composition import (
     Residual,
     TimeDistributed,
 )
+from nnlite.layers.convolution import Conv1D, Conv2D
 from nnlite.layers.dropout import Dropout
-from nnlite.layers.embedding import Embedding
+from nnlite.layers.embedding import Embedding, TokenEmbedding
 from nnlite.layers.normalization import BatchNorm, LayerNorm, RMSNorm
 from nnlite.layers.piecewise import Clip, HardSigmoid, HardSwish, PReLU, ReLU6
-from nnlite.layers.shapes import Flatten, Input
+from nnlite.layers.pooling import (
+    AveragePool1D,
+    AveragePool2D,
+    GlobalAveragePool,
+    GlobalMaxPool,
+    MaxPool1D,
+    MaxPool2D,
+)
+from nnlite.layers.recurrent import GRU, LSTM, SimpleRNN
+from nnlite.layers.shapes import Flatten, Input, Permute, Reshape
 from nnlite.layers.standardize import Standardize
 
 __all__ = [
     "ELU",
     "GELU",
+    "GRU",
+    "LSTM",
     "SELU",
     "Add",
+    "AveragePool1D",
+    "AveragePool2D",
     "BatchNorm",
     "Clip",
     "Columns",
     "Concatenate",
     "Context",
+    "Conv1D",
+    "Conv2D",
     "Dense",
     "Dropout",
     "Embedding",
     "Flatten",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
     "Gradients",
     "HardSigmoid",
     "HardSwish",
@@ -44,16 +63,23 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "LogSoftmax",
+    "MaxPool1D",
+    "MaxPool2D",
     "Mish",
     "Multiply",
     "PReLU",
     "Parameter",
+    "Permute",
+    "PositionEmbedding",
     "RMSNorm",
     "ReLU",
     "ReLU6",
+    "Reshape",
     "Residual",
+    "SelfAttention",
     "SiLU",
     "Sigmoid",
+    "SimpleRNN",
     "Softmax",
     "Softplus",
     "Standardize",
@@ -61,6 +87,7 @@ __all__ = [
     "Step",
     "Tanh",
     "TimeDistributed",
+    "TokenEmbedding",
     "Watcher",
 ]
 

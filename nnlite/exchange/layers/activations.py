@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 
 from nnlite.core.aliases import AnyArray
-from nnlite.exchange.description import Description, each, float32_only, formula, lines, loop, measured, node
+from nnlite.exchange.description import (
+    Description,
+    each,
+    float32_only,
+    formula,
+    lines,
+    loop,
+    measured,
+    node,
+    renamed,
+)
 from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.patterns import Pattern, Value, shortest
 from nnlite.layers import (
@@ -363,7 +373,7 @@ DESCRIPTIONS = [
         ),
         torch=lambda one: f"t.PReLU({1 if one.shared else one.features})",
         keras=lambda one: f"k.PReLU({'shared_axes=[1]' if one.shared else ''})",
-        torch_names={"slope": "weight"},
+        torch_layout=renamed({"slope": "weight"}),
     ),
     Description(
         GELU,

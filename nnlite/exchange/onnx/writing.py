@@ -159,21 +159,22 @@ def _make(
     found = [x] if ending is None else write_ending(ending, x, graph)
     for name, one in zip(outputs, found, strict=True):
         _call_output(name, one, graph)
+    nodes = graph.used(*outputs)
 
     inputs = _inputs(model, columns, onnx)
     helper = onnx.helper
-    oldest = _oldest(graph.nodes, onnx)
+    oldest = _oldest(nodes, onnx)
     if opset is not None and opset < oldest:
         fix = "Leave opset= out: the oldest that will do is chosen."
         raise ArgumentError(
             f"{where}(opset=)", f"at least {oldest}, for what the layers are written as", f"{opset}", fix
         )
     versions = [helper.make_opsetid("", oldest if opset is None else opset)]
-    if any(node.domain for node in graph.nodes):
+    if any(node.domain for node in nodes):
         versions.append(helper.make_opsetid("ai.onnx.ml", ML_OPSET))
     proto = helper.make_model(
         helper.make_graph(
-            graph.nodes,
+            nodes,
             "nnlite",
             inputs,
             [
