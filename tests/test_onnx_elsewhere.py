@@ -11,6 +11,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
+from nnlite import PReLU
 from nnlite.errors import DataWarning, ModelFileError
 from nnlite.exchange.onnx.external import Folder
 from nnlite.onnx import export, load
@@ -140,7 +141,7 @@ def test_linear_classifiers(post, tmp_path):
 def test_an_imputer_is_left_out_and_said(tmp_path):
     content = graph([ml("Imputer", "x", imputed_value_floats=[1.0, 2.0, 3.0, 4.0],
                         replaced_value_float=float("nan"), to="a"), node("Relu", "a")])  # fmt: skip
-    with pytest.warns(DataWarning, match=r"'a of Imputer' \(Imputer\) fills in for NaN.* its numbers are \[1\.0, 2\.0, 3"):
+    with pytest.warns(DataWarning, match=r"'a of Imputer' \(Imputer\) fills in for NaN.* its numbers are"):
         both(content, tmp_path / "net.onnx", x_of(9, 4))
 
 
@@ -756,6 +757,34 @@ def test_activations_of_torch(dynamo, tmp_path):
         np.testing.assert_allclose(model.predict(x.numpy()), net(x).numpy(), rtol=1e-6, atol=1e-6)
     expected = ["ReLU6", "PReLU", "PReLU", "SELU", "HardSwish", "HardSigmoid", "Clip", "LayerNorm"]
     assert [type(layer).__name__ for layer in model[1::2]] == expected
+
+
+@pytest.mark.parametrize("dynamo", [False, True])
+@pytest.mark.parametrize("kind", ["PReLU", "PReLU of 4", "ReLU6", "Hardswish", "Hardsigmoid", "SELU"])
+def test_activations_of_images_of_torch(kind, dynamo, tmp_path):
+    torch = pytest.importorskip("torch")
+    if dynamo:
+        pytest.importorskip("onnxscript")
+    t = torch.nn
+    activation = t.PReLU(4) if kind == "PReLU of 4" else getattr(t, kind)()
+    if isinstance(activation, t.PReLU):
+        activation.weight = t.Parameter(torch.linspace(-0.5, 0.7, activation.num_parameters))
+    net = t.Sequential(t.Conv2d(1, 4, 3), activation, t.Conv2d(4, 2, 2), t.Flatten(), t.Linear(32, 3)).eval()
+    x = torch.from_numpy(x_of(5, 1, 7, 7))
+    path = tmp_path / "net.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(net, (x,), path, dynamo=dynamo, **({"external_data": False} if dynamo else {}))
+    model = load(path)
+    with torch.no_grad():
+        expected = net(x).numpy()
+    np.testing.assert_allclose(model.predict(x.numpy()), expected, rtol=1e-6, atol=1e-6)
+    if isinstance(activation, t.PReLU):
+        (layer,) = (one for one in model if isinstance(one, PReLU))
+        assert layer.ndim == 3
+        np.testing.assert_array_equal(layer.slope, activation.weight.detach().numpy())
+    export(model, tmp_path / "again.onnx")
+    np.testing.assert_allclose(run(tmp_path / "again.onnx", x.numpy())[0], expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("dynamo", [False, True])
