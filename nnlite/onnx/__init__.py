@@ -52,9 +52,9 @@ layer with the factors on its diagonal, of at most 1,024 features. Nodes that ch
 are left out, wherever they stand: Identity, Cast to the same type, Reshape and its like to the same shape,
 Transpose there and back, a product with 1, a sum with 0. Sizes are computed by Shape, Gather, Slice, Concat
 and arithmetic, the number of rows among them, as long as they only say a shape. Dropout inside a formula is
-put behind its layer, and that which begins a Residual in front of it. Ways that part must meet again before they meet others:
-what two ways use that do not part there is refused. A product with a constant over the last axis of several
-is a layer for each step.
+put behind its layer, and that which begins a Residual in front of it. Ways that part must meet again before
+they meet others: what two ways use that do not part there is refused. A product with a constant over the
+last axis of several is a layer for each step.
 
 Programs that run ONNX files have no Elu, Softplus and Erf for float64. The formulas are exact for
 the first two; Erf is computed in float32, so that GELU is exact to 7 digits there.

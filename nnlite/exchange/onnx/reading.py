@@ -46,7 +46,8 @@ def load(path: str | PathLike[str], *, output: str | None = None) -> Sequential:
     Parameters
     ----------
     path : str or path-like
-        The file. Numbers in other files that it names are not read.
+        The file. Numbers in other files that it names are read if those are in its own folder, or in one
+        inside of that; others are never opened.
     output : str, optional
         Which output of the graph, if there are several.
 
