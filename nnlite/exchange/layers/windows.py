@@ -164,8 +164,10 @@ def image(
     """Return windows, and shapes of a sample before and behind, of two axes: a sequence has height 1."""
     behind = layer.output_shape(shape)
     if layer.axes == 2:
-        return layer.windows, shape, behind  # type: ignore[return-value]
-    return (Window(1), *layer.windows), (1, *shape), (1, *behind)
+        rows, columns = layer.windows
+        return (rows, columns), shape, behind
+    (line,) = layer.windows
+    return (Window(1), line), (1, *shape), (1, *behind)
 
 
 def pad_of(layer: Sliding, shape: tuple[int, ...]) -> list[tuple[int, int]]:
