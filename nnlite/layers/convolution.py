@@ -89,7 +89,7 @@ class Convolution(Sliding):
         axes = self._lines(x.shape)
         leading = np.broadcast_shapes(x.shape[:-4], W.shape[:-5])
         rows = (*leading, x.shape[-4])
-        y = np.empty((*rows, *(line.count for line in axes), behind[-1]), np.result_type(x, W))
+        y = np.empty((*rows, *(line.results for line in axes), behind[-1]), np.result_type(x, W))
         _correlate(x, axes, W, y)
         if self.bias:
             y += self.b.reshape(*W.shape[:-5], 1, 1, 1, -1)
@@ -148,11 +148,11 @@ class Line(NamedTuple):
     stride: int
     dilation: int
     numbers: int
-    count: int
+    results: int
 
     def pads(self, length: int) -> tuple[int, int]:
         """Return how many of these places are in front of an axis of that length, and behind it."""
-        last = self.start + (self.count - 1) * self.stride + (self.numbers - 1) * self.dilation
+        last = self.start + (self.results - 1) * self.stride + (self.numbers - 1) * self.dilation
         return max(0, -self.start), max(0, last + 1 - length)
 
 
@@ -187,7 +187,7 @@ def _correlate(x: Array, axes: tuple[Line, Line], W: Array, y: Array) -> None:
     weights = _spread(W, axes[1], tile)
     for place in _shared(y.shape[:-4], x.shape[:-4]):
         out, matrices = y[place], weights[place[len(place) - len(leading) :]]
-        wide = max(1, out[..., 0, 0, 0, 0].size) * tile * each
+        wide = max(1, math.prod(out.shape[:-4])) * tile * each
         for block, columns in _columns(_at(x, place, 4), axes, groups, tile, wide):
             for group in range(groups):
                 part = out[(..., *block, slice(None), slice(group * each, (group + 1) * each))]
@@ -199,8 +199,10 @@ def _add_up(x: Array, axes: tuple[Line, Line], dy: Array, out: Array) -> None:
     """Write to `out`, for each weight, the sum of dL/dy times what it met."""
     groups, rows, columns, inner, each = out.shape[-5:]
     tile = _tile(axes[1], each)
-    wide = max(1, dy[..., 0, 0, 0, 0].size) * tile * each
+    wide = max(1, math.prod(dy.shape[:-4])) * tile * each
     sums: list[Array] = []
+    if not len(x):
+        out[...] = 0
     for block, matrices in _columns(x, axes, groups, tile, wide):
         first = not sums
         for group in range(groups):
@@ -230,7 +232,7 @@ def _tile(line: Line, channels: int) -> int:
     convolutions of LeNet-5 takes half the time.
     """
     most = 1 if line.dilation > 1 else max(1, min(8, 64 // channels))
-    return max(tile for tile in range(1, most + 1) if line.count % tile == 0)
+    return max(tile for tile in range(1, most + 1) if line.results % tile == 0)
 
 
 def _spread(W: Array, line: Line, tile: int) -> Array:
@@ -258,10 +260,10 @@ def _columns(
     images, height, width, channels = x.shape
     (top, bottom), (left, right) = pads = (down.pads(height), along.pads(width))
     read = along.numbers + (tile - 1) * along.stride
-    shape = (along.count // tile, down.numbers, read, channels // groups)
+    shape = (along.results // tile, down.numbers, read, channels // groups)
     most = max(groups * math.prod(shape[1:]), wide) * shape[0] * x.itemsize
-    lines = min(down.count, max(1, COLUMNS // most))
-    several = min(images, max(1, COLUMNS // (most * down.count)))
+    lines = min(down.results, max(1, COLUMNS // most))
+    several = max(1, min(images, COLUMNS // (most * down.results)))
     frame = (
         np.zeros((several, top + height + bottom, left + width + right, channels), x.dtype)
         if any(map(any, pads))
@@ -276,8 +278,8 @@ def _columns(
         part = part[:, down.start + top :, along.start + left :]
         a, b, c, d = part.strides
         steps = (c * along.stride * tile, b * down.dilation, c * along.dilation, d)
-        for low in range(0, down.count, lines):
-            high = min(low + lines, down.count)
+        for low in range(0, down.results, lines):
+            high = min(low + lines, down.results)
             seen = np.lib.stride_tricks.as_strided(
                 part[:, low * down.stride :],
                 (groups, len(part), high - low, *shape),

@@ -15,7 +15,12 @@ What a layer becomes, and what `load` takes for it:
 Dense                      Gemm; also MatMul, and MatMul and Add or Sub
 Standardize                Sub and Div; also any of Add, Sub, Mul, Div with a constant
 BatchNorm                  BatchNormalization, with the running statistics
-Flatten                    Reshape; also Flatten
+Flatten, Reshape           Reshape; also Flatten
+Permute                    Transpose
+Conv2D, Conv1D             Transpose, Conv, Transpose; in float64 Pad, Gather, Einsum and Add
+MaxPool, AveragePool       Transpose, MaxPool or AveragePool, Transpose; in float64 as above
+GlobalAveragePool          Transpose, GlobalAveragePool and Reshape; also ReduceMean
+GlobalMaxPool              Transpose, GlobalMaxPool and Reshape
 LayerNorm                  LayerNormalization, of version 17 of the operators; also its formula
 Residual, Add              what its layers are, and Add; also Sum; up to 32 inside of each other
 Multiply                   what its branches are, and Mul
@@ -47,6 +52,11 @@ Binarizer (a Step behind a Standardize), LinearRegressor and LinearClassifier (D
 ArrayFeatureExtractor (Columns) and ZipMap; an Imputer of NaN is left out with a warning. The probability of
 one class of two that is made of the other's, ``[1 - p, p]``, is a softmax of two outputs.
 
+ONNX has the channels of images in front, nnlite at the end. A Transpose is written where one order goes
+over into the other, and none between layers that follow each other. A net that is read takes samples as the
+file does: one of PyTorch begins with Permute. Where images are flattened in front of a Dense layer, that gets
+its rows in the order that they have here.
+
 Factors of a feature may be negative. Where one is 0, `load` makes a frozen Dense
 layer with the factors on its diagonal, of at most 1,024 features. Nodes that change nothing in prediction
 are left out, wherever they stand: Identity, Cast to the same type, Reshape and its like to the same shape,
@@ -56,8 +66,8 @@ put behind its layer, and that which begins a Residual in front of it. Ways that
 they meet others: what two ways use that do not part there is refused. A product with a constant over the
 last axis of several is a layer for each step.
 
-Programs that run ONNX files have no Elu, Softplus and Erf for float64. The formulas are exact for
-the first two; Erf is computed in float32, so that GELU is exact to 7 digits there.
+Programs that run ONNX files have no Conv, AveragePool, Elu, Softplus and Erf for float64. The formulas are
+exact for all but the last; Erf is computed in float32, so that GELU is exact to 7 digits there.
 """
 
 from nnlite.exchange.onnx.graph import Graph
