@@ -575,3 +575,20 @@ def test_an_optimizer_goes_on_with_the_new_weights(rng):
     from_keras_weights(model, [np.full((2, 1), 3, np.float32), np.array([4], np.float32)])
     assert model.params.values is values
     assert values.tolist() == [3, 3, 4]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("shape", [(4,), (5, 4), (3, 2, 4)], ids=str)
+def test_slopes_of_sequences_and_images_in_keras(shape, shared, keras, rng):
+    """Keras has one for each number of a sample, unless it is told which axes share theirs."""
+    layer = nn.PReLU(4, ndim=len(shape), shared=shared)
+    model = nn.Sequential([nn.Input(shape), layer])
+    layer.slope[...] = rng.normal(size=layer.slope.shape)
+    k = keras.layers
+    theirs = keras.Sequential([keras.Input(shape), eval(table.twin(layer, "keras"), {"k": k})])
+    theirs.set_weights(to_keras_weights(model))
+    x = rng.normal(size=(6, *shape)).astype(np.float32)
+    assert_same(keras.ops.convert_to_numpy(theirs(x)), model.predict(x))
+    layer.slope[...] = 0
+    from_keras_weights(model, theirs.get_weights())
+    assert_same(keras.ops.convert_to_numpy(theirs(x)), model.predict(x))

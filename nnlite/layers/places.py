@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from nnlite.core.aliases import Array
 from nnlite.core.layer import Layer
@@ -35,7 +36,8 @@ class EachPlace(Layer):
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one input sample; the sizes before the features are open."""
-        return (*(None,) * (self.ndim - 1), self.features)  # type: ignore[return-value]
+        sizes: tuple[Any, ...] = (None,) * (self.ndim - 1)
+        return (*sizes, self.features)
 
     def _rows(self, x: Array) -> Array:
         """Put the places of all samples one behind the other, as rows of features."""

@@ -1,9 +1,9 @@
 """ONNX files: a model for other programs, and a plain net of other programs as a model.
 
-`export` writes what `onnxruntime` and others run without nnlite, and without Python if need be;
-`load` reads nets that PyTorch, Keras and scikit-learn have written by way of
-their own exporters. For a file to be read by nnlite again, use `Sequential.save`: it holds every
-layer with all its arguments.
+`export` writes what `onnxruntime` and others run without nnlite, and without Python if need be: a model, an
+estimator of `nnlite.sklearn`, or a Pipeline that ends in one. `load` reads nets that PyTorch, Keras and
+scikit-learn have written by way of their own exporters. For a file to be read by nnlite again, use
+`Sequential.save`: it holds every layer with all its arguments.
 
 Both need the package ``onnx``, which is imported when they are called.
 
@@ -21,7 +21,7 @@ Conv2D, Conv1D             Transpose, Conv, Transpose; in float64 Pad, Gather, E
 MaxPool, AveragePool       Transpose, MaxPool or AveragePool, Transpose; in float64 as above
 GlobalAveragePool          Transpose, GlobalAveragePool and Reshape; also ReduceMean
 GlobalMaxPool              Transpose, GlobalMaxPool and Reshape
-LayerNorm                  LayerNormalization, of version 17 of the operators
+LayerNorm                  LayerNormalization, of version 17 of the operators; also its formula
 Residual, Add              what its layers are, and Add; also Sum; up to 32 inside of each other
 Multiply                   what its branches are, and Mul
 Concatenate                what its branches are, and Concat
@@ -40,12 +40,18 @@ HardSwish                  the same and Mul; also HardSwish
 PReLU                      PRelu; in float64 two Relu and Sub
 SiLU                       Sigmoid and Mul
 Mish                       Softplus, Tanh and Mul
-RMSNorm                    Mul, MatMul, Add, Sqrt, Div and Mul
+RMSNorm                    Mul, MatMul, Add, Sqrt, Div and Mul; also with ReduceMean
 GELU                       its formula, with Erf or Tanh; also Gelu
 Step                       Greater and Cast
 Embedding                  Round, Gather and Concat; `load` does not take it
 preprocessing              IsNaN, Where and LabelEncoder (ai.onnx.ml); `load` does not take it
+an estimator's ending      Softmax or Sigmoid, ArgMax and Gather; of a regressor Mul and Add
 =========================  ===============================================================
+
+Of ai.onnx.ml `load` takes Scaler (a Standardize), Normalizer by the L2 norm (an RMSNorm that is not learned),
+Binarizer (a Step behind a Standardize), LinearRegressor and LinearClassifier (Dense), FeatureVectorizer,
+ArrayFeatureExtractor (Columns) and ZipMap; an Imputer of NaN is left out with a warning. The probability of
+one class of two that is made of the other's, ``[1 - p, p]``, is a softmax of two outputs.
 
 ONNX has the channels of images in front, nnlite at the end. A Transpose is written where one order goes
 over into the other, and none between layers that follow each other. A net that is read takes samples as the
@@ -55,10 +61,11 @@ its rows in the order that they have here.
 Factors of a feature may be negative. Where one is 0, `load` makes a frozen Dense
 layer with the factors on its diagonal, of at most 1,024 features. Nodes that change nothing in prediction
 are left out, wherever they stand: Identity, Cast to the same type, Reshape and its like to the same shape,
-Transpose there and back, a product with 1, a sum with 0. Dropout inside a formula is put behind its layer,
-and that which begins a Residual in front of it. Ways that part must meet again before they meet others:
-what two ways use that do not part there is refused. A product with a constant over the last axis of several
-is a layer for each step.
+Transpose there and back, a product with 1, a sum with 0. Sizes are computed by Shape, Gather, Slice, Concat
+and arithmetic, the number of rows among them, as long as they only say a shape. Dropout inside a formula is
+put behind its layer, and that which begins a Residual in front of it. Ways that part must meet again before
+they meet others: what two ways use that do not part there is refused. A product with a constant over the
+last axis of several is a layer for each step.
 
 Programs that run ONNX files have no Conv, AveragePool, Elu, Softplus and Erf for float64. The formulas are
 exact for all but the last; Erf is computed in float32, so that GELU is exact to 7 digits there.

@@ -9,16 +9,22 @@ import numpy as np
 import pytest
 
 from nnlite import (
+    SELU,
     Add,
     BatchNorm,
+    Clip,
     Columns,
     Concatenate,
     Dense,
     Flatten,
+    HardSigmoid,
+    HardSwish,
     Input,
     LayerNorm,
     Multiply,
+    PReLU,
     ReLU,
+    ReLU6,
     Residual,
     RMSNorm,
     Sequential,
@@ -49,6 +55,13 @@ class TorchResidual(torch.nn.Sequential):
 
     def forward(self, x):
         return x + super().forward(x)
+
+
+class TorchHardSigmoid(torch.nn.Module):
+    """Computed from what is exact: the slope of ``torch.nn.Hardsigmoid`` is 1/6 as float32 has it."""
+
+    def forward(self, x):
+        return torch.nn.functional.relu6(x + 3) / 6
 
 
 class TorchBatchNorm(torch.nn.BatchNorm1d):
@@ -145,7 +158,13 @@ COUNTERPARTS = {
     ),
     LayerNorm: lambda layer: torch.nn.LayerNorm(layer.features, eps=layer.epsilon, dtype=torch.float64),
     RMSNorm: lambda layer: torch.nn.RMSNorm(layer.features, eps=layer.epsilon, dtype=torch.float64),
+    Clip: lambda layer: torch.nn.Hardtanh(layer.low, layer.high),
+    HardSigmoid: lambda layer: TorchHardSigmoid(),
+    HardSwish: lambda layer: torch.nn.Hardswish(),
+    PReLU: lambda layer: torch.nn.PReLU(len(layer.slope), dtype=torch.float64),
     ReLU: lambda layer: torch.nn.ReLU(),
+    ReLU6: lambda layer: torch.nn.ReLU6(),
+    SELU: lambda layer: torch.nn.SELU(),
     Residual: in_a_row(TorchResidual),
     Sequential: in_a_row(torch.nn.Sequential),
     Sigmoid: lambda layer: torch.nn.Sigmoid(),
@@ -158,6 +177,7 @@ NAMES = {
     "b": "bias",
     "gain": "weight",
     "bias": "bias",
+    "slope": "weight",
     "running_mean": "running_mean",
     "running_variance": "running_var",
 }

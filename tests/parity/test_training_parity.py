@@ -19,22 +19,28 @@ from parity_tools import (
 )
 
 from nnlite import (
+    SELU,
     SGD,
     Adam,
     Add,
     BatchNorm,
     BinaryCrossEntropy,
     Callback,
+    Clip,
     Columns,
     Concatenate,
     CosineDecay,
     Dense,
     Flatten,
+    HardSigmoid,
+    HardSwish,
     Input,
     MeanSquaredError,
     Multiply,
+    PReLU,
     ReduceOnPlateau,
     ReLU,
+    ReLU6,
     Residual,
     RMSProp,
     Sequential,
@@ -226,6 +232,23 @@ def test_weighted_regression_with_blocks():
         validation=(X[held_out], y[held_out]),
     )
     fit_alongside(model, alongside, loss=MeanSquaredError(), optimizer=Adam(0.01))
+
+
+def test_hundred_steps_of_activations_with_limits_and_learned_slopes():
+    X, y, weight = regression()
+    layers = [
+        *(Dense(3, 9), PReLU(9), Dense(9, 8), SELU(), Dense(8, 8), HardSwish(), Dense(8, 8), ReLU6()),
+        *(Dense(8, 8), PReLU(8, shared=True), Dense(8, 8), HardSigmoid(), Dense(8, 8), Clip(-1.5, 1.5)),
+        Dense(8, 1),
+    ]
+    model = Sequential(layers, dtype=np.float64, rng=0)
+    net = twin(model)
+    theirs = torch.optim.SGD(net.parameters(), lr=0.02, momentum=0.9)
+    alongside = Alongside(net, theirs, torch.nn.MSELoss(reduction="none"), X, y, weight=weight)
+    fit_alongside(model, alongside, loss=MeanSquaredError(), optimizer=SGD(0.02, momentum=0.9), epochs=20)
+    assert alongside.steps == 100
+    for name in ("1.slope", "9.slope"):
+        assert (model.params[name] != 0.25).any()
 
 
 def test_hundred_steps_of_branches_and_of_shared_weights():

@@ -10,6 +10,7 @@ import numpy as np
 from nnlite.core.aliases import AnyArray
 from nnlite.exchange.description import (
     Description,
+    Layout,
     each,
     float32_only,
     formula,
@@ -19,6 +20,7 @@ from nnlite.exchange.description import (
     node,
     renamed,
 )
+from nnlite.exchange.layers.windows import between
 from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.patterns import Pattern, Value, shortest
 from nnlite.layers import (
@@ -86,8 +88,9 @@ _GATE: Pattern = ("Div", ("Clip", ("Add", "x", 3.0), 0.0, 6.0), 6.0)
 _GATES: Pattern = [
     _GATE,
     *(
-        [("Div", relu6, 6.0), ("Mul", relu6, 1 / 6)]
+        (op, relu6, number)
         for relu6 in (("Clip", ("Add", "x", 3.0), 0.0, 6.0), ("Min", ("Relu", ("Add", "x", 3.0)), 6.0))
+        for op, number in (("Div", 6.0), ("Mul", 1 / 6))
     ),
 ]
 _HARD_SWISH: Pattern = [
@@ -136,13 +139,30 @@ _PRELU: Pattern = [
 ]
 
 
-def _read_prelu(found: Found) -> tuple[PReLU, dict[str, AnyArray]]:
+def _read_prelu(found: Found) -> tuple[PReLU, dict[str, AnyArray]] | list[Any]:
     slope = found["slope"] if "slope" in found else -found["minus slope"]
-    features = found.features(slope.size)
-    shared = slope.size == 1
-    numbers = found.vector(found.finite(slope), 1 if shared else features)
-    ndim = 1 if found.shape is None else len(found.shape)
-    return PReLU(features, ndim=ndim, shared=shared), {"slope": numbers}
+    shape = found.shape or (found.features(slope.size),)
+    ndim, shared = len(shape), slope.size == 1
+    own = slope.reshape(slope.shape[-ndim:])  # without an axis for the rows
+    channels_first = ndim > 1 and own.shape == (own.size,) + (1,) * (ndim - 1)
+    features = shape[0 if channels_first else -1]
+    if own.shape[0 if channels_first else -1] not in (1, features) or own.size not in (1, features):
+        raise found.wrong(f"floats for {features} features, or one for all", slope)
+    numbers = found.vector(found.finite(own.reshape(-1)), 1 if shared else features)
+    made = PReLU(features, ndim=ndim, shared=shared), {"slope": numbers}
+    return between(ndim - 1, made) if channels_first else made
+
+
+def _prelu_keras(layer: PReLU) -> str:
+    axes = list(range(1, layer.ndim + layer.shared))
+    return f"k.PReLU({f'shared_axes={axes}' if axes else ''})"
+
+
+#: There each axis of a sample that has the same slopes all along is one of length 1.
+_PRELU_KERAS = Layout(
+    lambda one, numbers: {"alpha": numbers["slope"].reshape((1,) * (one.ndim - 1) + (-1,))},
+    lambda _, numbers: {"slope": numbers["alpha"].reshape(-1)},
+)
 
 
 def _slope_of(layer: PReLU) -> str:
@@ -371,8 +391,9 @@ DESCRIPTIONS = [
             f"v > 0 ? v : {source.constant('slope', one.slope)}[{_slope_of(one)}] * v"
         ),
         torch=lambda one: f"t.PReLU({1 if one.shared else one.features})",
-        keras=lambda one: f"k.PReLU({'shared_axes=[1]' if one.shared else ''})",
+        keras=_prelu_keras,
         torch_layout=renamed({"slope": "weight"}),
+        keras_layout=_PRELU_KERAS,
     ),
     Description(
         GELU,

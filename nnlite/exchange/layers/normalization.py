@@ -55,9 +55,9 @@ def _over_root(top: Any, square: Any) -> list[Pattern]:
 
 _CENTRED = ("Sub", "x", _mean("x"))
 _PLAIN = _over_root(_CENTRED, _square(_CENTRED))
-_SCALED: Pattern = [("Mul", _PLAIN, "gain[]")]
+_SCALED: Pattern = ("Mul", _PLAIN, "gain[]")
 #: Of several nodes, as it was written before there was an operator.
-_LONG_LAYER_NORM: Pattern = [("Add", _SCALED, "bias[]"), *_SCALED, *_PLAIN]
+_LONG_LAYER_NORM: Pattern = [("Add", _SCALED, "bias[]"), _SCALED, *_PLAIN]
 
 
 def _read_layer_norm(found: Found) -> tuple[LayerNorm, dict[str, AnyArray]]:

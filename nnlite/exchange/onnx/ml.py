@@ -120,7 +120,7 @@ def _normalizer(node: MlNode) -> list[Value]:
 
 def _binarizer(node: MlNode) -> list[Value]:
     x = node.follow("Sub", node.x, np.array(node.attributes.get("threshold", 0.0), np.float32))
-    return [node.follow("Cast", node.follow("Greater", x, np.float32(0)[...]), to=1)]
+    return [node.follow("Cast", node.follow("Greater", x, np.zeros((), np.float32)), to=1)]
 
 
 def _linear(node: MlNode, outputs: int) -> Value:

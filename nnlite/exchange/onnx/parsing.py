@@ -147,7 +147,7 @@ def _choose_output(where: str, entries: Any, output: str | None, onnx: ModuleTyp
         if entry.type.WhichOneof("value") == "sequence_type" or entry.type.tensor_type.elem_type in floats
     ]
     if output is None and (len(outputs) == 1 or len(numbers) == 1):
-        return outputs[0] if len(outputs) == 1 else numbers[0]
+        return str(outputs[0] if len(outputs) == 1 else numbers[0])
     if output is not None and output in outputs:
         return output
     listed = ", ".join(map(short, outputs[:10])) or "none"

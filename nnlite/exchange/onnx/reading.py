@@ -46,7 +46,8 @@ def load(path: str | PathLike[str], *, output: str | None = None) -> Sequential:
     Parameters
     ----------
     path : str or path-like
-        The file. Numbers in other files that it names are not read.
+        The file. Numbers in other files that it names are read if those are in its own folder, or in one
+        inside of that; others are never opened.
     output : str, optional
         Which output of the graph, if there are several.
 
@@ -263,7 +264,7 @@ class _Maker:
         rank = 1 if known is None else len(branches[0].shape_after(known))
         if axis not in (None, -1, rank):
             raise cannot_bring_back(part.value.place, f"{part.value.op} along axis {axis}")
-        return [part.kind(branches)]  # type: ignore[misc, call-arg]
+        return [part.kind(branches)]  # type: ignore[misc]
 
     def _branch(self, part: Part, layers: list[Layer], shape: Shape) -> Layer:
         if len(layers) == 1:
