@@ -35,10 +35,14 @@ _ELSEWHERE: dict[str, str] = {
     ),
     "It is Reshape(shape, into), of each sample.": "unflatten view",
     "It is Permute(axes), of each sample.": "transpose channelslast channelsfirst movechannels",
-    "nnlite has no layers for sequences, only nets of Dense layers on rows of numbers.": (
-        "lstm lstmcell gru rnn simplernn bidirectional timedistributed transformer transformerencoder "
-        "transformerencoderlayer attention multiheadattention"
+    "There are SimpleRNN, GRU and LSTM; sequences=True gives all states.": "rnn rnncell grucell lstmcell",
+    "Write direction='both' in SimpleRNN, GRU or LSTM.": "bidirectional",
+    "Write padding=0.0 in the layers over time: docs/sequences.md.": "masking packpaddedsequence",
+    "It is SelfAttention(features, heads).": "attention multiheadattention multiheadselfattention",
+    "Put SelfAttention and Dense layers into Residual: docs/sequences.md.": (
+        "transformer transformerencoder transformerencoderlayer"
     ),
+    "It is PositionEmbedding(steps, features).": "positionalembedding positionalencoding",
     "It is BatchNorm(features).": "batchnorm1d batchnorm2d batchnorm3d batchnormalization syncbatchnorm",
     "It is LayerNorm(features).": "layernormalization",
     "It is RMSNorm(features).": "rmsnormalization",

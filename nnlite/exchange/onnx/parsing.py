@@ -13,7 +13,7 @@ from nnlite.errors import ModelFileError
 from nnlite.exchange.onnx.external import Folder
 from nnlite.exchange.onnx.folding import Step, fold, holds_rows, settled
 from nnlite.exchange.onnx.ml import MlNode, rewrite, two_classes
-from nnlite.exchange.onnx.noops import ROWS, left_out, shape_of, type_of
+from nnlite.exchange.onnx.noops import RECURRENT, ROWS, left_out, shape_of, type_of
 from nnlite.exchange.onnx.patterns import Value
 from nnlite.exchange.onnx.wire import count_entries
 from nnlite.files.safetensors import short
@@ -319,7 +319,9 @@ class _Values:
         if node.domain == ML:
             results = self._rewrite(place, node.op_type, arguments, attributes)
         elif any(isinstance(argument, Value) for argument in arguments):
-            results = [self._follow(place, node.op_type, arguments, attributes)]
+            # Of a recurrent net the second result is the last state.
+            ops = [node.op_type, f"{node.op_type}:1"] if node.op_type in RECURRENT else [node.op_type]
+            results = [self._follow(place, op, arguments, attributes) for op in ops]
         else:
             results = [self._compute(place, node.op_type, list(arguments), attributes)]
         self.known.update(zip(node.output, results, strict=False))
@@ -407,6 +409,8 @@ class _Values:
             return self._constant(place, attributes)
         if op == "Cast":
             return self._cast(place, attributes, *arguments)
+        if op == "ConstantOfShape" and "value" in attributes:
+            attributes = {"value": self.constants.read(place, attributes["value"])}
         step = Step(arguments, attributes, lambda size: self.constants.spend(place, size))
         folded = fold(op, step)
         if folded is None:
@@ -438,10 +442,13 @@ class _Values:
 
 
 def _as_shape(argument: Any) -> Any:
-    """Say that a shape begins with all rows, as ``[0, ...]`` does, if they are counted in it."""
-    if not holds_rows(argument) or argument.ndim != 1 or argument[:1].tolist() != [ROWS]:
+    """Say in a shape that counts all rows which of its sizes is open: ``[0, ...]``, or -1 further behind."""
+    if not holds_rows(argument) or argument.ndim != 1 or argument.tolist().count(ROWS) != 1:
         return argument
-    return settled(np.concatenate([np.zeros(1, object), argument[1:]]))
+    place = argument.tolist().index(ROWS)
+    sizes = argument.copy()
+    sizes[place] = -1 if place else 0
+    return argument if sizes.tolist().count(-1) > 1 else settled(sizes)
 
 
 def _dropout_rate(place: str, arguments: tuple[Any, ...], attributes: dict[str, Any]) -> float:
