@@ -150,6 +150,26 @@ def _slice(step: Step) -> AnyArray:
     return found
 
 
+def _expand(step: Step) -> AnyArray:
+    array, sizes = step.arguments
+    return _of_all_rows(step, array, np.broadcast_shapes(array.shape, _sizes(sizes)))
+
+
+def _constant_of_shape(step: Step) -> AnyArray:
+    value = step.attributes.get("value", np.zeros(1, np.float32))
+    return _of_all_rows(step, value.reshape(()), _sizes(step.arguments[0]))
+
+
+def _sizes(sizes: AnyArray) -> tuple[int, ...]:
+    """Return a shape in which one row stands for all, if they are counted in it."""
+    return tuple([1 if size == ROWS else int(size) for size in sizes])
+
+
+def _of_all_rows(step: Step, array: AnyArray, shape: tuple[int, ...]) -> AnyArray:
+    step.spend(math.prod(shape) * array.itemsize)
+    return np.broadcast_to(array, shape)
+
+
 def _of_two(compute: Any) -> Callable[[Step], AnyArray]:
     def fold_two(step: Step) -> AnyArray:
         left, right = step.arguments
@@ -180,7 +200,9 @@ def _of_one(compute: Any) -> Callable[[Step], AnyArray]:
 _FOLDED: Mapping[str, Callable[[Step], AnyArray]] = {
     "Add": _of_two(np.add),
     "Concat": _concat,
+    "ConstantOfShape": _constant_of_shape,
     "Div": _of_two(_divided),
+    "Expand": _expand,
     "Gather": _gather,
     "Identity": lambda step: step.arguments[0],
     "Mul": _of_two(np.multiply),

@@ -409,6 +409,8 @@ class _Values:
             return self._constant(place, attributes)
         if op == "Cast":
             return self._cast(place, attributes, *arguments)
+        if op == "ConstantOfShape" and "value" in attributes:
+            attributes = {"value": self.constants.read(place, attributes["value"])}
         step = Step(arguments, attributes, lambda size: self.constants.spend(place, size))
         folded = fold(op, step)
         if folded is None:
@@ -440,10 +442,13 @@ class _Values:
 
 
 def _as_shape(argument: Any) -> Any:
-    """Say that a shape begins with all rows, as ``[0, ...]`` does, if they are counted in it."""
-    if not holds_rows(argument) or argument.ndim != 1 or argument[:1].tolist() != [ROWS]:
+    """Say in a shape that counts all rows which of its sizes is open: ``[0, ...]``, or -1 further behind."""
+    if not holds_rows(argument) or argument.ndim != 1 or argument.tolist().count(ROWS) != 1:
         return argument
-    return settled(np.concatenate([np.zeros(1, object), argument[1:]]))
+    place = argument.tolist().index(ROWS)
+    sizes = argument.copy()
+    sizes[place] = -1 if place else 0
+    return argument if sizes.tolist().count(-1) > 1 else settled(sizes)
 
 
 def _dropout_rate(place: str, arguments: tuple[Any, ...], attributes: dict[str, Any]) -> float:
