@@ -255,7 +255,7 @@ def lengthen(x, steps, padding):
     return np.concatenate([x, np.full((len(x), steps, *x.shape[2:]), padding)], axis=1)
 
 
-@pytest.mark.parametrize("padding", [0.0, -3.5, 1e30])
+@pytest.mark.parametrize("padding", [0.0, -3.5, 2.0**100])
 def test_padding_changes_nothing(padding, rng):
     """Neither outputs, nor gradients, nor statistics; whatever number it is, and however much of it."""
 
@@ -448,6 +448,21 @@ def test_standardize_in_a_branch_is_not_folded_into_the_one_beside_it(rng):
     model.adapt(X)
     with pytest.raises(ArgumentError, match=r"expected a Dense layer .*, got no layer"):
         nn.interop.to_torch_state_dict(model, fold_standardize=True, as_numpy=True)
+
+
+def test_estimators_take_layers_with_branches():
+    pytest.importorskip("sklearn")
+    from nnlite.sklearn import MLPClassifier
+
+    X, y = nn.datasets.iris()
+    both = Concatenate([Columns([0], of=4), Sequential([Dense(4, 5), ReLU()])])
+    given = {"solver": "lbfgs", "random_state": 0, "max_iter": 300}
+    one = MLPClassifier(layers=[both, Dense(6, 4), Tanh(), Dense(4, 3)], **given).fit(X, y)
+    assert one.score(X, y) > 0.95
+    assert one.transform(X).shape == (150, 4)
+    other = MLPClassifier(layers=[Add([Dense(4, 3), Sequential([Dense(4, 3), Tanh()])])], **given).fit(X, y)
+    with pytest.raises(ArgumentError, match=r"MLPClassifier\.transform: expected a net whose last layer"):
+        other.transform(X)
 
 
 def test_work_counts_every_part():

@@ -258,7 +258,7 @@ def _is_last(
     shape = found.value.shape
     if axes is not None and np.ravel(axes).tolist() != [0 if of_state else 1]:
         raise found.refused("Squeeze of other axes than that of the directions")
-    if shape is not None and shape[1:] not in ((wide,), (before.shape or (0,))[:1] + (wide,)):
+    if shape is not None and shape[1:] not in ((wide,), (*(before.shape or (0,))[:1], wide)):
         raise found.refused(f"a recurrent net whose states are brought into the shape {shape[1:]}")
     if behind[0].op == "Gather":
         place, time = found["place"], (before.shape or (0,))[0]
