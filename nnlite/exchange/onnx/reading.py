@@ -462,7 +462,7 @@ def _formula(value: Value) -> Part | None:
 
 def _unknown(value: Value) -> ModelFileError:
     """Return the error for what is no layer; say so if its operator can be one with constants."""
-    got, known = value.op, _FORMULAS.get(value.op, ())
+    got, known = value.op.partition(":")[0], _FORMULAS.get(value.op, ())
     if any(len(pattern) > 2 and all(isinstance(part, str) for part in pattern) for pattern, _ in known):
         what = "a constant" if got in ("Add", "Sub", "Mul", "Div") else "constants"
         got += f" of other things than one result and {what}"
