@@ -12,11 +12,14 @@ from nnlite.layers.dropout import Dropout
 from nnlite.layers.embedding import Embedding
 from nnlite.layers.flatten import Flatten
 from nnlite.layers.normalization import BatchNorm, LayerNorm, RMSNorm
+from nnlite.layers.recurrent import GRU, LSTM, SimpleRNN
 from nnlite.layers.standardize import Standardize
 
 __all__ = [
     "ELU",
     "GELU",
+    "GRU",
+    "LSTM",
     "BatchNorm",
     "Context",
     "Dense",
@@ -35,6 +38,7 @@ __all__ = [
     "Residual",
     "SiLU",
     "Sigmoid",
+    "SimpleRNN",
     "Softmax",
     "Softplus",
     "Standardize",
