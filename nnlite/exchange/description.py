@@ -50,7 +50,9 @@ class Description(NamedTuple):
     onnx_formulas : tuple of (pattern, callable (found) -> Layer, (Layer, dict) or None)
         Nodes with constants, one or several, that are this layer, and what makes it of what was found in
         them. The first that fits is taken, of all layers in the order of `nnlite.exchange.table`.
-    torch, keras : callable (layer, *inner) -> str, optional
+    onnx_joins : frozenset of str
+        Operators that join what several branches, given to its class as a list, make of one result.
+    torch, keras : callable (layer, *inner) -> str or None, optional
         Python source of its twin, ``t`` being ``torch.nn`` and ``k`` ``keras.layers``; `inner` is that of
         the layers that it is made of. None if the library has none that does the same.
     torch_names : dict of str to str
@@ -75,8 +77,9 @@ class Description(NamedTuple):
     c: SourceWriter
     onnx_nodes: Mapping[str, OnnxReader] = {}
     onnx_formulas: tuple[tuple[Pattern, OnnxReader], ...] = ()
-    torch: Callable[..., str] | None = None
-    keras: Callable[..., str] | None = None
+    onnx_joins: frozenset[str] = frozenset()
+    torch: Callable[..., str | None] | None = None
+    keras: Callable[..., str | None] | None = None
     torch_names: Mapping[str, str] = {}
     torch_only: frozenset[str] = frozenset()
     torch_transposed: frozenset[str] = frozenset()
@@ -185,7 +188,7 @@ def each(expression: str) -> SourceWriter:
     return lambda _layer, source: source.each(expression)
 
 
-def loop(index: str, count: int | str, *body: str, start: int = 0) -> list[str]:
+def loop(index: str, count: int | str, *body: str, start: int | str = 0) -> list[str]:
     """Write a loop of C.
 
     Parameters
@@ -196,7 +199,7 @@ def loop(index: str, count: int | str, *body: str, start: int = 0) -> list[str]:
         Where it ends.
     *body : str
         Its lines.
-    start : int
+    start : int or str
         Where it begins.
 
     Returns

@@ -7,9 +7,17 @@ from nnlite.core.layer import Layer
 from nnlite.core.parameters import Parameter, State
 from nnlite.errors.habits import missing_names
 from nnlite.layers.activations import ELU, GELU, LeakyReLU, LogSoftmax, Mish, SiLU, Softmax, Softplus
-from nnlite.layers.composition import Residual
+from nnlite.layers.attention import PositionEmbedding, SelfAttention
+from nnlite.layers.composition import (
+    Add,
+    Columns,
+    Concatenate,
+    Multiply,
+    Residual,
+    TimeDistributed,
+)
 from nnlite.layers.dropout import Dropout
-from nnlite.layers.embedding import Embedding
+from nnlite.layers.embedding import Embedding, TokenEmbedding
 from nnlite.layers.normalization import BatchNorm, LayerNorm, RMSNorm
 from nnlite.layers.recurrent import GRU, LSTM, SimpleRNN
 from nnlite.layers.shapes import Flatten, Input
@@ -20,7 +28,10 @@ __all__ = [
     "GELU",
     "GRU",
     "LSTM",
+    "Add",
     "BatchNorm",
+    "Columns",
+    "Concatenate",
     "Context",
     "Dense",
     "Dropout",
@@ -33,10 +44,13 @@ __all__ = [
     "LeakyReLU",
     "LogSoftmax",
     "Mish",
+    "Multiply",
     "Parameter",
+    "PositionEmbedding",
     "RMSNorm",
     "ReLU",
     "Residual",
+    "SelfAttention",
     "SiLU",
     "Sigmoid",
     "SimpleRNN",
@@ -46,6 +60,8 @@ __all__ = [
     "State",
     "Step",
     "Tanh",
+    "TimeDistributed",
+    "TokenEmbedding",
     "Watcher",
 ]
 

@@ -42,8 +42,8 @@ def check_sequence(layer: object, x: AnyArray, features: int) -> None:
     --------
     >>> check_sequence("GRU(2, 3)", np.zeros((5, 4, 2)), 2)
     """
-    if x.ndim < 3 or x.shape[-1] != features:
-        raise _wrong_sequence(layer, f"(batch, time, {features})", x.shape)
+    if x.ndim < 3 or x.shape[-1] != features or not x.shape[-2]:
+        raise _wrong_sequence(layer, features, x.shape)
 
 
 def check_sequence_shape(layer: object, shape: Sequence[int | None], features: int) -> None:
@@ -54,12 +54,13 @@ def check_sequence_shape(layer: object, shape: Sequence[int | None], features: i
     >>> check_sequence_shape("GRU(2, 3)", (None, 2), 2)
     """
     if len(shape) != 2 or shape[-1] != features:
-        raise _wrong_sequence(layer, f"(batch, time, {features})", ("batch", *shape))
+        raise _wrong_sequence(layer, features, ("batch", *shape))
 
 
-def _wrong_sequence(layer: object, wanted: str, got: Sequence[Any]) -> ShapeError:
-    fix = "A sequence has an axis of steps and one of features; series[:, :, None] gives each step one feature."
-    return ShapeError(f"{layer}", f"input of shape {wanted}", f"({', '.join(map(str, got))})", fix)
+def _wrong_sequence(layer: object, features: int, got: Sequence[Any]) -> ShapeError:
+    wanted = f"input of shape (batch, time, {features}), of at least one step"
+    fix = "A sequence has an axis of steps and one of features; series[:, :, None] gives each step one."
+    return ShapeError(f"{layer}", wanted, f"({', '.join(map(str, got))})", fix)
 
 
 def real_steps(x: Array, padding: float, *, time: int = -2) -> NDArray[np.bool_]:

@@ -552,9 +552,9 @@ class _Way(NamedTuple):
     suffix: str
     is_back: bool
 
-    def of(self, layer: Layer, name: str) -> Any:
+    def of(self, layer: Layer, name: str) -> Array:
         """Return a parameter of the direction."""
-        return getattr(layer, name + self.suffix)
+        return getattr(layer, name + self.suffix)  # type: ignore[no-any-return]
 
     def grad(self, ctx: Context, name: str) -> Array:
         """Return the place for the gradient of a parameter."""
@@ -606,7 +606,7 @@ class _Rest:
         """Take out of the blame, in place, what does not concern the step, and return that."""
         if (rows := self.rows[t]) is None:
             return None
-        past = blame * rows
+        past: Array = blame * rows
         np.copyto(blame, 0, where=rows)
         return past
 

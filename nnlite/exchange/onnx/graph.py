@@ -36,6 +36,8 @@ class Graph:
         What was given.
     scope : str
         What new names begin with.
+    shape : tuple of int or None
+        Shape of a sample as it comes to the next layer; None if any will do.
     nodes, constants : list
         What has been written so far.
 
@@ -61,6 +63,7 @@ class Graph:
         self._onnx = import_onnx("Graph")
         self.dtype = np.dtype(dtype)
         self.scope = ""
+        self.shape: tuple[int, ...] | None = None
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self._names = set(inputs)
@@ -90,13 +93,16 @@ class Graph:
             If the function for its class returns no name of a node.
         """
         outer, self.scope = self.scope, layer._prefix or self.scope
+        before = layer.input_shape if self.shape is None else self.shape
+        behind = None if before is None else layer.shape_after(before)
+        self.shape = before
         where = f"{self._where}: layer {self.scope[:-1]} {layer}"
         takes = "(layer, x, graph) and returns graph.node(...)"
         y = writer_of(where, layer, self._writers, call="export", takes=takes)(layer, x, self)
         if y not in self._names:
             expected = f"the function for {type(layer).__name__} to return the name of a node"
             raise ArgumentTypeError(where, expected, f"{y!r}", "Return what graph.node(...) gives.")
-        self.scope = outer
+        self.scope, self.shape = outer, behind
         return str(y)
 
     def node(self, op: str, *inputs: str, domain: str = "", **attributes: Any) -> str:

@@ -141,6 +141,7 @@ def _make(
     if columns is not None:
         graph.scope = "table."
         x = write(model.preprocessing, columns, graph)
+    graph.shape = model.input_shape
     for layer in model.layers:
         x = graph.layer(layer, x)
     _call_output(output, x, graph)
