@@ -496,6 +496,7 @@ def _write_way(
     """Write one direction; return what writes the way back."""
     W, U, b = (program.values(f"{prefix}{name}{suffix}") for name in "WUb")
     time, units, features = x.shape[2], U.shape[1], W.shape[1]
+    program.work += program.batch * time * (W[0].size + U[0].size)
     apart, slots = word(cell.apart), time if program.training else min(time, KEPT)
     none = whole(program.array(0))
     has_c = cell.apart >= 0
