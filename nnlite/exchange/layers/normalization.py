@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.core.aliases import AnyArray
-from nnlite.exchange.description import Description, formula, loop
+from nnlite.exchange.description import Description, formula, loop, renamed
 from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.graph import Graph
 from nnlite.exchange.onnx.patterns import Pattern, shortest
@@ -216,7 +216,7 @@ DESCRIPTIONS = [
         c=_layer_norm_c,
         torch=lambda one: f"t.LayerNorm({one.features}, eps={one.epsilon})",
         keras=lambda one: f"k.LayerNormalization(epsilon={one.epsilon})",
-        torch_names={"gain": "weight", "bias": "bias"},
+        torch_layout=renamed({"gain": "weight"}),
     ),
     Description(
         RMSNorm,
@@ -233,7 +233,7 @@ DESCRIPTIONS = [
         c=_rms_norm_c,
         torch=lambda one: f"t.RMSNorm({one.features}, eps={one.epsilon})",
         keras=lambda one: f"k.RMSNormalization(epsilon={one.epsilon})",
-        torch_names={"gain": "weight"},
+        torch_layout=renamed({"gain": "weight"}),
     ),
     Description(
         BatchNorm,
@@ -253,12 +253,7 @@ DESCRIPTIONS = [
             f"t.BatchNorm{max(1, one.ndim - 1)}d({one.features}, eps={one.epsilon}, momentum={one.momentum})"
         ),
         keras=lambda one: f"k.BatchNormalization(momentum={1 - one.momentum:.9g}, epsilon={one.epsilon})",
-        torch_names={
-            "gain": "weight",
-            "bias": "bias",
-            "running_mean": "running_mean",
-            "running_variance": "running_var",
-        },
+        torch_layout=renamed({"gain": "weight", "running_variance": "running_var"}),
         torch_only=frozenset({"num_batches_tracked"}),
     ),
 ]
