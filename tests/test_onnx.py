@@ -858,12 +858,7 @@ def test_blocks_of_others_that_add_their_input(nodes, layers, shape, rng, tmp_pa
 @pytest.mark.parametrize(
     ("nodes", "message"),
     [
-        ([node("Tanh", "x", to="a"), node("Relu", "x", to="b"), node("Add", "a", "b")],
-         r"'the Add' \(Add\).* or one and what layers make of it"),
-        ([node("Tanh", "x", to="a"), node("Relu", "a", to="b"), node("Sigmoid", "x", to="c"),
-          node("Tanh", "c", to="d"), node("Tanh", "d", to="e"), node("Add", "e", "b")], r"'the Add' \(Add\)"),
         ([node("Erf", "x", to="a"), node("Add", "a", "x")], r"'a of Erf' \(Erf\)"),
-        ([node("Flatten", "x", to="a"), node("Add", "a", "x")], r"'the Add' \(Add\)"),
         ([node("MatMul", "x", "W", to="a"), node("Relu", "a", to="r"), node("Add", "r", "x")],
          r"'the Add' \(Add\): Residual\(layers\): expected layers that give the shape that they take"),
         ([node("MatMul", "x", "column", to="a"), node("Add", "a", "x")],
@@ -1142,10 +1137,8 @@ def test_random_nets_are_refused_or_compute_what_onnxruntime_does(tmp_path):
     [
         ([node("Conv", "x", "W")], r"node 'the Conv' \(Conv\): expected an operator that is a layer"),
         ([node("Erf", "x")], r"node 'the Erf' \(Erf\)"),
-        ([node("Add", "x", "x")], r"node 'the Add' \(Add\).*one result and a constant"),
         ([node("Sub", "v", "x")], r"node 'the Sub' \(Sub\).*one result and a constant"),
         ([node("MatMul", "W", "x")], r"node 'the MatMul' \(MatMul\)"),
-        ([node("Tanh", "x", to="a"), node("Sigmoid", "x", to="b2"), node("Mul", "a", "b2")], r"\(Mul\)"),
         ([node("Gemm", "x", "W", transA=1)], r"\(Gemm\).*transA"),
         ([node("Gemm", "x", "W", "v")], r"\(Gemm\): expected floats for 3 features.*shape \(4,\)"),
         ([node("MatMul", "x", "v")], r"\(MatMul\): expected weights of shape \(in, out\)"),
@@ -1171,7 +1164,7 @@ def test_random_nets_are_refused_or_compute_what_onnxruntime_does(tmp_path):
         ([node("Gemm", "x", "W", to="a"), node("Add", "nan", "a")], r"\(Add\): expected finite numbers"),
         ([helper.make_node("Relu", ["x"], ["y"], domain="my.domain")], r"Relu of my\.domain"),
         ([helper.make_node("Abs", ["x"], ["y"])], r"node that gives 'y' \(Abs\)"),
-        ([helper.make_node("Split", ["x"], ["a", "y"])], r"an earlier node gives as its first output"),
+        ([helper.make_node("Split", ["x"], ["a", "y"])], r"\(Split\).*Split of another axis than the last"),
         ([node("Elu", "x", alpha=-1.0)], r"node 'the Elu' \(Elu\): ELU\(alpha\): expected .* got -1\."),
         ([node("LeakyRelu", "x", alpha=np.nan)], r"node 'the LeakyRelu' \(LeakyRelu\): LeakyReLU"),
         ([node("MatMul", "x", "half_precision")], r"'half_precision': expected float32.*got FLOAT16"),

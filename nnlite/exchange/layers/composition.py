@@ -12,7 +12,10 @@ from nnlite.core import model as core
 from nnlite.core.chain import Chain
 from nnlite.exchange.description import Description, OnnxWriter, SourceWriter, loop
 from nnlite.exchange.layers.normalization import measured_before
+from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.graph import Graph
+from nnlite.exchange.onnx.noops import taken_of
+from nnlite.exchange.onnx.patterns import Pattern
 from nnlite.layers import (
     Add,
     BatchNorm,
@@ -75,6 +78,8 @@ def _branches_onnx(op: str) -> OnnxWriter:
             parts.append(graph.layer(branch, x))
         if op == "Concat":
             return graph.node(op, *parts, axis=-1)
+        if op == "Add" and len(parts) > 2:
+            return graph.node("Sum", *parts)
         y = parts[0]
         for part in parts[1:]:
             y = graph.node(op, y, part)
@@ -134,6 +139,26 @@ def _branches_c(put: str, first: float | None) -> SourceWriter:
 
 def _columns_onnx(layer: Columns, x: str, graph: Graph) -> str:
     return graph.node("Gather", x, graph.constant(layer.numbers, name="columns"), axis=-1)
+
+
+def _read_columns(found: Found) -> Columns | None:
+    value, shape = found.value, found.shape
+    before = value.arguments[0]
+    if shape is None:
+        fix = "Give the input of the graph a fixed shape."
+        raise found.wrong("a known number of features", "an open one", fix)
+    given = (*(1,), *shape) if before.shape is None else before.shape
+    taken = taken_of(value.op, value.arguments, value.attributes, given)
+    if not taken:
+        raise found.refused(f"{value.op} of other things than some places of the last axis")
+    return None if taken == list(range(shape[-1])) else Columns(taken, of=shape[-1])
+
+
+_SLICE: Pattern = [
+    ("Slice", "x", "starts[]", "ends[]", "axes[]", "steps[]"),
+    ("Slice", "x", "starts[]", "ends[]", "axes[]"),
+    ("Slice", "x"),
+]
 
 
 def _columns_c(layer: Columns, source: Any) -> list[str]:
@@ -265,7 +290,7 @@ DESCRIPTIONS = [
         samples=(
             lambda: Add([Dense(4, 4), Sequential([Dense(4, 6), Tanh(), Dense(6, 4)])]),
             lambda: Add([Dense(4, 3), Dense(4, 3, bias=False), Sequential([Tanh(), Dense(4, 3)])]),
-            lambda: Add([Sequential([Tanh()]), Dense(3, 3)]),
+            lambda: Add([Tanh(), Dense(3, 3)]),
         ),
         onnx=_branches_onnx("Add"),
         onnx_joins=frozenset({"Add", "Sum"}),
@@ -293,9 +318,11 @@ DESCRIPTIONS = [
         samples=(
             lambda: Columns([2, 0, 3, 1], of=4),
             lambda: Columns(slice(1, 3), of=4),
-            lambda: Columns(["c", "a"], of=["a", "b", "c"]),
+            lambda: Columns([2, 0], of=3),
         ),
         onnx=_columns_onnx,
+        onnx_nodes={"Split": _read_columns},
+        onnx_formulas=((("Gather", "x", "columns[]"), _read_columns), (_SLICE, _read_columns)),
         numpy=lambda one, _: [f"x = x[..., {one.numbers}]"],
         c=_columns_c,
     ),

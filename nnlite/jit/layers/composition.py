@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from nnlite.core import model as core
 from nnlite.core.aliases import Array
 from nnlite.core.chain import Chain
-from nnlite.jit.kernel import flat
+from nnlite.jit.kernel import FRAME, flat, number, rows, whole, word
 from nnlite.jit.layers import activations, dense
 from nnlite.jit.native import loops
 from nnlite.jit.program import Backward, Program, SparseBatch
-from nnlite.layers import Dense, Residual
+from nnlite.layers import Add, Columns, Concatenate, Dense, Multiply, Residual, TimeDistributed
+from nnlite.layers.composition import Branches
 from nnlite.model import Sequential
 
 __all__ = ["WRITERS"]
@@ -20,6 +23,7 @@ __all__ = ["WRITERS"]
 
 #: Multiplications of a batch from which on its buffers are too large for the caches next to a core.
 LARGE = 2**20
+ROWS, START, LOW, HIGH = (FRAME[name] for name in ("rows", "start", "low", "high"))
 
 
 def _chain(layer: Chain, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
@@ -66,20 +70,254 @@ def add(a, b, y):
         y[i] = a[i] + b[i]
 
 
+@loops
+def multiply(a, b, y):
+    """Compute ``a * b``."""
+    for i in range(y.size):
+        y[i] = a[i] * b[i]
+
+
 def _residual(layer: Residual, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
     through, way = _chain(layer, prefix, x, program)
-    y = program.like(through)
-    program.add(add, flat(x), flat(through), flat(y))
+    y = _each(add, [x, through], program)
+    return y, lambda dy, needed: _sum([dy, way(dy, needed)], program) if needed else _only(way, dy)
+
+
+def _only(way: Backward, dy: Array) -> Array:
+    way(dy, False)
+    return dy
+
+
+def _each(kernel: Any, parts: Sequence[Array], program: Program) -> Array:
+    """Write what makes one of several arrays of one shape, two and two."""
+    y = parts[0]
+    for part in parts[1:]:
+        both = program.like(y)
+        program.add(kernel, flat(y), flat(part), flat(both))
+        y = both
+    return y
+
+
+def _sum(parts: Sequence[Array], program: Program) -> Array:
+    return _each(add, parts, program)
+
+
+def _branches(
+    layer: Branches, prefix: str, x: Array, program: Program
+) -> tuple[list[Array], Callable[[Callable[[int], Array], bool], Array]]:
+    """Write the branches; what writes their way back takes what writes the blame for each."""
+    found = [program.write(child, f"{prefix}{index}.", x) for index, child in enumerate(layer.children)]
+
+    def back(blame: Callable[[int], Array], needed: bool) -> Array:
+        through = [
+            way(blame(index), needed)
+            for index, (_, way) in enumerate(found)
+            if needed or layer.children[index].parameter_names
+        ]
+        return _sum(through, program) if needed else x  # nobody asks for it
+
+    return [y for y, _ in found], back
+
+
+def _add(layer: Add, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
+    parts, back = _branches(layer, prefix, x, program)
+    return _sum(parts, program), lambda dy, needed: back(lambda _: dy, needed)
+
+
+def _multiply(layer: Multiply, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
+    parts, back = _branches(layer, prefix, x, program)
+
+    def way(dy: Array, needed: bool) -> Array:
+        return back(lambda one: _each(multiply, [dy, *parts[:one], *parts[one + 1 :]], program), needed)
+
+    return _each(multiply, parts, program), way
+
+
+@loops
+def put(part, y, start):
+    """Copy to some columns of each row."""
+    for i in range(len(part)):
+        for j in range(part.shape[1]):
+            for k in range(part.shape[2]):
+                y[i, j, start + k] = part[i, j, k]
+
+
+@loops
+def cut(y, part, start):
+    """Copy some columns of each row."""
+    for i in range(len(part)):
+        for j in range(part.shape[1]):
+            for k in range(part.shape[2]):
+                part[i, j, k] = y[i, j, start + k]
+
+
+def _by_columns(array: Array) -> Array:
+    """See samples as tables: (nets, batch, lines, columns)."""
+    return array.reshape(*array.shape[:2], -1, array.shape[-1])
+
+
+def _concatenate(layer: Concatenate, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
+    parts, back = _branches(layer, prefix, x, program)
+    starts = np.cumsum([0, *(part.shape[-1] for part in parts)]).tolist()
+    y = program.buffer(*parts[0].shape[2:-1], starts[-1])
+    for part, start in zip(parts, starts, strict=False):
+        program.add(put, rows(_by_columns(part)), rows(_by_columns(y)), word(start))
+
+    def way(dy: Array, needed: bool) -> Array:
+        def blame(one: int) -> Array:
+            own = program.like(parts[one])
+            program.add(cut, rows(_by_columns(dy)), rows(_by_columns(own)), word(starts[one]))
+            return own
+
+        return back(blame, needed)
+
+    return y, way
+
+
+@loops
+def pick(x, places, y):
+    """Take some columns."""
+    for i in range(len(y)):
+        for j in range(places.size):
+            y[i, j] = x[i, places[j]]
+
+
+@loops
+def pick_back(dy, places, dx):
+    """Blame those, and no other."""
+    for i in range(len(dx)):
+        for j in range(dx.shape[1]):
+            dx[i, j] = dx.dtype.type(0)
+        for j in range(places.size):
+            dx[i, places[j]] = dy[i, j]
+
+
+def _columns(layer: Columns, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
+    places = whole(np.array(layer.numbers, np.int64)[None])
+    y = program.buffer(len(layer.numbers))
+    program.add(pick, rows(x), places, rows(y))
 
     def back(dy: Array, needed: bool) -> Array:
-        through = way(dy, needed)
         if not needed:
             return dy
-        dx = program.like(dy)
-        program.add(add, flat(dy), flat(through), flat(dx))
+        dx = program.like(x)
+        program.add(pick_back, rows(dy), places, rows(dx))
         return dx
 
     return y, back
 
 
-WRITERS = {Residual: _residual, Sequential: _chain, core.Sequential: _chain}
+def widen(operation, frame):
+    """Take each step of a sequence for a row, until `narrow`."""
+    for place in (ROWS, START, LOW, HIGH):
+        frame[place] *= operation[1]
+
+
+def narrow(operation, frame):
+    """Take each row for a row again."""
+    for place in (ROWS, START, LOW, HIGH):
+        frame[place] //= operation[1]
+
+
+@loops
+def find_real(x, padding, real):
+    """Write 1 for each step up to the last one that is not all padding, and 0 for those behind it."""
+    for i in range(len(x)):
+        seen = real.dtype.type(0)
+        for j in range(x.shape[1] - 1, -1, -1):
+            for k in range(x.shape[2]):
+                if x[i, j, k] != x.dtype.type(padding):
+                    seen = real.dtype.type(1)
+            real[i, j] = seen
+
+
+@loops
+def fill(x, real, padding, y):
+    """Copy steps, but where there is none write a number."""
+    for i in range(len(x)):
+        for j in range(x.shape[1]):
+            for k in range(x.shape[2]):
+                y[i, j, k] = x[i, j, k] if real[i, j] != 0 else y.dtype.type(padding)
+
+
+@loops
+def weigh(weight, real, y):
+    """Weigh each step as its row, and padding not at all; an array that is empty says nothing."""
+    for i in range(len(y)):
+        for j in range(y.shape[1]):
+            y[i, j] = weight[i] if weight.size else y.dtype.type(1)
+            if real.size:
+                y[i, j] *= real[i, j]
+
+
+def _time_distributed(
+    layer: TimeDistributed, prefix: str, x: Array, program: Program
+) -> tuple[Array, Backward]:
+    time, padding = x.shape[2], program.read(layer, "padding")
+    real = None if padding is None else program.buffer(time)
+    weight = _step_weight(x, padding, real, program)
+
+    def clear(array: Array, number_: float) -> Array:
+        """Write what puts a number in the place of padding."""
+        if real is None:
+            return array
+        steps = array.reshape(*array.shape[:2], time, -1)
+        cleared = program.like(steps)
+        program.add(fill, rows(steps), rows(real), number(number_), rows(cleared))
+        return cleared.reshape(len(cleared), *array.shape[1:])
+
+    def inside(write: Callable[[Array], Array], array: Array) -> Array:
+        """Write what is done to steps as if they were rows."""
+        outer = program.batch, program.row_weight
+        program.add(widen, word(time))
+        program.batch, program.row_weight = program.batch * time, weight
+        found = write(_joined(array))
+        program.batch, program.row_weight = outer
+        program.add(narrow, word(time))
+        return found.reshape(len(found), -1, time, *found.shape[2:])
+
+    ways: list[Backward] = []
+
+    def forward(parts: Array) -> Array:
+        y, way = _chain(layer, prefix, parts, program)
+        ways.append(way)
+        return y
+
+    y = clear(inside(forward, clear(x, 0.0)), padding or 0.0)
+
+    def back(dy: Array, needed: bool) -> Array:
+        dx = inside(lambda blame: way(blame, needed), clear(dy, 0.0))
+        return clear(dx, 0.0) if needed else dy
+
+    (way,) = ways
+    return y, back
+
+
+def _joined(array: Array) -> Array:
+    """See the steps of sequences as rows."""
+    return array.reshape(len(array), -1, *array.shape[3:])
+
+
+def _step_weight(x: Array, padding: float | None, real: Array | None, program: Program) -> Array | None:
+    """Write which steps are there, and how much each counts; None if all do alike."""
+    if real is not None:
+        program.add(find_real, rows(x.reshape(*x.shape[:3], -1)), number(padding or 0.0), rows(real))
+    if real is None and program.row_weight is None:
+        return None
+    weight = program.buffer(x.shape[2])
+    given = whole(program.array(0)) if program.row_weight is None else rows(program.row_weight)
+    there = whole(program.array(0, 0)) if real is None else rows(real)
+    program.add(weigh, given, there, rows(weight))
+    return _joined(weight)
+
+
+WRITERS = {
+    Add: _add,
+    Columns: _columns,
+    Concatenate: _concatenate,
+    Multiply: _multiply,
+    Residual: _residual,
+    TimeDistributed: _time_distributed,
+    Sequential: _chain,
+    core.Sequential: _chain,
+}
