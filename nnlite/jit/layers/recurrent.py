@@ -17,6 +17,7 @@ from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.parameters import _zeros
 from nnlite.jit.functions import like, sigmoid, tanh
 from nnlite.jit.kernel import LOW, TEAM, THREAD, Operand, every, flat, number, rows, whole, word
+from nnlite.jit.layers.steps import write_lengths
 from nnlite.jit.native import gemm, loops, named, pointer, share
 from nnlite.jit.program import Backward, Program
 from nnlite.layers import GRU, LSTM, SimpleRNN
@@ -201,25 +202,6 @@ def _step_of(step, length, reverse):
 
 
 @loops
-def measure(x, lengths, padded, padding):
-    """Count the steps of each row up to the last one that is not full of padding."""
-    for i in range(len(x)):
-        length = x.shape[1]
-        if padded:
-            while length > 0 and _is_full(x[i, length - 1], x.dtype.type(padding)):
-                length -= 1
-        lengths[i] = length
-
-
-@loops
-def _is_full(row, padding):
-    for j in range(row.size):
-        if row[j] != padding:
-            return False
-    return True
-
-
-@loops
 def pack(W, b, c, packed, apart, thread, team):
     """Put the weights of each gate together, with its bias as those of one more input."""
     gates, wide, units = packed.shape
@@ -320,7 +302,9 @@ def _backward(cell: Any) -> Any:
     """Make the kernel that goes back through the steps, and leaves in each gate what it is blamed for."""
     cell = loops(cell)
 
-    def steps_back(lengths, dy, U_T, A, low, H, M, T, D, E, column, every_step, reverse, apart, time, product):
+    def steps_back(
+        lengths, dy, U_T, A, low, H, M, T, D, E, column, every_step, reverse, apart, time, product
+    ):
         n, units = lengths.size, U_T.shape[1]
         if n == 0:
             return
@@ -458,14 +442,13 @@ def _writer(cell: Cell) -> Any:
         every_step, padding = (program.read(layer, name) for name in ("sequences", "padding"))
         program.read(layer, "direction")
         y = program.buffer(*([time] if every_step else []), units * len(ways))
-        lengths = program.buffer(dtype=np.int64)
-        program.add(
-            measure, rows(x), rows(lengths), word(padding is not None), number(padding or 0.0)
-        )
+        lengths = write_lengths(x, padding, program)
         backs = []
         for index, way in enumerate(ways):
             given = rows(_in_steps(y)), word(index * units), word(every_step), word(way.is_back)
-            backs.append(_write_way(cell, program, prefix, way.suffix, x, rows(lengths), given, padding or 0.0))
+            backs.append(
+                _write_way(cell, program, prefix, way.suffix, x, rows(lengths), given, padding or 0.0)
+            )
 
         def back(dy: Array, needed: bool) -> Array:
             dx = program.like(x) if needed else None
@@ -508,7 +491,11 @@ def _write_way(
         return _zeros((program.nets, *shape), program.dtype)
 
     packed = whole(room(W.shape[2] // units, features + 1, units))
-    X, H, h_last = program.buffer(slots * (features + 1)), program.buffer(slots * units), program.buffer(units)
+    X, H, h_last = (
+        program.buffer(slots * (features + 1)),
+        program.buffer(slots * units),
+        program.buffer(units),
+    )
     A = whole(room(cell.gates, program.batch, slots * units))
     memory = slots if cell.memory else 0
     M, m_last, T = (program.buffer(count * units) for count in (memory, min(memory, 1), memory))
