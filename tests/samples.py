@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import numpy as np
 
 import nnlite
 from nnlite import core, layers
 from nnlite.exchange.table import DESCRIPTIONS
-from nnlite.layers import Context, Embedding, Layer
+from nnlite.layers import Context, Dense, Flatten, Input, Layer
 
 #: One of each kind that is worth a test. Not to be trained: see `again`.
 LAYERS = [make() for known in DESCRIPTIONS.values() for make in known.samples]
+#: Steps, lines or columns of a sample, where a layer takes any number of them.
+OPEN = 6
 #: All public layers, and the two models, which may be layers of another.
 PUBLIC = {
     thing
@@ -38,12 +41,27 @@ def again(layer: Layer) -> Layer:
     return copy.deepcopy(layer)
 
 
+def shape_for(layer: Layer, width: int = 4) -> tuple[int, ...]:
+    """Return the shape of a sample that a layer takes: `width` numbers if any will do, and `OPEN` steps."""
+    return tuple([size or OPEN for size in layer.input_shape or (width,)])
+
+
 def draw(layer: Layer, rng: np.random.Generator, rows: int = 5, *, width: int = 4) -> np.ndarray:
     """Draw rows that a layer takes: normal numbers, and ids where it wants them."""
-    x = rng.normal(size=(rows, *(layer.input_shape or (width,))))
-    if isinstance(layer, Embedding):  # it takes numbers, and then ids
-        x[:, layer.numeric :] = layer.draw_input(rng, x.shape)[:, layer.numeric :]
-    return x
+    shape = (rows, *shape_for(layer, width))
+    return layer.draw_input(rng, shape) if hasattr(layer, "draw_input") else rng.normal(size=shape)
+
+
+def before(layer: Layer) -> list[Layer]:
+    """Return what stands before a layer that begins a net: what says how large a sample is."""
+    return [Input(shape_for(layer))] if None in (layer.input_shape or ()) else []
+
+
+def behind(layer: Layer, outputs: int = 2, *, width: int = 4) -> list[Layer]:
+    """Return what makes rows of `outputs` numbers of what a layer gives."""
+    shape = layer.shape_after(shape_for(layer, width))
+    rows = [Flatten(shape)] if len(shape) > 1 else []
+    return [*rows, Dense(math.prod(shape), outputs)]
 
 
 def has(layer: Layer, *kinds: type[Layer]) -> bool:

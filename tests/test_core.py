@@ -39,7 +39,7 @@ from nnlite.core.losses import MeanSquaredError
 from nnlite.core.model import Sequential
 from nnlite.core.optimizers import SGD
 from nnlite.core.parameters import Parameter, State
-from nnlite.core.chain import Residual
+from nnlite.core.chain import Chain
 
 
 class Shifted(Layer):
@@ -76,7 +76,7 @@ for step in range(2000):
     model.params.values -= 0.3 * model.params.grads
 assert loss.value_and_grad(model.forward(x), y)[0] < 0.05 * before
 assert loss.value_and_grad(untrained.forward(x), y)[0] == before
-deep = Sequential([Dense(2, 8), Shifted(8), Residual([Tanh(), Dense(8, 8)]), Dense(8, 1)], rng=0)
+deep = Sequential([Dense(2, 8), Shifted(8), Chain([Tanh(), Dense(8, 8)]), Dense(8, 1)], rng=0)
 x32, y32 = x.astype(np.float32), y.astype(np.float32)
 data = Batches((x32, y32, np.ones(4, np.float32)), batch_size=4, rng=np.random.default_rng(0))
 loop = Loop(deep, data, loss, SGD(0.1, momentum=0.9), epochs=300)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from samples import LAYERS, PUBLIC, draw, has
+from samples import LAYERS, PUBLIC, before, behind, draw, has
 from test_gradients import LOSSES
 from test_optimizers import MAKERS
 
@@ -44,10 +44,9 @@ def compare(model, X, y, *, optimizer, engine="jit", **options):
 
 def around(layer, rng, *, replicas=None, dtype=np.float32):
     """Put a layer in a net, and draw inputs for it."""
-    first = has(layer, nn.Embedding, nn.Standardize, nn.Flatten) or len(layer.input_shape or (4,)) > 1
+    first = has(layer, nn.Embedding, nn.Standardize, nn.Input) or len(layer.input_shape or (4,)) > 1
     x = draw(layer, rng, ROWS)
-    (width,) = layer.shape_after(x.shape[1:])
-    layers = [layer, nn.Dense(width, 2)]
+    layers = [*before(layer), layer, *behind(layer)]
     if not first:
         layers.insert(0, nn.Dense(4, x.shape[1]))
         x = rng.normal(size=(ROWS, 4))

@@ -15,6 +15,7 @@ import nnlite as nn
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError
 from nnlite.exchange.table import DESCRIPTIONS
 from tests.compiled import CLOSE, assert_close
+from tests.samples import before, draw
 
 pytest.importorskip("numba")
 
@@ -312,11 +313,8 @@ def test_a_table_goes_by_its_encoder_each_time():
 def test_every_layer(layer):
     for make in DESCRIPTIONS[layer].samples:
         one = make()
-        shape = one.input_shape or (4,)
-        model = nn.Sequential([one], rng=0, dtype=np.float64)
-        X = rows(20, shape)
-        if hasattr(one, "draw_input"):
-            X = one.draw_input(np.random.default_rng(0), (20, *shape))
+        model = nn.Sequential([*before(one), one], rng=0, dtype=np.float64)
+        X = draw(one, np.random.default_rng(0), 20)
         if not model.adapted:
             one.adapt(X)
         assert_close(model.predict(X, jit=True), model.predict(X), 1e-12, repr(one))

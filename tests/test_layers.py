@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -294,6 +295,62 @@ def test_flatten_there_and_back(rng):
         layer.forward(np.ones((5, 3, 2)))
     with pytest.raises(ShapeError, match=r"\(batch, 2, 3\)"):
         layer.forward(np.ones((2, 3)))
+
+
+class Doubled(nn.Layer):
+    """Puts the one channel of images of any size side by side, twice."""
+
+    @property
+    def input_shape(self):
+        return (None, None, 1)
+
+    def output_shape(self, input_shape):
+        return (*input_shape[:2], 2)
+
+    def forward(self, x, ctx=None):
+        return np.concatenate([x, x], axis=-1)
+
+    def backward(self, dy, ctx):
+        return dy[..., :1] + dy[..., 1:]
+
+
+class Halved(Doubled):
+    """Leaves out every second line of an image."""
+
+    def output_shape(self, input_shape):
+        return tuple(size and size // 2 for size in input_shape[:1]) + tuple(input_shape[1:])
+
+
+def test_an_input_in_front_makes_open_sizes_known(rng):
+    inside = nn.Sequential([nn.Tanh(), Doubled()])
+    assert (inside.input_shape, inside.output_shape) == ((None, None, 1), (None, None, 2))
+    model = nn.Sequential([nn.Input((3, 4, 1)), inside, nn.Flatten((3, 4, 2)), nn.Dense(24, 1)], rng=0)
+    assert (model.input_shape, model.output_shape) == ((3, 4, 1), (1,))
+    shapes = {row.place or str(index): row.output_shape for index, row in enumerate(model.summary().layers)}
+    assert shapes["1.1"] == (3, 4, 2)
+    assert model.predict(rng.normal(size=(5, 3, 4, 1))).shape == (5, 1)
+
+
+def test_a_net_of_open_sizes_says_what_to_put_before_it(rng):
+    model = nn.Sequential([Doubled(), nn.Flatten((3, 4, 2))])
+    with pytest.raises(ShapeError, match=re.escape("Put Input((3, 4, 1)) before it.")):
+        model.predict(rng.normal(size=(5, 3, 4, 1)))
+    assert "(batch, any, any, 2)" in str(model.summary())
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        (lambda: [nn.Input((3, 4, 2)), Doubled()], "(batch, any, any, 1), got (batch, 3, 4, 2)"),
+        (lambda: [nn.Input((3, 1)), Doubled()], "(batch, any, any, 1), got (batch, 3, 1)"),
+        (lambda: [Doubled(), nn.Flatten((3, 4, 3))], "(batch, 3, 4, 3), got (batch, any, any, 2)"),
+        (lambda: [nn.Residual([Doubled()])], "the shape that they take, (any, any, 1), got (any, any, 2)"),
+        (lambda: [nn.Input((4, 4, 1)), nn.Residual([Halved()])], "they take, (4, 4, 1), got (2, 4, 1)"),
+    ],
+)
+def test_sizes_that_do_not_fit_open_ones_are_refused(layers, message):
+    with pytest.raises(ShapeError, match=re.escape(message)):
+        nn.Sequential(layers())
 
 
 def test_freezing_early_draws_nothing():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from samples import LAYERS, again
+from samples import LAYERS, again, before, behind, shape_for
 
 import nnlite
 import nnlite.layers
@@ -40,7 +40,7 @@ from nnlite.data.table import TableEncoder
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError, NotFittedError
 from nnlite.exchange.onnx.wire import count_entries
 from nnlite.initializers import Constant
-from nnlite.layers import Embedding
+from nnlite.layers import Embedding, Input
 from nnlite.onnx import export, load
 
 onnx = pytest.importorskip("onnx")
@@ -70,10 +70,10 @@ def assert_same(found, wanted):
 
 def inputs(layer, rng, dtype=np.float32):
     """Draw rows that a layer takes: small, large, zero and negative numbers."""
-    shape = layer.input_shape or (6,)
+    shape = shape_for(layer, 6)
     x = rng.normal(size=(40, *shape)) * np.geomspace(0.01, 30, 40).reshape(40, *[1] * len(shape))
     x[0] = 0
-    if isinstance(layer, Embedding):
+    if hasattr(layer, "draw_input"):
         x = layer.draw_input(rng, (40, *shape))
     return x.astype(dtype)
 
@@ -102,7 +102,7 @@ def in_a_row(layers):
 
 
 #: What `load` brings back as something else.
-NOT_READ = [Embedding]
+NOT_READ = [Embedding, Input]
 
 
 # What is written.
@@ -111,7 +111,7 @@ NOT_READ = [Embedding]
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)
 def test_every_layer_equals_onnxruntime(layer, dtype, rng, tmp_path):
-    model = Sequential([ready(again(layer), rng)], dtype=dtype)
+    model = Sequential([*before(layer), ready(again(layer), rng)], dtype=dtype)
     x = inputs(layer, rng, dtype)
     export(model, tmp_path / "net.onnx")
     assert_same(run(tmp_path / "net.onnx", {"input": x}), model.predict(x))
@@ -120,10 +120,9 @@ def test_every_layer_equals_onnxruntime(layer, dtype, rng, tmp_path):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("layer", [layer for layer in LAYERS if type(layer) not in NOT_READ], ids=repr)
 def test_every_layer_but_embedding_comes_back(layer, dtype, rng, tmp_path):
-    shape = layer.shape_after(layer.input_shape or (6,))
-    layers = [Dense(6, 6), ready(again(layer), rng), Dense(*shape, 2)]
-    if layer.input_shape not in (None, (6,)):
-        layers = layers[1:]
+    layers = [ready(again(layer), rng), *behind(layer, width=6)]
+    first = [Dense(6, 6)] if layer.input_shape in (None, (6,)) else before(layer)
+    layers = [*first, *layers]
     model = Sequential(layers, dtype=dtype, rng=0)
     export(model, tmp_path / "net.onnx")
     back = load(tmp_path / "net.onnx")

@@ -35,7 +35,8 @@ from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.errors.arguments import is_ours
 from nnlite.errors.checks import check_finite, check_instance, is_finite, not_finite
 from nnlite.errors.habits import one_of
-from nnlite.layers.flatten import Flatten
+from nnlite.errors.layers import sizes_of
+from nnlite.layers.shapes import Flatten, Input
 from nnlite.layers.standardize import Standardize
 
 __all__ = [
@@ -118,8 +119,32 @@ class Boundary:
         self.replicas = replicas
         self.input_rank, self.output_rank = len(input_shape or (1,)), len(output_shape or (1,))
         # What only Standardize will take off is not lost on the way to it.
-        first = next((layer for layer in layers if type(layer) is not Flatten), None)
+        first = next((layer for layer in layers if type(layer) not in (Flatten, Input)), None)
         self.exact = dtype == np.float32 and isinstance(_end(first, 0), Standardize)
+
+    def check_sizes(self, where: str, seen: tuple[int, ...] = ()) -> None:
+        """Refuse a net of which it is open how large a sample is.
+
+        Parameters
+        ----------
+        where : str
+            Names the net in the message.
+        seen : tuple of int
+            Shape of an input, for an example that fits.
+
+        Raises
+        ------
+        ShapeError
+            If an axis of its input may have any size.
+        """
+        shape = self.input_shape or ()
+        if None in shape:
+            fits = len(seen) > len(shape) and all(
+                a in (None, b) for a, b in zip(shape, seen[-len(shape) :], strict=True)
+            )
+            sample = seen[-len(shape) :] if fits else tuple([size or 28 for size in shape])
+            got = f"{self.layers[0]} at the front, which takes samples of shape ({sizes_of(shape)})"
+            raise ShapeError(where, "sizes that are known", got, f"Put Input({sample}) before it.")
 
     def row_axis(self, x: Array | Blockwise) -> int:
         """Return which axis of an input counts its rows.
@@ -457,6 +482,7 @@ class Boundary:
             return cast if fits or np.abs(cast).max() <= largest else cast.astype(np.float32)
 
     def _expected_input(self, x: Array) -> tuple[str, str, str]:
+        self.check_sizes("Sequential(layers)", x.shape)
         shape = self.input_shape or ()
         sizes = ", ".join(map(str, shape))
         if x.shape == shape:

@@ -32,6 +32,8 @@ def check_net(
     ------
     ArgumentTypeError, ArgumentError
         If it is no model, or several nets, or a layer of another one.
+    ShapeError
+        If it is open how large a sample is.
 
     Examples
     --------
@@ -47,4 +49,5 @@ def check_net(
         raise ArgumentError(f"{where}(model)", "a model on its own", "one that is a layer of another", fix)
     if model.params.replicas is not None:
         raise ArgumentError(f"{where}(model)", what, f"{model.params.replicas} replicas", fix)
+    model.boundary.check_sizes(f"{where}(model)")
     return model

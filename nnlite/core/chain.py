@@ -1,4 +1,4 @@
-"""Layers in a row, forward from the first to the last and backward from blame to blame; and `Residual`."""
+"""Layers in a row, forward from the first to the last and backward from blame to blame."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Any, ClassVar
 from nnlite.core.aliases import Array
 from nnlite.core.context import Context, Gradients
 from nnlite.core.layer import Layer
-from nnlite.errors import ShapeError
-from nnlite.errors.layers import check_block, wrong_dx, wrong_dy, wrong_width
+from nnlite.errors.layers import wrong_dx, wrong_dy, wrong_width
 
-__all__ = ["Chain", "ModelContext", "Residual", "Shape", "follow_shapes"]
+__all__ = ["Chain", "ModelContext", "Shape", "follow_shapes", "joined"]
 
-#: Shape of one sample; None if any will do.
+#: Shape of one sample; None if any will do. An axis that may have any size is None too.
 Shape = tuple[int, ...] | None
 #: What the layers do in a pass, one after the other, each with what it keeps of it.
 Methods = tuple[tuple[Callable[[Any, Context], Any], Context], ...]
@@ -163,58 +162,17 @@ class Chain(Layer):
         return list(self.children) if name == "layers" else super()._argument(name, kind)
 
 
-class Residual(Chain):
-    """Add the input to the output of some layers: ``y = x + f(x)``.
-
-    Blame comes to the layers before on two ways, through `f` and past it. The second one is never weakened,
-    so a net of many such blocks learns where the same layers in one row would not.
-
-    Parameters
-    ----------
-    layers : list of Layer
-        They are `f`, and give the shape that they take.
-
-    Raises
-    ------
-    ShapeError
-        If they give another shape than they take, or a layer does not take what the one before it gives.
-    ArgumentTypeError, ArgumentError
-        If it cannot hold one of them.
-
-    Notes
-    -----
-    With ``dy = dL/dy``, the chain rule gives ``dL/dx = dy + f'(x) dy``.
-
-    References
-    ----------
-    K. He, X. Zhang, S. Ren and J. Sun, "Deep Residual Learning for Image Recognition", CVPR 2016, equation 1.
+def joined(one: tuple[int, ...], other: tuple[int, ...]) -> Shape:
+    """Return what two who know some of the sizes of a sample know together; None if they do not agree.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from nnlite.layers import Dense
-    >>> block = Residual([Dense(2, 2)])
-    >>> block.layers[0].W[...] = [[0.0, 1.0], [0.0, 0.0]]
-    >>> block.forward(np.array([[3.0, 5.0]]))
-    array([[3., 8.]])
+    >>> joined((None, None, 3), (8, None, 3)), joined((None, 3), (8, 4))
+    ((8, None, 3), None)
     """
-
-    def __init__(self, layers: Sequence[Layer]) -> None:
-        try:
-            shape, behind = follow_shapes(self._holdable(layers))
-        except ShapeError as error:
-            raise error.within("Residual(layers)") from None
-        check_block(shape, behind[-1])
-        super().__init__(layers)
-
-    def forward(self, x: Array, ctx: Any = None) -> Array:
-        """Compute ``x + f(x)``."""
-        return x + super().forward(x, ctx)
-
-    def backward(self, dy: Array, ctx: Any) -> Array | None:
-        """Let the blame pass, and add what comes back through the layers."""
-        through = super().backward(dy, ctx)
-        return None if through is None else dy + through
+    if len(one) != len(other) or any(None not in (a, b) and a != b for a, b in zip(one, other, strict=True)):
+        return None
+    return tuple([a or b for a, b in zip(one, other, strict=True)])
 
 
 def follow_shapes(layers: Sequence[Layer]) -> tuple[Shape, list[Shape]]:
@@ -238,8 +196,11 @@ def follow_shapes(layers: Sequence[Layer]) -> tuple[Shape, list[Shape]]:
             if all(earlier.shape_after(wanted) == wanted for earlier in layers[:index]):
                 first, outputs = wanted, [wanted] * index
             shape = wanted
-        elif wanted is not None and wanted != shape:
-            raise wrong_width(layers, index, wanted, shape)
+        elif wanted is not None and shape is not None:
+            both = joined(wanted, shape)
+            if both is None:
+                raise wrong_width(layers, index, wanted, shape)
+            shape = both
         shape = None if shape is None else layer.shape_after(shape)
         outputs.append(shape)
     return first, outputs

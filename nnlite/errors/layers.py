@@ -250,9 +250,20 @@ def wrong_width(layers: Sequence[object], index: int, wanted: Any, given: Any) -
     layer 1 Dense(4, 1): expected input of shape (batch, 4), got (batch, 3). The layer before, Dense(2, 3),
         gives (batch, 3).
     """
-    wanted, given = (f"(batch, {', '.join(map(str, shape))})" for shape in (wanted, given))
+    wanted, given = (f"(batch, {sizes_of(shape)})" for shape in (wanted, given))
     fix = f"The layer before, {layers[index - 1]}, gives {given}."
     return ShapeError(f"layer {index} {layers[index]}", f"input of shape {wanted}", given, fix)
+
+
+def sizes_of(shape: Sequence[int | None]) -> str:
+    """Write the sizes of a sample; an axis that may have any size is open.
+
+    Examples
+    --------
+    >>> sizes_of((None, None, 3))
+    'any, any, 3'
+    """
+    return ", ".join("any" if size is None else str(size) for size in shape)
 
 
 def check_block(before: tuple[int, ...] | None, behind: tuple[int, ...] | None) -> None:
@@ -263,9 +274,10 @@ def check_block(before: tuple[int, ...] | None, behind: tuple[int, ...] | None) 
     >>> check_block((3,), (3,))
     """
     if before is not None and behind != before:
-        what = f"layers that give the shape that they take, {before}"
+        what = f"layers that give the shape that they take, ({sizes_of(before)})"
         fix = "End the block with a layer that gives as many numbers as the first one takes."
-        raise ShapeError("Residual(layers)", what, f"{behind}", fix)
+        got = "another one" if behind is None else f"({sizes_of(behind)})"
+        raise ShapeError("Residual(layers)", what, got, fix)
 
 
 def wrong_dy(chain: object, got: tuple[int, ...], wanted: tuple[int, ...] | None) -> ArgumentError:

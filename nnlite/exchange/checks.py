@@ -36,6 +36,8 @@ def check_single(where: str, model: Any, *, choose: str = "model.replica(0)") ->
     ------
     ArgumentTypeError, ArgumentError
         If it is none, or has replicas.
+    ShapeError
+        If it is open how large a sample is.
 
     Examples
     --------
@@ -52,6 +54,7 @@ def check_single(where: str, model: Any, *, choose: str = "model.replica(0)") ->
             f"{model.params.replicas} replicas",
             f"Choose one: {choose}, or model.best(history).",
         )
+    model.boundary.check_sizes(f"{where}(model)")
     return model
 
 

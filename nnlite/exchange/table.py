@@ -11,8 +11,8 @@ from nnlite.exchange.layers import (
     dense,
     dropout,
     embedding,
-    flatten,
     normalization,
+    shapes,
     standardize,
 )
 from nnlite.layers import Layer
@@ -22,7 +22,7 @@ __all__ = ["DESCRIPTIONS", "described", "twin"]
 #: By class.
 DESCRIPTIONS: dict[type[Layer], Description] = {
     one.layer: one
-    for module in (activations, composition, dense, dropout, embedding, flatten, normalization, standardize)
+    for module in (activations, composition, dense, dropout, embedding, normalization, shapes, standardize)
     for one in module.DESCRIPTIONS
 }
 

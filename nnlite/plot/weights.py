@@ -12,7 +12,7 @@ from nnlite.checks.nets import check_net
 from nnlite.core.aliases import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_integer
-from nnlite.layers.flatten import Flatten
+from nnlite.layers.shapes import Flatten
 from nnlite.model import Sequential
 from nnlite.plot.given import check_dense, check_names, input_names
 from nnlite.plot.style import LIGHT, SMALL, around_zero, diverging, new_axes, size_of, text_width

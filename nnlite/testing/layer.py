@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nnlite.core.aliases import RNG, Array
+from nnlite.core.chain import joined
 from nnlite.core.layer import Layer
 from nnlite.data.checks import check_rows
 from nnlite.errors import GradientCheckError, ShapeError
 from nnlite.errors.arguments import check_method
 from nnlite.errors.checks import check_finite, check_instance, check_integer, check_number, check_rng
+from nnlite.errors.layers import sizes_of
 from nnlite.testing.bench import Bench
 from nnlite.testing.diagnosis import compare
 from nnlite.testing.differences import STEP, Slopes, measure_slopes
@@ -24,6 +26,8 @@ __all__ = ["check_layer"]
 
 #: Features of a random input, for a layer that takes any number of them.
 FEATURES = 4
+#: And how many steps, lines or columns, if it takes any number of them.
+OPEN = 6
 
 
 def check_layer(
@@ -135,7 +139,7 @@ def _make_input(
     sample = layer.input_shape
     leading = () if replicas is None else (replicas,)
     if x is None:
-        sample = sample or (FEATURES,)
+        sample = tuple([size or OPEN for size in sample or (FEATURES,)])
         draw = getattr(layer, "draw_input", _normal)
         return sample, draw(rng, (*leading, batch, *sample))
     where = "check_layer(x)"
@@ -143,11 +147,10 @@ def _make_input(
     check_finite(where, given)
     rank = 2 if sample is None else 1 + len(sample)
     start = 2 if replicas is not None and given.ndim > rank and len(given) == replicas else 1
-    if sample is None:
-        sample = given.shape[start:]
-    if given.shape[start:] != sample or not sample:
-        wanted = ", ".join(map(str, sample)) or "features"
-        raise ShapeError(where, f"shape (batch, {wanted})", f"{given.shape}", "Give samples of that shape.")
+    wanted, sample = sample, given.shape[start:]
+    if not sample or (wanted is not None and joined(wanted, sample) is None):
+        sizes = "features" if wanted is None else sizes_of(wanted)
+        raise ShapeError(where, f"shape (batch, {sizes})", f"{given.shape}", "Give samples of that shape.")
     if replicas is not None and start == 1:
         given = np.repeat(given[None], replicas, axis=0)
     return sample, given

@@ -8,14 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlite.core.aliases import Array
-from nnlite.core.chain import Chain, Residual, Shape
+from nnlite.core.chain import Chain, Shape
 from nnlite.core.context import Context, Watcher
 from nnlite.core.dense import Dense
 from nnlite.core.layer import Layer
 from nnlite.core.model import Sequential
 from nnlite.errors.arguments import is_ours
+from nnlite.layers.composition import Residual
 from nnlite.layers.embedding import Embedding
-from nnlite.layers.flatten import Flatten
+from nnlite.layers.shapes import Input
 
 __all__ = [
     "Passing",
@@ -127,7 +128,8 @@ def inside(layer: Any, prefix: str = "", shape: Shape = None) -> Iterator[tuple[
     [('0', (3,)), ('1', (3,)), ('1.0', (3,))]
     """
     for index, child in enumerate(layer.children):
-        before = child.input_shape or (shape if is_row(layer) else None)
+        known = shape is not None and is_row(layer)  # a child may take any size
+        before = shape if known else child.input_shape
         behind = None if before is None else child.shape_after(before)
         yield f"{prefix}{index}", child, behind
         yield from inside(child, f"{prefix}{index}.", before)
@@ -164,7 +166,7 @@ def stops(layer: Any, prefix: str = "", shape: Shape = None, block: str = "") ->
     shape = shape or layer.input_shape
     for index, child in enumerate(layer.children):
         place = f"{prefix}{index}"
-        before = child.input_shape or shape
+        before = shape or child.input_shape
         shape = None if before is None else child.shape_after(before)
         joins = isinstance(child, Residual)
         if is_row(child):
@@ -199,7 +201,7 @@ def columns(way: list[Stop], shape: Shape, shapes: Iterable[Shape]) -> list[list
     """
     found: list[list[Stop]] = [[]]
     for stop, behind in zip(way, shapes, strict=True):
-        if stop.mixes or (behind != shape and not isinstance(stop.layer, Flatten | Embedding)):
+        if stop.mixes or (behind != shape and not isinstance(stop.layer, Input | Embedding)):
             found.append([])
         found[-1].append(stop)
         shape = behind

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from nnlite.errors.layers import sizes_of
+
 __all__ = ["LayerSummary", "Summary"]
 
 
@@ -77,7 +79,7 @@ class Summary:
     def _cells(self) -> list[tuple[str, str, str]]:
         cells = []
         for index, layer in enumerate(self.layers):
-            sizes = "any" if layer.output_shape is None else ", ".join(map(str, layer.output_shape))
+            sizes = "any" if layer.output_shape is None else sizes_of(layer.output_shape)
             count = f"{layer.parameters:,}" if layer.parameters else "-"
             if layer.frozen:
                 count += f" ({layer.frozen:,} frozen)"

@@ -78,6 +78,7 @@ NO_COUNTERPART = {
     layers: {
         "Context": "holds what a pass saved; autograd keeps that to itself",
         "Gradients": "names views of the gradient buffer; computes nothing",
+        "Input": "says the shape of a sample; computes nothing",
         "Layer": "the base class; computes nothing",
         "Parameter": "names a view of the parameter buffer; computes nothing",
         "State": "names a view of what is kept; that of BatchNorm is compared with PyTorch's buffers",

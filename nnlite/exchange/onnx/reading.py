@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from nnlite.core.aliases import AnyArray
+from nnlite.core.chain import joined
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError
 from nnlite.exchange.description import OnnxReader
 from nnlite.exchange.onnx.found import Found
@@ -20,7 +21,7 @@ from nnlite.exchange.onnx.parsing import DAMAGED, INPUT, NOT_SUPPORTED, Parsed, 
 from nnlite.exchange.onnx.patterns import Value, find, shortest
 from nnlite.exchange.table import DESCRIPTIONS
 from nnlite.files.safetensors import check_path, parse_json
-from nnlite.layers import Dropout, Layer, Residual
+from nnlite.layers import Dropout, Input, Layer, Residual
 from nnlite.model import Sequential
 
 if TYPE_CHECKING:
@@ -162,6 +163,11 @@ def _build(where: str, parsed: Parsed, onnx: Any) -> Sequential:
     if not layers:
         got = "one that gives its input as it is"
         raise ModelFileError(where, "a net of at least one layer", got, NOT_SUPPORTED)
+    if None in (layers[0].input_shape or ()):
+        if parsed.shape is None:
+            fix = "Give the input of the graph a fixed shape."
+            raise ModelFileError(where, "a known shape of a sample", "an open one", fix)
+        layers.insert(0, Input(parsed.shape))
     arrays = [array for _, _, array in maker.numbers]
     dtype = np.result_type(*arrays) if arrays else parsed.dtype
     _check_casts(parts, dtype, onnx)
@@ -195,7 +201,7 @@ class _Maker:
             if layer is None:
                 continue
             wanted = layer.input_shape
-            if shape is not None and wanted is not None and shape != wanted:
+            if shape is not None and wanted is not None and joined(wanted, shape) is None:
                 expected = f"a node that takes samples of shape {shape}"
                 raise ModelFileError(part.value.place, expected, f"{wanted}", NOT_SUPPORTED)
             shape = shape or wanted

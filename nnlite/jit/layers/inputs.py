@@ -1,4 +1,4 @@
-"""Layers that stand in front of the others, compiled: Embedding, Standardize and Flatten."""
+"""Layers that stand in front of the others, compiled: Embedding, Standardize, Input and Flatten."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from nnlite.core.aliases import Array
 from nnlite.jit.kernel import THREAD, every, flat, rows, whole, word
 from nnlite.jit.native import in_rows, loops
 from nnlite.jit.program import Backward, Program
-from nnlite.layers import Embedding, Flatten, Standardize
+from nnlite.layers import Embedding, Flatten, Input, Standardize
 
 __all__ = ["WRITERS"]
 
@@ -113,4 +113,8 @@ def _flatten(layer: Flatten, prefix: str, x: Array, program: Program) -> tuple[A
     return x.reshape(*x.shape[:2], -1), lambda dy, needed: dy.reshape(*dy.shape[:2], *layer.shape)
 
 
-WRITERS = {Embedding: _embedding, Standardize: _standardize, Flatten: _flatten}
+def _input(layer: Input, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
+    return x, lambda dy, needed: dy
+
+
+WRITERS = {Embedding: _embedding, Standardize: _standardize, Flatten: _flatten, Input: _input}

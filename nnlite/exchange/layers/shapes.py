@@ -1,4 +1,4 @@
-"""Flatten, elsewhere."""
+"""Layers that say or change the shape of a sample, elsewhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from nnlite.exchange.description import Description, formula, lines
 from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.patterns import Pattern
-from nnlite.layers import Flatten
+from nnlite.layers import Flatten, Input
 
 __all__ = ["DESCRIPTIONS"]
 
@@ -40,6 +40,16 @@ def _flat(found: Found) -> Flatten | None:
 
 DESCRIPTIONS = [
     Description(
+        Input,
+        words="what comes in, as it is",
+        samples=(lambda: Input(4), lambda: Input((2, 3))),
+        onnx=lambda _one, x, _graph: x,
+        numpy=lines(),
+        c=lines(),
+        torch=lambda _: "t.Identity()",
+        keras=lambda _: "k.Identity()",
+    ),
+    Description(
         Flatten,
         words="each sample as one row",
         samples=(lambda: Flatten((2, 2)), lambda: Flatten((4,)), lambda: Flatten((2, 3, 2))),
@@ -50,5 +60,5 @@ DESCRIPTIONS = [
         c=lines(),  # the numbers stand in this order already
         torch=lambda _: "t.Flatten()",
         keras=lambda _: "k.Flatten()",
-    )
+    ),
 ]
