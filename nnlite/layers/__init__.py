@@ -8,31 +8,50 @@ from nnlite.core.parameters import Parameter, State
 from nnlite.errors.habits import missing_names
 from nnlite.layers.activations import ELU, GELU, LeakyReLU, LogSoftmax, Mish, SiLU, Softmax, Softplus
 from nnlite.layers.composition import Residual
+from nnlite.layers.convolution import Conv1D, Conv2D
 from nnlite.layers.dropout import Dropout
 from nnlite.layers.embedding import Embedding
 from nnlite.layers.normalization import BatchNorm, LayerNorm, RMSNorm
-from nnlite.layers.shapes import Flatten, Input
+from nnlite.layers.pooling import (
+    AveragePool1D,
+    AveragePool2D,
+    GlobalAveragePool,
+    GlobalMaxPool,
+    MaxPool1D,
+    MaxPool2D,
+)
+from nnlite.layers.shapes import Flatten, Input, Permute, Reshape
 from nnlite.layers.standardize import Standardize
 
 __all__ = [
     "ELU",
     "GELU",
+    "AveragePool1D",
+    "AveragePool2D",
     "BatchNorm",
     "Context",
+    "Conv1D",
+    "Conv2D",
     "Dense",
     "Dropout",
     "Embedding",
     "Flatten",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
     "Gradients",
     "Input",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
     "LogSoftmax",
+    "MaxPool1D",
+    "MaxPool2D",
     "Mish",
     "Parameter",
+    "Permute",
     "RMSNorm",
     "ReLU",
+    "Reshape",
     "Residual",
     "SiLU",
     "Sigmoid",
