@@ -16,6 +16,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from nnlite.jit.native import loops
+
 __all__ = ["ROWS", "lanes", "tile", "tile_more"]
 
 #: Rows of a tile. A processor begins two sums a cycle, each of which takes four: so eight keep it busy.
@@ -27,13 +29,10 @@ _INT = ir.IntType(64)
 _BIT = ir.IntType(1)
 
 
-def lanes(itemsize: int) -> int:
+@loops
+def lanes(itemsize):
     """Return how many numbers of a row a tile has."""
     return BYTES // itemsize
-
-
-def _width(kind: Any) -> int:
-    return lanes(kind.bitwidth // 8)
 
 
 def _masked(builder: Any, name: str, vector: Any, given: Any, result: Any) -> Any:
@@ -53,9 +52,9 @@ def _make(adds: bool) -> Any:
         def generate(context, builder, signature, arguments):
             _, a, a_rows, depths, depth, b, b_stride, start, c, c_rows, count = arguments
             scalar = context.get_value_type(kind)
-            width = _width(kind)
-            vector = ir.VectorType(scalar, width)
             size = kind.bitwidth // 8
+            width = BYTES // size
+            vector = ir.VectorType(scalar, width)
 
             def words(address):
                 return builder.inttoptr(address, _INT.as_pointer())
