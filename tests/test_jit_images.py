@@ -27,9 +27,10 @@ def drawn_convolution(rng, axes):
     padding = str(padding) if isinstance(padding, str) else padding
     options = {"stride": stride, "dilation": dilation, "padding": padding}
     if axes == 1:
-        size, options = size[0], {
-            name: value[0] if isinstance(value, tuple) else value for name, value in options.items()
-        }
+        size, options = (
+            size[0],
+            {name: value[0] if isinstance(value, tuple) else value for name, value in options.items()},
+        )
     make = nn.Conv1D if axes == 1 else nn.Conv2D
     layer = make(into, out, size, groups=groups, bias=bool(rng.random() < 0.8), **options)
     return layer, (*rng.integers(7, 12, axes).tolist(), into)

@@ -1,8 +1,7 @@
 """Conv2D and Conv1D, compiled: sums of products over windows that overlap, with no copy of each window.
 
-All that depends on where a window lies stands in tables of places, made when a program is written: so
-stride, dilation, padding and groups cost the loops nothing, and a sequence is an image of height 1. Places
-are counted inside of one padded sample.
+All that depends on where a window lies stands in tables of places: so stride, dilation, padding and groups
+cost the loops nothing.
 """
 
 from __future__ import annotations
@@ -11,28 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.aliases import AnyArray, Array
-from nnlite.jit.kernel import TEAM, THREAD, Operand, rows, whole, word
+from nnlite.core.aliases import Array
+from nnlite.jit.kernel import TEAM, THREAD, rows, whole, word
+from nnlite.jit.layers.places import Places, crop, pad, table
 from nnlite.jit.native import loops, share
 from nnlite.jit.program import Backward, Program, in_lines
 from nnlite.jit.tiles import ROWS, lanes, tile, tile_more
 from nnlite.layers import Conv1D, Conv2D
-from nnlite.layers.windows import Window
 
 __all__ = ["WRITERS"]
 
 #: Numbers of the input and of the blame that stay in the cache next to a core while weights go by them.
 NEAR = 6144
-
-
-@loops
-def _pad(x, own, sizes):
-    """Copy a sample to where there are zeros around it."""
-    lines, line, padded_line, begin = sizes[0], sizes[1], sizes[2], sizes[3]
-    for i in range(lines):
-        source, target = x[i * line : (i + 1) * line], own[begin + i * padded_line :]
-        for j in range(source.size):
-            target[j] = source[j]
 
 
 @loops
@@ -43,7 +32,7 @@ def forward(x, W, b, y, padded, sizes, pixels, outs, taps, groups, thread):
     most = lanes(size)
     for i in range(len(x)):
         if own.size:
-            _pad(x[i], own, sizes)
+            pad(x[i], own, sizes)
         sample, out = (own if own.size else x[i]).ctypes.data, y[i].ctypes.data
         for group in range(groups):
             first = group * columns
@@ -71,7 +60,7 @@ def gradients(x, dy, dWs, dbs, padded, sizes, pixels, count, tap_rows, weight_ro
         db[j] = zero
     for i in range(len(x)):
         if own.size:
-            _pad(x[i], own, sizes)
+            pad(x[i], own, sizes)
         sample, blame = (own if own.size else x[i]).ctypes.data, dy[i]
         for start in range(0, blame.size if db.size else 0, max(db.size, 1)):
             line = blame[start : start + db.size]
@@ -132,7 +121,6 @@ def backward(dy, W_T, dx, spread, sizes, outs, pixels, runs, depths, numbers, gr
     """Add to each place what the windows over it give: run by run, a run being what lies in one piece."""
     zero, size = W_T.dtype.type(0), W_T.itemsize
     own, columns, most = spread[thread], depths.size, lanes(size)
-    lines, line, padded_line, begin = sizes[0], sizes[1], sizes[2], sizes[3]
     for i in range(len(dy)):
         for j in range(own.size):
             own[j] = zero
@@ -149,83 +137,26 @@ def backward(dy, W_T, dx, spread, sizes, outs, pixels, runs, depths, numbers, gr
                             target + (runs[run] + j) * size, pixels[p:].ctypes.data,
                             min(most, numbers - j),
                         )  # fmt: skip
-        for k in range(lines):
-            source, place = own[begin + k * padded_line :], dx[i][k * line : (k + 1) * line]
-            for j in range(place.size):
-                place[j] = source[j]
-
-
-class _Places:
-    """Tables of places, for a layer and samples of one size.
-
-    Parameters
-    ----------
-    windows : tuple of Window
-        How windows lie along each axis.
-    shape : tuple of int
-        That of a sample.
-    groups, outputs : int
-        Of channels; channels that come out.
-    """
-
-    def __init__(
-        self, windows: tuple[Window, ...], shape: tuple[int, ...], groups: int, outputs: int
-    ) -> None:
-        down, along = (Window(1), *windows)[-2:]
-        height, width, channels = (1, *shape)[-3:]
-        (top, bottom), (left, right) = down.pads(height), along.pads(width)
-        line = (left + width + right) * channels
-        self.size = (top + height + bottom) * line
-        self.padded = top + bottom + left + right > 0
-        self.groups, self.of_group = groups, channels // groups
-        #: Lines of a sample, numbers of one, the same with padding, where the first begins; channels of a group.
-        self.sizes = np.array([height, width * channels, line, top * line + left * channels, self.of_group])
-        lines, columns = down.count(height) or 0, along.count(width) or 0
-        #: Where each window begins, by lines and columns.
-        self.corners = _grid(lines, down.stride * line, columns, along.stride * channels)
-        #: Where its numbers stand behind that: those of a run beside each other.
-        self.runs = _grid(down.size, down.dilation * line, along.size, along.dilation * channels)
-        self.run = self.of_group
-        if along.dilation == 1 and groups == 1:
-            self.runs, self.run = self.runs[:, 0], along.size * channels
-        self.taps = (self.runs.reshape(-1, 1) + np.arange(self.run)).ravel()
-        self.outs = np.arange(lines * columns).reshape(lines, columns) * outputs
-
-    @property
-    def behind(self) -> int:
-        """Numbers up to the end of a window, for rows of a tile that are none."""
-        return int(self.taps[-1]) + 1 + (self.groups - 1) * self.of_group
-
-
-def _grid(lines: int, further: int, columns: int, along: int) -> AnyArray:
-    return np.arange(lines)[:, None] * further + np.arange(columns) * along
-
-
-def _table(places: AnyArray, filled: int | None = None) -> Operand:
-    """Give a table of places; with `filled` for whole tiles: what is missing of the last one is there."""
-    table = places.ravel()
-    if filled is not None:
-        table = np.concatenate([table, np.full(-table.size % ROWS, filled)])
-    return whole(np.ascontiguousarray(table, np.int64)[None])
+        crop(own, dx[i], sizes)
 
 
 def _convolution(layer: Any, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
     shape = x.shape[2:]
     outputs, groups = layer.out_channels, layer.groups
-    places = _Places(layer.windows, shape, groups, outputs)
+    places = Places(layer.windows, shape, groups, outputs)
     W = program.values(f"{prefix}W").reshape(program.nets, -1, outputs)
     b = program.values(f"{prefix}b") if layer.bias else program.array(outputs)
     y = program.buffer(*layer.output_shape(shape))
-    samples, of_groups, sizes = in_lines(x), word(groups), _table(places.sizes)
+    samples, of_groups, sizes = in_lines(x), word(groups), table(places.sizes)
     padded = whole(program.scratch(places.size if places.padded else 0))
     # The last window stands in for those that a tile lacks: it is only computed again.
     filled = int(places.corners[-1, -1]), int(places.outs[-1, -1])
     pixels, outs = (
-        _table(table, last) for table, last in zip((places.corners, places.outs), filled, strict=True)
+        table(given, last) for given, last in zip((places.corners, places.outs), filled, strict=True)
     )
     program.add(
         forward, rows(samples), whole(W), whole(b), rows(in_lines(y)), padded, sizes, pixels, outs,
-        _table(places.taps), of_groups, THREAD,
+        table(places.taps), of_groups, THREAD,
     )  # fmt: skip
 
     def back(dy: Array, needed: bool) -> Array:
@@ -237,7 +168,7 @@ def _convolution(layer: Any, prefix: str, x: Array, program: Program) -> tuple[A
         near = max(ROWS, NEAR // (shape[-1] + outputs))
         program.add(
             gradients, rows(samples), rows(in_lines(dy)), found, lines, padded, sizes, pixels, word(count),
-            _table(places.taps, 0), _table(np.arange(depth) * outputs, depth * outputs), of_groups,
+            table(places.taps, 0), table(np.arange(depth) * outputs, depth * outputs), of_groups,
             word(near), THREAD,
         )  # fmt: skip
         program.add(add_up, found, lines, whole(dW), whole(db), THREAD, TEAM)
@@ -251,8 +182,8 @@ def _convolution(layer: Any, prefix: str, x: Array, program: Program) -> tuple[A
         # another piece is slow to read.
         program.add(
             backward, rows(in_lines(dy)), W_T, rows(in_lines(dx)), spread, sizes,
-            _table(places.outs.T, 0), _table(places.corners.T, places.size), _table(places.runs),
-            _table(np.arange(outputs // groups)), word(places.run), of_groups, THREAD,
+            table(places.outs.T, 0), table(places.corners.T, places.size), table(places.runs),
+            table(np.arange(outputs // groups)), word(places.run), of_groups, THREAD,
         )  # fmt: skip
         return dx
 

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from nnlite.core.aliases import Array
-from nnlite.jit.kernel import Operand, rows, whole
+from nnlite.jit.kernel import THREAD, Operand, rows, whole, word
+from nnlite.jit.layers.places import Places, crop, pad, table
 from nnlite.jit.native import loops
 from nnlite.jit.program import Backward, Program, in_lines
+from nnlite.jit.tiles import lanes, most
 from nnlite.layers import (
     AveragePool1D,
     AveragePool2D,
@@ -25,47 +27,42 @@ __all__ = ["WRITERS"]
 
 
 @loops
-def largest(x, y, chosen, begins, ends):
-    """Find the largest number of each window, and where in the sample it stands; NaN is the largest of all.
-
-    `begins` and `ends` say for each line, and behind them for each column, of windows which of x they cover.
-    """
-    width, channels = x.shape[2:]
-    lines, columns = y.shape[1:3]
+def largest(x, y, chosen, padded, sizes, corners, taps, channels, thread):
+    """Find the largest number of each window, and where it stands; NaN is the largest of all."""
+    zero, size = x.dtype.type(0), x.itemsize
+    own, most_beside = padded[thread], lanes(size)
+    own[:] = -np.inf
     for i in range(len(x)):
-        for line in range(lines):
-            for column in range(columns):
-                out, places = y[i, line, column], chosen[i, line, column]
-                top, left = begins[line], begins[lines + column]
-                first = (top * width + left) * channels
-                for c in range(channels):
-                    out[c] = x[i, top, left, c]
-                    places[c] = first + c
-                for r in range(top, ends[line]):
-                    for s in range(left, ends[lines + column]):
-                        place = (r * width + s) * channels
-                        row = x[i, r, s]
-                        for c in range(channels):
-                            v, most, there = row[c], out[c], places[c]
-                            takes = (not v <= most) & (most == most)
-                            out[c] = v if takes else most
-                            places[c] = np.int32(place + c) if takes else there
+        if own.size:
+            pad(x[i], own, sizes)
+        sample = (own if own.size else x[i]).ctypes.data
+        for window in range(corners.size):
+            for c in range(0, channels, most_beside):
+                place = window * channels + c
+                most(
+                    zero, sample, corners[window] + c, taps.ctypes.data, taps.size,
+                    y[i].ctypes.data + place * size, chosen[i].ctypes.data + place * 4,
+                    min(most_beside, channels - c),
+                )  # fmt: skip
 
 
 @loops
-def largest_back(dy, chosen, dx):
+def largest_back(dy, chosen, dx, padded, sizes, thread):
     """Give the blame for each window to its largest number."""
+    own = padded[thread]
     for i in range(len(dy)):
-        blame, places, out = dy[i], chosen[i], dx[i]
+        blame, places, out = dy[i], chosen[i], own if own.size else dx[i]
         for j in range(out.size):
             out[j] = 0
         for j in range(blame.size):
             out[places[j]] += blame[j]
+        if own.size:
+            crop(own, dx[i], sizes)
 
 
 @loops
 def mean(x, y, begins, ends):
-    """Average each window; `begins` and `ends` as for `largest`."""
+    """Average each window; `begins` and `ends` are those of `_covered`."""
     channels = x.shape[3]
     lines, columns = y.shape[1:3]
     for i in range(len(x)):
@@ -126,15 +123,20 @@ def _in_images(buffer: Array) -> Array:
 
 
 def _largest(windows: tuple[Window, ...], x: Array, y: Array, program: Program) -> tuple[Array, Backward]:
-    images, out = _in_images(x), _in_images(y)
-    chosen = program.buffer(*out.shape[2:], dtype=np.int32)
-    program.add(largest, rows(images), rows(out), rows(chosen), *_covered(windows, images.shape[2:]))
+    channels = x.shape[-1]
+    places = Places(windows, x.shape[2:], channels, channels)
+    chosen = program.buffer(places.outs.size * channels, dtype=np.int32)
+    padded, sizes = whole(program.scratch(places.size if places.padded else 0)), table(places.sizes)
+    program.add(
+        largest, rows(in_lines(x)), rows(in_lines(y)), rows(chosen), padded, sizes, table(places.corners),
+        table(places.taps), word(channels), THREAD,
+    )  # fmt: skip
 
     def back(dy: Array, needed: bool) -> Array:
         if not needed:
             return dy
         dx = program.like(x)
-        program.add(largest_back, rows(in_lines(dy)), rows(in_lines(chosen)), rows(in_lines(dx)))
+        program.add(largest_back, rows(in_lines(dy)), rows(chosen), rows(in_lines(dx)), padded, sizes, THREAD)
         return dx
 
     return y, back
