@@ -37,7 +37,7 @@ from nnlite.errors.layers import is_part
 from nnlite.jit import check_jit
 from nnlite.metrics import Metric
 from nnlite.training.history import History
-from nnlite.training.inside import inside, what_reaches
+from nnlite.training.inside import inside, joins_branches, starts, weighed_reaching
 from nnlite.training.random_states import Generators, Seeds, check_rngs
 from nnlite.training.replica import replica_of
 from nnlite.training.summary import LayerSummary, Summary
@@ -235,6 +235,10 @@ class Sequential(core.Sequential):
             feature_names=self._feature_names,
             takes_encoded=self._takes_encoded,
         )
+
+    def _starts(self, chosen: set[int]) -> dict[int, Any]:
+        """Return how each of the chosen layers starts, of branches by what follows behind them."""
+        return starts(self, chosen)
 
     def _generator(self, where: str, rng: Any, replicas: int | None) -> Any:
         """Take a seed for each replica too."""
@@ -1105,7 +1109,7 @@ class Sequential(core.Sequential):
             place = [int(number) for number in prefix.split(".")[:-1]]
             holder: Layer = self
             for index in place:
-                if not isinstance(holder, Chain):
+                if not (isinstance(holder, Chain) or joins_branches(holder)):
                     raise ArgumentError(
                         f"layer {prefix[:-1]} {layer}",
                         f"to have seen data, as only {holder}, which holds it, knows what reaches it",
@@ -1115,10 +1119,10 @@ class Sequential(core.Sequential):
                 holder = holder.children[index]
             waiting.append((place, layer))
         for place, layer in waiting:
-            inputs, weights = side_by_side(blocks())
-            reaching = (what_reaches(self, place, block) for block in inputs)
+            reaching = (weighed_reaching(self, place, block, weight) for block, weight in blocks())
+            inputs, weights = side_by_side(reaching)
             adapt: Any = layer.adapt
-            adapt(reaching, **{"weight": weights} if _takes_weight(adapt) else {})
+            adapt(inputs, **{"weight": weights} if _takes_weight(adapt) else {})
 
     @explained
     def fit(

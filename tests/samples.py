@@ -28,11 +28,11 @@ def _fits(layer: Layer, width: int) -> bool:
     return layer.input_shape in (None, (width,)) and layer.shape_after((width,)) == (width,)
 
 
-#: For each layer one that makes of rows of 4 numbers rows of 4 numbers.
+#: For each layer one that makes of rows of 4 numbers rows of 4 numbers, if it takes rows.
 OF_FOUR = {
-    cls.__name__: next(make for make in known.samples if _fits(make(), 4))
+    cls.__name__: fitting[0]
     for cls, known in DESCRIPTIONS.items()
-    if known.samples
+    if (fitting := [make for make in known.samples if _fits(make(), 4)])
 }
 
 

@@ -59,8 +59,9 @@ def passed(model, x, rng):
 def test_every_layer_does_the_same_inside_of_others(layer, replicas, rng):
     x = samples.draw(layer, rng)
     options = {"dtype": np.float64, "replicas": replicas}
-    plain = nn.Sequential([samples.again(layer)], rng=0, **options)
-    deep = nn.Sequential([nn.Sequential([nn.Sequential([samples.again(layer)])])], rng=0, **options)
+    plain = nn.Sequential([*samples.before(layer), samples.again(layer)], rng=0, **options)
+    inner = nn.Sequential([nn.Sequential([samples.again(layer)])])
+    deep = nn.Sequential([*samples.before(layer), inner], rng=0, **options)
     deep.params.numbers[...] = plain.params.numbers
     for model in (plain, deep):
         if not model.adapted:

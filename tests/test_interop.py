@@ -262,7 +262,7 @@ def test_keys_inside_of_blocks_that_do_not_fit_change_nothing():
     stray = good | {"0.1.2.num_batches_tracked": np.array(3)}
     refused(ArgumentError, r"'0\.1\.2\.num_batches_tracked' too", from_torch_state_dict, model, stray)
     turned = good | {"0.0.weight": good["0.0.weight"].T}
-    message = r"It is W of layer 0\.0 Dense\(4, 5\)"
+    message = r"It is of layer 0\.0 Dense\(4, 5\)"
     refused(ShapeError, message, from_torch_state_dict, model, turned)
     counted = good | {"0.1.0.num_batches_tracked": 1, "1.0.num_batches_tracked": 1}
     named = {f"net.{key}": value for key, value in counted.items()}
@@ -488,7 +488,7 @@ BAD_STATE_DICTS = {
     "the layout of nnlite": (
         lambda given: given | {"2.weight": given["2.weight"].T},
         ShapeError,
-        r"\['2\.weight'\]\): expected shape \(2, 3\), got shape \(3, 2\)\. It is W of layer 2 Dense\(3, 2\)",
+        r"\['2\.weight'\]\): expected shape \(2, 3\), got shape \(3, 2\)\. It is of layer 2 Dense\(3, 2\)",
     ),
     "float64": (
         lambda given: given | {"2.bias": given["2.bias"].astype(np.float64)},
@@ -533,7 +533,7 @@ BAD_LISTS = {
     "a wrong shape": (
         lambda given: [*given[:2], given[2].T, given[3]],
         ShapeError,
-        r"weights\[2\]\): expected shape \(3, 2\), got shape \(2, 3\)\. It is W of layer 2",
+        r"weights\[2\]\): expected shape \(3, 2\), got shape \(2, 3\)\. It is of layer 2",
     ),
     "float64": (
         lambda given: [given[0].astype(np.float64), *given[1:]],

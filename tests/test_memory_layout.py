@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from samples import LAYERS, again, draw
+from samples import LAYERS, again, before, draw
 
 import nnlite as nn
 
@@ -45,7 +45,7 @@ def test_losses(case, rng):
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)
 def test_layers(layer, rng):
     x = draw(layer, rng, 6)
-    model = nn.Sequential([again(layer)], rng=0, dtype=float)
+    model = nn.Sequential([*before(layer), again(layer)], rng=0, dtype=float)
     model.adapt(x)
     results = []
     for array in (x, *layouts(x)):

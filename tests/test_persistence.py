@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load as from_bytes
 from safetensors.numpy import save as to_bytes
-from samples import LAYERS, again, draw
+from samples import LAYERS, again, before, draw
 
 import nnlite as nn
 from nnlite import initializers
@@ -110,7 +110,7 @@ def test_no_initializer_is_forgotten():
 @pytest.mark.parametrize("options", [{}, {"dtype": "float64"}, {"replicas": 3}], ids=str)
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)
 def test_every_layer_comes_back_bit_by_bit(layer, options, tmp_path):
-    model = nn.Sequential([again(layer)], rng=0, **options)
+    model = nn.Sequential([*before(layer), again(layer)], rng=0, **options)
     X = draw(layer, np.random.default_rng(0), 50)
     model.adapt(X)
     assert_same(model, round_trip(model, tmp_path), X)

@@ -25,6 +25,7 @@ __all__ = [
     "check_views",
     "is_part",
     "no_gradients",
+    "other_branch",
     "refuse_new_array",
     "too_large",
     "without_inner",
@@ -37,7 +38,9 @@ __all__ = [
 Array = NDArray[np.floating[Any]]
 
 
-def check_layers(owner: str, call: str, layers: Any, base: type, *, holds: bool) -> None:
+def check_layers(
+    owner: str, call: str, layers: Any, base: type, *, holds: bool, name: str = "layers"
+) -> None:
     """Refuse what cannot become the layers of a model, or of a layer that is made of others.
 
     Parameters
@@ -50,6 +53,8 @@ def check_layers(owner: str, call: str, layers: Any, base: type, *, holds: bool)
         What each of them must be.
     holds : bool
         Whether there are some already.
+    name : str
+        What the argument is called.
 
     Raises
     ------
@@ -62,15 +67,15 @@ def check_layers(owner: str, call: str, layers: Any, base: type, *, holds: bool)
     kind = f"{owner}{': ' if call else ''}{call}"
     if not isinstance(layers, list | tuple):
         fix = f"Write {call or kind}([...])."
-        raise ArgumentTypeError(f"{kind}(layers)", "a list of layers", f"{layers!r}", fix)
+        raise ArgumentTypeError(f"{kind}({name})", "a list of layers", f"{layers!r}", fix)
     if not layers:
-        raise ArgumentError(f"{kind}(layers)", "at least one layer", "an empty list", "Add a Dense layer.")
+        raise ArgumentError(f"{kind}({name})", "at least one layer", "an empty list", "Add a Dense layer.")
     if holds:
         got = "a second list"
-        raise ArgumentError(f"{kind}(layers)", "one list of layers", got, "Hold all layers at once.")
+        raise ArgumentError(f"{kind}({name})", "one list of layers", got, "Hold all layers at once.")
     seen: dict[int, int] = {}
     for index, layer in enumerate(layers):
-        where = f"{kind}(layers[{index}])"
+        where = f"{kind}({name}[{index}])"
         if not isinstance(layer, base):
             got = f"the class {layer.__name__}" if isinstance(layer, type) else f"{layer!r}"
             raise ArgumentTypeError(where, "a layer", got, layer_for(layer))
@@ -278,6 +283,22 @@ def check_block(before: tuple[int, ...] | None, behind: tuple[int, ...] | None) 
         fix = "End the block with a layer that gives as many numbers as the first one takes."
         got = "another one" if behind is None else f"({sizes_of(behind)})"
         raise ShapeError("Residual(layers)", what, got, fix)
+
+
+def other_branch(
+    kind: str, branches: Sequence[object], index: int, what: str, got: Any, first: Any
+) -> ShapeError:
+    """Make the error for a branch that takes, or gives, another shape than those before it.
+
+    Examples
+    --------
+    >>> print(other_branch("Add", ["Dense(2, 3)", "Dense(2, 4)"], 1, "output", (4,), (3,)))
+    Add(branches[1] Dense(2, 4)): expected output of shape (batch, 3), as that of the branches before, got
+        (batch, 4). Change it, or those before.
+    """
+    where = f"{kind}(branches[{index}] {branches[index]})"
+    expected = f"{what} of shape (batch, {sizes_of(first)}), as that of the branches before"
+    return ShapeError(where, expected, f"(batch, {sizes_of(got)})", "Change it, or those before.")
 
 
 def wrong_dy(chain: object, got: tuple[int, ...], wanted: tuple[int, ...] | None) -> ArgumentError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -14,17 +15,74 @@ from nnlite.exchange.onnx.patterns import Pattern
 from nnlite.layers import Layer
 
 __all__ = [
-    "Description", "OnnxReader", "OnnxWriter", "SourceWriter", "each", "float32_only", "formula", "lines",
-    "loop", "measured", "node",
+    "AS_HERE", "Description", "Layout", "OnnxReader", "OnnxWriter", "SourceWriter", "each", "float32_only",
+    "formula", "lines", "loop", "measured", "node", "renamed",
 ]  # fmt: skip
 
 #: Takes a layer, the name of its input and the graph; returns the name of its output.
 OnnxWriter: TypeAlias = Callable[[Any, str, Graph], str]
 #: Takes what was found in a file; returns a layer, alone or with arrays for its parameters, state or
-#: buffers, or None if nothing needs to be done.
-OnnxReader: TypeAlias = Callable[[Found], "Layer | tuple[Layer, dict[str, AnyArray]] | None"]
+#: buffers, a list of such, or None if nothing needs to be done.
+OnnxReader: TypeAlias = Callable[[Found], "Layer | tuple[Layer, dict[str, AnyArray]] | list[Any] | None"]
 #: Takes a layer and the source that is being written; returns the lines that compute the layer.
 SourceWriter: TypeAlias = Callable[[Any, Any], "str | list[str]"]
+
+
+class Layout(NamedTuple):
+    """How another library has the numbers of a layer.
+
+    Parameters
+    ----------
+    there : callable (layer, numbers) -> numbers
+        Takes what the layer has, by our names, and returns what they have, by theirs, in their order. It is
+        asked for shapes too, so it must not depend on the numbers themselves.
+    back : callable (layer, numbers) -> numbers
+        Does the reverse.
+    """
+
+    there: Callable[[Any, dict[str, AnyArray]], dict[str, AnyArray]]
+    back: Callable[[Any, dict[str, AnyArray]], dict[str, AnyArray]]
+
+
+def renamed(names: Mapping[str, str], axes: Mapping[str, tuple[int, ...]] = MappingProxyType({})) -> Layout:
+    """Say that a library has the same arrays under other names, some with their axes in another order.
+
+    Parameters
+    ----------
+    names : dict of str to str
+        Theirs, by ours; the others are called as here.
+    axes : dict of str to tuple of int
+        By our names, which of our axes stands in each place there: ``(1, 0)`` for the transpose.
+
+    Returns
+    -------
+    Layout
+
+    Examples
+    --------
+    >>> layout = renamed({"W": "weight"}, {"W": (1, 0)})
+    >>> layout.there(None, {"W": np.ones((4, 3))})["weight"].shape
+    (3, 4)
+    """
+    ours = {theirs: name for name, theirs in names.items()}
+    turned = {name: tuple(np.argsort(order)) for name, order in axes.items()}
+
+    def there(_layer: Any, numbers: dict[str, AnyArray]) -> dict[str, AnyArray]:
+        return {names.get(name, name): _turned(array, axes.get(name)) for name, array in numbers.items()}
+
+    def back(_layer: Any, numbers: dict[str, AnyArray]) -> dict[str, AnyArray]:
+        found = {ours.get(theirs, theirs): array for theirs, array in numbers.items()}
+        return {name: _turned(array, turned.get(name)) for name, array in found.items()}
+
+    return Layout(there, back)
+
+
+def _turned(array: AnyArray, order: tuple[int, ...] | None) -> AnyArray:
+    return array if order is None else array.transpose(order)
+
+
+#: Of a library that has the same arrays.
+AS_HERE = renamed({})
 
 
 class Description(NamedTuple):
@@ -50,15 +108,15 @@ class Description(NamedTuple):
     onnx_formulas : tuple of (pattern, callable (found) -> Layer, (Layer, dict) or None)
         Nodes with constants, one or several, that are this layer, and what makes it of what was found in
         them. The first that fits is taken, of all layers in the order of `nnlite.exchange.table`.
-    torch, keras : callable (layer, *inner) -> str, optional
+    onnx_joins : frozenset of str
+        Operators that join what several branches, given to its class as a list, make of one result.
+    torch, keras : callable (layer, *inner) -> str or None, optional
         Python source of its twin, ``t`` being ``torch.nn`` and ``k`` ``keras.layers``; `inner` is that of
         the layers that it is made of. None if the library has none that does the same.
-    torch_names : dict of str to str
-        What PyTorch calls its parameters and its state.
+    torch_layout, keras_layout : Layout
+        How PyTorch and Keras have its parameters and its state; their names in Keras are of no account.
     torch_only : frozenset of str
         What PyTorch keeps for it beyond that: taken without use, and not given.
-    torch_transposed : frozenset of str
-        Parameters of which PyTorch has the transpose.
     slope : float, optional
         Of an activation that works on each number alone: its largest slope.
     flat_on_both_sides : bool
@@ -75,11 +133,12 @@ class Description(NamedTuple):
     c: SourceWriter
     onnx_nodes: Mapping[str, OnnxReader] = {}
     onnx_formulas: tuple[tuple[Pattern, OnnxReader], ...] = ()
-    torch: Callable[..., str] | None = None
-    keras: Callable[..., str] | None = None
-    torch_names: Mapping[str, str] = {}
+    onnx_joins: frozenset[str] = frozenset()
+    torch: Callable[..., str | None] | None = None
+    keras: Callable[..., str | None] | None = None
+    torch_layout: Layout = AS_HERE
+    keras_layout: Layout = AS_HERE
     torch_only: frozenset[str] = frozenset()
-    torch_transposed: frozenset[str] = frozenset()
     slope: float | None = None
     flat_on_both_sides: bool = False
     bounds: Callable[[Any], tuple[float, float]] | None = None
@@ -185,7 +244,7 @@ def each(expression: str) -> SourceWriter:
     return lambda _layer, source: source.each(expression)
 
 
-def loop(index: str, count: int | str, *body: str, start: int = 0) -> list[str]:
+def loop(index: str, count: int | str, *body: str, start: int | str = 0) -> list[str]:
     """Write a loop of C.
 
     Parameters
@@ -196,7 +255,7 @@ def loop(index: str, count: int | str, *body: str, start: int = 0) -> list[str]:
         Where it ends.
     *body : str
         Its lines.
-    start : int
+    start : int or str
         Where it begins.
 
     Returns

@@ -8,10 +8,12 @@ from nnlite.exchange.description import Description
 from nnlite.exchange.layers import (
     activations,
     composition,
+    convolution,
     dense,
     dropout,
     embedding,
     normalization,
+    pooling,
     shapes,
     standardize,
 )
@@ -22,7 +24,18 @@ __all__ = ["DESCRIPTIONS", "described", "twin"]
 #: By class.
 DESCRIPTIONS: dict[type[Layer], Description] = {
     one.layer: one
-    for module in (activations, composition, dense, dropout, embedding, normalization, shapes, standardize)
+    for module in (
+        activations,
+        composition,
+        convolution,
+        dense,
+        dropout,
+        embedding,
+        normalization,
+        pooling,
+        shapes,
+        standardize,
+    )
     for one in module.DESCRIPTIONS
 }
 
@@ -75,4 +88,4 @@ def twin(layer: Layer, library: Literal["torch", "keras"]) -> str | None:
     known = described(layer)
     words = known and getattr(known, library)
     inner = [twin(one, library) for one in layer.children]
-    return None if words is None or None in inner else str(words(layer, *inner))
+    return None if words is None or None in inner else words(layer, *inner)  # type: ignore[no-any-return]

@@ -7,8 +7,9 @@ the twin of each layer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from itertools import count
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from nnlite.data.checks import check_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError, ShapeError
 from nnlite.errors.checks import check_bool
 from nnlite.exchange.checks import check_single, warn_of_rounding
-from nnlite.exchange.description import Description
+from nnlite.exchange.description import AS_HERE, Description, Layout
 from nnlite.exchange.table import DESCRIPTIONS
 from nnlite.layers import Dense, Layer, Standardize
 from nnlite.model import Sequential
@@ -82,7 +83,11 @@ def to_torch_state_dict(
     """
     where = "to_torch_state_dict"
     numbers = _take(where, model, fold_standardize)
-    arrays = {slot.torch_key: np.ascontiguousarray(slot.turned(numbers[slot.name])) for slot in _slots(model)}
+    arrays = {
+        own.place + key: np.ascontiguousarray(array)
+        for own in _layers(model, "torch")
+        for key, array in own.there(numbers).items()
+    }
     if check_bool(f"{where}(as_numpy=)", as_numpy):
         return arrays
     try:
@@ -138,13 +143,16 @@ def from_torch_state_dict(
         is_module = hasattr(state_dict, "state_dict")
         fix = "Write module.state_dict()." if is_module else "Give what state_dict() of a module returns."
         raise ArgumentTypeError(place, "a dict of tensors", type(state_dict).__name__, fix)
-    slots = {slot.torch_key: slot for slot in _slots(model)}
-    _check_keys(place, list(slots), [str(key) for key in state_dict], _torch_only(model))
+    every = [(own, own.there(model.params)) for own in _layers(model, "torch")]
+    wanted = [own.place + key for own, theirs in every for key in theirs]
+    _check_keys(place, wanted, [str(key) for key in state_dict], _torch_only(model))
     found = {}
-    for key, slot in slots.items():
-        shape = slot.turned(model.params[slot.name]).shape
-        array = _read(f"{where}(state_dict[{key!r}])", state_dict[key], shape, slot, model.params.dtype)
-        found[slot.name] = slot.turned(array)
+    for own, theirs in every:
+        read = {
+            key: _read(f"{where}(state_dict[{own.place + key!r}])", state_dict[own.place + key], like, own)
+            for key, like in theirs.items()
+        }
+        found.update(own.back(read))
     _put(where, model, found, folded)
 
 
@@ -185,7 +193,8 @@ def to_keras_weights(model: Sequential, *, fold_standardize: bool | None = None)
     [(2, 8), (8,), (8, 1), (1,)]
     """
     numbers = _take("to_keras_weights", model, fold_standardize)
-    return [numbers[slot.name] for slot in _slots(model)]
+    every = (own.there(numbers).values() for own in _layers(model, "keras"))
+    return [np.ascontiguousarray(array) for arrays in every for array in arrays]
 
 
 def from_keras_weights(
@@ -227,43 +236,42 @@ def from_keras_weights(
         is_model = hasattr(weights, "get_weights")
         fix = "Write model.get_weights()." if is_model else "Give what get_weights() of a model returns."
         raise ArgumentTypeError(place, "a list of arrays", type(weights).__name__, fix)
-    slots = list(_slots(model))
-    if len(weights) != len(slots):
-        expected = f"{len(slots)} arrays, of shapes {[model.params[slot.name].shape for slot in slots]}"
-        shapes = [getattr(weight, "shape", type(weight).__name__) for weight in weights]
-        got = f"{len(weights)}, of shapes {shapes}"
+    every = [(own, own.there(model.params)) for own in _layers(model, "keras")]
+    shapes = [array.shape for _, theirs in every for array in theirs.values()]
+    if len(weights) != len(shapes):
+        expected = f"{len(shapes)} arrays, of shapes {shapes}"
+        given = [getattr(weight, "shape", type(weight).__name__) for weight in weights]
+        got = f"{len(weights)}, of shapes {given}"
         raise ShapeError(place, expected, got, "Give the weights of a net of the same layers.")
-    found = {
-        slot.name: _read(
-            f"{where}(weights[{number}])", weights[number],
-            model.params[slot.name].shape, slot, model.params.dtype,
-        )
-        for number, slot in enumerate(slots)
-    }  # fmt: skip
+    found, number = {}, count()
+    for own, theirs in every:
+        read = {
+            key: _read(f"{where}(weights[{(n := next(number))}])", weights[n], like, own)
+            for key, like in theirs.items()
+        }
+        found.update(own.back(read))
     _put(where, model, found, folded)
 
 
-class _Slot(NamedTuple):
-    """What a layer learns or keeps under one name, and the place of that layer, such as ``"1.0."``."""
+class _Own(NamedTuple):
+    """What a layer has itself, beside those that it is made of, and how a library has it."""
 
     place: str
     layer: Layer
-    parameter: str
+    layout: Layout
 
-    @property
-    def name(self) -> str:
-        """Its name in the model."""
-        return self.place + self.parameter
+    def ours(self, numbers: Mapping[str, Array]) -> dict[str, Array]:
+        """Return its numbers, of those of all, by the names that it has for them."""
+        return {name: numbers[self.place + name] for name in self.layer._own()}
 
-    @property
-    def torch_key(self) -> str:
-        known = _known(self.layer)
-        return self.place + (known.torch_names if known else {}).get(self.parameter, self.parameter)
+    def there(self, numbers: Mapping[str, Array]) -> dict[str, Array]:
+        """Return its numbers as the library has them."""
+        return self.layout.there(self.layer, self.ours(numbers))
 
-    def turned(self, array: Array) -> Array:
-        """Change between nnlite's layout and PyTorch's, either way."""
-        known = _known(self.layer)
-        return array.T if known and self.parameter in known.torch_transposed else array
+    def back(self, numbers: dict[str, Array]) -> dict[str, Array]:
+        """Return its numbers by their names in the model, from what the library has."""
+        found = self.layout.back(self.layer, numbers)
+        return {self.place + name: array for name, array in found.items()}
 
 
 def _known(layer: Layer) -> Description | None:
@@ -271,11 +279,13 @@ def _known(layer: Layer) -> Description | None:
     return next((DESCRIPTIONS[kind] for kind in type(layer).__mro__ if kind in DESCRIPTIONS), None)
 
 
-def _slots(model: Sequential) -> Iterator[_Slot]:
-    """List parameters and state from input to output, as PyTorch and Keras do."""
-    for place, layer in model.walk():
-        for name in layer._own():
-            yield _Slot(place, layer, name)
+def _layers(model: Sequential, library: Literal["torch", "keras"]) -> list[_Own]:
+    """List all layers with numbers of their own from input to output, as PyTorch and Keras do."""
+    return [
+        _Own(place, layer, getattr(known, f"{library}_layout") if (known := _known(layer)) else AS_HERE)
+        for place, layer in model.walk()
+        if layer._own()
+    ]
 
 
 def _torch_only(model: Sequential) -> set[str]:
@@ -349,14 +359,12 @@ def _check_keys(place: str, wanted: list[str], given: list[str], unused: set[str
     raise ArgumentError(place, f"the keys {', '.join(wanted) or 'of no parameters'}", got, fix)
 
 
-def _read(
-    where: str, value: Any, shape: tuple[int, ...], slot: _Slot, dtype: np.dtype[np.floating[Any]]
-) -> Array:
+def _read(where: str, value: Any, like: Array, own: _Own) -> Array:
     """Return one array of the other library as a copy in the dtype of the model."""
-    array = check_rows(where, value)
-    if array.shape != shape:
-        what = f"It is {slot.parameter} of layer {slot.place[:-1]} {slot.layer}."
-        raise ShapeError(where, f"shape {shape}", f"shape {array.shape}", what)
+    array, dtype = check_rows(where, value), like.dtype
+    if array.shape != like.shape:
+        what = f"It is of layer {own.place[:-1]} {own.layer}."
+        raise ShapeError(where, f"shape {like.shape}", f"shape {array.shape}", what)
     if not np.can_cast(array.dtype, dtype, "safe"):
         raise ArgumentTypeError(
             where,
@@ -375,7 +383,11 @@ def _take(where: str, model: Any, fold_standardize: bool | None) -> dict[str, Ar
     folded = _check_model(where, model, fold_standardize)
     if folded:
         warn_of_rounding(where, model)
-    numbers = {slot.name: model.params[slot.name].copy() for slot in _slots(model)}
+    numbers = {
+        own.place + name: array.copy()
+        for own in _layers(model, "torch")
+        for name, array in own.ours(model.params).items()
+    }
     _change(where, numbers, folded, fold=True)
     return numbers
 

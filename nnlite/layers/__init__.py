@@ -7,10 +7,18 @@ from nnlite.core.layer import Layer
 from nnlite.core.parameters import Parameter, State
 from nnlite.errors.habits import missing_names
 from nnlite.layers.activations import ELU, GELU, LeakyReLU, LogSoftmax, Mish, SiLU, Softmax, Softplus
-from nnlite.layers.composition import Residual
+from nnlite.layers.attention import PositionEmbedding, SelfAttention
+from nnlite.layers.composition import (
+    Add,
+    Columns,
+    Concatenate,
+    Multiply,
+    Residual,
+    TimeDistributed,
+)
 from nnlite.layers.convolution import Conv1D, Conv2D
 from nnlite.layers.dropout import Dropout
-from nnlite.layers.embedding import Embedding
+from nnlite.layers.embedding import Embedding, TokenEmbedding
 from nnlite.layers.normalization import BatchNorm, LayerNorm, RMSNorm
 from nnlite.layers.pooling import (
     AveragePool1D,
@@ -20,15 +28,21 @@ from nnlite.layers.pooling import (
     MaxPool1D,
     MaxPool2D,
 )
+from nnlite.layers.recurrent import GRU, LSTM, SimpleRNN
 from nnlite.layers.shapes import Flatten, Input, Permute, Reshape
 from nnlite.layers.standardize import Standardize
 
 __all__ = [
     "ELU",
     "GELU",
+    "GRU",
+    "LSTM",
+    "Add",
     "AveragePool1D",
     "AveragePool2D",
     "BatchNorm",
+    "Columns",
+    "Concatenate",
     "Context",
     "Conv1D",
     "Conv2D",
@@ -47,20 +61,26 @@ __all__ = [
     "MaxPool1D",
     "MaxPool2D",
     "Mish",
+    "Multiply",
     "Parameter",
     "Permute",
+    "PositionEmbedding",
     "RMSNorm",
     "ReLU",
     "Reshape",
     "Residual",
+    "SelfAttention",
     "SiLU",
     "Sigmoid",
+    "SimpleRNN",
     "Softmax",
     "Softplus",
     "Standardize",
     "State",
     "Step",
     "Tanh",
+    "TimeDistributed",
+    "TokenEmbedding",
     "Watcher",
 ]
 

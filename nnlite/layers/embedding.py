@@ -1,10 +1,11 @@
-"""Embedding: a learned row of numbers for each category, in the place of the category's id."""
+"""A learned row of numbers in the place of an id: of a category in a table, of a token in a sequence."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from nnlite.core.parameters import Parameter
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.errors.checks import check_integer
 
-__all__ = ["Embedding"]
+__all__ = ["Embedding", "TokenEmbedding"]
 
 #: Ids come in as floats, and float32 holds every whole number up to this one.
 MOST_CATEGORIES = 2**24
@@ -144,7 +145,7 @@ class Embedding(Layer):
         rows = self._rows(x)
         if ctx is not None:
             ctx.save(rows)
-        found = self._look_up(rows)
+        found = _look_up(self.W, rows)
         found = found.reshape(*found.shape[:-2], len(self.categories) * self.features)
         if not self.numeric:
             return found
@@ -170,30 +171,156 @@ class Embedding(Layer):
 
     def _rows(self, x: Array) -> NDArray[np.intp]:
         """Return the row of `W` that each id stands for."""
-        ids = np.rint(x[..., self.numeric :])
         counts, offsets = _tables(self.categories)
-        fits = (ids >= 0) & (ids < counts)  # False for NaN
-        if not fits.all():
-            place = tuple(int(i) for i in np.argwhere(~fits)[0])
-            column = place[-1]
+        rows, wrong = _whole(x[..., self.numeric :], counts)
+        if wrong is not None:
+            row, column = wrong[-2:]
             raise ArgumentError(
                 f"{self}",
                 f"ids from 0 to {self.categories[column] - 1} in column {self.numeric + column}",
-                f"{x[..., self.numeric :][place]:g} in row {place[-2]}",
+                f"{x[..., self.numeric :][wrong]:g} in row {row}",
                 "Ids count from 0; np.unique(names, return_inverse=True)[1] makes them so.",
             )
-        rows: NDArray[np.intp] = ids.astype(np.intp)
         rows += offsets
         return rows
 
-    def _look_up(self, rows: NDArray[np.intp]) -> Array:
-        W: Array = self.W
-        if W.ndim == 2:
-            return W.take(rows, axis=0)
-        # Each replica has a W of its own.
-        replica = np.arange(len(W))[:, None, None]
-        found: Array = W[replica, rows]
-        return found
+
+class TokenEmbedding(Layer):
+    """Replace each token of a sequence, which is an id, by a row of numbers that is learned.
+
+    Parameters
+    ----------
+    tokens : int
+        How many different ones there are.
+    features : int
+        How many numbers stand for a token.
+    padding : int, optional
+        The id that fills up sequences which are shorter than others. Its row is all 0 and learns nothing,
+        so that a layer behind it with ``padding=0.0`` knows where a sequence ends.
+    weight_initializer : callable (rng, shape) -> ndarray, optional
+        How `W` is drawn; uniformly between -0.05 and 0.05 by default, as in Keras.
+
+    Attributes
+    ----------
+    W : ndarray of shape (tokens, features)
+        A row for each token.
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If a count is no integer in its range, or `padding` no id. In ``forward``, if a number is no id:
+        below 0, too large, or NaN. It is rounded to the nearest whole number before.
+    ShapeError
+        In ``forward``, if the input is not of shape (batch, time).
+
+    Notes
+    -----
+    With dy = dL/dy, dL/dW of a token is the sum of dy over the places where it stands. An id cannot be
+    moved by a little, so its dL/dx is 0.
+
+    References
+    ----------
+    Y. Bengio, R. Ducharme, P. Vincent and C. Jauvin, "A Neural Probabilistic Language Model", Journal of
+    Machine Learning Research 3, 2003: the matrix C.
+
+    Examples
+    --------
+    >>> layer = TokenEmbedding(3, 2, padding=0)
+    >>> layer.W[...] = [[7, 7], [1, 2], [3, 4]]
+    >>> layer.forward(np.array([[2.0, 1.0, 0.0]], dtype=np.float32))
+    array([[[3., 4.],
+            [1., 2.],
+            [0., 0.]]], dtype=float32)
+    """
+
+    W = Parameter()
+
+    def __init__(
+        self,
+        tokens: int,
+        features: int,
+        *,
+        padding: int | None = None,
+        weight_initializer: InitializerLike | None = None,
+    ) -> None:
+        (self.tokens,) = _check_counts("TokenEmbedding(tokens)", (tokens,))
+        self.features = check_integer("TokenEmbedding(features)", features, low=1)
+        self.padding = None if padding is None else check_integer("TokenEmbedding(padding=)", padding)
+        if self.padding is not None and self.padding >= self.tokens:
+            what = f"an id from 0 to {self.tokens - 1}, or None"
+            raise ArgumentError("TokenEmbedding(padding=)", what, f"{padding}", "Count it among the tokens.")
+        self.weight_initializer = weight_initializer
+        shape = (self.tokens, self.features)
+        self.declare("W", shape, initializer=_small if weight_initializer is None else weight_initializer)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input sample: any number of ids."""
+        return (None,)  # type: ignore[return-value]
+
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of one output sample."""
+        return (*input_shape, self.features)
+
+    def draw_input(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+        """Draw random ids, for `nnlite.testing.check_layer`.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            The source of all randomness.
+        shape : tuple of int
+            ``(..., batch, time)``.
+
+        Returns
+        -------
+        ndarray of float64
+        """
+        return rng.integers(0, self.tokens, shape).astype(np.float64)
+
+    def forward(self, x: Array, ctx: Context | None = None) -> Array:
+        """Look up the row of every token."""
+        if x.ndim < 2:
+            fix = "Give a row of ids for each sequence; one sequence is ids[None]."
+            raise ShapeError(f"{self}", "input of shape (batch, time)", f"{x.shape}", fix)
+        rows, wrong = _whole(x, self.tokens)
+        if wrong is not None:
+            what = f"ids from 0 to {self.tokens - 1}"
+            got = f"{x[wrong]:g} in step {wrong[-1]} of row {wrong[-2]}"
+            raise ArgumentError(f"{self}", what, got, "Count all tokens, that for padding too, in `tokens`.")
+        if ctx is not None:
+            ctx.save(rows)
+        y = _look_up(self.W, rows)
+        if self.padding is not None:
+            y[np.broadcast_to(rows == self.padding, y.shape[:-1])] = 0
+        return y
+
+    def backward(self, dy: Array, ctx: Context) -> Array | None:
+        """Write dL/dW; return dL/dx, which is 0."""
+        (rows,) = ctx.saved
+        rows = np.broadcast_to(rows, dy.shape[:-1])  # if replicas share the input
+        _add_up(rows, dy, out=ctx.grads.W)
+        if self.padding is not None:
+            ctx.grads.W[..., self.padding, :] = 0
+        return np.zeros(dy.shape[:-1], dy.dtype) if ctx.needs_dx else None
+
+
+def _whole(x: Array, counts: Any) -> tuple[NDArray[np.intp], tuple[int, ...] | None]:
+    """Round ids to whole numbers; return also the place of one that is not from 0 up to its count."""
+    ids = np.rint(x)
+    fits = (ids >= 0) & (ids < counts)  # False for NaN
+    if not fits.all():
+        return np.empty(0, np.intp), tuple(int(i) for i in np.argwhere(~fits)[0])
+    return ids.astype(np.intp), None
+
+
+def _look_up(W: Array, rows: NDArray[np.intp]) -> Array:
+    """Return the rows of `W`; of each replica its own."""
+    if W.ndim == 2:
+        return W.take(rows, axis=0)
+    replica = np.arange(len(W))[:, None, None]
+    found: Array = W[replica, rows]
+    return found
 
 
 @lru_cache(maxsize=64)
@@ -243,6 +370,10 @@ def _check_categories(categories: int | Sequence[int]) -> tuple[int, ...]:
         )
     counts = np.atleast_1d(categories) if isinstance(categories, np.ndarray) else categories
     counts = counts if isinstance(counts, Sequence | np.ndarray) else (counts,)
+    return _check_counts(where, counts)
+
+
+def _check_counts(where: str, counts: Iterable[Any]) -> tuple[int, ...]:
     checked = tuple(check_integer(where, count, low=1) for count in counts)
     for count in checked:
         if count > MOST_CATEGORIES:

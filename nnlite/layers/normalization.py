@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from nnlite.core.context import Context, Rows
 from nnlite.core.layer import Layer
 from nnlite.core.parameters import Parameter, State
 from nnlite.core.sums import row_sum, sum_over_batch
+from nnlite.errors import ShapeError
 from nnlite.errors.checks import check_integer, check_number
 from nnlite.errors.layers import check_features
 from nnlite.initializers.others import Constant
@@ -21,7 +23,42 @@ __all__ = ["SMALLEST", "BatchNorm", "LayerNorm", "RMSNorm"]
 SMALLEST = 1e-30
 
 
-class LayerNorm(Layer):
+class Norm(Layer):
+    """What the three have in common: an axis of features, the last one, and all others taken for rows."""
+
+    features: int
+    ndim: int
+    epsilon: float
+
+    def _settle(self, features: int, ndim: int, epsilon: float) -> None:
+        """Check and store the arguments."""
+        name = type(self).__name__
+        self.features = check_integer(f"{name}(features)", features, low=1)
+        self.ndim = check_integer(f"{name}(ndim=)", ndim, low=1)
+        self.epsilon = check_number(f"{name}(epsilon=)", epsilon, low=SMALLEST, high=1.0)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input sample; the sizes before the features are open."""
+        return (*(None,) * (self.ndim - 1), self.features)  # type: ignore[return-value]
+
+    def _rows(self, x: Array) -> Array:
+        """Put the places of all samples one behind the other, as rows of features."""
+        check_features(self, x)
+        if self.ndim == 1:
+            return x
+        if x.ndim <= self.ndim:
+            sizes = ", ".join(["any"] * (self.ndim - 1))
+            what = f"input of shape (batch, {sizes}, {self.features})"
+            raise ShapeError(f"{self}", what, f"{x.shape}", "Write ndim=1 for rows of features.")
+        return x.reshape(*x.shape[: -1 - self.ndim], math.prod(x.shape[-1 - self.ndim : -1]), self.features)
+
+    def _samples(self, rows: Array, like: Array) -> Array:
+        """Give such rows the shape of samples again."""
+        return rows if self.ndim == 1 else rows.reshape(*rows.shape[:-2], *like.shape[-1 - self.ndim :])
+
+
+class LayerNorm(Norm):
     """Bring the numbers of each row to mean 0 and variance 1, then give each feature a gain and a bias.
 
     ``z = (x - mean) / sqrt(variance + epsilon)``, over the features of the row; ``y = gain * z + bias``
@@ -33,6 +70,9 @@ class LayerNorm(Layer):
     ----------
     features : int
         Numbers in a row.
+    ndim : int
+        Number of axes of a sample: 1 for rows of features, 2 for sequences ``(time, features)``, each step of
+        which is a row then, 3 for images ``(height, width, channels)``, each point of which is one.
     epsilon : float
         What keeps the root of the variance of a constant row from 0, in [1e-30, 1].
 
@@ -44,7 +84,7 @@ class LayerNorm(Layer):
     Raises
     ------
     ArgumentTypeError, ArgumentError
-        If `features` is no positive integer, or `epsilon` no number in [1e-30, 1].
+        If `features` or `ndim` is no positive integer, or `epsilon` no number in [1e-30, 1].
 
     Notes
     -----
@@ -67,20 +107,14 @@ class LayerNorm(Layer):
     gain = Parameter()
     bias = Parameter()
 
-    def __init__(self, features: int, *, epsilon: float = 1e-5) -> None:
-        self.features = check_integer("LayerNorm(features)", features, low=1)
-        self.epsilon = check_number("LayerNorm(epsilon=)", epsilon, low=SMALLEST, high=1.0)
+    def __init__(self, features: int, *, ndim: int = 1, epsilon: float = 1e-5) -> None:
+        self._settle(features, ndim, epsilon)
         self.declare("gain", (self.features,), initializer=Constant(1.0), decay=False)
         self.declare("bias", (self.features,), decay=False)
 
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Shape of one input sample."""
-        return (self.features,)
-
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
         """Compute ``gain * z + bias``."""
-        check_features(self, x)
+        given, x = x, self._rows(x)
         z: Array = x - row_sum(np.ascontiguousarray(x)) / self.features
         z -= row_sum(z) / self.features  # what rounding has left of a mean that is large beside the spread
         scale = 1 / np.sqrt(row_sum(z * z) / self.features + self.epsilon)
@@ -89,21 +123,22 @@ class LayerNorm(Layer):
             ctx.save(z, scale)
         y: Array = z * self.gain
         y += self.bias
-        return y
+        return self._samples(y, given)
 
     def backward(self, dy: Array, ctx: Context) -> Array:
         """Write dL/dgain and dL/dbias, return dL/dx."""
         z, scale = ctx.saved
+        given, dy = dy, self._rows(dy)
         sum_over_batch(dy * z, out=ctx.grads.gain)
         sum_over_batch(dy, out=ctx.grads.bias)
         g: Array = np.ascontiguousarray(dy * self.gain)
         dx: Array = g - row_sum(g) / self.features
         dx -= z * (row_sum(g * z) / self.features)
         dx *= scale
-        return dx
+        return self._samples(dx, given)
 
 
-class BatchNorm(Layer):
+class BatchNorm(Norm):
     """Bring each feature to mean 0 and variance 1 over the batch, then give it a gain and a bias.
 
     ``z = (x - mean) / sqrt(variance + epsilon)``, over the rows of the batch; ``y = gain * z + bias``
@@ -115,6 +150,9 @@ class BatchNorm(Layer):
     ----------
     features : int
         Numbers in a row.
+    ndim : int
+        Number of axes of a sample: 1 for rows of features, 2 for sequences ``(time, features)``, 3 for images
+        ``(height, width, channels)``. All steps, or points, of all samples are the rows then.
     momentum : float
         In (0, 1]: how much of the running statistics each batch renews, as in PyTorch. (Keras gives the
         name to what it leaves, .99.)
@@ -134,7 +172,7 @@ class BatchNorm(Layer):
     Raises
     ------
     ArgumentTypeError, ArgumentError
-        If `features` is no positive integer, or another argument no number in its range.
+        If `features` or `ndim` is no positive integer, or another argument no number in its range.
 
     Notes
     -----
@@ -178,27 +216,24 @@ class BatchNorm(Layer):
     running_mean = State()
     running_variance = State()
 
-    def __init__(self, features: int, *, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
-        self.features = check_integer("BatchNorm(features)", features, low=1)
+    def __init__(self, features: int, *, ndim: int = 1, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
+        self._settle(features, ndim, epsilon)
         self.momentum = check_number("BatchNorm(momentum=)", momentum, low=0, low_open=True, high=1.0)
-        self.epsilon = check_number("BatchNorm(epsilon=)", epsilon, low=SMALLEST, high=1.0)
         self.declare("gain", (self.features,), initializer=Constant(1.0), decay=False)
         self.declare("bias", (self.features,), decay=False)
         self.declare("running_mean", (self.features,))
         self.declare("running_variance", (self.features,), initializer=Constant(1.0))
 
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Shape of one input sample."""
-        return (self.features,)
-
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
         """Compute ``gain * z + bias``."""
-        check_features(self, x)
+        given, x = x, self._rows(x)
         mean, variance = self.running_mean, self.running_variance
         share: Array | None = None
         if ctx is not None and ctx.training and self.mixes_rows:
-            share, few, unbiased = _shares(x, ctx.rows)
+            weight = ctx.rows.weight
+            if weight is not None and weight.shape[-1] != x.shape[-2]:  # all places of a sample count alike
+                weight = np.repeat(weight, x.shape[-2] // weight.shape[-1], axis=-1)
+            share, few, unbiased = _shares(x, weight, ctx.rows)
         if ctx is None or share is None:
             z: Array = x - mean
         else:
@@ -217,7 +252,7 @@ class BatchNorm(Layer):
             ctx.save(z, scale, share)
         y: Array = z * self.gain
         y += self.bias
-        return y
+        return self._samples(y, given)
 
     def _renew(self, running: Array, now: Array) -> None:
         """Let running statistics follow those of a batch."""
@@ -228,20 +263,21 @@ class BatchNorm(Layer):
     def backward(self, dy: Array, ctx: Context) -> Array:
         """Write dL/dgain and dL/dbias, return dL/dx."""
         z, scale, share = ctx.saved
+        given, dy = dy, self._rows(dy)
         sums = np.empty((2, *dy.shape[:-2], self.features), dy.dtype)
         sum_over_batch(dy, out=sums[0])
         sum_over_batch(dy * z, out=sums[1])
         ctx.grads.bias[...], ctx.grads.gain[...] = sums
         slope: Array = self.gain * scale
         if share is None:
-            return dy * slope
+            return self._samples(dy * slope, given)
         bias, gain = ctx.rows.add_up(sums)[..., None, :]
         moved: Array = z * gain  # what mean and variance take away, as they move along with x
         moved += bias
         moved *= share[..., None]
         dx: Array = np.subtract(dy, moved, out=moved)
         dx *= slope
-        return dx
+        return self._samples(dx, given)
 
     @property
     def mixes_rows(self) -> bool:  # type: ignore[override]
@@ -249,13 +285,13 @@ class BatchNorm(Layer):
         return not (self._params is not None and self._params.frozen) or self.trainable
 
 
-def _shares(x: Array, rows: Rows) -> tuple[Array | None, Array | None, Any]:
+def _shares(x: Array, weight: Array | None, rows: Rows) -> tuple[Array | None, Array | None, Any]:
     """Return the share of each row in the averages, a mark, and n / (n - 1) of n rows that count.
 
     The shares, of which there may be some for each replica, add up to 1. Where fewer than two rows count
     there is no telling: then there are none, or that replica has a mark.
     """
-    weight, here = rows.weight, x.shape[-2]
+    here = x.shape[-2]
     if weight is None or weight.ndim == 1:
         mine = (here, here) if weight is None else (weight.sum(dtype=np.float64), np.count_nonzero(weight))
         total, count = rows.add_up(np.array(mine, np.float64)).tolist()
@@ -279,7 +315,7 @@ def _average(x: Array, share: Array, rows: Rows, few: Array | None, instead: Any
     return found if few is None else np.where(few, instead, found)
 
 
-class RMSNorm(Layer):
+class RMSNorm(Norm):
     """Divide the numbers of each row by the root of their mean square, then give each feature a gain.
 
     ``z = x / sqrt(mean(x**2) + epsilon)``, over the features of the row; ``y = gain * z``
@@ -290,6 +326,8 @@ class RMSNorm(Layer):
     ----------
     features : int
         Numbers in a row.
+    ndim : int
+        Number of axes of a sample, see `LayerNorm`.
     epsilon : float
         What keeps the root of a row of zeros from 0, in [1e-30, 1].
 
@@ -301,7 +339,7 @@ class RMSNorm(Layer):
     Raises
     ------
     ArgumentTypeError, ArgumentError
-        If `features` is no positive integer, or `epsilon` no number in [1e-30, 1].
+        If `features` or `ndim` is no positive integer, or `epsilon` no number in [1e-30, 1].
 
     Notes
     -----
@@ -321,32 +359,26 @@ class RMSNorm(Layer):
 
     gain = Parameter()
 
-    def __init__(self, features: int, *, epsilon: float = 1e-5) -> None:
-        self.features = check_integer("RMSNorm(features)", features, low=1)
-        self.epsilon = check_number("RMSNorm(epsilon=)", epsilon, low=SMALLEST, high=1.0)
+    def __init__(self, features: int, *, ndim: int = 1, epsilon: float = 1e-5) -> None:
+        self._settle(features, ndim, epsilon)
         self.declare("gain", (self.features,), initializer=Constant(1.0), decay=False)
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Shape of one input sample."""
-        return (self.features,)
 
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
         """Compute ``gain * z``."""
-        check_features(self, x)
-        x = np.ascontiguousarray(x)
+        given, x = x, np.ascontiguousarray(self._rows(x))
         scale = 1 / np.sqrt(row_sum(x * x) / self.features + self.epsilon)
         z: Array = x * scale
         if ctx is not None:
             ctx.save(z, scale)
         y: Array = z * self.gain
-        return y
+        return self._samples(y, given)
 
     def backward(self, dy: Array, ctx: Context) -> Array:
         """Write dL/dgain, return dL/dx."""
         z, scale = ctx.saved
+        given, dy = dy, self._rows(dy)
         sum_over_batch(dy * z, out=ctx.grads.gain)
         dx: Array = np.ascontiguousarray(dy * self.gain)
         dx -= z * (row_sum(dx * z) / self.features)
         dx *= scale
-        return dx
+        return self._samples(dx, given)

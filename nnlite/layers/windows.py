@@ -89,7 +89,7 @@ class Window(NamedTuple):
             return None
         return (length + sum(self.pads(length)) - self.reach) // self.stride + 1
 
-    def span(self, length: int, offset: int, start: int = 0, stop: int | None = None) -> tuple[slice, slice]:
+    def span(self, length: int, offset: int) -> tuple[slice, slice]:
         """Return which windows have their number at an offset inside the axis, and which places those are.
 
         Parameters
@@ -98,8 +98,6 @@ class Window(NamedTuple):
             Of the axis.
         offset : int
             Below `size`.
-        start, stop : int
-            Look at the windows from the one to before the other only, and count them from `start`.
 
         Returns
         -------
@@ -112,13 +110,11 @@ class Window(NamedTuple):
         (slice(1, 4, None), slice(0, 3, 1))
         """
         shift = offset * self.dilation - self.pads(length)[0]
-        count = self.count(length) or 0
-        stop = count if stop is None else stop
-        low = max(start, -(shift // self.stride))  # the first t with t * stride + shift >= 0
-        high = max(low, min(stop, (length - 1 - shift) // self.stride + 1))
+        low = max(0, -(shift // self.stride))  # the first t with t * stride + shift >= 0
+        high = max(low, min(self.count(length) or 0, (length - 1 - shift) // self.stride + 1))
         first = low * self.stride + shift
         last = first + (high - low - 1) * self.stride + 1 if high > low else first
-        return slice(low - start, high - start), slice(first, last, self.stride)
+        return slice(low, high), slice(first, last, self.stride)
 
 
 class Sliding(Layer):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,10 +11,11 @@ from nnlite.core.aliases import Array
 from nnlite.core.chain import Chain, Shape
 from nnlite.core.context import Context, Watcher
 from nnlite.core.dense import Dense
+from nnlite.core.initializers import InitializerLike, default_initializer
 from nnlite.core.layer import Layer
 from nnlite.core.model import Sequential
 from nnlite.errors.arguments import is_ours
-from nnlite.layers.composition import Residual
+from nnlite.layers.composition import Branches, Residual, TimeDistributed
 from nnlite.layers.embedding import Embedding
 from nnlite.layers.shapes import Input
 
@@ -25,8 +26,11 @@ __all__ = [
     "first_weights",
     "inside",
     "is_row",
+    "joins_branches",
     "pass_through",
+    "starts",
     "stops",
+    "weighed_reaching",
     "what_reaches",
 ]
 
@@ -103,6 +107,60 @@ def is_row(layer: Layer) -> bool:
     return isinstance(layer, Sequential | Residual) and is_ours(type(layer).forward)
 
 
+def joins_branches(layer: Layer) -> bool:
+    """Tell whether a layer gives one input to several others and joins what they make of it.
+
+    Examples
+    --------
+    >>> from nnlite import Concatenate, Dense, Sequential
+    >>> joins_branches(Concatenate([Dense(2, 1), Dense(2, 3)])), joins_branches(Sequential([Dense(2, 1)]))
+    (True, False)
+    """
+    return isinstance(layer, Branches) and is_ours(type(layer).forward)
+
+
+def starts(layer: Any, chosen: Container[int]) -> dict[int, InitializerLike | None]:
+    """Find out how layers inside of another start if they do not say so, by what follows each of them.
+
+    Parameters
+    ----------
+    layer : Layer
+        Such as a model.
+    chosen : container of int
+        The `id` of those that it is asked of.
+
+    Returns
+    -------
+    dict of int to Initializer or None
+        By `id`.
+
+    Examples
+    --------
+    >>> from nnlite import Concatenate, Dense, ReLU, Sequential, Tanh
+    >>> wide, deep = Dense(2, 3), Sequential([ReLU(), Dense(2, 3)])
+    >>> model = Sequential([Concatenate([wide, deep]), Tanh(), Dense(6, 1)])
+    >>> starts(model, {id(wide), id(model[2])})[id(wide)]  # not by the ReLU of the other branch
+    GlorotUniform()
+    """
+    found: dict[int, InitializerLike | None] = {}
+
+    def follow(one: Any, behind: list[Any]) -> list[Any]:
+        """Return the layers from this one on, of several branches the first."""
+        if not one.children:
+            behind = [one, *behind]
+        elif joins_branches(one):
+            behind, *_ = [follow(branch, behind) for branch in one.children]
+        else:
+            for child in reversed(one.children):
+                behind = follow(child, behind)
+        if id(one) in chosen:
+            found[id(one)] = None if one.children else default_initializer(behind, 0)
+        return behind
+
+    follow(layer, [])
+    return found
+
+
 def inside(layer: Any, prefix: str = "", shape: Shape = None) -> Iterator[tuple[str, Layer, Shape]]:
     """Give each layer inside of another, those that it is made of behind it, with the shape that it gives.
 
@@ -127,13 +185,16 @@ def inside(layer: Any, prefix: str = "", shape: Shape = None) -> Iterator[tuple[
     >>> [(place, shape) for place, _, shape in inside(model)]
     [('0', (3,)), ('1', (3,)), ('1.0', (3,))]
     """
+    apart = joins_branches(layer)
+    if isinstance(layer, TimeDistributed) and shape is not None:
+        shape = shape[1:]  # of a part, of which each of its layers sees one at a time
     for index, child in enumerate(layer.children):
-        known = shape is not None and is_row(layer)  # a child may take any size
-        before = shape if known else child.input_shape
+        known = shape is not None and (is_row(layer) or apart or isinstance(layer, TimeDistributed))
+        before = shape if known else child.input_shape  # a child may take any size
         behind = None if before is None else child.shape_after(before)
         yield f"{prefix}{index}", child, behind
         yield from inside(child, f"{prefix}{index}.", before)
-        shape = behind
+        shape = shape if apart else behind
 
 
 def stops(layer: Any, prefix: str = "", shape: Shape = None, block: str = "") -> list[Stop]:
@@ -244,7 +305,7 @@ def what_reaches(chain: Any, place: Sequence[int], x: Any) -> Any:
 
     Parameters
     ----------
-    chain : Sequential or other layers in a row
+    chain : Sequential or other layers whose order is known
         Has it.
     place : sequence of int
         Where it is: ``(1,)`` for the second layer, ``(1, 0)`` for the first inside of that.
@@ -261,9 +322,38 @@ def what_reaches(chain: Any, place: Sequence[int], x: Any) -> Any:
     >>> what_reaches(Sequential([ReLU(), Tanh()]), (1,), np.array([[-1.0]]))
     array([[0.]])
     """
-    for layer in chain.children[: place[0]]:
+    return weighed_reaching(chain, place, x, None)[0]
+
+
+def weighed_reaching(chain: Any, place: Sequence[int], x: Any, weight: Any) -> tuple[Any, Any]:
+    """Compute what reaches a layer, and how much each row of that counts.
+
+    Parameters
+    ----------
+    chain, place, x
+        As of `what_reaches`.
+    weight : ndarray or None
+        How much each row of `x` counts.
+
+    Returns
+    -------
+    x : ndarray
+    weight : ndarray or None
+
+    Examples
+    --------
+    >>> from nnlite import Dense, Sequential, TimeDistributed
+    >>> model = Sequential([TimeDistributed([Dense(1, 1)], padding=0.0)])
+    >>> x, weight = weighed_reaching(model, (0, 0), np.array([[[5.0], [0.0]]]), None)
+    >>> x, weight
+    (array([[5.],
+           [5.]]), array([1., 0.]))
+    """
+    if isinstance(chain, TimeDistributed):
+        x, weight = chain.parts(x, weight)[:2]
+    for layer in () if joins_branches(chain) else chain.children[: place[0]]:
         x = layer.forward(x)
-    return what_reaches(chain.children[place[0]], place[1:], x) if place[1:] else x
+    return weighed_reaching(chain.children[place[0]], place[1:], x, weight) if place[1:] else (x, weight)
 
 
 class Passing(Watcher):

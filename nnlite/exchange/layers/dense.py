@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nnlite.core.aliases import AnyArray
-from nnlite.exchange.description import Description, loop
+from nnlite.exchange.description import Description, loop, renamed
 from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.graph import Graph
 from nnlite.exchange.onnx.parsing import cannot_bring_back
@@ -84,7 +84,6 @@ DESCRIPTIONS = [
         c=_c,
         torch=lambda one: f"t.Linear({one.in_features}, {one.out_features}{_arguments(one, 'bias')})",
         keras=lambda one: f"k.Dense({one.out_features}{_arguments(one, 'use_bias')})",
-        torch_names={"W": "weight", "b": "bias"},
-        torch_transposed=frozenset({"W"}),
+        torch_layout=renamed({"W": "weight", "b": "bias"}, {"W": (1, 0)}),
     )
 ]

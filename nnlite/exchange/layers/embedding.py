@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.exchange.description import Description, loop
+from nnlite.exchange.description import Description, loop, renamed
 from nnlite.exchange.onnx.graph import Graph
 from nnlite.layers import Embedding
 
@@ -95,6 +95,6 @@ DESCRIPTIONS = [
         c=_c,
         torch=lambda one: f"t.Embedding({sum(one.categories)}, {one.features})",
         keras=lambda one: f"k.Embedding({sum(one.categories)}, {one.features})",
-        torch_names={"W": "weight"},
+        torch_layout=renamed({"W": "weight"}),
     )
 ]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.core.aliases import AnyArray
-from nnlite.exchange.description import Description, formula, loop
+from nnlite.exchange.description import Description, formula, loop, renamed
 from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.graph import Graph
 from nnlite.exchange.onnx.patterns import Pattern, shortest
@@ -16,9 +16,14 @@ from nnlite.layers.normalization import SMALLEST, BatchNorm, LayerNorm, RMSNorm
 __all__ = ["DESCRIPTIONS", "measured_before"]
 
 
-def _in_braces(*lines: str) -> list[str]:
-    """Give the variables that some lines of C declare a scope of their own."""
-    return ["{", *(f"    {line}" for line in lines), "}"]
+def _each_row(layer: Any, source: Any, *lines: str) -> list[str]:
+    """Write lines of C for each row of features, ``row``; what variables they have is theirs alone."""
+    if source.inputs == layer.features:
+        row = [f"{source.real} *const row = {source.x};"]
+        return ["{", *(f"    {line}" for line in (*row, *lines)), "}"]
+    row = [f"{source.real} *const row = {source.x} + p;"]
+    head = f"for (long p = 0; p < {source.inputs}; p += {layer.features}) {{"
+    return [head, *(f"    {line}" for line in (*row, *lines)), "}"]
 
 
 def _layer_norm_onnx(layer: LayerNorm, x: str, graph: Graph) -> str:
@@ -34,13 +39,14 @@ _LAYER_NORM: Pattern = [
 
 def _read_layer_norm(found: Found) -> tuple[LayerNorm, dict[str, AnyArray]]:
     axis, shape, gain = found.attributes.get("axis", -1), found.shape, found["gain"]
-    if axis not in (-1, 1) or (shape is not None and len(shape) > 1):
+    ndim = 1 if shape is None else len(shape)
+    if axis not in (-1, ndim):
         raise found.refused(f"LayerNormalization along axis {axis} of samples of shape {shape}")
     features = found.features(gain.size)
     given = {"gain": gain, "bias": found.get("bias", np.zeros(1, gain.dtype))}
     if not all(np.isfinite(array).all() for array in given.values()):
         raise found.wrong("finite numbers", "a gain or a bias that is none")
-    layer = LayerNorm(features, epsilon=found.number("epsilon", 1e-5))
+    layer = LayerNorm(features, ndim=ndim, epsilon=found.number("epsilon", 1e-5))
     return layer, {name: found.vector(array, features) for name, array in given.items()}
 
 
@@ -56,10 +62,12 @@ def _layer_norm_numpy(layer: LayerNorm, source: Any) -> list[str]:
 
 def _layer_norm_c(layer: LayerNorm, source: Any) -> list[str]:
     gain, bias = source.constant("gain", layer.gain), source.constant("bias", layer.bias)
-    a, real, count = source.x, source.real, layer.features
+    a, real, count = "row", source.real, layer.features
     many = source.number(float(count))
     scale = f"{source.call('sqrt')}(variance + {source.number(layer.epsilon)})"
-    return _in_braces(
+    return _each_row(
+        layer,
+        source,
         f"{real} mean = 0, rest = 0, variance = 0;  /* rest: what rounding has left of the mean */",
         *loop("i", count, f"mean += {a}[i] / {many};"),
         *loop("i", count, f"{a}[i] -= mean;", f"rest += {a}[i] / {many};"),
@@ -81,7 +89,8 @@ def _read_rms_norm(found: Found) -> tuple[RMSNorm, dict[str, AnyArray]]:
         raise found.refused("Mul by other numbers than one for each feature")
     if shares.shape != (gain.size, 1) or not np.allclose(shares, 1 / gain.size):
         raise found.refused("Div by the root of another sum than the mean of the squares")
-    return RMSNorm(gain.size, epsilon=shortest(found["epsilon"])), {"gain": gain}
+    ndim = 1 if found.shape is None else len(found.shape)
+    return RMSNorm(gain.size, ndim=ndim, epsilon=shortest(found["epsilon"])), {"gain": gain}
 
 
 def _rms_norm_numpy(layer: RMSNorm, source: Any) -> list[str]:
@@ -90,9 +99,11 @@ def _rms_norm_numpy(layer: RMSNorm, source: Any) -> list[str]:
 
 
 def _rms_norm_c(layer: RMSNorm, source: Any) -> list[str]:
-    a, gain, many = source.x, source.constant("gain", layer.gain), source.number(float(layer.features))
+    a, gain, many = "row", source.constant("gain", layer.gain), source.number(float(layer.features))
     root = f"{source.call('sqrt')}(squares + {source.number(layer.epsilon)})"
-    return _in_braces(
+    return _each_row(
+        layer,
+        source,
         f"{source.real} squares = 0;",
         *loop("i", layer.features, f"squares += {a}[i] * {a}[i] / {many};"),
         *loop("i", layer.features, f"{a}[i] = {a}[i] / {root} * {gain}[i];"),
@@ -100,26 +111,43 @@ def _rms_norm_c(layer: RMSNorm, source: Any) -> list[str]:
 
 
 _STATISTICS = ("gain", "bias", "running_mean", "running_variance")
-_BATCH_NORM: Pattern = ("BatchNormalization", "x", *(f"{name}[]" for name in _STATISTICS))
+_ROWS: Pattern = ("BatchNormalization", "x", *(f"{name}[]" for name in _STATISTICS))
+#: There the features are the axis behind the batch.
+_PLACES: Pattern = ("Transpose", ("BatchNormalization", ("Transpose", "x"), *_ROWS[2:]))
+_BATCH_NORM: Pattern = [_ROWS, _PLACES]
 
 
 def _batch_norm_onnx(layer: BatchNorm, x: str, graph: Graph) -> str:
     numbers = [graph.constant(getattr(layer, name), name=name) for name in _STATISTICS]
     # There it is the share that is kept.
-    return graph.node("BatchNormalization", x, *numbers, epsilon=layer.epsilon, momentum=1 - layer.momentum)
+    forward, back = _turns(layer.ndim)
+    x = x if layer.ndim == 1 else graph.node("Transpose", x, perm=forward)
+    y = graph.node("BatchNormalization", x, *numbers, epsilon=layer.epsilon, momentum=1 - layer.momentum)
+    return y if layer.ndim == 1 else graph.node("Transpose", y, perm=back)
+
+
+def _turns(ndim: int) -> tuple[list[int], list[int]]:
+    """Return the orders of axes that bring the last one behind the batch, and back."""
+    return [0, ndim, *range(1, ndim)], [0, *range(2, ndim + 1), 1]
 
 
 def _read_batch_norm(found: Found) -> tuple[BatchNorm, dict[str, AnyArray]]:
-    if found.attributes.get("training_mode", 0):
+    (node,) = (one for one in found["nodes"] if one.op == "BatchNormalization")
+    orders = [list(one.attributes.get("perm", ())) for one in found["nodes"] if one is not node]
+    if node.attributes.get("training_mode", 0):
         raise found.refused("BatchNormalization in training")
+    ndim = len(orders[0]) - 1 if orders else 1
+    if (orders and orders[::-1] != list(_turns(ndim))) or (not orders and len(found.shape or (1,)) > 1):
+        raise found.refused("BatchNormalization along another axis than the last one")
     numbers = {name: found.finite(found[name]) for name in _STATISTICS}
-    epsilon = found.number("epsilon", 1e-5)
+    epsilon = shortest(node.attributes.get("epsilon", 1e-5))
     spread = np.sqrt(numbers["running_variance"] + epsilon)
     found.finite(spread, divisor=spread)
     features = found.features(numbers["gain"].size)
-    renewed = shortest(1 - found.number("momentum", 0.9))  # in a file for prediction it may be anything
+    # In a file for prediction it may be anything.
+    renewed = shortest(1 - shortest(node.attributes.get("momentum", 0.9)))
     momentum = renewed if 0 < renewed <= 1 else 0.1
-    layer = BatchNorm(features, momentum=momentum, epsilon=epsilon or SMALLEST)
+    layer = BatchNorm(features, ndim=ndim, momentum=momentum, epsilon=epsilon or SMALLEST)
     return layer, {name: found.vector(array, features) for name, array in numbers.items()}
 
 
@@ -138,12 +166,18 @@ def _batch_norm_c(layer: BatchNorm, source: Any) -> list[str]:
     variance = source.constant("variance", layer.running_variance)
     gain, bias = source.constant("gain", layer.gain), source.constant("bias", layer.bias)
     spread = f"{source.call('sqrt')}({variance}[i] + {source.number(layer.epsilon)})"
-    return loop(
+    body = loop(
         "i",
         layer.features,
-        f"const {source.real} z = ({source.x}[i] - {mean}[i]) / {spread};",
-        f"{source.x}[i] = z * {gain}[i] + {bias}[i];",
+        f"const {source.real} z = (row[i] - {mean}[i]) / {spread};",
+        f"row[i] = z * {gain}[i] + {bias}[i];",
     )
+    return _each_row(layer, source, *body)
+
+
+def _batch_norm_torch(layer: BatchNorm) -> str:
+    kind = f"BatchNorm{max(1, layer.ndim - 1)}d"
+    return f"t.{kind}({layer.features}, eps={layer.epsilon}, momentum={layer.momentum})"
 
 
 def measured_before(layer: BatchNorm) -> BatchNorm:
@@ -169,26 +203,37 @@ DESCRIPTIONS = [
     Description(
         LayerNorm,
         words="each row to mean 0 and variance 1, then a gain and a bias",
-        samples=(lambda: LayerNorm(4), lambda: LayerNorm(3, epsilon=0.1), lambda: LayerNorm(70)),
+        samples=(
+            lambda: LayerNorm(4),
+            lambda: LayerNorm(3, epsilon=0.1),
+            lambda: LayerNorm(70),
+            lambda: LayerNorm(3, ndim=2),
+            lambda: LayerNorm(8, ndim=3),
+        ),
         onnx=_layer_norm_onnx,
         onnx_formulas=((_LAYER_NORM, _read_layer_norm),),
         numpy=_layer_norm_numpy,
         c=_layer_norm_c,
         torch=lambda one: f"t.LayerNorm({one.features}, eps={one.epsilon})",
         keras=lambda one: f"k.LayerNormalization(epsilon={one.epsilon})",
-        torch_names={"gain": "weight", "bias": "bias"},
+        torch_layout=renamed({"gain": "weight"}),
     ),
     Description(
         RMSNorm,
         words="each row divided by its root mean square, then a gain",
-        samples=(lambda: RMSNorm(4), lambda: RMSNorm(3, epsilon=0.1), lambda: RMSNorm(70)),
+        samples=(
+            lambda: RMSNorm(4),
+            lambda: RMSNorm(3, epsilon=0.1),
+            lambda: RMSNorm(70),
+            lambda: RMSNorm(3, ndim=2),
+        ),
         onnx=formula(_RMS, shares=lambda one: np.full((one.features, 1), 1 / one.features)),
         onnx_formulas=((_RMS, _read_rms_norm),),
         numpy=_rms_norm_numpy,
         c=_rms_norm_c,
         torch=lambda one: f"t.RMSNorm({one.features}, eps={one.epsilon})",
         keras=lambda one: f"k.RMSNormalization(epsilon={one.epsilon})",
-        torch_names={"gain": "weight"},
+        torch_layout=renamed({"gain": "weight"}),
     ),
     Description(
         BatchNorm,
@@ -197,19 +242,18 @@ DESCRIPTIONS = [
             lambda: measured_before(BatchNorm(4)),
             lambda: measured_before(BatchNorm(3, momentum=0.3, epsilon=0.1)),
             lambda: measured_before(BatchNorm(70, momentum=1.0)),
+            lambda: measured_before(BatchNorm(3, ndim=2)),
+            lambda: measured_before(BatchNorm(4, ndim=3)),
         ),
         onnx=_batch_norm_onnx,
         onnx_formulas=((_BATCH_NORM, _read_batch_norm),),
         numpy=_batch_norm_numpy,
         c=_batch_norm_c,
-        torch=lambda one: f"t.BatchNorm1d({one.features}, eps={one.epsilon}, momentum={one.momentum})",
+        torch=lambda one: (
+            f"t.BatchNorm{max(1, one.ndim - 1)}d({one.features}, eps={one.epsilon}, momentum={one.momentum})"
+        ),
         keras=lambda one: f"k.BatchNormalization(momentum={1 - one.momentum:.9g}, epsilon={one.epsilon})",
-        torch_names={
-            "gain": "weight",
-            "bias": "bias",
-            "running_mean": "running_mean",
-            "running_variance": "running_var",
-        },
+        torch_layout=renamed({"gain": "weight", "running_variance": "running_var"}),
         torch_only=frozenset({"num_batches_tracked"}),
     ),
 ]

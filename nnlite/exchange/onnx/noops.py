@@ -13,8 +13,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from nnlite.exchange.onnx.patterns import Value
+from nnlite.exchange.onnx.windows import shape_behind
 
-__all__ = ["ROWS", "TensorShape", "left_out", "shape_of", "type_of"]
+__all__ = ["ROWS", "TensorShape", "left_out", "shape_of", "taken_of", "type_of"]
 
 #: Shape of all rows; None if it is not known.
 TensorShape: TypeAlias = tuple[int, ...] | None
@@ -25,6 +26,8 @@ ROWS = 2**61 - 1
 
 #: They change the shape and leave the numbers in their order.
 _RESHAPING = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
+#: They give a number for each window that slides over what comes in.
+_SLIDING = ("AveragePool", "Conv", "MaxPool")
 _COMPARING = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or", "IsNaN")
 #: The number that changes nothing, and whether it may also stand on the left.
 _NEUTRAL: dict[str, tuple[float, bool]] = {
@@ -173,10 +176,15 @@ def shape_of(
             return None
         # It takes matrices only, so that there is one row for each row that goes in.
         return (ROWS if shape is None else shape[0], given.shape[0 if attributes.get("transB", 0) else 1])
-    if op in ("Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Where"):
+    if op in ("Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Sum", "Where"):
         return _broadcast(arguments)
+    if op == "Concat":
+        return _side_by_side(arguments, attributes.get("axis"))
     if shape is None:
         return None
+    if op in ("Gather", "Slice", "Split"):
+        taken = taken_of(op, arguments, attributes, shape)
+        return None if taken is None else (*shape[:-1], len(taken))
     if op == "MatMul":
         if not isinstance(given, np.ndarray) or given.ndim != 2 or given.shape[0] != shape[-1]:
             return None
@@ -184,9 +192,83 @@ def shape_of(
     if op == "Transpose":
         order = attributes.get("perm", range(len(shape))[::-1])
         return tuple(shape[axis] for axis in order) if sorted(order) == list(range(len(shape))) else None
+    if op in _SLIDING:
+        weights = given if isinstance(given, np.ndarray) else None
+        sizes = attributes.get("kernel_shape", ()) if weights is None else weights.shape[2:]
+        try:
+            behind = shape_behind(attributes, sizes, shape[2:])
+        except ValueError:  # which its layer says
+            return None
+        return (shape[0], shape[1] if weights is None else weights.shape[0], *behind)
+    if op in ("GlobalAveragePool", "GlobalMaxPool"):
+        return (*shape[:2], *(1,) * (len(shape) - 2))
+    if op in ("Einsum", "Pad", "ReduceMax", "ReduceMean"):
+        return None
     if op in _RESHAPING:
         return _reshaped(op, shape, given if given is not None else attributes.get("axes"), attributes, rows)
     return shape
+
+
+def taken_of(
+    op: str, arguments: tuple[Any, ...], attributes: dict[str, Any], shape: tuple[int, ...]
+) -> list[int] | None:
+    """Return which places of the last axis a node takes.
+
+    Parameters
+    ----------
+    op : {"Gather", "Slice", "Split"}
+        The operator; of Split one output, with its ``start`` and ``stop`` among the attributes.
+    arguments, attributes
+        As of `left_out`.
+    shape : tuple of int
+        Of what goes in.
+
+    Returns
+    -------
+    list of int or None
+        None if it takes something of another axis, or what cannot be known or is not there.
+
+    Examples
+    --------
+    >>> x = Value("input", (), {}, "input 'x'", shape=(ROWS, 4))
+    >>> taken_of("Gather", (x, np.array([2, -4])), {"axis": -1}, (ROWS, 4))
+    [2, 0]
+    """
+    given = [np.asarray(one).reshape(-1).tolist() for one in arguments[1:] if isinstance(one, np.ndarray)]
+    if len(given) < len(arguments) - 1:
+        return None
+    size, last = shape[-1], (-1, len(shape) - 1)
+    try:
+        if op == "Gather":
+            if attributes.get("axis", 0) not in last or arguments[1].ndim != 1:
+                return None
+            return [range(size)[place] for place in given[0]]
+        if op == "Split":
+            return (
+                list(range(attributes["start"], attributes["stop"])) if attributes["axis"] in last else None
+            )
+        starts, ends, axes, steps = [*given, *[[], []][: 4 - len(given)]][:4]
+        if "starts" in attributes:  # before opset 10
+            starts, ends, axes = (list(attributes.get(name, ())) for name in ("starts", "ends", "axes"))
+        if len(starts) != 1 or len(ends) != 1 or len(axes) != 1 or axes[0] not in last:
+            return None
+        return list(range(size)[starts[0] : ends[0] : (steps or [1])[0]])
+    except (IndexError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _side_by_side(arguments: tuple[Any, ...], axis: Any) -> TensorShape:
+    shapes = [getattr(one, "shape", None) for one in arguments]
+    if any(shape is None for shape in shapes) or len({len(shape) for shape in shapes if shape}) != 1:
+        return None
+    rank = len(shapes[0])  # type: ignore[arg-type]
+    if not isinstance(axis, int) or not -rank <= axis < rank:
+        return None
+    axis %= rank
+    sizes: list[list[int]] = [list(one) for one in zip(*shapes, strict=True)]  # type: ignore[misc, arg-type]
+    if any(len(set(found)) > 1 for place, found in enumerate(sizes) if place != axis):
+        return None
+    return tuple(sum(found) if place == axis else found[0] for place, found in enumerate(sizes))
 
 
 def _broadcast(arguments: tuple[Any, ...]) -> TensorShape:

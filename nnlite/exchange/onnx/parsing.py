@@ -303,6 +303,27 @@ class _Values:
         else:
             result = self._compute(place, node.op_type, list(arguments), attributes)
         self.known[node.output[0]] = result
+        if node.op_type == "Split" and isinstance(result, Value):
+            self._part(place, node, arguments, attributes)
+
+    def _part(self, place: str, node: Any, arguments: tuple[Any, ...], attributes: dict[str, Any]) -> None:
+        """Follow each result of Split: some of the last axis of what goes in."""
+        whole, count = arguments[0], len(node.output)
+        axis = attributes.get("axis", 0)
+        if not isinstance(whole, Value) or whole.shape is None or axis not in (-1, len(whole.shape) - 1):
+            raise cannot_bring_back(place, "Split of another axis than the last, or of an open one")
+        given = arguments[1] if len(arguments) > 1 else attributes.get("split")
+        size = whole.shape[-1]
+        sizes = [-(-size // count)] * (count - 1) if given is None else [int(one) for one in np.ravel(given)]
+        if given is None:
+            sizes.append(size - sum(sizes))
+        if isinstance(given, Value) or len(sizes) != count or min(sizes) < 1 or sum(sizes) != size:
+            raise cannot_bring_back(place, f"Split of {size} into {count} parts of other sizes")
+        ends = np.cumsum(sizes).tolist()
+        for name, own, stop in zip(node.output, sizes, ends, strict=True):
+            part = {"axis": -1, "start": stop - own, "stop": stop}
+            shape = (*whole.shape[:-1], own)
+            self.known[name] = Value("Split", (whole,), part, place, shape=shape, dtype=whole.dtype)
 
     def _follow(
         self, place: str, op: str, arguments: tuple[Value | AnyArray | None, ...], attributes: dict[str, Any]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from heapq import heapify, heappop, heappush
 from os import PathLike
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -15,13 +16,14 @@ from nnlite.core.aliases import AnyArray
 from nnlite.core.chain import joined
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError
 from nnlite.exchange.description import OnnxReader
+from nnlite.exchange.onnx.axes import around, inverse, permuted, settled
 from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.package import import_onnx
 from nnlite.exchange.onnx.parsing import DAMAGED, INPUT, NOT_SUPPORTED, Parsed, cannot_bring_back, cut, parse
 from nnlite.exchange.onnx.patterns import Value, find, shortest
 from nnlite.exchange.table import DESCRIPTIONS
 from nnlite.files.safetensors import check_path, parse_json
-from nnlite.layers import Dropout, Input, Layer, Residual
+from nnlite.layers import Add, Concatenate, Dropout, Input, Layer, Permute, Residual, TimeDistributed
 from nnlite.model import Sequential
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ __all__ = ["load"]
 LARGEST = 2**31
 #: How many numbers a model may have beyond the bytes of its file: a scalar can stand for many.
 SPARE = 2**20
-#: How often blocks that add their input may be inside of each other. Nets have two of them or three.
+#: How often layers made of others may be inside of each other. Nets have two of them or three.
 DEEPEST = 32
 
 
@@ -67,8 +69,10 @@ def load(path: str | PathLike[str], *, output: str | None = None) -> Sequential:
 
     Notes
     -----
-    What is taken for which layer is listed in ``help(nnlite.onnx)``. A sum of a result and of what layers
-    make of that result becomes `Residual`, also inside of another one.
+    What is taken for which layer is listed in ``help(nnlite.onnx)``. Ways that part at one result and meet
+    again become branches: a sum with the result itself is `Residual`, other sums are `Add`, products
+    `Multiply`, and what stands side by side is `Concatenate`, also inside of each other. Ways that cross
+    are refused. What is done for each step of a sequence is `TimeDistributed`.
 
     Examples
     --------
@@ -130,15 +134,21 @@ class Part(NamedTuple):
         Makes it. The numbers are only computed then: a file can name the same ones a thousand times.
     places : dict of str to object
         What was found in the formula.
-    block : tuple of Part
-        What the layers inside are made from, if it is a `Residual`.
+    kind : type of Layer, optional
+        Of a layer that is made of others, its class.
+    ways : tuple of tuple of Part
+        What the layers inside are made from: of each branch, or of one row.
+    padding : float, optional
+        Of a `TimeDistributed`.
     """
 
     value: Value
     inner: Value
     make: OnnxReader
     places: Mapping[str, Any] = MappingProxyType({})
-    block: tuple[Part, ...] = ()
+    kind: type[Layer] | None = None
+    ways: tuple[tuple[Part, ...], ...] = ()
+    padding: float | None = None
 
     @property
     def nodes(self) -> tuple[Value, ...]:
@@ -148,13 +158,14 @@ class Part(NamedTuple):
     def walk(self) -> Iterator[Part]:
         """Give it, and those inside."""
         yield self
-        for one in self.block:
-            yield from one.walk()
+        for way in self.ways:
+            for one in way:
+                yield from one.walk()
 
 
 def _build(where: str, parsed: Parsed, onnx: Any) -> Sequential:
     """Make the model, once it is certain that it takes no more memory than its file justifies."""
-    parts, start = _take_apart(parsed.value)
+    parts, start = _Apart().row(parsed.value)
     parts = [*_dropouts((start,)), *parts]
     if parsed.dtype.kind == "i" and not (parts and parts[0].value.op == "Cast"):
         raise ModelFileError(where, "an input of floats, or a Cast behind it", "whole numbers", NOT_SUPPORTED)
@@ -194,26 +205,30 @@ class _Maker:
 
     def layers(self, parts: Sequence[Part], shape: Shape) -> list[Layer]:
         """Make the layers of some parts in a row, for samples of a shape."""
-        made = []
+        made: list[Layer] = []
         for part in parts:
             with _named(part.value):
-                layer = self._block(part, shape) if part.block else self._layer(part, shape)
-            if layer is None:
-                continue
-            wanted = layer.input_shape
-            if shape is not None and wanted is not None and joined(wanted, shape) is None:
-                expected = f"a node that takes samples of shape {shape}"
-                raise ModelFileError(part.value.place, expected, f"{wanted}", NOT_SUPPORTED)
-            shape = shape or wanted
-            shape = None if shape is None else layer.shape_after(shape)
-            made.append(layer)
-        return made
+                some = self._layers(part, shape) if part.kind is None else self._holder(part, shape)
+                for layer in some:
+                    wanted = layer.input_shape
+                    if part.value.op in _ALONG_LAST:  # it does so whatever is in front, as for each step
+                        while shape is not None and wanted is not None and len(wanted) < len(shape):
+                            layer = TimeDistributed([layer])
+                            wanted = layer.input_shape
+                    if shape is not None and wanted is not None and joined(wanted, shape) is None:
+                        expected = f"a node that takes samples of shape {shape}"
+                        raise ModelFileError(part.value.place, expected, f"{wanted}", NOT_SUPPORTED)
+                    shape = shape or wanted
+                    shape = None if shape is None else layer.shape_after(shape)
+                    made.append(layer)
+        return settled(made, self.numbers)
 
-    def _layer(self, part: Part, shape: Shape) -> Layer | None:
+    def _layers(self, part: Part, shape: Shape) -> list[Layer]:
         made = part.make(Found(part.value, part.places, shape, self.parsed))
-        if not isinstance(made, tuple):
-            return made
-        layer, numbers = made
+        every = made if isinstance(made, list) else [] if made is None else [made]
+        return [self._layer(*one) if isinstance(one, tuple) else one for one in every]
+
+    def _layer(self, layer: Layer, numbers: dict[str, AnyArray]) -> Layer:
         self.numbers += [(layer, name, array) for name, array in numbers.items()]
         self.room -= sum(array.size for array in numbers.values())
         if self.room < 0:
@@ -221,11 +236,43 @@ class _Maker:
             raise ModelFileError(self.where, "a net with numbers of its own for each layer", got, DAMAGED)
         return layer
 
-    def _block(self, part: Part, shape: Shape) -> Layer:
-        inside = self.layers(part.block, shape)
-        if not inside:
-            raise cannot_bring_back(part.value.place, "Add of a result and the same again")
-        return Residual(inside)
+    def _holder(self, part: Part, shape: Shape) -> list[Layer]:
+        """Make a layer with all that it is made of."""
+        if part.kind is TimeDistributed:
+            inside = self.layers(part.ways[0], None if shape is None else shape[1:])
+            return [TimeDistributed(inside, padding=part.padding)] if inside else []
+        ways = [self.layers(way, shape) for way in part.ways]
+        axis, rank = part.value.attributes.get("axis"), None if shape is None else len(shape)
+        in_front = (
+            rank if axis == 1 and rank not in (None, 1) else None
+        )  # where channels are put side by side
+        order, ways = around(ways, self.numbers, channels=in_front)
+        if order:
+            inside = self._joined(
+                part, ways, None if shape is None else permuted(shape, inverse(order)), None
+            )
+            return [Permute(inverse(order)), *inside, Permute(order)]
+        return self._joined(part, ways, shape, axis)
+
+    def _joined(self, part: Part, ways: list[list[Layer]], shape: Shape, axis: int | None) -> list[Layer]:
+        if part.kind is Add and len(ways) == 2 and (not ways[0]) != (not ways[1]):
+            return [Residual(ways[0] or ways[1])]
+        branches = [self._branch(part, way, shape) for way in ways]
+        known = shape or next((one.input_shape for one in branches if one.input_shape), None)
+        rank = 1 if known is None else len(branches[0].shape_after(known))
+        if axis not in (None, -1, rank):
+            raise cannot_bring_back(part.value.place, f"{part.value.op} along axis {axis}")
+        return [part.kind(branches)]  # type: ignore[misc, call-arg]
+
+    def _branch(self, part: Part, layers: list[Layer], shape: Shape) -> Layer:
+        if len(layers) == 1:
+            return layers[0]
+        if layers:
+            return Sequential._blank(layers, dtype=np.float32, replicas=None)
+        if shape is None:
+            fix = "Give the input of the graph a fixed shape."
+            raise ModelFileError(part.value.place, "a known shape of a sample", "an open one", fix)
+        return Input(shape)
 
 
 @contextmanager
@@ -250,17 +297,123 @@ def _check_casts(parts: list[Part], dtype: Any, onnx: Any) -> None:
             raise cannot_bring_back(cast.place, f"Cast to another type than {dtype}, that of the numbers")
 
 
-def _take_apart(value: Value, start: Value | None = None, depth: int = 0) -> tuple[list[Part], Value]:
-    """Return the parts of a formula, from a value or from the input on; and what they begin with."""
-    parts: list[Part] = []
-    while value is not start and value.op != INPUT:
+class _Apart:
+    """Takes the formula of a result apart into layers. Each node becomes part of one of them."""
+
+    def __init__(self) -> None:
+        self.seen: set[int] = set()
+
+    def row(self, value: Value) -> tuple[list[Part], Value]:
+        """Return the parts of a formula from the input on, and the input."""
+        parts: list[Part] = []
+        while value.op != INPUT:
+            value = self.step_back(value, parts, 0)
+        return parts[::-1], value
+
+    def step_back(self, value: Value, parts: list[Part], depth: int) -> Value:
+        """Put the last layer of a formula to those behind it, and return what it takes."""
+        part = self.part(value, depth)
+        parts += [part, *_dropouts(part.nodes)][::-1]
+        return part.inner
+
+    def part(self, value: Value, depth: int) -> Part:
+        """Return the last layer of a formula."""
+        if depth > DEEPEST:
+            raise cannot_bring_back(value.place, f"{value.op} inside of {DEEPEST} others")
         with _named(value):
-            part = _formula(value) or _residual(value, depth)
+            part = self.steps(value, depth) or _formula(value) or self.joined(value, depth)
         if part is None:
             raise _unknown(value)
-        parts += [part, *_dropouts(part.nodes)][::-1]
-        value = part.inner
-    return parts[::-1], value
+        mine = {id(node): node for node in part.nodes}
+        if twice := next((mine[key] for key in mine if key in self.seen), None):
+            what = f"{twice.op}, which two ways lead to that do not begin there"
+            raise cannot_bring_back(twice.place, what)
+        self.seen |= mine.keys()
+        return part
+
+    def joined(self, value: Value, depth: int) -> Part | None:
+        """Recognize what joins several ways from one result: each is followed back to where all of them meet.
+
+        The one furthest from the input goes back a layer, and so on, until all stand at the same result.
+        """
+        ends: list[Any] = list(value.arguments)
+        if value.op not in _JOINS or len(ends) < 2 or not all(isinstance(end, Value) for end in ends):
+            return None
+        ways: list[list[Part]] = [[] for _ in ends]
+        waiting = [(-end.depth, place) for place, end in enumerate(ends)]
+        heapify(waiting)
+        apart = Counter(map(id, ends))
+        while len(apart) > 1:
+            place = heappop(waiting)[1]
+            end = ends[place]
+            apart[id(end)] -= 1
+            if not apart[id(end)]:
+                del apart[id(end)]
+            ends[place] = end = self.step_back(end, ways[place], depth + 1)
+            apart[id(end)] += 1
+            heappush(waiting, (-end.depth, place))
+        kind = _JOINS[value.op]
+        found = tuple(tuple(way[::-1]) for way in ways)
+        first = found[0][0] if len(found[0]) == 1 and kind is not Concatenate else None
+        if first is not None and first.kind is kind and all(first.ways):  # written as two and two
+            found = (*first.ways, *found[1:])
+        return Part(value, ends[0], lambda _: None, kind=kind, ways=found)
+
+    def steps(self, value: Value, depth: int) -> Part | None:
+        """Recognize layers between two reshapes that join steps with the rows, and part them again."""
+        padding, real, end = None, None, value
+        if value.op == "Where" and len(value.arguments) == 3:
+            real, end, fill = value.arguments  # type: ignore[assignment]
+            if not isinstance(fill, np.ndarray) or fill.size != 1 or not isinstance(end, Value):
+                return None
+            padding = shortest(fill.item())
+        if not _parts_steps(end):
+            return None
+        shape: Any = end.shape
+        rows, time = shape[:2]
+        parts: list[Part] = []
+        inner: Any = end.arguments[0]
+        while not _joins_steps(inner, rows, time):
+            if inner.op == INPUT:
+                return None
+            inner = self.step_back(inner, parts, depth + 1)
+        start = inner.arguments[0]
+        nodes = (value,) if value is end else (value, end)
+        if padding is not None and not _is_real(real, start, padding, time):
+            raise cannot_bring_back(value.place, "Where of other things than steps and what pads them")
+        places = {"nodes": (*nodes, inner)}
+        return Part(value, start, lambda _: None, places, TimeDistributed, (tuple(parts[::-1]),), padding)
+
+
+def _parts_steps(value: Value) -> bool:
+    """Tell whether a node makes ``(rows, steps, ...)`` of ``(rows * steps, ...)``."""
+    before = value.arguments[0] if value.op == "Reshape" else None
+    if not isinstance(before, Value) or before.shape is None or value.shape is None or len(value.shape) < 3:
+        return False
+    return before.shape == (value.shape[0] * value.shape[1], *value.shape[2:]) and value.shape[1] > 0
+
+
+def _joins_steps(value: Value, rows: int, time: int) -> bool:
+    """Tell whether a node makes ``(rows * steps, ...)`` of ``(rows, steps, ...)``."""
+    before = value.arguments[0] if value.op == "Reshape" else None
+    if not isinstance(before, Value) or before.shape is None or value.shape is None:
+        return False
+    return before.shape[:2] == (rows, time) and value.shape == (rows * time, *before.shape[2:])
+
+
+def _is_real(real: Any, x: Value, padding: float, time: int) -> bool:
+    """Tell whether a formula says which steps of x are up to the last one that is not padding."""
+    found = find(_REAL, real)
+    if found is None or found["x"] is not x or shortest(found["padding"]) != padding:
+        return False
+    return bool((found["ones"] == 1).all()) and np.array_equal(found["behind"], np.tri(time))
+
+
+_OTHER: Any = ("Cast", ("Not", ("Equal", "x", "padding")))
+_COUNT: Any = ("MatMul", [("Reshape", _OTHER, "steps[]"), _OTHER], "ones[]")
+_LEFT: Any = ("Greater", ("MatMul", [("Reshape", _COUNT, "times[]"), _COUNT], "behind[]"), 0.5)
+#: Which steps of padded sequences are there, as `TimeDistributed` is written.
+_REAL: Any = [("Reshape", _LEFT, "real[]"), _LEFT]
 
 
 def _dropouts(values: tuple[Value, ...]) -> Iterator[Part]:
@@ -283,6 +436,10 @@ for _known in DESCRIPTIONS.values():
         _patterns: list[Any] = _pattern if isinstance(_pattern, list) else [_pattern]
         for _pattern in _patterns:
             _FORMULAS[_pattern[0]].append((_pattern, _make))
+#: Operators that join branches, and of which layer.
+_JOINS = {op: known.layer for known in DESCRIPTIONS.values() for op in known.onnx_joins}
+#: Operators with constants that do the same for each step as for a row.
+_ALONG_LAST = ("Add", "Cast", "Div", "Gather", "MatMul", "Mul", "Slice", "Split", "Sub")
 _FORMULAS["Cast"].append((("Cast", "x"), lambda _: None))  # which is none
 
 
@@ -292,21 +449,6 @@ def _formula(value: Value) -> Part | None:
         if (places := find(pattern, value)) is not None:
             return Part(value, places["x"], make, places)
     return None
-
-
-def _residual(value: Value, depth: int) -> Part | None:
-    """Recognize a sum of a result and of what layers make of it."""
-    results = [one for one in value.arguments if isinstance(one, Value)]
-    if value.op != "Add" or len(results) < 2:
-        return None
-    if depth == DEEPEST:
-        raise cannot_bring_back(value.place, f"Add inside of {DEEPEST} others")
-    first, last = sorted(results, key=lambda one: one.depth)
-    parts, start = _take_apart(last, first, depth + 1)
-    if start is not first or not parts:
-        what = "one result and a constant, or one and what layers make of it"
-        raise cannot_bring_back(value.place, f"Add of other things than {what}")
-    return Part(value, first, lambda _: None, block=tuple(parts))
 
 
 def _unknown(value: Value) -> ModelFileError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nnlite.core.aliases import Array
-from nnlite.jit.kernel import TEAM, THREAD, every, flat, number, rows, whole
+from nnlite.jit.kernel import TEAM, THREAD, every, flat, number, whole
 from nnlite.jit.native import in_rows, share, sums
 from nnlite.jit.program import Backward, Program
 from nnlite.layers import BatchNorm, LayerNorm, RMSNorm
@@ -99,14 +99,14 @@ def rms_norm(x, gain, z, scale, y, epsilon):
 
 def _layer_norm(layer: LayerNorm, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
     gain, bias = program.values(f"{prefix}gain"), program.values(f"{prefix}bias")
-    z, y, scale = program.like(x), program.like(x), program.buffer()
+    z, y, scale = program.like(x), program.like(x), program.buffer(*x.shape[2:-1])
     program.add(
         layer_norm,
         flat(x),
         whole(gain),
         whole(bias),
         flat(z),
-        rows(scale),
+        flat(scale),
         flat(y),
         number(program.read(layer, "epsilon")),
     )
@@ -115,9 +115,9 @@ def _layer_norm(layer: LayerNorm, prefix: str, x: Array, program: Program) -> tu
 
 def _rms_norm(layer: RMSNorm, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
     gain = program.values(f"{prefix}gain")
-    z, y, scale = program.like(x), program.like(x), program.buffer()
+    z, y, scale = program.like(x), program.like(x), program.buffer(*x.shape[2:-1])
     program.add(
-        rms_norm, flat(x), whole(gain), flat(z), rows(scale), flat(y), number(program.read(layer, "epsilon"))
+        rms_norm, flat(x), whole(gain), flat(z), flat(scale), flat(y), number(program.read(layer, "epsilon"))
     )
     return y, _back(program, prefix, z, scale, gain, centred=0.0)
 
@@ -130,7 +130,7 @@ def _back(program: Program, prefix: str, z: Array, scale: Array, gain: Array, *,
         if not needed:
             return dy
         dx = program.like(z)
-        program.add(layer_norm_back, flat(z), rows(scale), whole(gain), flat(dy), flat(dx), number(centred))
+        program.add(layer_norm_back, flat(z), flat(scale), whole(gain), flat(dy), flat(dx), number(centred))
         return dx
 
     return back
@@ -145,13 +145,20 @@ def batch_norm(
     With fewer than two rows that count, as with `fixed`, it goes by the running statistics; then `scale` is
     negative. Each thread has some columns. What `now` and `spread` hold is of no use behind it.
     """
-    n, columns = x.shape
+    columns = gain.size
+    x, z, y = (
+        in_rows(x.reshape(-1), columns),
+        in_rows(z.reshape(-1), columns),
+        in_rows(y.reshape(-1), columns),
+    )
+    n = len(x)
     kind = x.dtype.type
     one = kind(1)
     first, last = share(columns, thread, team), share(columns, thread + 1, team)
+    places = n // weight.size if weight.size else 1  # of a sample
     total, count = 0.0, 0
     for i in range(n):
-        w = weight[i] if weight.size else one
+        w = weight[i // places] if weight.size else one
         total += w
         count += w > 0
     few = fixed != 0 or count < 2
@@ -170,12 +177,16 @@ def batch_norm(
         part = kind(1 / total)
         now[:] = 0
         for i in range(n):
-            row, share_ = x[i][first:last], (weight[i] if weight.size else one) * part
+            row, share_ = x[i][first:last], (weight[i // places] if weight.size else one) * part
             for j in range(now.size):
                 now[j] += share_ * row[j]
         spread[:] = 0  # at first what rounding has left of the mean
         for i in range(n):
-            row, own, share_ = x[i][first:last], z[i][first:last], (weight[i] if weight.size else one) * part
+            row, own, share_ = (
+                x[i][first:last],
+                z[i][first:last],
+                (weight[i // places] if weight.size else one) * part,
+            )
             for j in range(now.size):
                 own[j] = row[j] - now[j]
                 spread[j] += share_ * own[j]
@@ -187,7 +198,7 @@ def batch_norm(
             mean[j] += kind(momentum) * ((now[j] + spread[j]) - mean[j])
         spread[:] = 0
         for i in range(n):
-            own, share_ = z[i][first:last], (weight[i] if weight.size else one) * part
+            own, share_ = z[i][first:last], (weight[i // places] if weight.size else one) * part
             for j in range(now.size):
                 spread[j] += share_ * (own[j] * own[j])
         unbiased = kind(count / max(count - 1, 1))
@@ -208,16 +219,23 @@ def batch_norm(
 @sums
 def batch_norm_back(z, weight, gain, scale, dgain, dbias, dy, dx, thread, team):
     """Compute dL/dx: what moves mean and variance is shared by the rows as they count."""
-    n, columns = z.shape
+    columns = gain.size
+    z, dy, dx = (
+        in_rows(z.reshape(-1), columns),
+        in_rows(dy.reshape(-1), columns),
+        in_rows(dx.reshape(-1), columns),
+    )
+    n = len(z)
     kind = z.dtype.type
+    places = n // weight.size if weight.size else 1
     first, last = share(columns, thread, team), share(columns, thread + 1, team)
     total = 0.0
     for i in range(n):
-        total += weight[i] if weight.size else kind(1)
+        total += weight[i // places] if weight.size else kind(1)
     part = kind(1 / total) if total > 0 else kind(0)
     gain, scale, dgain, dbias = gain[first:last], scale[first:last], dgain[first:last], dbias[first:last]
     for i in range(n):
-        own = part * weight[i] if weight.size else part
+        own = part * weight[i // places] if weight.size else part
         row, blame, out = z[i][first:last], dy[i][first:last], dx[i][first:last]
         for j in range(scale.size):
             moved = own * (row[j] * dgain[j] + dbias[j]) if scale[j] > 0 else kind(0)
