@@ -12,7 +12,7 @@ import nnlite as nn
 from benchmarks.epochs import Densified, Epochs
 from benchmarks.job import Prediction, Training, losses_by_sums, need
 from benchmarks.many import Many, kind_of
-from benchmarks.nets import BETA1, BETA2, EPSILON, GRU, MOMENTUM, Conv, Net, Part, Weights
+from benchmarks.nets import BETA1, BETA2, EPSILON, GRU, MOMENTUM, Array, Conv, Net, Part, Weights
 
 
 def make_part(part: Part, activation: type[nn.Layer]) -> list[Any]:
@@ -36,12 +36,18 @@ def make_model(net: Net, weights: Weights, **options: Any) -> nn.Sequential:
     return model
 
 
+def reset_first(array: Array) -> Array:
+    """Turn columns of update, reset and new state into nnlite's order, in which reset comes first."""
+    update, reset, new = np.split(array, 3, axis=-1)
+    return np.concatenate([reset, update, new], axis=-1)
+
+
 def set_weights(model: nn.Sequential, weights: Weights) -> None:
     """Put given weights in."""
     layers = [layer for layer in model if layer.parameter_names]
     for layer, arrays in zip(layers, weights, strict=True):
         for name, array in zip(layer.parameter_names, arrays, strict=True):
-            getattr(layer, name)[...] = array
+            getattr(layer, name)[...] = reset_first(array) if isinstance(layer, nn.GRU) else array
 
 
 def make_optimizer(net: Net, rate: Any = None) -> Any:

@@ -19,7 +19,7 @@ from nnlite.jit.program import Program, SparseBatch, is_as_shipped
 from nnlite.layers import Embedding, Flatten, Input
 from nnlite.model import Sequential
 
-__all__ = ["Plan", "Training", "uncovered", "work"]
+__all__ = ["Plan", "Training", "uncovered"]
 
 #: Multiplications of a step from which on threads share it: with fewer they wait for each other too long.
 SHARED = 5_000_000
@@ -74,12 +74,6 @@ def _sparse_batch(x: Any, program: Program) -> SparseBatch:
     arrays = (matrix.indptr, matrix.indices, matrix.data)
     starts, columns, values = (array[None] for array in arrays)
     return SparseBatch(starts, columns, values, program.buffer(dtype=np.int64))
-
-
-def work(model: Sequential, batch: int) -> int:
-    """Count the multiplications of a step of one net, as far as its matrices tell."""
-    sizes = [spec.size for spec in model.params.specs if len(spec.shape) > 1]
-    return 3 * batch * sum(sizes)
 
 
 class Plan(NamedTuple):
@@ -193,7 +187,7 @@ class Training:
             optimizers.write_step(optimizer, program, program.per_net(plan.kept), self.rates)
         self.end = len(program.operations)
         self.keys = program.keys
-        alone = program.nets == 1 and work(model, batch) < SHARED
+        alone = program.nets == 1 and 3 * program.work < SHARED
         self.job = Job(
             program.table(),
             batch,

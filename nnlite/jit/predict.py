@@ -157,12 +157,12 @@ class Programs(list[Prediction]):
     ) -> Array | None:
         """Compute the output for any number of rows, with an axis of nets in front, as `Prediction.some`."""
         x = np.ascontiguousarray(x)
-        count, nets, values = x.shape[1], one.program.nets, model.params.values.size
+        count, nets, work = x.shape[1], one.program.nets, one.program.nets * one.program.work // BLOCK
         place = out if out is not None and out.flags.c_contiguous else None
         found = np.empty(model.boundary.pred_shape(x), model.dtype) if place is None else place
         in_nets = found.reshape(nets, count, *one.pred.shape[2:])
         blocks = -(-count // BLOCK)
-        pieces = max(1, min(blocks, count * values // SHARED, allowed()))
+        pieces = max(1, min(blocks, count * work // SHARED, allowed()))
         ones = [one, *filter(None, (self.take(model, x) for _ in range(pieces - 1)))]
         cuts = [blocks * piece // pieces for piece in range(pieces + 1)]
         spread(lambda piece: ones[piece].run(x, in_nets, cuts[piece], cuts[piece + 1]), pieces, pieces)

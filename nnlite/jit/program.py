@@ -103,6 +103,8 @@ class Program:
         The BLAS's product of matrices of this dtype.
     ids : list of (layer, buffer)
         Buffers in which a layer finds ids, which are to be looked at.
+    work : int
+        Multiplications on the way forward, of a batch of one net, in the products that were written.
     joins : bool
         Whether some layers may be written as one.
     """
@@ -121,6 +123,7 @@ class Program:
     ) -> None:
         self.params, self.batch, self.steps, self.training = params, batch, steps, training
         self.threads = threads
+        self.work = 0
         self.dtype = params.dtype
         self.nets = params.replicas or 1
         self.operations: list[list[int]] = []

@@ -290,7 +290,7 @@ DESCRIPTIONS = [
         samples=(
             lambda: Add([Dense(4, 4), Sequential([Dense(4, 6), Tanh(), Dense(6, 4)])]),
             lambda: Add([Dense(4, 3), Dense(4, 3, bias=False), Sequential([Tanh(), Dense(4, 3)])]),
-            lambda: Add([Sequential([Tanh()]), Dense(3, 3)]),
+            lambda: Add([Tanh(), Dense(3, 3)]),
         ),
         onnx=_branches_onnx("Add"),
         onnx_joins=frozenset({"Add", "Sum"}),
@@ -318,7 +318,7 @@ DESCRIPTIONS = [
         samples=(
             lambda: Columns([2, 0, 3, 1], of=4),
             lambda: Columns(slice(1, 3), of=4),
-            lambda: Columns(["c", "a"], of=["a", "b", "c"]),
+            lambda: Columns([2, 0], of=3),
         ),
         onnx=_columns_onnx,
         onnx_nodes={"Split": _read_columns},

@@ -244,9 +244,7 @@ def taken_of(
                 return None
             return [range(size)[place] for place in given[0]]
         if op == "Split":
-            return (
-                list(range(attributes["start"], attributes["stop"])) if attributes["axis"] in last else None
-            )
+            return list(range(attributes["start"], attributes["stop"]))
         starts, ends, axes, steps = [*given, *[[], []][: 4 - len(given)]][:4]
         if "starts" in attributes:  # before opset 10
             starts, ends, axes = (list(attributes.get(name, ())) for name in ("starts", "ends", "axes"))

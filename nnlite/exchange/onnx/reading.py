@@ -318,8 +318,6 @@ class _Apart:
 
     def part(self, value: Value, depth: int) -> Part:
         """Return the last layer of a formula."""
-        if depth > DEEPEST:
-            raise cannot_bring_back(value.place, f"{value.op} inside of {DEEPEST} others")
         with _named(value):
             part = self.steps(value, depth) or _formula(value) or self.joined(value, depth)
         if part is None:
@@ -339,6 +337,7 @@ class _Apart:
         ends: list[Any] = list(value.arguments)
         if value.op not in _JOINS or len(ends) < 2 or not all(isinstance(end, Value) for end in ends):
             return None
+        _check_depth(value, depth)
         ways: list[list[Part]] = [[] for _ in ends]
         waiting = [(-end.depth, place) for place, end in enumerate(ends)]
         heapify(waiting)
@@ -369,6 +368,7 @@ class _Apart:
             padding = shortest(fill.item())
         if not _parts_steps(end):
             return None
+        _check_depth(value, depth)
         shape: Any = end.shape
         rows, time = shape[:2]
         parts: list[Part] = []
@@ -383,6 +383,11 @@ class _Apart:
             raise cannot_bring_back(value.place, "Where of other things than steps and what pads them")
         places = {"nodes": (*nodes, inner)}
         return Part(value, start, lambda _: None, places, TimeDistributed, (tuple(parts[::-1]),), padding)
+
+
+def _check_depth(value: Value, depth: int) -> None:
+    if depth == DEEPEST:
+        raise cannot_bring_back(value.place, f"{value.op} inside of {DEEPEST} others")
 
 
 def _parts_steps(value: Value) -> bool:

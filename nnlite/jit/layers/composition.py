@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from nnlite.core import model as core
-from nnlite.core.aliases import Array
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.chain import Chain
-from nnlite.jit.kernel import flat
+from nnlite.jit.kernel import flat, rows, whole, word
 from nnlite.jit.layers import activations, dense
+from nnlite.jit.layers.steps import as_rows, joined, with_padding, write_lengths
 from nnlite.jit.native import loops
 from nnlite.jit.program import Backward, Program, SparseBatch
-from nnlite.layers import Dense, Residual
+from nnlite.layers import Add, Columns, Concatenate, Dense, Multiply, Residual, TimeDistributed
+from nnlite.layers.composition import Branches
 from nnlite.model import Sequential
 
 __all__ = ["WRITERS"]
@@ -66,20 +70,196 @@ def add(a, b, y):
         y[i] = a[i] + b[i]
 
 
+@loops
+def multiply(a, b, y):
+    """Compute ``a * b``."""
+    for i in range(y.size):
+        y[i] = a[i] * b[i]
+
+
 def _residual(layer: Residual, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
     through, way = _chain(layer, prefix, x, program)
-    y = program.like(through)
-    program.add(add, flat(x), flat(through), flat(y))
+    y = _each(add, [x, through], program)
+    return y, lambda dy, needed: _sum([dy, way(dy, needed)], program) if needed else _only(way, dy)
+
+
+def _only(way: Backward, dy: Array) -> Array:
+    way(dy, False)
+    return dy
+
+
+def _each(kernel: Any, parts: Sequence[Array], program: Program) -> Array:
+    """Write what makes one of several arrays of one shape, two and two."""
+    y = parts[0]
+    for part in parts[1:]:
+        both = program.like(y)
+        program.add(kernel, flat(y), flat(part), flat(both))
+        y = both
+    return y
+
+
+def _sum(parts: Sequence[Array], program: Program) -> Array:
+    return _each(add, parts, program)
+
+
+def _branches(
+    layer: Branches, prefix: str, x: Array, program: Program
+) -> tuple[list[Array], Callable[[Callable[[int], Array], bool], Array]]:
+    """Write the branches; what writes their way back takes what writes the blame for each."""
+    found = [program.write(child, f"{prefix}{index}.", x) for index, child in enumerate(layer.children)]
+
+    def back(blame: Callable[[int], Array], needed: bool) -> Array:
+        through = [
+            way(blame(index), needed)
+            for index, (_, way) in enumerate(found)
+            if needed or layer.children[index].parameter_names
+        ]
+        return _sum(through, program) if needed else x  # nobody asks for it
+
+    return [y for y, _ in found], back
+
+
+def _add(layer: Add, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
+    parts, back = _branches(layer, prefix, x, program)
+    return _sum(parts, program), lambda dy, needed: back(lambda _: dy, needed)
+
+
+def _multiply(layer: Multiply, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
+    parts, back = _branches(layer, prefix, x, program)
+
+    def way(dy: Array, needed: bool) -> Array:
+        return back(lambda one: _each(multiply, [dy, *parts[:one], *parts[one + 1 :]], program), needed)
+
+    return _each(multiply, parts, program), way
+
+
+@loops
+def put(part, y, start):
+    """Copy to some columns of each row."""
+    for i in range(len(part)):
+        for j in range(part.shape[1]):
+            for k in range(part.shape[2]):
+                y[i, j, start + k] = part[i, j, k]
+
+
+@loops
+def cut(y, part, start):
+    """Copy some columns of each row."""
+    for i in range(len(part)):
+        for j in range(part.shape[1]):
+            for k in range(part.shape[2]):
+                part[i, j, k] = y[i, j, start + k]
+
+
+def _by_columns(array: Array) -> Array:
+    """See samples as tables: (nets, batch, lines, columns)."""
+    return array.reshape(*array.shape[:2], -1, array.shape[-1])
+
+
+def _concatenate(layer: Concatenate, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
+    parts, back = _branches(layer, prefix, x, program)
+    starts = np.cumsum([0, *(part.shape[-1] for part in parts)]).tolist()
+    y = program.buffer(*parts[0].shape[2:-1], starts[-1])
+    for part, start in zip(parts, starts, strict=False):
+        program.add(put, rows(_by_columns(part)), rows(_by_columns(y)), word(start))
+
+    def way(dy: Array, needed: bool) -> Array:
+        def blame(one: int) -> Array:
+            own = program.like(parts[one])
+            program.add(cut, rows(_by_columns(dy)), rows(_by_columns(own)), word(starts[one]))
+            return own
+
+        return back(blame, needed)
+
+    return y, way
+
+
+@loops
+def pick(x, places, y):
+    """Take some columns."""
+    for i in range(len(y)):
+        for j in range(places.size):
+            y[i, j] = x[i, places[j]]
+
+
+@loops
+def pick_back(dy, places, dx):
+    """Blame those, and no other."""
+    for i in range(len(dx)):
+        for j in range(dx.shape[1]):
+            dx[i, j] = dx.dtype.type(0)
+        for j in range(places.size):
+            dx[i, places[j]] = dy[i, j]
+
+
+def _columns(layer: Columns, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
+    places = whole(np.array(layer.numbers, np.int64)[None])
+    y = program.buffer(len(layer.numbers))
+    program.add(pick, rows(x), places, rows(y))
 
     def back(dy: Array, needed: bool) -> Array:
-        through = way(dy, needed)
         if not needed:
             return dy
-        dx = program.like(dy)
-        program.add(add, flat(dy), flat(through), flat(dx))
+        dx = program.like(x)
+        program.add(pick_back, rows(dy), places, rows(dx))
         return dx
 
     return y, back
 
 
-WRITERS = {Residual: _residual, Sequential: _chain, core.Sequential: _chain}
+@loops
+def weigh(weight, lengths, y):
+    """Weigh each step as its row, and padding not at all; an array that is empty says nothing."""
+    for i in range(len(y)):
+        for j in range(y.shape[1]):
+            there = lengths.size == 0 or j < lengths[i]
+            y[i, j] = y.dtype.type(0) if not there else weight[i] if weight.size else y.dtype.type(1)
+
+
+def _time_distributed(
+    layer: TimeDistributed, prefix: str, x: Array, program: Program
+) -> tuple[Array, Backward]:
+    padding = program.read(layer, "padding")
+    lengths = None if padding is None else write_lengths(x, padding, program)
+    weight = _step_weight(x, lengths, program)
+    ways: list[Backward] = []
+
+    def forward(parts: Array) -> Array:
+        y, way = _chain(layer, prefix, parts, program)
+        ways.append(way)
+        return y
+
+    y = as_rows(forward, with_padding(x, lengths, 0.0, program), program, weight)
+    (way,) = ways
+
+    def back(dy: Array, needed: bool) -> Array:
+        blame = with_padding(dy, lengths, 0.0, program)
+        dx = as_rows(lambda part: way(part, needed), blame, program, weight)
+        return with_padding(dx, lengths, 0.0, program) if needed else dy
+
+    return with_padding(y, lengths, padding or 0.0, program), back
+
+
+def _step_weight(x: Array, lengths: AnyArray | None, program: Program) -> Array | None:
+    """Write how much each step counts; None if all do alike."""
+    if lengths is None and program.row_weight is None:
+        return None
+    weight = program.buffer(x.shape[2])
+    given, known = (
+        whole(program.array(0, dtype=array_dtype)) if array is None else rows(array)
+        for array, array_dtype in ((program.row_weight, None), (lengths, np.int64))
+    )
+    program.add(weigh, given, known, rows(weight))
+    return joined(weight)
+
+
+WRITERS = {
+    Add: _add,
+    Columns: _columns,
+    Concatenate: _concatenate,
+    Multiply: _multiply,
+    Residual: _residual,
+    TimeDistributed: _time_distributed,
+    Sequential: _chain,
+    core.Sequential: _chain,
+}

@@ -147,6 +147,7 @@ def _convolution(layer: Any, prefix: str, x: Array, program: Program) -> tuple[A
     W = program.values(f"{prefix}W").reshape(program.nets, -1, outputs)
     b = program.values(f"{prefix}b") if layer.bias else program.array(outputs)
     y = program.buffer(*layer.output_shape(shape))
+    program.work += program.batch * places.outs.size * W[0].size
     samples, of_groups, sizes = in_lines(x), word(groups), table(places.sizes)
     padded = whole(program.scratch(places.size if places.padded else 0))
     # The last window stands in for those that a tile lacks: it is only computed again.

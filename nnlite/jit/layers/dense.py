@@ -213,6 +213,7 @@ def sparse_gradients(starts, columns, values, rows, dy, dW, db, thread, team):
 
 def _sparse(layer: Dense, prefix: str, x: SparseBatch, program: Program) -> tuple[Array, Backward]:
     W, b = program.values(f"{prefix}W"), program.values(f"{prefix}b") if layer.bias else program.array(0)
+    program.work += program.batch * W[0].size
     matrix = [whole(array) for array in x[:3]]
     y = program.buffer(layer.out_features)
     program.add(sparse_forward, *matrix, rows(x.rows), whole(W), whole(b), rows(y))
@@ -240,6 +241,7 @@ def bias_of(layer: Dense, prefix: str, program: Program) -> Array:
 def write_product(layer: Dense, prefix: str, x: Array, program: Program, b: Array) -> tuple[Array, Backward]:
     """Write ``y = x @ W + b`` with some bias, or none, and the way back of the whole layer."""
     W = program.values(f"{prefix}W")
+    program.work += program.batch * W[0].size
     narrow = 1 < layer.out_features < min(NARROW, layer.in_features)
     turned, own = (whole(program.array(W[0].size if narrow else 0)) for _ in range(2))
     y = program.buffer(layer.out_features)

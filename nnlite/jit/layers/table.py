@@ -13,6 +13,7 @@ from nnlite.jit.layers import (
     inputs,
     normalization,
     pooling,
+    recurrent,
 )
 from nnlite.jit.program import Writer
 
@@ -21,6 +22,16 @@ __all__ = ["WRITERS"]
 #: By class; a subclass may compute something else.
 WRITERS: Mapping[type, Writer] = {
     layer: write
-    for module in (activations, composition, convolution, dense, dropout, inputs, normalization, pooling)
+    for module in (
+        activations,
+        composition,
+        convolution,
+        dense,
+        dropout,
+        inputs,
+        normalization,
+        pooling,
+        recurrent,
+    )
     for layer, write in module.WRITERS.items()
 }
