@@ -22,6 +22,7 @@ from nnlite.exchange import table
 from nnlite.exchange.source.text import decimal
 from nnlite.exchange.source.to_numpy import MOST_DECIMALS
 from nnlite.export import to_c, to_numpy
+from nnlite.layers.windows import Sliding
 
 each_layer = pytest.mark.parametrize("layer", LAYERS, ids=repr)
 both = pytest.mark.parametrize("export", [to_numpy, to_c])
@@ -94,9 +95,12 @@ def run(source):
 @each_layer
 def test_numpy_says_the_same(layer, dtype, rng):
     model, x = net_of(layer, dtype, rng), data_for(layer, rng)
-    y = run(to_numpy(model))["predict"](x)
+    y, wanted = run(to_numpy(model))["predict"](x), model.predict(x)
     assert y.dtype == dtype
-    assert_close(y, model.predict(x), 1e-6 if dtype == np.float32 else 1e-14)
+    if isinstance(layer, Sliding):  # of a sum of many large numbers little may be left
+        size = np.abs(wanted).max(axis=tuple(range(1, wanted.ndim)), keepdims=True).clip(1)
+        y, wanted = y / size, wanted / size
+    assert_close(y, wanted, 1e-6 if dtype == np.float32 else 1e-14)
 
 
 @each_dtype

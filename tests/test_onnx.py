@@ -40,7 +40,8 @@ from nnlite.data.table import TableEncoder
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError, NotFittedError
 from nnlite.exchange.onnx.wire import count_entries
 from nnlite.initializers import Constant
-from nnlite.layers import Embedding, Input
+from nnlite.layers import Embedding, GlobalMaxPool, Input, Permute, Reshape
+from nnlite.layers.windows import Sliding
 from nnlite.onnx import export, load
 
 onnx = pytest.importorskip("onnx")
@@ -66,6 +67,12 @@ def assert_same(found, wanted):
     """Compare within 1e-6, of numbers above 1 relative to them."""
     assert found.dtype == wanted.dtype
     np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-6)
+
+
+def by_size(found, wanted):
+    """Divide by the largest number of each row: of a sum of many large numbers little may be left."""
+    size = np.abs(wanted).max(axis=tuple(range(1, wanted.ndim)), keepdims=True).clip(1)
+    return found / size, wanted / size
 
 
 def inputs(layer, rng, dtype=np.float32):
@@ -101,6 +108,9 @@ def in_a_row(layers):
     return text
 
 
+#: What may come back as other layers that do the same: in front of Flatten and Dense, which then has its rows
+#: in another order, or as a MaxPool of the whole image.
+REWRITTEN = [Permute, Reshape, GlobalMaxPool]
 #: What `load` brings back as something else.
 NOT_READ = [Embedding, Input]
 
@@ -114,7 +124,10 @@ def test_every_layer_equals_onnxruntime(layer, dtype, rng, tmp_path):
     model = Sequential([*before(layer), ready(again(layer), rng)], dtype=dtype)
     x = inputs(layer, rng, dtype)
     export(model, tmp_path / "net.onnx")
-    assert_same(run(tmp_path / "net.onnx", {"input": x}), model.predict(x))
+    found, wanted = run(tmp_path / "net.onnx", {"input": x}), model.predict(x)
+    if isinstance(layer, Sliding):
+        found, wanted = by_size(found, wanted)
+    assert_same(found, wanted)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -126,9 +139,12 @@ def test_every_layer_but_embedding_comes_back(layer, dtype, rng, tmp_path):
     model = Sequential(layers, dtype=dtype, rng=0)
     export(model, tmp_path / "net.onnx")
     back = load(tmp_path / "net.onnx")
-    assert list(map(repr, back.layers)) == in_a_row(model)
     assert back.params.dtype == dtype
     x = inputs(model.layers[0], rng, dtype)
+    if type(layer) in REWRITTEN:
+        assert_same(*by_size(back.predict(x), model.predict(x)))
+        return
+    assert list(map(repr, back.layers)) == in_a_row(model)
     np.testing.assert_array_equal(back.predict(x), model.predict(x))
 
 
@@ -1135,7 +1151,10 @@ def test_random_nets_are_refused_or_compute_what_onnxruntime_does(tmp_path):
 @pytest.mark.parametrize(
     ("nodes", "message"),
     [
-        ([node("Conv", "x", "W")], r"node 'the Conv' \(Conv\): expected an operator that is a layer"),
+        (
+            [node("Conv", "x", "W")],
+            r"node 'the Conv' \(Conv\): expected weights of shape \(out, in, window\)",
+        ),
         ([node("Erf", "x")], r"node 'the Erf' \(Erf\)"),
         ([node("Sub", "v", "x")], r"node 'the Sub' \(Sub\).*one result and a constant"),
         ([node("MatMul", "W", "x")], r"node 'the MatMul' \(MatMul\)"),

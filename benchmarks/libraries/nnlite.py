@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ def make_model(net: Net, weights: Weights, **options: Any) -> nn.Sequential:
     layers: list[Any] = [nn.Input(net.shape)] if net.shape else []
     layers += [layer for part in net.front for layer in make_part(part, activation)]
     if len(net.shape) == 3:
-        layers.append(nn.Flatten(nn.Sequential(layers).output_shape))
+        layers.append(nn.Flatten(reduce(lambda shape, layer: layer.shape_after(shape), layers, net.shape)))
     for fan_in, fan_out in zip(net.sizes, net.sizes[1:], strict=False):
         layers += [nn.Dense(fan_in, fan_out), activation()]
     model = nn.Sequential(layers[:-1], rng=0, **options)

@@ -22,8 +22,8 @@ __all__ = [
 #: Takes a layer, the name of its input and the graph; returns the name of its output.
 OnnxWriter: TypeAlias = Callable[[Any, str, Graph], str]
 #: Takes what was found in a file; returns a layer, alone or with arrays for its parameters, state or
-#: buffers, or None if nothing needs to be done.
-OnnxReader: TypeAlias = Callable[[Found], "Layer | tuple[Layer, dict[str, AnyArray]] | None"]
+#: buffers, a list of such, or None if nothing needs to be done.
+OnnxReader: TypeAlias = Callable[[Found], "Layer | tuple[Layer, dict[str, AnyArray]] | list[Any] | None"]
 #: Takes a layer and the source that is being written; returns the lines that compute the layer.
 SourceWriter: TypeAlias = Callable[[Any, Any], "str | list[str]"]
 

@@ -8,10 +8,12 @@ from nnlite.exchange.description import Description
 from nnlite.exchange.layers import (
     activations,
     composition,
+    convolution,
     dense,
     dropout,
     embedding,
     normalization,
+    pooling,
     shapes,
     standardize,
 )
@@ -22,7 +24,18 @@ __all__ = ["DESCRIPTIONS", "described", "twin"]
 #: By class.
 DESCRIPTIONS: dict[type[Layer], Description] = {
     one.layer: one
-    for module in (activations, composition, dense, dropout, embedding, normalization, shapes, standardize)
+    for module in (
+        activations,
+        composition,
+        convolution,
+        dense,
+        dropout,
+        embedding,
+        normalization,
+        pooling,
+        shapes,
+        standardize,
+    )
     for one in module.DESCRIPTIONS
 }
 

@@ -156,7 +156,9 @@ class Training:
         self.rows = x.shape[0] if sparse else x.shape[1]
         in_epoch = -(-self.rows // batch) if whole else 1
         steps = in_epoch * max(epochs, 1)
-        program = self.program = Program(model.params, WRITERS, batch, steps=steps, training=True)
+        program = self.program = Program(
+            model.params, WRITERS, batch, steps=steps, threads=plan.threads, training=True
+        )
         self.x: Any = _sparse_batch(x, program) if sparse else program.buffer(*x.shape[2:], dtype=x.dtype)
         self.y = program.buffer(*y.shape[2:], dtype=y.dtype)
         self.row_share = program.buffer(dtype=np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Container, Mapping
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from nnlite.core.parameters import Parameters, _zeros
 from nnlite.jit.blas import product_address
 from nnlite.jit.kernel import Operand, addresses, each, part, word
 
-__all__ = ["Backward", "Program", "SparseBatch", "Writer", "is_as_shipped"]
+__all__ = ["Backward", "Program", "SparseBatch", "Writer", "in_lines", "is_as_shipped"]
 
 #: Writes the operations that trace the blame from dL/dy, in a buffer, to the gradients and, if that is
 #: needed, to dL/dx, whose buffer it returns.
@@ -39,6 +40,11 @@ def is_as_shipped(thing: Any, known: Container[type]) -> bool:
     """
     kind = type(thing)
     return kind in known and not any(callable(getattr(kind, name, None)) for name in vars(thing))
+
+
+def in_lines(buffer: AnyArray) -> AnyArray:
+    """See each sample of a batch as one line of numbers: (nets, batch, numbers)."""
+    return buffer.reshape(*buffer.shape[:2], math.prod(buffer.shape[2:]))
 
 
 class SparseBatch(NamedTuple):
@@ -74,6 +80,8 @@ class Program:
         Rows that a buffer holds.
     steps : int
         How many there may be in a call.
+    threads : int
+        How many may go through it together, see `scratch`.
     training : bool
         Whether there will be a way back.
 
@@ -110,9 +118,11 @@ class Program:
         batch: int,
         *,
         steps: int = 1,
+        threads: int = 1,
         training: bool,
     ) -> None:
         self.params, self.batch, self.steps, self.training = params, batch, steps, training
+        self.threads = threads
         self.work = 0
         self.dtype = params.dtype
         self.nets = params.replicas or 1
@@ -228,6 +238,10 @@ class Program:
     def array(self, *shape: int, dtype: Any = None) -> Any:
         """Make an array for each net: (nets, *shape)."""
         return np.zeros((self.nets, *shape), dtype or self.dtype)
+
+    def scratch(self, *shape: int) -> Array:
+        """Make room for each thread to work in: (nets, threads, *shape); of several nets each has one."""
+        return _zeros((self.nets, 1 if self.nets > 1 else self.threads, *shape), self.dtype)
 
     def add(self, kernel: Any, *operands: Operand) -> None:
         """Write an operation.

@@ -16,11 +16,20 @@ from nnlite.layers.composition import (
     Residual,
     TimeDistributed,
 )
+from nnlite.layers.convolution import Conv1D, Conv2D
 from nnlite.layers.dropout import Dropout
 from nnlite.layers.embedding import Embedding, TokenEmbedding
 from nnlite.layers.normalization import BatchNorm, LayerNorm, RMSNorm
+from nnlite.layers.pooling import (
+    AveragePool1D,
+    AveragePool2D,
+    GlobalAveragePool,
+    GlobalMaxPool,
+    MaxPool1D,
+    MaxPool2D,
+)
 from nnlite.layers.recurrent import GRU, LSTM, SimpleRNN
-from nnlite.layers.shapes import Flatten, Input
+from nnlite.layers.shapes import Flatten, Input, Permute, Reshape
 from nnlite.layers.standardize import Standardize
 
 __all__ = [
@@ -29,26 +38,36 @@ __all__ = [
     "GRU",
     "LSTM",
     "Add",
+    "AveragePool1D",
+    "AveragePool2D",
     "BatchNorm",
     "Columns",
     "Concatenate",
     "Context",
+    "Conv1D",
+    "Conv2D",
     "Dense",
     "Dropout",
     "Embedding",
     "Flatten",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
     "Gradients",
     "Input",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
     "LogSoftmax",
+    "MaxPool1D",
+    "MaxPool2D",
     "Mish",
     "Multiply",
     "Parameter",
+    "Permute",
     "PositionEmbedding",
     "RMSNorm",
     "ReLU",
+    "Reshape",
     "Residual",
     "SelfAttention",
     "SiLU",

@@ -16,8 +16,22 @@ from nnlite.layers import Layer
 __all__ = ["Graph"]
 
 
+#: Operators that do the same to each number, wherever it stands.
+_ALIKE = frozenset(
+    [
+        *("Abs", "Add", "Cast", "Clip", "Div", "Elu", "Erf", "Exp", "Greater", "HardSigmoid", "HardSwish"),
+        *("Identity", "LeakyRelu", "Log", "Max", "Min", "Mul", "Neg", "Relu", "Selu", "Sigmoid", "Softplus"),
+        *("Sqrt", "Sub", "Sum", "Tanh"),
+    ]
+)
+
+
 class Graph:
     """Nodes and constants, each with a name of its own; functions for `export` write to it.
+
+    Where a Transpose stands in front of an operator that does the same to each number, it is put behind it,
+    and two that undo each other are none: images whose channels are in front for one convolution stay so
+    until the next. What nothing needs then, `used` leaves out.
 
     Parameters
     ----------
@@ -67,6 +81,8 @@ class Graph:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self._names = set(inputs)
+        self._turned: dict[str, tuple[str, list[int]]] = {}  # of each Transpose what goes in, and the order
+        self._single: set[str] = set()  # constants that are one number
 
     def layer(self, layer: Layer, x: str) -> str:
         """Add the nodes of a layer of the model, such as one that the layer being written is made of.
@@ -133,11 +149,48 @@ class Graph:
             if not isinstance(given, str):
                 fix = "Write graph.constant(value) for numbers."
                 raise ArgumentTypeError("graph.node(inputs)", "names", type(given).__name__, fix)
+        turned = [self._turned[given] for given in inputs if given in self._turned]
+        if (
+            op == "Transpose"
+            and turned
+            and [turned[0][1][axis] for axis in attributes["perm"]] == sorted(turned[0][1])
+        ):
+            return turned[0][0]
+        if (
+            op in _ALIKE
+            and turned
+            and all(given in self._turned or given in self._single for given in inputs)
+        ):
+            orders = {tuple(order) for _, order in turned}
+            if len(orders) == 1:
+                before = [self._turned[given][0] if given in self._turned else given for given in inputs]
+                return self.node("Transpose", self.node(op, *before, **attributes), perm=[*orders.pop()])
         name = self.name(op)
+        if op == "Transpose":
+            self._turned[name] = (inputs[0], list(attributes["perm"]))
         self.nodes.append(
             self._onnx.helper.make_node(op, inputs, [name], name=name, domain=domain, **attributes)
         )
         return name
+
+    def used(self, output: str) -> list[Any]:
+        """Return the nodes that a result depends on, in their order.
+
+        Parameters
+        ----------
+        output : str
+            The name of the result.
+
+        Returns
+        -------
+        list
+        """
+        wanted, found = {output}, []
+        for node in reversed(self.nodes):
+            if wanted.intersection(node.output):
+                found.append(node)
+                wanted.update(node.input)
+        return found[::-1]
 
     def constant(self, value: ArrayLike, *, name: str = "constant", dtype: Any = None) -> str:
         """Add a constant.
@@ -160,6 +213,8 @@ class Graph:
         if dtype is None:
             dtype = np.int64 if array.dtype.kind in "iu" else self.dtype
         name = self.name(name)
+        if array.ndim == 0:
+            self._single.add(name)
         self.constants.append(
             self._onnx.numpy_helper.from_array(np.asarray(array, dtype, order="C"), name=name)
         )

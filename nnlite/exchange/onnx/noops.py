@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from nnlite.exchange.onnx.patterns import Value
+from nnlite.exchange.onnx.windows import shape_behind
 
 __all__ = ["ROWS", "TensorShape", "left_out", "shape_of", "taken_of", "type_of"]
 
@@ -25,6 +26,8 @@ ROWS = 2**61 - 1
 
 #: They change the shape and leave the numbers in their order.
 _RESHAPING = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
+#: They give a number for each window that slides over what comes in.
+_SLIDING = ("AveragePool", "Conv", "MaxPool")
 _COMPARING = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or", "IsNaN")
 #: The number that changes nothing, and whether it may also stand on the left.
 _NEUTRAL: dict[str, tuple[float, bool]] = {
@@ -189,6 +192,18 @@ def shape_of(
     if op == "Transpose":
         order = attributes.get("perm", range(len(shape))[::-1])
         return tuple(shape[axis] for axis in order) if sorted(order) == list(range(len(shape))) else None
+    if op in _SLIDING:
+        weights = given if isinstance(given, np.ndarray) else None
+        sizes = attributes.get("kernel_shape", ()) if weights is None else weights.shape[2:]
+        try:
+            behind = shape_behind(attributes, sizes, shape[2:])
+        except ValueError:  # which its layer says
+            return None
+        return (shape[0], shape[1] if weights is None else weights.shape[0], *behind)
+    if op in ("GlobalAveragePool", "GlobalMaxPool"):
+        return (*shape[:2], *(1,) * (len(shape) - 2))
+    if op in ("Einsum", "Pad", "ReduceMax", "ReduceMean"):
+        return None
     if op in _RESHAPING:
         return _reshaped(op, shape, given if given is not None else attributes.get("axes"), attributes, rows)
     return shape

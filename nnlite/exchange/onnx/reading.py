@@ -16,13 +16,14 @@ from nnlite.core.aliases import AnyArray
 from nnlite.core.chain import joined
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError
 from nnlite.exchange.description import OnnxReader
+from nnlite.exchange.onnx.axes import around, inverse, permuted, settled
 from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.package import import_onnx
 from nnlite.exchange.onnx.parsing import DAMAGED, INPUT, NOT_SUPPORTED, Parsed, cannot_bring_back, cut, parse
 from nnlite.exchange.onnx.patterns import Value, find, shortest
 from nnlite.exchange.table import DESCRIPTIONS
 from nnlite.files.safetensors import check_path, parse_json
-from nnlite.layers import Add, Concatenate, Dropout, Input, Layer, Residual, TimeDistributed
+from nnlite.layers import Add, Concatenate, Dropout, Input, Layer, Permute, Residual, TimeDistributed
 from nnlite.model import Sequential
 
 if TYPE_CHECKING:
@@ -207,27 +208,27 @@ class _Maker:
         made: list[Layer] = []
         for part in parts:
             with _named(part.value):
-                layer = self._layer(part, shape) if part.kind is None else self._holder(part, shape)
-                if layer is None:
-                    continue
-                wanted = layer.input_shape
-                if part.value.op in _ALONG_LAST:  # it does so whatever is in front, as for each step
-                    while shape is not None and wanted is not None and len(wanted) < len(shape):
-                        layer = TimeDistributed([layer])
-                        wanted = layer.input_shape
-                if shape is not None and wanted is not None and joined(wanted, shape) is None:
-                    expected = f"a node that takes samples of shape {shape}"
-                    raise ModelFileError(part.value.place, expected, f"{wanted}", NOT_SUPPORTED)
-                shape = shape or wanted
-                shape = None if shape is None else layer.shape_after(shape)
-            made.append(layer)
-        return made
+                some = self._layers(part, shape) if part.kind is None else self._holder(part, shape)
+                for layer in some:
+                    wanted = layer.input_shape
+                    if part.value.op in _ALONG_LAST:  # it does so whatever is in front, as for each step
+                        while shape is not None and wanted is not None and len(wanted) < len(shape):
+                            layer = TimeDistributed([layer])
+                            wanted = layer.input_shape
+                    if shape is not None and wanted is not None and joined(wanted, shape) is None:
+                        expected = f"a node that takes samples of shape {shape}"
+                        raise ModelFileError(part.value.place, expected, f"{wanted}", NOT_SUPPORTED)
+                    shape = shape or wanted
+                    shape = None if shape is None else layer.shape_after(shape)
+                    made.append(layer)
+        return settled(made, self.numbers)
 
-    def _layer(self, part: Part, shape: Shape) -> Layer | None:
+    def _layers(self, part: Part, shape: Shape) -> list[Layer]:
         made = part.make(Found(part.value, part.places, shape, self.parsed))
-        if not isinstance(made, tuple):
-            return made
-        layer, numbers = made
+        every = made if isinstance(made, list) else [] if made is None else [made]
+        return [self._layer(*one) if isinstance(one, tuple) else one for one in every]
+
+    def _layer(self, layer: Layer, numbers: dict[str, AnyArray]) -> Layer:
         self.numbers += [(layer, name, array) for name, array in numbers.items()]
         self.room -= sum(array.size for array in numbers.values())
         if self.room < 0:
@@ -235,23 +236,33 @@ class _Maker:
             raise ModelFileError(self.where, "a net with numbers of its own for each layer", got, DAMAGED)
         return layer
 
-    def _holder(self, part: Part, shape: Shape) -> Layer | None:
+    def _holder(self, part: Part, shape: Shape) -> list[Layer]:
         """Make a layer with all that it is made of."""
         if part.kind is TimeDistributed:
             inside = self.layers(part.ways[0], None if shape is None else shape[1:])
-            return TimeDistributed(inside, padding=part.padding) if inside else None
+            return [TimeDistributed(inside, padding=part.padding)] if inside else []
         ways = [self.layers(way, shape) for way in part.ways]
+        axis, rank = part.value.attributes.get("axis"), None if shape is None else len(shape)
+        in_front = (
+            rank if axis == 1 and rank not in (None, 1) else None
+        )  # where channels are put side by side
+        order, ways = around(ways, self.numbers, channels=in_front)
+        if order:
+            inside = self._joined(
+                part, ways, None if shape is None else permuted(shape, inverse(order)), None
+            )
+            return [Permute(inverse(order)), *inside, Permute(order)]
+        return self._joined(part, ways, shape, axis)
+
+    def _joined(self, part: Part, ways: list[list[Layer]], shape: Shape, axis: int | None) -> list[Layer]:
         if part.kind is Add and len(ways) == 2 and (not ways[0]) != (not ways[1]):
-            return Residual(ways[0] or ways[1])
+            return [Residual(ways[0] or ways[1])]
         branches = [self._branch(part, way, shape) for way in ways]
-        axis = part.value.attributes.get("axis")
-        known = (
-            next((one.input_shape for one in branches if one.input_shape), shape) if shape is None else shape
-        )
+        known = shape or next((one.input_shape for one in branches if one.input_shape), None)
         rank = 1 if known is None else len(branches[0].shape_after(known))
         if axis not in (None, -1, rank):
             raise cannot_bring_back(part.value.place, f"{part.value.op} along axis {axis}")
-        return part.kind(branches)  # type: ignore[misc, call-arg]
+        return [part.kind(branches)]  # type: ignore[misc, call-arg]
 
     def _branch(self, part: Part, layers: list[Layer], shape: Shape) -> Layer:
         if len(layers) == 1:

@@ -145,23 +145,24 @@ def _make(
     for layer in model.layers:
         x = graph.layer(layer, x)
     _call_output(output, x, graph)
+    nodes = graph.used(output)
 
     inputs = _inputs(model, columns, onnx)
     shape = ["batch", *(model.output_shape or ("outputs",))]
     kind = onnx.helper.np_dtype_to_tensor_dtype(model.params.dtype)
     helper = onnx.helper
-    oldest = _oldest(graph.nodes, onnx)
+    oldest = _oldest(nodes, onnx)
     if opset is not None and opset < oldest:
         fix = "Leave opset= out: the oldest that will do is chosen."
         raise ArgumentError(
             f"{where}(opset=)", f"at least {oldest}, for what the layers are written as", f"{opset}", fix
         )
     versions = [helper.make_opsetid("", oldest if opset is None else opset)]
-    if any(node.domain for node in graph.nodes):
+    if any(node.domain for node in nodes):
         versions.append(helper.make_opsetid("ai.onnx.ml", ML_OPSET))
     proto = helper.make_model(
         helper.make_graph(
-            graph.nodes,
+            nodes,
             "nnlite",
             inputs,
             [helper.make_tensor_value_info(output, kind, shape)],

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from nnlite.core.aliases import Array
 from nnlite.jit.kernel import THREAD, every, flat, rows, whole, word
 from nnlite.jit.native import in_rows, loops
-from nnlite.jit.program import Backward, Program
-from nnlite.layers import Embedding, Flatten, Input, Standardize
+from nnlite.jit.program import Backward, Program, in_lines
+from nnlite.layers import Embedding, Flatten, Input, Permute, Reshape, Standardize
 
 __all__ = ["WRITERS"]
 
@@ -109,12 +111,46 @@ def _standardize(layer: Standardize, prefix: str, x: Array, program: Program) ->
     return y, back
 
 
-def _flatten(layer: Flatten, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
-    return x.reshape(*x.shape[:2], -1), lambda dy, needed: dy.reshape(*dy.shape[:2], *layer.shape)
+def _reshape(layer: Flatten | Reshape, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
+    y = x.reshape(*x.shape[:2], *layer.output_shape(layer.shape))
+    return y, lambda dy, needed: dy.reshape(*dy.shape[:2], *layer.shape)
+
+
+@loops
+def take(x, places, y):
+    """Copy the numbers of each sample in another order."""
+    for i in range(len(x)):
+        source, target = x[i], y[i]
+        for j in range(places.size):
+            target[j] = source[places[j]]
+
+
+def _permute(layer: Permute, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
+    shape = x.shape[2:]
+    places = np.arange(math.prod(shape)).reshape(shape).transpose(layer.axes)
+    y = program.buffer(*places.shape)
+    from_x, from_y = (whole(table[None]) for table in (places.ravel(), places.ravel().argsort()))
+    program.add(take, rows(in_lines(x)), from_x, rows(in_lines(y)))
+
+    def back(dy: Array, needed: bool) -> Array:
+        if not needed:
+            return dy
+        dx = program.like(x)
+        program.add(take, rows(in_lines(dy)), from_y, rows(in_lines(dx)))
+        return dx
+
+    return y, back
 
 
 def _input(layer: Input, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
     return x, lambda dy, needed: dy
 
 
-WRITERS = {Embedding: _embedding, Standardize: _standardize, Flatten: _flatten, Input: _input}
+WRITERS = {
+    Embedding: _embedding,
+    Standardize: _standardize,
+    Flatten: _reshape,
+    Reshape: _reshape,
+    Permute: _permute,
+    Input: _input,
+}
