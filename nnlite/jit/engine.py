@@ -16,7 +16,7 @@ from nnlite.jit.layers.table import WRITERS
 from nnlite.jit.machine import Job
 from nnlite.jit.native import in_rows, loops
 from nnlite.jit.program import Program, SparseBatch, is_as_shipped
-from nnlite.layers import Embedding, Flatten, Input
+from nnlite.layers import Embedding, Flatten, Input, TokenEmbedding
 from nnlite.model import Sequential
 
 __all__ = ["Plan", "Training", "uncovered"]
@@ -62,8 +62,9 @@ def uncovered(model: Sequential) -> str:
             return f"{type(layer).__name__} has no kernel"
         if layer is model:
             continue
-        if type(layer) is Embedding and any(type(one) not in (Flatten, Input, Sequential) for one in before):
-            return "Embedding has a kernel at the beginning of a net only"
+        of_ids = type(layer) in (Embedding, TokenEmbedding)
+        if of_ids and any(type(one) not in (Flatten, Input, Sequential) for one in before):
+            return f"{type(layer).__name__} has a kernel at the beginning of a net only"
         before.append(layer)
     return ""
 
