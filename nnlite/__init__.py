@@ -8,6 +8,7 @@ from nnlite import _moved, datasets, initializers, layers, losses, metrics, opti
 from nnlite._version import __version__
 from nnlite.core.parameters import Parameters
 from nnlite.data.batching import batches, k_folds, one_hot, train_test_split
+from nnlite.data.series import pad_sequences, windows
 from nnlite.data.table import TableEncoder
 from nnlite.errors import ReplicaWarning
 from nnlite.files.models import load
@@ -116,6 +117,7 @@ from nnlite.training.callbacks import (
     TrainingState,
 )
 from nnlite.training.checkpoint import Checkpoint
+from nnlite.training.forecasting import forecast
 from nnlite.training.history import History
 
 if TYPE_CHECKING:
@@ -224,6 +226,7 @@ __all__ = [
     "confusion_matrix",
     "datasets",
     "f1",
+    "forecast",
     "initializers",
     "k_folds",
     "layers",
@@ -236,6 +239,7 @@ __all__ = [
     "metrics",
     "one_hot",
     "optimizers",
+    "pad_sequences",
     "precision",
     "r2",
     "recall",
@@ -245,6 +249,7 @@ __all__ = [
     "sweep",
     "top_k_accuracy",
     "train_test_split",
+    "windows",
 ]
 
 

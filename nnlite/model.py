@@ -37,7 +37,7 @@ from nnlite.errors.layers import is_part
 from nnlite.jit import check_jit
 from nnlite.metrics import Metric
 from nnlite.training.history import History
-from nnlite.training.inside import inside, joins_branches, starts, weighed_reaching
+from nnlite.training.inside import check_chosen_names, inside, joins_branches, starts, weighed_reaching
 from nnlite.training.random_states import Generators, Seeds, check_rngs
 from nnlite.training.replica import replica_of
 from nnlite.training.summary import LayerSummary, Summary
@@ -293,7 +293,10 @@ class Sequential(core.Sequential):
         if names is not None and self._in_model:
             fix = "Name the columns of the whole model."
             raise ArgumentError("Sequential.feature_names", "a model on its own", "a layer of another", fix)
-        self._feature_names = self.boundary.feature_names = check_feature_names(names, self.input_shape)
+        checked = check_feature_names(names, self.input_shape)
+        if checked is not None:
+            check_chosen_names(self, checked)
+        self._feature_names = self.boundary.feature_names = checked
 
     @property
     def takes_encoded(self) -> bool:

@@ -108,6 +108,15 @@ def test_residual(tmp_path):
     assert accuracy[0] < 50 < 80 < min(accuracy[1:])
 
 
+def test_adding_problem(tmp_path):
+    text = printed("adding_problem", tmp_path)
+    rows = re.findall(rf"^(\w+) +\d+((?: +{NUMBER}){{6}})$", text, flags=re.MULTILINE)
+    assert [row[0] for row in rows] == ["GRU", "LSTM"]
+    for row in rows:
+        *errors, median = map(float, row[1].split())
+        assert median == sorted(errors)[2] < 0.01
+
+
 def test_sweep(tmp_path):
     text = printed("sweep", tmp_path)
     zones = re.findall(r"^  (\w+) +from \S+ to \S+$", text, flags=re.MULTILINE)

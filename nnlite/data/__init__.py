@@ -14,6 +14,7 @@ from nnlite.data.batching import (
     train_test_split,
 )
 from nnlite.data.order import Order
+from nnlite.data.series import pad_sequences, windows
 
 __all__ = [
     "WHOLE",
@@ -28,6 +29,8 @@ __all__ = [
     "is_reiterable",
     "k_folds",
     "one_hot",
+    "pad_sequences",
     "split_batch",
     "train_test_split",
+    "windows",
 ]

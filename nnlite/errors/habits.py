@@ -28,11 +28,13 @@ _ELSEWHERE: dict[str, str] = {
         "Standardize for the inputs."
     ): "groupnorm instancenorm normalization normalize",
     "It is Residual([...]), which adds its input to what its layers give.": (
-        "add skip skipconnection shortcut residualblock residualconnection resblock resnet"
+        "skip skipconnection shortcut residualblock residualconnection resblock resnet"
     ),
-    "Write a Layer that holds the others: docs/own.md, 'A layer made of layers'.": (
-        "concatenate concat merge multiply parallel modulelist moduledict"
-    ),
+    "It is Concatenate([...]), which puts what its branches give side by side.": "concat merge parallel cat",
+    "It is Multiply([...]), with a branch that ends in Sigmoid().": "glu gate highway",
+    "It is TimeDistributed([...]), the same layers for each part.": "siamese shared sharedlayers",
+    "It is Columns(columns, of): those of the last axis.": "split chunk slice gather select",
+    "Write a Layer that holds the others: docs/own.md, 'A layer made of layers'.": "modulelist moduledict",
     "It is State(), in the class body of a layer.": "buffer registerbuffer nontrainable",
     "It is Dense(in_features, out_features).": "linear fullyconnected",
     "It is Layer, with a forward and a backward of your own.": "module lambda",

@@ -7,6 +7,7 @@ from typing import Literal
 from nnlite.exchange.description import Description
 from nnlite.exchange.layers import (
     activations,
+    attention,
     composition,
     convolution,
     dense,
@@ -14,6 +15,8 @@ from nnlite.exchange.layers import (
     embedding,
     normalization,
     pooling,
+    positions,
+    recurrent,
     shapes,
     standardize,
 )
@@ -26,6 +29,7 @@ DESCRIPTIONS: dict[type[Layer], Description] = {
     one.layer: one
     for module in (
         activations,
+        attention,
         composition,
         convolution,
         dense,
@@ -33,6 +37,8 @@ DESCRIPTIONS: dict[type[Layer], Description] = {
         embedding,
         normalization,
         pooling,
+        positions,
+        recurrent,
         shapes,
         standardize,
     )

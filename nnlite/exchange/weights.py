@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from nnlite.core.aliases import Array
+from nnlite.core.chain import Chain
 from nnlite.data.checks import check_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError, ShapeError
 from nnlite.errors.checks import check_bool
@@ -304,8 +305,8 @@ def _check_model(where: str, model: Any, fold_standardize: bool | None) -> dict[
         fold_standardize = check_bool(f"{where}(fold_standardize=)", fold_standardize)
     folded = {}
     for prefix, holder in model.walk():
-        # Of layers that a class of the user's own holds nobody knows which is behind which.
-        in_a_row = holder is model or _known(holder) is not None
+        # Of branches none is behind another, and of layers that a class of the user's own holds nobody knows.
+        in_a_row = holder is model or (isinstance(holder, Chain) and _known(holder) is not None)
         for index, layer in enumerate(holder.children):
             place = f"{where}: layer {prefix}{index} {layer}"
             if type(layer) is Standardize:  # a subclass computes something else

@@ -111,9 +111,10 @@ def explain_step(
     the largest gradients.
 
     *Blocks.* The layers inside of a `Sequential` or a `Residual` are shown one by one, with their places,
-    and behind the last one of a `Residual` the place where what came in is added. A layer of your own that
-    holds others is one layer, with their parameters. `BatchNorm` goes by the statistics of this batch in
-    all that is measured here, since that is the loss which the step lowers.
+    and behind the last one of a `Residual` the place where what came in is added. What has branches, a
+    `TimeDistributed` and a layer of your own that holds others are each one layer, with their parameters.
+    `BatchNorm` goes by the statistics of this batch in all that is measured here, since that is the loss
+    which the step lowers.
 
     *A clueless net.* With logits it guesses evenly; otherwise it gives the constant answer with the
     lowest loss on the batch, found numerically. If all targets are alike, a constant would be right

@@ -133,7 +133,7 @@ class SelfAttention(Layer):
         real = None if self.padding is None else real_steps(x, self.padding)
         projected = product(_rows(x), self.W)
         projected += self.b
-        q, k, v = self._heads(projected, x)
+        q, k, v = self._heads(projected, x, 3)
         P = self._shares(q @ k.mT, real)
         found = _rows((P @ v).swapaxes(-3, -2), 2)  # (..., batch, time, heads, share)
         y = product(found, self.W_out)
@@ -149,7 +149,7 @@ class SelfAttention(Layer):
         dy = _rows(_with_padding(dy, real, 0.0))
         product(found.mT, dy, out=ctx.grads.W_out)
         sum_over_batch(dy, out=ctx.grads.b_out)
-        (dO,) = self._heads(product(dy, np.ascontiguousarray(self.W_out.mT)), x)
+        (dO,) = self._heads(product(dy, np.ascontiguousarray(self.W_out.mT)), x, 1)
         dS = dO @ v.mT
         dS -= row_sum(dS * P)
         dS *= P
@@ -167,11 +167,11 @@ class SelfAttention(Layer):
     def _scale(self) -> float:
         return 1 / math.sqrt(self.features // self.heads)
 
-    def _heads(self, projected: Array, x: Array) -> tuple[Array, ...]:
-        """Cut rows of one or three times the features into heads, each (..., batch, heads, time, share)."""
+    def _heads(self, projected: Array, x: Array, count: int) -> tuple[Array, ...]:
+        """Cut rows of so many times the features into heads, each (..., batch, heads, time, share)."""
         batch, time = x.shape[-3:-1]
         share = self.features // self.heads
-        cut = projected.reshape(*projected.shape[:-2], batch, time, -1, self.heads, share)
+        cut = projected.reshape(*projected.shape[:-2], batch, time, count, self.heads, share)
         cut = np.moveaxis(cut, (-3, -2, -4), (0, -3, -2))
         return tuple(np.ascontiguousarray(part) for part in cut)
 

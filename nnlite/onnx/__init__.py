@@ -17,7 +17,11 @@ Standardize                Sub and Div; also any of Add, Sub, Mul, Div with a co
 BatchNorm                  BatchNormalization, with the running statistics
 Flatten                    Reshape; also Flatten
 LayerNorm                  LayerNormalization, of version 17 of the operators
-Residual                   what its layers are, and Add; up to 32 inside of each other
+Residual, Add              what its layers are, and Add; also Sum; up to 32 inside of each other
+Multiply                   what its branches are, and Mul
+Concatenate                what its branches are, and Concat
+Columns                    Gather; also Slice and Split; `load` gives numbers for names
+TimeDistributed            Reshape, what its layers are, Reshape; with padding also Where
 Sequential in another      what its layers are; `load` gives them in one row with the others
 Dropout                    nothing, as in prediction; also Dropout
 ReLU, Tanh, Sigmoid        Relu, Tanh, Sigmoid
@@ -36,7 +40,9 @@ Factors of a feature may be negative. Where one is 0, `load` makes a frozen Dens
 layer with the factors on its diagonal, of at most 1,024 features. Nodes that change nothing in prediction
 are left out, wherever they stand: Identity, Cast to the same type, Reshape and its like to the same shape,
 Transpose there and back, a product with 1, a sum with 0. Dropout inside a formula is put behind its layer,
-and that which begins a Residual in front of it.
+and that which begins a Residual in front of it. Ways that part must meet again before they meet others:
+what two ways use that do not part there is refused. A product with a constant over the last axis of several
+is a layer for each step.
 
 Programs that run ONNX files have no Elu, Softplus and Erf for float64. The formulas are exact for
 the first two; Erf is computed in float32, so that GELU is exact to 7 digits there.

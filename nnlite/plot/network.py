@@ -76,7 +76,8 @@ def network(
     is belong to that column, as do `Flatten`, `Embedding` and `Standardize` to that of the input.
     A layer of one's own that changes the number opens a column with an arrow to it. The layers inside of
     a `Sequential` or a `Residual` are drawn as any others; above the columns of a `Residual` runs the way
-    of its input, which is added at the end. A layer of one's own that holds others is drawn as one.
+    of its input, which is added at the end. What has branches, a `TimeDistributed` and a layer of one's own
+    that holds others are each drawn as one.
 
     Examples
     --------

@@ -14,14 +14,16 @@ from nnlite.core.dense import Dense
 from nnlite.core.initializers import InitializerLike, default_initializer
 from nnlite.core.layer import Layer
 from nnlite.core.model import Sequential
+from nnlite.errors import ArgumentError
 from nnlite.errors.arguments import is_ours
-from nnlite.layers.composition import Branches, Residual, TimeDistributed
+from nnlite.layers.composition import Branches, Columns, Residual, TimeDistributed
 from nnlite.layers.embedding import Embedding
 from nnlite.layers.shapes import Input
 
 __all__ = [
     "Passing",
     "Stop",
+    "check_chosen_names",
     "columns",
     "first_weights",
     "inside",
@@ -117,6 +119,41 @@ def joins_branches(layer: Layer) -> bool:
     (True, False)
     """
     return isinstance(layer, Branches) and is_ours(type(layer).forward)
+
+
+def check_chosen_names(model: Any, names: Sequence[str]) -> None:
+    """Refuse other names of columns than those from which layers at the front of a net choose some.
+
+    Parameters
+    ----------
+    model : Sequential
+        The net.
+    names : sequence of str
+        Those of the table.
+
+    Raises
+    ------
+    ArgumentError
+        If there is such a layer, and they are others or in another order.
+
+    Examples
+    --------
+    >>> from nnlite import Columns, Dense, Sequential
+    >>> check_chosen_names(Sequential([Columns(["age"], of=["age", "height"])]), ["age", "height"])
+    """
+    waiting = [("", model)]
+    while waiting:
+        place, layer = waiting.pop()
+        if isinstance(layer, Columns) and isinstance(layer.of, list) and layer.of != list(names):
+            raise ArgumentError(
+                "Sequential.feature_names",
+                f"the columns that layer {place[:-1]} chooses from, {layer.of}",
+                f"{list(names)}",
+                "Give the columns in that order, or make Columns with of=list(frame).",
+            )
+        if joins_branches(layer) or is_row(layer):
+            ways = layer.children if joins_branches(layer) else layer.children[:1]
+            waiting += [(f"{place}{index}.", child) for index, child in enumerate(ways)]
 
 
 def starts(layer: Any, chosen: Container[int]) -> dict[int, InitializerLike | None]:

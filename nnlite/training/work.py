@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from nnlite._threads import allowed
 from nnlite.core.layer import Layer
 from nnlite.errors.arguments import is_ours
+from nnlite.layers.composition import TimeDistributed
 from nnlite.layers.embedding import Embedding
 from nnlite.training.inside import inside
 
@@ -88,11 +89,14 @@ def measure_work(model: Any) -> Work:
     """
     products = [0]
     numbers = 0
-    for _, layer, shape in inside(model, shape=model.input_shape):
-        numbers += math.prod(shape or ())
+    times: dict[str, int] = {}  # how often the layers inside of one are asked for each row
+    for place, layer, shape in inside(model, shape=model.input_shape):
+        often = times.get(place.rpartition(".")[0], 1)
+        times[place] = often * (shape[0] if isinstance(layer, TimeDistributed) and shape else 1)
+        numbers += often * math.prod(shape or ())
         if not isinstance(layer, Embedding):  # looks rows up
             own = [layer._specs[name].shape for name in layer._own()]
-            products += [math.prod(one) for one in own if len(one) > 1]
+            products += [often * math.prod(one) for one in own if len(one) > 1]
     return Work(max(products), sum(products) + NUMBER * numbers)
 
 

@@ -8,7 +8,25 @@ from functools import cache
 import numpy as np
 import pytest
 
-from nnlite import BatchNorm, Dense, LayerNorm, ReLU, Residual, RMSNorm, Sequential, Sigmoid, Tanh, datasets
+from nnlite import (
+    Add,
+    BatchNorm,
+    Columns,
+    Concatenate,
+    Dense,
+    Flatten,
+    Input,
+    LayerNorm,
+    Multiply,
+    ReLU,
+    Residual,
+    RMSNorm,
+    Sequential,
+    Sigmoid,
+    Tanh,
+    TimeDistributed,
+    datasets,
+)
 
 # Where PyTorch is missing, this line skips every module that imports from here.
 torch = pytest.importorskip("torch")
@@ -51,6 +69,60 @@ class TorchBatchNorm(torch.nn.BatchNorm1d):
         return (x - mean) / torch.sqrt(variance + self.eps) * self.weight + self.bias
 
 
+class TorchBranches(torch.nn.Sequential):
+    """Modules that each get the input, and a function that joins what they give."""
+
+    def __init__(self, join, *branches):
+        super().__init__(*branches)
+        self.join = join
+
+    def forward(self, x):
+        return self.join([branch(x) for branch in self])
+
+
+class TorchColumns(torch.nn.Module):
+    """Some columns."""
+
+    def __init__(self, numbers):
+        super().__init__()
+        self.numbers = numbers
+
+    def forward(self, x):
+        return x[..., self.numbers]
+
+
+class TorchParts(torch.nn.Sequential):
+    """Modules in a row for each part; of padded sequences only those that are no padding go through."""
+
+    def __init__(self, padding, *modules):
+        super().__init__(*modules)
+        self.padding = padding
+
+    def forward(self, x):
+        batch, time = x.shape[:2]
+        real = torch.ones(batch, time, dtype=bool)
+        if self.padding is not None:
+            other = (x != self.padding).reshape(batch, time, -1).any(dim=2)
+            last = [int(row.nonzero().max()) + 1 if row.any() else 0 for row in other]
+            real = torch.arange(time)[None] < torch.tensor(last)[:, None]
+        norms = [one for one in self.modules() if isinstance(one, TorchBatchNorm)]
+        outer = [one.weight_of_rows for one in norms]
+        for one, weight in zip(norms, outer, strict=True):
+            if weight is not None:
+                one.weight_of_rows = np.repeat(weight, time)[real.reshape(-1).numpy()]
+        found = super().forward(x[real])
+        for one, weight in zip(norms, outer, strict=True):
+            one.weight_of_rows = weight
+        y = torch.full((batch, time, *found.shape[1:]), self.padding or 0.0, dtype=x.dtype)
+        y[real] = found
+        return y
+
+
+def branches(join):
+    """Say how a layer of branches is made again of their counterparts."""
+    return lambda layer: TorchBranches(join, *(counterpart(one) for one in layer.children))
+
+
 def in_a_row(kind):
     """Say how a layer made of others is made again of their counterparts."""
     return lambda layer: kind(*(counterpart(one) for one in layer.children))
@@ -58,6 +130,13 @@ def in_a_row(kind):
 
 #: The PyTorch module for each layer that the nets of these tests are made of.
 COUNTERPARTS = {
+    Add: branches(sum),
+    Columns: lambda layer: TorchColumns(layer.numbers),
+    Concatenate: branches(lambda parts: torch.cat(parts, dim=-1)),
+    Flatten: lambda layer: torch.nn.Flatten(),
+    Input: lambda layer: torch.nn.Identity(),
+    Multiply: branches(lambda parts: torch.stack(parts).prod(dim=0)),
+    TimeDistributed: lambda layer: TorchParts(layer.padding, *map(counterpart, layer.children)),
     BatchNorm: lambda layer: TorchBatchNorm(
         layer.features, eps=layer.epsilon, momentum=layer.momentum, dtype=torch.float64
     ),

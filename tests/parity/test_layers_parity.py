@@ -20,17 +20,22 @@ from nnlite import MeanSquaredError, Sequential
 from nnlite.layers import (
     ELU,
     GELU,
+    Add,
     BatchNorm,
+    Columns,
+    Concatenate,
     Context,
     Dense,
     Dropout,
     Embedding,
     Flatten,
     Gradients,
+    Input,
     LayerNorm,
     LeakyReLU,
     LogSoftmax,
     Mish,
+    Multiply,
     ReLU,
     Residual,
     RMSNorm,
@@ -41,6 +46,7 @@ from nnlite.layers import (
     Standardize,
     Step,
     Tanh,
+    TimeDistributed,
 )
 
 # PyTorch's Softplus returns x itself above a threshold. At its default of 20 that is off by
@@ -343,3 +349,73 @@ def test_replicas_of_blocks(block, replica, rng):
     model = filled(Sequential(BLOCKS[block](), dtype=np.float64, replicas=3), rng)
     dy = rng.normal(size=(3, 8, *model.output_shape))
     assert_same_net(model, rng.normal(size=(8, 5)), dy, replica=replica)
+
+
+#: What gives one input to several, inside of each other, and with what rows depend on each other by.
+BRANCHES = {
+    "wide and deep": lambda: [
+        Concatenate([Columns([0, 3], of=5), Sequential([Columns(slice(1, 5), of=5), Dense(4, 6), ReLU()])])
+    ],
+    "a gated linear unit": lambda: [Multiply([Dense(5, 3), Sequential([Dense(5, 3), Sigmoid()])])],
+    "a product of three": lambda: [Multiply([Input(5), Dense(5, 5), Sequential([Tanh(), Dense(5, 5)])])],
+    "a sum": lambda: [Add([Dense(5, 2), Sequential([Dense(5, 4), BatchNorm(4), Tanh(), Dense(4, 2)])])],
+    "all of them": lambda: [
+        Dense(5, 4),
+        Concatenate(
+            [Add([Tanh(), Multiply([Dense(4, 4), BatchNorm(4)])]), Residual([Dense(4, 4)]), Input(4)]
+        ),
+        Sequential([Columns([11, 2, 5], of=12), Dense(3, 2)]),
+    ],
+}
+each_of_branches = pytest.mark.parametrize("branches", BRANCHES)
+
+
+@each_of_branches
+@pytest.mark.parametrize("training", [True, False])
+def test_branches(branches, training, rng):
+    model = filled(Sequential(BRANCHES[branches](), dtype=np.float64), rng)
+    x, dy = rng.normal(size=(8, 5)), rng.normal(size=(8, *model.output_shape))
+    assert_same_net(model, x, dy, training=training)
+
+
+@each_of_branches
+def test_weights_of_rows_reach_into_branches(branches, rng):
+    model = filled(Sequential(BRANCHES[branches](), dtype=np.float64), rng)
+    weight = rng.uniform(size=8) * (np.arange(8) != 3)
+    assert_same_loss(model, rng.normal(size=(8, 5)), rng.normal(size=(8, *model.output_shape)), weight)
+
+
+@each_of_branches
+@pytest.mark.parametrize("replica", range(3))
+def test_replicas_of_branches(branches, replica, rng):
+    model = filled(Sequential(BRANCHES[branches](), dtype=np.float64, replicas=3), rng)
+    dy = rng.normal(size=(3, 8, *model.output_shape))
+    assert_same_net(model, rng.normal(size=(8, 5)), dy, replica=replica)
+
+
+def padded(rng, padding, *part):
+    """Draw sequences of 6 steps, of which the last of some rows are padding; one in the middle is a step."""
+    x = rng.normal(size=(8, 6, *part))
+    if padding is not None:
+        for row, steps in enumerate([6, 1, 3, 0, 6, 5, 2, 4]):
+            x[row, steps:] = padding
+        x[0, 2] = padding
+    return x
+
+
+@pytest.mark.parametrize("padding", [None, 0.0, -2.5])
+@pytest.mark.parametrize("training", [True, False])
+def test_time_distributed(padding, training, rng):
+    first = TimeDistributed([Dense(5, 4), BatchNorm(4), Tanh()], padding=padding)
+    gate = Multiply([Dense(4, 3), Sequential([Dense(4, 3), Sigmoid()])])
+    behind = [TimeDistributed([gate, BatchNorm(3)], padding=padding), Flatten((6, 3)), Dense(18, 2)]
+    model = filled(Sequential([Input((6, 5)), first, *behind], dtype=np.float64), rng)
+    assert_same_net(model, padded(rng, padding, 5), rng.normal(size=(8, 2)), training=training)
+
+
+@pytest.mark.parametrize("padding", [None, 0.0])
+def test_weights_of_rows_reach_each_of_their_parts(padding, rng):
+    layers = [TimeDistributed([Flatten((2, 2)), Dense(4, 3), BatchNorm(3)], padding=padding), Flatten((6, 3))]
+    model = filled(Sequential([Input((6, 2, 2)), *layers, Dense(18, 2)], dtype=np.float64), rng)
+    weight = rng.uniform(size=8) * (np.arange(8) != 5)
+    assert_same_loss(model, padded(rng, padding, 2, 2), rng.normal(size=(8, 2)), weight)

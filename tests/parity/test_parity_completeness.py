@@ -16,6 +16,11 @@ from nnlite.optimizers import second_order
 #: The test that holds each name to its counterpart in PyTorch.
 COMPARED = {
     layers: {
+        "Add": "test_layers_parity.py::test_branches",
+        "Columns": "test_layers_parity.py::test_branches",
+        "Concatenate": "test_layers_parity.py::test_branches",
+        "Multiply": "test_layers_parity.py::test_branches",
+        "TimeDistributed": "test_layers_parity.py::test_time_distributed",
         "BatchNorm": "test_layers_parity.py::test_batch_norm",
         "Dense": "test_layers_parity.py::test_dense",
         "Dropout": "test_layers_parity.py::test_dropout_scales_the_survivors_as_pytorch_does",

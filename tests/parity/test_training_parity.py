@@ -21,12 +21,18 @@ from parity_tools import (
 from nnlite import (
     SGD,
     Adam,
+    Add,
     BatchNorm,
     BinaryCrossEntropy,
     Callback,
+    Columns,
+    Concatenate,
     CosineDecay,
     Dense,
+    Flatten,
+    Input,
     MeanSquaredError,
+    Multiply,
     ReduceOnPlateau,
     ReLU,
     Residual,
@@ -36,6 +42,7 @@ from nnlite import (
     SoftmaxCrossEntropy,
     Standardize,
     Tanh,
+    TimeDistributed,
 )
 
 EPOCHS = 5
@@ -219,6 +226,27 @@ def test_weighted_regression_with_blocks():
         validation=(X[held_out], y[held_out]),
     )
     fit_alongside(model, alongside, loss=MeanSquaredError(), optimizer=Adam(0.01))
+
+
+def test_hundred_steps_of_branches_and_of_shared_weights():
+    X, y, weight = regression()
+    # No bias in front of BatchNorm: it would take steps by the sign of rounding.
+    deep = [Columns([1, 2], of=3), Dense(2, 6, bias=False), BatchNorm(6), Tanh(), Dense(6, 4)]
+    gate = Multiply([Dense(4, 4), Sequential([Dense(4, 4), Sigmoid()])])
+    both = Concatenate([Columns([0], of=3), Add([Sequential(deep), Dense(3, 4)])])
+    wide_and_deep = [both, Dense(5, 4), gate, Dense(4, 1)]
+    twins = TimeDistributed([Dense(1, 5, bias=False), BatchNorm(5), Tanh(), Dense(5, 2)])
+    for layers, data in (
+        (wide_and_deep, X),
+        ([Input((3, 1)), twins, Flatten((3, 2)), Dense(6, 1)], X[:, :, None]),
+    ):
+        model = Sequential(layers, dtype=np.float64, rng=0)
+        net = twin(model)
+        theirs = torch.optim.Adam(net.parameters(), lr=0.01)
+        criterion = torch.nn.MSELoss(reduction="none")
+        alongside = Alongside(net, theirs, criterion, data, y, weight=weight)
+        fit_alongside(model, alongside, loss=MeanSquaredError(), optimizer=Adam(0.01), epochs=20)
+        assert alongside.steps == 100
 
 
 def test_a_second_fit_goes_on_where_the_first_stopped():

@@ -121,8 +121,8 @@ class Graph:
         self.scope, self.shape = outer, behind
         return str(y)
 
-    def node(self, op: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
-        """Add a node with one output.
+    def node(self, op: str, *inputs: str, domain: str = "", result: int = 0, **attributes: Any) -> str:
+        """Add a node, of which one output is used.
 
         Parameters
         ----------
@@ -132,6 +132,8 @@ class Graph:
             Names that `node` or `constant` gave, or that of an input.
         domain : str
             The set of operators; that of ONNX itself by default.
+        result : int
+            Which output, if the operator has several.
         **attributes : int, float, str or list
             As the operator has them.
 
@@ -169,7 +171,9 @@ class Graph:
         if op == "Transpose":
             self._turned[name] = (inputs[0], list(attributes["perm"]))
         self.nodes.append(
-            self._onnx.helper.make_node(op, inputs, [name], name=name, domain=domain, **attributes)
+            self._onnx.helper.make_node(
+                op, inputs, [*[""] * result, name], name=name, domain=domain, **attributes
+            )
         )
         return name
 

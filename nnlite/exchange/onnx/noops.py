@@ -15,7 +15,7 @@ import numpy as np
 from nnlite.exchange.onnx.patterns import Value
 from nnlite.exchange.onnx.windows import shape_behind
 
-__all__ = ["ROWS", "TensorShape", "left_out", "shape_of", "taken_of", "type_of"]
+__all__ = ["RECURRENT", "ROWS", "TensorShape", "left_out", "shape_of", "taken_of", "type_of"]
 
 #: Shape of all rows; None if it is not known.
 TensorShape: TypeAlias = tuple[int, ...] | None
@@ -24,6 +24,8 @@ TensorShape: TypeAlias = tuple[int, ...] | None
 #: multiplied and divided by like a number, and only all rows are as many.
 ROWS = 2**61 - 1
 
+#: Operators that give all states of a recurrent net, and those behind the last step as a second result.
+RECURRENT = ("GRU", "LSTM", "RNN")
 #: They change the shape and leave the numbers in their order.
 _RESHAPING = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
 #: They give a number for each window that slides over what comes in.
@@ -178,10 +180,17 @@ def shape_of(
         return (ROWS if shape is None else shape[0], given.shape[0 if attributes.get("transB", 0) else 1])
     if op in ("Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Sum", "Where"):
         return _broadcast(arguments)
+    if op == "Gather" and isinstance(first, np.ndarray) and isinstance(given, Value):
+        of_rows = given.shape is not None and first.ndim == 2 and not attributes.get("axis", 0)
+        return (*given.shape, first.shape[1]) if of_rows else None  # type: ignore[misc]
     if op == "Concat":
         return _side_by_side(arguments, attributes.get("axis"))
     if shape is None:
         return None
+    if op == "MatMul" and isinstance(given, Value):
+        if given.shape is None or len(shape) < 3 or shape[:-2] != given.shape[:-2]:
+            return None
+        return (*shape[:-1], given.shape[-1])
     if op in ("Gather", "Slice", "Split"):
         taken = taken_of(op, arguments, attributes, shape)
         return None if taken is None else (*shape[:-1], len(taken))
@@ -192,6 +201,8 @@ def shape_of(
     if op == "Transpose":
         order = attributes.get("perm", range(len(shape))[::-1])
         return tuple(shape[axis] for axis in order) if sorted(order) == list(range(len(shape))) else None
+    if (kind := op.partition(":")[0]) in RECURRENT:
+        return _states(kind, op, shape, attributes)
     if op in _SLIDING:
         weights = given if isinstance(given, np.ndarray) else None
         sizes = attributes.get("kernel_shape", ()) if weights is None else weights.shape[2:]
@@ -207,6 +218,15 @@ def shape_of(
     if op in _RESHAPING:
         return _reshaped(op, shape, given if given is not None else attributes.get("axes"), attributes, rows)
     return shape
+
+
+def _states(kind: str, op: str, shape: tuple[int, ...], attributes: dict[str, Any]) -> TensorShape:
+    """Return the shape of all states of a recurrent net, or of the last ones."""
+    units, ways = attributes.get("hidden_size"), 1 + (attributes.get("direction") == b"bidirectional")
+    if len(shape) != 3 or not isinstance(units, int) or attributes.get("layout", 0):
+        return None
+    time, rows, _ = shape
+    return (time, ways, rows, units) if op == kind else (ways, rows, units)
 
 
 def taken_of(

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnlite.core.aliases import AnyArray
 from nnlite.errors import ModelFileError
-from nnlite.exchange.onnx.noops import ROWS, left_out, shape_of, type_of
+from nnlite.exchange.onnx.noops import RECURRENT, ROWS, left_out, shape_of, type_of
 from nnlite.exchange.onnx.patterns import Value
 from nnlite.exchange.onnx.wire import count_entries
 from nnlite.files.safetensors import short
@@ -297,13 +297,14 @@ class _Values:
         while names and not names[-1]:  # left out, as all that is not there
             names.pop()
         arguments = tuple(self.get(place, name) if name else None for name in names)
-        result: Value | AnyArray
         if any(isinstance(argument, Value) for argument in arguments):
-            result = self._follow(place, node.op_type, arguments, attributes)
+            for number, name in enumerate(node.output[: 2 if node.op_type in RECURRENT else 1]):
+                if name:
+                    op = f"{node.op_type}:{number}" if number else node.op_type
+                    self.known[name] = self._follow(place, op, arguments, attributes)
         else:
-            result = self._compute(place, node.op_type, list(arguments), attributes)
-        self.known[node.output[0]] = result
-        if node.op_type == "Split" and isinstance(result, Value):
+            self.known[node.output[0]] = self._compute(place, node.op_type, list(arguments), attributes)
+        if node.op_type == "Split" and isinstance(self.known[node.output[0]], Value):
             self._part(place, node, arguments, attributes)
 
     def _part(self, place: str, node: Any, arguments: tuple[Any, ...], attributes: dict[str, Any]) -> None:

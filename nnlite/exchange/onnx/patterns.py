@@ -54,9 +54,10 @@ class Value:
         self.depth = max((one.depth + 1 for one in self.arguments if isinstance(one, Value)), default=0)
 
 
-#: A tuple is an operator and its arguments, a list alternatives, a number that number, ``"x"`` what
-#: the formula is of, any other name a number to be found, and with ``[]`` behind it an array.
-Pattern: TypeAlias = "tuple[Any, ...] | list[Any] | str | float"
+#: A tuple is an operator and its arguments, a list alternatives, a number that number, None what was left
+#: out, ``"x"`` what the formula is of, any other name a number to be found, with ``[]`` behind it an array,
+#: with ``[][]`` one of several rows, and with ``()`` any result.
+Pattern: TypeAlias = "tuple[Any, ...] | list[Any] | str | float | None"
 
 _COMMUTATIVE = {"Add", "Max", "Min", "Mul"}
 #: Numbers such as sqrt(1/2) are written with more or fewer digits.
@@ -91,7 +92,10 @@ def find(pattern: Pattern, value: Any) -> dict[str, Any] | None:
 
 def _matches(pattern: Pattern, value: Any, found: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Give every way in which the value has that form and fits what has been found elsewhere in it."""
-    if isinstance(pattern, list):
+    if pattern is None:
+        if value is None:
+            yield found
+    elif isinstance(pattern, list):
         for alternative in pattern:
             yield from _matches(alternative, value, found)
     elif pattern == "x":
@@ -104,6 +108,12 @@ def _matches(pattern: Pattern, value: Any, found: dict[str, Any]) -> Iterator[di
             yield from _match_all(wanted, value.arguments, found)
             if op in _COMMUTATIVE:
                 yield from _match_all(wanted, value.arguments[::-1], found)
+    elif isinstance(pattern, str) and pattern.endswith("()"):
+        if isinstance(value, Value) and found.get(pattern[:-2], value) is value:
+            yield found | {pattern[:-2]: value}
+    elif isinstance(pattern, str) and pattern.endswith("[][]"):
+        if isinstance(value, np.ndarray) and value.ndim > 1 and value.shape[-2] > 1:
+            yield found | {pattern[:-4]: value}
     elif isinstance(pattern, str) and pattern.endswith("[]"):
         if isinstance(value, np.ndarray):
             yield found | {pattern[:-2]: value}

@@ -167,7 +167,7 @@ def _build(where: str, parsed: Parsed, onnx: Any) -> Sequential:
     """Make the model, once it is certain that it takes no more memory than its file justifies."""
     parts, start = _Apart().row(parsed.value)
     parts = [*_dropouts((start,)), *parts]
-    if parsed.dtype.kind == "i" and not (parts and parts[0].value.op == "Cast"):
+    if parsed.dtype.kind == "i" and not (parts and parts[0].value.op in ("Cast", "Gather")):
         raise ModelFileError(where, "an input of floats, or a Cast behind it", "whole numbers", NOT_SUPPORTED)
     maker = _Maker(where, parsed)
     layers = maker.layers(parts, parsed.shape)
@@ -290,11 +290,13 @@ def _named(value: Value) -> Iterator[None]:
 def _check_casts(parts: list[Part], dtype: Any, onnx: Any) -> None:
     """Refuse changes of the type inside the net, which computes in one."""
     code = onnx.helper.np_dtype_to_tensor_dtype(dtype)
+    whole = (onnx.TensorProto.INT32, onnx.TensorProto.INT64)
     for part in (one for outer in parts for one in outer.walk()):
-        # The last in a formula: one before it is undone there.
-        cast = next((value for value in part.nodes if value.op == "Cast"), None)
-        if cast is not None and cast.attributes.get("to") != code:
-            raise cannot_bring_back(cast.place, f"Cast to another type than {dtype}, that of the numbers")
+        # The last in a formula: one before it is undone there. Whole numbers inside of one are ids or counts.
+        casts = [one for one in part.nodes if one.op == "Cast"]
+        for cast in [one for one in casts if one is part.value or one.attributes.get("to") not in whole][:1]:
+            if cast.attributes.get("to") != code:
+                raise cannot_bring_back(cast.place, f"Cast to another type than {dtype}, that of the numbers")
 
 
 class _Apart:

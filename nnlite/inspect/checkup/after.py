@@ -16,7 +16,6 @@ from nnlite.layers.normalization import BatchNorm
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import LBFGS
 from nnlite.sweeps.labels import BOUNCE, OFTEN, RISE, SLIGHT
-from nnlite.training.inside import first_weights
 
 __all__ = ["answers", "course", "gap", "linear"]
 
@@ -230,8 +229,7 @@ def linear(p: Patient) -> Iterator[Finding]:
 
 def _linear_model(p: Patient) -> Sequential:
     """Make a model without hidden layers for the same data."""
-    first = first_weights(p.model)[1]
-    if isinstance(first, Embedding) and first.categories:
+    if any(isinstance(layer, Embedding) and layer.categories for _, layer in p.model.walk()):
         raise Skip("ids of categories are no numbers for a linear model")
     if sum(not isinstance(stop.layer, BatchNorm) for stop in p.learning) < 2:
         raise Skip("the model is linear itself")

@@ -14,7 +14,7 @@ from nnlite.data.conversion import is_sparse
 from nnlite.data.moments import Moments
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import Patient, Skip, reaching
-from nnlite.layers import Embedding
+from nnlite.layers import Embedding, Standardize
 from nnlite.layers.normalization import BatchNorm
 from nnlite.losses import GaussianNLL, PoissonNLL
 from nnlite.training.inside import first_weights
@@ -76,6 +76,8 @@ def features(p: Patient) -> Iterator[Finding]:
     first = first_weights(p.model)[1]
     if first is None:
         raise Skip("no layer learns")
+    if first.children and any(isinstance(one, Standardize | BatchNorm) for _, one in first.walk()):
+        raise Skip("layers inside of the first one that learns bring columns to one size")
     x = reaching(p.model, p.all.x)
     if x.shape[1] == 0:
         raise Skip("there are only ids of categories")
@@ -425,5 +427,8 @@ def _scaling_fix(p: Patient) -> str:
     place, first = first_weights(p.model)
     if isinstance(first, Embedding):
         return "Scale the numeric columns, as TableEncoder does."
-    width = first.input_shape[0] if first.input_shape else "features"
-    return f"Put Standardize({width}) before layer {'.'.join(map(str, place))} {first}."
+    shape = first.input_shape or ("features",)
+    scaling = f"Standardize({shape[-1]})"
+    for _ in shape[1:]:
+        scaling = f"TimeDistributed([{scaling}])"
+    return f"Put {scaling} before layer {'.'.join(map(str, place))} {first}."

@@ -35,8 +35,9 @@ def _chain(layer: Chain, prefix: str, x: Array, program: Program) -> tuple[Array
             way = activations.IN_PLACE[type(child)](child, x, bias, program)
             bias = None
         elif _is_joined(layer.children[index : index + 3], x, program):
-            bias = dense.bias_of(child, name, program)
-            x, way = dense.write_product(child, name, x, program, program.array(0))
+            names = dense.names_of(child, name)
+            bias = dense.bias_of(names[1], program)
+            x, way = dense.write_product(*names, x, program, program.array(0))
         else:
             x, way = program.write(child, name, x)
         ways.append(way)

@@ -1,9 +1,9 @@
 """SimpleRNN, GRU and LSTM, compiled.
 
 A thread takes its share of the rows through all steps, so threads need not meet in between: no row knows of
-another one. Inside, the numbers of a gate at a step lie together, those of the rows one behind the other:
-(gates, steps, rows, units). So a product is one call for each gate, and what happens in a step is a loop over one long
-list. Steps are numbered in the order in which the state sees them, for each row from its own first one.
+another one. Inside, what a gate has at a step is one list, in which the rows lie one behind the other: the
+order is (gates, steps, rows, units). So a product is one call for each gate, and what happens in a step is a
+loop over long lists. Steps are counted as the state sees them, in each row from its own first one.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from nnlite.core.aliases import AnyArray, Array
+from nnlite.core.aliases import Array
 from nnlite.core.parameters import _zeros
 from nnlite.jit.functions import like, sigmoid, tanh
 from nnlite.jit.kernel import LOW, TEAM, THREAD, Operand, every, flat, number, rows, whole, word
@@ -24,13 +22,13 @@ from nnlite.layers import GRU, LSTM, SimpleRNN
 
 __all__ = ["WRITERS"]
 
-#: Numbers of a gate whose inputs are multiplied in one call, at least: few enough to be in the nearest cache when
-#: the state comes to them.
+#: Numbers of a gate that the product with the inputs makes in one call: few enough to be in the nearest cache
+#: when the state comes to them.
 AHEAD = 2**13
 #: Steps that prediction keeps; training keeps all.
 KEPT = 16
-#: Rows of states and gates that are multiplied in one call for the gradients, where the product is small: for such
-#: ones OpenBLAS has kernels that do not copy, and 1,024 rows of 64 x 64 take 57 us in place of 86.
+#: Rows of states and gates that are multiplied in one call for the gradients, where the product is small. For
+#: such ones OpenBLAS has kernels that do not copy: 1,024 rows of 64 x 64 take 57 us in place of 86.
 ROWS, SMALL = 64, 2**18
 
 
@@ -44,9 +42,9 @@ def _part(array, number, size):
     return array[number * size : (number + 1) * size]
 
 
-# What happens in a step: lists of the numbers of each gate, which at first hold the sums and then what `*_back`
-# needs; the state before and after; the memory before and after, and its tanh. On the way back each gate becomes
-# what it is blamed for; `d` and `e` are the blame on state and memory.
+# What happens in a step. Given are up to four lists of gates, with their sums in them, which then hold what
+# is needed on the way back, where each becomes what it is blamed for; the state before and after; the memory
+# before and after, and its tanh. `d` and `e` are the blame on state and memory.
 
 
 def simple(a, _1, _2, _3, h, after, m, memory, t):
@@ -63,7 +61,7 @@ def simple_back(a, _1, _2, _3, h, m, t, d, e):
 
 
 def gru(r, z, n, p, h, after, m, memory, t):
-    # Three loops: one with all of it would compare more places with each other than a compiler does.
+    # One loop with all of it would have more places to tell apart than a compiler does.
     for j in range(r.size):
         r[j] = sigmoid(r[j])
     for j in range(r.size):
@@ -113,26 +111,6 @@ def lstm_back(i, f, g, o, h, m, t, d, e):
         f[j] = blame * m[j] * kept * (one - kept)
         g[j] = blame * taken * (one - new * new)
         e[j] = blame * kept
-
-
-class Cell(NamedTuple):
-    """What a kind of layer does in a step.
-
-    Parameters
-    ----------
-    gates : int
-        How many lists there are.
-    apart : int
-        The gate whose product with the state is not added to that with the input: it is the last of the
-        lists. -1 if there is none.
-    forward, backward : compiled function
-        Kernels of all steps.
-    """
-
-    gates: int
-    apart: int
-    forward: Any
-    backward: Any
 
 
 @loops
@@ -446,9 +424,8 @@ def _writer(cell: Cell) -> Any:
         backs = []
         for index, way in enumerate(ways):
             given = rows(_in_steps(y)), word(index * units), word(every_step), word(way.is_back)
-            backs.append(
-                _write_way(cell, program, prefix, way.suffix, x, rows(lengths), given, padding or 0.0)
-            )
+            names = prefix, way.suffix
+            backs.append(_write_way(cell, program, names, x, rows(lengths), given, padding or 0.0))
 
         def back(dy: Array, needed: bool) -> Array:
             dx = program.like(x) if needed else None
@@ -469,21 +446,20 @@ def _in_steps(y: Array) -> Array:
 def _write_way(
     cell: Cell,
     program: Program,
-    prefix: str,
-    suffix: str,
+    names: tuple[str, str],
     x: Array,
     lengths: Operand,
     given: tuple[Operand, ...],
     padding: float,
 ) -> Callable[[Operand, Array | None, bool], None]:
     """Write one direction; return what writes the way back."""
-    W, U, b = (program.values(f"{prefix}{name}{suffix}") for name in "WUb")
+    W, U, b = (program.values(name.join(names)) for name in "WUb")
     time, units, features = x.shape[2], U.shape[1], W.shape[1]
     program.work += program.batch * time * (W[0].size + U[0].size)
     apart, slots = word(cell.apart), time if program.training else min(time, KEPT)
     none = whole(program.array(0))
     has_c = cell.apart >= 0
-    c = program.values(f"{prefix}c{suffix}") if has_c else None
+    c = program.values("c".join(names)) if has_c else None
     c_apart = none if c is None else whole(c[:, cell.apart * units :])
     c_all = none if c is None else whole(c)
 
@@ -491,11 +467,8 @@ def _write_way(
         return _zeros((program.nets, *shape), program.dtype)
 
     packed = whole(room(W.shape[2] // units, features + 1, units))
-    X, H, h_last = (
-        program.buffer(slots * (features + 1)),
-        program.buffer(slots * units),
-        program.buffer(units),
-    )
+    X, H = program.buffer(slots * (features + 1)), program.buffer(slots * units)
+    h_last, d = program.buffer(units), program.buffer(units)
     A = whole(room(cell.gates, program.batch, slots * units))
     memory = slots if cell.memory else 0
     M, m_last, T = (program.buffer(count * units) for count in (memory, min(memory, 1), memory))
@@ -506,12 +479,12 @@ def _write_way(
     )  # fmt: skip
 
     def back(dy: Operand, dx: Array | None, more: bool) -> None:
-        dW, dU, db = (whole(program.grads(f"{prefix}{name}{suffix}")) for name in "WUb")
-        dc = whole(program.grads(f"{prefix}c{suffix}")) if has_c else none
+        dW, dU, db = (whole(program.grads(name.join(names))) for name in "WUb")
+        dc = whole(program.grads("c".join(names))) if has_c else none
         U_T = whole(room(U.shape[2] // units, units, units))
         program.add(turn, whole(U), U_T, THREAD, TEAM)
         program.add(
-            cell.backward, lengths, dy, U_T, A, LOW, flat(H), flat(M), flat(T), flat(program.buffer(units)),
+            cell.backward, lengths, dy, U_T, A, LOW, flat(H), flat(M), flat(T), flat(d),
             flat(program.buffer(units if memory else 0)), *given[1:], apart, word(time), program.product,
         )  # fmt: skip
         program.add(
@@ -519,8 +492,8 @@ def _write_way(
         )
         if dx is not None:
             program.add(
-                inputs_back, lengths, whole(W), A, LOW, flat(X), rows(dx), word(W.shape[2] // units), given[3],
-                word(more), program.product,
+                inputs_back, lengths, whole(W), A, LOW, flat(X), rows(dx), word(W.shape[2] // units),
+                given[3], word(more), program.product,
             )  # fmt: skip
 
     return back

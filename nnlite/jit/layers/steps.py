@@ -18,10 +18,10 @@ ROWS, START, LOW, HIGH = (FRAME[name] for name in ("rows", "start", "low", "high
 
 @loops
 def _is_full(step, padding):
+    others = 0
     for j in range(step.size):
-        if step[j] != padding:
-            return False
-    return True
+        others += step[j] != padding
+    return others == 0
 
 
 @loops

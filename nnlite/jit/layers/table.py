@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from nnlite.jit.layers import (
     activations,
+    attention,
     composition,
     convolution,
     dense,
@@ -24,6 +25,7 @@ WRITERS: Mapping[type, Writer] = {
     layer: write
     for module in (
         activations,
+        attention,
         composition,
         convolution,
         dense,
