@@ -80,3 +80,75 @@ def test_drawn_options_come_to_the_same(draw, axes, seed):
             one.params.grad(name), other.params.grad(name), 4 * CLOSE[np.dtype(dtype)], name, least=largest
         )
     assert_close(one.predict(X, jit=True), other.predict(X), 10 * CLOSE[np.dtype(dtype)])
+
+
+def small_images(**options):
+    layers = [
+        nn.Input((9, 8, 2)),
+        nn.Conv2D(2, 6, 3, padding=1, groups=2),
+        nn.ReLU(),
+        nn.MaxPool2D(3, stride=2, padding=1),
+        nn.Conv2D(6, 5, 2),
+        nn.Tanh(),
+        nn.AveragePool2D(2),
+        nn.Permute((2, 0, 1)),
+        nn.Flatten((5, 2, 1)),
+        nn.Dense(10, 3),
+    ]
+    return nn.Sequential(layers, rng=0, dtype=np.float64, **options)
+
+
+def test_any_number_of_threads_comes_to_the_same_and_each_to_the_same_bits(rng, monkeypatch):
+    X, y = rng.normal(size=(29, 9, 8, 2)), rng.integers(0, 3, 29)
+    given = {"loss": nn.SoftmaxCrossEntropy(), "optimizer": nn.Adam(0.01), "epochs": 2, "batch_size": 8}
+    expected, _, _ = train(small_images(), X, y, jit=False, **given)
+    monkeypatch.setattr("nnlite.jit.engine.SHARED", 0)
+    for threads in (1, 2, 3, 16):  # more than there are rows, too
+        monkeypatch.setattr("nnlite.jit.steps.allowed", lambda threads=threads: threads)
+        found = [train(small_images(), X, y, jit=True, **given) for _ in range(2)]
+        assert [history.engine for *_, history in found] == ["jit", "jit"]
+        assert_close(found[0][0].params.values, expected.params.values, 1e-9)
+        np.testing.assert_array_equal(found[0][0].params.values, found[1][0].params.values)
+
+
+def test_frozen_convolutions(rng):
+    model = small_images()
+    model[4].freeze()
+    X, y = rng.normal(size=(24, 9, 8, 2)), rng.integers(0, 3, 24)
+    given = {"loss": nn.SoftmaxCrossEntropy(), "optimizer": nn.SGD(0.1), "batch_size": 8}
+    one, _, history = train(model, X, y, jit=True, **given)
+    other, _, _ = train(model, X, y, jit=False, **given)
+    assert history.engine == "jit"
+    assert_close(one.params.values, other.params.values, 1e-11)
+    np.testing.assert_array_equal(one[4].W, model[4].W)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize("make", [lambda: nn.MaxPool2D(2), lambda: nn.GlobalMaxPool()])
+def test_nan_is_the_largest_number(make, place, dtype):
+    """Dense makes NaN of infinities that differ in sign, so none is refused on the way in."""
+    image = np.array([1.0, 3.0, 2.0, -1.0])
+    model = nn.Sequential(
+        [nn.Dense(4, 4, bias=False), nn.Reshape((4,), (2, 2, 1)), make()], rng=0, dtype=dtype
+    )
+    model[0].W[...] = np.eye(4)
+    assert model.predict(image[None], jit=True).ravel() == [3.0]
+    with np.errstate(invalid="ignore"):
+        model[0].W[:, place] = [np.inf, -np.inf, 0, 0]
+        found, expected = (model.predict(image[None], jit=jit) for jit in (True, False))
+    np.testing.assert_array_equal(found, expected)
+    assert np.isnan(found).all()
+
+
+def test_equal_numbers_blame_the_first(rng):
+    """A window of zeros, as behind ReLU: which of them is to blame shows in the gradient."""
+    x = np.zeros((2, 3))
+    pool = nn.MaxPool2D(3, stride=1, padding=1)
+    layers = [nn.Dense(3, 16), nn.Reshape((16,), (4, 4, 1)), pool, nn.Flatten((4, 4, 1))]
+    model = nn.Sequential(layers, rng=0, dtype=np.float64)
+    y = rng.normal(size=(2, 16))
+    one, _, _ = train(model, x, y, jit=True, optimizer=nn.SGD(0.1), batch_size=2)
+    other, _, _ = train(model, x, y, jit=False, optimizer=nn.SGD(0.1), batch_size=2)
+    assert_close(one.params.grads, other.params.grads, 1e-12)
+    assert np.count_nonzero(one.params.grad("0.b")) < 16

@@ -128,6 +128,7 @@ class Program:
         self.nets = params.replicas or 1
         self.operations: list[list[int]] = []
         self._kernels: list[Any] = []
+        self._own: list[bool] = []
         self.row_weight: Array | None = None
         self.keys: AnyArray | None = None
         self.ids: list[tuple[Any, AnyArray]] = []
@@ -256,11 +257,17 @@ class Program:
         self._kernels.append((kernel, tuple(operand.form for operand in operands)))
         self._held += [operand.value for operand in operands]
         self.operations.append([one for operand in operands for one in operand.words()])
+        self._own.append(all(operand.own for operand in operands))
 
     def table(self) -> AnyArray:
-        """Return the operations as the machine reads them."""
-        table = np.zeros((len(self.operations), 1 + max(map(len, self.operations))), np.int64)
+        """Return the operations as the machine reads them.
+
+        Threads meet behind each, but not between two of which each thread does its share by itself.
+        """
+        table = np.zeros((len(self.operations), 2 + max(map(len, self.operations))), np.int64)
         table[:, 0] = addresses(self._kernels)
+        own = np.array(self._own)
+        table[:-1, -1] = own[:-1] & own[1:]
         for row, operation in zip(table, self.operations, strict=True):
             row[1 : 1 + len(operation)] = operation
         return table

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.core.aliases import Array
-from nnlite.jit.kernel import TEAM, THREAD, rows, whole, word
+from nnlite.jit.kernel import TEAM, THREAD, own, rows, whole, word
 from nnlite.jit.layers.places import Places, crop, pad, table
 from nnlite.jit.native import loops, share
 from nnlite.jit.program import Backward, Program, in_lines
@@ -28,12 +28,12 @@ NEAR = 6144
 def forward(x, W, b, y, padded, sizes, pixels, outs, taps, groups, thread):
     """Compute the weighted sum of each window, and add the bias."""
     zero, size = W.dtype.type(0), W.itemsize
-    own, depth, columns = padded[thread], taps.size, W.shape[1] // groups
+    room, depth, columns = padded[thread], taps.size, W.shape[1] // groups
     most = lanes(size)
     for i in range(len(x)):
-        if own.size:
-            pad(x[i], own, sizes)
-        sample, out = (own if own.size else x[i]).ctypes.data, y[i].ctypes.data
+        if room.size:
+            pad(x[i], room, sizes)
+        sample, out = (room if room.size else x[i]).ctypes.data, y[i].ctypes.data
         for group in range(groups):
             first = group * columns
             of_group = sample + group * sizes[4] * size
@@ -50,7 +50,7 @@ def forward(x, W, b, y, padded, sizes, pixels, outs, taps, groups, thread):
 def gradients(x, dy, dWs, dbs, padded, sizes, pixels, count, tap_rows, weight_rows, groups, near, thread):
     """Add up what the weights are blamed for by this thread's rows, and the biases, line by line."""
     zero, size = dWs.dtype.type(0), dWs.itemsize
-    own, dW, db = padded[thread], dWs[thread], dbs[thread]
+    room, dW, db = padded[thread], dWs[thread], dbs[thread]
     outputs = dW.shape[1]
     columns, most = outputs // groups, lanes(size)
     flat = dW.reshape(-1)
@@ -59,9 +59,9 @@ def gradients(x, dy, dWs, dbs, padded, sizes, pixels, count, tap_rows, weight_ro
     for j in range(db.size):
         db[j] = zero
     for i in range(len(x)):
-        if own.size:
-            pad(x[i], own, sizes)
-        sample, blame = (own if own.size else x[i]).ctypes.data, dy[i]
+        if room.size:
+            pad(x[i], room, sizes)
+        sample, blame = (room if room.size else x[i]).ctypes.data, dy[i]
         for start in range(0, blame.size if db.size else 0, max(db.size, 1)):
             line = blame[start : start + db.size]
             for j in range(line.size):
@@ -101,12 +101,9 @@ def add_up(dWs, dbs, dW, db, thread, team):
 
 
 @loops
-def turn(W, W_T, runs, groups, thread):
+def _turn(W, W_T, runs, groups):
     """Lay the weights out for the way back: of each group and run of a window, an output's in a row."""
-    if thread > 0:
-        return
-    columns = W.shape[1] // groups
-    numbers = len(W) // runs
+    columns, numbers = W.shape[1] // groups, len(W) // runs
     place = 0
     for group in range(groups):
         for run in range(runs):
@@ -117,16 +114,19 @@ def turn(W, W_T, runs, groups, thread):
 
 
 @loops
-def backward(dy, W_T, dx, spread, sizes, outs, pixels, runs, depths, numbers, groups, thread):
+def backward(dy, W, dx, turned, spread, sizes, outs, pixels, runs, depths, groups, thread):
     """Add to each place what the windows over it give: run by run, a run being what lies in one piece."""
-    zero, size = W_T.dtype.type(0), W_T.itemsize
-    own, columns, most = spread[thread], depths.size, lanes(size)
+    zero, size = W.dtype.type(0), W.itemsize
+    room, W_T, columns, most = spread[thread], turned[thread], depths.size, lanes(size)
+    numbers = len(W) // runs.size
+    if len(dy):
+        _turn(W, W_T, runs.size, groups)
     for i in range(len(dy)):
-        for j in range(own.size):
-            own[j] = zero
+        for j in range(room.size):
+            room[j] = zero
         for group in range(groups):
             blame = dy[i].ctypes.data + group * columns * size
-            target = own.ctypes.data + group * sizes[4] * size
+            target = room.ctypes.data + group * sizes[4] * size
             weights = W_T.ctypes.data + group * runs.size * columns * numbers * size
             for run in range(runs.size):
                 for j in range(0, numbers, most):
@@ -137,7 +137,7 @@ def backward(dy, W_T, dx, spread, sizes, outs, pixels, runs, depths, numbers, gr
                             target + (runs[run] + j) * size, pixels[p:].ctypes.data,
                             min(most, numbers - j),
                         )  # fmt: skip
-        crop(own, dx[i], sizes)
+        crop(room, dx[i], sizes)
 
 
 def _convolution(layer: Any, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
@@ -149,14 +149,14 @@ def _convolution(layer: Any, prefix: str, x: Array, program: Program) -> tuple[A
     y = program.buffer(*layer.output_shape(shape))
     program.work += program.batch * places.outs.size * W[0].size
     samples, of_groups, sizes = in_lines(x), word(groups), table(places.sizes)
-    padded = whole(program.scratch(places.size if places.padded else 0))
+    padded = own(program.scratch(places.size if places.padded else 0))
     # The last window stands in for those that a tile lacks: it is only computed again.
     filled = int(places.corners[-1, -1]), int(places.outs[-1, -1])
     pixels, outs = (
         table(given, last) for given, last in zip((places.corners, places.outs), filled, strict=True)
     )
     program.add(
-        forward, rows(samples), whole(W), whole(b), rows(in_lines(y)), padded, sizes, pixels, outs,
+        forward, rows(samples), own(W), own(b), rows(in_lines(y)), padded, sizes, pixels, outs,
         table(places.taps), of_groups, THREAD,
     )  # fmt: skip
 
@@ -164,27 +164,26 @@ def _convolution(layer: Any, prefix: str, x: Array, program: Program) -> tuple[A
         dW = program.grads(f"{prefix}W").reshape(program.nets, -1, outputs)
         db = program.grads(f"{prefix}b") if layer.bias else program.array(0)
         depth, count = W.shape[1], places.outs.size
-        found = whole(program.scratch(depth + 1, outputs))  # behind the weights is what nobody wants
-        lines = whole(program.scratch(places.outs.shape[1] * db.shape[1]))
+        found = program.scratch(depth + 1, outputs)  # behind the weights is what nobody wants
+        lines = program.scratch(places.outs.shape[1] * db.shape[1])
         near = max(ROWS, NEAR // (shape[-1] + outputs))
         program.add(
-            gradients, rows(samples), rows(in_lines(dy)), found, lines, padded, sizes, pixels, word(count),
-            table(places.taps, 0), table(np.arange(depth) * outputs, depth * outputs), of_groups,
+            gradients, rows(samples), rows(in_lines(dy)), own(found), own(lines), padded, sizes, pixels,
+            word(count), table(places.taps, 0), table(np.arange(depth) * outputs, depth * outputs), of_groups,
             word(near), THREAD,
         )  # fmt: skip
-        program.add(add_up, found, lines, whole(dW), whole(db), THREAD, TEAM)
+        program.add(add_up, whole(found), whole(lines), whole(dW), whole(db), THREAD, TEAM)
         if not needed:
             return dy
         dx = program.like(x)
-        W_T = whole(program.array(W[0].size))
-        program.add(turn, whole(W), W_T, word(places.runs.size), of_groups, THREAD)
-        spread = whole(program.scratch(places.size + places.behind))
+        turned = own(program.scratch(W[0].size))
+        spread = own(program.scratch(places.size + places.behind))
         # Column by column: windows beside each other overlap, and a number that has just been written in
         # another piece is slow to read.
         program.add(
-            backward, rows(in_lines(dy)), W_T, rows(in_lines(dx)), spread, sizes,
+            backward, rows(in_lines(dy)), own(W), rows(in_lines(dx)), turned, spread, sizes,
             table(places.outs.T, 0), table(places.corners.T, places.size), table(places.runs),
-            table(np.arange(outputs // groups)), word(places.run), of_groups, THREAD,
+            table(np.arange(outputs // groups)), of_groups, THREAD,
         )  # fmt: skip
         return dx
 

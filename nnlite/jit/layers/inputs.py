@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from nnlite.core.aliases import Array
-from nnlite.jit.kernel import TEAM, THREAD, every, flat, rows, whole, word
+from nnlite.jit.kernel import TEAM, THREAD, every, flat, own, rows, whole, word
 from nnlite.jit.native import in_rows, loops
 from nnlite.jit.program import Backward, Program, in_lines
 from nnlite.layers import Embedding, Flatten, Input, Permute, Reshape, Standardize, TokenEmbedding
@@ -179,7 +179,7 @@ def _permute(layer: Permute, prefix: str, x: Array, program: Program) -> tuple[A
     shape = x.shape[2:]
     places = np.arange(math.prod(shape)).reshape(shape).transpose(layer.axes)
     y = program.buffer(*places.shape)
-    from_x, from_y = (whole(table[None]) for table in (places.ravel(), places.ravel().argsort()))
+    from_x, from_y = (own(table[None]) for table in (places.ravel(), places.ravel().argsort()))
     program.add(take, rows(in_lines(x)), from_x, rows(in_lines(y)))
 
     def back(dy: Array, needed: bool) -> Array:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from nnlite.core.aliases import AnyArray
-from nnlite.jit.kernel import Operand, whole
+from nnlite.jit.kernel import Operand, own
 from nnlite.jit.native import loops
 from nnlite.jit.tiles import ROWS
 from nnlite.layers.windows import Window
@@ -17,21 +17,21 @@ __all__ = ["Places", "crop", "pad", "table"]
 
 
 @loops
-def pad(x, own, sizes):
+def pad(x, padded, sizes):
     """Copy a sample to where its padding is around it; `sizes` are those of `Places`."""
     lines, line, padded_line, begin = sizes[0], sizes[1], sizes[2], sizes[3]
     for i in range(lines):
-        source, target = x[i * line : (i + 1) * line], own[begin + i * padded_line :]
+        source, target = x[i * line : (i + 1) * line], padded[begin + i * padded_line :]
         for j in range(source.size):
             target[j] = source[j]
 
 
 @loops
-def crop(own, x, sizes):
+def crop(padded, x, sizes):
     """Copy a sample from where its padding is around it."""
     lines, line, padded_line, begin = sizes[0], sizes[1], sizes[2], sizes[3]
     for i in range(lines):
-        source, target = own[begin + i * padded_line :], x[i * line : (i + 1) * line]
+        source, target = padded[begin + i * padded_line :], x[i * line : (i + 1) * line]
         for j in range(target.size):
             target[j] = source[j]
 
@@ -88,4 +88,4 @@ def table(places: AnyArray, filled: int | None = None) -> Operand:
     table = places.ravel()
     if filled is not None:
         table = np.concatenate([table, np.full(-table.size % ROWS, filled)])
-    return whole(np.ascontiguousarray(table, np.int64)[None])
+    return own(np.ascontiguousarray(table, np.int64)[None])

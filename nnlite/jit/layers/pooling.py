@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.core.aliases import Array
-from nnlite.jit.kernel import THREAD, Operand, rows, whole, word
+from nnlite.jit.kernel import THREAD, Operand, own, rows, word
 from nnlite.jit.layers.places import Places, crop, pad, table
 from nnlite.jit.native import loops
 from nnlite.jit.program import Backward, Program, in_lines
@@ -30,34 +30,34 @@ __all__ = ["WRITERS"]
 def largest(x, y, chosen, padded, sizes, corners, taps, channels, thread):
     """Find the largest number of each window, and where it stands; NaN is the largest of all."""
     zero, size = x.dtype.type(0), x.itemsize
-    own, most_beside = padded[thread], lanes(size)
-    own[:] = -np.inf
+    room, beside = padded[thread], lanes(size)
+    room[:] = -np.inf
     for i in range(len(x)):
-        if own.size:
-            pad(x[i], own, sizes)
-        sample = (own if own.size else x[i]).ctypes.data
+        if room.size:
+            pad(x[i], room, sizes)
+        sample = (room if room.size else x[i]).ctypes.data
         for window in range(corners.size):
-            for c in range(0, channels, most_beside):
+            for c in range(0, channels, beside):
                 place = window * channels + c
                 most(
                     zero, sample, corners[window] + c, taps.ctypes.data, taps.size,
                     y[i].ctypes.data + place * size, chosen[i].ctypes.data + place * 4,
-                    min(most_beside, channels - c),
+                    min(beside, channels - c),
                 )  # fmt: skip
 
 
 @loops
 def largest_back(dy, chosen, dx, padded, sizes, thread):
     """Give the blame for each window to its largest number."""
-    own = padded[thread]
+    room = padded[thread]
     for i in range(len(dy)):
-        blame, places, out = dy[i], chosen[i], own if own.size else dx[i]
+        blame, places, out = dy[i], chosen[i], room if room.size else dx[i]
         for j in range(out.size):
             out[j] = 0
         for j in range(blame.size):
             out[places[j]] += blame[j]
-        if own.size:
-            crop(own, dx[i], sizes)
+        if room.size:
+            crop(room, dx[i], sizes)
 
 
 @loops
@@ -113,7 +113,7 @@ def _covered(windows: tuple[Window, ...], shape: tuple[int, ...]) -> tuple[Opera
         begins.append(np.maximum(starts, 0))
         ends.append(np.minimum(starts + window.size, length))
     first, last = (np.concatenate(some).astype(np.int64) for some in (begins, ends))
-    return whole(first[None]), whole(last[None])
+    return own(first[None]), own(last[None])
 
 
 def _in_images(buffer: Array) -> Array:
@@ -126,7 +126,7 @@ def _largest(windows: tuple[Window, ...], x: Array, y: Array, program: Program) 
     channels = x.shape[-1]
     places = Places(windows, x.shape[2:], channels, channels)
     chosen = program.buffer(places.outs.size * channels, dtype=np.int32)
-    padded, sizes = whole(program.scratch(places.size if places.padded else 0)), table(places.sizes)
+    padded, sizes = own(program.scratch(places.size if places.padded else 0)), table(places.sizes)
     program.add(
         largest, rows(in_lines(x)), rows(in_lines(y)), rows(chosen), padded, sizes, table(places.corners),
         table(places.taps), word(channels), THREAD,
