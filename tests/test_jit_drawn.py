@@ -21,7 +21,8 @@ FEATURES = 3
 
 ACTIVATIONS = [
     nn.ReLU, nn.LeakyReLU, nn.ELU, nn.Sigmoid, nn.Tanh, nn.GELU, lambda: nn.GELU(approximate=True), nn.SiLU,
-    nn.Mish, nn.Softplus, nn.Softmax, nn.LogSoftmax, lambda: nn.Dropout(0.0),
+    nn.Mish, nn.SELU, nn.ReLU6, nn.HardSigmoid, nn.HardSwish,
+    nn.Clip, nn.Softplus, nn.Softmax, nn.LogSoftmax, lambda: nn.Dropout(0.0),
 ]  # fmt: skip
 NORMS = [nn.LayerNorm, nn.RMSNorm, nn.BatchNorm]
 

@@ -961,8 +961,11 @@ def test_one_of_several_outputs(rng, tmp_path):
     content = graph(nodes, {"W": W}, outputs=("label", "p"))
     path = tmp_path / "net.onnx"
     path.write_bytes(content)
-    with pytest.raises(ModelFileError, match=r"one output, got 2: 'label', 'p'.*load\(path, output='p'\)"):
-        load(path)
+    assert repr(load(path)) == repr(load(path, output="p"))  # a label is none
+    two = graph(nodes, {"W": W}, outputs=("a", "p"))
+    (tmp_path / "two.onnx").write_bytes(two)
+    with pytest.raises(ModelFileError, match=r"one output, got 2: 'a', 'p'.*load\(path, output='p'\)"):
+        load(tmp_path / "two.onnx")
     with pytest.raises(ModelFileError, match=r"an output 'q', got 'label', 'p'"):
         load(path, output="q")
     with pytest.raises(ModelFileError, match=r"node 'label of ArgMax' \(ArgMax\)"):
@@ -1346,10 +1349,13 @@ def huge_tensor(**changes):
         ({"raw_data": b"\0" * 47}, r"as many numbers as its shape says"),
         ({"data_type": 77}, r"expected float32.*got type 77"),
         ({"data_type": onnx.TensorProto.STRING}, r"expected float32.*got STRING"),
-        ({"data_location": onnx.TensorProto.EXTERNAL}, r"numbers in the file itself.*not opened"),
+        (
+            {"data_location": onnx.TensorProto.EXTERNAL},
+            r"expected as many numbers as its shape says, got 12 for",
+        ),
         (
             {"external_data": [onnx.StringStringEntryProto(key="location", value="/etc/passwd")]},
-            r"numbers in the file itself.*not opened",
+            r"expected numbers here or in another file, got a name of another file besides",
         ),
     ],
     ids=str,
@@ -1360,16 +1366,6 @@ def test_lying_tensors(changes, message, tmp_path):
     path = tmp_path / "net.onnx"
     path.write_bytes(proto.SerializeToString())
     with pytest.raises(ModelFileError, match=message):
-        load(path)
-
-
-def test_other_files_are_never_opened(tmp_path):
-    """Even if they are there and hold the right numbers."""
-    proto = onnx.ModelProto.FromString(graph([node("MatMul", "x", "W")], {"W": W}))
-    path = tmp_path / "net.onnx"
-    onnx.save_model(proto, path, save_as_external_data=True, location="net.data", size_threshold=0)
-    assert (tmp_path / "net.data").exists()
-    with pytest.raises(ModelFileError, match=r"external_data=False"):
         load(path)
 
 

@@ -341,15 +341,22 @@ def test_what_a_loss_says_of_its_target_is_said_of_y():
 @pytest.mark.parametrize(
     ("module", "name", "words"),
     [
-        ("nnlite", "Conv2D", "no convolutions.*Flatten"),
-        ("nnlite", "LSTM", "no layers for sequences"),
+        ("nnlite", "Conv3d", "over one axis and two only"),
+        ("nnlite", "MultiheadAttention", r"It is SelfAttention\(features, heads\)"),
+        ("nnlite", "Bidirectional", r"direction=.both. in SimpleRNN, GRU or LSTM"),
         ("nnlite", "BatchNorm1d", r"It is BatchNorm\(features\)\.$"),
         ("nnlite", "BatchNormalization", r"It is BatchNorm\(features\)\.$"),
         ("nnlite", "GroupNorm", r"BatchNorm\(features\) and LayerNorm\(features\), .*Standardize"),
-        ("nnlite", "add", r"It is Residual\(\[\.\.\.\]\), which adds its input"),
+        ("nnlite", "Skip", r"It is Residual\(\[\.\.\.\]\), which adds its input"),
+        (
+            "nnlite",
+            "merge",
+            r"It is Concatenate\(\[\.\.\.\]\), which puts what its branches give side by side",
+        ),
+        ("nnlite", "GLU", r"It is Multiply\(\[\.\.\.\]\), with a branch that ends in Sigmoid"),
         ("nnlite.layers", "skip", r"It is Residual\("),
         ("nnlite", "ResidualBlock", r"It is Residual\("),
-        ("nnlite.layers", "Concatenate", r"a Layer that holds the others: docs/own\.md"),
+        ("nnlite.layers", "ModuleList", r"a Layer that holds the others: docs/own\.md"),
         ("nnlite", "ModuleList", r"a Layer that holds the others: docs/own\.md"),
         ("nnlite", "Model", "It is Sequential, .* each of which may be made of others"),
         ("nnlite", "register_buffer", r"It is State\(\)"),
@@ -358,7 +365,7 @@ def test_what_a_loss_says_of_its_target_is_said_of_y():
         ("nnlite", "Relu", r"Did you mean nnlite\.ReLU\?"),
         ("nnlite", "HeNormal", r"It is nnlite\.initializers\.HeNormal"),
         ("nnlite", "nothing_like_it", r"dir\(nnlite\) lists"),
-        ("nnlite.layers", "Conv2d", "no convolutions"),
+        ("nnlite.layers", "Conv2d", r"It is Conv2D\("),
         ("nnlite.layers", "Adam", r"It is nnlite\.Adam"),
         ("nnlite.losses", "CrossEntropyLoss", r"It is SoftmaxCrossEntropy\(\), which takes logits"),
         ("nnlite.optimizers", "Adamm", r"Did you mean nnlite\.optimizers\.Adam\?"),
@@ -376,7 +383,7 @@ def test_a_name_that_is_not_there_is_answered_by_one_that_is(module, name, words
 
 def test_tools_that_look_for_names_find_none():
     assert not hasattr(nn, "__wrapped__")
-    assert not hasattr(nn.layers, "Conv2D")
+    assert not hasattr(nn.layers, "Conv3D")
     assert getattr(nn, "Conv2D", None) is None
     with pytest.raises(ImportError):
         importlib.import_module("nnlite.nothing")

@@ -221,13 +221,15 @@ class TableEncoder(Configured):
 
     # Fitting and encoding.
 
-    def fit(self, frame: Any) -> Self:
+    def fit(self, frame: Any, y: Any = None) -> Self:
         """Measure the numbers and collect the categories, replacing what was known.
 
         Parameters
         ----------
         frame : pandas or polars frame, or dict of columns
             The training data, without the target. All its columns are used.
+        y : object
+            Not used: what a Pipeline of scikit-learn gives to each of its steps.
 
         Returns
         -------

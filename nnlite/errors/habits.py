@@ -12,14 +12,37 @@ Class = TypeVar("Class", bound=type)
 
 #: What to write here, and under which names it is known elsewhere: in lower case, without underscores.
 _ELSEWHERE: dict[str, str] = {
-    "nnlite has no convolutions, only nets of Dense layers. Flatten((8, 8)) makes rows of images.": (
-        "conv1d conv2d conv3d convtranspose2d conv2dtranspose separableconv2d maxpool1d maxpool2d "
-        "maxpooling2d avgpool2d averagepooling2d globalaveragepooling2d adaptiveavgpool2d upsample"
+    "It is Conv2D(in_channels, out_channels, kernel_size), the channels last.": (
+        "conv conv2d convolution convolution2d convolutional depthwiseconv2d"
     ),
-    "nnlite has no layers for sequences, only nets of Dense layers on rows of numbers.": (
-        "lstm lstmcell gru rnn simplernn bidirectional timedistributed transformer transformerencoder "
-        "transformerencoderlayer attention multiheadattention"
+    "It is Conv1D(in_channels, out_channels, kernel_size), the features last.": "conv1d convolution1d",
+    "nnlite has convolutions over one axis and two only, Conv1D and Conv2D, and none that enlarge.": (
+        "conv3d convtranspose1d convtranspose2d conv1dtranspose conv2dtranspose separableconv2d deconv "
+        "deconvolution upsample upsampling2d"
     ),
+    "It is MaxPool2D(size), or MaxPool1D.": (
+        "maxpool maxpool1d maxpool2d maxpooling maxpooling1d maxpooling2d"
+    ),
+    "It is AveragePool2D(size), or AveragePool1D.": (
+        "avgpool avgpool1d avgpool2d averagepool averagepooling averagepooling1d averagepooling2d"
+    ),
+    "It is GlobalAveragePool(), of sequences GlobalAveragePool(1).": (
+        "globalaveragepooling globalaveragepooling1d globalaveragepooling2d adaptiveavgpool1d "
+        "adaptiveavgpool2d"
+    ),
+    "It is GlobalMaxPool(), of sequences GlobalMaxPool(1).": (
+        "globalmaxpooling globalmaxpooling1d globalmaxpooling2d adaptivemaxpool1d adaptivemaxpool2d"
+    ),
+    "It is Reshape(shape, into), of each sample.": "unflatten view",
+    "It is Permute(axes), of each sample.": "transpose channelslast channelsfirst movechannels",
+    "There are SimpleRNN, GRU and LSTM; sequences=True gives all states.": "rnn rnncell grucell lstmcell",
+    "Write direction='both' in SimpleRNN, GRU or LSTM.": "bidirectional",
+    "Write padding=0.0 in the layers over time: docs/sequences.md.": "masking packpaddedsequence",
+    "It is SelfAttention(features, heads).": "attention multiheadattention multiheadselfattention",
+    "Put SelfAttention and Dense layers into Residual: docs/sequences.md.": (
+        "transformer transformerencoder transformerencoderlayer"
+    ),
+    "It is PositionEmbedding(steps, features).": "positionalembedding positionalencoding",
     "It is BatchNorm(features).": "batchnorm1d batchnorm2d batchnorm3d batchnormalization syncbatchnorm",
     "It is LayerNorm(features).": "layernormalization",
     "It is RMSNorm(features).": "rmsnormalization",
@@ -42,8 +65,9 @@ _ELSEWHERE: dict[str, str] = {
         "model functionalmodel sequentialmodel block"
     ),
     "Leave it out: the first layer says how many inputs there are.": "input inputlayer",
-    "Activations are layers of their own: ReLU(), Tanh(), Sigmoid(), ...": "activation hardtanh selu relu6",
-    "It is LeakyReLU(negative_slope), whose slope is not learned.": "prelu",
+    "Activations are layers of their own: ReLU(), Tanh(), Sigmoid(), ...": "activation",
+    "It is Clip(low, high).": "hardtanh clamp",
+    "It is HardSwish.": "hardsilu",
     "It is SiLU.": "swish",
     "It is SoftmaxCrossEntropy(), which takes logits.": (
         "crossentropyloss crossentropy categoricalcrossentropy sparsecategoricalcrossentropy nllloss"

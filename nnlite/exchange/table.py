@@ -30,6 +30,7 @@ DESCRIPTIONS: dict[type[Layer], Description] = {
     for module in (
         activations,
         attention,
+        recurrent,  # before what takes columns: its last state may be written as one
         composition,
         convolution,
         dense,
@@ -38,7 +39,6 @@ DESCRIPTIONS: dict[type[Layer], Description] = {
         normalization,
         pooling,
         positions,
-        recurrent,
         shapes,
         standardize,
     )

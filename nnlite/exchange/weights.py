@@ -7,12 +7,13 @@ the twin of each layer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from nnlite.core import model as core
 from nnlite.core.aliases import Array
 from nnlite.core.chain import Chain
 from nnlite.data.checks import check_rows
@@ -20,8 +21,9 @@ from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError, Shap
 from nnlite.errors.checks import check_bool
 from nnlite.exchange.checks import check_single, warn_of_rounding
 from nnlite.exchange.description import AS_HERE, Description, Layout
-from nnlite.exchange.table import DESCRIPTIONS
-from nnlite.layers import Dense, Layer, Standardize
+from nnlite.exchange.table import DESCRIPTIONS, described
+from nnlite.layers import Dense, Dropout, Flatten, Layer, Standardize
+from nnlite.layers.windows import Sliding
 from nnlite.model import Sequential
 
 __all__ = ["from_keras_weights", "from_torch_state_dict", "to_keras_weights", "to_torch_state_dict"]
@@ -35,7 +37,9 @@ def to_torch_state_dict(
     Each layer has the same place there: `Dense` is ``torch.nn.Linear``, `Embedding` is
     ``torch.nn.Embedding`` with all its rows, `BatchNorm` is ``torch.nn.BatchNorm1d`` with its running
     statistics, an activation or `Dropout` is PyTorch's own and has no entries. A layer of your own
-    keeps the names and shapes of its parameters. Layers inside of `Residual`, or of another
+    keeps the names and shapes of its parameters. `Conv2D` is ``torch.nn.Conv2d``, whose images have their
+    channels in front: the net there takes ``x.transpose(0, 3, 1, 2)``, and a Dense layer behind its
+    ``torch.nn.Flatten`` has its rows in that order. Layers inside of `Residual`, or of another
     `Sequential`, have their places in that one: ``"1.0.weight"``.
 
     Parameters
@@ -84,6 +88,7 @@ def to_torch_state_dict(
     """
     where = "to_torch_state_dict"
     numbers = _take(where, model, fold_standardize)
+    numbers |= {name: _rows_turned(numbers[name], shape) for name, shape in _flattened(model).items()}
     arrays = {
         own.place + key: np.ascontiguousarray(array)
         for own in _layers(model, "torch")
@@ -154,6 +159,8 @@ def from_torch_state_dict(
             for key, like in theirs.items()
         }
         found.update(own.back(read))
+    for name, shape in _flattened(model).items():
+        found[name] = _rows_turned(found[name], shape, back=True)
     _put(where, model, found, folded)
 
 
@@ -287,6 +294,45 @@ def _layers(model: Sequential, library: Literal["torch", "keras"]) -> list[_Own]
         for place, layer in model.walk()
         if layer._own()
     ]
+
+
+def _flattened(model: Sequential) -> dict[str, tuple[int, ...]]:
+    """Find the weights behind flattened images, and the shape of these: PyTorch has other rows there.
+
+    Its convolutions and poolings take channels-first samples, and its Flatten gives all places of the first
+    channel, then those of the second. Without such layers before it a Flatten is the same here and there.
+    """
+    found: dict[str, tuple[int, ...]] = {}
+    first, shape = False, None  # whether the channels are in front there; what was flattened so
+    for place, layer in _in_a_row(model):
+        known = described(layer)
+        if any(isinstance(one, Sliding) for _, one in layer.walk()):
+            first = True
+        elif type(layer) is Flatten and first:
+            first, shape = False, layer.shape
+        elif type(layer) is Dense and shape is not None:
+            found[f"{place}W"], shape = shape, None
+        elif type(layer) is not Dropout and (known is None or known.slope is None):
+            first, shape = False, None
+    return found
+
+
+def _in_a_row(model: Layer, prefix: str = "") -> Iterator[tuple[str, Layer]]:
+    """Give the layers of a net, and those of nets in it in their place."""
+    for index, layer in enumerate(model.children):
+        place = f"{prefix}{index}."
+        if isinstance(layer, core.Sequential):
+            yield from _in_a_row(layer, place)
+        else:
+            yield place, layer
+
+
+def _rows_turned(W: Array, shape: tuple[int, ...], *, back: bool = False) -> Array:
+    """Bring rows for (height, width, channels) into the order of (channels, height, width), or back."""
+    *places, channels = shape
+    given = (channels, *places) if back else shape
+    turned = np.moveaxis(W.reshape(*given, W.shape[-1]), *((0, -2) if back else (-2, 0)))
+    return turned.reshape(W.shape)
 
 
 def _torch_only(model: Sequential) -> set[str]:

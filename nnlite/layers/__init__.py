@@ -6,7 +6,7 @@ from nnlite.core.dense import Dense
 from nnlite.core.layer import Layer
 from nnlite.core.parameters import Parameter, State
 from nnlite.errors.habits import missing_names
-from nnlite.layers.activations import ELU, GELU, LeakyReLU, LogSoftmax, Mish, SiLU, Softmax, Softplus
+from nnlite.layers.activations import ELU, GELU, SELU, LeakyReLU, LogSoftmax, Mish, SiLU, Softmax, Softplus
 from nnlite.layers.attention import PositionEmbedding, SelfAttention
 from nnlite.layers.composition import (
     Add,
@@ -20,6 +20,7 @@ from nnlite.layers.convolution import Conv1D, Conv2D
 from nnlite.layers.dropout import Dropout
 from nnlite.layers.embedding import Embedding, TokenEmbedding
 from nnlite.layers.normalization import BatchNorm, LayerNorm, RMSNorm
+from nnlite.layers.piecewise import Clip, HardSigmoid, HardSwish, PReLU, ReLU6
 from nnlite.layers.pooling import (
     AveragePool1D,
     AveragePool2D,
@@ -37,10 +38,12 @@ __all__ = [
     "GELU",
     "GRU",
     "LSTM",
+    "SELU",
     "Add",
     "AveragePool1D",
     "AveragePool2D",
     "BatchNorm",
+    "Clip",
     "Columns",
     "Concatenate",
     "Context",
@@ -53,6 +56,8 @@ __all__ = [
     "GlobalAveragePool",
     "GlobalMaxPool",
     "Gradients",
+    "HardSigmoid",
+    "HardSwish",
     "Input",
     "Layer",
     "LayerNorm",
@@ -62,11 +67,13 @@ __all__ = [
     "MaxPool2D",
     "Mish",
     "Multiply",
+    "PReLU",
     "Parameter",
     "Permute",
     "PositionEmbedding",
     "RMSNorm",
     "ReLU",
+    "ReLU6",
     "Reshape",
     "Residual",
     "SelfAttention",

@@ -13,10 +13,12 @@ from nnlite.core.initializers import GlorotUniform, HeNormal, InitializerLike
 from nnlite.core.layer import Layer
 from nnlite.core.quiet import quiet
 from nnlite.errors.checks import check_bool, check_number
+from nnlite.initializers.others import LeCunNormal
 
 __all__ = [
     "ELU",
     "GELU",
+    "SELU",
     "LeakyReLU",
     "LogSoftmax",
     "Mish",
@@ -130,6 +132,50 @@ class ELU(Layer):
         dx *= dy
         np.copyto(dx, dy, where=y > 0)
         return dx
+
+
+class SELU(Layer):
+    """Scaled exponential linear unit: an ELU that brings a deep net's numbers to mean 0 and variance 1.
+
+    ``y = scale * (x if x > 0 else alpha * (exp(x) - 1))`` with ``scale`` = 1.0507 and ``alpha`` = 1.6733; the
+    slope below 0 is ``y + scale * alpha``.
+
+    References
+    ----------
+    G. Klambauer, T. Unterthiner, A. Mayr and S. Hochreiter, "Self-Normalizing Neural Networks", NIPS 2017,
+    eq. 2 and 14. What feeds it is drawn by LeCun's rule, as there.
+
+    Examples
+    --------
+    >>> SELU().forward(np.array([[-1e4, 1.0]])).round(4)
+    array([[-1.7581,  1.0507]])
+    """
+
+    feeding_initializer: InitializerLike | None = LeCunNormal()
+
+    @quiet("under")
+    def forward(self, x: Array, ctx: Context | None = None) -> Array:
+        """Compute the unit."""
+        y = np.expm1(np.minimum(x, 0))  # the minimum keeps large x from overflowing
+        y *= SELU_ALPHA
+        np.copyto(y, x, where=x > 0)
+        y *= SELU_SCALE
+        if ctx is not None:
+            ctx.save(y)
+        return y
+
+    @quiet("under")
+    def backward(self, dy: Array, ctx: Context) -> Array:
+        """Scale the blame by the slope: ``scale`` above zero, ``y + scale * alpha`` below."""
+        (y,) = ctx.saved
+        dx: Array = np.minimum(y, 0)
+        dx += np.where(y > 0, y.dtype.type(SELU_SCALE), y.dtype.type(SELU_SCALE * SELU_ALPHA))
+        dx *= dy
+        return dx
+
+
+#: The fixed point of mean and variance, to the last digit of float64.
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 
 class GELU(Layer):

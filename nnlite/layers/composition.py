@@ -465,8 +465,8 @@ class Columns(Layer):
                 known = ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")
                 raise ArgumentError(where, f"one of {known}", f"{column!r}", "Use a name from of=.")
             return names.index(column)
-        number = check_integer(where, column)
-        if not -count <= number < count:
+        number = check_integer(where, column, low=-count)
+        if number >= count:
             fix = "Count them from 0."
             raise ArgumentError(where, f"a column of {count}, from 0 to {count - 1}", f"{number}", fix)
         return number % count

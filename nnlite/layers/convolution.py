@@ -187,7 +187,7 @@ def _correlate(x: Array, axes: tuple[Line, Line], W: Array, y: Array) -> None:
     weights = _spread(W, axes[1], tile)
     for place in _shared(y.shape[:-4], x.shape[:-4]):
         out, matrices = y[place], weights[place[len(place) - len(leading) :]]
-        wide = max(1, out[..., 0, 0, 0, 0].size) * tile * each
+        wide = max(1, math.prod(out.shape[:-4])) * tile * each
         for block, columns in _columns(_at(x, place, 4), axes, groups, tile, wide):
             for group in range(groups):
                 part = out[(..., *block, slice(None), slice(group * each, (group + 1) * each))]
@@ -199,8 +199,10 @@ def _add_up(x: Array, axes: tuple[Line, Line], dy: Array, out: Array) -> None:
     """Write to `out`, for each weight, the sum of dL/dy times what it met."""
     groups, rows, columns, inner, each = out.shape[-5:]
     tile = _tile(axes[1], each)
-    wide = max(1, dy[..., 0, 0, 0, 0].size) * tile * each
+    wide = max(1, math.prod(dy.shape[:-4])) * tile * each
     sums: list[Array] = []
+    if not len(x):
+        out[...] = 0
     for block, matrices in _columns(x, axes, groups, tile, wide):
         first = not sums
         for group in range(groups):
@@ -261,7 +263,7 @@ def _columns(
     shape = (along.count // tile, down.numbers, read, channels // groups)
     most = max(groups * math.prod(shape[1:]), wide) * shape[0] * x.itemsize
     lines = min(down.count, max(1, COLUMNS // most))
-    several = min(images, max(1, COLUMNS // (most * down.count)))
+    several = max(1, min(images, COLUMNS // (most * down.count)))
     frame = (
         np.zeros((several, top + height + bottom, left + width + right, channels), x.dtype)
         if any(map(any, pads))

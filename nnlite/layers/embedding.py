@@ -384,8 +384,8 @@ def _check_counts(where: str, counts: Iterable[Any]) -> tuple[int, ...]:
         if count > MOST_CATEGORIES:
             raise ArgumentError(
                 where,
-                f"at most {MOST_CATEGORIES:,} categories in a column",
+                f"at most {MOST_CATEGORIES:,} different ids",
                 f"{count:,}",
-                "float32 does not tell larger ids apart; put rare categories together.",
+                "Float32 does not tell larger ones apart; put what is rare together.",
             )
     return checked

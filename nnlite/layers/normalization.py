@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from nnlite.core.aliases import Array
 from nnlite.core.context import Context, Rows
-from nnlite.core.layer import Layer
 from nnlite.core.parameters import Parameter, State
 from nnlite.core.sums import row_sum, sum_over_batch
-from nnlite.errors import ShapeError
-from nnlite.errors.checks import check_integer, check_number
-from nnlite.errors.layers import check_features
+from nnlite.errors.checks import check_number
 from nnlite.initializers.others import Constant
+from nnlite.layers.places import EachPlace
 
 __all__ = ["SMALLEST", "BatchNorm", "LayerNorm", "RMSNorm"]
 
@@ -23,39 +20,15 @@ __all__ = ["SMALLEST", "BatchNorm", "LayerNorm", "RMSNorm"]
 SMALLEST = 1e-30
 
 
-class Norm(Layer):
-    """What the three have in common: an axis of features, the last one, and all others taken for rows."""
+class Norm(EachPlace):
+    """What the three have in common."""
 
-    features: int
-    ndim: int
     epsilon: float
 
     def _settle(self, features: int, ndim: int, epsilon: float) -> None:
         """Check and store the arguments."""
-        name = type(self).__name__
-        self.features = check_integer(f"{name}(features)", features, low=1)
-        self.ndim = check_integer(f"{name}(ndim=)", ndim, low=1)
-        self.epsilon = check_number(f"{name}(epsilon=)", epsilon, low=SMALLEST, high=1.0)
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Shape of one input sample; the sizes before the features are open."""
-        return (*(None,) * (self.ndim - 1), self.features)  # type: ignore[return-value]
-
-    def _rows(self, x: Array) -> Array:
-        """Put the places of all samples one behind the other, as rows of features."""
-        check_features(self, x)
-        if self.ndim == 1:
-            return x
-        if x.ndim <= self.ndim:
-            sizes = ", ".join(["any"] * (self.ndim - 1))
-            what = f"input of shape (batch, {sizes}, {self.features})"
-            raise ShapeError(f"{self}", what, f"{x.shape}", "Write ndim=1 for rows of features.")
-        return x.reshape(*x.shape[: -1 - self.ndim], math.prod(x.shape[-1 - self.ndim : -1]), self.features)
-
-    def _samples(self, rows: Array, like: Array) -> Array:
-        """Give such rows the shape of samples again."""
-        return rows if self.ndim == 1 else rows.reshape(*rows.shape[:-2], *like.shape[-1 - self.ndim :])
+        self._take(features, ndim)
+        self.epsilon = check_number(f"{type(self).__name__}(epsilon=)", epsilon, low=SMALLEST, high=1.0)
 
 
 class LayerNorm(Norm):

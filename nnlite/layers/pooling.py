@@ -290,7 +290,8 @@ class GlobalPooling(Layer):
         """Lay all places of a sample in one row."""
         if x.ndim < self.axes + 2:
             raise wrong_rank(self, self.axes, None, x.shape[1:])
-        return x.reshape(*x.shape[: -1 - self.axes], -1, x.shape[-1])
+        places = math.prod(x.shape[-1 - self.axes : -1])
+        return x.reshape(*x.shape[: -1 - self.axes], places, x.shape[-1])
 
 
 class GlobalAveragePool(GlobalPooling):

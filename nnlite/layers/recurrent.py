@@ -242,7 +242,7 @@ class SimpleRNN(_Recurrent):
     >>> layer = SimpleRNN(1, 1)
     >>> layer.W[...], layer.U[...] = 1.0, 0.5
     >>> layer.forward(np.array([[[1.0], [0.0]]])).round(4)  # tanh(0.5 * tanh(1))
-    array([[0.3633]])
+    array([[0.3634]])
     """
 
     def _run(self, a: Array, way: _Way, rest: _Rest) -> tuple[Array, tuple[Array, ...]]:

@@ -24,6 +24,18 @@ __all__ = ["Standardize"]
 FAR_OFF = 1e-3
 
 
+def near(mean: AnyArray, scale: AnyArray, dtype: Any) -> AnyArray:
+    """Round a mean to the dtype of a model, unless rounding it would matter.
+
+    Examples
+    --------
+    >>> near(np.array([1.7e9 + 1]), np.array([1.0]), np.float32)
+    array([1.7e+09])
+    """
+    rounded: AnyArray = mean.astype(dtype)
+    return rounded if (np.abs(rounded - mean) <= FAR_OFF * np.abs(scale)).all() else mean
+
+
 class Standardize(Layer):
     """Subtract each feature's mean and divide by its standard deviation.
 
@@ -166,9 +178,7 @@ class Standardize(Layer):
                 "Fill or drop such values first.",
             )
         self._warn_of(moments)
-        rounded = mean.astype(self.dtype)
-        near = np.abs(rounded - mean) <= FAR_OFF * scale
-        mean = rounded if near.all() else mean
+        mean = near(mean, scale, self.dtype)
         if own:
             mean, scale = (array.reshape(-1, 1, self.features) for array in (mean, scale))
         return {"mean": mean, "scale": scale}

@@ -1,7 +1,7 @@
 """ONNX files: a model for other programs, and a plain net of other programs as a model.
 
 `export` writes what `onnxruntime` and others run without nnlite, and without Python if need be;
-`load` reads multi-layer perceptrons that PyTorch, Keras and scikit-learn have written by way of
+`load` reads nets that PyTorch, Keras and scikit-learn have written by way of
 their own exporters. For a file to be read by nnlite again, use `Sequential.save`: it holds every
 layer with all its arguments.
 
@@ -15,7 +15,12 @@ What a layer becomes, and what `load` takes for it:
 Dense                      Gemm; also MatMul, and MatMul and Add or Sub
 Standardize                Sub and Div; also any of Add, Sub, Mul, Div with a constant
 BatchNorm                  BatchNormalization, with the running statistics
-Flatten                    Reshape; also Flatten
+Flatten, Reshape           Reshape; also Flatten
+Permute                    Transpose
+Conv2D, Conv1D             Transpose, Conv, Transpose; in float64 Pad, Gather, Einsum and Add
+MaxPool, AveragePool       Transpose, MaxPool or AveragePool, Transpose; in float64 as above
+GlobalAveragePool          Transpose, GlobalAveragePool and Reshape; also ReduceMean
+GlobalMaxPool              Transpose, GlobalMaxPool and Reshape
 LayerNorm                  LayerNormalization, of version 17 of the operators
 Residual, Add              what its layers are, and Add; also Sum; up to 32 inside of each other
 Multiply                   what its branches are, and Mul
@@ -27,6 +32,11 @@ Dropout                    nothing, as in prediction; also Dropout
 ReLU, Tanh, Sigmoid        Relu, Tanh, Sigmoid
 LeakyReLU, ELU, Softplus   LeakyRelu, Elu, Softplus; in float64 their formulas
 Softmax, LogSoftmax        Softmax, LogSoftmax
+SELU                       Selu; in float64 its formula
+ReLU6, Clip                Clip; also Min and Max
+HardSigmoid                Add, Clip and Div; also HardSigmoid with the slope 1/6
+HardSwish                  the same and Mul; also HardSwish
+PReLU                      PRelu; in float64 two Relu and Sub
 SiLU                       Sigmoid and Mul
 Mish                       Softplus, Tanh and Mul
 RMSNorm                    Mul, MatMul, Add, Sqrt, Div and Mul
@@ -36,6 +46,11 @@ Embedding                  Round, Gather and Concat; `load` does not take it
 preprocessing              IsNaN, Where and LabelEncoder (ai.onnx.ml); `load` does not take it
 =========================  ===============================================================
 
+ONNX has the channels of images in front, nnlite at the end. A Transpose is written where one order goes
+over into the other, and none between layers that follow each other. A net that is read takes samples as the
+file does: one of PyTorch begins with Permute. Where images are flattened in front of a Dense layer, that gets
+its rows in the order that they have here.
+
 Factors of a feature may be negative. Where one is 0, `load` makes a frozen Dense
 layer with the factors on its diagonal, of at most 1,024 features. Nodes that change nothing in prediction
 are left out, wherever they stand: Identity, Cast to the same type, Reshape and its like to the same shape,
@@ -44,8 +59,8 @@ and that which begins a Residual in front of it. Ways that part must meet again 
 what two ways use that do not part there is refused. A product with a constant over the last axis of several
 is a layer for each step.
 
-Programs that run ONNX files have no Elu, Softplus and Erf for float64. The formulas are exact for
-the first two; Erf is computed in float32, so that GELU is exact to 7 digits there.
+Programs that run ONNX files have no Conv, AveragePool, Elu, Softplus and Erf for float64. The formulas are
+exact for all but the last; Erf is computed in float32, so that GELU is exact to 7 digits there.
 """
 
 from nnlite.exchange.onnx.graph import Graph

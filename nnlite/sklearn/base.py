@@ -25,6 +25,7 @@ from nnlite.data.row_weights import MeanWeight, PerBatch, RowWeights
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
 from nnlite.errors.arguments import Explained
 from nnlite.errors.arrays import unmasked
+from nnlite.exchange.whole import Ending, Whole
 from nnlite.jit import check_jit
 from nnlite.layers import Layer
 from nnlite.model import Sequential
@@ -133,6 +134,10 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
     @abstractmethod
     def _check_targets(self, y: Any, *, incremental: bool, reset: bool) -> AnyArray:
         """Return the targets as an array of shape (rows, columns)."""
+
+    @abstractmethod
+    def _ending(self, where: str) -> Ending:
+        """Say what is made of the outputs of the net."""
 
     @abstractmethod
     def _objective(self, columns: int) -> Objective:
@@ -594,6 +599,11 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
     def _check_input(self, X: Any) -> Any:
         """Check the input of a fitted estimator."""
         return _as_csr(self._validated(X, reset=False))
+
+    def _whole(self, where: str) -> Whole:
+        """Say what is handed over to other runtimes, see `nnlite.exchange.whole`."""
+        check_is_fitted(self)
+        return Whole(self.model_, self._ending(where))
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters of the estimator; all of them, or none if there is no such one.

@@ -15,7 +15,9 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.losses import Loss
 from nnlite.data.row_weights import MeanWeight, RunningMean
+from nnlite.errors import ArgumentError
 from nnlite.errors.arrays import unmasked
+from nnlite.exchange.whole import Ending
 from nnlite.losses import Hinge
 from nnlite.sklearn.base import BaseMLP, Weigh, only_if
 from nnlite.sklearn.certainty import Temperature
@@ -327,6 +329,23 @@ class MLPClassifier(ClassifierMixin, HiddenFeatures, Temperature):  # type: igno
 
     def _objective(self, columns: int) -> Objective:
         return classification(self.loss, self._label_binarizer.y_type_, columns)
+
+    def _ending(self, where: str) -> Ending:
+        if len(self.classes_) < 2:
+            raise ArgumentError(
+                f"{where}(model)",
+                "a classifier that knows two classes or more",
+                f"one that knows {self.classes_.tolist()}",
+                "Fit it on rows of others too.",
+            )
+        raw = isinstance(self._objective_.loss, Hinge)
+        return Ending(
+            "identity" if raw else self.out_activation_,  # type: ignore[arg-type]
+            self._objective_.outputs,
+            temperature=self.temperature_,
+            classes=self.classes_,
+            several=self._several,
+        )
 
     def _stratify(self, Y: AnyArray) -> AnyArray | None:
         return Y if self.n_outputs_ == 1 else None

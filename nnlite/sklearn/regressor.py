@@ -18,6 +18,7 @@ from nnlite.core.losses import Loss
 from nnlite.errors import ArgumentError
 from nnlite.errors.arrays import unmasked
 from nnlite.errors.checks import check_finite
+from nnlite.exchange.whole import Ending
 from nnlite.losses import GaussianNLL, PoissonNLL
 from nnlite.sklearn.base import BaseMLP, only_if
 from nnlite.sklearn.certainty import Intervals
@@ -344,6 +345,15 @@ class MLPRegressor(RegressorMixin, HiddenFeatures, Intervals):  # type: ignore[m
                 "Write scale_targets=False.",
             )
         return objective
+
+    def _ending(self, where: str) -> Ending:
+        scale = self._target_scale
+        return Ending(
+            self.out_activation_,  # type: ignore[arg-type]
+            self.n_outputs_,
+            mean=None if scale is None else scale.mean,
+            scale=None if scale is None else scale.scale,
+        )
 
     def _warn_of_targets(self, Y: AnyArray) -> None:
         if not self.scale_targets and self._scalable:

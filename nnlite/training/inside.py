@@ -143,7 +143,7 @@ def check_chosen_names(model: Any, names: Sequence[str]) -> None:
     """
     waiting = [("", model)]
     while waiting:
-        place, layer = waiting.pop()
+        place, layer = waiting.pop(0)
         if isinstance(layer, Columns) and isinstance(layer.of, list) and layer.of != list(names):
             raise ArgumentError(
                 "Sequential.feature_names",

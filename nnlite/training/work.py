@@ -10,6 +10,7 @@ from nnlite.core.layer import Layer
 from nnlite.errors.arguments import is_ours
 from nnlite.layers.composition import TimeDistributed
 from nnlite.layers.embedding import Embedding
+from nnlite.layers.windows import Sliding
 from nnlite.training.inside import inside
 
 __all__ = ["BLOCK_SHARE", "SMALL", "STEP_SHARE", "Work", "blas_threads", "measure_work", "only_ours"]
@@ -88,16 +89,19 @@ def measure_work(model: Any) -> Work:
     Work(largest=32, total=336)
     """
     products = [0]
-    numbers = 0
+    numbers = blocks = 0
     times: dict[str, int] = {}  # how often the layers inside of one are asked for each row
     for place, layer, shape in inside(model, shape=model.input_shape):
         often = times.get(place.rpartition(".")[0], 1)
         times[place] = often * (shape[0] if isinstance(layer, TimeDistributed) and shape else 1)
         numbers += often * math.prod(shape or ())
-        if not isinstance(layer, Embedding):  # looks rows up
+        if isinstance(layer, Sliding):  # for each window, in products of a size that does not depend on rows
+            weights = sum(layer._specs[name].size for name in layer._own() if name == "W")
+            blocks += often * math.prod((shape or ())[:-1]) * weights
+        elif not isinstance(layer, Embedding):  # looks rows up
             own = [layer._specs[name].shape for name in layer._own()]
             products += [often * math.prod(one) for one in own if len(one) > 1]
-    return Work(max(products), sum(products) + NUMBER * numbers)
+    return Work(max(products), sum(products) + blocks + NUMBER * numbers)
 
 
 def blas_threads(multiplications: int, share: int) -> int:

@@ -20,8 +20,10 @@ from nnlite import MeanSquaredError, Sequential
 from nnlite.layers import (
     ELU,
     GELU,
+    SELU,
     Add,
     BatchNorm,
+    Clip,
     Columns,
     Concatenate,
     Context,
@@ -30,13 +32,17 @@ from nnlite.layers import (
     Embedding,
     Flatten,
     Gradients,
+    HardSigmoid,
+    HardSwish,
     Input,
     LayerNorm,
     LeakyReLU,
     LogSoftmax,
     Mish,
     Multiply,
+    PReLU,
     ReLU,
+    ReLU6,
     Residual,
     RMSNorm,
     Sigmoid,
@@ -53,6 +59,12 @@ from nnlite.layers import (
 # exp(-20) = 2e-9; at 40 it is off by less than the precision of float64.
 EXACT_SOFTPLUS = 40.0
 
+
+def hard_sigmoid(x):
+    """Compute it from what is exact: the slope of ``torch.nn.Hardsigmoid`` is 1/6 as float32 has it."""
+    return torch.nn.functional.relu6(x + 3) / 6
+
+
 ACTIVATIONS = [
     (ReLU(), torch.nn.ReLU()),
     (LeakyReLU(), torch.nn.LeakyReLU()),
@@ -64,6 +76,11 @@ ACTIVATIONS = [
     (GELU(approximate=True), torch.nn.GELU(approximate="tanh")),
     (SiLU(), torch.nn.SiLU()),
     (Mish(), torch.nn.Mish()),
+    (SELU(), torch.nn.SELU()),
+    (ReLU6(), torch.nn.ReLU6()),
+    (Clip(-0.5, 2.0), torch.nn.Hardtanh(-0.5, 2.0)),
+    (HardSigmoid(), hard_sigmoid),
+    (HardSwish(), torch.nn.Hardswish()),
     (Sigmoid(), torch.nn.Sigmoid()),
     (Tanh(), torch.nn.Tanh()),
     (Softplus(), torch.nn.Softplus(threshold=EXACT_SOFTPLUS)),
@@ -108,6 +125,25 @@ def test_activation_at_its_corners(layer, theirs, rng):
 def test_activation_with_a_large_upstream_gradient(layer, theirs, rng):
     x = rng.normal(size=(9, 6))
     assert_same_pass(layer, theirs, x, rng.normal(size=x.shape) * 1e3)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+def test_prelu(shared, scale, rng):
+    model = Sequential([PReLU(5, shared=shared)], dtype=np.float64)
+    assert (model[0].slope == 0.25).all()  # as theirs
+    model.params.values[...] = rng.normal(size=model.params.size)
+    x, dy = rng.normal(size=(9, 5)) * scale, rng.normal(size=(9, 5))
+    x[0] = 0
+    ctx = model.context(input_gradient=True)
+    y = model.forward(x, ctx)
+    dx = model.backward(dy, ctx)
+    theirs = torch.nn.PReLU(1 if shared else 5, dtype=torch.float64)
+    theirs.weight = torch.nn.Parameter(tensor(model[0].slope))
+    expected_y, expected_dx = torch_pass(theirs, x, dy)
+    assert_close(y, expected_y, "y")
+    assert_close(dx, expected_dx, "dx")
+    assert_close(model.params.grad("0.slope") / scale, theirs.weight.grad / scale, "dslope")
 
 
 @pytest.mark.parametrize("bias", [True, False])

@@ -5,17 +5,36 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from nnlite.exchange.description import Description, each, float32_only, formula, lines, loop, measured, node
+import numpy as np
+
+from nnlite.core.aliases import AnyArray
+from nnlite.exchange.description import (
+    Description,
+    each,
+    float32_only,
+    formula,
+    lines,
+    loop,
+    measured,
+    node,
+    renamed,
+)
 from nnlite.exchange.onnx.found import Found
-from nnlite.exchange.onnx.patterns import Pattern
+from nnlite.exchange.onnx.patterns import Pattern, Value, shortest
 from nnlite.layers import (
     ELU,
     GELU,
+    SELU,
+    Clip,
+    HardSigmoid,
+    HardSwish,
     Layer,
     LeakyReLU,
     LogSoftmax,
     Mish,
+    PReLU,
     ReLU,
+    ReLU6,
     Sigmoid,
     SiLU,
     Softmax,
@@ -23,6 +42,7 @@ from nnlite.layers import (
     Step,
     Tanh,
 )
+from nnlite.layers.activations import SELU_ALPHA, SELU_SCALE
 
 __all__ = ["DESCRIPTIONS"]
 
@@ -47,6 +67,87 @@ def _leaky_relu_keras(layer: LeakyReLU) -> str:
 _LEAKY_RELU: Pattern = ("Where", _IS_POSITIVE, "x", [("Mul", "x", "negative_slope"), "x"])
 _GROWTH: Pattern = ("Sub", ("Exp", ("Min", "x", 0.0)), 1.0)
 _ELU: Pattern = ("Where", _IS_POSITIVE, "x", [("Mul", _GROWTH, "alpha"), _GROWTH])
+_SELU: Pattern = ("Mul", ("Where", _IS_POSITIVE, "x", ("Mul", _GROWTH, SELU_ALPHA)), SELU_SCALE)
+
+
+def _read_selu(found: Found) -> SELU:
+    alpha, gamma = found.number("alpha", SELU_ALPHA), found.number("gamma", SELU_SCALE)
+    if not (math.isclose(alpha, SELU_ALPHA, rel_tol=1e-5) and math.isclose(gamma, SELU_SCALE, rel_tol=1e-5)):
+        raise found.refused(f"Selu with alpha={alpha} and gamma={gamma}")
+    return SELU()
+
+
+# Those with limits.
+
+_BETWEEN: Pattern = [("Clip", "x", "low", "high"), ("Min", ("Max", "x", "low"), "high")]
+#: TensorFlow writes the second.
+_RELU6: Pattern = [("Clip", "x", 0.0, 6.0), ("Min", ("Relu", "x"), 6.0), ("Clip", ("Relu", "x"), 0.0, 6.0)]
+_GATE: Pattern = ("Div", ("Clip", ("Add", "x", 3.0), 0.0, 6.0), 6.0)
+_GATES: Pattern = [
+    _GATE,
+    *(
+        [("Div", relu6, 6.0), ("Mul", relu6, 1 / 6)]
+        for relu6 in (("Clip", ("Add", "x", 3.0), 0.0, 6.0), ("Min", ("Relu", ("Add", "x", 3.0)), 6.0))
+    ),
+]
+_HARD_SWISH: Pattern = [
+    ("Mul", "x", _GATES),
+    ("Mul", "x", ("HardSigmoid", "x")),
+    ("Div", ("Mul", "x", ("Clip", ("Add", "x", 3.0), 0.0, 6.0)), 6.0),
+]
+
+
+def _read_clip(found: Found) -> Clip | ReLU:
+    """Make what Clip is: before version 11 of the operators its limits were attributes."""
+    low = found.get("low", found.attributes.get("min", -math.inf))
+    high = found.get("high", found.attributes.get("max", math.inf))
+    if low == 0 and high >= float(np.finfo(np.float32).max):
+        return ReLU()
+    if (low, high) == (0.0, 6.0):
+        return ReLU6()
+    return Clip(shortest(low), shortest(high))
+
+
+def _read_hard_sigmoid(found: Found) -> HardSigmoid:
+    _check_hard_sigmoid(found, found.value)
+    return HardSigmoid()
+
+
+def _read_hard_swish(found: Found) -> HardSwish:
+    for value in found["nodes"]:
+        if value.op == "HardSigmoid":
+            _check_hard_sigmoid(found, value)
+    return HardSwish()
+
+
+def _check_hard_sigmoid(found: Found, value: Value) -> None:
+    alpha, beta = value.attributes.get("alpha", 0.2), value.attributes.get("beta", 0.5)
+    if not (math.isclose(alpha, 1 / 6, rel_tol=1e-5) and math.isclose(beta, 0.5, rel_tol=1e-5)):
+        raise found.refused(f"HardSigmoid with alpha={shortest(alpha)} and beta={shortest(beta)}")
+
+
+# PReLU.
+
+_PRELU_SUM: Pattern = ("Sub", ("Relu", "x"), ("Mul", ("Relu", ("Neg", "x")), "slope[]"))
+_PRELU: Pattern = [
+    ("PRelu", "x", "slope[]"),
+    _PRELU_SUM,
+    ("Add", ("Relu", "x"), ("Mul", ("Relu", ("Neg", "x")), "minus slope[]")),
+]
+
+
+def _read_prelu(found: Found) -> tuple[PReLU, dict[str, AnyArray]]:
+    slope = found["slope"] if "slope" in found else -found["minus slope"]
+    features = found.features(slope.size)
+    shared = slope.size == 1
+    numbers = found.vector(found.finite(slope), 1 if shared else features)
+    ndim = 1 if found.shape is None else len(found.shape)
+    return PReLU(features, ndim=ndim, shared=shared), {"slope": numbers}
+
+
+def _slope_of(layer: PReLU) -> str:
+    """Say in C which slope a number has."""
+    return "0" if layer.shared else "i" if layer.ndim == 1 else f"i % {layer.features}"
 
 
 # Softplus and Mish.
@@ -140,6 +241,7 @@ DESCRIPTIONS = [
         samples=(ReLU,),
         onnx=node("Relu"),
         onnx_nodes={"Relu": lambda _: ReLU()},
+        onnx_formulas=((("Max", "x", 0.0), lambda _: ReLU()),),
         numpy=lines("x = np.maximum(x, 0)"),
         c=each("v < 0 ? 0 : v"),
         torch=lambda _: "t.ReLU()",
@@ -175,6 +277,102 @@ DESCRIPTIONS = [
         keras=lambda one: f"k.ELU({one.alpha})",
         slope=1.0,
         bounds=measured,
+    ),
+    Description(
+        SELU,
+        words="an ELU that keeps numbers near mean 0 and variance 1",
+        samples=(SELU,),
+        onnx=float32_only(node("Selu"), formula(_SELU)),
+        onnx_nodes={"Selu": _read_selu},
+        onnx_formulas=((_SELU, lambda _: SELU()),),
+        numpy=lines(
+            f"x = {SELU_SCALE} * np.where(x > 0, x, np.expm1(np.minimum(x, 0)) * {SELU_ALPHA})",
+        ),
+        c=lambda _, source: source.each(
+            f"{source.number(SELU_SCALE)} * (v > 0 ? v : {source.number(SELU_ALPHA)} * <expm1>(v))"
+        ),
+        torch=lambda _: "t.SELU()",
+        keras=lambda _: "k.Activation('selu')",
+        slope=SELU_SCALE * SELU_ALPHA,
+        bounds=measured,
+    ),
+    Description(
+        ReLU6,
+        words="negative sums become 0, those above 6 become 6",
+        samples=(ReLU6,),
+        onnx=formula(_RELU6),
+        onnx_formulas=((_RELU6, lambda _: ReLU6()),),
+        numpy=lines("x = np.clip(x, 0, 6)"),
+        c=each("v < 0 ? 0 : v > 6 ? 6 : v"),
+        torch=lambda _: "t.ReLU6()",
+        keras=lambda _: "k.ReLU(max_value=6)",
+        slope=1.0,
+        flat_on_both_sides=True,
+        bounds=measured,
+    ),
+    Description(
+        HardSwish,
+        words="each number times a sigmoid of three straight pieces",
+        samples=(HardSwish,),
+        onnx=formula(_HARD_SWISH),
+        onnx_nodes={"HardSwish": lambda _: HardSwish()},
+        onnx_formulas=((_HARD_SWISH, _read_hard_swish),),
+        numpy=lines("x = x * ((np.clip(x, -3, 3) + 3) / 6)"),
+        c=each("v < -3 ? v * 0 : v > 3 ? v : v * ((v + 3) / 6)"),
+        torch=lambda _: "t.Hardswish()",
+        keras=lambda _: "k.Activation('hard_silu')",
+        slope=1.5,
+        bounds=measured,
+    ),
+    Description(
+        HardSigmoid,
+        words="a sigmoid of three straight pieces",
+        samples=(HardSigmoid,),
+        onnx=formula(_GATE),
+        onnx_nodes={"HardSigmoid": _read_hard_sigmoid},
+        onnx_formulas=((_GATES, lambda _: HardSigmoid()),),
+        numpy=lines("x = (np.clip(x, -3, 3) + 3) / 6"),
+        c=each("v < -3 ? 0 : v > 3 ? 1 : (v + 3) / 6"),
+        torch=lambda _: "t.Hardsigmoid()",
+        keras=lambda _: "k.Activation('hard_sigmoid')",
+        slope=1 / 6,
+        flat_on_both_sides=True,
+        bounds=measured,
+    ),
+    Description(
+        Clip,
+        words="what lies beyond two limits becomes the nearer one",
+        samples=(Clip, lambda: Clip(-0.5, 2.0)),
+        onnx=formula(_BETWEEN),
+        onnx_nodes={"Clip": _read_clip},
+        onnx_formulas=((_BETWEEN, _read_clip), (("Clip", "x", "low"), _read_clip)),
+        numpy=lambda one, _source: [f"x = np.clip(x, {one.low!r}, {one.high!r})"],
+        c=lambda one, source: source.each(
+            f"v < {source.number(one.low)} ? {source.number(one.low)} : "
+            f"v > {source.number(one.high)} ? {source.number(one.high)} : v"
+        ),
+        torch=lambda one: f"t.Hardtanh({one.low}, {one.high})",
+        keras=lambda one: f"k.Activation(lambda x: keras.ops.clip(x, {one.low}, {one.high}))",
+        slope=1.0,
+        flat_on_both_sides=True,
+        bounds=lambda one: (one.low, one.high),
+    ),
+    Description(
+        PReLU,
+        words="negative sums times a slope that was learned, positive ones pass",
+        samples=(lambda: PReLU(4), lambda: PReLU(3, shared=True), lambda: PReLU(3, ndim=2)),
+        onnx=float32_only(
+            lambda one, x, graph: graph.node("PRelu", x, graph.constant(one.slope, name="slope")),
+            formula(_PRELU_SUM),
+        ),
+        onnx_formulas=((_PRELU, _read_prelu),),
+        numpy=lambda one, source: [f"x = np.where(x > 0, x, x * {source.constant('slope', one.slope)})"],
+        c=lambda one, source: source.each(
+            f"v > 0 ? v : {source.constant('slope', one.slope)}[{_slope_of(one)}] * v"
+        ),
+        torch=lambda one: f"t.PReLU({1 if one.shared else one.features})",
+        keras=lambda one: f"k.PReLU({'shared_axes=[1]' if one.shared else ''})",
+        torch_layout=renamed({"slope": "weight"}),
     ),
     Description(
         GELU,

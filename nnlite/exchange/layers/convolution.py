@@ -61,7 +61,11 @@ def _exact_onnx(layer: Convolution, x: str, graph: Graph) -> str:
     return graph.node("Add", x, graph.constant(layer.b, name="b")) if layer.bias else x
 
 
-_CONV: Pattern = [("Conv", "x", "W[]", "b[]"), ("Conv", "x", "W[]")]
+_CONV: Pattern = [
+    ("Conv", "x", "W[]", "b[]"),
+    ("Conv", "x", "W[]"),
+    ("Add", ("Transpose", ("Conv", "x", "W[]")), "b[]"),  # as Keras has it
+]
 _SUMS: Pattern = [
     ("Reshape", ("Einsum", ("Reshape", GATHERED, "groups[]"), "W[]"), "joined[]"),
     ("Einsum", GATHERED, "W[]"),
@@ -70,13 +74,20 @@ _EXACT: Pattern = [("Add", _SUMS, "b[]"), *_SUMS]
 
 
 def _read_onnx(found: Found) -> list[Any]:
-    W, groups = found["W"], found.attributes.get("group", 1)
+    conv, W = found["nodes"][-1], found["W"]
     if W.ndim - 2 not in _ORDER or not W.size or W.dtype.kind != "f":
         raise found.wrong("weights of shape (out, in, window) of one axis or two", W)
     axes = W.ndim - 2
     size = W.shape[2] if axes == 1 else one_or_both(W.shape[2:])
-    how = read_padding(found, W.shape[2:], causal=axes == 1)
-    return between(axes, _made(found, W.transpose(np.argsort(_ORDER[axes])), groups, size, how))
+    how = read_padding(found, W.shape[2:], conv.attributes, causal=axes == 1)
+    groups = conv.attributes.get("group", 1)
+    layers = between(axes, _made(found, W.transpose(np.argsort(_ORDER[axes])), groups, size, how))
+    if conv is found.value:
+        return layers
+    order = tuple(found["nodes"][1].attributes.get("perm", ()))
+    if order != (0, *range(2, axes + 2), 1):
+        raise found.refused("Add of one number a column to what Conv gives")
+    return layers[:-1]
 
 
 def _read_exact(found: Found) -> tuple[Layer, dict[str, AnyArray]]:
@@ -101,7 +112,8 @@ def _made(
     inner, out = W.shape[-2:]
     numbers = {"W": W}
     if "b" in found:
-        numbers["b"] = found.vector(found["b"], out)
+        b = found["b"]  # Keras has axes of length 1 in front
+        numbers["b"] = found.vector(b.reshape(-1) if b.shape[-1:] == (b.size,) else b, out)
     return kind(inner * groups, out, size, groups=groups, bias="b" in found, **how), numbers
 
 

@@ -10,10 +10,11 @@ from nnlite.core.aliases import AnyArray
 from nnlite.exchange.description import Description, formula, loop, renamed
 from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.graph import Graph
+from nnlite.exchange.onnx.noops import LENGTH_1
 from nnlite.exchange.onnx.patterns import Pattern, shortest
 from nnlite.layers.normalization import SMALLEST, BatchNorm, LayerNorm, RMSNorm
 
-__all__ = ["DESCRIPTIONS", "measured_before"]
+__all__ = ["DESCRIPTIONS", "measured_before", "of_length_1"]
 
 
 def _each_row(layer: Any, source: Any, *lines: str) -> list[str]:
@@ -37,17 +38,59 @@ _LAYER_NORM: Pattern = [
 ]
 
 
+def _mean(inner: Pattern) -> list[Pattern]:
+    """Return the two ways to write a mean; the axes were an attribute before version 18."""
+    return [("ReduceMean", inner, "axes[]"), ("ReduceMean", inner)]
+
+
+def _square(inner: Any) -> list[Pattern]:
+    return [("Pow", inner, 2.0), ("Mul", inner, inner)]
+
+
+def _over_root(top: Any, square: Any) -> list[Pattern]:
+    """Return the ways to divide by the root of a mean."""
+    root = ("Sqrt", ("Add", _mean(square), "epsilon"))
+    return [("Div", top, root), ("Mul", top, ("Reciprocal", root)), ("Mul", top, ("Div", 1.0, root))]
+
+
+_CENTRED = ("Sub", "x", _mean("x"))
+_PLAIN = _over_root(_CENTRED, _square(_CENTRED))
+_SCALED: Pattern = [("Mul", _PLAIN, "gain[]")]
+#: Of several nodes, as it was written before there was an operator.
+_LONG_LAYER_NORM: Pattern = [("Add", _SCALED, "bias[]"), *_SCALED, *_PLAIN]
+
+
 def _read_layer_norm(found: Found) -> tuple[LayerNorm, dict[str, AnyArray]]:
     axis, shape, gain = found.attributes.get("axis", -1), found.shape, found["gain"]
     ndim = 1 if shape is None else len(shape)
     if axis not in (-1, ndim):
         raise found.refused(f"LayerNormalization along axis {axis} of samples of shape {shape}")
+    return _layer_norm(found, gain, found.number("epsilon", 1e-5))
+
+
+def _read_long_layer_norm(found: Found) -> tuple[LayerNorm, dict[str, AnyArray]]:
+    _check_means(found)
+    return _layer_norm(found, found.get("gain", np.ones(1, np.float32)), shortest(found["epsilon"]))
+
+
+def _layer_norm(found: Found, gain: AnyArray, epsilon: float) -> tuple[LayerNorm, dict[str, AnyArray]]:
     features = found.features(gain.size)
     given = {"gain": gain, "bias": found.get("bias", np.zeros(1, gain.dtype))}
     if not all(np.isfinite(array).all() for array in given.values()):
         raise found.wrong("finite numbers", "a gain or a bias that is none")
-    layer = LayerNorm(features, ndim=ndim, epsilon=found.number("epsilon", 1e-5))
+    layer = LayerNorm(features, ndim=1 if found.shape is None else len(found.shape), epsilon=epsilon)
     return layer, {name: found.vector(array, features) for name, array in given.items()}
+
+
+def _check_means(found: Found) -> None:
+    """Refuse means over other axes than that of the features."""
+    last = None if found.shape is None else len(found.shape)
+    for node in found["nodes"]:
+        if node.op == "ReduceMean":
+            given = node.arguments[1] if len(node.arguments) > 1 else node.attributes.get("axes", ())
+            axes = np.asarray(given).reshape(-1).tolist()
+            if axes not in ([-1], [last]) or not node.attributes.get("keepdims", 1):
+                raise found.refused(f"ReduceMean over axes {axes[:10]}")
 
 
 def _layer_norm_numpy(layer: LayerNorm, source: Any) -> list[str]:
@@ -81,6 +124,40 @@ _RMS: Pattern = (
     ("Div", "x", ("Sqrt", ("Add", ("MatMul", ("Mul", "x", "x"), "shares[]"), "epsilon"))),
     "gain[]",
 )
+#: As others write it.
+_LONG_RMS: Pattern = ("Mul", _over_root("x", _square("x")), "gain[]")
+
+
+def _read_long_rms_norm(found: Found) -> tuple[RMSNorm, dict[str, AnyArray]]:
+    _check_means(found)
+    features = found.features(found["gain"].size)
+    layer = RMSNorm(
+        features, ndim=1 if found.shape is None else len(found.shape), epsilon=shortest(found["epsilon"])
+    )
+    return layer, {"gain": found.vector(found.finite(found["gain"]), features)}
+
+
+def _read_length_1(found: Found) -> tuple[RMSNorm, dict[str, AnyArray]]:
+    layer = of_length_1(found.features(1))
+    return layer, {"gain": np.full(layer.features, layer.features**-0.5, np.float32)}
+
+
+def of_length_1(features: int) -> RMSNorm:
+    """Make a layer that divides each row by its length, once its gain is ``features**-0.5``; it stays so.
+
+    Parameters
+    ----------
+    features : int
+        Numbers in a row.
+
+    Returns
+    -------
+    RMSNorm
+        A row of zeros stays one.
+    """
+    layer = RMSNorm(features, epsilon=SMALLEST)
+    layer.freeze()
+    return layer
 
 
 def _read_rms_norm(found: Found) -> tuple[RMSNorm, dict[str, AnyArray]]:
@@ -211,7 +288,7 @@ DESCRIPTIONS = [
             lambda: LayerNorm(8, ndim=3),
         ),
         onnx=_layer_norm_onnx,
-        onnx_formulas=((_LAYER_NORM, _read_layer_norm),),
+        onnx_formulas=((_LAYER_NORM, _read_layer_norm), (_LONG_LAYER_NORM, _read_long_layer_norm)),
         numpy=_layer_norm_numpy,
         c=_layer_norm_c,
         torch=lambda one: f"t.LayerNorm({one.features}, eps={one.epsilon})",
@@ -228,7 +305,8 @@ DESCRIPTIONS = [
             lambda: RMSNorm(3, ndim=2),
         ),
         onnx=formula(_RMS, shares=lambda one: np.full((one.features, 1), 1 / one.features)),
-        onnx_formulas=((_RMS, _read_rms_norm),),
+        onnx_nodes={LENGTH_1: _read_length_1},
+        onnx_formulas=((_RMS, _read_rms_norm), (_LONG_RMS, _read_long_rms_norm)),
         numpy=_rms_norm_numpy,
         c=_rms_norm_c,
         torch=lambda one: f"t.RMSNorm({one.features}, eps={one.epsilon})",

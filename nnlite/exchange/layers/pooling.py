@@ -83,7 +83,7 @@ def _reader(*kinds: type[Pooling]) -> OnnxReader:
     def read(found: Found) -> list[Any]:
         sizes = list(found.attributes["kernel_shape"])
         lengths_of(found, (len(sizes),))
-        how = read_padding(found, sizes)
+        how = read_padding(found, sizes, found.attributes)
         if how.pop("dilation") != 1:
             raise found.refused(f"{found.value.op} of dilated windows")
         if found.attributes.get("count_include_pad", 0) and how["padding"] != 0:

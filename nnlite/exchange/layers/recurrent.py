@@ -171,25 +171,43 @@ def _patterns(op: str) -> Pattern:
     known += [(*numbers, None, "start[]"), (*numbers, None, "start[]", "memory[]")]
     state: list[Any] = [(f"{op}:1", _X, *more) for more in known]
     every: list[Any] = [(op, _X, *more) for more in known]
-    all_states: Any = ("Reshape", ("Transpose", every), "states[]")
-    squeezed = [("Transpose", ("Squeeze", every, "axes[]")), ("Transpose", ("Squeeze", every))]
+    all_states: Any = ("Reshape", ("Transpose", every), "states[]")  # as it is written here
+    # As PyTorch writes it, in one way or another.
+    others: list[Any] = [("Transpose", ("Squeeze", every, "axes[]")), ("Transpose", ("Squeeze", every))]
+    others.append(("Transpose", ("Reshape", ("Transpose", every), "states[]")))
     return [
         ("Reshape", ("Transpose", state), "state[]"),
-        *(("Squeeze", state, "axes[]"), ("Squeeze", state)),
+        *(("Squeeze", state, "axes[]"), ("Squeeze", state), ("Reshape", state, "state[]")),
+        *(("Gather", state, "place[]"), ("Gather", others, "place[]")),
         ("Where", ("Reshape", "real()", "real_shape[]"), all_states, "padding"),
-        all_states,
-        *squeezed,
+        *(all_states, *others),
     ]
 
 
+#: The nodes behind the operator, from the last one on, and the orders of axes that they bring about: of the
+#: last state, and of all states.
+_LAST: dict[tuple[str, ...], list[list[int]]] = {
+    ("Reshape", "Transpose"): [[1, 0, 2]],
+    ("Reshape",): [],
+    ("Squeeze",): [],
+    ("Gather",): [],
+}
+_ALL: dict[tuple[str, ...], list[list[int]]] = {
+    ("Reshape", "Transpose"): [[2, 0, 1, 3]],
+    ("Transpose", "Squeeze"): [[1, 0, 2]],
+    ("Transpose", "Reshape", "Transpose"): [[1, 0, 2], [0, 2, 1, 3]],
+}
+
+
 def _read(found: Found) -> tuple[Any, Arrays]:
-    nodes: list[Value] = found["nodes"]
+    nodes: list[Value] = list(found["nodes"])
+    if nodes[0].op == "Where":
+        del nodes[:2]  # it, and what brings the truth values into its shape
     place = next(index for index, node in enumerate(nodes) if node.op.partition(":")[0] in _KINDS)
     node = nodes[place]
     op, _, state = node.op.partition(":")
     kind = _KINDS[op]
     cell = CELLS[kind]
-    _check_orders(found, nodes[:place], nodes[place + 1], last=bool(state))
     direction = _direction(found, node)
     W, U = found["W"], found["U"]
     gates = len(cell.order)
@@ -204,7 +222,13 @@ def _read(found: Found) -> tuple[Any, Arrays]:
     if not (found.get("counted", 1) == np.ones(1)).all():
         raise found.refused("lengths of sequences that are not those of padding")
     padding = read_padding(found)
-    layer = kind(features, units, sequences=not state, direction=direction, padding=padding)
+    last = _is_last(
+        found, nodes[:place], nodes[place + 1], direction, wide=len(W) * units, of_state=bool(state)
+    )
+    # Behind the end of a sequence the states are 0, if nothing puts other padding there.
+    if not last and padding not in (None, 0.0) and "padding" not in found:
+        raise found.refused(f"{op} of padded sequences whose states are not padded")
+    layer = kind(features, units, sequences=not last, direction=direction, padding=padding)
     numbers: Arrays = {}
     back = tuple(int(place) for place in np.argsort(cell.order))
     for index, way in enumerate(layer._ways()):
@@ -220,18 +244,36 @@ def _read(found: Found) -> tuple[Any, Arrays]:
     return layer, numbers
 
 
-def _check_orders(found: Found, behind: list[Value], before: Value, *, last: bool) -> None:
-    """Refuse axes in another order than that of rows, steps and features."""
+def _is_last(
+    found: Found, behind: list[Value], before: Value, direction: str, *, wide: int, of_state: bool
+) -> bool:
+    """Tell whether the last state is what comes out; refuse what is neither that nor all states."""
+    chosen = behind[0].op == "Gather" and not of_state
+    ops = tuple(one.op for one in behind[1 if chosen else 0 :])
     turned = [one.attributes.get("perm") for one in behind if one.op == "Transpose"]
-    squeezed = any(one.op == "Squeeze" for one in behind)
-    wanted = [] if last and squeezed else [[1, 0, 2]] if last or squeezed else [[2, 0, 1, 3]]
-    if before.op != "Transpose" or before.attributes.get("perm") != [1, 0, 2] or turned != wanted:
+    if before.attributes.get("perm") != [1, 0, 2] or turned != (_LAST if of_state else _ALL).get(ops):
         raise found.refused("a recurrent net over other axes than (batch, time, features)")
-    if squeezed:
-        one = next(one for one in behind if one.op == "Squeeze")
-        axes = found.get("axes", one.attributes.get("axes"))
-        if axes is None or list(np.ravel(axes)) != [0 if last else 1]:
-            raise found.refused("Squeeze of other axes than that of the directions")
+    squeezed = next((one for one in behind if one.op == "Squeeze"), None)
+    axes = None if squeezed is None else found.get("axes", squeezed.attributes.get("axes"))
+    shape = found.value.shape
+    if axes is not None and np.ravel(axes).tolist() != [0 if of_state else 1]:
+        raise found.refused("Squeeze of other axes than that of the directions")
+    if shape is not None and shape[1:] not in ((wide,), (before.shape or (0,))[:1] + (wide,)):
+        raise found.refused(f"a recurrent net whose states are brought into the shape {shape[1:]}")
+    if behind[0].op == "Gather":
+        place, time = found["place"], (before.shape or (0,))[0]
+        ends = {"forward": (-1, time - 1), "backward": (0, -time)}.get(direction, ())
+        ends = (0, -1) if of_state and direction != "both" else ends
+        axis = 0 if of_state else 1
+        if (
+            place.ndim
+            or behind[0].attributes.get("axis", 0) != axis
+            or int(place) not in ends
+            or "real" in found
+        ):
+            raise found.refused("Gather of another state than the last")
+        return True
+    return of_state
 
 
 def _direction(found: Found, node: Value) -> str:

@@ -47,20 +47,22 @@ def lengths_of(found: Found, axes: tuple[int, ...] = (1, 2)) -> tuple[int, ...]:
     return found.shape[1:]
 
 
-def read_padding(found: Found, sizes: Sequence[int], *, causal: bool = False) -> dict[str, Any]:
+def read_padding(
+    found: Found, sizes: Sequence[int], attributes: dict[str, Any], *, causal: bool = False
+) -> dict[str, Any]:
     """Return stride, dilation and padding of a node as arguments of a layer."""
     lengths = lengths_of(found)
     try:
-        windows = windows_of(found.attributes, sizes, lengths)
+        windows = windows_of(attributes, sizes, lengths)
     except ValueError as error:
         raise found.refused(f"{found.value.op} with {error}") from None
-    if found.attributes.get("ceil_mode", 0) and any(
+    if attributes.get("ceil_mode", 0) and any(
         (length + sum(pad) - window.reach) % window.stride
         for (window, pad), length in zip(windows, lengths, strict=True)
     ):
         raise found.refused(f"{found.value.op} with ceil_mode=1, of windows that are not whole")
     how = _arguments(found, windows, lengths, causal=causal)
-    return how | {"padding": "same"} if found.attributes.get("auto_pad") == b"SAME_UPPER" else how
+    return how | {"padding": "same"} if attributes.get("auto_pad") == b"SAME_UPPER" else how
 
 
 def _arguments(

@@ -177,19 +177,19 @@ class Graph:
         )
         return name
 
-    def used(self, output: str) -> list[Any]:
-        """Return the nodes that a result depends on, in their order.
+    def used(self, *outputs: str) -> list[Any]:
+        """Return the nodes that some results depend on, in their order.
 
         Parameters
         ----------
-        output : str
-            The name of the result.
+        *outputs : str
+            The names of the results.
 
         Returns
         -------
         list
         """
-        wanted, found = {output}, []
+        wanted, found = set(outputs), []
         for node in reversed(self.nodes):
             if wanted.intersection(node.output):
                 found.append(node)

@@ -15,7 +15,7 @@ import numpy as np
 from nnlite.exchange.onnx.patterns import Value
 from nnlite.exchange.onnx.windows import shape_behind
 
-__all__ = ["RECURRENT", "ROWS", "TensorShape", "left_out", "shape_of", "taken_of", "type_of"]
+__all__ = ["LENGTH_1", "RECURRENT", "ROWS", "TensorShape", "left_out", "shape_of", "taken_of", "type_of"]
 
 #: Shape of all rows; None if it is not known.
 TensorShape: TypeAlias = tuple[int, ...] | None
@@ -26,11 +26,21 @@ ROWS = 2**61 - 1
 
 #: Operators that give all states of a recurrent net, and those behind the last step as a second result.
 RECURRENT = ("GRU", "LSTM", "RNN")
+#: The operator of rows that are divided by their length, for which ONNX itself has several nodes.
+LENGTH_1 = "rows of length 1"
+
 #: They change the shape and leave the numbers in their order.
 _RESHAPING = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
 #: They give a number for each window that slides over what comes in.
 _SLIDING = ("AveragePool", "Conv", "MaxPool")
 _COMPARING = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or", "IsNaN")
+#: What they give is of the shape of their first input.
+_KEEPING = {
+    "Abs", "BatchNormalization", "Cast", "Celu", "Clip", "Dropout", "Elu", "Erf", "Exp", "Gelu",
+    "HardSigmoid", "HardSwish", "Identity", "LayerNormalization", "LeakyRelu", "Log", "LogSoftmax", "Mish",
+    "Neg", "PRelu", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Softmax", "Softplus", "Softsign",
+    "Sqrt", "Tanh", "ThresholdedRelu", LENGTH_1, *_COMPARING,
+}  # fmt: skip
 #: The number that changes nothing, and whether it may also stand on the left.
 _NEUTRAL: dict[str, tuple[float, bool]] = {
     "Add": (0.0, True),
@@ -213,11 +223,18 @@ def shape_of(
         return (shape[0], shape[1] if weights is None else weights.shape[0], *behind)
     if op in ("GlobalAveragePool", "GlobalMaxPool"):
         return (*shape[:2], *(1,) * (len(shape) - 2))
-    if op in ("Einsum", "Pad", "ReduceMax", "ReduceMean"):
-        return None
     if op in _RESHAPING:
         return _reshaped(op, shape, given if given is not None else attributes.get("axes"), attributes, rows)
-    return shape
+    if op == "ReduceMean":
+        return _reduced(shape, given if given is not None else attributes.get("axes"), attributes)
+    return shape if op in _KEEPING else None
+
+
+def _reduced(shape: tuple[int, ...], axes: Any, attributes: dict[str, Any]) -> TensorShape:
+    if axes is None or isinstance(axes, Value) or not attributes.get("keepdims", 1):
+        return None
+    chosen = {int(axis) % len(shape) for axis in np.asarray(axes).reshape(-1)}
+    return tuple(1 if axis in chosen else size for axis, size in enumerate(shape))
 
 
 def _states(kind: str, op: str, shape: tuple[int, ...], attributes: dict[str, Any]) -> TensorShape:

@@ -10,6 +10,9 @@ import numpy as np
 
 from nnlite.core.aliases import AnyArray
 from nnlite.errors import ModelFileError
+from nnlite.exchange.onnx.external import Folder
+from nnlite.exchange.onnx.folding import Step, fold, holds_rows, settled
+from nnlite.exchange.onnx.ml import MlNode, rewrite, two_classes
 from nnlite.exchange.onnx.noops import RECURRENT, ROWS, left_out, shape_of, type_of
 from nnlite.exchange.onnx.patterns import Value
 from nnlite.exchange.onnx.wire import count_entries
@@ -28,6 +31,9 @@ MOST_ENTRIES = 200_000
 
 #: Texts of a file are cut there in messages.
 LONGEST_TEXT = 300
+
+#: The other set of operators.
+ML = "ai.onnx.ml"
 
 #: Before it, operators broadcast by other rules.
 OLDEST_OPSET = 7
@@ -51,7 +57,7 @@ class Parsed(NamedTuple):
     metadata : dict of str to str
         Notes.
     size : int
-        Length of the file in bytes.
+        Length of the file in bytes, with what was read from files beside it.
     """
 
     value: Value
@@ -63,7 +69,7 @@ class Parsed(NamedTuple):
     size: int
 
 
-def parse(where: str, content: bytes, output: str | None, onnx: ModuleType) -> Parsed:
+def parse(where: str, content: bytes, output: str | None, onnx: ModuleType, folder: Folder) -> Parsed:
     """Read a file.
 
     Parameters
@@ -76,6 +82,8 @@ def parse(where: str, content: bytes, output: str | None, onnx: ModuleType) -> P
         Which output of the graph; None for the only one.
     onnx : module
         The package.
+    folder : Folder
+        Where the file is.
 
     Returns
     -------
@@ -93,11 +101,10 @@ def parse(where: str, content: bytes, output: str | None, onnx: ModuleType) -> P
     proto = onnx.ModelProto.FromString(content)
     graph = proto.graph
     size = len(content)
-    constants = _Constants(where, graph.initializer, size, onnx)
+    constants = _Constants(where, graph.initializer, size, onnx, folder)
     del content  # the numbers are in memory twice otherwise
     inputs = [entry for entry in graph.input if entry.name not in constants]
-    outputs = [entry.name for entry in graph.output]
-    chosen = _choose_output(where, outputs, output)
+    chosen = _choose_output(where, graph.output, output, onnx)
     if len(inputs) != 1:
         raise ModelFileError(
             where,
@@ -126,12 +133,21 @@ def parse(where: str, content: bytes, output: str | None, onnx: ModuleType) -> P
     if not isinstance(value, Value):
         raise ModelFileError(where, "an output that depends on the input", "a constant", NOT_SUPPORTED)
     metadata = {entry.key: entry.value for entry in proto.metadata_props}
+    size += folder.read_so_far
     return Parsed(value, rows, shape, dtype, _read_opset(where, proto, onnx), metadata, size)
 
 
-def _choose_output(where: str, outputs: list[str], output: str | None) -> str:
-    if output is None and len(outputs) == 1:
-        return outputs[0]
+def _choose_output(where: str, entries: Any, output: str | None, onnx: ModuleType) -> str:
+    outputs = [entry.name for entry in entries]
+    # Of a classifier there are labels too, and its probabilities may have names.
+    floats = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE)
+    numbers = [
+        entry.name
+        for entry in entries
+        if entry.type.WhichOneof("value") == "sequence_type" or entry.type.tensor_type.elem_type in floats
+    ]
+    if output is None and (len(outputs) == 1 or len(numbers) == 1):
+        return outputs[0] if len(outputs) == 1 else numbers[0]
     if output is not None and output in outputs:
         return output
     listed = ", ".join(map(short, outputs[:10])) or "none"
@@ -142,7 +158,7 @@ def _choose_output(where: str, outputs: list[str], output: str | None) -> str:
 
 
 def _read_opset(where: str, proto: Any, onnx: ModuleType) -> int:
-    versions = [entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")]
+    versions = sorted({entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")})
     newest = onnx.defs.onnx_opset_version()
     if len(versions) != 1 or not OLDEST_OPSET <= versions[0] <= newest:
         raise ModelFileError(
@@ -206,9 +222,10 @@ def _needed(where: str, nodes: Any, output: str) -> list[Any]:
 class _Constants:
     """The numbers in a file, looked at when they are asked for."""
 
-    def __init__(self, where: str, tensors: Any, size: int, onnx: ModuleType) -> None:
+    def __init__(self, where: str, tensors: Any, size: int, onnx: ModuleType, folder: Folder) -> None:
         self.where = where
         self.onnx = onnx
+        self.folder = folder
         self.tensors = {tensor.name: tensor for tensor in tensors}
         if len(self.tensors) < len(tensors):
             raise ModelFileError(where, "constants with names that differ", "one twice", DAMAGED)
@@ -224,15 +241,12 @@ class _Constants:
         return self.read(f"{self.where}: constant {short(name)}", self.tensors[name])
 
     def read(self, place: str, tensor: Any) -> AnyArray:
-        """Make an array of a tensor, if all its numbers are in the file."""
+        """Make an array of a tensor, if all its numbers are in the file, or in one beside it."""
         types = self.onnx.TensorProto
-        if tensor.data_location == types.EXTERNAL or tensor.external_data:
-            raise ModelFileError(
-                place,
-                "numbers in the file itself",
-                "the name of another file, which is not opened",
-                "Write the model into one file; torch.onnx.export(external_data=False) does.",
-            )
+        external = tensor.data_location == types.EXTERNAL
+        if tensor.external_data and not external:
+            got = "a name of another file besides"
+            raise ModelFileError(place, "numbers here or in another file", got, DAMAGED)
         fields: dict[int, tuple[np.dtype[Any], Any]] = {
             types.FLOAT: (np.dtype("<f4"), tensor.float_data),
             types.DOUBLE: (np.dtype("<f8"), tensor.double_data),
@@ -248,9 +262,14 @@ class _Constants:
         raw = tensor.raw_data if tensor.HasField("raw_data") else None
         held = len(listed) if raw is None else len(raw) / dtype.itemsize
         # Before any array is made: a few bytes can declare any shape.
-        if any(size < 0 for size in shape) or len(shape) > 32 or math.prod(shape) != held:
+        fits = all(size >= 0 for size in shape) and len(shape) <= 32
+        if not fits or (math.prod(shape) != held if not external else held):
             got = f"{held:g} for the shape {shape[:10]}"
             raise ModelFileError(place, "as many numbers as its shape says", got, DAMAGED)
+        if external:
+            entries = {entry.key: entry.value for entry in tensor.external_data}
+            raw = self.folder.read(place, entries, math.prod(shape) * dtype.itemsize)
+            self.room += 8 * len(raw)
         array: AnyArray = np.array(listed, dtype) if raw is None else np.frombuffer(raw, dtype)
         return array.astype(dtype.newbyteorder("="), copy=False).reshape(shape)
 
@@ -290,22 +309,42 @@ class _Values:
         """Follow one node."""
         label = short(node.name) if node.name else f"that gives {short(node.output[0])}"
         place = f"{self.where}: node {label} ({cut(node.op_type)})"
-        if node.domain not in ("", "ai.onnx"):
+        if node.domain not in ("", "ai.onnx", ML):
             raise cannot_bring_back(place, f"{node.op_type} of {node.domain}")
         attributes = {entry.name: self.onnx.helper.get_attribute_value(entry) for entry in node.attribute}
         names = list(node.input)
         while names and not names[-1]:  # left out, as all that is not there
             names.pop()
         arguments = tuple(self.get(place, name) if name else None for name in names)
-        if any(isinstance(argument, Value) for argument in arguments):
-            for number, name in enumerate(node.output[: 2 if node.op_type in RECURRENT else 1]):
-                if name:
-                    op = f"{node.op_type}:{number}" if number else node.op_type
-                    self.known[name] = self._follow(place, op, arguments, attributes)
+        if node.domain == ML:
+            results = self._rewrite(place, node.op_type, arguments, attributes)
+        elif any(isinstance(argument, Value) for argument in arguments):
+            # Of a recurrent net the second result is the last state.
+            ops = [node.op_type, f"{node.op_type}:1"] if node.op_type in RECURRENT else [node.op_type]
+            results = [self._follow(place, op, arguments, attributes) for op in ops]
         else:
-            self.known[node.output[0]] = self._compute(place, node.op_type, list(arguments), attributes)
-        if node.op_type == "Split" and isinstance(self.known[node.output[0]], Value):
+            results = [self._compute(place, node.op_type, list(arguments), attributes)]
+        self.known.update(zip(node.output, results, strict=False))
+        if node.op_type == "Split" and isinstance(results[0], Value):
             self._part(place, node, arguments, attributes)
+
+    def _rewrite(
+        self, place: str, op: str, arguments: tuple[Any, ...], attributes: dict[str, Any]
+    ) -> list[Any]:
+        """Put operators of ONNX in the place of one of ai.onnx.ml."""
+
+        def refused(got: str) -> ModelFileError:
+            return cannot_bring_back(place, got)
+
+        return [*rewrite(MlNode(op, arguments, attributes, self._adder(place), refused, place))]
+
+    def _adder(self, place: str) -> Any:
+        """Return what adds a node in the place of another one."""
+
+        def follow(op: str, *arguments: Any, **attributes: Any) -> Value | AnyArray:
+            return self._follow(place, op, arguments, attributes)
+
+        return follow
 
     def _part(self, place: str, node: Any, arguments: tuple[Any, ...], attributes: dict[str, Any]) -> None:
         """Follow each result of Split: some of the last axis of what goes in."""
@@ -328,12 +367,21 @@ class _Values:
 
     def _follow(
         self, place: str, op: str, arguments: tuple[Value | AnyArray | None, ...], attributes: dict[str, Any]
-    ) -> Value:
+    ) -> Value | AnyArray:
         """Return what a node gives, or what goes into it if it changes nothing."""
+        if op == "Shape":
+            return self._sizes(place, arguments[0], attributes)
+        arguments = tuple(_as_shape(one) if op == "Reshape" else one for one in arguments)
+        if any(map(holds_rows, arguments)):
+            raise cannot_bring_back(place, f"{op} by the number of rows")
+        if op == "Concat" and (both := two_classes(arguments, attributes, self._adder(place))) is not None:
+            return both
         known = attributes | {"to": self._dtype(attributes["to"])} if "to" in attributes else attributes
         shape = shape_of(op, arguments, known, self.rows)
         same = left_out(op, arguments, known, shape)
         if same is None:
+            if op in ("Squeeze", "Unsqueeze") and shape is not None and shape[0] == ROWS:  # of each sample
+                op, arguments, attributes = "Reshape", (arguments[0], np.array([-1, *shape[1:]])), {}
             return Value(op, arguments, attributes, place, shape=shape, dtype=type_of(op, arguments, known))
         if op == "Dropout":
             same.dropout.append(_dropout_rate(place, arguments, attributes))
@@ -347,25 +395,38 @@ class _Values:
             return None
         return dtype
 
+    def _sizes(self, place: str, value: Any, attributes: dict[str, Any]) -> AnyArray:
+        """Return the shape of a result."""
+        if value.shape is None:
+            fix = "Give the input of the graph a fixed shape."
+            raise ModelFileError(place, "a result whose shape is known", "an open one", fix)
+        sizes = value.shape[attributes.get("start", 0) : attributes.get("end")]
+        return settled(np.array(sizes, object))
+
     def _compute(self, place: str, op: str, arguments: list[Any], attributes: dict[str, Any]) -> AnyArray:
         """Compute a constant of constants, as far as exporters leave that to the reader."""
         if op == "Constant":
             return self._constant(place, attributes)
-        if op in ("Reshape", "Squeeze", "Unsqueeze"):
-            return self._reshape(place, op, arguments, attributes)
-        if op not in ("Identity", "Transpose", "Cast"):
-            raise cannot_bring_back(place, f"{op} of constants")
-        array: AnyArray
-        (array,) = arguments
-        if op == "Transpose":
-            return np.transpose(array, attributes.get("perm"))
         if op == "Cast":
-            dtype = self._dtype(attributes.get("to"))
-            if dtype not in (np.float32, np.float64, np.int32, np.int64):
-                raise cannot_bring_back(place, f"Cast of constants to {dtype}")
-            if dtype != array.dtype:
-                self.constants.spend(place, array.size * dtype.itemsize)
-                array = array.astype(dtype)
+            return self._cast(place, attributes, *arguments)
+        if op == "ConstantOfShape" and "value" in attributes:
+            attributes = {"value": self.constants.read(place, attributes["value"])}
+        step = Step(arguments, attributes, lambda size: self.constants.spend(place, size))
+        folded = fold(op, step)
+        if folded is None:
+            raise cannot_bring_back(place, f"{op} of constants")
+        return folded
+
+    def _cast(self, place: str, attributes: dict[str, Any], array: AnyArray) -> AnyArray:
+        dtype = self._dtype(attributes.get("to"))
+        if dtype not in (np.float32, np.float64, np.int32, np.int64):
+            raise cannot_bring_back(place, f"Cast of constants to {dtype}")
+        if holds_rows(array):
+            if dtype != np.int64:
+                raise cannot_bring_back(place, "Cast of the number of rows")
+        elif dtype != array.dtype:
+            self.constants.spend(place, array.size * dtype.itemsize)
+            array = array.astype(dtype)
         return array
 
     def _constant(self, place: str, attributes: dict[str, Any]) -> AnyArray:
@@ -379,25 +440,15 @@ class _Values:
                 return np.array(value, np.int64)
         raise cannot_bring_back(place, f"Constant with {', '.join(attributes) or 'nothing'}")
 
-    def _reshape(self, place: str, op: str, arguments: list[Any], attributes: dict[str, Any]) -> AnyArray:
-        array: AnyArray = arguments[0]
-        # The axes were an attribute before opset 13.
-        given: Any = arguments[1] if len(arguments) > 1 else attributes.get("axes")
-        if op == "Squeeze" and given is None:
-            return array.squeeze()
-        sizes = tuple(int(size) for size in given)
-        if op == "Squeeze":
-            return array.squeeze(sizes)
-        if op == "Unsqueeze":
-            return np.expand_dims(array, sizes)
-        zero_is_zero = attributes.get("allowzero", 0)
-        kept = [
-            array.shape[axis] if size == 0 and not zero_is_zero else size for axis, size in enumerate(sizes)
-        ]
-        shaped = array.reshape(kept)
-        if not np.may_share_memory(shaped, array):  # as after Transpose
-            self.constants.spend(place, shaped.nbytes)
-        return shaped
+
+def _as_shape(argument: Any) -> Any:
+    """Say in a shape that counts all rows which of its sizes is open: ``[0, ...]``, or -1 further behind."""
+    if not holds_rows(argument) or argument.ndim != 1 or argument.tolist().count(ROWS) != 1:
+        return argument
+    place = argument.tolist().index(ROWS)
+    sizes = argument.copy()
+    sizes[place] = -1 if place else 0
+    return argument if sizes.tolist().count(-1) > 1 else settled(sizes)
 
 
 def _dropout_rate(place: str, arguments: tuple[Any, ...], attributes: dict[str, Any]) -> float:

@@ -17,6 +17,7 @@ from nnlite.core.chain import joined
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError
 from nnlite.exchange.description import OnnxReader
 from nnlite.exchange.onnx.axes import around, inverse, permuted, settled
+from nnlite.exchange.onnx.external import Folder
 from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.package import import_onnx
 from nnlite.exchange.onnx.parsing import DAMAGED, INPUT, NOT_SUPPORTED, Parsed, cannot_bring_back, cut, parse
@@ -97,7 +98,7 @@ def load(path: str | PathLike[str], *, output: str | None = None) -> Sequential:
     onnx = import_onnx("nnlite.onnx.load")
     try:
         with np.errstate(all="ignore"):
-            return _build(where, parse(where, _read(where, source), output, onnx), onnx)
+            return _build(where, parse(where, _read(where, source), output, onnx, Folder(source)), onnx)
     except (ModelFileError, OSError):
         raise
     except Exception as error:  # whatever onnx, NumPy or a layer make of what they did not expect

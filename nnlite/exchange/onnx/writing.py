@@ -14,12 +14,14 @@ import numpy as np
 from nnlite._version import __version__
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_integer
-from nnlite.exchange.checks import check_custom, check_written, warn_of_rounding
+from nnlite.exchange.checks import check_custom, warn_of_rounding
 from nnlite.exchange.description import OnnxWriter
 from nnlite.exchange.onnx.columns import Column, describe, write
+from nnlite.exchange.onnx.ending import write_ending
 from nnlite.exchange.onnx.graph import Graph
 from nnlite.exchange.onnx.package import import_onnx
 from nnlite.exchange.table import DESCRIPTIONS
+from nnlite.exchange.whole import Ending, Whole, take_whole
 from nnlite.files.safetensors import check_path, write_atomically
 from nnlite.layers import Layer
 from nnlite.model import Sequential
@@ -35,7 +37,7 @@ LARGEST = 2**31 - 2**20
 
 
 def export(
-    model: Sequential,
+    model: Any,
     path: str | PathLike[str],
     *,
     opset: int | None = None,
@@ -52,10 +54,17 @@ def export(
     int64; the description of the input says so. The output is called ``"output"``. The number of
     rows is free.
 
+    The outputs of a classifier are called ``"label"``, of shape (batch,) and the type of its labels, and
+    ``"probabilities"``, of shape (batch, classes), as those that skl2onnx writes; after `Hinge` the second
+    is ``"scores"``. With several labels ``"label"`` has a 0 or 1 for each. That of a regressor is called
+    ``"variable"``; it is in the units of the targets, and float64 where ``predict`` gives that.
+
     Parameters
     ----------
-    model : Sequential
-        What is written, for prediction: dropout is left out.
+    model : Sequential, estimator of `nnlite.sklearn` or Pipeline
+        What is written, for prediction: dropout is left out. A Pipeline of scikit-learn ends in such an
+        estimator, and what stands before that is StandardScaler, MinMaxScaler, MaxAbsScaler or
+        RobustScaler, or a `TableEncoder` as the first step.
     path : str or path-like
         Where to; an old file is replaced once the new one is complete.
     opset : int, optional
@@ -73,8 +82,8 @@ def export(
     ModuleNotFoundError
         If the package onnx is not installed.
     ArgumentTypeError, ArgumentError
-        If that is no model or no path, the model has replicas, or a layer or the preprocessing has no
-        ONNX form.
+        If that is no model or no path, the model has replicas, or a layer, the preprocessing or a step of
+        the Pipeline has no ONNX form.
     NotFittedError
         If a layer must see data first.
     OSError
@@ -113,30 +122,32 @@ def export(
     ...     export(model, pathlib.Path(folder) / "net.onnx", custom={Square: write_square})
     """
     where = "nnlite.onnx.export"
-    _check_model(where, model)
+    whole = _take(where, model)
+    model = whole.model
     warn_of_rounding(where, model)
     target = check_path(f"{where}(path)", path)
     onnx = import_onnx(where)
     checked = None if opset is None else _check_opset(where, opset, onnx)
-    metadata = {"nnlite_version": __version__, **_notes(where, model, classes)}
+    metadata = {"nnlite_version": __version__, **_notes(where, whole, classes)}
     writers = {cls: one.onnx for cls, one in DESCRIPTIONS.items()} | check_custom(where, custom)
-    content = _make(where, model, checked, metadata, writers, onnx).SerializeToString()
+    content = _make(where, whole, checked, metadata, writers, onnx).SerializeToString()
     write_atomically(target, content, where=where)
 
 
 def _make(
     where: str,
-    model: Sequential,
+    whole: Whole,
     opset: int | None,
     metadata: dict[str, Any],
     writers: Mapping[type[Layer], OnnxWriter],
     onnx: ModuleType,
 ) -> Any:
     """Build the file in memory, and have it checked."""
+    model, ending = whole
     columns = None if model.preprocessing is None else describe(model.preprocessing, where=where)
     names = ["input"] if columns is None else [column.name for column in columns]
     graph = Graph(model.params.dtype, names, writers=writers, where=where)
-    output = graph.name("output")
+    outputs = [graph.name(name) for name in (("output",) if ending is None else ending.names)]
     x = "input"
     if columns is not None:
         graph.scope = "table."
@@ -144,12 +155,13 @@ def _make(
     graph.shape = model.input_shape
     for layer in model.layers:
         x = graph.layer(layer, x)
-    _call_output(output, x, graph)
-    nodes = graph.used(output)
+    graph.scope = ""
+    found = [x] if ending is None else write_ending(ending, x, graph)
+    for name, one in zip(outputs, found, strict=True):
+        _call_output(name, one, graph)
+    nodes = graph.used(*outputs)
 
     inputs = _inputs(model, columns, onnx)
-    shape = ["batch", *(model.output_shape or ("outputs",))]
-    kind = onnx.helper.np_dtype_to_tensor_dtype(model.params.dtype)
     helper = onnx.helper
     oldest = _oldest(nodes, onnx)
     if opset is not None and opset < oldest:
@@ -165,7 +177,10 @@ def _make(
             nodes,
             "nnlite",
             inputs,
-            [helper.make_tensor_value_info(output, kind, shape)],
+            [
+                helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), shape)
+                for name, (dtype, shape) in zip(outputs, _results(model, ending), strict=True)
+            ],
             initializer=graph.constants,
         ),
         opset_imports=versions,
@@ -199,6 +214,18 @@ def _call_output(name: str, x: str, graph: Graph) -> None:
                     names[place] = name
 
 
+def _results(model: Sequential, ending: Ending | None) -> list[tuple[Any, list[Any]]]:
+    """Return type and shape of what comes out."""
+    if ending is None:
+        return [(model.params.dtype, ["batch", *(model.output_shape or ("outputs",))])]
+    if ending.classes is None:
+        return [(model.params.dtype if ending.mean is None else np.float64, ["batch", ending.width])]
+    kind = ending.classes.dtype
+    shape: list[Any] = ["batch", ending.width] if ending.several else ["batch"]
+    label: Any = np.int64 if ending.several or kind.kind in "iu" else kind if kind.kind in "bf" else object
+    return [(label, shape), (model.params.dtype, ["batch", ending.width])]
+
+
 def _inputs(model: Sequential, columns: list[Column] | None, onnx: ModuleType) -> list[Any]:
     helper, types = onnx.helper, onnx.TensorProto
     if columns is None:
@@ -212,8 +239,9 @@ def _inputs(model: Sequential, columns: list[Column] | None, onnx: ModuleType) -
     ]
 
 
-def _check_model(where: str, model: Any) -> None:
-    check_written(where, model, choose="write export(model.replica(0), path)")
+def _take(where: str, given: Any) -> Whole:
+    whole = take_whole(where, given, choose="write export(model.replica(0), path)")
+    model = whole.model
     if model.params.numbers.nbytes > LARGEST:
         raise ArgumentError(
             f"{where}(model)",
@@ -221,6 +249,7 @@ def _check_model(where: str, model: Any) -> None:
             f"{model.params.numbers.nbytes:,}",
             "Use model.save(path), which knows no such limit.",
         )
+    return whole
 
 
 def _oldest(nodes: list[Any], onnx: ModuleType) -> int:
@@ -247,13 +276,19 @@ def _check_opset(where: str, opset: Any, onnx: ModuleType) -> int:
     return checked
 
 
-def _notes(where: str, model: Sequential, classes: Any) -> dict[str, Any]:
+def _notes(where: str, whole: Whole, classes: Any) -> dict[str, Any]:
     """Collect what the file says about its inputs and outputs."""
+    model, ending = whole
     notes: dict[str, Any] = {}
     if model.preprocessing is not None:
         notes["feature_names"] = [column.name for column in model.preprocessing.columns]
     elif model.feature_names is not None:
         notes["feature_names"] = list(model.feature_names)
+    if ending is not None:
+        if classes is not None:
+            got, fix = f"{classes!r}", "Leave it out: an estimator knows its classes."
+            raise ArgumentError(f"{where}(classes=)", "None, of an estimator", got, fix)
+        return notes if ending.classes is None else notes | {"classes": ending.classes.tolist()}
     if classes is None:
         return notes
     names = classes.tolist() if isinstance(classes, np.ndarray) else classes

@@ -13,8 +13,9 @@ import numpy as np
 from nnlite._version import __version__
 from nnlite.data.table import CategoricalColumn, NumericColumn
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.exchange.checks import check_custom, check_written, warn_of_rounding
+from nnlite.exchange.checks import check_custom, warn_of_rounding
 from nnlite.exchange.description import SourceWriter, loop
+from nnlite.exchange.source.ending import c_body, c_labels, c_text
 from nnlite.exchange.source.text import (
     WIDTH,
     Source,
@@ -26,6 +27,7 @@ from nnlite.exchange.source.text import (
     write_out,
 )
 from nnlite.exchange.table import DESCRIPTIONS, described
+from nnlite.exchange.whole import Ending, take_whole
 from nnlite.layers import Layer
 from nnlite.model import Sequential
 
@@ -271,7 +273,7 @@ class CSource(Source):
 
 
 def to_c(
-    model: Sequential,
+    model: Any,
     path: str | PathLike[str] | None = None,
     *,
     name: str = "net",
@@ -284,10 +286,15 @@ def to_c(
     takes no memory but a little of the stack, whose size it names, and writes to nothing but `y`:
     any number of threads may call it. A float64 model has ``double`` in the place of ``float``.
 
+    Of a classifier of `nnlite.sklearn`, `y` holds probabilities, and scores after `Hinge`. If each row has
+    one label there is a table of the labels too, ``net_labels``, of text, ``long long`` or ``double``, and
+    ``static inline long net_classify(const float *x, float *y)``, which also returns the place of the
+    likeliest in it, or -1 if `y` is NaN. Of a regressor, `y` is in the units of the targets.
+
     Parameters
     ----------
-    model : Sequential
-        A single net, for prediction: dropout is left out.
+    model : Sequential, estimator of `nnlite.sklearn` or Pipeline
+        A single net, for prediction: dropout is left out. For a Pipeline see `nnlite.onnx.export`.
     path : str or path-like, optional
         Write the source to this file too; an old one is replaced once the new one is complete.
     name : str
@@ -340,17 +347,19 @@ def to_c(
     >>> header = to_c(model, custom={Square: lambda layer, source: source.each("v * v")})
     """
     where = "to_c"
-    check_written(where, model, choose=f"{where}(model.replica(0))")
+    model, ending = take_whole(where, model, choose=f"{where}(model.replica(0))")
     warn_of_rounding(where, model)
     writers = {cls: one.c for cls, one in DESCRIPTIONS.items()} | check_custom(where, custom)
     source = CSource(where, model.params.dtype, _check_name(f"{where}(name=)", name), writers)
     body = source.model(model)
+    end = None if ending is None else c_body(ending, source)
     text = "\n".join(
         [
-            *_head(model, source),
+            *_head(model, source, ending),
             *source.constants,
             "",
-            *_function(source, body),
+            *_function(source, body, end),
+            *([] if ending is None else c_labels(ending, source)),
             "",
             "#endif",
             "",
@@ -372,7 +381,7 @@ def _check_name(where: str, name: Any) -> str:
     return name
 
 
-def _head(model: Sequential, source: CSource) -> list[str]:
+def _head(model: Sequential, source: CSource, ending: Ending | None) -> list[str]:
     prefix = source.prefix
     size = sum(source.sizes.values()) * model.params.dtype.itemsize
     about = [
@@ -383,9 +392,11 @@ def _head(model: Sequential, source: CSource) -> list[str]:
         f"{prefix}_predict computes one row: it reads {source.macro('INPUTS')} numbers from x and writes",
         f"{source.macro('OUTPUTS')} to y. It needs math.h (link with -lm) and {size:,} bytes of the stack.",
         "Several threads may call it.",
+        *c_text(ending, prefix),
         *_inputs(model),
     ]
     inputs, outputs = math.prod(source.steps[0].before or ()), math.prod(source.shape or ())
+    outputs = outputs if ending is None else ending.width
     return [
         "/*",
         *(f" * {line}".rstrip() for line in about),
@@ -449,16 +460,19 @@ def _comment(text: str) -> str:
     return re.sub(r"\?(?=\?)", "? ", text.replace("*/", "* /").replace("/*", "/ *"))
 
 
-def _function(source: CSource, body: list[str]) -> list[str]:
+def _function(source: CSource, body: list[str], end: list[str] | None) -> list[str]:
     real = source.real
     arrays = ", ".join(f"{name}[{size}]" for name, size in source.sizes.items())
+    between = "/* the numbers between the layers */"
+    declared = f"{real} {arrays};"
+    short = len(declared) + len(between) + 6 <= WIDTH
     lines = [
-        f"{real} {arrays};  /* the numbers between the layers */",
+        *([f"{declared}  {between}"] if short else [between, *sentence(declared, "", "    ")]),
         "",
         *loop("i", source.macro("INPUTS"), "a[i] = x[i];"),
         *body,
         "",
-        *loop("i", source.macro("OUTPUTS"), f"y[i] = {source.x}[i];"),
+        *(loop("i", source.macro("OUTPUTS"), f"y[i] = {source.x}[i];") if end is None else end),
     ]
     return [
         f"static inline void {source.prefix}_predict(const {real} *x, {real} *y)",

@@ -13,8 +13,9 @@ import numpy as np
 from nnlite._version import __version__
 from nnlite.core.aliases import AnyArray
 from nnlite.errors import ArgumentError
-from nnlite.exchange.checks import check_custom, check_written
+from nnlite.exchange.checks import check_custom
 from nnlite.exchange.description import SourceWriter
+from nnlite.exchange.source.ending import numpy_body, numpy_labels
 from nnlite.exchange.source.table import write_encoder
 from nnlite.exchange.source.text import (
     WIDTH,
@@ -26,6 +27,7 @@ from nnlite.exchange.source.text import (
     write_out,
 )
 from nnlite.exchange.table import DESCRIPTIONS, described
+from nnlite.exchange.whole import Ending, take_whole
 from nnlite.layers import Layer
 from nnlite.model import Sequential
 
@@ -186,7 +188,7 @@ def _written(name: str, array: AnyArray) -> list[str]:
 
 
 def to_numpy(
-    model: Sequential,
+    model: Any,
     path: str | PathLike[str] | None = None,
     *,
     custom: Mapping[type[Layer], SourceWriter] | None = None,
@@ -194,12 +196,14 @@ def to_numpy(
     """Write a model as Python source with a function ``predict(x)`` that needs only NumPy.
 
     The function computes what ``model.predict`` does, layer by layer, and is meant to be read.
-    A model with preprocessing becomes a function of a table: a dict of columns or a frame.
+    A model with preprocessing becomes a function of a table: a dict of columns or a frame. Of a classifier
+    of `nnlite.sklearn` there is a function ``predict_proba`` too, or ``scores`` after `Hinge`, and
+    ``predict`` gives labels.
 
     Parameters
     ----------
-    model : Sequential
-        A single net, for prediction: dropout is left out.
+    model : Sequential, estimator of `nnlite.sklearn` or Pipeline
+        A single net, for prediction: dropout is left out. For a Pipeline see `nnlite.onnx.export`.
     path : str or path-like, optional
         Write the source to this file too; an old one is replaced once the new one is complete.
     custom : mapping of class to function, optional
@@ -249,17 +253,20 @@ def to_numpy(
     >>> source = to_numpy(model, custom={Square: lambda layer, source: "x = x * x"})
     """
     where = "to_numpy"
-    check_written(where, model, choose=f"{where}(model.replica(0))")
+    model, ending = take_whole(where, model, choose=f"{where}(model.replica(0))")
     writers = {cls: one.numpy for cls, one in DESCRIPTIONS.items()} | check_custom(where, custom)
     source = NumpySource(where, model.params.dtype, writers)
     body = source.model(model)
+    if ending is not None:
+        body += numpy_body(ending, source)
     blocks = [
         _head(model, source),
         source.unpack,
         "\n".join(source.constants),
         *([] if model.preprocessing is None else write_encoder(model.preprocessing)),
         *source.helpers.values(),
-        _predict(model, body),
+        _predict(model, ending, body),
+        *([] if ending is None else numpy_labels(ending)),
     ]
     text = "\n\n\n".join(block.strip("\n") for block in blocks if block) + "\n"
     if custom:
@@ -287,16 +294,26 @@ def _head(model: Sequential, source: NumpySource) -> str:
     )
 
 
-def _predict(model: Sequential, body: list[str]) -> str:
+def _predict(model: Sequential, ending: Ending | None, body: list[str]) -> str:
+    name, does = "predict", "Compute the outputs of the net: a row for each row that comes in."
+    gives = f"{model.params.dtype} of shape {_with_batch(model.output_shape)}"
+    if ending is not None and ending.classes is None:
+        does = "Predict the targets of each row."
+        dtype = model.params.dtype if ending.mean is None else "float64"
+        gives = f"{dtype} of shape {'(batch,)' if ending.width == 1 else _with_batch((ending.width,))}"
+    elif ending is not None:
+        name = "scores" if ending.activation == "identity" else "predict_proba"
+        does = f"Compute the {'score' if name == 'scores' else 'probability'} of each class."
+        gives = f"{model.params.dtype} of shape {_with_batch((ending.width,))}"
     shape = model.input_shape
     given = _with_batch(shape)
     wrong = "x.ndim < 2" if shape is None else f"x.shape[1:] != {shape}"
     is_table = model.preprocessing is not None
     lines = [
-        '"""Compute the outputs of the net: a row for each row that comes in.',
+        f'"""{does}',
         "",
         *_takes(model, given),
-        f"Returns {model.params.dtype} of shape {_with_batch(model.output_shape)}.",
+        f"Returns {gives}.",
         '"""',
         *(["x = table if isinstance(table, np.ndarray) else encode(table)"] if is_table else []),
         *_cast(model),
@@ -306,7 +323,7 @@ def _predict(model: Sequential, body: list[str]) -> str:
         "",
         "return x",
     ]
-    head = f"def predict({'table' if is_table else 'x'}):"
+    head = f"def {name}({'table' if is_table else 'x'}):"
     return "\n".join([head, *(f"    {line}" if line else "" for line in lines)])
 
 

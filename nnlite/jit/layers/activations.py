@@ -8,16 +8,22 @@ from typing import Any
 
 from nnlite.core.aliases import Array
 from nnlite.jit.functions import erfc, exp, expm1, like, log1p, sigmoid, softplus, tanh
-from nnlite.jit.kernel import flat, number, rows, whole, word
-from nnlite.jit.native import in_rows, inlined, loops, named, sums
+from nnlite.jit.kernel import TEAM, THREAD, every, flat, number, rows, whole, word
+from nnlite.jit.native import in_rows, inlined, loops, named, share, sums
 from nnlite.jit.program import Backward, Program
 from nnlite.layers import (
     ELU,
     GELU,
+    SELU,
+    Clip,
+    HardSigmoid,
+    HardSwish,
     LeakyReLU,
     LogSoftmax,
     Mish,
+    PReLU,
     ReLU,
+    ReLU6,
     Sigmoid,
     SiLU,
     Softmax,
@@ -25,6 +31,7 @@ from nnlite.layers import (
     Step,
     Tanh,
 )
+from nnlite.layers.activations import SELU_ALPHA, SELU_SCALE
 
 __all__ = ["IN_PLACE", "WRITERS"]
 
@@ -137,6 +144,35 @@ def elu_slope(v, y, a):
     return like(1, v) if y > like(0, v) else y + a
 
 
+def selu(v, a):
+    low = like(SELU_SCALE * SELU_ALPHA, v) * expm1(min(v, like(0, v)))
+    return like(SELU_SCALE, v) * v if v > like(0, v) else low
+
+
+def selu_slope(v, y, a):
+    return like(SELU_SCALE, v) if y > like(0, v) else y + like(SELU_SCALE * SELU_ALPHA, v)
+
+
+def hard_sigmoid(v, a):
+    return (min(max(v, like(-3, v)), like(3, v)) + like(3, v)) / like(6, v) if v == v else v
+
+
+def hard_sigmoid_slope(v, y, a):
+    return like(1 / 6, v) if y > like(0, v) and y < like(1, v) else like(0, v)
+
+
+_hard_gate = inlined(hard_sigmoid)
+
+
+def hard_swish(v, a):
+    return v * _hard_gate(v, a)
+
+
+def hard_swish_slope(v, y, a):
+    gate = _hard_gate(v, a)
+    return gate + v / like(6, v) if gate > like(0, v) and gate < like(1, v) else gate
+
+
 def sigmoid_slope(v, y, a):
     return y * (like(1, v) - y)
 
@@ -224,6 +260,103 @@ def sigmoid_value(v, a):
 
 def tanh_value(v, a):
     return tanh(v)
+
+
+# Those with two limits.
+
+
+@loops
+def clip(x, y, low, high):
+    """Compute ``min(max(x, low), high)``; NaN stays."""
+    low, high = x.dtype.type(low), x.dtype.type(high)
+    for i in range(x.size):
+        v = x[i]
+        y[i] = min(max(v, low), high) if v == v else v
+
+
+@loops
+def clip_back(y, dy, dx, low, high):
+    """Let the blame through between the limits."""
+    low, high = y.dtype.type(low), y.dtype.type(high)
+    for i in range(y.size):
+        dx[i] = dy[i] if y[i] > low and y[i] < high else y.dtype.type(0)
+
+
+def _clip(layer: Clip, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
+    y = program.like(x)
+    limits = [number(program.read(layer, name)) for name in ("low", "high")]
+    program.add(clip, flat(x), flat(y), *limits)
+
+    def back(dy: Array, needed: bool) -> Array:
+        if not needed:
+            return dy
+        dx = program.like(x)
+        program.add(clip_back, flat(y), flat(dy), flat(dx), *limits)
+        return dx
+
+    return y, back
+
+
+# The one that learns its slopes, of which there may be one for all.
+
+
+@loops
+def prelu(x, slope, y, columns):
+    """Compute x where positive, ``slope * x`` elsewhere."""
+    x, y = in_rows(x, columns), in_rows(y, columns)
+    one = slope.size == 1
+    for i in range(len(x)):
+        for j in range(columns):
+            v = x[i, j]
+            y[i, j] = v if v > x.dtype.type(0) else v * slope[0 if one else j]
+
+
+@loops
+def prelu_back(x, slope, dy, dx, columns):
+    """Scale the blame by the slope of each side."""
+    x, dy, dx = in_rows(x, columns), in_rows(dy, columns), in_rows(dx, columns)
+    one = slope.size == 1
+    for i in range(len(x)):
+        for j in range(columns):
+            dx[i, j] = dy[i, j] if x[i, j] > x.dtype.type(0) else dy[i, j] * slope[0 if one else j]
+
+
+@sums
+def slopes_back(x, dy, dslope, columns, thread, team):
+    """Add up ``dy * min(x, 0)`` over rows, and over columns that share a slope; each thread some slopes."""
+    x, dy = in_rows(x.reshape(-1), columns), in_rows(dy.reshape(-1), columns)
+    nothing = dslope.dtype.type(0)
+    if dslope.size < columns:
+        if thread == 0:
+            total = nothing
+            for i in range(len(x)):
+                for j in range(columns):
+                    total += dy[i, j] * min(x[i, j], nothing)
+            dslope[0] = total
+        return
+    first, last = share(columns, thread, team), share(columns, thread + 1, team)
+    mine = dslope[first:last]
+    mine[:] = 0
+    for i in range(len(x)):
+        blame, row = dy[i][first:last], x[i][first:last]
+        for j in range(mine.size):
+            mine[j] += blame[j] * min(row[j], nothing)
+
+
+def _prelu(layer: PReLU, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
+    slope, y, columns = program.values(f"{prefix}slope"), program.like(x), word(x.shape[-1])
+    program.add(prelu, flat(x), whole(slope), flat(y), columns)
+
+    def back(dy: Array, needed: bool) -> Array:
+        dslope = program.grads(f"{prefix}slope")
+        program.add(slopes_back, every(x), every(dy), whole(dslope), columns, THREAD, TEAM)
+        if not needed:
+            return dy
+        dx = program.like(x)
+        program.add(prelu_back, flat(x), whole(slope), flat(dy), flat(dx), columns)
+        return dx
+
+    return y, back
 
 
 # Those of a row.
@@ -320,6 +453,12 @@ WRITERS = {
     ReLU: _single(relu, relu_slope),
     LeakyReLU: _single(leaky, leaky_slope, "negative_slope"),
     ELU: _single(elu, elu_slope, "alpha"),
+    SELU: _single(selu, selu_slope),
+    HardSigmoid: _single(hard_sigmoid, hard_sigmoid_slope),
+    HardSwish: _single(hard_swish, hard_swish_slope),
+    Clip: _clip,
+    ReLU6: _clip,
+    PReLU: _prelu,
     Sigmoid: _single(sigmoid_value, sigmoid_slope),
     Tanh: _single(tanh_value, tanh_slope),
     Step: _single(step, step_slope),

@@ -1,0 +1,53 @@
+"""Samples with several axes as rows of features: what is done at each place of a sequence or an image."""
+
+from __future__ import annotations
+
+import math
+
+from nnlite.core.aliases import Array
+from nnlite.core.layer import Layer
+from nnlite.errors import ShapeError
+from nnlite.errors.checks import check_integer
+from nnlite.errors.layers import check_features
+
+__all__ = ["EachPlace"]
+
+
+class EachPlace(Layer):
+    """A layer with numbers for each feature, which are on the last axis; all other axes are taken for rows.
+
+    Examples
+    --------
+    >>> from nnlite.layers import LayerNorm
+    >>> LayerNorm(3, ndim=2).input_shape
+    (None, 3)
+    """
+
+    features: int
+    ndim: int
+
+    def _take(self, features: int, ndim: int) -> None:
+        """Check and store the arguments."""
+        name = type(self).__name__
+        self.features = check_integer(f"{name}(features)", features, low=1)
+        self.ndim = check_integer(f"{name}(ndim=)", ndim, low=1)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input sample; the sizes before the features are open."""
+        return (*(None,) * (self.ndim - 1), self.features)  # type: ignore[return-value]
+
+    def _rows(self, x: Array) -> Array:
+        """Put the places of all samples one behind the other, as rows of features."""
+        check_features(self, x)
+        if self.ndim == 1:
+            return x
+        if x.ndim <= self.ndim:
+            sizes = ", ".join(["any"] * (self.ndim - 1))
+            what = f"input of shape (batch, {sizes}, {self.features})"
+            raise ShapeError(f"{self}", what, f"{x.shape}", "Write ndim=1 for rows of features.")
+        return x.reshape(*x.shape[: -1 - self.ndim], math.prod(x.shape[-1 - self.ndim : -1]), self.features)
+
+    def _samples(self, rows: Array, like: Array) -> Array:
+        """Give such rows the shape of samples again."""
+        return rows if self.ndim == 1 else rows.reshape(*rows.shape[:-2], *like.shape[-1 - self.ndim :])
