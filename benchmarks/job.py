@@ -84,8 +84,9 @@ class Training(Job):
     writes `reset` and `step`.
     """
 
-    #: Steps whose losses are compared. In very deep nets rounding turns the sign of some gradient close to
-    #: zero sooner, and Adam then moves that weight by its whole rate the other way.
+    #: Steps whose losses are compared. In very deep nets, and in those whose weights serve many places,
+    #: rounding turns the sign of some gradient close to zero sooner, and Adam then moves that weight by its
+    #: whole rate the other way.
     checked = 10
     checked_deep = 4
     #: Nets that are trained at once.
@@ -94,7 +95,7 @@ class Training(Job):
     def __init__(self, case: str, threads: int) -> None:
         super().__init__(case, threads)
         self.net, self.X, self.y = self.load(case)
-        if len(self.net.sizes) > 20:
+        if len(self.net.sizes) > 20 or self.net.front:
             self.checked = self.checked_deep
         self.weights = make_weights(self.net)
         self.batches: Iterable[tuple[Any, ...]] = self.cut()

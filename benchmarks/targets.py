@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Literal, NamedTuple
 
+from benchmarks.nets import SHAPED
 from benchmarks.report import number, threads
 from benchmarks.results import Result
 from benchmarks.stats import spread
@@ -109,6 +110,12 @@ def _training_step() -> Iterator[Target]:
         yield Target(*at, "best peer / fit", "at least", against_peers, lead("nnlite fit", but=UNSEEN))
         if against_floor:
             yield Target(*at, "fit / BLAS floor", "at most", against_floor, ratio("nnlite fit", "BLAS floor"))
+
+
+def _shapes() -> Iterator[Target]:
+    for case in SHAPED:
+        yield Target("shapes", case, "best peer / jit", "at least", 1.0, lead("nnlite jit"))
+        yield Target("shapes", case, "fit / torch", "at most", 2.0, ratio("nnlite fit", "torch"))
 
 
 def _replicas() -> Iterator[Target]:
@@ -229,6 +236,7 @@ def _sparse_text() -> Iterator[Target]:
 #: All targets. A workload of yours gets its rows here.
 TARGETS: tuple[Target, ...] = (
     *_training_step(),
+    *_shapes(),
     Target("predict", "64-128-10, 1 row", "microseconds", "at most", 20.0, microseconds("nnlite")),
     Target(
         "predict", "64-128-10, 1 row", "nnlite / onnxruntime", "at most", 1.3, ratio("nnlite", "onnxruntime")

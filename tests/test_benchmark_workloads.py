@@ -17,7 +17,7 @@ from benchmarks.job import Training, losses_by_sums
 from benchmarks.libraries import bare, nnlite, reference
 from benchmarks.many import InTurn, kind_of
 from benchmarks.memory import forget_peak, peak, resident
-from benchmarks.nets import GROWTH, NETS, find_net
+from benchmarks.nets import GROWTH, GRU, NETS, SHAPED, Conv, Pool, find_net
 from benchmarks.peers import LIBRARIES
 from benchmarks.report import number
 from benchmarks.results import Contender, Result
@@ -118,6 +118,37 @@ def test_who_cannot_be_asked_for_jit_says_so(monkeypatch):
 def test_losses_are_the_differences_of_sums(rng, shape):
     losses = rng.random((5, *shape))
     assert losses_by_sums(lambda steps: losses[:steps].mean(axis=0), 5) == pytest.approx(losses.ravel())
+
+
+# Images and sequences.
+
+
+SMALL = {
+    "images": SHAPED["LeNet-5"]._replace(
+        sizes=(3 * 2 * 4, 5, 3),
+        batch=6,
+        activation="tanh",
+        shape=(7, 5, 2),
+        front=(Conv(2, 3, 3, padding=1), Conv(3, 4, 2), Pool(2)),
+    ),
+    "sequences": SHAPED["GRU"]._replace(sizes=(5, 3), batch=6, shape=(4, 2), front=(GRU(2, 5),)),
+}
+
+
+@pytest.fixture(params=SMALL)
+def shaped(request, monkeypatch):
+    monkeypatch.setitem(SHAPED, request.param, SMALL[request.param])
+    return request.param
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("Step", {}), ("Step", {"channels_last": True}), ("CompiledStep", {})]
+)
+def test_torch_trains_nets_of_images_and_of_sequences_as_the_reference(shaped, name, options, monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch, "compile", lambda function, **options: function)  # takes many seconds
+    work = getattr(import_module("benchmarks.libraries.torch"), name)(shaped, 1, **options)
+    assert relative_error(work.check(), reference.Step(shaped, 1).check()) < 1e-5
 
 
 # FANN and a compiled step of PyTorch.

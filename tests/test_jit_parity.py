@@ -44,7 +44,10 @@ def compare(model, X, y, *, optimizer, engine="jit", **options):
 
 def around(layer, rng, *, replicas=None, dtype=np.float32):
     """Put a layer in a net, and draw inputs for it."""
-    first = has(layer, nn.Embedding, nn.Standardize, nn.Input) or len(layer.input_shape or (4,)) > 1
+    first = (
+        has(layer, nn.Embedding, nn.TokenEmbedding, nn.Standardize, nn.Input)
+        or len(layer.input_shape or (4,)) > 1
+    )
     x = draw(layer, rng, ROWS)
     layers = [*before(layer), layer, *behind(layer)]
     if not first:

@@ -15,15 +15,40 @@ from jax.experimental import sparse
 from benchmarks.epochs import Densified, Epochs
 from benchmarks.job import Prediction, Training
 from benchmarks.many import Many
-from benchmarks.nets import BETA1, BETA2, EPSILON, MOMENTUM, Net
+from benchmarks.nets import BETA1, BETA2, EPSILON, GRU, MOMENTUM, Conv, Net, Part
 
 #: The entries of a sparse batch are a multiple of this.
 PADDED = 2_048
 
 
+def through(part: Part, params: Any, x: Any) -> Any:
+    """Compute what a part in front of the dense layers gives, before any activation."""
+    if isinstance(part, Conv):
+        W, b = params
+        edges = 2 * [(part.padding, part.padding)]
+        return lax.conv_general_dilated(x, W, (1, 1), edges, dimension_numbers=("NHWC", "HWIO", "NHWC")) + b
+    if not isinstance(part, GRU):
+        window = (1, part.size, part.size, 1)
+        return lax.reduce_window(x, -jnp.inf, lax.max, window, window, "VALID")
+    W, U, b, c = params
+
+    def step(h: Any, of_x: Any) -> Any:
+        (xu, xr, xn), (hu, hr, hn) = (jnp.split(all_gates, 3, axis=1) for all_gates in (of_x, h @ U + c))
+        update, reset = jax.nn.sigmoid(xu + hu), jax.nn.sigmoid(xr + hr)
+        return update * h + (1 - update) * jnp.tanh(xn + reset * hn), None
+
+    start = jnp.zeros((len(x), part.units), x.dtype)
+    return lax.scan(step, start, (x @ W + b).swapaxes(0, 1))[0]  # one product for the inputs of all steps
+
+
 def forward(net: Net, params: Any, x: Any) -> Any:
     """Compute the output of the net."""
     activation = jnp.tanh if net.activation == "tanh" else jax.nn.relu
+    params = list(params)
+    for part in net.front:
+        x = through(part, params.pop(0) if part.shapes else (), x)
+        x = activation(x) if isinstance(part, Conv) else x
+    x = x.reshape(len(x), -1)
     for W, b in params[:-1]:
         x = activation(x @ W + b)
     W, b = params[-1]
@@ -41,7 +66,7 @@ def loss_value(net: Net, params: Any, x: Any, y: Any) -> Any:
 
 def start(net: Net, weights: Any) -> Any:
     """Make parameters and optimizer state on the device."""
-    params = [(jnp.array(W), jnp.array(b)) for W, b in weights]
+    params = [tuple(map(jnp.array, layer)) for layer in weights]
     zeros = partial(jax.tree.map, jnp.zeros_like)
     if net.optimizer == "sgd":
         return params, ()

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from benchmarks.epochs import Epochs
 from benchmarks.job import Prediction, Training
-from benchmarks.nets import BETA1, BETA2, EPSILON_BEFORE_CORRECTION, MOMENTUM, Array, Net
+from benchmarks.nets import BETA1, BETA2, EPSILON_BEFORE_CORRECTION, GRU, MOMENTUM, Conv, Net, Part, Weights
 
 
 def limit_threads(threads: int) -> None:
@@ -20,18 +21,37 @@ def limit_threads(threads: int) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
-def make_model(net: Net, weights: list[tuple[Array, Array]]) -> Any:
+def make_part(part: Part, activation: str) -> Any:
+    """Build what stands in front of the dense layers."""
+    if isinstance(part, Conv):
+        # It has no padding by a number; of windows of an odd size "same" is half of that, on both sides.
+        padding = "same" if part.padding else "valid"
+        return keras.layers.Conv2D(part.outputs, part.size, padding=padding, activation=activation)
+    return keras.layers.GRU(part.units) if isinstance(part, GRU) else keras.layers.MaxPooling2D(part.size)
+
+
+def make_model(net: Net, weights: Weights) -> Any:
     """Build the net with given weights."""
-    layers = [keras.Input((net.sizes[0],))]
+    layers = [
+        keras.Input(net.shape or net.sizes[:1]),
+        *(make_part(part, net.activation) for part in net.front),
+    ]
+    if len(net.shape) == 3:
+        layers.append(keras.layers.Flatten())
     layers += [keras.layers.Dense(width, activation=net.activation) for width in net.sizes[1:-1]]
     model = keras.Sequential([*layers, keras.layers.Dense(net.sizes[-1])])
     set_weights(model, weights)
     return model
 
 
-def set_weights(model: Any, weights: list[tuple[Array, Array]]) -> None:
+def set_weights(model: Any, weights: Weights) -> None:
     """Put given weights in."""
-    model.set_weights([part for layer in weights for part in layer])
+    arrays = []
+    for layer in weights:
+        biases = [array for array in layer if array.ndim == 1]
+        arrays += [array for array in layer if array.ndim > 1]
+        arrays.append(biases[0] if len(biases) == 1 else np.stack(biases))
+    model.set_weights(arrays)
 
 
 def make_optimizer(net: Net) -> Any:

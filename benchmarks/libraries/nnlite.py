@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -11,24 +12,42 @@ import nnlite as nn
 from benchmarks.epochs import Densified, Epochs
 from benchmarks.job import Prediction, Training, losses_by_sums, need
 from benchmarks.many import Many, kind_of
-from benchmarks.nets import BETA1, BETA2, EPSILON, MOMENTUM, Array, Net
+from benchmarks.nets import BETA1, BETA2, EPSILON, GRU, MOMENTUM, Array, Conv, Net, Part, Weights
 
 
-def make_model(net: Net, weights: list[tuple[Array, Array]], **options: Any) -> nn.Sequential:
+def make_part(part: Part, activation: type[nn.Layer]) -> list[Any]:
+    """Build what stands in front of the dense layers."""
+    if isinstance(part, Conv):
+        return [nn.Conv2D(part.inputs, part.outputs, part.size, padding=part.padding), activation()]
+    return [nn.GRU(part.inputs, part.units) if isinstance(part, GRU) else nn.MaxPool2D(part.size)]
+
+
+def make_model(net: Net, weights: Weights, **options: Any) -> nn.Sequential:
     """Build the net with given weights."""
-    layers: list[Any] = []
+    activation = nn.Tanh if net.activation == "tanh" else nn.ReLU
+    layers: list[Any] = [nn.Input(net.shape)] if net.shape else []
+    layers += [layer for part in net.front for layer in make_part(part, activation)]
+    if len(net.shape) == 3:
+        layers.append(nn.Flatten(reduce(lambda shape, layer: layer.shape_after(shape), layers, net.shape)))
     for fan_in, fan_out in zip(net.sizes, net.sizes[1:], strict=False):
-        layers += [nn.Dense(fan_in, fan_out), nn.Tanh() if net.activation == "tanh" else nn.ReLU()]
+        layers += [nn.Dense(fan_in, fan_out), activation()]
     model = nn.Sequential(layers[:-1], rng=0, **options)
     set_weights(model, weights)
     return model
 
 
-def set_weights(model: nn.Sequential, weights: list[tuple[Array, Array]]) -> None:
+def reset_first(array: Array) -> Array:
+    """Turn columns of update, reset and new state into nnlite's order, in which reset comes first."""
+    update, reset, new = np.split(array, 3, axis=-1)
+    return np.concatenate([reset, update, new], axis=-1)
+
+
+def set_weights(model: nn.Sequential, weights: Weights) -> None:
     """Put given weights in."""
-    dense = [layer for layer in model if isinstance(layer, nn.Dense)]
-    for layer, (W, b) in zip(dense, weights, strict=True):
-        layer.W[...], layer.b[...] = W, b
+    layers = [layer for layer in model if layer.parameter_names]
+    for layer, arrays in zip(layers, weights, strict=True):
+        for name, array in zip(layer.parameter_names, arrays, strict=True):
+            getattr(layer, name)[...] = reset_first(array) if isinstance(layer, nn.GRU) else array
 
 
 def make_optimizer(net: Net, rate: Any = None) -> Any:

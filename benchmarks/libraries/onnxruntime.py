@@ -9,10 +9,10 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.job import Prediction
-from benchmarks.nets import Array, Net
+from benchmarks.nets import Net, Weights
 
 
-def make_graph(net: Net, weights: list[tuple[Array, Array]]) -> Any:
+def make_graph(net: Net, weights: Weights) -> Any:
     """Write the net as an ONNX model: Gemm, Relu, Gemm ..."""
     nodes, constants, value = [], [], "x"
     for number, (W, b) in enumerate(weights):

@@ -8,6 +8,7 @@ import numpy as np
 
 from benchmarks.epochs import Densified, Epochs
 from benchmarks.job import Prediction, Training
+from benchmarks.libraries import parts
 from benchmarks.many import InTurn
 from benchmarks.nets import BETA1, BETA2, EPSILON, MOMENTUM
 
@@ -16,27 +17,46 @@ class Step(Training):
     """Gradients by the chain rule, update rules as in the books; not timed."""
 
     def reset(self) -> None:
-        self.params = [part.astype(np.float64) for layer in self.weights for part in layer]
+        layers = [[part.astype(np.float64) for part in layer] for layer in self.weights]
+        behind = len(layers) - len(self.net.sizes) + 1
+        self.front = layers[:behind]
+        self.dense = [part for layer in layers[behind:] for part in layer]
+        self.params = [*(part for layer in self.front for part in layer), *self.dense]
         self.first = [np.zeros_like(w) for w in self.params]
         self.second = [np.zeros_like(w) for w in self.params]
         self.steps = 0
 
     def step(self, x: Any, y: Any) -> float:
         tanh = self.net.activation == "tanh"
-        Ws, outputs = self.params[::2], self.forward(x)
+        x, backs = self._through(x.astype(np.float64))
+        Ws, outputs = self.dense[::2], self.forward(x.reshape(len(x), -1))
         loss, dz = self._loss(outputs[-1], y)
-        grads = []
+        grads: list[Any] = []
         for number in reversed(range(len(Ws))):
             h = outputs[number]
             grads = [h.T @ dz, dz.sum(axis=0), *grads]
-            dz = dz @ Ws[number].T * (1 - h**2 if tanh else h > 0)
+            slope = 1 if not number else 1 - h**2 if tanh else h > 0
+            dz = dz @ Ws[number].T * slope
+        dz = dz.reshape(x.shape)
+        for back in reversed(backs):
+            dz, own = back(dz)
+            grads = [*own, *grads]
         self._update(grads)
         return float(loss)
 
+    def _through(self, x: Any) -> tuple[Any, list[parts.Back]]:
+        """Compute what the dense layers get, and the ways back."""
+        backs, params = [], iter(self.front)
+        for part in self.net.front:
+            given = next(params) if part.shapes else []
+            x, back = parts.run(part, x, given, self.net.activation == "tanh")
+            backs.append(back)
+        return x, backs
+
     def forward(self, x: Any) -> list[Any]:
-        """Compute the input and the output of each layer."""
+        """Compute the input and the output of each dense layer."""
         tanh = self.net.activation == "tanh"
-        Ws, bs = self.params[::2], self.params[1::2]
+        Ws, bs = self.dense[::2], self.dense[1::2]
         outputs = [x.astype(np.float64)]
         for number, (W, b) in enumerate(zip(Ws, bs, strict=True), start=1):
             z = outputs[-1] @ W + b

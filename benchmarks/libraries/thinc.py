@@ -20,7 +20,7 @@ from thinc.api import (
 
 from benchmarks.epochs import Epochs
 from benchmarks.job import Prediction, Training
-from benchmarks.nets import BETA1, BETA2, EPSILON_BEFORE_CORRECTION, MOMENTUM, Array, Net, batches, one_hot
+from benchmarks.nets import BETA1, BETA2, EPSILON_BEFORE_CORRECTION, MOMENTUM, Net, Weights, batches, one_hot
 
 
 def _tanh(model: Any, X: Any, is_train: bool) -> Any:  # noqa: ARG001 - what thinc calls it with
@@ -34,7 +34,7 @@ def _tanh(model: Any, X: Any, is_train: bool) -> Any:  # noqa: ARG001 - what thi
     return Y, backprop
 
 
-def make_model(net: Net, weights: list[tuple[Array, Array]], *, blis: bool, softmax: bool = True) -> Any:
+def make_model(net: Net, weights: Weights, *, blis: bool, softmax: bool = True) -> Any:
     """Build the net with given weights."""
     set_current_ops(NumpyOps(use_blis=blis))
     layers: list[Any] = []
@@ -50,7 +50,7 @@ def make_model(net: Net, weights: list[tuple[Array, Array]], *, blis: bool, soft
     return model
 
 
-def set_weights(model: Any, weights: list[tuple[Array, Array]]) -> None:
+def set_weights(model: Any, weights: Weights) -> None:
     """Put given weights in."""
     dense = [layer for layer in model.layers if layer.has_param("W")]
     for layer, (W, b) in zip(dense, weights, strict=True):

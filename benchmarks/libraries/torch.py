@@ -12,7 +12,7 @@ from torch.nn.functional import embedding_bag
 from benchmarks.epochs import Densified, Epochs
 from benchmarks.job import Prediction, Training
 from benchmarks.many import InTurn, Many
-from benchmarks.nets import BETA1, BETA2, EPSILON, MOMENTUM, Array, Net
+from benchmarks.nets import BETA1, BETA2, EPSILON, GRU, MOMENTUM, Array, Conv, Net, Part, Weights
 
 
 class Bag(nn.Module):
@@ -36,26 +36,59 @@ class Product(Bag):
         return torch.sparse.mm(x, self.weight) + self.bias
 
 
-def make_model(
-    net: Net, weights: list[tuple[Array, Array]], first: type[nn.Module] = nn.Linear
-) -> nn.Sequential:
-    """Build the net with given weights, perhaps with a first layer of another kind."""
-    layers: list[nn.Module] = []
+class LastState(nn.GRU):
+    """A recurrent layer that gives its state behind the last step."""
+
+    def forward(self, x: Any) -> Any:
+        return super().forward(x)[1][0]
+
+
+def make_part(part: Part, activation: type[nn.Module]) -> list[nn.Module]:
+    """Build what stands in front of the linear layers."""
+    if isinstance(part, Conv):
+        return [nn.Conv2d(part.inputs, part.outputs, part.size, padding=part.padding), activation()]
+    if isinstance(part, GRU):
+        return [LastState(part.inputs, part.units, batch_first=True)]
+    return [nn.MaxPool2d(part.size)]
+
+
+def make_model(net: Net, weights: Weights, first: type[nn.Module] = nn.Linear) -> nn.Sequential:
+    """Build the net with given weights, perhaps with a first linear layer of another kind."""
+    activation = nn.Tanh if net.activation == "tanh" else nn.ReLU
+    layers = [module for part in net.front for module in make_part(part, activation)]
+    if len(net.shape) == 3:
+        layers.append(nn.Flatten())
     for fan_in, fan_out in zip(net.sizes, net.sizes[1:], strict=False):
-        kind = nn.Linear if layers else first
-        layers += [kind(fan_in, fan_out), nn.Tanh() if net.activation == "tanh" else nn.ReLU()]
+        layers += [first(fan_in, fan_out), activation()]
+        first = nn.Linear
     model = nn.Sequential(*layers[:-1])
     set_weights(model, weights)
     return model
 
 
-def set_weights(model: nn.Sequential, weights: list[tuple[Array, Array]]) -> None:
+def set_weights(model: nn.Sequential, weights: Weights) -> None:
     """Put given weights in."""
-    linear = [layer for layer in model if isinstance(layer, nn.Linear | Bag)]
+    learning = [layer for layer in model if list(layer.parameters())]
+    channels = 1  # of the images that are made one row each: here channel by channel
     with torch.no_grad():
-        for layer, (W, b) in zip(linear, weights, strict=True):
-            layer.weight.copy_(torch.from_numpy(W if isinstance(layer, Bag) else W.T.copy()))
+        for layer, arrays in zip(learning, weights, strict=True):
+            W, b = arrays[0], arrays[-1]
+            if isinstance(layer, nn.GRU):
+                for parameter, array in zip(layer.parameters(), arrays, strict=True):
+                    parameter.copy_(torch.from_numpy(_gates(array)))
+                continue
+            if isinstance(layer, nn.Conv2d):
+                W, channels = W.transpose(3, 2, 0, 1), len(b)
+            elif not isinstance(layer, Bag):
+                W, channels = W.reshape(-1, channels, len(b)).swapaxes(0, 1).reshape(W.shape).T, 1
+            layer.weight.copy_(torch.from_numpy(W.copy()))
             layer.bias.copy_(torch.from_numpy(b))
+
+
+def _gates(array: Array) -> Array:
+    """Turn columns of update, reset and new state into PyTorch's rows, where reset comes first."""
+    update, reset, new = np.split(array, 3, axis=-1)
+    return np.concatenate([reset, update, new], axis=-1).T.copy()
 
 
 def make_optimizer(net: Net, params: Any, **options: Any) -> Any:
@@ -67,16 +100,26 @@ def make_optimizer(net: Net, params: Any, **options: Any) -> Any:
 
 
 class Step(Training):
-    """Forward, ``backward()``, ``step()``, one after the other; options of the optimizer as given."""
+    """Forward, ``backward()``, ``step()``, one after the other; options of the optimizer as given.
+
+    Images are there as PyTorch takes them: with their channels in front, or, with `channels_last`, in the
+    layout of memory that goes by that name.
+    """
 
     #: The kind of the first layer.
     first: ClassVar[type[nn.Module]] = nn.Linear
 
-    def __init__(self, case: str, threads: int, **options: Any) -> None:
+    def __init__(self, case: str, threads: int, *, channels_last: bool = False, **options: Any) -> None:
         super().__init__(case, threads)
         torch.set_num_threads(threads)
         self.batches = [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in self.batches]
         self.model = make_model(self.net, self.weights, self.first)
+        if len(self.net.shape) == 3:
+            layout = torch.channels_last if channels_last else torch.contiguous_format
+            self.model.to(memory_format=layout)
+            self.batches = [
+                (x.permute(0, 3, 1, 2).contiguous(memory_format=layout), y) for x, y in self.batches
+            ]
         self.loss = nn.MSELoss() if self.net.loss == "mse" else nn.CrossEntropyLoss()
         self.options = options
         self.reset()

@@ -13,6 +13,7 @@ from benchmarks.workloads import (
     predict,
     process,
     replicas,
+    shapes,
     sparse_text,
     training_step,
     whole_fit,
@@ -21,6 +22,7 @@ from benchmarks.workloads import (
 WORKLOADS: tuple[Workload, ...] = (
     training_step.WORKLOAD,
     predict.WORKLOAD,
+    shapes.WORKLOAD,
     epoch.WORKLOAD,
     whole_fit.WORKLOAD,
     accuracy.WORKLOAD,

@@ -16,10 +16,10 @@ from nnlite.jit.layers.table import WRITERS
 from nnlite.jit.machine import Job
 from nnlite.jit.native import in_rows, loops
 from nnlite.jit.program import Program, SparseBatch, is_as_shipped
-from nnlite.layers import Embedding, Flatten, Input
+from nnlite.layers import Embedding, Flatten, Input, TokenEmbedding
 from nnlite.model import Sequential
 
-__all__ = ["Plan", "Training", "uncovered", "work"]
+__all__ = ["Plan", "Training", "uncovered"]
 
 #: Multiplications of a step from which on threads share it: with fewer they wait for each other too long.
 SHARED = 5_000_000
@@ -62,8 +62,9 @@ def uncovered(model: Sequential) -> str:
             return f"{type(layer).__name__} has no kernel"
         if layer is model:
             continue
-        if type(layer) is Embedding and any(type(one) not in (Flatten, Input, Sequential) for one in before):
-            return "Embedding has a kernel at the beginning of a net only"
+        of_ids = type(layer) in (Embedding, TokenEmbedding)
+        if of_ids and any(type(one) not in (Flatten, Input, Sequential) for one in before):
+            return f"{type(layer).__name__} has a kernel at the beginning of a net only"
         before.append(layer)
     return ""
 
@@ -74,12 +75,6 @@ def _sparse_batch(x: Any, program: Program) -> SparseBatch:
     arrays = (matrix.indptr, matrix.indices, matrix.data)
     starts, columns, values = (array[None] for array in arrays)
     return SparseBatch(starts, columns, values, program.buffer(dtype=np.int64))
-
-
-def work(model: Sequential, batch: int) -> int:
-    """Count the multiplications of a step of one net, as far as its matrices tell."""
-    sizes = [spec.size for spec in model.params.specs if len(spec.shape) > 1]
-    return 3 * batch * sum(sizes)
 
 
 class Plan(NamedTuple):
@@ -165,7 +160,9 @@ class Training:
         self.rows = x.shape[0] if sparse else x.shape[1]
         in_epoch = -(-self.rows // batch) if whole else 1
         steps = in_epoch * max(epochs, 1)
-        program = self.program = Program(model.params, WRITERS, batch, steps=steps, training=True)
+        program = self.program = Program(
+            model.params, WRITERS, batch, steps=steps, threads=plan.threads, training=True
+        )
         self.x: Any = _sparse_batch(x, program) if sparse else program.buffer(*x.shape[2:], dtype=x.dtype)
         self.y = program.buffer(*y.shape[2:], dtype=y.dtype)
         self.row_share = program.buffer(dtype=np.float64)
@@ -200,7 +197,7 @@ class Training:
                 optimizers.write_bounds(plan.groups, program, program.per_net(plan.kept))
         self.end = len(program.operations)
         self.keys = program.keys
-        alone = program.nets == 1 and work(model, batch) < SHARED
+        alone = program.nets == 1 and 3 * program.work < SHARED
         self.job = Job(
             program.table(),
             batch,

@@ -21,7 +21,7 @@ from nnlite.jit.cache import building
 
 __all__ = [
     "FRAME", "LOW", "NET", "ROWS", "START", "STEP", "TEAM", "THREAD", "Operand", "addresses", "batch", "each",
-    "every", "flat", "number", "part", "rows", "step", "whole", "with_all", "word",
+    "every", "flat", "number", "own", "part", "rows", "step", "whole", "with_all", "word",
 ]  # fmt: skip
 
 #: What a thread knows while it goes through a program, and in which of its words: the rows of the batch, the
@@ -42,10 +42,13 @@ class Operand(NamedTuple):
         How it is found, see the functions that make them.
     value : object
         An array with an axis of nets in front, of length 1 where all nets share it; or a number.
+    own : bool
+        Whether no thread writes there what another reads, for as long as the rows of a batch are shared out.
     """
 
     kind: str
     value: Any = None
+    own: bool = True
 
     @property
     def form(self) -> tuple[Any, ...]:
@@ -78,7 +81,7 @@ def flat(array: AnyArray) -> Operand:
 
 def every(array: AnyArray) -> Operand:
     """Give all rows of a buffer of shape (nets, batch, ...)."""
-    return Operand("every", array)
+    return Operand("every", array, own=False)
 
 
 def batch(array: AnyArray) -> Operand:
@@ -88,12 +91,17 @@ def batch(array: AnyArray) -> Operand:
 
 def whole(array: AnyArray) -> Operand:
     """Give an array that is no batch: of shape (nets, ...)."""
+    return Operand("whole", array, own=False)
+
+
+def own(array: AnyArray) -> Operand:
+    """Give such an array of which each thread has a part, see `Program.scratch`, or to which none writes."""
     return Operand("whole", array)
 
 
 def part(array: AnyArray) -> Operand:
     """Give the thread's share of an array of shape (nets, size)."""
-    return Operand("part", array)
+    return Operand("part", array, own=False)
 
 
 def step(array: AnyArray) -> Operand:

@@ -1,7 +1,7 @@
 """The machine: goes through the operations of a program, batch after batch, with threads of our own.
 
 It is compiled once, whatever the nets are. An operation is a row of 64-bit words, of which the first is the
-address of a kernel's adaptor.
+address of a kernel's adaptor, and the last is 1 if threads need not meet behind it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ def _go(job, frame, first, last):
     for place in range(first, last):
         operation = words(job[TABLE] + place * job[WIDTH] * 8)
         invoke(operation[0], operation, frame)
-        _meet(job, frame[TEAM])
+        if not operation[job[WIDTH] - 1]:
+            _meet(job, frame[TEAM])
 
 
 def machine(job, frame):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import math
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from nnlite.jit.kernel import batch, rows, whole
 from nnlite.jit.layers.table import WRITERS
 from nnlite.jit.machine import Job
 from nnlite.jit.native import loops, sums
-from nnlite.jit.program import Program
+from nnlite.jit.program import Program, in_lines
 from nnlite.model import Sequential
 
 __all__ = ["predict"]
@@ -61,14 +60,14 @@ class Prediction:
         self.inputs = x.dtype, x.shape[2:], len(x)
         here = program.buffer(*x.shape[2:], dtype=x.dtype)
         doubt: Any = np.zeros((1, 1))
-        program.add(read, batch(_in_rows(x)), rows(_in_rows(here)), whole(doubt))
+        program.add(read, batch(in_lines(x)), rows(in_lines(here)), whole(doubt))
         self.pred, _ = program.write(model, "", here)
         out = np.zeros((program.nets, 1, *self.pred.shape[2:]), program.dtype)
-        program.add(write, rows(_in_rows(self.pred)), batch(_in_rows(out)))
+        program.add(write, rows(in_lines(self.pred)), batch(in_lines(out)))
         table = program.table()
         self.count = len(table)
         # The words with the address, and the stride, of what is read first and written last.
-        behind = 1 + len(rows(_in_rows(self.pred)).words())
+        behind = 1 + len(rows(in_lines(self.pred)).words())
         self.places = table[0, 1:3], table[-1, behind : behind + 2]
         self.job = Job(table, BLOCK, np.zeros(program.nets))
         # What comes in few rows is put here, since NumPy does that sooner than it says where an array lies.
@@ -158,12 +157,12 @@ class Programs(list[Prediction]):
     ) -> Array | None:
         """Compute the output for any number of rows, with an axis of nets in front, as `Prediction.some`."""
         x = np.ascontiguousarray(x)
-        count, nets, values = x.shape[1], one.program.nets, model.params.values.size
+        count, nets, work = x.shape[1], one.program.nets, one.program.nets * one.program.work // BLOCK
         place = out if out is not None and out.flags.c_contiguous else None
         found = np.empty(model.boundary.pred_shape(x), model.dtype) if place is None else place
         in_nets = found.reshape(nets, count, *one.pred.shape[2:])
         blocks = -(-count // BLOCK)
-        pieces = max(1, min(blocks, count * values // SHARED, allowed()))
+        pieces = max(1, min(blocks, count * work // SHARED, allowed()))
         ones = [one, *filter(None, (self.take(model, x) for _ in range(pieces - 1)))]
         cuts = [blocks * piece // pieces for piece in range(pieces + 1)]
         spread(lambda piece: ones[piece].run(x, in_nets, cuts[piece], cuts[piece + 1]), pieces, pieces)
@@ -173,10 +172,6 @@ class Programs(list[Prediction]):
             return found if finite else None
         out[...] = found
         return out
-
-
-def _in_rows(array: AnyArray) -> AnyArray:
-    return array.reshape(*array.shape[:2], math.prod(array.shape[2:]))
 
 
 def _place(array: AnyArray) -> tuple[int, int]:
@@ -210,7 +205,7 @@ def predict(model: Sequential, x: Array, out: Array | None = None) -> Array | No
     if one is None:
         return None
     for layer, _ in one.program.ids:
-        layer._rows(_in_rows(in_nets))
+        layer._rows(in_lines(in_nets))
     few = in_nets.shape[1] <= BLOCK
     found = one.some(x) if few else programs.in_blocks(model, one, in_nets, out)
     programs.append(one)

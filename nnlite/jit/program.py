@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Container, Mapping
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from nnlite.core.parameters import Parameters, _zeros
 from nnlite.jit.blas import product_address
 from nnlite.jit.kernel import Operand, addresses, each, part, word
 
-__all__ = ["Backward", "Program", "SparseBatch", "Writer", "is_as_shipped"]
+__all__ = ["Backward", "Program", "SparseBatch", "Writer", "in_lines", "is_as_shipped"]
 
 #: Writes the operations that trace the blame from dL/dy, in a buffer, to the gradients and, if that is
 #: needed, to dL/dx, whose buffer it returns.
@@ -39,6 +40,11 @@ def is_as_shipped(thing: Any, known: Container[type]) -> bool:
     """
     kind = type(thing)
     return kind in known and not any(callable(getattr(kind, name, None)) for name in vars(thing))
+
+
+def in_lines(buffer: AnyArray) -> AnyArray:
+    """See each sample of a batch as one line of numbers: (nets, batch, numbers)."""
+    return buffer.reshape(*buffer.shape[:2], math.prod(buffer.shape[2:]))
 
 
 class SparseBatch(NamedTuple):
@@ -74,6 +80,8 @@ class Program:
         Rows that a buffer holds.
     steps : int
         How many there may be in a call.
+    threads : int
+        How many may go through it together, see `scratch`.
     training : bool
         Whether there will be a way back.
 
@@ -95,6 +103,8 @@ class Program:
         The BLAS's product of matrices of this dtype.
     ids : list of (layer, buffer)
         Buffers in which a layer finds ids, which are to be looked at.
+    work : int
+        Multiplications on the way forward, of a batch of one net, in the products that were written.
     joins : bool
         Whether some layers may be written as one.
     """
@@ -108,13 +118,17 @@ class Program:
         batch: int,
         *,
         steps: int = 1,
+        threads: int = 1,
         training: bool,
     ) -> None:
         self.params, self.batch, self.steps, self.training = params, batch, steps, training
+        self.threads = threads
+        self.work = 0
         self.dtype = params.dtype
         self.nets = params.replicas or 1
         self.operations: list[list[int]] = []
         self._kernels: list[Any] = []
+        self._own: list[bool] = []
         self.row_weight: Array | None = None
         self.keys: AnyArray | None = None
         self.ids: list[tuple[Any, AnyArray]] = []
@@ -226,6 +240,10 @@ class Program:
         """Make an array for each net: (nets, *shape)."""
         return np.zeros((self.nets, *shape), dtype or self.dtype)
 
+    def scratch(self, *shape: int) -> Array:
+        """Make room for each thread to work in: (nets, threads, *shape); of several nets each has one."""
+        return _zeros((self.nets, 1 if self.nets > 1 else self.threads, *shape), self.dtype)
+
     def add(self, kernel: Any, *operands: Operand) -> None:
         """Write an operation.
 
@@ -239,11 +257,17 @@ class Program:
         self._kernels.append((kernel, tuple(operand.form for operand in operands)))
         self._held += [operand.value for operand in operands]
         self.operations.append([one for operand in operands for one in operand.words()])
+        self._own.append(all(operand.own for operand in operands))
 
     def table(self) -> AnyArray:
-        """Return the operations as the machine reads them."""
-        table = np.zeros((len(self.operations), 1 + max(map(len, self.operations))), np.int64)
+        """Return the operations as the machine reads them.
+
+        Threads meet behind each, but not between two of which each thread does its share by itself.
+        """
+        table = np.zeros((len(self.operations), 2 + max(map(len, self.operations))), np.int64)
         table[:, 0] = addresses(self._kernels)
+        own = np.array(self._own)
+        table[:-1, -1] = own[:-1] & own[1:]
         for row, operation in zip(table, self.operations, strict=True):
             row[1 : 1 + len(operation)] = operation
         return table

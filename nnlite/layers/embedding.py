@@ -280,14 +280,7 @@ class TokenEmbedding(Layer):
 
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
         """Look up the row of every token."""
-        if x.ndim < 2:
-            fix = "Give a row of ids for each sequence; one sequence is ids[None]."
-            raise ShapeError(f"{self}", "input of shape (batch, time)", f"{x.shape}", fix)
-        rows, wrong = _whole(x, self.tokens)
-        if wrong is not None:
-            what = f"ids from 0 to {self.tokens - 1}"
-            got = f"{x[wrong]:g} in step {wrong[-1]} of row {wrong[-2]}"
-            raise ArgumentError(f"{self}", what, got, "Count all tokens, that for padding too, in `tokens`.")
+        rows = self._rows(x)
         if ctx is not None:
             ctx.save(rows)
         y = _look_up(self.W, rows)
@@ -303,6 +296,18 @@ class TokenEmbedding(Layer):
         if self.padding is not None:
             ctx.grads.W[..., self.padding, :] = 0
         return np.zeros(dy.shape[:-1], dy.dtype) if ctx.needs_dx else None
+
+    def _rows(self, x: Array) -> NDArray[np.intp]:
+        """Return the row of `W` for each token."""
+        if x.ndim < 2:
+            fix = "Give a row of ids for each sequence; one sequence is ids[None]."
+            raise ShapeError(f"{self}", "input of shape (batch, time)", f"{x.shape}", fix)
+        rows, wrong = _whole(x, self.tokens)
+        if wrong is not None:
+            what = f"ids from 0 to {self.tokens - 1}"
+            got = f"{x[wrong]:g} in step {wrong[-1]} of row {wrong[-2]}"
+            raise ArgumentError(f"{self}", what, got, "Count all tokens, that for padding too, in `tokens`.")
+        return rows
 
 
 def _whole(x: Array, counts: Any) -> tuple[NDArray[np.intp], tuple[int, ...] | None]:

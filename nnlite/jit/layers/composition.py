@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from nnlite.core import model as core
-from nnlite.core.aliases import Array
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.chain import Chain
-from nnlite.jit.kernel import FRAME, flat, number, rows, whole, word
+from nnlite.jit.kernel import flat, rows, whole, word
 from nnlite.jit.layers import activations, dense
+from nnlite.jit.layers.steps import as_rows, joined, with_padding, write_lengths
 from nnlite.jit.native import loops
 from nnlite.jit.program import Backward, Program, SparseBatch
 from nnlite.layers import (
@@ -32,7 +33,6 @@ __all__ = ["WRITERS"]
 
 #: Multiplications of a batch from which on its buffers are too large for the caches next to a core.
 LARGE = 2**20
-ROWS, START, LOW, HIGH = (FRAME[name] for name in ("rows", "start", "low", "high"))
 
 
 def _chain(layer: Chain, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
@@ -44,8 +44,9 @@ def _chain(layer: Chain, prefix: str, x: Array, program: Program) -> tuple[Array
             way = activations.IN_PLACE[type(child)](child, x, bias, program)
             bias = None
         elif _is_joined(layer.children[index : index + 3], x, program):
-            bias = dense.bias_of(child, name, program)
-            x, way = dense.write_product(child, name, x, program, program.array(0))
+            names = dense.names_of(child, name)
+            bias = dense.bias_of(names[1], program)
+            x, way = dense.write_product(*names, x, program, program.array(0))
         else:
             x, way = program.write(child, name, x)
         ways.append(way)
@@ -216,75 +217,21 @@ def _columns(layer: Columns, prefix: str, x: Array, program: Program) -> tuple[A
     return y, back
 
 
-def widen(operation, frame):
-    """Take each step of a sequence for a row, until `narrow`."""
-    for place in (ROWS, START, LOW, HIGH):
-        frame[place] *= operation[1]
-
-
-def narrow(operation, frame):
-    """Take each row for a row again."""
-    for place in (ROWS, START, LOW, HIGH):
-        frame[place] //= operation[1]
-
-
 @loops
-def find_real(x, padding, real):
-    """Write 1 for each step up to the last one that is not all padding, and 0 for those behind it."""
-    for i in range(len(x)):
-        seen = real.dtype.type(0)
-        for j in range(x.shape[1] - 1, -1, -1):
-            for k in range(x.shape[2]):
-                if x[i, j, k] != x.dtype.type(padding):
-                    seen = real.dtype.type(1)
-            real[i, j] = seen
-
-
-@loops
-def fill(x, real, padding, y):
-    """Copy steps, but where there is none write a number."""
-    for i in range(len(x)):
-        for j in range(x.shape[1]):
-            for k in range(x.shape[2]):
-                y[i, j, k] = x[i, j, k] if real[i, j] != 0 else y.dtype.type(padding)
-
-
-@loops
-def weigh(weight, real, y):
+def weigh(weight, lengths, y):
     """Weigh each step as its row, and padding not at all; an array that is empty says nothing."""
     for i in range(len(y)):
         for j in range(y.shape[1]):
-            y[i, j] = weight[i] if weight.size else y.dtype.type(1)
-            if real.size:
-                y[i, j] *= real[i, j]
+            there = lengths.size == 0 or j < lengths[i]
+            y[i, j] = y.dtype.type(0) if not there else weight[i] if weight.size else y.dtype.type(1)
 
 
 def _time_distributed(
     layer: TimeDistributed, prefix: str, x: Array, program: Program
 ) -> tuple[Array, Backward]:
-    time, padding = x.shape[2], program.read(layer, "padding")
-    real = None if padding is None else program.buffer(time)
-    weight = _step_weight(x, padding, real, program)
-
-    def clear(array: Array, number_: float) -> Array:
-        """Write what puts a number in the place of padding."""
-        if real is None:
-            return array
-        steps = array.reshape(*array.shape[:2], time, -1)
-        cleared = program.like(steps)
-        program.add(fill, rows(steps), rows(real), number(number_), rows(cleared))
-        return cleared.reshape(len(cleared), *array.shape[1:])
-
-    def inside(write: Callable[[Array], Array], array: Array) -> Array:
-        """Write what is done to steps as if they were rows."""
-        outer = program.batch, program.row_weight
-        program.add(widen, word(time))
-        program.batch, program.row_weight = program.batch * time, weight
-        found = write(_joined(array))
-        program.batch, program.row_weight = outer
-        program.add(narrow, word(time))
-        return found.reshape(len(found), -1, time, *found.shape[2:])
-
+    padding = program.read(layer, "padding")
+    lengths = None if padding is None else write_lengths(x, padding, program)
+    weight = _step_weight(x, lengths, program)
     ways: list[Backward] = []
 
     def forward(parts: Array) -> Array:
@@ -292,32 +239,28 @@ def _time_distributed(
         ways.append(way)
         return y
 
-    y = clear(inside(forward, clear(x, 0.0)), padding or 0.0)
+    y = as_rows(forward, with_padding(x, lengths, 0.0, program), program, weight)
+    (way,) = ways
 
     def back(dy: Array, needed: bool) -> Array:
-        dx = inside(lambda blame: way(blame, needed), clear(dy, 0.0))
-        return clear(dx, 0.0) if needed else dy
+        blame = with_padding(dy, lengths, 0.0, program)
+        dx = as_rows(lambda part: way(part, needed), blame, program, weight)
+        return with_padding(dx, lengths, 0.0, program) if needed else dy
 
-    (way,) = ways
-    return y, back
-
-
-def _joined(array: Array) -> Array:
-    """See the steps of sequences as rows."""
-    return array.reshape(len(array), -1, *array.shape[3:])
+    return with_padding(y, lengths, padding or 0.0, program), back
 
 
-def _step_weight(x: Array, padding: float | None, real: Array | None, program: Program) -> Array | None:
-    """Write which steps are there, and how much each counts; None if all do alike."""
-    if real is not None:
-        program.add(find_real, rows(x.reshape(*x.shape[:3], -1)), number(padding or 0.0), rows(real))
-    if real is None and program.row_weight is None:
+def _step_weight(x: Array, lengths: AnyArray | None, program: Program) -> Array | None:
+    """Write how much each step counts; None if all do alike."""
+    if lengths is None and program.row_weight is None:
         return None
     weight = program.buffer(x.shape[2])
-    given = whole(program.array(0)) if program.row_weight is None else rows(program.row_weight)
-    there = whole(program.array(0, 0)) if real is None else rows(real)
-    program.add(weigh, given, there, rows(weight))
-    return _joined(weight)
+    given, known = (
+        whole(program.array(0, dtype=array_dtype)) if array is None else rows(array)
+        for array, array_dtype in ((program.row_weight, None), (lengths, np.int64))
+    )
+    program.add(weigh, given, known, rows(weight))
+    return joined(weight)
 
 
 WRITERS = {

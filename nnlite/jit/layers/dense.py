@@ -213,6 +213,7 @@ def sparse_gradients(starts, columns, values, rows, dy, dW, db, thread, team):
 
 def _sparse(layer: Dense, prefix: str, x: SparseBatch, program: Program) -> tuple[Array, Backward]:
     W, b = program.values(f"{prefix}W"), program.values(f"{prefix}b") if layer.bias else program.array(0)
+    program.work += program.batch * W[0].size
     matrix = [whole(array) for array in x[:3]]
     y = program.buffer(layer.out_features)
     program.add(sparse_forward, *matrix, rows(x.rows), whole(W), whole(b), rows(y))
@@ -229,31 +230,42 @@ def _sparse(layer: Dense, prefix: str, x: SparseBatch, program: Program) -> tupl
 def _dense(layer: Dense, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
     if isinstance(x, SparseBatch):
         return _sparse(layer, prefix, x, program)
-    return write_product(layer, prefix, x, program, bias_of(layer, prefix, program))
+    return write_product(*names_of(layer, prefix), x, program)
 
 
-def bias_of(layer: Dense, prefix: str, program: Program) -> Array:
-    """Return the bias of all nets, or arrays without numbers."""
-    return program.values(f"{prefix}b") if layer.bias else program.array(0)
+def names_of(layer: Dense, prefix: str) -> tuple[str, str]:
+    """Return the names of its parameters; the second is empty if it has no bias."""
+    return f"{prefix}W", f"{prefix}b" if layer.bias else ""
 
 
-def write_product(layer: Dense, prefix: str, x: Array, program: Program, b: Array) -> tuple[Array, Backward]:
-    """Write ``y = x @ W + b`` with some bias, or none, and the way back of the whole layer."""
-    W = program.values(f"{prefix}W")
-    narrow = 1 < layer.out_features < min(NARROW, layer.in_features)
+def bias_of(name: str, program: Program) -> Array:
+    """Return the bias of all nets, or arrays without numbers if it has no name."""
+    return program.values(name) if name else program.array(0)
+
+
+def write_product(
+    weights: str, bias: str, x: Array, program: Program, b: Array | None = None
+) -> tuple[Array, Backward]:
+    """Write ``y = x @ W + b`` of parameters with these names, and the way back.
+
+    `b` may be arrays without numbers, where somebody else adds the bias.
+    """
+    W = program.values(weights)
+    inputs, outputs = W[0].shape
+    program.work += program.batch * W[0].size
+    narrow = 1 < outputs < min(NARROW, inputs)
     turned, own = (whole(program.array(W[0].size if narrow else 0)) for _ in range(2))
-    y = program.buffer(layer.out_features)
+    y, b = program.buffer(outputs), bias_of(bias, program) if b is None else b
     program.add(forward, every(x), whole(W), whole(b), every(y), program.product, turned, THREAD, TEAM)
 
     def back(dy: Array, needed: bool) -> Array:
-        dW = program.grads(f"{prefix}W")
-        db = program.grads(f"{prefix}b") if layer.bias else program.array(0)
+        dW, db = program.grads(weights), program.grads(bias) if bias else program.array(0)
         program.add(gradients, every(x), every(dy), whole(dW), whole(db), program.product, own, THREAD, TEAM)
         if not needed:
             return dy
         dx = program.like(x)
         if W[0].size <= TURNED and program.batch * W[0].size > SMALL:
-            W_T, none = whole(program.array(layer.out_features, layer.in_features)), whole(program.array(0))
+            W_T, none = whole(program.array(outputs, inputs)), whole(program.array(0))
             program.add(turn, whole(W), W_T, THREAD, TEAM)
             program.add(forward, every(dy), W_T, none, every(dx), program.product, none, THREAD, TEAM)
         else:

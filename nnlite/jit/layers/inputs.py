@@ -1,14 +1,16 @@
-"""Layers that stand in front of the others, compiled: Embedding, Standardize, Input and Flatten."""
+"""Layers that stand in front of the others, compiled: embeddings, Standardize, and those of shapes."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
 from nnlite.core.aliases import Array
-from nnlite.jit.kernel import THREAD, every, flat, rows, whole, word
+from nnlite.jit.kernel import TEAM, THREAD, every, flat, own, rows, whole, word
 from nnlite.jit.native import in_rows, loops
-from nnlite.jit.program import Backward, Program
-from nnlite.layers import Embedding, Flatten, Input, Standardize
+from nnlite.jit.program import Backward, Program, in_lines
+from nnlite.layers import Embedding, Flatten, Input, Permute, Reshape, Standardize, TokenEmbedding
 
 __all__ = ["WRITERS"]
 
@@ -73,6 +75,56 @@ def _embedding(layer: Embedding, prefix: str, x: Array, program: Program) -> tup
 
 
 @loops
+def tokens(x, W, padding, y):
+    """Put the row of W that each token stands for in its place, and 0 for padding; -1 is no token."""
+    for i in range(len(x)):
+        for t in range(x.shape[1]):
+            token = np.int64(np.rint(x[i, t]))
+            row, given = y[i, t], W[token]
+            for k in range(row.size):
+                row[k] = given[k] if token != padding else row.dtype.type(0)
+
+
+@loops
+def token_gradients(x, dy, padding, dW, thread, team):
+    """Add up what each row of W is blamed for; each thread those of some tokens."""
+    first, last = len(dW) * thread // team, len(dW) * (thread + 1) // team
+    dW[first:last] = 0
+    for i in range(len(x)):
+        for t in range(x.shape[1]):
+            token = np.int64(np.rint(x[i, t]))
+            if first <= token < last and token != padding:
+                row, blame = dW[token], dy[i, t]
+                for k in range(row.size):
+                    row[k] += blame[k]
+
+
+@loops
+def nothing(dx):
+    """Blame no id."""
+    dx[:] = 0
+
+
+def _tokens(layer: TokenEmbedding, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
+    program.ids.append((layer, x))
+    found = program.read(layer, "padding")
+    padding = word(-1 if found is None else found)
+    y = program.buffer(x.shape[2], layer.features)
+    program.add(tokens, rows(x), whole(program.values(f"{prefix}W")), padding, rows(y))
+
+    def back(dy: Array, needed: bool) -> Array:
+        dW = whole(program.grads(f"{prefix}W"))
+        program.add(token_gradients, every(x), every(dy), padding, dW, THREAD, TEAM)
+        if not needed:
+            return dy
+        dx = program.like(x)
+        program.add(nothing, flat(dx))
+        return dx
+
+    return y, back
+
+
+@loops
 def standardize(x, mean, scale, y):
     """Compute ``(x - mean) / scale``; where x or the mean is in float64, so is the difference."""
     columns = scale.size
@@ -109,12 +161,47 @@ def _standardize(layer: Standardize, prefix: str, x: Array, program: Program) ->
     return y, back
 
 
-def _flatten(layer: Flatten, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
-    return x.reshape(*x.shape[:2], -1), lambda dy, needed: dy.reshape(*dy.shape[:2], *layer.shape)
+def _reshape(layer: Flatten | Reshape, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
+    y = x.reshape(*x.shape[:2], *layer.output_shape(layer.shape))
+    return y, lambda dy, needed: dy.reshape(*dy.shape[:2], *layer.shape)
+
+
+@loops
+def take(x, places, y):
+    """Copy the numbers of each sample in another order."""
+    for i in range(len(x)):
+        source, target = x[i], y[i]
+        for j in range(places.size):
+            target[j] = source[places[j]]
+
+
+def _permute(layer: Permute, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
+    shape = x.shape[2:]
+    places = np.arange(math.prod(shape)).reshape(shape).transpose(layer.axes)
+    y = program.buffer(*places.shape)
+    from_x, from_y = (own(table[None]) for table in (places.ravel(), places.ravel().argsort()))
+    program.add(take, rows(in_lines(x)), from_x, rows(in_lines(y)))
+
+    def back(dy: Array, needed: bool) -> Array:
+        if not needed:
+            return dy
+        dx = program.like(x)
+        program.add(take, rows(in_lines(dy)), from_y, rows(in_lines(dx)))
+        return dx
+
+    return y, back
 
 
 def _input(layer: Input, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
     return x, lambda dy, needed: dy
 
 
-WRITERS = {Embedding: _embedding, Standardize: _standardize, Flatten: _flatten, Input: _input}
+WRITERS = {
+    Embedding: _embedding,
+    Standardize: _standardize,
+    TokenEmbedding: _tokens,
+    Flatten: _reshape,
+    Reshape: _reshape,
+    Permute: _permute,
+    Input: _input,
+}
