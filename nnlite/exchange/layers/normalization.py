@@ -188,9 +188,10 @@ def _rms_norm_c(layer: RMSNorm, source: Any) -> list[str]:
 
 
 _STATISTICS = ("gain", "bias", "running_mean", "running_variance")
-_ROWS: Pattern = ("BatchNormalization", "x", *(f"{name}[]" for name in _STATISTICS))
+_NUMBERS = tuple(f"{name}[]" for name in _STATISTICS)
+_ROWS: Pattern = ("BatchNormalization", "x", *_NUMBERS)
 #: There the features are the axis behind the batch.
-_PLACES: Pattern = ("Transpose", ("BatchNormalization", ("Transpose", "x"), *_ROWS[2:]))
+_PLACES: Pattern = ("Transpose", ("BatchNormalization", ("Transpose", "x"), *_NUMBERS))
 _BATCH_NORM: Pattern = [_ROWS, _PLACES]
 
 

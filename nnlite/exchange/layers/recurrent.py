@@ -139,7 +139,7 @@ def _onnx(layer: Any, x: str, graph: Graph) -> str:
         flat = graph.node("Reshape", count, graph.constant([-1], name="rows"))
         lengths = [graph.cast(flat, np.int32)]
     turned = graph.node("Transpose", x, perm=[1, 0, 2])
-    only_gru = {"linear_before_reset": 1} if cell.op == "GRU" else {}
+    only_gru: dict[str, Any] = {"linear_before_reset": 1} if cell.op == "GRU" else {}
     direction = {"forward": "forward", "backward": "reverse", "both": "bidirectional"}[layer.direction]
     y = graph.node(
         cell.op,
@@ -394,7 +394,8 @@ def _layout(
         return found | {name: array for name, array in numbers.items() if name not in known}
 
     def come(layer: Any, numbers: Arrays) -> Arrays:
-        left, found = dict(numbers), {}
+        left = dict(numbers)
+        found: dict[str, Array] = {}
         for way in layer._ways():
             mine = there(layer, way.suffix, _each_name(layer, way.suffix))
             found |= {

@@ -174,7 +174,7 @@ def _ids(column: Column, known: CategoricalColumn, graph: Graph) -> str:
         keys, values = [MISSING_TEXT], [0]
     else:
         values = list(range(1, len(keys) + 1))
-    lists = {"keys_strings" if column.type == "string" else "keys_int64s": keys}
+    lists: dict[str, Any] = {"keys_strings" if column.type == "string" else "keys_int64s": keys}
     return graph.node(
         "LabelEncoder", column.name, domain="ai.onnx.ml", values_int64s=values, default_int64=0, **lists
     )

@@ -157,7 +157,7 @@ def _mean(windows: tuple[Window, ...], x: Array, y: Array, program: Program) -> 
     return y, back
 
 
-def _sliding(of_windows: Any) -> Callable[..., tuple[Array, Backward]]:
+def _sliding(of_windows: Callable[..., tuple[Array, Backward]]) -> Callable[..., tuple[Array, Backward]]:
     def write(layer: Any, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
         y = program.buffer(*layer.output_shape(x.shape[2:]))
         windows = (Window(1), *layer.windows)[-2:]
