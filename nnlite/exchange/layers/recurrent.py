@@ -395,7 +395,7 @@ def _layout(
 
     def come(layer: Any, numbers: Arrays) -> Arrays:
         left = dict(numbers)
-        found: dict[str, Array] = {}
+        found: Arrays = {}
         for way in layer._ways():
             mine = there(layer, way.suffix, _each_name(layer, way.suffix))
             found |= {
