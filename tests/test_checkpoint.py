@@ -125,6 +125,8 @@ OPTIMIZERS = {
     "Adagrad": lambda: nn.Adagrad(0.05),
     "Adam": lambda: nn.Adam(0.01),
     "AdamW": lambda: nn.AdamW(0.01, weight_decay=0.1),
+    "AMSGrad": lambda: nn.Adam(0.01, amsgrad=True),
+    "NAdam": lambda: nn.NAdam(0.01),
     "Lion": lambda: nn.Lion(0.001),
 }
 
