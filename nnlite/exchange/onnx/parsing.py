@@ -380,6 +380,8 @@ class _Values:
         if same is None:
             if op in ("Squeeze", "Unsqueeze") and shape is not None and shape[0] == ROWS:  # of each sample
                 op, arguments, attributes = "Reshape", (arguments[0], np.array([-1, *shape[1:]])), {}
+            if op == "Reshape" and (start := _reshaped_from(arguments[0], shape)) is not arguments[0]:
+                arguments, attributes = (start, np.array([-1, *(shape or ())[1:]])), {}
             return Value(op, arguments, attributes, place, shape=shape, dtype=type_of(op, arguments, known))
         if op == "Dropout":
             same.dropout.append(_dropout_rate(place, arguments, attributes))
@@ -442,6 +444,21 @@ def _as_shape(argument: Any) -> Any:
     if not holds_rows(argument) or argument.ndim != 1 or argument[:1].tolist() != [ROWS]:
         return argument
     return settled(np.concatenate([np.zeros(1, object), argument[1:]]))
+
+
+def _reshaped_from(value: Any, shape: Any) -> Any:
+    """Return what samples were before they were reshaped to what is reshaped now, once more."""
+    while (
+        isinstance(value, Value)
+        and value.op == "Reshape"
+        and not value.dropout
+        and all(known is not None and known[0] == ROWS for known in (shape, value.shape))
+        and isinstance(value.arguments[0], Value)
+        and value.arguments[0].shape is not None
+        and value.arguments[0].shape[0] == ROWS
+    ):
+        value = value.arguments[0]
+    return value
 
 
 def _dropout_rate(place: str, arguments: tuple[Any, ...], attributes: dict[str, Any]) -> float:
