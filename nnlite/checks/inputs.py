@@ -543,6 +543,7 @@ class Boundary:
             return
         last = _end(self.layers[-1], -1)
         if self.output_rank > 1:  # a loss would take the first of these axes for the batch
+            self.check_sizes("Sequential(layers)")
             raise ShapeError(
                 f"layer {len(self.layers) - 1} {last}",
                 "output of shape (batch, outputs), as losses take it",

@@ -268,7 +268,7 @@ def loop(index: str, count: int | str, *body: str, start: int | str = 0) -> list
     ['for (long i = 0; i < 3; i++) {', '    y[i] = 0;', '}']
     """
     head = f"for (long {index} = {start}; {index} < {count}; {index}++) {{"
-    return [head, *(f"    {line}" for line in body), "}"]
+    return [head, *(f"    {line}" if line else "" for line in body), "}"]
 
 
 def measured(layer: Layer) -> tuple[float, float]:

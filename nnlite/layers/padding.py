@@ -29,9 +29,9 @@ def check_padding(where: str, padding: Any) -> float | None:
     if padding is None:
         return None
     number = check_number(where, padding)
-    if abs(number) > np.finfo(np.float32).max or float(np.float32(number)) != number:
+    if abs(number) > float(np.finfo(np.float32).max) or float(np.float32(number)) != number:
         what = "a number that float32 holds exactly"
-        raise ArgumentError(where, what, f"{number!r}", "Fill up with 0.0 or -1.0, which are found again.")
+        raise ArgumentError(where, what, f"{number:g}", "Fill up with 0.0 or -1.0, which are found again.")
     return number
 
 

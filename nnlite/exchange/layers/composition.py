@@ -123,12 +123,17 @@ def _branches_c(put: str, first: float | None) -> SourceWriter:
         if first is not None:
             lines += loop("i", outputs, f"{joined}[i] = {source.number(first)};")
         width, start = layer.output_shape(shape)[-1], 0
-        for branch in layer.branches:
+        for index, branch in enumerate(layer.branches):
             source.shape = shape
-            lines += loop("i", inputs, f"{source.x}[i] = {kept}[i];")
+            if index:
+                lines += loop("i", inputs, f"{source.x}[i] = {kept}[i];")
             lines += source.layer(branch)
             own = source.shape[-1]
-            at = f"i / {own} * {width} + {start} + i % {own}" if first is None else "i"
+            at = "i"
+            if first is None:  # side by side, in each line of a sample
+                at = (
+                    f"{start} + i" if len(source.shape) == 1 else f"i / {own} * {width} + {start} + i % {own}"
+                )
             lines += loop("i", math.prod(source.shape), f"{joined}[{at}] {put} {source.x}[i];")
             start += own
         end = loop("i", outputs, f"{source.into()}[i] = {joined}[i];")
@@ -143,7 +148,7 @@ def _columns_onnx(layer: Columns, x: str, graph: Graph) -> str:
 
 def _read_columns(found: Found) -> Columns | None:
     value, shape = found.value, found.shape
-    before = value.arguments[0]
+    before: Any = value.arguments[0]
     if shape is None:
         fix = "Give the input of the graph a fixed shape."
         raise found.wrong("a known number of features", "an open one", fix)

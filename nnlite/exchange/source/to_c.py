@@ -463,8 +463,11 @@ def _comment(text: str) -> str:
 def _function(source: CSource, body: list[str], end: list[str] | None) -> list[str]:
     real = source.real
     arrays = ", ".join(f"{name}[{size}]" for name, size in source.sizes.items())
+    between = "/* the numbers between the layers */"
+    declared = f"{real} {arrays};"
+    short = len(declared) + len(between) + 6 <= WIDTH
     lines = [
-        f"{real} {arrays};  /* the numbers between the layers */",
+        *([f"{declared}  {between}"] if short else [between, *sentence(declared, "", "    ")]),
         "",
         *loop("i", source.macro("INPUTS"), "a[i] = x[i];"),
         *body,
