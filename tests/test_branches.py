@@ -383,6 +383,44 @@ def test_names_of_columns_are_saved_and_held_to_the_table(tmp_path, rng):
     )  # not at the front
 
 
+@pytest.mark.parametrize("replicas", [None, 3])
+def test_ids_in_a_branch_are_compiled_and_looked_at(replicas, rng):
+    pytest.importorskip("numba")
+
+    def model():
+        deep = [
+            Columns([3, 1, 2], of=4),
+            Columns([1, 0], of=3),
+            nn.Embedding((5,), 3, numeric=1),
+            Dense(4, 2),
+        ]
+        branches = [Sequential([Columns([0, 2], of=4), BatchNorm(2)]), Sequential(deep)]
+        layers = [Concatenate(branches), Tanh(), Dense(4, 1)]
+        return Sequential(layers, rng=0, dtype="float64", replicas=replicas)
+
+    X, y = rng.normal(size=(30, 4)), rng.normal(size=(30, 1))
+    X[:, 3] = rng.integers(0, 5, 30)
+    given = {"loss": nn.MeanSquaredError(), "epochs": 3, "batch_size": 8, "rng": 0}
+    one, other = model(), model()
+    assert one.fit(X, y, optimizer=nn.SGD(0.1), jit=True, **given).engine == "jit"
+    other.fit(X, y, optimizer=nn.SGD(0.1), **given)
+    np.testing.assert_allclose(one.params.numbers, other.params.numbers, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(one.predict(X), other.predict(X), rtol=1e-10, atol=1e-12)
+    before = one.params.numbers.copy()
+    X[7, 3] = 5
+    for attempt in (
+        lambda: one.fit(X, y, optimizer=nn.SGD(0.1), jit=True, **given),
+        lambda: one.fit(X, y, optimizer=nn.SGD(0.1), jit=True, callbacks=[nn.Callback()], **given),
+        lambda: one.predict(X),
+    ):
+        with pytest.raises(ArgumentError, match=r"expected ids from 0 to 4 in column 1, got 5 in row 7"):
+            attempt()
+        np.testing.assert_array_equal(one.params.numbers, before)
+    behind = Sequential([Dense(4, 1), nn.Embedding((5,), 2), Dense(2, 1)], rng=0)
+    with pytest.raises(ArgumentError):
+        behind.fit(X, y, optimizer=nn.SGD(0.1), jit=True, **given)
+
+
 def test_wide_and_deep_of_a_table_with_categories(rng):
     frame = {"age": rng.normal(size=60), "city": rng.choice(["Bern", "Genf", "Basel"], 60).tolist()}
     y = (np.array(frame["city"]) == "Genf") * 1.0 + frame["age"]

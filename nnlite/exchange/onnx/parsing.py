@@ -386,6 +386,8 @@ class _Values:
         if same is None:
             if op in ("Squeeze", "Unsqueeze") and shape is not None and shape[0] == ROWS:  # of each sample
                 op, arguments, attributes = "Reshape", (arguments[0], np.array([-1, *shape[1:]])), {}
+            if op == "Reshape" and (start := _reshaped_from(arguments[0], shape)) is not arguments[0]:
+                arguments, attributes = (start, np.array([-1, *(shape or ())[1:]])), {}
             return Value(op, arguments, attributes, place, shape=shape, dtype=type_of(op, arguments, known))
         if op == "Dropout":
             same.dropout.append(_dropout_rate(place, arguments, attributes))
@@ -453,6 +455,21 @@ def _as_shape(argument: Any) -> Any:
     sizes = argument.copy()
     sizes[place] = -1 if place else 0
     return argument if sizes.tolist().count(-1) > 1 else settled(sizes)
+
+
+def _reshaped_from(value: Any, shape: Any) -> Any:
+    """Return what samples were before they were reshaped to what is reshaped now, once more."""
+    while (
+        isinstance(value, Value)
+        and value.op == "Reshape"
+        and not value.dropout
+        and all(known is not None and known[0] == ROWS for known in (shape, value.shape))
+        and isinstance(value.arguments[0], Value)
+        and value.arguments[0].shape is not None
+        and value.arguments[0].shape[0] == ROWS
+    ):
+        value = value.arguments[0]
+    return value
 
 
 def _dropout_rate(place: str, arguments: tuple[Any, ...], attributes: dict[str, Any]) -> float:
