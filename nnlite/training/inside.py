@@ -142,11 +142,11 @@ def check_chosen_names(model: Any, names: Sequence[str]) -> None:
     >>> check_chosen_names(Sequential([Columns(["age"], of=["age", "height"])]), ["age", "height"])
     """
     for place, layer, columns in at_the_front(model):
-        named = columns is None and isinstance(layer, Columns) and isinstance(layer.of, list)
-        if named and layer.of != list(names):
+        of = layer.of if isinstance(layer, Columns) and columns is None else None
+        if isinstance(of, list) and of != list(names):
             raise ArgumentError(
                 "Sequential.feature_names",
-                f"the columns that layer {place} chooses from, {layer.of}",
+                f"the columns that layer {place} chooses from, {of}",
                 f"{list(names)}",
                 "Give the columns in that order, or make Columns with of=list(frame).",
             )
@@ -328,6 +328,7 @@ def columns(way: list[Stop], shape: Shape, shapes: Iterable[Shape]) -> list[list
 
     Examples
     --------
+    >>> from nnlite import Flatten
     >>> way = stops(Sequential([Flatten((2, 2)), Dense(4, 3), Dense(3, 1)]))
     >>> [[stop.place for stop in column] for column in columns(way, (2, 2), [stop.shape for stop in way])]
     [['0'], ['1'], ['2']]
