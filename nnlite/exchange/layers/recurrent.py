@@ -139,12 +139,11 @@ def _onnx(layer: Any, x: str, graph: Graph) -> str:
         flat = graph.node("Reshape", count, graph.constant([-1], name="rows"))
         lengths = [graph.cast(flat, np.int32)]
     turned = graph.node("Transpose", x, perm=[1, 0, 2])
-    only_gru = {"linear_before_reset": 1} if cell.op == "GRU" else {}
+    only_gru: dict[str, Any] = {"linear_before_reset": 1} if cell.op == "GRU" else {}
     direction = {"forward": "forward", "backward": "reverse", "both": "bidirectional"}[layer.direction]
     y = graph.node(
-        cell.op,
+        cell.op if layer.sequences else f"{cell.op}:1",  # all states, or the last
         *(turned, *numbers, *lengths),
-        result=0 if layer.sequences else 1,
         hidden_size=layer.units,
         direction=direction,
         **only_gru,
