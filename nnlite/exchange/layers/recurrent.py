@@ -393,7 +393,7 @@ def _layout(
         return found | {name: array for name, array in numbers.items() if name not in known}
 
     def come(layer: Any, numbers: Arrays) -> Arrays:
-        left, found = dict(numbers), {}
+        left, found = dict(numbers), Arrays()
         for way in layer._ways():
             mine = there(layer, way.suffix, _each_name(layer, way.suffix))
             found |= {

@@ -165,13 +165,13 @@ class Graph:
             if len(orders) == 1:
                 before = [self._turned[given][0] if given in self._turned else given for given in inputs]
                 return self.node("Transpose", self.node(op, *before, **attributes), perm=[*orders.pop()])
+        op, _, result = op.partition(":")
         name = self.name(op)
         if op == "Transpose":
             self._turned[name] = (inputs[0], list(attributes["perm"]))
+        outputs = [*[""] * int(result or 0), name]
         self.nodes.append(
-            self._onnx.helper.make_node(
-                op, inputs, [*[""] * result, name], name=name, domain=domain, **attributes
-            )
+            self._onnx.helper.make_node(op, inputs, outputs, name=name, domain=domain, **attributes)
         )
         return name
 
