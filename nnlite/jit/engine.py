@@ -21,7 +21,7 @@ from nnlite.layers import Embedding, TokenEmbedding
 from nnlite.model import Sequential
 from nnlite.training.inside import at_the_front
 
-__all__ = ["Plan", "Training", "columns_at_front", "refuse_ids", "uncovered", "work"]
+__all__ = ["Plan", "Training", "columns_at_front", "refuse_ids", "uncovered"]
 
 #: Multiplications of a step from which on threads share it: with fewer they wait for each other too long.
 SHARED = 5_000_000

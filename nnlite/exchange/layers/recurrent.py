@@ -142,9 +142,8 @@ def _onnx(layer: Any, x: str, graph: Graph) -> str:
     only_gru: dict[str, Any] = {"linear_before_reset": 1} if cell.op == "GRU" else {}
     direction = {"forward": "forward", "backward": "reverse", "both": "bidirectional"}[layer.direction]
     y = graph.node(
-        cell.op,
+        cell.op if layer.sequences else f"{cell.op}:1",  # all states, or the last
         *(turned, *numbers, *lengths),
-        result=0 if layer.sequences else 1,
         hidden_size=layer.units,
         direction=direction,
         **only_gru,
