@@ -148,7 +148,7 @@ def _columns_onnx(layer: Columns, x: str, graph: Graph) -> str:
 
 def _read_columns(found: Found) -> Columns | None:
     value, shape = found.value, found.shape
-    before = value.arguments[0]
+    before: Any = value.arguments[0]
     if shape is None:
         fix = "Give the input of the graph a fixed shape."
         raise found.wrong("a known number of features", "an open one", fix)
