@@ -47,7 +47,7 @@ Mish                       Softplus, Tanh and Mul
 RMSNorm                    Mul, MatMul, Add, Sqrt, Div and Mul; also with ReduceMean
 GELU                       its formula, with Erf or Tanh; also Gelu
 Step                       Greater and Cast
-Embedding                  Round, Gather and Concat; `load` does not take it
+Embedding                  Round, Gather and Concat; `load` takes one column, as TokenEmbedding
 preprocessing              IsNaN, Where and LabelEncoder (ai.onnx.ml); `load` does not take it
 an estimator's ending      Softmax or Sigmoid, ArgMax and Gather; of a regressor Mul and Add
 =========================  ===============================================================
