@@ -36,6 +36,9 @@ from nnlite.model import Sequential
 
 __all__ = ["DESCRIPTIONS"]
 
+#: Columns that are read one by one from a file.
+MOST_COLUMNS = 2**16
+
 
 def _row_onnx(layer: Chain, x: str, graph: Graph) -> str:
     for inner in layer.layers:
@@ -156,7 +159,9 @@ def _read_columns(found: Found) -> Columns | None:
     taken = taken_of(value.op, value.arguments, value.attributes, given)
     if not taken:
         raise found.refused(f"{value.op} of other things than some places of the last axis")
-    return None if taken == list(range(shape[-1])) else Columns(taken, of=shape[-1])
+    if len(taken) > MOST_COLUMNS:  # a few bytes can declare any number
+        raise found.refused(f"{value.op} of more than {MOST_COLUMNS:,} places")
+    return None if list(taken) == list(range(min(shape[-1], MOST_COLUMNS + 1))) else Columns(taken, shape[-1])
 
 
 _SLICE: Pattern = [
@@ -187,7 +192,7 @@ def _parts_onnx(layer: TimeDistributed, x: str, graph: Graph) -> str:
     steps = graph.node("Reshape", other, graph.constant([-1, time, math.prod(part)], name="steps"))
     count = graph.node("MatMul", steps, graph.constant(np.ones((math.prod(part), 1)), name="ones"))
     flat = graph.node("Reshape", count, graph.constant([-1, time], name="times"))
-    left = graph.node("MatMul", flat, graph.constant(np.tri(time), name="behind"))
+    left = graph.node("CumSum", flat, graph.constant(1, name="axis"), reverse=1)
     real = graph.node("Greater", left, graph.constant(0.5, name="half"))
     real = graph.node("Reshape", real, graph.constant([-1, time, *(1 for _ in result)], name="real"))
     return graph.node("Where", real, y, padding)

@@ -368,7 +368,7 @@ class _Apart:
             inner = self.step_back(inner, parts, depth + 1)
         start = inner.arguments[0]
         nodes = (value,) if value is end else (value, end)
-        if padding is not None and not _is_real(real, start, padding, time):
+        if padding is not None and not _is_real(real, start, padding):
             raise cannot_bring_back(value.place, "Where of other things than steps and what pads them")
         places = {"nodes": (*nodes, inner)}
         return Part(value, start, lambda _: None, places, TimeDistributed, (tuple(parts[::-1]),), padding)
@@ -395,17 +395,19 @@ def _joins_steps(value: Value, rows: int, time: int) -> bool:
     return before.shape[:2] == (rows, time) and value.shape == (rows * time, *before.shape[2:])
 
 
-def _is_real(real: Any, x: Value, padding: float, time: int) -> bool:
+def _is_real(real: Any, x: Value, padding: float) -> bool:
     """Tell whether a formula says which steps of x are up to the last one that is not padding."""
     found = find(_REAL, real)
     if found is None or found["x"] is not x or shortest(found["padding"]) != padding:
         return False
-    return bool((found["ones"] == 1).all()) and np.array_equal(found["behind"], np.tri(time))
+    added = next(node.attributes for node in found["nodes"] if node.op == "CumSum")
+    backwards = added.get("reverse", 0) == 1 and not added.get("exclusive", 0) and found["axis"] == 1
+    return backwards and bool((found["ones"] == 1).all())
 
 
 _OTHER: Any = ("Cast", ("Not", ("Equal", "x", "padding")))
 _COUNT: Any = ("MatMul", [("Reshape", _OTHER, "steps[]"), _OTHER], "ones[]")
-_LEFT: Any = ("Greater", ("MatMul", [("Reshape", _COUNT, "times[]"), _COUNT], "behind[]"), 0.5)
+_LEFT: Any = ("Greater", ("CumSum", [("Reshape", _COUNT, "times[]"), _COUNT], "axis"), 0.5)
 #: Which steps of padded sequences are there, as `TimeDistributed` is written.
 _REAL: Any = [("Reshape", _LEFT, "real[]"), _LEFT]
 
