@@ -188,7 +188,7 @@ def _rms_norm_c(layer: RMSNorm, source: Any) -> list[str]:
 
 
 _STATISTICS = ("gain", "bias", "running_mean", "running_variance")
-_ROWS: Pattern = ("BatchNormalization", "x", *(f"{name}[]" for name in _STATISTICS))
+_ROWS: tuple[Any, ...] = ("BatchNormalization", "x", *(f"{name}[]" for name in _STATISTICS))
 #: There the features are the axis behind the batch.
 _PLACES: Pattern = ("Transpose", ("BatchNormalization", ("Transpose", "x"), *_ROWS[2:]))
 _BATCH_NORM: Pattern = [_ROWS, _PLACES]
