@@ -676,7 +676,8 @@ def describe(model):
 def good_files(folder):
     """Return the bytes of good files: those of the test data, and one with a layer of every kind."""
     activations = [nn.ELU(0.5), nn.GELU(), nn.SiLU(), nn.Sigmoid(), nn.Softplus(), nn.Softmax()]
-    activations += [nn.LogSoftmax(), nn.Step(), nn.ReLU(), nn.Dropout(0.5)]
+    activations += [nn.LogSoftmax(), nn.Step(), nn.ReLU(), nn.Dropout(0.5), nn.SELU(), nn.ReLU6()]
+    activations += [nn.Clip(-2, 2), nn.HardSigmoid(), nn.HardSwish(), nn.PReLU(3), nn.PReLU(3, shared=True)]
     ends = [nn.Flatten((2, 2)), nn.Standardize(4), nn.Dense(4, 3)], [nn.Dense(3, 1)]
     everything = nn.Sequential([*ends[0], *activations, *ends[1]], rng=0)
     everything.adapt(np.arange(12.0).reshape(3, 2, 2))

@@ -189,9 +189,7 @@ def _rms_norm_c(layer: RMSNorm, source: Any) -> list[str]:
 
 
 _STATISTICS = ("gain", "bias", "running_mean", "running_variance")
-_NUMBERS = tuple(f"{name}[]" for name in _STATISTICS)
-_ROWS: Pattern = ("BatchNormalization", "x", *_NUMBERS)
-#: There the features are the axis behind the batch.
+_ROWS: tuple[Any, ...] = ("BatchNormalization", "x", *(f"{name}[]" for name in _STATISTICS))
 
 
 def _batch_norm_onnx(layer: BatchNorm, x: str, graph: Graph) -> str:
