@@ -81,11 +81,11 @@ class TaskMetric(Setting):
 
         Raises
         ------
-        ArgumentError, ArgumentTypeError
-            If no row has a target, or the metric refuses what it is given.
+        ArgumentError, ArgumentTypeError, ShapeError
+            If no row has a target, they are no arrays that fit, or the metric refuses what it is given.
         """
         name = _name(self.metric)
-        guess, truth, there = self.task.select(np.asarray(pred), np.asarray(target))
+        guess, truth, there = self.task.checked(pred, target)
         if not there.any():
             what, fix = "a target that is there", "Give rows of which some are known."
             raise ArgumentError(f"metric {name!r} of {self.task}", what, "missing ones only", fix)
