@@ -246,7 +246,7 @@ def test_a_loss_of_ones_own_may_have_parts_too():
 def test_targets_that_a_metric_of_one_task_cannot_use_are_refused(measure):
     pred = np.zeros((2, 5))
     assert measure(pred, [[1, 0], [1, np.nan]]) == pytest.approx(1.0 if measure is not KIND else np.log(3))
-    with pytest.raises(ArgumentError, match="class ids that are whole numbers, got 0.5"):
+    with pytest.raises(ArgumentError, match=r"class ids that are whole numbers, got 0\.5"):
         measure(pred, np.array([[1, 0.5], [1, 0]]))
     with pytest.raises(ArgumentError, match="class ids that are whole numbers, got inf"):
         measure(pred, np.array([[1, np.inf], [1, 0]]))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from nnlite.core.aliases import AnyArray
 from nnlite.core.config import Setting
 from nnlite.errors import ArgumentError, ArgumentTypeError
@@ -42,6 +40,7 @@ class TaskMetric(Setting):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from nnlite import SoftmaxCrossEntropy, accuracy
     >>> kind = Task(SoftmaxCrossEntropy(), outputs=[1, 2], targets=1)
     >>> pred = np.array([[3.0, 0.0, 1.0], [5.0, 0.0, 1.0]])
