@@ -456,6 +456,7 @@ CASES += [
     Case("no columns", lambda w: nn.Columns([], of=3), ArgumentError, r"Columns\(columns\): expected columns that differ, at least one, got none"),
     Case("an empty slice", lambda w: nn.Columns(slice(2, 2), of=3), ArgumentError, r"Columns\(columns\): .* got none"),
     Case("a slice of names", lambda w: nn.Columns(slice("a", "b"), of=["a", "b"]), ArgumentTypeError, r"Columns\(columns\): expected a slice of whole numbers"),
+    Case("a slice that goes on by 0", lambda w: nn.Columns(slice(0, 2, 0), of=3), ArgumentTypeError, r"Columns\(columns\): expected a slice of whole numbers"),
     Case("a column twice", lambda w: nn.Columns([0, -3], of=3), ArgumentError, r"Columns\(columns\): expected columns that differ"),
     Case("a column that is not there", lambda w: nn.Columns([3], of=3), ArgumentError, r"Columns\(columns\): expected a column of 3, from 0 to 2, got 3"),
     Case("half a column", lambda w: nn.Columns([0.5], of=3), ArgumentTypeError, r"Columns\(columns\): expected an integer"),

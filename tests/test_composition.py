@@ -273,6 +273,8 @@ def test_a_construction_that_fails_leaves_the_layers_free():
         lambda: nn.Sequential([dense, inner, block, nn.Dense(4, 1, weight_initializer=lambda rng, shape: 1)]),
         lambda: nn.Residual([dense, inner, block]),
         lambda: nn.Residual([dense, inner, block, dense]),
+        lambda: nn.ParameterGroup([dense, inner, block], l1=-1),
+        lambda: nn.TimeDistributed([dense, inner, block], padding="0"),
         lambda: Sum(dense, dense),
         lambda: Sum(dense, 5),
     ):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import nnlite as nn
-from nnlite.errors import ArgumentError
+from nnlite.errors import ArgumentError, ArgumentTypeError
 
 ROWS = 50
 PRICE = nn.Task(nn.MeanSquaredError(), outputs=0, targets=0, weight=2.0)
@@ -240,6 +240,24 @@ def test_a_loss_of_ones_own_may_have_parts_too():
 
 
 # Metrics of one task.
+
+
+@pytest.mark.parametrize("measure", [KIND, nn.TaskMetric(nn.accuracy, KIND)], ids=["task", "metric"])
+def test_targets_that_a_metric_of_one_task_cannot_use_are_refused(measure):
+    pred = np.zeros((2, 5))
+    assert measure(pred, [[1, 0], [1, np.nan]]) == pytest.approx(1.0 if measure is not KIND else np.log(3))
+    with pytest.raises(ArgumentError, match=r"class ids that are whole numbers, got 0\.5"):
+        measure(pred, np.array([[1, 0.5], [1, 0]]))
+    with pytest.raises(ArgumentError, match="class ids that are whole numbers, got inf"):
+        measure(pred, np.array([[1, np.inf], [1, 0]]))
+    with pytest.raises(ArgumentTypeError, match="target: expected an array of numbers, got NoneType"):
+        measure(pred, None)
+    with pytest.raises(ArgumentTypeError, match="pred: expected an array of numbers, got 'a'"):
+        measure("a", np.zeros((2, 2)))
+
+
+def test_a_column_may_be_an_array_without_axes():
+    assert nn.Task(nn.MeanSquaredError(), outputs=np.array(1), targets=0).outputs == (1,)
 
 
 @pytest.mark.parametrize("replicas", [None, 3])

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from nnlite.core.aliases import AnyArray
 from nnlite.data.checks import check_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
-from nnlite.errors.checks import check_integer
+from nnlite.errors.checks import check_integer, check_number
 
 __all__ = ["as_series", "pad_sequences", "windows"]
 
@@ -79,7 +79,7 @@ def windows(
     steps = check_integer("windows(steps)", steps, low=1)
     horizon = check_integer("windows(horizon=)", horizon, low=1)
     stride = check_integer("windows(stride=)", stride, low=1)
-    several = isinstance(series, list | tuple) and len(series) > 0 and np.ndim(series[0]) > 0
+    several = isinstance(series, list | tuple) and len(series) > 0 and _has_steps(series[0])
     parts: list[AnyArray] = []
     for index, one in enumerate(series if several else [series]):  # type: ignore[arg-type]
         where = f"windows(series), series {index}" if several else "windows(series)"
@@ -113,13 +113,18 @@ def _columns(targets: int | Sequence[int] | None, features: int) -> list[int]:
     """Return the columns that are to be told."""
     if targets is None:
         return list(range(features))
-    given = targets if isinstance(targets, list | tuple | np.ndarray) else [targets]
+    given = targets if _has_steps(targets) else [targets]
     where = "windows(targets=)"
     columns = [check_integer(where, column) for column in given]
     if not columns or max(columns) >= features or len(set(columns)) < len(columns):
         what = f"different columns from 0 to {features - 1}"
         raise ArgumentError(where, what, f"{targets!r}", "Count them from 0.")
     return columns
+
+
+def _has_steps(candidate: Any) -> bool:
+    """Tell a list, or an array with axes, from a single number; what is in it is looked at later."""
+    return isinstance(candidate, list | tuple) or np.ndim(candidate) > 0
 
 
 def as_series(where: str, series: Any) -> AnyArray:
@@ -185,7 +190,8 @@ def pad_sequences(
     Raises
     ------
     ArgumentTypeError, ArgumentError
-        If `length` is no positive integer, a sequence is longer, or ends in what means padding.
+        If `length` is no positive integer, a sequence is longer, or ends in what means padding, which is no
+        finite number that such sequences can hold.
     ShapeError
         If there are no sequences, none has a step, or they have different features.
 
@@ -201,30 +207,29 @@ def pad_sequences(
         raise ArgumentTypeError("pad_sequences(sequences)", "a list", f"{type(sequences).__name__}", fix)
     arrays = []
     for index, sequence in enumerate(sequences):
-        empty = isinstance(sequence, list | tuple) and not sequence
+        listed = isinstance(sequence, list | tuple)
+        empty = not sequence if listed else np.shape(sequence)[:1] == (0,)  # type: ignore[arg-type]
         where = f"pad_sequences(sequences), sequence {index}"
-        arrays.append(None if empty or np.shape(sequence)[:1] == (0,) else check_rows(where, sequence))
+        arrays.append(None if empty else check_rows(where, sequence))
     known = [array for array in arrays if array is not None]
     if not known:
         fix = "Give at least one with a step."
         raise ShapeError("pad_sequences(sequences)", "sequences with steps", "none", fix)
-    if keep not in (None, "first", "last"):
+    if keep is not None and not (isinstance(keep, str) and keep in ("first", "last")):
         fix = 'Write keep="last" to cut off the start.'
         raise ArgumentError("pad_sequences(keep=)", '"first" or "last"', f"{keep!r}", fix)
     longest = max(map(len, known))
     length = longest if length is None else check_integer("pad_sequences(length=)", length, low=1)
-    padded = np.full(
-        (len(arrays), length, *known[0].shape[1:]), value, np.result_type(*(one.dtype for one in known))
-    )
-    if padded.dtype.kind in "iub" and padded.size and padded.dtype.type(value) != value:
-        fix = "Write a whole number."
-        raise ArgumentError("pad_sequences(value=)", "a whole number beside whole numbers", f"{value!r}", fix)
+    dtype = np.result_type(*(one.dtype for one in known))
+    value = _check_value(value, dtype)
+    padded = np.full((len(arrays), length, *known[0].shape[1:]), value, dtype)
     for index, array in enumerate(arrays):
         if array is None:
             continue
         where = f"pad_sequences(sequences), sequence {index}"
         if array.shape[1:] != known[0].shape[1:] or array.ndim > 2:
             what = f"steps of shape {known[0].shape[1:]}, as those of the others"
+            what = what if known[0].ndim < 3 else "steps that are numbers, or rows of them"
             raise ShapeError(where, what, f"{array.shape[1:]}", "Give steps of the same features.")
         if len(array) > length and keep is None:
             fix = 'Write keep="last", or leave length= out.'
@@ -235,3 +240,18 @@ def pad_sequences(
             raise ArgumentError(where, what, f"{array[-1].tolist()}", "Choose another value=.")
         padded[index, : len(array)] = array
     return padded
+
+
+def _check_value(value: Any, dtype: np.dtype[Any]) -> Any:
+    """Return what padding consists of, or refuse what sequences of a dtype cannot hold."""
+    where = "pad_sequences(value=)"
+    number = check_number(where, value)
+    with np.errstate(all="ignore"):
+        held = np.asarray(number).astype(dtype)
+    if dtype.kind in "iub" and held != number:
+        whole = "a whole number" if number % 1 else f"one that {dtype} holds,"
+        fix = "Write a whole number." if number % 1 else "Choose another one, or give sequences of int64."
+        raise ArgumentError(where, f"{whole} beside whole numbers", f"{value!r}", fix)
+    if not np.isfinite(held):
+        raise ArgumentError(where, f"a finite number of {dtype}", f"{value!r}", "Choose a smaller one.")
+    return value

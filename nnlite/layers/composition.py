@@ -435,7 +435,7 @@ class Columns(Layer):
         if isinstance(columns, slice):
             try:
                 columns = list(range(self._count)[columns])
-            except TypeError:
+            except (TypeError, ValueError):  # a ValueError where it goes on by 0
                 fix = "Write slice(0, 4)."
                 raise ArgumentTypeError(
                     "Columns(columns)", "a slice of whole numbers", f"{columns!r}", fix
@@ -579,8 +579,8 @@ class TimeDistributed(Chain):
             follow_shapes(self._holdable(layers))
         except ShapeError as error:
             raise error.within("TimeDistributed(layers)") from None
-        super().__init__(layers)
         self.padding = check_padding("TimeDistributed(padding=)", padding)
+        super().__init__(layers)
         #: Shape of a part, as far as it is known, and how many axes it has behind the layers.
         self._part: Any = self._input_shape or _OPEN
         self._axes = len(self._result(self._part))

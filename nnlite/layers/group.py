@@ -81,8 +81,9 @@ class ParameterGroup(Chain):
         max_norm: float | None = None,
         rate_factor: float = 1.0,
     ) -> None:
-        super().__init__(layers)
+        # First, since layers that it holds could be in nothing else if one of them is wrong.
         self.l1, self.l2, self.max_norm, self.rate_factor = l1, l2, max_norm, rate_factor
+        super().__init__(layers)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in ("l1", "l2", "rate_factor") or (name == "max_norm" and value is not None):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -104,10 +104,10 @@ class Task(Setting):
 
         Raises
         ------
-        ArgumentError
-            If no row that counts has a target.
+        ShapeError, ArgumentError, ArgumentTypeError
+            If they are no arrays that fit, or no row that counts has a target.
         """
-        pred, target, there = self.select(pred, target)
+        pred, target, there = self.checked(pred, target)
         if weight is not None:
             there = there & (weight > 0)
         if not there.any():
@@ -139,6 +139,8 @@ class Task(Setting):
         ------
         ShapeError
             If the targets are no table with a row for each of `pred`, or a column is not there.
+        ArgumentError
+            If class ids are no whole numbers.
 
         Examples
         --------
@@ -153,8 +155,15 @@ class Task(Setting):
         missing = np.isnan(target)
         there = ~(missing.all(axis=-1) if self.loss.takes_missing else missing.any(axis=-1))
         if self.takes_ids:
-            target = np.where(there, target[..., 0], 0).astype(np.intp)
+            target = np.where(there, target[..., 0], 0)
+            _check_whole(self, target)
+            target = target.astype(np.intp)
         return pred, target, np.asarray(there)
+
+    def checked(self, pred: Any, target: Any) -> tuple[Array, AnyArray, AnyArray]:
+        """Do what `select` does with what a user gives, which may be anything."""
+        target = check_array(f"{self} target", target, missing=True)
+        return self.select(check_array(f"{self} pred", pred), target)
 
     def _check_shapes(self, where: object, shape: tuple[int, ...], pred_shape: tuple[int, ...]) -> None:
         """Refuse targets that are no table with a row for each prediction, and columns that are not there."""
@@ -239,8 +248,7 @@ class Task(Setting):
                 wanted = take_rows(wanted, rows, 0)
         if self.takes_ids:
             wanted = wanted[:, 0]
-            fix = "Number the classes from 0; for numbers use MeanSquaredError, with an output for each."
-            check_each(where, wanted, wanted == np.rint(wanted), "class ids that are whole numbers", fix)
+            _check_whole(where, wanted)
             wanted = wanted.astype(np.intp)
         try:
             self.loss.prepare(wanted, (len(wanted), len(self.outputs)), dtype)
@@ -374,9 +382,16 @@ class MultiTaskLoss(Loss):
             return array.astype(dtype, copy=False)
 
 
+def _check_whole(where: object, ids: AnyArray) -> None:
+    """Refuse class ids that are no whole numbers, or larger ones than there are."""
+    fix = "Number the classes from 0; for numbers use MeanSquaredError, with an output for each."
+    fits = (ids == np.rint(ids)) & (np.abs(ids) < 2.0**53)
+    check_each(where, ids, np.asarray(fits), "class ids that are whole numbers", fix)
+
+
 def _check_columns(where: str, given: Any) -> tuple[int, ...]:
     """Check numbers of columns, one or several, that differ."""
-    several = isinstance(given, Iterable) and not isinstance(given, str)
+    several = np.iterable(given) and not isinstance(given, str)
     columns = tuple(check_integer(where, one, low=0) for one in (given if several else (given,)))
     if not columns or len(set(columns)) < len(columns):
         raise ArgumentError(

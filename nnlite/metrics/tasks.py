@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from nnlite.core.aliases import AnyArray
 from nnlite.core.config import Setting
 from nnlite.errors import ArgumentError, ArgumentTypeError
@@ -42,6 +40,7 @@ class TaskMetric(Setting):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from nnlite import SoftmaxCrossEntropy, accuracy
     >>> kind = Task(SoftmaxCrossEntropy(), outputs=[1, 2], targets=1)
     >>> pred = np.array([[3.0, 0.0, 1.0], [5.0, 0.0, 1.0]])
@@ -81,11 +80,11 @@ class TaskMetric(Setting):
 
         Raises
         ------
-        ArgumentError, ArgumentTypeError
-            If no row has a target, or the metric refuses what it is given.
+        ArgumentError, ArgumentTypeError, ShapeError
+            If no row has a target, they are no arrays that fit, or the metric refuses what it is given.
         """
         name = _name(self.metric)
-        guess, truth, there = self.task.select(np.asarray(pred), np.asarray(target))
+        guess, truth, there = self.task.checked(pred, target)
         if not there.any():
             what, fix = "a target that is there", "Give rows of which some are known."
             raise ArgumentError(f"metric {name!r} of {self.task}", what, "missing ones only", fix)
