@@ -147,6 +147,75 @@ def test_padding_is_never_the_largest_and_does_not_count():
     assert (nn.AveragePool2D(3, stride=1, padding="same").forward(x) == -1).all()
 
 
+def small_net(**options):
+    layers = [
+        nn.Input((7, 6, 2)),
+        nn.Conv2D(2, 4, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2D(2),
+        nn.Conv2D(4, 6, 2, groups=2, stride=(1, 2)),
+        nn.Tanh(),
+        nn.AveragePool2D(2, stride=1, padding=1),
+        nn.GlobalMaxPool(),
+        nn.Dense(6, 3),
+    ]
+    return nn.Sequential(layers, rng=0, dtype=np.float64, **options)
+
+
+@pytest.mark.parametrize("replicas", [None, 3])
+def test_gradients_of_examples_add_up(replicas, rng):
+    model = small_net(replicas=replicas)
+    x, y = rng.normal(size=(5, 7, 6, 2)), rng.integers(0, 3, 5)
+    each = model.per_example_gradients(x, y, nn.SoftmaxCrossEntropy())
+    model.loss_and_grad(x, y, nn.SoftmaxCrossEntropy())
+    np.testing.assert_allclose(each.mean(axis=-2), model.params.grads, atol=1e-12)
+
+
+def test_replicas_are_separate_nets(rng):
+    many = small_net(replicas=3)
+    x, y = rng.normal(size=(3, 8, 7, 6, 2)), rng.integers(0, 3, (3, 8))
+    loss = nn.SoftmaxCrossEntropy()
+    alone = [many.replica(index) for index in range(3)]
+    ours, optimizer = nn.SGD(0.1), [nn.SGD(0.1) for _ in alone]
+    for _ in range(10):
+        many.loss_and_grad(x, y, loss)
+        ours.step(many.params)
+        for index, model in enumerate(alone):
+            model.loss_and_grad(x[index], y[index], loss)
+            optimizer[index].step(model.params)
+    for index, model in enumerate(alone):
+        np.testing.assert_allclose(many.params.values[index], model.params.values, atol=1e-12)
+
+
+def test_weights_start_as_what_follows_asks():
+    model = nn.Sequential(
+        [
+            nn.Input((9, 9, 8)),
+            nn.Conv2D(8, 64, 3),
+            nn.MaxPool2D(2),
+            nn.ReLU(),
+            nn.Conv2D(64, 64, 3, groups=4),
+            nn.GlobalAveragePool(),
+            nn.Tanh(),
+        ],
+        rng=0,
+    )
+    assert model[1].W.std() == pytest.approx(np.sqrt(2 / (9 * 8)), rel=0.05)  # He, past the pooling
+    assert model[4].W.std() == pytest.approx(np.sqrt(2 / (9 * 16 + 9 * 64)), rel=0.05)  # Glorot
+
+
+def test_a_small_net_learns_where_a_bar_is():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(scale=0.3, size=(200, 8, 8, 1)), rng.integers(0, 2, 200)
+    for image, lies in zip(x, y, strict=True):
+        place = rng.integers(0, 8)
+        image[place if lies else slice(None), slice(None) if lies else place] += 1.0
+    layers = [nn.Input((8, 8, 1)), nn.Conv2D(1, 4, 3), nn.ReLU(), nn.GlobalMaxPool(), nn.Dense(4, 2)]
+    model = nn.Sequential(layers, rng=0)
+    model.fit(x, y, loss=nn.SoftmaxCrossEntropy(), optimizer=nn.Adam(0.02), epochs=40)
+    assert nn.accuracy(model.predict(x), y) > 0.95
+
+
 @pytest.mark.parametrize("padding", [0, 1])
 def test_memory_beside_input_and_output_is_bounded(padding, rng):
     layer = nn.Conv2D(8, 8, 3, padding=padding)

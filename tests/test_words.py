@@ -384,7 +384,7 @@ def test_a_name_that_is_not_there_is_answered_by_one_that_is(module, name, words
 def test_tools_that_look_for_names_find_none():
     assert not hasattr(nn, "__wrapped__")
     assert not hasattr(nn.layers, "Conv3D")
-    assert getattr(nn, "Conv2D", None) is None
+    assert getattr(nn, "Conv3D", None) is None
     with pytest.raises(ImportError):
         importlib.import_module("nnlite.nothing")
 

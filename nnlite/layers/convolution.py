@@ -89,7 +89,7 @@ class Convolution(Sliding):
         axes = self._lines(x.shape)
         leading = np.broadcast_shapes(x.shape[:-4], W.shape[:-5])
         rows = (*leading, x.shape[-4])
-        y = np.empty((*rows, *(line.count for line in axes), behind[-1]), np.result_type(x, W))
+        y = np.empty((*rows, *(line.results for line in axes), behind[-1]), np.result_type(x, W))
         _correlate(x, axes, W, y)
         if self.bias:
             y += self.b.reshape(*W.shape[:-5], 1, 1, 1, -1)
@@ -148,11 +148,11 @@ class Line(NamedTuple):
     stride: int
     dilation: int
     numbers: int
-    count: int
+    results: int
 
     def pads(self, length: int) -> tuple[int, int]:
         """Return how many of these places are in front of an axis of that length, and behind it."""
-        last = self.start + (self.count - 1) * self.stride + (self.numbers - 1) * self.dilation
+        last = self.start + (self.results - 1) * self.stride + (self.numbers - 1) * self.dilation
         return max(0, -self.start), max(0, last + 1 - length)
 
 
@@ -232,7 +232,7 @@ def _tile(line: Line, channels: int) -> int:
     convolutions of LeNet-5 takes half the time.
     """
     most = 1 if line.dilation > 1 else max(1, min(8, 64 // channels))
-    return max(tile for tile in range(1, most + 1) if line.count % tile == 0)
+    return max(tile for tile in range(1, most + 1) if line.results % tile == 0)
 
 
 def _spread(W: Array, line: Line, tile: int) -> Array:
@@ -260,10 +260,10 @@ def _columns(
     images, height, width, channels = x.shape
     (top, bottom), (left, right) = pads = (down.pads(height), along.pads(width))
     read = along.numbers + (tile - 1) * along.stride
-    shape = (along.count // tile, down.numbers, read, channels // groups)
+    shape = (along.results // tile, down.numbers, read, channels // groups)
     most = max(groups * math.prod(shape[1:]), wide) * shape[0] * x.itemsize
-    lines = min(down.count, max(1, COLUMNS // most))
-    several = max(1, min(images, COLUMNS // (most * down.count)))
+    lines = min(down.results, max(1, COLUMNS // most))
+    several = max(1, min(images, COLUMNS // (most * down.results)))
     frame = (
         np.zeros((several, top + height + bottom, left + width + right, channels), x.dtype)
         if any(map(any, pads))
@@ -278,8 +278,8 @@ def _columns(
         part = part[:, down.start + top :, along.start + left :]
         a, b, c, d = part.strides
         steps = (c * along.stride * tile, b * down.dilation, c * along.dilation, d)
-        for low in range(0, down.count, lines):
-            high = min(low + lines, down.count)
+        for low in range(0, down.results, lines):
+            high = min(low + lines, down.results)
             seen = np.lib.stride_tricks.as_strided(
                 part[:, low * down.stride :],
                 (groups, len(part), high - low, *shape),

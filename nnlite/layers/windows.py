@@ -73,7 +73,7 @@ class Window(NamedTuple):
             return added // 2, added - added // 2
         return int(self.padding), int(self.padding)
 
-    def count(self, length: int | None) -> int | None:
+    def count(self, length: int | None) -> int | None:  # type: ignore[override]
         """Return how many windows there are on an axis; below 1 if the window is longer.
 
         Parameters

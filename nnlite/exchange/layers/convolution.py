@@ -66,7 +66,7 @@ _CONV: Pattern = [
     ("Conv", "x", "W[]"),
     ("Add", ("Transpose", ("Conv", "x", "W[]")), "b[]"),  # as Keras has it
 ]
-_SUMS: Pattern = [
+_SUMS: list[Pattern] = [
     ("Reshape", ("Einsum", ("Reshape", GATHERED, "groups[]"), "W[]"), "joined[]"),
     ("Einsum", GATHERED, "W[]"),
 ]

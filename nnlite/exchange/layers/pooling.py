@@ -71,8 +71,9 @@ def _read_means(found: Found) -> Layer:
     if how.pop("dilation") != 1:
         raise found.refused("the mean of dilated windows")
     layer = kind(size, stride=None if how["stride"] == size else how["stride"], padding=how["padding"])
-    counts = layer._counts((1, *(found.shape or ())), np.float64)
-    if equation_of(found) != einsum(layer, weights=False) or not np.array_equal(found["counts"], counts):
+    shape, said = found.shape or (), equation_of(found) == einsum(layer, weights=False)
+    said = said and found["counts"].size == math.prod(layer.output_shape(shape)[:-1])
+    if not said or not np.array_equal(found["counts"], layer._counts((1, *shape), np.float64)):
         raise found.refused(f"Div of Einsum as {equation_of(found)} by other numbers than counts")
     return layer
 

@@ -122,24 +122,25 @@ def einsum(layer: Sliding, *, groups: bool = False, weights: bool = True) -> str
 def read_gathered(found: Found, *, causal: bool = False) -> tuple[int | tuple[int, ...], dict[str, Any]]:
     """Return the size of the windows, and stride, dilation and padding."""
     gathers = [node for node in found["nodes"] if node.op == "Gather"][::-1]
-    shape, count = found.shape, len(gathers)
-    places = [found[name] for name in ("rows", "columns")[2 - count :]]
-    wanted = list(range(1, 2 * count, 2))
+    shape, axes = found.shape, len(gathers)
+    places = [found[name] for name in ("rows", "columns")[2 - axes :]]
+    wanted = list(range(1, 2 * axes, 2))
     if (
         shape is None
-        or len(shape) != count + 1
+        or len(shape) != axes + 1
         or [node.attributes.get("axis", 0) for node in gathers] != wanted
     ):
         raise found.refused("Gather of other things than windows")
-    pads = found["pads"].tolist() if "pads" in found else [0] * (2 * count + 4)
+    pads = found["pads"].tolist() if "pads" in found else [0] * (2 * axes + 4)
     read = []
     for axis, (index, length) in enumerate(zip(places, shape, strict=False)):
         stride, dilation = (
             int(along[1] - along[0]) if len(along) > 1 else 1 for along in (index[:, 0], index[0])
         )
-        window, pad = Window(index.shape[1], stride, dilation), (pads[axis + 1], pads[count + axis + 3])
-        start = np.arange((length + sum(pad) - window.reach) // stride + 1)[:, None] * stride
-        if not np.array_equal(index, start + np.arange(window.size) * dilation):
+        window, pad = Window(index.shape[1], stride, dilation), (pads[axis + 1], pads[axes + axis + 3])
+        count = (length + sum(pad) - window.reach) // stride + 1
+        start = np.arange(len(index))[:, None] * stride  # not of the length, which a file can claim to be any
+        if count != len(index) or not np.array_equal(index, start + np.arange(window.size) * dilation):
             raise found.refused("Gather of other things than windows")
         read.append((window, pad))
     how = _arguments(found, read, shape[:-1], causal=causal)
@@ -164,8 +165,10 @@ def image(
     """Return windows, and shapes of a sample before and behind, of two axes: a sequence has height 1."""
     behind = layer.output_shape(shape)
     if layer.axes == 2:
-        return layer.windows, shape, behind  # type: ignore[return-value]
-    return (Window(1), *layer.windows), (1, *shape), (1, *behind)
+        rows, columns = layer.windows
+        return (rows, columns), shape, behind
+    (line,) = layer.windows
+    return (Window(1), line), (1, *shape), (1, *behind)
 
 
 def pad_of(layer: Sliding, shape: tuple[int, ...]) -> list[tuple[int, int]]:

@@ -263,7 +263,7 @@ class _Maker:
         rank = 1 if known is None else len(branches[0].shape_after(known))
         if axis not in (None, -1, rank):
             raise cannot_bring_back(part.value.place, f"{part.value.op} along axis {axis}")
-        return [part.kind(branches)]  # type: ignore[misc, call-arg]
+        return [part.kind(branches)]  # type: ignore[misc]
 
     def _branch(self, part: Part, layers: list[Layer], shape: Shape) -> Layer:
         if len(layers) == 1:
