@@ -228,11 +228,14 @@ def _tile(line: Line, channels: int) -> int:
     """Return how many results next to each other are computed by one row of a product.
 
     The row then has what any of them reads, and the weights are 0 where one does not read it. With few
-    channels such a product is several times as fast, and fewer numbers are laid out: a step of the first two
-    convolutions of LeNet-5 takes half the time.
+    channels such a product is faster though it has more to multiply, and fewer numbers are laid out: the
+    first two convolutions of LeNet-5 take half the time. Best were some 64 columns, and rows not above twice
+    as long; for a single channel 8 results.
     """
-    most = 1 if line.dilation > 1 else max(1, min(8, 64 // channels))
-    return max(tile for tile in range(1, most + 1) if line.results % tile == 0)
+    if line.dilation > 1 or line.numbers == 1:
+        return 1
+    most = min(64 // channels, max(line.numbers // line.stride + 1, 8 // channels))
+    return max(tile for tile in range(1, max(1, most) + 1) if line.results % tile == 0)
 
 
 def _spread(W: Array, line: Line, tile: int) -> Array:
@@ -366,8 +369,8 @@ class Conv2D(Convolution):
     -----
     Images are ``(batch, height, width, channels)``. The numbers of all windows, one a row of a matrix, are
     laid out and multiplied by `W` in blocks of 1 MiB of them, or one row of windows if
-    that is more. Beside input and output, a pass takes no more than two such blocks, the weights a few
-    times, and the images of one block with their padding.
+    that is more. Beside input and output, a pass takes no more than two such blocks, the weights as they are
+    laid out for that, and the images of one block with their padding.
 
     With dy = dL/dy, dL/dW[i, j] is the sum of x.T @ dy over all places where `x` meets ``W[i, j]``, and
     dL/dx adds up dy @ W[i, j].T at those places.
