@@ -255,7 +255,7 @@ def lengthen(x, steps, padding):
     return np.concatenate([x, np.full((len(x), steps, *x.shape[2:]), padding)], axis=1)
 
 
-@pytest.mark.parametrize("padding", [0.0, -3.5, 1e30])
+@pytest.mark.parametrize("padding", [0.0, -3.5, 2.0**100])
 def test_padding_changes_nothing(padding, rng):
     """Neither outputs, nor gradients, nor statistics; whatever number it is, and however much of it."""
 
@@ -383,6 +383,44 @@ def test_names_of_columns_are_saved_and_held_to_the_table(tmp_path, rng):
     )  # not at the front
 
 
+@pytest.mark.parametrize("replicas", [None, 3])
+def test_ids_in_a_branch_are_compiled_and_looked_at(replicas, rng):
+    pytest.importorskip("numba")
+
+    def model():
+        deep = [
+            Columns([3, 1, 2], of=4),
+            Columns([1, 0], of=3),
+            nn.Embedding((5,), 3, numeric=1),
+            Dense(4, 2),
+        ]
+        branches = [Sequential([Columns([0, 2], of=4), BatchNorm(2)]), Sequential(deep)]
+        layers = [Concatenate(branches), Tanh(), Dense(4, 1)]
+        return Sequential(layers, rng=0, dtype="float64", replicas=replicas)
+
+    X, y = rng.normal(size=(30, 4)), rng.normal(size=(30, 1))
+    X[:, 3] = rng.integers(0, 5, 30)
+    given = {"loss": nn.MeanSquaredError(), "epochs": 3, "batch_size": 8, "rng": 0}
+    one, other = model(), model()
+    assert one.fit(X, y, optimizer=nn.SGD(0.1), jit=True, **given).engine == "jit"
+    other.fit(X, y, optimizer=nn.SGD(0.1), **given)
+    np.testing.assert_allclose(one.params.numbers, other.params.numbers, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(one.predict(X), other.predict(X), rtol=1e-10, atol=1e-12)
+    before = one.params.numbers.copy()
+    X[7, 3] = 5
+    for attempt in (
+        lambda: one.fit(X, y, optimizer=nn.SGD(0.1), jit=True, **given),
+        lambda: one.fit(X, y, optimizer=nn.SGD(0.1), jit=True, callbacks=[nn.Callback()], **given),
+        lambda: one.predict(X),
+    ):
+        with pytest.raises(ArgumentError, match=r"expected ids from 0 to 4 in column 1, got 5 in row 7"):
+            attempt()
+        np.testing.assert_array_equal(one.params.numbers, before)
+    behind = Sequential([Dense(4, 1), nn.Embedding((5,), 2), Dense(2, 1)], rng=0)
+    with pytest.raises(ArgumentError):
+        behind.fit(X, y, optimizer=nn.SGD(0.1), jit=True, **given)
+
+
 def test_wide_and_deep_of_a_table_with_categories(rng):
     frame = {"age": rng.normal(size=60), "city": rng.choice(["Bern", "Genf", "Basel"], 60).tolist()}
     y = (np.array(frame["city"]) == "Genf") * 1.0 + frame["age"]
@@ -448,6 +486,21 @@ def test_standardize_in_a_branch_is_not_folded_into_the_one_beside_it(rng):
     model.adapt(X)
     with pytest.raises(ArgumentError, match=r"expected a Dense layer .*, got no layer"):
         nn.interop.to_torch_state_dict(model, fold_standardize=True, as_numpy=True)
+
+
+def test_estimators_take_layers_with_branches():
+    pytest.importorskip("sklearn")
+    from nnlite.sklearn import MLPClassifier
+
+    X, y = nn.datasets.iris()
+    both = Concatenate([Columns([0], of=4), Sequential([Dense(4, 5), ReLU()])])
+    given = {"solver": "lbfgs", "random_state": 0, "max_iter": 300}
+    one = MLPClassifier(layers=[both, Dense(6, 4), Tanh(), Dense(4, 3)], **given).fit(X, y)
+    assert one.score(X, y) > 0.95
+    assert one.transform(X).shape == (150, 4)
+    other = MLPClassifier(layers=[Add([Dense(4, 3), Sequential([Dense(4, 3), Tanh()])])], **given).fit(X, y)
+    with pytest.raises(ArgumentError, match=r"MLPClassifier\.transform: expected a net whose last layer"):
+        other.transform(X)
 
 
 def test_work_counts_every_part():

@@ -159,6 +159,31 @@ def test_other_ways_are_refused_by_name(case, tmp_path):
         load(tmp_path / "net.onnx")
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_what_pytorch_writes_of_branches_and_gates(rng, tmp_path):
+    torch = pytest.importorskip("torch")
+    linear = torch.nn.Linear
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.deep = torch.nn.Sequential(linear(3, 6), torch.nn.GLU(), linear(3, 2), torch.nn.ReLU())
+            self.mix, self.gate, self.end = linear(3, 3), linear(3, 3), linear(3, 2)
+
+        def forward(self, x):
+            h = torch.cat([x[:, :1], self.deep(x[:, 1:])], 1)
+            return self.end(torch.tanh(self.mix(h)) * torch.sigmoid(self.gate(h)) + h)
+
+    net = Net().eval()
+    path, names = str(tmp_path / "net.onnx"), {"input_names": ["x"], "dynamic_axes": {"x": {0: "n"}}}
+    torch.onnx.export(net, (torch.zeros(2, 4),), path, dynamo=False, **names)
+    model = load(path)
+    assert [type(layer).__name__ for layer in model] == ["Concatenate", "Residual", "Dense"]
+    x = rng.normal(size=(9, 4)).astype(np.float32)
+    with torch.no_grad():
+        assert_same(model.predict(x), net(torch.from_numpy(x)).numpy())
+
+
 def test_very_many_ways_take_no_time(tmp_path):
     many = 5000
     nodes = [tanh("x", f"a{i}") for i in range(many)]

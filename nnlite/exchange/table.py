@@ -94,4 +94,4 @@ def twin(layer: Layer, library: Literal["torch", "keras"]) -> str | None:
     known = described(layer)
     words = known and getattr(known, library)
     inner = [twin(one, library) for one in layer.children]
-    return None if words is None or None in inner else words(layer, *inner)  # type: ignore[no-any-return]
+    return None if words is None or None in inner else words(layer, *inner)

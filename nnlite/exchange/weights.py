@@ -16,6 +16,7 @@ import numpy as np
 from nnlite.core import model as core
 from nnlite.core.aliases import Array
 from nnlite.core.chain import Chain
+from nnlite.core.parameters import Parameters
 from nnlite.data.checks import check_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError, ShapeError
 from nnlite.errors.checks import check_bool
@@ -269,11 +270,11 @@ class _Own(NamedTuple):
     layer: Layer
     layout: Layout
 
-    def ours(self, numbers: Mapping[str, Array]) -> dict[str, Array]:
+    def ours(self, numbers: Parameters | Mapping[str, Array]) -> dict[str, Array]:
         """Return its numbers, of those of all, by the names that it has for them."""
         return {name: numbers[self.place + name] for name in self.layer._own()}
 
-    def there(self, numbers: Mapping[str, Array]) -> dict[str, Array]:
+    def there(self, numbers: Parameters | Mapping[str, Array]) -> dict[str, Array]:
         """Return its numbers as the library has them."""
         return self.layout.there(self.layer, self.ours(numbers))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,10 +17,11 @@ from nnlite.jit.layers.table import WRITERS
 from nnlite.jit.machine import Job
 from nnlite.jit.native import in_rows, loops
 from nnlite.jit.program import Program, SparseBatch, is_as_shipped
-from nnlite.layers import Embedding, Flatten, Input, TokenEmbedding
+from nnlite.layers import Embedding, TokenEmbedding
 from nnlite.model import Sequential
+from nnlite.training.inside import at_the_front
 
-__all__ = ["Plan", "Training", "uncovered"]
+__all__ = ["Plan", "Training", "columns_at_front", "refuse_ids", "uncovered"]
 
 #: Multiplications of a step from which on threads share it: with fewer they wait for each other too long.
 SHARED = 5_000_000
@@ -56,17 +58,41 @@ def uncovered(model: Sequential) -> str:
     str
         Empty if all have one.
     """
-    before: list[Any] = []
+    front = columns_at_front(model)
     for _, layer in model.walk():
         if not is_as_shipped(layer, WRITERS):
             return f"{type(layer).__name__} has no kernel"
-        if layer is model:
-            continue
-        of_ids = type(layer) in (Embedding, TokenEmbedding)
-        if of_ids and any(type(one) not in (Flatten, Input, Sequential) for one in before):
+        if type(layer) in (Embedding, TokenEmbedding) and id(layer) not in front:
             return f"{type(layer).__name__} has a kernel at the beginning of a net only"
-        before.append(layer)
     return ""
+
+
+def columns_at_front(model: Sequential) -> dict[int, list[int] | None]:
+    """Return which columns of the input each layer gets that gets some as they are, by its `id`."""
+    return {id(layer): columns for _, layer, columns in at_the_front(model)}
+
+
+def refuse_ids(program: Program, columns: Mapping[int, list[int] | None], x: AnyArray) -> None:
+    """Refuse ids that are none, among some inputs: a kernel would not see it.
+
+    Parameters
+    ----------
+    program : Program
+        Has the layers that take ids.
+    columns : mapping of int to list of int or None
+        What `columns_at_front` gave of its net.
+    x : ndarray of shape (nets or 1, rows, ...)
+        The inputs.
+
+    Raises
+    ------
+    ArgumentError
+        If a layer finds one.
+    """
+    lines = x.reshape(*x.shape[:2], -1)
+    for layer, _ in program.ids:
+        chosen = columns[id(layer)]
+        layer._rows(lines if chosen is None else lines[..., chosen])
 
 
 def _sparse_batch(x: Any, program: Program) -> SparseBatch:
@@ -157,6 +183,7 @@ class Training:
         self.rows = x.shape[0] if sparse else x.shape[1]
         in_epoch = -(-self.rows // batch) if whole else 1
         steps = in_epoch * max(epochs, 1)
+        self._columns = columns_at_front(model)
         program = self.program = Program(
             model.params, WRITERS, batch, steps=steps, threads=plan.threads, training=True
         )
@@ -221,13 +248,13 @@ class Training:
     def take(self, x: AnyArray, y: AnyArray, count: int) -> None:
         """Take a batch of so many rows, with an axis of nets in front."""
         self.x[:, :count], self.y[:, :count] = x, y
-        for layer, buffer in self.program.ids:
-            layer._rows(buffer[:, :count])
+        if self.program.ids:
+            refuse_ids(self.program, self._columns, self.x[:, :count])
 
     def look_at_ids(self) -> None:
         """Refuse ids that are none, among all inputs: a kernel would not see it."""
-        for layer, _ in self.program.ids:
-            layer._rows(self._all_x.reshape(*self._all_x.shape[:2], -1))
+        if self.program.ids:
+            refuse_ids(self.program, self._columns, self._all_x)
 
     def run(self, begin: int, check: int, end: int, *, rows: int, first: int = 0, last: int = 1) -> None:
         """Go through some operations; see `Job.run`."""

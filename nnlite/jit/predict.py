@@ -9,7 +9,7 @@ import numpy as np
 
 from nnlite._threads import allowed, spread
 from nnlite.core.aliases import AnyArray, Array
-from nnlite.jit.engine import uncovered
+from nnlite.jit.engine import columns_at_front, refuse_ids, uncovered
 from nnlite.jit.kernel import batch, rows, whole
 from nnlite.jit.layers.table import WRITERS
 from nnlite.jit.machine import Job
@@ -204,8 +204,8 @@ def predict(model: Sequential, x: Array, out: Array | None = None) -> Array | No
     one = programs.take(model, in_nets)
     if one is None:
         return None
-    for layer, _ in one.program.ids:
-        layer._rows(in_lines(in_nets))
+    if one.program.ids:
+        refuse_ids(one.program, columns_at_front(model), in_nets)
     few = in_nets.shape[1] <= BLOCK
     found = one.some(x) if few else programs.in_blocks(model, one, in_nets, out)
     programs.append(one)

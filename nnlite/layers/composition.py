@@ -13,8 +13,9 @@ from nnlite.core.context import Context, Rows
 from nnlite.core.layer import Layer
 from nnlite.core.weights import stand_ins, take_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
-from nnlite.errors.checks import check_integer, check_number
+from nnlite.errors.checks import check_integer
 from nnlite.errors.layers import check_block, check_features, check_layers, other_branch, sizes_of, wrong_dx
+from nnlite.layers.padding import check_padding, real_steps
 
 __all__ = [
     "Add",
@@ -24,7 +25,6 @@ __all__ = [
     "Multiply",
     "Residual",
     "TimeDistributed",
-    "real_steps",
 ]
 
 
@@ -110,7 +110,8 @@ class Branches(Layer):
         check_layers(kind, "", branches, Layer, holds=False, name="branches")
         self._input_shape: Shape = None
         for index, branch in enumerate(branches):
-            wanted, before = branch.input_shape, self._input_shape
+            wanted: Shape = branch.input_shape
+            before: Shape = self._input_shape
             agreed = joined(wanted, before) if wanted and before else wanted or before
             if agreed is None and wanted is not None:
                 raise other_branch(kind, branches, index, "input", wanted, before)
@@ -271,8 +272,9 @@ class Concatenate(Branches):
 
     def _joined_shape(self, shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
         """Return the shape of a sample that is joined of those."""
-        last: Any = [shape[-1] for shape in shapes]
-        return (*(_agreed([shape[:-1] for shape in shapes]) or ()), None if None in last else sum(last))
+        last: list[Any] = [shape[-1] for shape in shapes]
+        width: Any = None if None in last else sum(last)
+        return (*(_agreed([shape[:-1] for shape in shapes]) or ()), width)
 
     def _joined(self, outputs: list[Array]) -> Array:
         """Put the outputs side by side."""
@@ -429,7 +431,7 @@ class Columns(Layer):
     def __init__(self, columns: Any, of: Any) -> None:
         self.of = _choice(of)
         names = None if isinstance(self.of, int) else self.of
-        self._count = len(names) if names is not None else self.of
+        self._count: int = self.of if isinstance(self.of, int) else len(self.of)
         if isinstance(columns, slice):
             try:
                 columns = list(range(self._count)[columns])
@@ -516,6 +518,10 @@ def _choice(of: Any) -> int | list[str]:
     return [str(name) for name in names]
 
 
+#: Shape of a part, if the layers take any: a row of features.
+_OPEN: Any = (None,)
+
+
 class _PartsContext(ModelContext):
     """What `TimeDistributed` keeps of a pass: `rows` are those of the layers inside, `outer` its own."""
 
@@ -574,9 +580,9 @@ class TimeDistributed(Chain):
         except ShapeError as error:
             raise error.within("TimeDistributed(layers)") from None
         super().__init__(layers)
-        self.padding = None if padding is None else check_number("TimeDistributed(padding=)", padding)
+        self.padding = check_padding("TimeDistributed(padding=)", padding)
         #: Shape of a part, as far as it is known, and how many axes it has behind the layers.
-        self._part: Any = self._input_shape or (None,)
+        self._part: Any = self._input_shape or _OPEN
         self._axes = len(self._result(self._part))
 
     def _result(self, part: tuple[int, ...]) -> tuple[int, ...]:
@@ -639,7 +645,7 @@ class TimeDistributed(Chain):
         weight = weight if weight is None else np.repeat(weight, time, axis=-1)
         if self.padding is None:
             return parts, weight, None
-        real = real_steps(x, self.padding, axes=len(part)).reshape(*ahead, batch * time)
+        real = real_steps(x.reshape(*ahead, batch, time, -1), self.padding).reshape(*ahead, batch * time)
         instead = stand_ins(real)
         if instead is None:
             return parts, weight, None
@@ -674,32 +680,6 @@ class TimeDistributed(Chain):
         if real is not None:
             dx = _where_real(dx, real, len(self._part), 0)
         return dx.reshape(*dx.shape[: dx.ndim - len(self._part) - 1], batch, time, *shape[before + 2 :])
-
-
-def real_steps(x: Array, padding: float, *, axes: int = 1) -> AnyArray:
-    """Tell which steps of padded sequences are there: all up to the last one that is not padding.
-
-    Parameters
-    ----------
-    x : ndarray of shape (..., batch, time, *part)
-        The sequences.
-    padding : float
-        A step all of whose numbers are it is padding, where no other follows it.
-    axes : int
-        How many axes a part has.
-
-    Returns
-    -------
-    ndarray of bool, (..., batch, time)
-
-    Examples
-    --------
-    >>> real_steps(np.array([[[1.0], [0.0], [2.0], [0.0]]]), 0.0)
-    array([[ True,  True,  True, False]])
-    """
-    other = (x != padding).any(axis=tuple(range(-axes, 0)))
-    found: AnyArray = np.logical_or.accumulate(other[..., ::-1], axis=-1)[..., ::-1]
-    return found
 
 
 def _where_real(array: Array, real: AnyArray, axes: int, padding: Any) -> Array:

@@ -27,6 +27,10 @@ Multiply                   what its branches are, and Mul
 Concatenate                what its branches are, and Concat
 Columns                    Gather; also Slice and Split; `load` gives numbers for names
 TimeDistributed            Reshape, what its layers are, Reshape; with padding also Where
+SimpleRNN, GRU, LSTM       Transpose, RNN, GRU or LSTM, Transpose, Reshape; float32 only
+SelfAttention              MatMul, Add and Reshape of each part, MatMul, Mul, Softmax, MatMul
+PositionEmbedding          Add of a row for each step that a sample has
+TokenEmbedding             Round and Gather; also Gather alone
 Sequential in another      what its layers are; `load` gives them in one row with the others
 Dropout                    nothing, as in prediction; also Dropout
 ReLU, Tanh, Sigmoid        Relu, Tanh, Sigmoid
@@ -42,7 +46,7 @@ Mish                       Softplus, Tanh and Mul
 RMSNorm                    Mul, MatMul, Add, Sqrt, Div and Mul
 GELU                       its formula, with Erf or Tanh; also Gelu
 Step                       Greater and Cast
-Embedding                  Round, Gather and Concat; `load` does not take it
+Embedding                  Round, Gather and Concat; `load` takes one column, as TokenEmbedding
 preprocessing              IsNaN, Where and LabelEncoder (ai.onnx.ml); `load` does not take it
 =========================  ===============================================================
 
@@ -50,6 +54,11 @@ ONNX has the channels of images in front, nnlite at the end. A Transpose is writ
 over into the other, and none between layers that follow each other. A net that is read takes samples as the
 file does: one of PyTorch begins with Permute. Where images are flattened in front of a Dense layer, that gets
 its rows in the order that they have here.
+
+Steps that are padding are found by Equal, Not and MatMul; a recurrent net gets lengths of them. Where a
+recurrent net has lengths of another origin, begins with another state than 0, has other activations or resets
+before the product (GRU without linear_before_reset), `load` refuses it. A token whose row is 0 comes back as
+the one for padding, if there is just one.
 
 Factors of a feature may be negative. Where one is 0, `load` makes a frozen Dense
 layer with the factors on its diagonal, of at most 1,024 features. Nodes that change nothing in prediction

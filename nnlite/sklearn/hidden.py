@@ -9,6 +9,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from nnlite.core.aliases import Array
+from nnlite.errors import ArgumentError
 from nnlite.layers import Dense
 from nnlite.model import PREDICT_ROWS
 from nnlite.sklearn.base import BaseMLP
@@ -52,8 +53,13 @@ class HiddenFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP)
 
     @property
     def _output_layer(self) -> int:
-        """Place of the last Dense layer."""
-        return max(index for index, layer in enumerate(self.model_) if isinstance(layer, Dense))
+        """Place of the last layer that learns, a Dense: what it holds of others has no one input."""
+        index = max(index for index, layer in enumerate(self.model_) if layer.parameter_names)
+        last = self.model_[index]
+        if not isinstance(last, Dense):
+            what, fix = "a net whose last layer that learns is Dense", "End layers= with a Dense layer."
+            raise ArgumentError(f"{type(self).__name__}.transform", what, f"{last}", fix)
+        return index
 
     @property
     def _n_features_out(self) -> int:

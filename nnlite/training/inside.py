@@ -23,6 +23,7 @@ from nnlite.layers.shapes import Input
 __all__ = [
     "Passing",
     "Stop",
+    "at_the_front",
     "check_chosen_names",
     "columns",
     "first_weights",
@@ -141,19 +142,54 @@ def check_chosen_names(model: Any, names: Sequence[str]) -> None:
     >>> from nnlite import Columns, Dense, Sequential
     >>> check_chosen_names(Sequential([Columns(["age"], of=["age", "height"])]), ["age", "height"])
     """
-    waiting = [("", model)]
-    while waiting:
-        place, layer = waiting.pop(0)
-        if isinstance(layer, Columns) and isinstance(layer.of, list) and layer.of != list(names):
+    for place, layer, columns in at_the_front(model):
+        of = layer.of if isinstance(layer, Columns) and columns is None else None
+        if isinstance(of, list) and of != list(names):
             raise ArgumentError(
                 "Sequential.feature_names",
-                f"the columns that layer {place[:-1]} chooses from, {layer.of}",
+                f"the columns that layer {place} chooses from, {of}",
                 f"{list(names)}",
                 "Give the columns in that order, or make Columns with of=list(frame).",
             )
-        if joins_branches(layer) or is_row(layer):
-            ways = layer.children if joins_branches(layer) else layer.children[:1]
-            waiting += [(f"{place}{index}.", child) for index, child in enumerate(ways)]
+
+
+def at_the_front(
+    layer: Any, prefix: str = "", columns: list[int] | None = None
+) -> Iterator[tuple[str, Layer, list[int] | None]]:
+    """Give each layer inside of a net that gets its input as it is, or some columns of that.
+
+    Parameters
+    ----------
+    layer : Layer
+        Such as a model.
+    prefix : str
+        What the names of its parameters begin with.
+    columns : list of int, optional
+        Which columns of the input it gets itself; None for all.
+
+    Yields
+    ------
+    (str, Layer, list of int or None)
+        The place, the layer, and which columns it gets.
+
+    Examples
+    --------
+    >>> from nnlite import Columns, Concatenate, Dense, Sequential
+    >>> model = Sequential([Concatenate([Columns([1], of=2), Sequential([Columns([0], of=2), Dense(1, 3)])])])
+    >>> [(place, columns) for place, _, columns in at_the_front(model)]
+    [('0', None), ('0.0', None), ('0.1', None), ('0.1.0', None), ('0.1.1', [0])]
+    """
+    apart = joins_branches(layer)
+    for index, child in enumerate(layer.children if apart or is_row(layer) else ()):
+        place = f"{prefix}{index}"
+        yield place, child, columns
+        yield from at_the_front(child, f"{place}.", columns)
+        if apart:
+            continue
+        if isinstance(child, Columns):
+            columns = child.numbers if columns is None else [columns[number] for number in child.numbers]
+        elif not isinstance(child, Input):
+            break
 
 
 def starts(layer: Any, chosen: Container[int]) -> dict[int, InitializerLike | None]:
@@ -293,6 +329,7 @@ def columns(way: list[Stop], shape: Shape, shapes: Iterable[Shape]) -> list[list
 
     Examples
     --------
+    >>> from nnlite import Flatten
     >>> way = stops(Sequential([Flatten((2, 2)), Dense(4, 3), Dense(3, 1)]))
     >>> [[stop.place for stop in column] for column in columns(way, (2, 2), [stop.shape for stop in way])]
     [['0'], ['1'], ['2']]

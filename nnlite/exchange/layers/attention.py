@@ -188,7 +188,8 @@ def _c(layer: SelfAttention, source: Any) -> list[str]:
 
 
 def _to_keras(layer: SelfAttention, numbers: dict[str, AnyArray]) -> dict[str, AnyArray]:
-    left, found = dict(numbers), {}
+    left: dict[str, AnyArray] = dict(numbers)
+    found: dict[str, AnyArray] = {}
     cut = (layer.heads, layer.features // layer.heads)
     for name, W, b in zip(
         _PARTS, np.split(left.pop("W"), 3, axis=-1), np.split(left.pop("b"), 3), strict=True

@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from nnlite.core import model as core
 from nnlite.core.chain import Chain
 from nnlite.exchange.description import Description, OnnxWriter, SourceWriter, loop
@@ -16,6 +14,7 @@ from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.graph import Graph
 from nnlite.exchange.onnx.noops import taken_of
 from nnlite.exchange.onnx.patterns import Pattern
+from nnlite.exchange.onnx.steps import write_real
 from nnlite.layers import (
     Add,
     BatchNorm,
@@ -148,7 +147,7 @@ def _columns_onnx(layer: Columns, x: str, graph: Graph) -> str:
 
 def _read_columns(found: Found) -> Columns | None:
     value, shape = found.value, found.shape
-    before = value.arguments[0]
+    before: Any = value.arguments[0]
     if shape is None:
         fix = "Give the input of the graph a fixed shape."
         raise found.wrong("a known number of features", "an open one", fix)
@@ -181,16 +180,9 @@ def _parts_onnx(layer: TimeDistributed, x: str, graph: Graph) -> str:
     y = graph.node("Reshape", y, graph.constant([-1, time, *result], name="parts"))
     if layer.padding is None:
         return y
-    padding = graph.constant(layer.padding, name="padding")
-    other = graph.cast(graph.node("Not", graph.node("Equal", x, padding)), graph.dtype)
-    # How many numbers from a step on are none: first of each step, then added up over those behind it.
-    steps = graph.node("Reshape", other, graph.constant([-1, time, math.prod(part)], name="steps"))
-    count = graph.node("MatMul", steps, graph.constant(np.ones((math.prod(part), 1)), name="ones"))
-    flat = graph.node("Reshape", count, graph.constant([-1, time], name="times"))
-    left = graph.node("MatMul", flat, graph.constant(np.tri(time), name="behind"))
-    real = graph.node("Greater", left, graph.constant(0.5, name="half"))
+    real = write_real(x, tuple(part), time, layer.padding, graph)
     real = graph.node("Reshape", real, graph.constant([-1, time, *(1 for _ in result)], name="real"))
-    return graph.node("Where", real, y, padding)
+    return graph.node("Where", real, y, graph.constant(layer.padding, name="padding"))
 
 
 def _parts_numpy(layer: TimeDistributed, source: Any) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -138,12 +139,11 @@ def _onnx(layer: Any, x: str, graph: Graph) -> str:
         flat = graph.node("Reshape", count, graph.constant([-1], name="rows"))
         lengths = [graph.cast(flat, np.int32)]
     turned = graph.node("Transpose", x, perm=[1, 0, 2])
-    only_gru = {"linear_before_reset": 1} if cell.op == "GRU" else {}
+    only_gru: dict[str, Any] = {"linear_before_reset": 1} if cell.op == "GRU" else {}
     direction = {"forward": "forward", "backward": "reverse", "both": "bidirectional"}[layer.direction]
     y = graph.node(
-        cell.op,
+        cell.op if layer.sequences else f"{cell.op}:1",  # all states, or the last
         *(turned, *numbers, *lengths),
-        result=0 if layer.sequences else 1,
         hidden_size=layer.units,
         direction=direction,
         **only_gru,
@@ -166,9 +166,10 @@ _LENGTHS: Pattern = ("Cast", ("Reshape", _FLAT, "rows[]"))
 
 def _patterns(op: str) -> Pattern:
     """Return the forms in which the operator is read: of the last state, or of all of them."""
-    numbers = ("W[]", "U[]", "b[]")
-    known = [(*numbers,), (*numbers[:2],), (*numbers, _LENGTHS)]
-    known += [(*numbers, None, "start[]"), (*numbers, None, "start[]", "memory[]")]
+    starts: Any = [(), ("start[]",), ("start[]", "memory[]")]
+    options: Any = product(("b[]", None), (_LENGTHS, None), starts)
+    known: list[Any] = [("W[]", "U[]", b, lengths, *start) for b, lengths, start in options]
+    known += [("W[]", "U[]", "b[]"), ("W[]", "U[]")]
     state: list[Any] = [(f"{op}:1", _X, *more) for more in known]
     every: list[Any] = [(op, _X, *more) for more in known]
     all_states: Any = ("Reshape", ("Transpose", every), "states[]")  # as it is written here
@@ -258,7 +259,7 @@ def _is_last(
     shape = found.value.shape
     if axes is not None and np.ravel(axes).tolist() != [0 if of_state else 1]:
         raise found.refused("Squeeze of other axes than that of the directions")
-    if shape is not None and shape[1:] not in ((wide,), (before.shape or (0,))[:1] + (wide,)):
+    if shape is not None and shape[1:] not in ((wide,), ((before.shape or (0,))[0], wide)):
         raise found.refused(f"a recurrent net whose states are brought into the shape {shape[1:]}")
     if behind[0].op == "Gather":
         place, time = found["place"], (before.shape or (0,))[0]
@@ -347,7 +348,7 @@ def _c(layer: Any, source: Any) -> list[str]:
     for index, (way, arrays) in enumerate(zip(layer._ways(), _own(layer), strict=True)):
         names = {name: source.constant(name, array) for name, array in arrays.items()}
         at_x, at_h = (f"{name}[k / {H}][k % {H}]" for name in ("gate", "back" if has_p else "gate"))
-        product = [
+        sums = [
             *loop("k", G * H, f"{at_x} = {names['b']}[k];"),
             *(loop("k", G * H, f"{at_h} = {names['c']}[k];") if has_p else []),
             *loop("i", F, *loop("k", G * H, f"{at_x} += {x}[t * {F} + i] * {names['W']}[i][k];")),
@@ -360,7 +361,7 @@ def _c(layer: Any, source: Any) -> list[str]:
             "s",
             "end",
             f"const long t = {'end - 1 - s' if way.is_back else 's'};",
-            *product,
+            *sums,
             *loop("j", H, *body),
             *put,
         )
@@ -392,7 +393,7 @@ def _layout(
         return found | {name: array for name, array in numbers.items() if name not in known}
 
     def come(layer: Any, numbers: Arrays) -> Arrays:
-        left, found = dict(numbers), {}
+        left, found = dict(numbers), Arrays()
         for way in layer._ways():
             mine = there(layer, way.suffix, _each_name(layer, way.suffix))
             found |= {

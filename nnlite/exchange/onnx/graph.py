@@ -121,19 +121,17 @@ class Graph:
         self.scope, self.shape = outer, behind
         return str(y)
 
-    def node(self, op: str, *inputs: str, domain: str = "", result: int = 0, **attributes: Any) -> str:
+    def node(self, op: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """Add a node, of which one output is used.
 
         Parameters
         ----------
         op : str
-            The operator, such as ``"MatMul"``.
+            The operator, such as ``"MatMul"``; ``"GRU:1"`` for the second of its results.
         *inputs : str
             Names that `node` or `constant` gave, or that of an input.
         domain : str
             The set of operators; that of ONNX itself by default.
-        result : int
-            Which output, if the operator has several.
         **attributes : int, float, str or list
             As the operator has them.
 
@@ -167,13 +165,13 @@ class Graph:
             if len(orders) == 1:
                 before = [self._turned[given][0] if given in self._turned else given for given in inputs]
                 return self.node("Transpose", self.node(op, *before, **attributes), perm=[*orders.pop()])
+        op, _, result = op.partition(":")
         name = self.name(op)
         if op == "Transpose":
             self._turned[name] = (inputs[0], list(attributes["perm"]))
+        outputs = [*[""] * int(result or 0), name]
         self.nodes.append(
-            self._onnx.helper.make_node(
-                op, inputs, [*[""] * result, name], name=name, domain=domain, **attributes
-            )
+            self._onnx.helper.make_node(op, inputs, outputs, name=name, domain=domain, **attributes)
         )
         return name
 

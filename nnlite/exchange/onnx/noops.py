@@ -300,7 +300,7 @@ def _side_by_side(arguments: tuple[Any, ...], axis: Any) -> TensorShape:
     if not isinstance(axis, int) or not -rank <= axis < rank:
         return None
     axis %= rank
-    sizes: list[list[int]] = [list(one) for one in zip(*shapes, strict=True)]  # type: ignore[misc, arg-type]
+    sizes: list[list[int]] = [list(one) for one in zip(*shapes, strict=True)]
     if any(len(set(found)) > 1 for place, found in enumerate(sizes) if place != axis):
         return None
     return tuple(sum(found) if place == axis else found[0] for place, found in enumerate(sizes))

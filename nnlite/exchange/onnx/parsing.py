@@ -307,7 +307,11 @@ class _Values:
 
     def add(self, node: Any) -> None:
         """Follow one node."""
-        label = short(node.name) if node.name else f"that gives {short(node.output[0])}"
+        label = (
+            short(node.name)
+            if node.name
+            else f"that gives {short(next(filter(None, node.output), 'nothing'))}"
+        )
         place = f"{self.where}: node {label} ({cut(node.op_type)})"
         if node.domain not in ("", "ai.onnx", ML):
             raise cannot_bring_back(place, f"{node.op_type} of {node.domain}")

@@ -22,6 +22,7 @@ from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.package import import_onnx
 from nnlite.exchange.onnx.parsing import DAMAGED, INPUT, NOT_SUPPORTED, Parsed, cannot_bring_back, cut, parse
 from nnlite.exchange.onnx.patterns import Value, find, shortest
+from nnlite.exchange.onnx.steps import padding_of
 from nnlite.exchange.table import DESCRIPTIONS
 from nnlite.files.safetensors import check_path, parse_json
 from nnlite.layers import Add, Concatenate, Dropout, Input, Layer, Permute, Residual, TimeDistributed
@@ -382,7 +383,9 @@ class _Apart:
             inner = self.step_back(inner, parts, depth + 1)
         start = inner.arguments[0]
         nodes = (value,) if value is end else (value, end)
-        if padding is not None and not _is_real(real, start, padding, time):
+        if isinstance(real, Value) and real.op == "Reshape":  # to as many axes as the steps have
+            real = real.arguments[0]
+        if padding is not None and padding_of(real, start) != padding:
             raise cannot_bring_back(value.place, "Where of other things than steps and what pads them")
         places = {"nodes": (*nodes, inner)}
         return Part(value, start, lambda _: None, places, TimeDistributed, (tuple(parts[::-1]),), padding)
@@ -407,21 +410,6 @@ def _joins_steps(value: Value, rows: int, time: int) -> bool:
     if not isinstance(before, Value) or before.shape is None or value.shape is None:
         return False
     return before.shape[:2] == (rows, time) and value.shape == (rows * time, *before.shape[2:])
-
-
-def _is_real(real: Any, x: Value, padding: float, time: int) -> bool:
-    """Tell whether a formula says which steps of x are up to the last one that is not padding."""
-    found = find(_REAL, real)
-    if found is None or found["x"] is not x or shortest(found["padding"]) != padding:
-        return False
-    return bool((found["ones"] == 1).all()) and np.array_equal(found["behind"], np.tri(time))
-
-
-_OTHER: Any = ("Cast", ("Not", ("Equal", "x", "padding")))
-_COUNT: Any = ("MatMul", [("Reshape", _OTHER, "steps[]"), _OTHER], "ones[]")
-_LEFT: Any = ("Greater", ("MatMul", [("Reshape", _COUNT, "times[]"), _COUNT], "behind[]"), 0.5)
-#: Which steps of padded sequences are there, as `TimeDistributed` is written.
-_REAL: Any = [("Reshape", _LEFT, "real[]"), _LEFT]
 
 
 def _dropouts(values: tuple[Value, ...]) -> Iterator[Part]:
@@ -461,7 +449,7 @@ def _formula(value: Value) -> Part | None:
 
 def _unknown(value: Value) -> ModelFileError:
     """Return the error for what is no layer; say so if its operator can be one with constants."""
-    got, known = value.op, _FORMULAS.get(value.op, ())
+    got, known = value.op.partition(":")[0], _FORMULAS.get(value.op, ())
     if any(len(pattern) > 2 and all(isinstance(part, str) for part in pattern) for pattern, _ in known):
         what = "a constant" if got in ("Add", "Sub", "Mul", "Div") else "constants"
         got += f" of other things than one result and {what}"
