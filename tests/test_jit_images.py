@@ -26,6 +26,8 @@ def drawn_convolution(rng, axes):
     padding = 0 if isinstance(padding, str) and padding == "0" else padding
     padding = str(padding) if isinstance(padding, str) else padding
     options = {"stride": stride, "dilation": dilation, "padding": padding}
+    if rng.random() < 0.15:  # each channel by itself
+        groups = into = out = int(rng.integers(2, 20))
     if axes == 1:
         size, options = (
             size[0],

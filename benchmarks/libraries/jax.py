@@ -21,6 +21,10 @@ from benchmarks.nets import BETA1, BETA2, EPSILON, GRU, MOMENTUM, Conv, Net, Par
 PADDED = 2_048
 
 
+class Unrolled(GRU):
+    """The same, of which every step of the sequence is compiled for itself."""
+
+
 def through(part: Part, params: Any, x: Any) -> Any:
     """Compute what a part in front of the dense layers gives, before any activation."""
     if isinstance(part, Conv):
@@ -38,7 +42,8 @@ def through(part: Part, params: Any, x: Any) -> Any:
         return update * h + (1 - update) * jnp.tanh(xn + reset * hn), None
 
     start = jnp.zeros((len(x), part.units), x.dtype)
-    return lax.scan(step, start, (x @ W + b).swapaxes(0, 1))[0]  # one product for the inputs of all steps
+    of_all = (x @ W + b).swapaxes(0, 1)  # one product for the inputs of all steps
+    return lax.scan(step, start, of_all, unroll=isinstance(part, Unrolled))[0]
 
 
 def forward(net: Net, params: Any, x: Any) -> Any:
@@ -158,6 +163,16 @@ class Scan(Step):
         for _ in range(max(1, count // self.net.batches)):
             state, losses = self.epoch(state, self.stacked)
         self.state = jax.block_until_ready((state, losses))[0]
+
+
+class UnrolledScan(Scan):
+    """The same, of which every step of a sequence is compiled for itself."""
+
+    def load(self, case: str) -> tuple[Net, Any, Any]:
+        """Give the net, its data, and what is compiled otherwise."""
+        net, X, y = super().load(case)
+        front = tuple(Unrolled(*part) if isinstance(part, GRU) else part for part in net.front)
+        return net._replace(front=front), X, y
 
 
 class Predict(Prediction):

@@ -34,6 +34,13 @@ WORKLOAD = Workload(
             f"{_AT}jax:Scan",
             note="a whole epoch in one compiled call: nothing can be looked at or changed between its steps",
         ),
+        Contender(
+            "jax scan unrolled",
+            "jax",
+            f"{_AT}jax:UnrolledScan",
+            cases=("GRU",),
+            note="the same, with every step of a sequence compiled for itself",
+        ),
         Contender("torch", "torch", f"{_AT}torch:Step"),
         Contender("torch fused", "torch", f"{_AT}torch:Step", options={"fused": True}, slow=True),
         Contender(
