@@ -91,6 +91,20 @@ NETS = {
         (3, 8),
         "Input Permute Conv1D ReLU MaxPool1D Flatten Dense",
     ),
+    "norms": (
+        lambda: t.Sequential(
+            t.Conv2d(1, 4, 3, bias=False),
+            t.ReLU(),
+            t.BatchNorm2d(4),  # one behind a convolution PyTorch takes into its weights
+            t.Conv2d(4, 3, 3),
+            t.Sigmoid(),
+            t.BatchNorm2d(3),
+            t.Flatten(),
+            t.Linear(48, 2),
+        ),
+        (1, 8, 8),
+        "Input Permute Conv2D ReLU BatchNorm Conv2D Sigmoid BatchNorm Flatten Dense",
+    ),
     "residual": (
         lambda: t.Sequential(t.Conv2d(1, 3, 3), Block(3), Block(3), Mean(), t.Linear(3, 2)),
         (1, 8, 8),
@@ -122,8 +136,12 @@ def write(net, x, path, *, dynamo):
 @pytest.mark.parametrize("name", NETS)
 def test_files_of_torch(name, dynamo, rng, tmp_path):
     make, sample, layers = NETS[name]
-    net = make().eval()
+    net = make()
     x = torch.from_numpy(rng.normal(size=(4, *sample)).astype(np.float32))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net(x)  # in training, so that norms have seen something
+    net.eval()
     write(net, x, tmp_path / "net.onnx", dynamo=dynamo)
     model = nn.onnx.load(tmp_path / "net.onnx")
     assert model.input_shape == sample
@@ -138,6 +156,7 @@ def lenet(dtype=np.float32):
         [
             nn.Input((14, 12, 2)),
             nn.Conv2D(2, 4, (3, 5)),
+            nn.BatchNorm(4, ndim=3),
             nn.ReLU(),
             nn.MaxPool2D(2),
             nn.Conv2D(4, 6, 2, stride=2, groups=2, bias=False),
@@ -182,6 +201,14 @@ def test_weights_of_sequences_to_torch(rng):
     with torch.no_grad():
         found = twin(torch.from_numpy(x.transpose(0, 2, 1).copy())).numpy()
     np.testing.assert_allclose(found, model.predict(x), rtol=1e-5, atol=1e-6)
+
+
+def test_what_stands_behind_flattened_images_and_is_no_dense_layer_is_named():
+    model = nn.Sequential([nn.Input((4, 4, 1)), nn.Conv2D(1, 2, 3), nn.Flatten((2, 2, 2)), nn.LayerNorm(8)])
+    with pytest.raises(
+        nn.errors.ArgumentError, match=r"layer 3 LayerNorm\(8\): expected a Dense layer behind"
+    ):
+        nn.interop.to_torch_state_dict(model)
 
 
 def test_images_that_are_flattened_at_once_keep_their_rows():
@@ -262,6 +289,7 @@ def test_a_net_that_nnlite_wrote_has_two_transposes(tmp_path):
     assert ops == [
         "Transpose",
         "Conv",
+        "BatchNormalization",
         "Relu",
         "MaxPool",
         "Conv",

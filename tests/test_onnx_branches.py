@@ -184,6 +184,23 @@ def test_what_pytorch_writes_of_branches_and_gates(rng, tmp_path):
         assert_same(model.predict(x), net(torch.from_numpy(x)).numpy())
 
 
+@pytest.mark.parametrize("op", ["Slice", "Gather", "Split"])
+def test_columns_without_end_take_no_memory(op, tmp_path):
+    """A few bytes can declare as many as they like."""
+    nodes = {
+        "Slice": node("Slice", "x", "one", "end", "last"),
+        "Gather": node("Gather", "x", "ids", axis=1),
+        "Split": onnx.helper.make_node("Split", ["x"], ["y", "z"], axis=1),
+    }[op]
+    constants = CONSTANTS | {"end": np.array([2**61])}
+    (tmp_path / "net.onnx").write_bytes(graph([nodes], constants, shape=("n", 2**60)))
+    if op == "Gather":
+        assert load(tmp_path / "net.onnx")[0].numbers == [3, 2**60 - 4, 1]
+    else:
+        with pytest.raises(ModelFileError, match=rf"\({op}\).*more than 65,536 places"):
+            load(tmp_path / "net.onnx")
+
+
 def test_very_many_ways_take_no_time(tmp_path):
     many = 5000
     nodes = [tanh("x", f"a{i}") for i in range(many)]

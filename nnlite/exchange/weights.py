@@ -22,8 +22,9 @@ from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError, Shap
 from nnlite.errors.checks import check_bool
 from nnlite.exchange.checks import check_single, warn_of_rounding
 from nnlite.exchange.description import AS_HERE, Description, Layout
-from nnlite.exchange.table import DESCRIPTIONS, described
-from nnlite.layers import Dense, Dropout, Flatten, Layer, Standardize
+from nnlite.exchange.table import DESCRIPTIONS
+from nnlite.layers import Dense, Flatten, Layer, Permute, Reshape, Standardize
+from nnlite.layers.pooling import GlobalPooling
 from nnlite.layers.windows import Sliding
 from nnlite.model import Sequential
 
@@ -89,7 +90,7 @@ def to_torch_state_dict(
     """
     where = "to_torch_state_dict"
     numbers = _take(where, model, fold_standardize)
-    numbers |= {name: _rows_turned(numbers[name], shape) for name, shape in _flattened(model).items()}
+    numbers |= {name: _rows_turned(numbers[name], shape) for name, shape in _flattened(where, model).items()}
     arrays = {
         own.place + key: np.ascontiguousarray(array)
         for own in _layers(model, "torch")
@@ -160,7 +161,7 @@ def from_torch_state_dict(
             for key, like in theirs.items()
         }
         found.update(own.back(read))
-    for name, shape in _flattened(model).items():
+    for name, shape in _flattened(where, model).items():
         found[name] = _rows_turned(found[name], shape, back=True)
     _put(where, model, found, folded)
 
@@ -297,7 +298,7 @@ def _layers(model: Sequential, library: Literal["torch", "keras"]) -> list[_Own]
     ]
 
 
-def _flattened(model: Sequential) -> dict[str, tuple[int, ...]]:
+def _flattened(where: str, model: Sequential) -> dict[str, tuple[int, ...]]:
     """Find the weights behind flattened images, and the shape of these: PyTorch has other rows there.
 
     Its convolutions and poolings take channels-first samples, and its Flatten gives all places of the first
@@ -306,15 +307,23 @@ def _flattened(model: Sequential) -> dict[str, tuple[int, ...]]:
     found: dict[str, tuple[int, ...]] = {}
     first, shape = False, None  # whether the channels are in front there; what was flattened so
     for place, layer in _in_a_row(model):
-        known = described(layer)
         if any(isinstance(one, Sliding) for _, one in layer.walk()):
             first = True
-        elif type(layer) is Flatten and first:
-            first, shape = False, layer.shape
-        elif type(layer) is Dense and shape is not None:
+        elif type(layer) is Flatten:
+            first, shape = False, layer.shape if first else None
+        elif shape is not None and layer.parameter_names:
+            if type(layer) is not Dense:
+                fix = "Put it in front of Flatten, or behind the Dense layer."
+                what = "a Dense layer behind images that are flattened"
+                raise ArgumentError(
+                    f"{where}: layer {place[:-1]} {layer}",
+                    what,
+                    "one whose numbers have another order there",
+                    fix,
+                )
             found[f"{place}W"], shape = shape, None
-        elif type(layer) is not Dropout and (known is None or known.slope is None):
-            first, shape = False, None
+        elif isinstance(layer, GlobalPooling | Permute | Reshape):
+            first = False
     return found
 
 

@@ -367,13 +367,14 @@ class GRU(_Recurrent):
         H, U, c_n = self.units, way.of(self, "U"), way.of(self, "c")[..., 2 * self.units :]
         states = way.states(a, H)
         recurrent = np.empty((*a.shape[:-1], H), a.dtype)  # h @ U_n + c_n of each step
-        gates, r, z, n = (way.steps(a[..., part]) for part in (slice(2 * H), *_parts(H, 3)))
+        both = np.empty((*a.shape[:-1], 2 * H), a.dtype)  # r and z, squashed twice as fast as a part of a
+        before_gates, n = way.steps(a[..., : 2 * H]), way.steps(a[..., 2 * H :])
+        gates, r, z = (way.steps(both[..., part]) for part in (slice(2 * H), *_parts(H, 2)))
         h, q, p, seen = way.steps(states), way.steps(recurrent), rest.like, np.empty_like(rest.like[..., :H])
         p_gates, p_n = p[..., : 2 * H], p[..., 2 * H :]
         for t in range(len(n)):
             product(h[t], U, out=p)
-            gates[t] += p_gates
-            _squash(gates[t])
+            _squash(np.add(before_gates[t], p_gates, out=gates[t]))
             np.add(p_n, c_n, out=q[t])
             n[t] += np.multiply(r[t], q[t], out=seen)
             np.tanh(n[t], out=n[t])
@@ -381,14 +382,14 @@ class GRU(_Recurrent):
             new *= z[t]
             new += n[t]
             rest.keep(t, h)
-        return states, (recurrent,)
+        return states, (recurrent, both)
 
     def _run_back(
         self, dy: Sequence[Array | None], h: Array, kept: tuple[Array, ...], way: _Way, rest: _Rest
     ) -> tuple[Array, Array]:
         H, U_T = self.units, np.ascontiguousarray(way.of(self, "U").mT)
-        a, q = kept
-        r, z, n = (a[..., part] for part in _parts(H, 3))
+        a, q, both = kept
+        (r, z), n = (both[..., part] for part in _parts(H, 2)), a[..., 2 * H :]
         # What the blame is multiplied by, of all steps at once.
         new = 1 - z
         for_z = (way.before(h) - n) * z * new

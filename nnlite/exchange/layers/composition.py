@@ -35,6 +35,9 @@ from nnlite.model import Sequential
 
 __all__ = ["DESCRIPTIONS"]
 
+#: Columns that are read one by one from a file.
+MOST_COLUMNS = 2**16
+
 
 def _row_onnx(layer: Chain, x: str, graph: Graph) -> str:
     for inner in layer.layers:
@@ -155,7 +158,9 @@ def _read_columns(found: Found) -> Columns | None:
     taken = taken_of(value.op, value.arguments, value.attributes, given)
     if not taken:
         raise found.refused(f"{value.op} of other things than some places of the last axis")
-    return None if taken == list(range(shape[-1])) else Columns(taken, of=shape[-1])
+    if len(taken) > MOST_COLUMNS:  # a few bytes can declare any number
+        raise found.refused(f"{value.op} of more than {MOST_COLUMNS:,} places")
+    return None if list(taken) == list(range(min(shape[-1], MOST_COLUMNS + 1))) else Columns(taken, shape[-1])
 
 
 _SLICE: Pattern = [

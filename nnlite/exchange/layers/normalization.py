@@ -8,6 +8,7 @@ import numpy as np
 
 from nnlite.core.aliases import AnyArray
 from nnlite.exchange.description import Description, formula, loop, renamed
+from nnlite.exchange.layers.windows import between, channels_first, channels_last
 from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.graph import Graph
 from nnlite.exchange.onnx.noops import LENGTH_1
@@ -190,42 +191,32 @@ def _rms_norm_c(layer: RMSNorm, source: Any) -> list[str]:
 _STATISTICS = ("gain", "bias", "running_mean", "running_variance")
 _ROWS: Pattern = ("BatchNormalization", "x", *(f"{name}[]" for name in _STATISTICS))
 #: There the features are the axis behind the batch.
-_PLACES: Pattern = ("Transpose", ("BatchNormalization", ("Transpose", "x"), *_ROWS[2:]))
-_BATCH_NORM: Pattern = [_ROWS, _PLACES]
 
 
 def _batch_norm_onnx(layer: BatchNorm, x: str, graph: Graph) -> str:
     numbers = [graph.constant(getattr(layer, name), name=name) for name in _STATISTICS]
+    axes = layer.ndim - 1
+    x = channels_first(x, axes, graph) if axes else x
     # There it is the share that is kept.
-    forward, back = _turns(layer.ndim)
-    x = x if layer.ndim == 1 else graph.node("Transpose", x, perm=forward)
     y = graph.node("BatchNormalization", x, *numbers, epsilon=layer.epsilon, momentum=1 - layer.momentum)
-    return y if layer.ndim == 1 else graph.node("Transpose", y, perm=back)
+    return channels_last(y, axes, graph) if axes else y
 
 
-def _turns(ndim: int) -> tuple[list[int], list[int]]:
-    """Return the orders of axes that bring the last one behind the batch, and back."""
-    return [0, ndim, *range(1, ndim)], [0, *range(2, ndim + 1), 1]
-
-
-def _read_batch_norm(found: Found) -> tuple[BatchNorm, dict[str, AnyArray]]:
-    (node,) = (one for one in found["nodes"] if one.op == "BatchNormalization")
-    orders = [list(one.attributes.get("perm", ())) for one in found["nodes"] if one is not node]
+def _read_batch_norm(found: Found) -> list[Any]:
+    node, axes = found.value, len(found.shape or (1,)) - 1
     if node.attributes.get("training_mode", 0):
         raise found.refused("BatchNormalization in training")
-    ndim = len(orders[0]) - 1 if orders else 1
-    if (orders and orders[::-1] != list(_turns(ndim))) or (not orders and len(found.shape or (1,)) > 1):
-        raise found.refused("BatchNormalization along another axis than the last one")
     numbers = {name: found.finite(found[name]) for name in _STATISTICS}
     epsilon = shortest(node.attributes.get("epsilon", 1e-5))
     spread = np.sqrt(numbers["running_variance"] + epsilon)
     found.finite(spread, divisor=spread)
-    features = found.features(numbers["gain"].size)
+    features = found.features(numbers["gain"].size) if axes == 0 else (found.shape or ())[0]
     # In a file for prediction it may be anything.
     renewed = shortest(1 - shortest(node.attributes.get("momentum", 0.9)))
     momentum = renewed if 0 < renewed <= 1 else 0.1
-    layer = BatchNorm(features, ndim=ndim, momentum=momentum, epsilon=epsilon or SMALLEST)
-    return layer, {name: found.vector(array, features) for name, array in numbers.items()}
+    layer = BatchNorm(features, ndim=axes + 1, momentum=momentum, epsilon=epsilon or SMALLEST)
+    made = layer, {name: found.vector(array, features) for name, array in numbers.items()}
+    return between(axes, made) if axes else [made]
 
 
 def _batch_norm_numpy(layer: BatchNorm, source: Any) -> list[str]:
@@ -324,7 +315,7 @@ DESCRIPTIONS = [
             lambda: measured_before(BatchNorm(4, ndim=3)),
         ),
         onnx=_batch_norm_onnx,
-        onnx_formulas=((_BATCH_NORM, _read_batch_norm),),
+        onnx_formulas=((_ROWS, _read_batch_norm),),
         numpy=_batch_norm_numpy,
         c=_batch_norm_c,
         torch=lambda one: (

@@ -7,6 +7,7 @@ of them. What a node gives is followed together with its shape and its type, as 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any, TypeAlias
 
@@ -36,7 +37,7 @@ _SLIDING = ("AveragePool", "Conv", "MaxPool")
 _COMPARING = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or", "IsNaN")
 #: What they give is of the shape of their first input.
 _KEEPING = {
-    "Abs", "BatchNormalization", "Cast", "Celu", "Clip", "Dropout", "Elu", "Erf", "Exp", "Gelu",
+    "Abs", "BatchNormalization", "Cast", "Celu", "Clip", "CumSum", "Dropout", "Elu", "Erf", "Exp", "Gelu",
     "HardSigmoid", "HardSwish", "Identity", "LayerNormalization", "LeakyRelu", "Log", "LogSoftmax", "Mish",
     "Neg", "PRelu", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Softmax", "Softplus", "Softsign",
     "Sqrt", "Tanh", "ThresholdedRelu", LENGTH_1, *_COMPARING,
@@ -248,7 +249,7 @@ def _states(kind: str, op: str, shape: tuple[int, ...], attributes: dict[str, An
 
 def taken_of(
     op: str, arguments: tuple[Any, ...], attributes: dict[str, Any], shape: tuple[int, ...]
-) -> list[int] | None:
+) -> Sequence[int] | None:
     """Return which places of the last axis a node takes.
 
     Parameters
@@ -262,7 +263,7 @@ def taken_of(
 
     Returns
     -------
-    list of int or None
+    sequence of int or None
         None if it takes something of another axis, or what cannot be known or is not there.
 
     Examples
@@ -281,13 +282,13 @@ def taken_of(
                 return None
             return [range(size)[place] for place in given[0]]
         if op == "Split":
-            return list(range(attributes["start"], attributes["stop"]))
+            return range(attributes["start"], attributes["stop"])
         starts, ends, axes, steps = [*given, *[[], []][: 4 - len(given)]][:4]
         if "starts" in attributes:  # before opset 10
             starts, ends, axes = (list(attributes.get(name, ())) for name in ("starts", "ends", "axes"))
         if len(starts) != 1 or len(ends) != 1 or len(axes) != 1 or axes[0] not in last:
             return None
-        return list(range(size)[starts[0] : ends[0] : (steps or [1])[0]])
+        return range(size)[starts[0] : ends[0] : (steps or [1])[0]]
     except (IndexError, KeyError, TypeError, ValueError):
         return None
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.aliases import AnyArray
 from nnlite.exchange.onnx.graph import Graph
 from nnlite.exchange.onnx.patterns import Pattern, Value, find, shortest
 
@@ -19,7 +18,7 @@ FAR = -1e30
 _OTHER: Pattern = ("Cast", ("Not", ("Equal", "x", "padding")))
 _COUNT: Pattern = ("MatMul", [("Reshape", _OTHER, "steps[]"), _OTHER], "ones[]")
 #: As `write_real` writes it; a Reshape that changes nothing has been left out.
-_REAL: Pattern = ("Greater", ("MatMul", [("Reshape", _COUNT, "times[]"), _COUNT], "behind[]"), 0.5)
+_REAL: Pattern = ("Greater", ("CumSum", [("Reshape", _COUNT, "times[]"), _COUNT], "axis"), 0.5)
 
 
 def write_real(x: str, part: tuple[int, ...], time: int, padding: float, graph: Graph) -> str:
@@ -50,7 +49,7 @@ def write_real(x: str, part: tuple[int, ...], time: int, padding: float, graph: 
     steps = graph.node("Reshape", other, graph.constant([-1, time, size], name="steps"))
     count = graph.node("MatMul", steps, graph.constant(np.ones((size, 1)), name="ones"))
     flat = graph.node("Reshape", count, graph.constant([-1, time], name="times"))
-    left = graph.node("MatMul", flat, graph.constant(np.tri(time), name="behind"))
+    left = graph.node("CumSum", flat, graph.constant(1, name="axis"), reverse=1)
     return graph.node("Greater", left, graph.constant(0.5, name="half"))
 
 
@@ -63,7 +62,8 @@ def write_filled(real: str, y: str, time: int, padding: float, graph: Graph) -> 
 def padding_of(real: Any, x: Value) -> float | None:
     """Return the padding, of a formula that says which steps of `x` are real; None of any other."""
     found = find(_REAL, real)
-    if found is None or found["x"] is not x or not (found["ones"] == 1).all():
+    if found is None or found["x"] is not x or not (found["ones"] == 1).all() or found["axis"] != 1:
         return None
-    behind: AnyArray = found["behind"]
-    return shortest(found["padding"]) if np.array_equal(behind, np.tri(len(behind))) else None
+    added = next(node.attributes for node in found["nodes"] if node.op == "CumSum")
+    backwards = added.get("reverse", 0) == 1 and not added.get("exclusive", 0)
+    return shortest(found["padding"]) if backwards else None
