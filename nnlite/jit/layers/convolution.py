@@ -25,6 +25,12 @@ NEAR = 6144
 
 
 @loops
+def _apart(groups, columns, sizes):
+    """Tell whether each output is of a channel of its own: loops over channels serve several then."""
+    return groups > 1 and columns == 1 and sizes[4] == 1
+
+
+@loops
 def forward(x, W, b, y, padded, sizes, pixels, outs, taps, groups, thread):
     """Compute the weighted sum of each window, and add the bias."""
     zero, size = W.dtype.type(0), W.itemsize
@@ -33,7 +39,18 @@ def forward(x, W, b, y, padded, sizes, pixels, outs, taps, groups, thread):
     for i in range(len(x)):
         if room.size:
             pad(x[i], room, sizes)
-        sample, out = (room if room.size else x[i]).ctypes.data, y[i].ctypes.data
+        source = room if room.size else x[i]
+        if _apart(groups, columns, sizes):
+            for p in range(y.shape[1] // groups):
+                out = y[i][p * groups : (p + 1) * groups]
+                for j in range(groups):
+                    out[j] = b[j]
+                for t in range(depth):
+                    row, weights = source[pixels[p] + taps[t] :][:groups], W[t]
+                    for j in range(groups):
+                        out[j] += row[j] * weights[j]
+            continue
+        sample, place = source.ctypes.data, y[i].ctypes.data
         for group in range(groups):
             first = group * columns
             of_group = sample + group * sizes[4] * size
@@ -42,7 +59,7 @@ def forward(x, W, b, y, padded, sizes, pixels, outs, taps, groups, thread):
                     tile(
                         zero, of_group, pixels[p:].ctypes.data, taps.ctypes.data, depth,
                         W.ctypes.data + j * size, W.shape[1], b.ctypes.data + j * size,
-                        out + j * size, outs[p:].ctypes.data, min(most, first + columns - j),
+                        place + j * size, outs[p:].ctypes.data, min(most, first + columns - j),
                     )  # fmt: skip
 
 
@@ -61,11 +78,20 @@ def gradients(x, dy, dWs, dbs, padded, sizes, pixels, count, tap_rows, weight_ro
     for i in range(len(x)):
         if room.size:
             pad(x[i], room, sizes)
-        sample, blame = (room if room.size else x[i]).ctypes.data, dy[i]
+        source, blame = room if room.size else x[i], dy[i]
+        sample = source.ctypes.data
         for start in range(0, blame.size if db.size else 0, max(db.size, 1)):
             line = blame[start : start + db.size]
             for j in range(line.size):
                 db[j] += line[j]
+        if _apart(groups, columns, sizes):
+            for p in range(count):
+                out = blame[p * groups : (p + 1) * groups]
+                for t in range(len(dW) - 1):
+                    row, found = source[pixels[p] + tap_rows[t] :][:groups], dW[t]
+                    for j in range(groups):
+                        found[j] += row[j] * out[j]
+            continue
         for start in range(0, count, near):
             depth = min(near, count - start)
             for group in range(groups):
@@ -124,6 +150,15 @@ def backward(dy, W, dx, turned, spread, sizes, outs, pixels, runs, depths, group
     for i in range(len(dy)):
         for j in range(room.size):
             room[j] = zero
+        if _apart(groups, columns, sizes):
+            for p in range(dy.shape[1] // groups):
+                own_blame = dy[i][outs[p] :][:groups]
+                for t in range(len(W)):
+                    row, weights = room[pixels[p] + runs[t] :][:groups], W[t]
+                    for j in range(groups):
+                        row[j] += own_blame[j] * weights[j]
+            crop(room, dx[i], sizes)
+            continue
         for group in range(groups):
             blame = dy[i].ctypes.data + group * columns * size
             target = room.ctypes.data + group * sizes[4] * size

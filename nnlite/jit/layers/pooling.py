@@ -157,7 +157,11 @@ def _mean(windows: tuple[Window, ...], x: Array, y: Array, program: Program) -> 
     return y, back
 
 
-def _sliding(of_windows: Any) -> Callable[..., tuple[Array, Backward]]:
+#: Writes a pooling of windows, from a buffer to another one.
+OfWindows = Callable[[tuple[Window, ...], Array, Array, Program], tuple[Array, Backward]]
+
+
+def _sliding(of_windows: OfWindows) -> Callable[..., tuple[Array, Backward]]:
     def write(layer: Any, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
         y = program.buffer(*layer.output_shape(x.shape[2:]))
         windows = (Window(1), *layer.windows)[-2:]
@@ -166,7 +170,7 @@ def _sliding(of_windows: Any) -> Callable[..., tuple[Array, Backward]]:
     return write
 
 
-def _overall(of_windows: Any) -> Callable[..., tuple[Array, Backward]]:
+def _overall(of_windows: OfWindows) -> Callable[..., tuple[Array, Backward]]:
     """Make the writer of one whose only window is the whole sample."""
 
     def write(layer: Any, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
