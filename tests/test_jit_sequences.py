@@ -112,6 +112,19 @@ def test_tokens(dtype, team, rng):
             model.predict(X, jit=jit)
 
 
+def test_tokens_beside_numbers(rng):
+    """Ids are looked at that only a branch gets."""
+    words = nn.Sequential([nn.Columns([1, 2, 3], of=5), nn.TokenEmbedding(4, 3), nn.GRU(3, 2)])
+    numbers = nn.Sequential([nn.Columns([0, 4], of=5), nn.Dense(2, 2)])
+    layers = [nn.Concatenate([words, numbers]), nn.Dense(4, 1)]
+    X = rng.normal(size=(ROWS, 5))
+    X[:, 1:4] = rng.integers(0, 4, (ROWS, 3))
+    compare(layers, X)
+    X[5, 2] = 4
+    with pytest.raises(nn.errors.ArgumentError, match=r"ids from 0 to 3.*4 in step 1 of row 5"):
+        compare(layers, X)
+
+
 @pytest.mark.parametrize("replicas", [None, 3, 20])
 def test_replicas(replicas, rng):
     layers = [nn.Input((STEPS, 3)), nn.GRU(3, 4, sequences=True), nn.SelfAttention(4, 2), nn.LSTM(4, 2)]
