@@ -257,7 +257,7 @@ MANY = 2**24
         (lambda: Embedding(2.0, 2), ArgumentTypeError, r"Embedding\(categories\): expected an integer"),
         (lambda: Embedding("ab", 2), ArgumentTypeError, r"Embedding\(categories\): .* got 'ab'"),
         (lambda: Embedding([], 2), ArgumentError, "at least one column, got none"),
-        (lambda: Embedding(MANY + 1, 2), ArgumentError, "at most 16,777,216 categories"),
+        (lambda: Embedding(MANY + 1, 2), ArgumentError, "at most 16,777,216 different ids"),
         (lambda: Embedding(3, 0), ArgumentError, r"Embedding\(features\): .* got 0"),
         (lambda: Embedding(3, 2, numeric=-1), ArgumentError, r"Embedding\(numeric=\): .* got -1"),
         (lambda: Embedding(3, 2, weight_initializer="he"), ArgumentTypeError, "a callable"),
