@@ -305,6 +305,17 @@ def test_rows_of_padding_only_are_as_if_they_were_not_there(rng):
     np.testing.assert_array_equal(model.params.numbers, before)
 
 
+@pytest.mark.parametrize("name", EVERY)
+def test_no_rows_are_taken_too(name):  # as a rank of a distributed training may have none in a batch
+    make, shape = EVERY[name]
+    model = Sequential([Input(shape), make()], dtype="float64")
+    ctx = model.context()
+    y = model._forward(np.zeros((0, *shape)), ctx)
+    assert y.shape == (0, *model.output_shape)
+    model._backward(y, ctx)
+    assert (model.params.grads == 0).all()
+
+
 def test_what_must_see_data_sees_real_steps_only(rng):
     x = rng.normal(3.0, 2.0, (30, 5, 2))
     x[::2, 2:] = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -645,7 +646,8 @@ class TimeDistributed(Chain):
         weight = weight if weight is None else np.repeat(weight, time, axis=-1)
         if self.padding is None:
             return parts, weight, None
-        real = real_steps(x.reshape(*ahead, batch, time, -1), self.padding).reshape(*ahead, batch * time)
+        lines = x.reshape(*ahead, batch, time, math.prod(part))  # -1 would be refused of no rows
+        real = real_steps(lines, self.padding).reshape(*ahead, batch * time)
         instead = stand_ins(real)
         if instead is None:
             return parts, weight, None
