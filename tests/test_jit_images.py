@@ -154,3 +154,19 @@ def test_equal_numbers_blame_the_first(rng):
     other, _, _ = train(model, x, y, jit=False, optimizer=nn.SGD(0.1), batch_size=2)
     assert_close(one.params.grads, other.params.grads, 1e-12)
     assert np.count_nonzero(one.params.grad("0.b")) < 16
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_images_of_each_step(threads, rng, monkeypatch):
+    """Inside of `TimeDistributed` what a thread takes for rows are steps."""
+    monkeypatch.setattr("nnlite.jit.engine.SHARED", 0)
+    monkeypatch.setattr("nnlite.jit.steps.allowed", lambda: threads)
+    inner = [nn.Conv2D(2, 3, 3, padding=1), nn.MaxPool2D(2), nn.Flatten((3, 2, 3)), nn.Dense(18, 4)]
+    layers = [nn.Input((5, 6, 5, 2)), nn.TimeDistributed(inner), nn.Flatten((5, 4)), nn.Dense(20, 2)]
+    model = nn.Sequential(layers, rng=0, dtype=np.float64)
+    X, y = rng.normal(size=(12, 5, 6, 5, 2)), rng.normal(size=(12, 2))
+    one, _, history = train(model, X, y, jit=True, optimizer=nn.SGD(0.1), batch_size=5)
+    other, _, _ = train(model, X, y, jit=False, optimizer=nn.SGD(0.1), batch_size=5)
+    assert history.engine == "jit"
+    assert_close(one.params.values, other.params.values, 1e-11)
+    assert_close(one.predict(X, jit=True), other.predict(X), 1e-11)
