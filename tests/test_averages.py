@@ -73,7 +73,7 @@ def test_validation_and_the_model_have_the_average(options, jit, rows):
     np.testing.assert_allclose(history["validation_loss"][-1], measured, rtol=1e-5)
     assert history["validation_loss"] != expected["validation_loss"]
     if jit:
-        assert history.engine == "jit by the step: Look looks at each batch"
+        assert history.engine == "jit by the step: AveragedWeights looks at each batch"
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["early stopping first", "early stopping last"])
