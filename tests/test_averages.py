@@ -73,7 +73,7 @@ def test_validation_and_the_model_have_the_average(options, jit, rows):
     np.testing.assert_allclose(history["validation_loss"][-1], measured, rtol=1e-5)
     assert history["validation_loss"] != expected["validation_loss"]
     if jit:
-        assert history.engine == "jit by the step: Look looks at each batch"
+        assert history.engine == "jit by the step: AveragedWeights looks at each batch"
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["early stopping first", "early stopping last"])
@@ -88,14 +88,22 @@ def test_early_stopping_keeps_the_best_average(before, rows):
     assert history["validation_loss"][history.best_epoch - 1] == best
 
 
-def test_replicas_are_separate_runs_whenever_they_end(rows):
+@pytest.mark.parametrize("moment", ["a batch", "an epoch"])
+def test_replicas_are_separate_runs_whenever_they_end(moment, rows):
     class Stop(nn.Callback):
         def on_batch_end(self, state):
-            if (state.epoch, state.batch) == (2, 2):
-                if state.history.replicas:
-                    state.stop("enough", replicas=np.array([False, True, False]))
-                elif self.stops:
-                    state.stop("enough")
+            if moment == "a batch" and (state.epoch, state.batch) == (2, 2):
+                self.stop(state)
+
+        def on_epoch_end(self, state):
+            if moment == "an epoch" and state.epoch == 2:
+                self.stop(state)
+
+        def stop(self, state):
+            if state.history.replicas:
+                state.stop("enough", replicas=np.array([False, True, False]))
+            elif self.stops:
+                state.stop("enough")
 
     many = net(replicas=3, rng=[1, 2, 3])
     train(many, rows, nn.AveragedWeights(DECAY), Stop(), rng=[4, 5, 6])

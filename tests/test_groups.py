@@ -244,6 +244,13 @@ def test_what_an_optimizer_cannot_heed_is_refused_by_name(optimizer, asked, rows
     np.testing.assert_array_equal(model.params.values, before)
     assert train(net(), rows, optimizer=optimizer(), batch_size=None, epochs=2)["loss"]
 
+    class Ask(nn.Callback):
+        def on_epoch_end(self, state):
+            vars(state.model[0]).update(asked)
+
+    with pytest.raises(ArgumentError, match=f"heeds the {next(iter(asked))} of layer 0 ParameterGroup"):
+        train(net(), rows, optimizer=optimizer(), batch_size=None, epochs=3, callbacks=[Ask()])
+
 
 def test_rows_of_weight_0_and_weights_leave_the_penalty_whole(rows, rng):
     weight = rng.uniform(0.1, 2, 40)

@@ -90,19 +90,23 @@ class AveragedWeights(Callback):
         self.count = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the average, of how many steps it is, and which nets are still in training."""
-        return {"average": self.average, "count": self.count, "going": self.going}
+        """Return the average, and of how many steps it is."""
+        return {"average": self.average, "count": self.count}
 
     def load_state_dict(self, saved: dict[str, Any], state: TrainingState) -> None:
         """Take them over."""
         count = check_number("AveragedWeights.load_state_dict, count", saved.get("count"), low=0)
-        self._load(saved, {"average": "average", "going": "going"})
+        self._load(saved, {"average": "average"})
         self.count = int(count)
 
     def _rows(self, numbers: Array) -> Array:
         """Give all numbers one row a net."""
         rows: Array = numbers.reshape(len(self.going), -1)
         return rows
+
+    def on_batch_begin(self, state: TrainingState) -> None:
+        """See which nets will make the step; the other callbacks have been asked, and may have ended some."""
+        self.going = state.active.copy()
 
     def on_batch_end(self, state: TrainingState) -> None:
         """Take in what the step came to; of nets whose training has ended nothing comes any more."""
@@ -114,7 +118,6 @@ class AveragedWeights(Callback):
         else:
             average[self.going] += (1 - self.decay) * (now - average)[self.going]
         self.count += 1
-        self.going = state.active.copy()
 
     def on_batches_end(self, state: TrainingState) -> None:
         """Put the average in the place of the weights."""

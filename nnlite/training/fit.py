@@ -303,9 +303,7 @@ def _check_optimizer(model: Sequential, optimizer: Any, loss: Loss) -> None:
             if layer.stochastic or layer.mixes_rows:
                 fix = "Use SGD or Adam, or leave that layer out."
                 raise ArgumentError("fit(optimizer=)", f"an optimizer that {what}", name, fix)
-        for prefix, layer in model.walk():
-            if isinstance(layer, ParameterGroup):
-                _check_group(optimizer, f"layer {prefix[:-1]} {layer}", layer)
+        Groups(model).check(optimizer)
         # A subclass may compute something else.
         if optimizer.least_squares and type(loss) is not MeanSquaredError:
             raise ArgumentError(
@@ -340,14 +338,6 @@ def _check_pieces(model: Sequential, optimizer: Any, distributed: Any) -> None:
         fix = "Write batch_size=, which are the rows that go through the layers at a time."
     if what:
         raise ArgumentError("fit(accumulate=)", what, got, fix)
-
-
-def _check_group(optimizer: FullBatchOptimizer, shown: str, group: ParameterGroup) -> None:
-    """Refuse what an optimizer that looks at the loss as one function cannot heed."""
-    heeded = () if optimizer.least_squares else ("l1", "l2")
-    for asked in [name for name in group.asked if name not in heeded]:
-        what = f"an optimizer that heeds the {asked} of {shown}"
-        raise ArgumentError("fit(optimizer=)", what, type(optimizer).__name__, "Use SGD or Adam.")
 
 
 def _check_callbacks(callbacks: Any) -> list[Callback]:

@@ -44,6 +44,7 @@ class FullBatchLoop(Loop):
             end_epoch(value)
             if state.stop_reason or state.epoch == state.epochs:
                 return bool(state.stop_reason)
+            self.groups.check(optimizer)  # which a callback may have changed
             now = self.begin_epoch(state.epoch + 1)
             return self.begin_anew
 

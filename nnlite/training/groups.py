@@ -8,8 +8,10 @@ import numpy as np
 
 from nnlite.core.aliases import Array, Value
 from nnlite.core.parameters import ParameterSpec
+from nnlite.errors import ArgumentError
 from nnlite.layers import ParameterGroup
 from nnlite.model import Sequential
+from nnlite.optimizers.second_order import FullBatchOptimizer
 
 __all__ = ["Groups"]
 
@@ -43,6 +45,25 @@ class Groups:
         self.penalized: list[tuple[slice, float, float]] = []
         self.factors: list[tuple[slice, float]] = []
         self.bounded: list[tuple[slice, ParameterSpec, float]] = []
+
+    def check(self, optimizer: FullBatchOptimizer) -> None:
+        """Refuse what an optimizer that looks at the loss as one function cannot heed.
+
+        Parameters
+        ----------
+        optimizer : FullBatchOptimizer
+            The optimizer.
+
+        Raises
+        ------
+        ArgumentError
+            If a group asks for something else than penalties, or for anything of one that squares errors.
+        """
+        heeded = () if optimizer.least_squares else ("l1", "l2")
+        for prefix, layer in self.all:
+            for asked in [name for name in layer.asked if name not in heeded]:
+                what = f"an optimizer that heeds the {asked} of layer {prefix[:-1]} {layer}"
+                raise ArgumentError("fit(optimizer=)", what, type(optimizer).__name__, "Use SGD or Adam.")
 
     def settle(self) -> bool:
         """Look at what the groups ask for now, and at what is frozen; tell whether that is anything."""
