@@ -113,7 +113,7 @@ def _columns(targets: int | Sequence[int] | None, features: int) -> list[int]:
     """Return the columns that are to be told."""
     if targets is None:
         return list(range(features))
-    given = targets if _has_steps(targets) else [targets]
+    given: Any = targets if _has_steps(targets) else [targets]
     where = "windows(targets=)"
     columns = [check_integer(where, column) for column in given]
     if not columns or max(columns) >= features or len(set(columns)) < len(columns):
@@ -208,7 +208,7 @@ def pad_sequences(
     arrays = []
     for index, sequence in enumerate(sequences):
         listed = isinstance(sequence, list | tuple)
-        empty = not sequence if listed else np.shape(sequence)[:1] == (0,)  # type: ignore[arg-type]
+        empty = not sequence if listed else np.shape(sequence)[:1] == (0,)
         where = f"pad_sequences(sequences), sequence {index}"
         arrays.append(None if empty else check_rows(where, sequence))
     known = [array for array in arrays if array is not None]
