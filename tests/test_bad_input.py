@@ -409,6 +409,7 @@ CASES += [
     Case("replicas in pieces", lambda w: w.fit(accumulate=2), ArgumentError, r"fit\(accumulate=\): expected one net, got 3 replicas", "replicas"),
     Case("an augmentation that is no function", lambda w: w.fit(augment="flip"), ArgumentTypeError, r"fit\(augment=\): expected a function \(x, rng\)"),
     Case("an augmentation of fewer rows", lambda w: w.fit(augment=lambda x, rng: x[:1]), ShapeError, r"fit\(augment=\): expected an array of shape", late=True),
+    Case("an augmentation of ragged rows", lambda w: w.fit(augment=lambda x, rng: [[1], [1, 2]]), ShapeError, r"fit\(augment=\): expected an array of shape .*, got rows of different lengths", late=True),
     Case("a shift by no pixel", lambda w: nn.augment.Shift(0), ArgumentError, r"Shift\(pixels\)"),
     Case("a flip more often than always", lambda w: nn.augment.Flip(1.5), ArgumentError, r"Flip\(probability\)"),
     Case("noise of less than nothing", lambda w: nn.augment.Noise(-0.1), ArgumentError, r"Noise\(scale\)"),

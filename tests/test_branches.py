@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 
 import numpy as np
@@ -392,6 +393,20 @@ def test_names_of_columns_are_saved_and_held_to_the_table(tmp_path, rng):
     check_chosen_names(
         Sequential([Dense(3, 3), Columns(["a"], of=["a", "b", "c"])]), names
     )  # not at the front
+
+
+@pytest.mark.parametrize(
+    ("before", "left"),
+    [([Standardize(2)], ["a", "b"]), ([Dropout(0.5)], ["a", "b"]), ([Columns([1, 0], of=2)], ["b", "a"])],
+    ids=str,
+)
+def test_names_are_those_of_the_table_where_columns_are_given_on(before, left):
+    for of, fits in ((left, True), (left[::-1], False)):
+        model = Sequential(
+            [copy.deepcopy(before[0]), nn.ParameterGroup([Columns(["a"], of=of)]), Dense(1, 1)]
+        )
+        with contextlib.nullcontext() if fits else pytest.raises(ArgumentError, match=r"layer 1\.0 chooses"):
+            check_chosen_names(model, ["a", "b"])
 
 
 @pytest.mark.parametrize("replicas", [None, 3])

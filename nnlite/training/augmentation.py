@@ -108,7 +108,12 @@ class Augmentation:
             return x
         shown = x.view()  # of the rows of the user, where they are gone through in order
         shown.flags.writeable = False
-        found = np.asarray(self.function(shown, rng))
+        given = self.function(shown, rng)
+        try:
+            found = np.asarray(given)
+        except ValueError:
+            what, fix = f"an array of shape {x.shape}, as the batch has", "Leave rows and sizes as they are."
+            raise ShapeError(WHERE, what, "rows of different lengths", fix) from None
         if found.dtype.kind not in "fiu":
             what, fix = f"an array of {x.dtype}", "Return the new batch."
             raise ArgumentTypeError(WHERE, what, f"one of {found.dtype}", fix)

@@ -16,8 +16,10 @@ from nnlite.core.layer import Layer
 from nnlite.errors import ArgumentError
 from nnlite.errors.arguments import is_ours
 from nnlite.layers.composition import Branches, Columns, Residual, TimeDistributed
+from nnlite.layers.dropout import Dropout
 from nnlite.layers.embedding import Embedding
 from nnlite.layers.shapes import Input
+from nnlite.layers.standardize import Standardize
 
 __all__ = [
     "Passing",
@@ -141,19 +143,24 @@ def check_chosen_names(model: Any, names: Sequence[str]) -> None:
     >>> from nnlite import Columns, Dense, Sequential
     >>> check_chosen_names(Sequential([Columns(["age"], of=["age", "height"])]), ["age", "height"])
     """
-    for place, layer, columns in at_the_front(model):
-        of = layer.of if isinstance(layer, Columns) and columns is None else None
-        if isinstance(of, list) and of != list(names):
+    for place, layer, columns in at_the_front(model, through=(Input, Standardize, Dropout)):
+        of = layer.of if isinstance(layer, Columns) else None
+        left = list(names) if columns is None else [names[number] for number in columns]
+        if isinstance(of, list) and of != left:
             raise ArgumentError(
                 "Sequential.feature_names",
                 f"the columns that layer {place} chooses from, {of}",
-                f"{list(names)}",
+                f"{left}",
                 "Give the columns in that order, or make Columns with of=list(frame).",
             )
 
 
 def at_the_front(
-    layer: Any, prefix: str = "", columns: list[int] | None = None
+    layer: Any,
+    prefix: str = "",
+    columns: list[int] | None = None,
+    *,
+    through: tuple[type[Layer], ...] = (Input,),
 ) -> Iterator[tuple[str, Layer, list[int] | None]]:
     """Give each layer inside of a net that gets its input as it is, or some columns of that.
 
@@ -165,6 +172,8 @@ def at_the_front(
         What the names of its parameters begin with.
     columns : list of int, optional
         Which columns of the input it gets itself; None for all.
+    through : tuple of type
+        Layers that give on what they get, column by column, beside `Columns`.
 
     Yields
     ------
@@ -182,12 +191,12 @@ def at_the_front(
     for index, child in enumerate(layer.children if apart or is_row(layer) else ()):
         place = f"{prefix}{index}"
         yield place, child, columns
-        yield from at_the_front(child, f"{place}.", columns)
+        yield from at_the_front(child, f"{place}.", columns, through=through)
         if apart:
             continue
         if isinstance(child, Columns):
             columns = child.numbers if columns is None else [columns[number] for number in child.numbers]
-        elif not isinstance(child, Input):
+        elif not isinstance(child, through):
             break
 
 

@@ -49,7 +49,8 @@ class PiecewiseBatchLoop(BatchLoop):
     def add_pieces(self, x: Array, y: AnyArray, weight: Array | None, whole: float) -> tuple[Array, float]:
         """Fill ``params.grads`` with a sum over the rows / `whole`; return outputs and the sum of losses."""
         grads = self.state.model.params.grads
-        rows, pieces = x.shape[0], self.accumulate
+        rows = x.shape[0]
+        pieces = min(self.accumulate, rows)  # of one row each, if there are so many
         self.refuse_pieces()  # a callback may have unfrozen a layer
         if not rows:
             return self.add_nothing(x)
@@ -59,8 +60,6 @@ class PiecewiseBatchLoop(BatchLoop):
         preds, total = [], 0.0
         for index in range(pieces):
             part = slice(rows * index // pieces, rows * (index + 1) // pieces)
-            if part.start == part.stop:
-                continue
             pred, value = self.add_piece(x[part], y[part], None if weight is None else weight[part], whole)
             self.pieces += grads
             preds.append(pred)
