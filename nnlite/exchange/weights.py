@@ -7,7 +7,7 @@ the twin of each layer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any, Literal, NamedTuple
 
@@ -23,7 +23,8 @@ from nnlite.errors.checks import check_bool
 from nnlite.exchange.checks import check_single, warn_of_rounding
 from nnlite.exchange.description import AS_HERE, Description, Layout
 from nnlite.exchange.table import DESCRIPTIONS, described
-from nnlite.layers import Dense, Dropout, Flatten, Layer, Standardize
+from nnlite.layers import Dense, Dropout, Flatten, Layer, ParameterGroup, Standardize
+from nnlite.layers.composition import Branches
 from nnlite.layers.windows import Sliding
 from nnlite.model import Sequential
 
@@ -304,10 +305,26 @@ def _flattened(model: Sequential) -> dict[str, tuple[int, ...]]:
     channel, then those of the second. Without such layers before it a Flatten is the same here and there.
     """
     found: dict[str, tuple[int, ...]] = {}
-    first, shape = False, None  # whether the channels are in front there; what was flattened so
-    for place, layer in _in_a_row(model):
-        known = described(layer)
-        if any(isinstance(one, Sliding) for _, one in layer.walk()):
+    _flatten(model, "", (False, None), found)
+    return found
+
+
+#: Whether the channels are in front there, and of which shape samples were flattened so.
+_State = tuple[bool, tuple[int, ...] | None]
+
+
+def _flatten(model: Layer, prefix: str, state: _State, found: dict[str, tuple[int, ...]]) -> _State:
+    """Find those in a layer that holds others; return what is so behind the last one."""
+    first, shape = state
+    for index, layer in enumerate(model.children):
+        if isinstance(model, Branches):  # each gets what comes in
+            first, shape = state
+        place, known = f"{prefix}{index}.", described(layer)
+        if layer.children:
+            first, shape = _flatten(layer, place, (first, shape), found)
+            if not isinstance(layer, core.Sequential | ParameterGroup):
+                first, shape = any(isinstance(one, Sliding) for _, one in layer.walk()), None
+        elif isinstance(layer, Sliding):
             first = True
         elif type(layer) is Flatten and first:
             first, shape = False, layer.shape
@@ -315,17 +332,7 @@ def _flattened(model: Sequential) -> dict[str, tuple[int, ...]]:
             found[f"{place}W"], shape = shape, None
         elif type(layer) is not Dropout and (known is None or known.slope is None):
             first, shape = False, None
-    return found
-
-
-def _in_a_row(model: Layer, prefix: str = "") -> Iterator[tuple[str, Layer]]:
-    """Give the layers of a net, and those of nets in it in their place."""
-    for index, layer in enumerate(model.children):
-        place = f"{prefix}{index}."
-        if isinstance(layer, core.Sequential):
-            yield from _in_a_row(layer, place)
-        else:
-            yield place, layer
+    return first, shape
 
 
 def _rows_turned(W: Array, shape: tuple[int, ...], *, back: bool = False) -> Array:
