@@ -273,3 +273,18 @@ def test_explain_step_refuses_and_the_doctor_heeds(rows):
     free = nn.Sequential([nn.ParameterGroup([nn.Dense(4, 2)])], rng=0)
     findings = nn.inspect.doctor(free, *rows, nn.MeanSquaredError(), nn.SGD(0.3))
     assert "NN301" not in {one.code for one in findings}
+
+
+def test_what_holds_at_the_ends_of_a_net_holds_at_those_of_a_group(rng):
+    model = nn.Sequential([nn.Dense(4, 3), nn.ParameterGroup([nn.Dense(3, 3), nn.Softmax()], l2=0.1)])
+    given = {"epochs": 1, "shuffle": False}
+    with pytest.raises(ArgumentError, match=r"layer 1 Softmax\(\): expected logits"):
+        model.fit(np.ones((2, 4)), [0, 1], loss=nn.SoftmaxCrossEntropy(), optimizer=nn.SGD(0.1), **given)
+    X = 1e8 + rng.normal(size=(20, 2))  # of which float32 would not keep what `Standardize` leaves
+    alone, group = (
+        nn.Sequential([make(nn.Standardize(2)), nn.Dense(2, 1)], rng=0)
+        for make in (lambda layer: layer, lambda layer: nn.ParameterGroup([layer]))
+    )
+    for model in (alone, group):
+        model.fit(X, X[:, :1] - 1e8, loss=nn.MeanSquaredError(), optimizer=nn.SGD(0.1), **given)
+    np.testing.assert_array_equal(group.predict(X), alone.predict(X))

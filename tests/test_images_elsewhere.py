@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import warnings
 
@@ -215,6 +216,36 @@ def test_images_that_are_flattened_at_once_keep_their_rows():
     model = nn.Sequential([nn.Flatten((2, 3)), nn.Dense(6, 2)], rng=0)
     weights = nn.interop.to_torch_state_dict(model, as_numpy=True)
     np.testing.assert_array_equal(weights["1.weight"], model[1].W.T)
+
+
+def test_flattened_images_in_groups_and_branches_have_the_rows_of_the_library(rng):
+    def turned(*layers, name):
+        model = nn.Sequential([nn.Input((6, 6, 1)), *layers], rng=0)
+        for _, layer in model.walk():
+            if type(layer) is nn.Dense and layer.in_features == 32:
+                layer.W[...] = W
+        weights = nn.interop.to_torch_state_dict(model, as_numpy=True)
+        again = copy.deepcopy(model)
+        again.params.numbers[...] = 0
+        nn.interop.from_torch_state_dict(again, weights)
+        np.testing.assert_array_equal(again.params.numbers, model.params.numbers)
+        return weights[name]
+
+    def image():
+        return [nn.Conv2D(1, 2, 3), nn.ReLU(), nn.Flatten((4, 4, 2))]
+
+    W = rng.normal(size=(32, 3)).astype(np.float32)
+    expected = turned(*image(), nn.Dense(32, 3), name="4.weight")
+    np.testing.assert_array_equal(expected, W.reshape(4, 4, 2, 3).transpose(2, 0, 1, 3).reshape(32, 3).T)
+    group = nn.ParameterGroup([*image(), nn.ParameterGroup([nn.Dense(32, 3)])])
+    deep = nn.Sequential([*image(), nn.Dense(32, 3)])
+    heads = nn.Concatenate([nn.Dense(32, 3), nn.Dense(32, 3)])
+    for found in (
+        turned(group, name="1.3.0.weight"),
+        turned(nn.Concatenate([deep, nn.Flatten((6, 6, 1))]), name="1.0.3.weight"),
+        turned(*image(), heads, name="4.1.weight"),
+    ):
+        np.testing.assert_array_equal(found, expected)
 
 
 @pytest.fixture(scope="module")

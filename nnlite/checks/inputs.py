@@ -38,6 +38,7 @@ from nnlite.errors.checks import check_finite, check_instance, is_finite, not_fi
 from nnlite.errors.habits import one_of
 from nnlite.errors.layers import sizes_of
 from nnlite.layers.composition import Concatenate
+from nnlite.layers.group import ParameterGroup
 from nnlite.layers.shapes import Flatten, Input
 from nnlite.layers.standardize import Standardize
 
@@ -56,8 +57,8 @@ T = TypeVar("T")
 
 
 def _end(layer: Any, index: int) -> Any:
-    """Return the first or the last layer of a model that is a layer, however deep; others as they are."""
-    while isinstance(layer, Sequential) and is_ours(type(layer).forward):
+    """Return the first or the last layer of a model, or of a group, however deep; others as they are."""
+    while isinstance(layer, Sequential | ParameterGroup) and is_ours(type(layer).forward):
         layer = layer.children[index]
     return layer
 

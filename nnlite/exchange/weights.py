@@ -7,7 +7,7 @@ the twin of each layer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any, Literal, NamedTuple
 
@@ -22,9 +22,15 @@ from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError, Shap
 from nnlite.errors.checks import check_bool
 from nnlite.exchange.checks import check_single, warn_of_rounding
 from nnlite.exchange.description import AS_HERE, Description, Layout
+<<<<<<< HEAD
 from nnlite.exchange.table import DESCRIPTIONS
 from nnlite.layers import Dense, Flatten, Layer, Permute, Reshape, Standardize
 from nnlite.layers.pooling import GlobalPooling
+=======
+from nnlite.exchange.table import DESCRIPTIONS, described
+from nnlite.layers import Dense, Dropout, Flatten, Layer, ParameterGroup, Standardize
+from nnlite.layers.composition import Branches
+>>>>>>> reviewa
 from nnlite.layers.windows import Sliding
 from nnlite.model import Sequential
 
@@ -305,9 +311,32 @@ def _flattened(where: str, model: Sequential) -> dict[str, tuple[int, ...]]:
     channel, then those of the second. Without such layers before it a Flatten is the same here and there.
     """
     found: dict[str, tuple[int, ...]] = {}
+<<<<<<< HEAD
     first, shape = False, None  # whether the channels are in front there; what was flattened so
     for place, layer in _in_a_row(model):
         if any(isinstance(one, Sliding) for _, one in layer.walk()):
+=======
+    _flatten(model, "", (False, None), found)
+    return found
+
+
+#: Whether the channels are in front there, and of which shape samples were flattened so.
+_State = tuple[bool, tuple[int, ...] | None]
+
+
+def _flatten(model: Layer, prefix: str, state: _State, found: dict[str, tuple[int, ...]]) -> _State:
+    """Find those in a layer that holds others; return what is so behind the last one."""
+    first, shape = state
+    for index, layer in enumerate(model.children):
+        if isinstance(model, Branches):  # each gets what comes in
+            first, shape = state
+        place, known = f"{prefix}{index}.", described(layer)
+        if layer.children:
+            first, shape = _flatten(layer, place, (first, shape), found)
+            if not isinstance(layer, core.Sequential | ParameterGroup):
+                first, shape = any(isinstance(one, Sliding) for _, one in layer.walk()), None
+        elif isinstance(layer, Sliding):
+>>>>>>> reviewa
             first = True
         elif type(layer) is Flatten:
             first, shape = False, layer.shape if first else None
@@ -322,6 +351,7 @@ def _flattened(where: str, model: Sequential) -> dict[str, tuple[int, ...]]:
                     fix,
                 )
             found[f"{place}W"], shape = shape, None
+<<<<<<< HEAD
         elif isinstance(layer, GlobalPooling | Permute | Reshape):
             first = False
     return found
@@ -335,6 +365,11 @@ def _in_a_row(model: Layer, prefix: str = "") -> Iterator[tuple[str, Layer]]:
             yield from _in_a_row(layer, place)
         else:
             yield place, layer
+=======
+        elif type(layer) is not Dropout and (known is None or known.slope is None):
+            first, shape = False, None
+    return first, shape
+>>>>>>> reviewa
 
 
 def _rows_turned(W: Array, shape: tuple[int, ...], *, back: bool = False) -> Array:
