@@ -40,7 +40,7 @@ from nnlite.training.history import History
 from nnlite.training.inside import check_chosen_names, inside, joins_branches, starts, weighed_reaching
 from nnlite.training.random_states import Generators, Seeds, check_rngs
 from nnlite.training.replica import replica_of
-from nnlite.training.summary import LayerSummary, Summary
+from nnlite.training.summary import LayerSummary, Summary, shown
 from nnlite.training.work import BLOCK_SHARE, SMALL, Work, blas_threads, measure_work, only_ours
 
 if TYPE_CHECKING:
@@ -1385,7 +1385,7 @@ class Sequential(core.Sequential):
             own = [layer._specs[name] for name in layer._own()]
             rows.append(
                 LayerSummary(
-                    type(layer).__name__ if layer.children else repr(layer),
+                    shown(layer),
                     shape,
                     sum(spec.size for spec in own if spec.learned),
                     sum(layer._specs[name].size for name in layer._own_frozen()),

@@ -1169,3 +1169,35 @@ def test_running_statistics_that_are_not_finite_are_found():
     model[1].running_mean[2] = np.nan
     one = found("NN308", doctor(model, X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01)))
     assert one.evidence["weights"] == 1
+
+
+def test_ids_of_tokens_have_no_scale(rng):
+    ids = rng.integers(1, 21, size=(200, 15))
+    y = (ids == 7).any(axis=1).astype(int)
+    loss, rate = nn.SoftmaxCrossEntropy(), nn.Adam(0.01)
+    inner = [nn.TokenEmbedding(21, 8, padding=0), nn.GRU(8, 8)]
+    model = nn.Sequential([nn.Input((15,)), *inner, nn.Dense(8, 2)], rng=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        said = doctor(model, ids, y, loss, rate, validation=(ids[:50], y[:50]))
+    assert not {"NN101", "NN102"} & {*said.codes}
+    inside = [nn.Concatenate([nn.Sequential(copy.deepcopy(inner)), nn.Dense(15, 2)]), nn.Dense(10, 2)]
+    said = doctor(nn.Sequential(inside, rng=0), ids, y, loss, rate)
+    assert "NN101" not in said.codes
+
+
+@pytest.mark.parametrize(
+    ("layers", "fix"),
+    [
+        ([nn.Input((6, 2)), nn.GRU(2, 4), nn.Dense(4, 2)], "Put TimeDistributed([Standardize(2)]) before layer"),
+        (
+            [nn.Input((6, 2, 1)), nn.Conv2D(1, 2, 2), nn.Flatten((5, 1, 2)), nn.Dense(10, 2)],
+            "Divide the pixels by",
+        ),
+    ],
+)
+def test_what_brings_sequences_and_images_to_size(layers, fix, rng):
+    model = nn.Sequential(copy.deepcopy(layers), rng=0)
+    X = 200 * rng.normal(size=(60, *model.input_shape))
+    one = found("NN101", doctor(model, X, rng.integers(2, size=60), nn.SoftmaxCrossEntropy(), nn.Adam(0.01)))
+    assert one.fix.startswith(fix)

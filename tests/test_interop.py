@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import sys
@@ -592,3 +593,18 @@ def test_slopes_of_sequences_and_images_in_keras(shape, shared, keras, rng):
     layer.slope[...] = 0
     from_keras_weights(model, theirs.get_weights())
     assert_same(keras.ops.convert_to_numpy(theirs(x)), model.predict(x))
+
+
+def test_a_torch_net_without_anything_in_the_place_of_input(rng):
+    """Its keys are one lower; batches that it counts are passed over there too."""
+    layers = [nn.Input((8, 8, 1)), nn.Conv2D(1, 2, 3), nn.BatchNorm(2, ndim=3), nn.Flatten((6, 6, 2))]
+    model, other = (nn.Sequential([*copy.deepcopy(layers), nn.Dense(72, 3)], rng=seed) for seed in (0, 1))
+    whole = to_torch_state_dict(model, as_numpy=True)
+    lower = {f"{int(key[0]) - 1}{key[1:]}": array for key, array in whole.items()}
+    assert "0.weight" in lower and "3.bias" in lower
+    from_torch_state_dict(other, lower | {"1.num_batches_tracked": np.array(3)})
+    np.testing.assert_array_equal(other.params.values, model.params.values)
+    with pytest.raises(ShapeError, match=r"state_dict\['3.bias'\].*layer 4 Dense"):
+        from_torch_state_dict(other, lower | {"3.bias": np.zeros(4, np.float32)})
+    with pytest.raises(ArgumentError, match="none called '1.weight'"):
+        from_torch_state_dict(other, lower | {"9.bias": lower["3.bias"]})

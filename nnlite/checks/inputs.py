@@ -76,6 +76,14 @@ def _sources(layer: Any, columns: range) -> Iterator[tuple[Any, range]]:
         columns = columns[width or 0 :]
 
 
+def _in_words(shape: tuple[int | None, ...]) -> str:
+    """Write the sizes of a sample, those that are not known by what they are called."""
+    names = {1: ("time",), 2: ("time", "features"), 3: ("height", "width", "channels")}.get(len(shape))
+    names = names or tuple(f"size{axis}" for axis in range(len(shape)))
+    words = [name if size is None else f"{size}" for name, size in zip(names, shape, strict=True)]
+    return ", ".join(words) + "," * (len(words) == 1)
+
+
 class Boundary:
     """What a model takes: its input, and with a loss its targets and weights.
 
@@ -158,7 +166,7 @@ class Boundary:
             fits = len(seen) > len(shape) and all(
                 a in (None, b) for a, b in zip(shape, seen[-len(shape) :], strict=True)
             )
-            sample = seen[-len(shape) :] if fits else tuple([size or 28 for size in shape])
+            sample = f"{seen[-len(shape) :]}" if fits else f"({_in_words(shape)})"
             got = f"{self.layers[0]} at the front, which takes samples of shape ({sizes_of(shape)})"
             raise ShapeError(where, "sizes that are known", got, f"Put Input({sample}) before it.")
 

@@ -24,7 +24,7 @@ from nnlite.exchange.checks import check_single, warn_of_rounding
 from nnlite.exchange.description import AS_HERE, Description, Layout
 <<<<<<< HEAD
 from nnlite.exchange.table import DESCRIPTIONS
-from nnlite.layers import Dense, Flatten, Layer, Permute, Reshape, Standardize
+from nnlite.layers import Dense, Flatten, Input, Layer, Permute, Reshape, Standardize
 from nnlite.layers.pooling import GlobalPooling
 =======
 from nnlite.exchange.table import DESCRIPTIONS, described
@@ -48,7 +48,8 @@ def to_torch_state_dict(
     keeps the names and shapes of its parameters. `Conv2D` is ``torch.nn.Conv2d``, whose images have their
     channels in front: the net there takes ``x.transpose(0, 3, 1, 2)``, and a Dense layer behind its
     ``torch.nn.Flatten`` has its rows in that order. Layers inside of `Residual`, or of another
-    `Sequential`, have their places in that one: ``"1.0.weight"``.
+    `Sequential`, have their places in that one: ``"1.0.weight"``. `Input` has a place too, which
+    ``torch.nn.Identity()`` takes there.
 
     Parameters
     ----------
@@ -128,7 +129,8 @@ def from_torch_state_dict(
         A single net, layer for layer of the same shape.
     state_dict : mapping of str to torch.Tensor or ndarray
         What ``state_dict()`` gives there, with the keys of `to_torch_state_dict`; what is called
-        ``num_batches_tracked`` is passed over. Numbers of a narrower dtype than the model's are
+        ``num_batches_tracked`` is passed over. Of a model that begins with `Input` the keys may also be those
+        of a net that has nothing in its place, each one lower. Numbers of a narrower dtype than the model's are
         taken, those of a wider one are not: cast them.
     fold_standardize : bool, optional
         Whether the weights behind a `Standardize` of the model were made for numbers that are
@@ -159,11 +161,19 @@ def from_torch_state_dict(
         raise ArgumentTypeError(place, "a dict of tensors", type(state_dict).__name__, fix)
     every = [(own, own.there(model.params)) for own in _layers(model, "torch")]
     wanted = [own.place + key for own, theirs in every for key in theirs]
-    _check_keys(place, wanted, [str(key) for key in state_dict], _torch_only(model))
+    unused = _torch_only(model)
+    given = [str(key) for key in state_dict]
+    names = {key: key for key in wanted}
+    if type(model[0]) is Input and {*given} - {*map(_one_lower, unused)} == {*map(_one_lower, wanted)}:
+        names = {key: _one_lower(key) for key in wanted}  # nothing stands in its place there
+    else:
+        _check_keys(place, wanted, given, unused)
     found = {}
     for own, theirs in every:
         read = {
-            key: _read(f"{where}(state_dict[{own.place + key!r}])", state_dict[own.place + key], like, own)
+            key: _read(
+                f"{where}(state_dict[{(name := names[own.place + key])!r}])", state_dict[name], like, own
+            )
             for key, like in theirs.items()
         }
         found.update(own.back(read))
@@ -378,6 +388,12 @@ def _rows_turned(W: Array, shape: tuple[int, ...], *, back: bool = False) -> Arr
     given = (channels, *places) if back else shape
     turned = np.moveaxis(W.reshape(*given, W.shape[-1]), *((0, -2) if back else (-2, 0)))
     return turned.reshape(W.shape)
+
+
+def _one_lower(key: str) -> str:
+    """Return the key that a tensor has in a net without the first layer of ours."""
+    index, _, rest = key.partition(".")
+    return f"{int(index) - 1}.{rest}"
 
 
 def _torch_only(model: Sequential) -> set[str]:

@@ -13,7 +13,7 @@ from nnlite.core.cross_entropy import SoftmaxCrossEntropy
 from nnlite.core.losses import Loss
 from nnlite.data.conversion import is_sparse
 from nnlite.errors import ArgumentError
-from nnlite.layers.embedding import Embedding
+from nnlite.layers.embedding import Embedding, TokenEmbedding
 from nnlite.losses import GaussianNLL, Hinge, Masked, MultiTaskLoss, PoissonNLL
 from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
 from nnlite.model import Sequential
@@ -132,7 +132,8 @@ class _Views:
         way = stops(model)
         self.last = way[-1].place
         # What comes into an embedding are ids, whose distances mean nothing.
-        self.places = [stop.place for stop in way if stop.learned and not isinstance(stop.layer, Embedding)]
+        ids = (Embedding, TokenEmbedding)
+        self.places = [stop.place for stop in way if stop.learned and not isinstance(stop.layer, ids)]
         parts = self._parts(asked)
         #: Each part gets the same spread, whatever the size of its numbers and however many they are.
         self.centres = [part.mean(axis=0) for part in parts]

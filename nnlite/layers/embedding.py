@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -234,6 +234,9 @@ class TokenEmbedding(Layer):
     """
 
     W = Parameter()
+
+    #: As for `Embedding`: no column of numbers comes before the ids.
+    numeric: ClassVar[int] = 0
 
     def __init__(
         self,

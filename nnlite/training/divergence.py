@@ -10,7 +10,7 @@ from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.context import Context, Watcher
 from nnlite.data.conversion import is_sparse
 from nnlite.errors import DivergenceError
-from nnlite.layers.embedding import Embedding
+from nnlite.layers.embedding import Embedding, TokenEmbedding
 from nnlite.layers.normalization import BatchNorm
 from nnlite.model import Sequential
 from nnlite.training.inside import first_weights, what_reaches
@@ -129,7 +129,8 @@ def _reaches_first_weights(model: Sequential, x: Array) -> Array:
     seen: Array = what_reaches(model, place, x)
     # Ids have no scale; the numbers beside them go through to the weights behind. Of what comes in, BatchNorm
     # leaves no scale.
-    ahead = first.numeric if isinstance(first, Embedding) else 0 if isinstance(first, BatchNorm) else None
+    ids = isinstance(first, Embedding | TokenEmbedding)
+    ahead = first.numeric if ids else 0 if isinstance(first, BatchNorm) else None
     return seen[..., :ahead]
 
 

@@ -5,9 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from nnlite.core.layer import Layer
 from nnlite.errors.layers import sizes_of
+from nnlite.layers.composition import Columns
 
-__all__ = ["LayerSummary", "Summary"]
+__all__ = ["LayerSummary", "Summary", "shown"]
+
+
+def shown(layer: Layer) -> str:
+    """Write a layer in the table: without the layers inside, which have rows of their own.
+
+    Parameters
+    ----------
+    layer : Layer
+        Any.
+
+    Returns
+    -------
+    str
+        Of a choice by names only how many there are.
+
+    Examples
+    --------
+    >>> from nnlite import Columns, Dense, ParameterGroup
+    >>> shown(ParameterGroup([Dense(2, 1)], l2=0.1)), shown(Columns(["a"], of=["a", "b"]))
+    ('ParameterGroup(l2=0.1)', "Columns(['a'], of=2 names)")
+    """
+    text, name = repr(layer), type(layer).__name__
+    if isinstance(layer, Columns) and not isinstance(layer.of, int):
+        return text.replace(f"of={layer.of!r}", f"of={len(layer.of)} names")
+    if not layer.children:
+        return text
+    inside = f"{name}([{', '.join(map(repr, layer.children))}]"
+    rest = text.removeprefix(inside).removeprefix(", ") if text.startswith(inside) else ")"
+    return name if rest == ")" else f"{name}({rest}"
 
 
 class LayerSummary(NamedTuple):
@@ -78,17 +109,22 @@ class Summary:
 
     def _cells(self) -> list[tuple[str, str, str]]:
         cells = []
-        for index, layer in enumerate(self.layers):
+        places = [f"{index}" if one.place is None else one.place for index, one in enumerate(self.layers)]
+        widths: dict[str, int] = {}  # of the places in one holder, whose names begin in one line
+        for place in places:
+            holder = place.rpartition(".")[0]
+            widths[holder] = max(widths.get(holder, 0), len(place))
+        for place, layer in zip(places, self.layers, strict=True):
             sizes = "any" if layer.output_shape is None else sizes_of(layer.output_shape)
             count = f"{layer.parameters:,}" if layer.parameters else "-"
             if layer.frozen:
                 count += f" ({layer.frozen:,} frozen)"
             if layer.kept:
                 count += f" + {layer.kept:,} kept" if layer.parameters else f" {layer.kept:,} kept"
-            place = f"{index}" if layer.place is None else layer.place
+            wide = widths[place.rpartition(".")[0]]
             # What a browser does not join to one space, as it does others.
             indent = "\N{NO-BREAK SPACE}" * 3 * place.count(".")
-            cells.append((f"{indent}{place}  {layer.name}", f"(batch, {sizes})", count))
+            cells.append((f"{indent}{place:<{wide}}  {layer.name}", f"(batch, {sizes})", count))
         return cells
 
     def _foot(self) -> str:

@@ -9,7 +9,7 @@ from nnlite._threads import allowed
 from nnlite.core.layer import Layer
 from nnlite.errors.arguments import is_ours
 from nnlite.layers.composition import TimeDistributed
-from nnlite.layers.embedding import Embedding
+from nnlite.layers.embedding import Embedding, TokenEmbedding
 from nnlite.layers.windows import Sliding
 from nnlite.training.inside import inside
 
@@ -98,7 +98,7 @@ def measure_work(model: Any) -> Work:
         if isinstance(layer, Sliding):  # for each window, in products of a size that does not depend on rows
             weights = sum(layer._specs[name].size for name in layer._own() if name == "W")
             blocks += often * math.prod((shape or ())[:-1]) * weights
-        elif not isinstance(layer, Embedding):  # looks rows up
+        elif not isinstance(layer, Embedding | TokenEmbedding):  # these look rows up
             own = [layer._specs[name].shape for name in layer._own()]
             products += [often * math.prod(one) for one in own if len(one) > 1]
     return Work(max(products), sum(products) + blocks + NUMBER * numbers)

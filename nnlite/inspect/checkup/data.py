@@ -14,10 +14,10 @@ from nnlite.data.conversion import is_sparse
 from nnlite.data.moments import Moments
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import Patient, Skip, reaching
-from nnlite.layers import Embedding, Standardize
+from nnlite.layers import Embedding, Standardize, TokenEmbedding
 from nnlite.layers.normalization import BatchNorm
 from nnlite.losses import GaussianNLL, PoissonNLL
-from nnlite.training.inside import first_weights
+from nnlite.training.inside import first_weights, what_reaches
 
 __all__ = ["classes", "features", "leaks", "repeats", "targets", "validation"]
 
@@ -78,6 +78,8 @@ def features(p: Patient) -> Iterator[Finding]:
         raise Skip("no layer learns")
     if first.children and any(isinstance(one, Standardize | BatchNorm) for _, one in first.walk()):
         raise Skip("layers inside of the first one that learns bring columns to one size")
+    if first.children and any(isinstance(one, Embedding | TokenEmbedding) for _, one in first.walk()):
+        raise Skip("some columns are ids for layers inside of the first one that learns")
     x = reaching(p.model, p.all.x)
     if x.shape[1] == 0:
         raise Skip("there are only ids of categories")
@@ -316,6 +318,8 @@ def validation(p: Patient) -> Iterator[Finding]:
     if p.held_out is None:
         raise Skip("no validation rows were given")
     train, other = reaching(p.model, p.all.x), reaching(p.model, p.held_out.x)
+    if train.shape[1] == 0:  # ids of categories alone
+        train = other = np.ones((1, 1))
     a, b = float(np.sqrt(np.mean(_sizes(train) ** 2))), float(np.sqrt(np.mean(_sizes(other) ** 2)))
     ratio = b / a if a > 0 else 1.0
     if not 1 / SCALE_RATIO < ratio < SCALE_RATIO:
@@ -427,8 +431,8 @@ def _scaling_fix(p: Patient) -> str:
     place, first = first_weights(p.model)
     if isinstance(first, Embedding):
         return "Scale the numeric columns, as TableEncoder does."
-    shape = first.input_shape or ("features",)
-    scaling = f"Standardize({shape[-1]})"
-    for _ in shape[1:]:
-        scaling = f"TimeDistributed([{scaling}])"
+    *places, features = what_reaches(p.model, place, p.all.x[:1]).shape[1:]
+    if len(places) > 1:
+        return "Divide the pixels by their largest before, or by 255."
+    scaling = f"TimeDistributed([Standardize({features})])" if places else f"Standardize({features})"
     return f"Put {scaling} before layer {'.'.join(map(str, place))} {first}."

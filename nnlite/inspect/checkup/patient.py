@@ -17,7 +17,7 @@ from nnlite.data.conversion import is_sparse
 from nnlite.inspect.checkup.given import Data, take
 from nnlite.inspect.float64_copy import Float64Copy
 from nnlite.inspect.length import give_length
-from nnlite.layers import Embedding
+from nnlite.layers import Embedding, TokenEmbedding
 from nnlite.losses import Hinge, Masked
 from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
 from nnlite.model import Sequential
@@ -333,6 +333,6 @@ def reaching(model: Sequential, x: Any) -> Any:
     """
     place, first = first_weights(model)
     seen = what_reaches(model, place, x) if first is not None else model._forward(x)
-    if isinstance(first, Embedding):
+    if isinstance(first, Embedding | TokenEmbedding):
         seen = seen[..., : first.numeric]
     return seen if is_sparse(seen) else seen.reshape(len(seen), -1)
