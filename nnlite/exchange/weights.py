@@ -22,15 +22,10 @@ from nnlite.errors import ArgumentError, ArgumentTypeError, NotFittedError, Shap
 from nnlite.errors.checks import check_bool
 from nnlite.exchange.checks import check_single, warn_of_rounding
 from nnlite.exchange.description import AS_HERE, Description, Layout
-<<<<<<< HEAD
 from nnlite.exchange.table import DESCRIPTIONS
-from nnlite.layers import Dense, Flatten, Input, Layer, Permute, Reshape, Standardize
-from nnlite.layers.pooling import GlobalPooling
-=======
-from nnlite.exchange.table import DESCRIPTIONS, described
-from nnlite.layers import Dense, Dropout, Flatten, Layer, ParameterGroup, Standardize
+from nnlite.layers import Dense, Flatten, Input, Layer, ParameterGroup, Permute, Reshape, Standardize
 from nnlite.layers.composition import Branches
->>>>>>> reviewa
+from nnlite.layers.pooling import GlobalPooling
 from nnlite.layers.windows import Sliding
 from nnlite.model import Sequential
 
@@ -130,8 +125,8 @@ def from_torch_state_dict(
     state_dict : mapping of str to torch.Tensor or ndarray
         What ``state_dict()`` gives there, with the keys of `to_torch_state_dict`; what is called
         ``num_batches_tracked`` is passed over. Of a model that begins with `Input` the keys may also be those
-        of a net that has nothing in its place, each one lower. Numbers of a narrower dtype than the model's are
-        taken, those of a wider one are not: cast them.
+        of a net that has nothing in its place, each one lower. Numbers of a narrower dtype than the model's
+        are taken, those of a wider one are not: cast them.
     fold_standardize : bool, optional
         Whether the weights behind a `Standardize` of the model were made for numbers that are
         not standardised, so that it has to be taken out of them: True for what
@@ -321,12 +316,7 @@ def _flattened(where: str, model: Sequential) -> dict[str, tuple[int, ...]]:
     channel, then those of the second. Without such layers before it a Flatten is the same here and there.
     """
     found: dict[str, tuple[int, ...]] = {}
-<<<<<<< HEAD
-    first, shape = False, None  # whether the channels are in front there; what was flattened so
-    for place, layer in _in_a_row(model):
-        if any(isinstance(one, Sliding) for _, one in layer.walk()):
-=======
-    _flatten(model, "", (False, None), found)
+    _flatten(where, model, "", (False, None), found)
     return found
 
 
@@ -334,19 +324,18 @@ def _flattened(where: str, model: Sequential) -> dict[str, tuple[int, ...]]:
 _State = tuple[bool, tuple[int, ...] | None]
 
 
-def _flatten(model: Layer, prefix: str, state: _State, found: dict[str, tuple[int, ...]]) -> _State:
+def _flatten(where: str, model: Layer, prefix: str, state: _State, found: dict[str, Any]) -> _State:
     """Find those in a layer that holds others; return what is so behind the last one."""
     first, shape = state
     for index, layer in enumerate(model.children):
         if isinstance(model, Branches):  # each gets what comes in
             first, shape = state
-        place, known = f"{prefix}{index}.", described(layer)
+        place = f"{prefix}{index}."
         if layer.children:
-            first, shape = _flatten(layer, place, (first, shape), found)
+            first, shape = _flatten(where, layer, place, (first, shape), found)
             if not isinstance(layer, core.Sequential | ParameterGroup):
                 first, shape = any(isinstance(one, Sliding) for _, one in layer.walk()), None
         elif isinstance(layer, Sliding):
->>>>>>> reviewa
             first = True
         elif type(layer) is Flatten:
             first, shape = False, layer.shape if first else None
@@ -354,32 +343,12 @@ def _flatten(model: Layer, prefix: str, state: _State, found: dict[str, tuple[in
             if type(layer) is not Dense:
                 fix = "Put it in front of Flatten, or behind the Dense layer."
                 what = "a Dense layer behind images that are flattened"
-                raise ArgumentError(
-                    f"{where}: layer {place[:-1]} {layer}",
-                    what,
-                    "one whose numbers have another order there",
-                    fix,
-                )
+                got = "one whose numbers have another order there"
+                raise ArgumentError(f"{where}: layer {place[:-1]} {layer}", what, got, fix)
             found[f"{place}W"], shape = shape, None
-<<<<<<< HEAD
         elif isinstance(layer, GlobalPooling | Permute | Reshape):
             first = False
-    return found
-
-
-def _in_a_row(model: Layer, prefix: str = "") -> Iterator[tuple[str, Layer]]:
-    """Give the layers of a net, and those of nets in it in their place."""
-    for index, layer in enumerate(model.children):
-        place = f"{prefix}{index}."
-        if isinstance(layer, core.Sequential):
-            yield from _in_a_row(layer, place)
-        else:
-            yield place, layer
-=======
-        elif type(layer) is not Dropout and (known is None or known.slope is None):
-            first, shape = False, None
     return first, shape
->>>>>>> reviewa
 
 
 def _rows_turned(W: Array, shape: tuple[int, ...], *, back: bool = False) -> Array:
