@@ -409,6 +409,19 @@ def test_names_are_those_of_the_table_where_columns_are_given_on(before, left):
             check_chosen_names(model, ["a", "b"])
 
 
+def test_ids_of_later_steps_are_looked_at_in_compiled_loops_too(rng):
+    pytest.importorskip("numba")
+    X = rng.integers(0, 5, (30, 3, 1)).astype(np.float64)
+    X[20, 2] = 10**6
+    steps = TimeDistributed([Columns([0], of=1), nn.Embedding((5,), 2)])
+    model = Sequential([Input((3, 1)), steps, Flatten((3, 2)), Dense(6, 1)], rng=0)
+    given = {"loss": nn.MeanSquaredError(), "optimizer": nn.SGD(0.1), "epochs": 1}
+    with pytest.raises(ArgumentError, match="expected ids from 0 to 4"):
+        model.fit(X, np.zeros((30, 1)), jit=True, **given)
+    with pytest.raises(ArgumentError, match="expected ids from 0 to 4"):
+        model.predict(X, jit=True)
+
+
 @pytest.mark.parametrize("replicas", [None, 3])
 def test_ids_in_a_branch_are_compiled_and_looked_at(replicas, rng):
     pytest.importorskip("numba")

@@ -108,7 +108,9 @@ def is_row(layer: Layer) -> bool:
     >>> is_row(Residual([Dense(2, 2)])), is_row(Dense(2, 2))
     (True, False)
     """
-    return isinstance(layer, Chain) and is_ours(type(layer).forward)
+    # `TimeDistributed` goes through them once for each part: what comes in is not what they get.
+    apart = isinstance(layer, TimeDistributed)
+    return isinstance(layer, Chain) and not apart and is_ours(type(layer).forward)
 
 
 def joins_branches(layer: Layer) -> bool:
