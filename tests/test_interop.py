@@ -583,6 +583,7 @@ def answer(theirs, x):
     return y.detach().cpu().numpy() if hasattr(y, "detach") else np.asarray(y)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras, upon PyTorch
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("shape", [(4,), (5, 4), (3, 2, 4)], ids=str)
 def test_slopes_of_sequences_and_images_in_keras(shape, shared, keras, rng):
