@@ -1189,7 +1189,10 @@ def test_ids_of_tokens_have_no_scale(rng):
 @pytest.mark.parametrize(
     ("layers", "fix"),
     [
-        ([nn.Input((6, 2)), nn.GRU(2, 4), nn.Dense(4, 2)], "Put TimeDistributed([Standardize(2)]) before layer"),
+        (
+            [nn.Input((6, 2)), nn.GRU(2, 4), nn.Dense(4, 2)],
+            "Put TimeDistributed([Standardize(2)]) before layer",
+        ),
         (
             [nn.Input((6, 2, 1)), nn.Conv2D(1, 2, 2), nn.Flatten((5, 1, 2)), nn.Dense(10, 2)],
             "Divide the pixels by",
