@@ -94,7 +94,7 @@ def windows(
             what, got = f"{parts[0].shape[1]} columns, as the first has", f"{part.shape[1]}"
             raise ShapeError(where, what, got, "Give series of the same quantities.")
         parts.append(part)
-    first = series[0] if several else series  # type: ignore[index]
+    first: Any = series[0] if several else series  # type: ignore[index]
     chosen = _columns(targets, parts[0].shape[1], list(first.columns) if is_frame(first) else [])
     rows = [_windows(part, steps, horizon, stride, chosen) for part in parts]
     if len(rows) == 1:
@@ -221,9 +221,10 @@ def pad_sequences(
         listed = isinstance(sequence, list | tuple)
         empty = not sequence if listed else np.shape(sequence)[:1] == (0,)
         where = f"pad_sequences(sequences), sequence {index}"
-        arrays.append(None if empty else check_rows(where, sequence))
-        if not empty:
-            check_finite(where, arrays[-1])
+        array = None if empty else check_rows(where, sequence)
+        if array is not None:
+            check_finite(where, array)
+        arrays.append(array)
     known = [array for array in arrays if array is not None]
     if not known:
         fix = "Give at least one with a step."
