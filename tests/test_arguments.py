@@ -67,6 +67,33 @@ WRONG = {
     ),
     "from_logits": (lambda: nn.BinaryCrossEntropy(from_logits=True), "take logits"),
     "a slip": (lambda: nn.Huber(delt=2.0), r"Huber\(delt=\).*Did you mean delta="),
+    "an image for a layer": (
+        lambda: nn.Conv2D(1, 4, 3, input_shape=(8, 8, 1)),
+        r"Put Input\(\(8, 8, 1\)\) in front",
+    ),
+    "filters": (lambda: nn.Conv2D(filters=4, kernel_size=3), "Write out_channels=4"),
+    "an activation of a convolution": (
+        lambda: nn.Conv2D(1, 4, 3, activation="relu"),
+        r"write Conv2D\(...\), ReLU\(\)",
+    ),
+    "an activation by place there": (lambda: nn.GRU(1, 4, "tanh"), r"write GRU\(...\), ReLU\(\)"),
+    "a penalty of a convolution": (
+        lambda: nn.Conv2D(1, 4, 3, l2=0.1),
+        r"Group\(\[Conv2D\(...\)\], l2=0.01\)",
+    ),
+    "decay of a layer": (
+        lambda: nn.Dense(16, 8, weight_decay=0.01),
+        r"Group\(\[Dense\(...\)\], l2=0.01\), or write AdamW\(weight_decay=0.01\) for all\.$",
+    ),
+    "sizes one by one": (lambda: nn.Flatten(6, 6, 4), r"Write Flatten\(\(6, 6, 4\)\)\.$"),
+    "branches one by one": (
+        lambda: nn.Add(nn.Dense(2, 2), nn.Dense(2, 2)),
+        r"Write the branches as a list: Add\(\[...\]\)",
+    ),
+    "maxlen": (lambda: nn.pad_sequences([[1]], maxlen=10), "Write length=10"),
+    "a slip in windows": (lambda: nn.windows([1, 2, 3], 2, targts=0), "Did you mean targets="),
+    "no steps": (lambda: nn.windows([1, 2, 3]), "the argument steps"),
+    "a horizon": (lambda: nn.forecast(model(), [1, 2], horizon=2), "Write steps=2"),
     "a slip in a callback": (lambda: nn.EarlyStopping(patiente=3), "Did you mean patience="),
     "no name": (
         lambda: nn.EarlyStopping("loss"),
@@ -174,7 +201,7 @@ class TestAttributes:
             (lambda: nn.SGD(0.1), "weight_dacay", r"Did you mean weight_decay=\?"),
             (lambda: nn.Adam(), "lr", r"Write learning_rate=0\.5\."),
             (lambda: nn.Adagrad(), "momentum", "Leave it out"),
-            (lambda: nn.LBFGS(), "weight_decay", "Leave it out"),
+            (lambda: nn.LBFGS(), "weight_decay", "Put the layer into a group"),
             (lambda: nn.LBFGS(), "learning_rate", "A rate is for SGD"),
             (lambda: nn.Huber(), "detla", r"Did you mean delta=\?"),
             (lambda: nn.Dropout(0.1), "p", r"Write rate=0\.5\."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import re
 import shutil
 import subprocess
@@ -238,6 +239,23 @@ def test_names_of_columns_are_named(rng):
     header = to_c(model)
     assert " *   x[0]  'height'\n" in header
     assert ' *   x[1]  \'w"""* /' in header
+
+
+@pytest.mark.parametrize(
+    ("net", "places"),
+    [
+        ([layers.Input((8, 6, 2)), layers.Conv2D(2, 1, 3)], "x[(row * 6 + column) * 2 + channel]"),
+        ([layers.Input((5, 3)), layers.GRU(3, 2)], "x[step * 3 + feature]"),
+    ],
+    ids=["an image", "a sequence"],
+)
+def test_the_header_says_where_the_numbers_of_a_sample_are(net, places):
+    model = nn.Sequential([copy.deepcopy(layer) for layer in net], rng=0)
+    assert f" *   {places}\n" in to_c(model)
+    index = np.ravel_multi_index((3, 2, 1)[: len(model.input_shape)], model.input_shape)
+    names = {"row": 3, "column": 2, "channel": 1, "step": 3, "feature": 2}
+    assert eval(places[2:-1], names) == index
+    assert "x is " not in to_c(nn.Sequential([layers.Dense(2, 1)], rng=0))
 
 
 #: Names and categories that could end a string, a comment or a line of the source around them.

@@ -415,3 +415,16 @@ def test_tools_that_take_any_loss_take_it():
     assert "validation loss kind" in str(table)
     history = fit(net(), X, y, optimizer=nn.LBFGS(), batch_size=None)
     assert history["loss_price"][-1] < history["loss_price"][0]
+
+
+def test_messages_speak_of_the_task_by_its_name():
+    X, y = data()
+    column = KIND.targets[0]
+    more, none = y.copy(), y.copy()
+    more[3, column] = len(KIND.outputs)
+    none[:, column] = np.nan
+    words = rf"task 'kind'.*or give the task {len(KIND.outputs) + 1} outputs\.$"
+    with pytest.raises(ArgumentError, match=words):
+        fit(net(), X, more)
+    with pytest.raises(ArgumentError, match=r"^metric 'loss_kind': .*got missing ones only"):
+        net().evaluate(X, none, loss=LOSS)

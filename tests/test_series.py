@@ -116,6 +116,19 @@ def test_sequences_are_padded_behind_their_ends():
 SERIES = np.arange(12.0)
 
 
+def test_columns_of_a_frame_are_told_by_their_names():
+    frame_of = pytest.importorskip("pandas").DataFrame
+    table = frame_of({"a": [1.0, 2.0, 3.0, 4.0], "b": [5.0, 6.0, 7.0, 8.0]})
+    with pytest.raises(ArgumentError, match="expected one of a, b, got 'c'"):
+        nn.windows(table, 2, targets="c")
+    for targets, numbers in [("b", 1), (["b", "a"], [1, 0])]:
+        for frame in (table, [table, table]):
+            for found, expected in zip(
+                nn.windows(frame, 2, targets=targets), nn.windows(frame, 2, targets=numbers), strict=True
+            ):
+                np.testing.assert_array_equal(found, expected)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
@@ -130,6 +143,9 @@ SERIES = np.arange(12.0)
             ShapeError,
             "windows(series), series 1: expected 1 columns, as the first has, got 2.",
         ),
+        (lambda: nn.windows(SERIES, 2, targets="a"), ArgumentError, "Names are those of a frame"),
+        (lambda: nn.pad_sequences([[1.0, np.nan], [3]]), ArgumentError, "sequence 0: expected finite"),
+        (lambda: nn.pad_sequences([[3.0], [np.inf]]), ArgumentError, "sequence 1: expected finite numbers"),
         (lambda: nn.windows(["a", "b"], 1), ArgumentTypeError, "windows(series)"),
         (lambda: nn.windows([[[1, 2], [3]]], 1), ShapeError, "windows(series), series 0: expected rows"),
         (lambda: nn.windows(SERIES, 2, targets=np.array(1)), ArgumentError, "columns from 0 to 0, got"),

@@ -680,6 +680,75 @@ def test_ctrl_c_while_it_imports(command, tmp_path):
         assert "KeyboardInterrupt" in done.stderr
 
 
+# What stands before a layer, and what to write.
+
+IMAGE = nn.Input((8, 8, 1))
+STEPS = nn.Input((8, 4))
+
+
+@pytest.mark.parametrize(
+    ("layers", "words"),
+    [
+        ([IMAGE, nn.Conv2D(1, 4, 3), nn.Dense(144, 10)], "Put Flatten((6, 6, 4)) between."),
+        ([IMAGE, nn.Dense(9, 2)], "Put Flatten((8, 8, 1)) between, which gives 64 numbers."),
+        ([IMAGE, nn.Conv2D(1, 4, 3), nn.Flatten((4, 6, 6))], "Write Flatten((6, 6, 4))."),
+        ([IMAGE, nn.Conv2D(1, 4, 3), nn.BatchNorm(4)], "Write BatchNorm(4, ndim=3)."),
+        ([STEPS, nn.LayerNorm(4)], "Write LayerNorm(4, ndim=2)."),
+        ([STEPS, nn.Dense(4, 1)], "Write TimeDistributed([Dense(4, 1)]) for each step."),
+        ([STEPS, nn.GlobalAveragePool()], "Write GlobalAveragePool(1)."),
+        ([STEPS, nn.GRU(4, 3), nn.LSTM(3, 2)], "Write sequences=True in GRU(4, 3)."),
+        ([nn.Embedding(21, 8), nn.GRU(8, 4)], "For sequences of ids write TokenEmbedding(21, 8)."),
+        ([nn.Input(15), nn.Embedding(21, 8)], "For sequences of ids write TokenEmbedding(21, 8)."),
+        ([nn.Input((1, 8, 8)), nn.Conv2D(1, 4, 3)], "The last axis holds the channels: Input((8, 8, 1))."),
+        ([nn.Input((8, 8)), nn.Conv2D(1, 4, 3)], "Write Input((8, 8, 1))."),
+        ([nn.Dense(2, 3), nn.Dense(4, 1)], "Dense(2, 3), gives (batch, 3)."),
+    ],
+)
+def test_a_layer_that_does_not_take_what_comes(layers, words):
+    with pytest.raises(ShapeError, match=re.escape(words) + "$"):
+        nn.Sequential(copy.deepcopy(layers))
+
+
+@pytest.mark.parametrize(
+    ("layers", "shape", "words"),
+    [
+        ([nn.Input((8, 8, 1))], (5, 8, 8), "Write X[..., None]."),
+        ([nn.Input((8, 8, 1))], (5, 1, 8, 8), "channels: write X.transpose(0, 2, 3, 1)."),
+        ([nn.Input((9, 2))], (5, 2, 9), "channels: write X.transpose(0, 2, 1)."),
+        ([nn.Embedding(21, 8)], (5, 15), "begin the model with Input((15,)), TokenEmbedding(21, 8)."),
+        ([nn.Conv2D(1, 2, 3)], (5, 8, 8), "Put Input((height, width, 1)) before it."),
+        ([nn.GRU(3, 2)], (5, 3), "Put Input((time, 3)) before it."),
+    ],
+)
+def test_samples_of_another_shape(layers, shape, words):
+    with pytest.raises(ShapeError, match=re.escape(words) + "$"):
+        nn.Sequential(copy.deepcopy(layers), rng=0).predict(np.zeros(shape))
+
+
+def test_what_is_called_otherwise():
+    with pytest.raises(AttributeError, match=r"It is nnlite\.augment\.Flip\(\)"):
+        _ = nn.augment.RandomFlip
+    with pytest.raises(ArgumentTypeError, match=r"Write augment=nnlite\.augment\.Compose\(\[\.\.\.\]\)"):
+        fit(net(3), np.zeros((6, 3)), augment=[nn.augment.Noise(0.1)])
+    with pytest.raises(ShapeError, match=r"nnlite\.pad_sequences"):
+        fit(net(3), [np.zeros((4, 3)), np.zeros((5, 3))])
+    history = fit(net(3), np.zeros((6, 3)), validation=(np.zeros((6, 3)), TARGETS))
+    with pytest.raises(ArgumentError, match="Did you mean 'validation_loss'"):
+        history["val_loss"]
+    with pytest.raises(ArgumentError, match="Use a name from that list"):
+        history["f1"]
+    watch = nn.EarlyStopping(monitor="validation_los")
+    with pytest.raises(ArgumentError, match="Write monitor='validation_loss', or"):
+        fit(net(3), np.zeros((6, 3)), validation=(np.zeros((6, 3)), TARGETS), callbacks=[watch])
+
+
+def test_a_model_of_ours_is_no_graph(tmp_path):
+    pytest.importorskip("onnx")
+    net(3).save(tmp_path / "net.safetensors")
+    with pytest.raises(ModelFileError, match=r"got a safetensors file.*Write nnlite\.load\(path\)"):
+        nn.onnx.load(tmp_path / "net.safetensors")
+
+
 # What is asked of a net that is made, and of its table.
 
 

@@ -36,7 +36,7 @@ from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.errors.arguments import is_ours
 from nnlite.errors.checks import check_finite, check_instance, is_finite, not_finite
 from nnlite.errors.habits import one_of
-from nnlite.errors.layers import sizes_of
+from nnlite.errors.layers import sizes_of, token_embedding
 from nnlite.layers.composition import Concatenate
 from nnlite.layers.group import ParameterGroup
 from nnlite.layers.shapes import Flatten, Input
@@ -511,6 +511,13 @@ class Boundary:
         sizes = ", ".join(map(str, shape))
         if x.shape == shape:
             fix = "For one row write x[None]."
+        elif shape[-1] == 1 and len(shape) > 1 and x.shape[1:] == shape[:-1]:
+            fix = "Write X[..., None]."
+        elif len(shape) > 1 and x.shape[1:] == (shape[-1], *shape[:-1]):
+            order = (0, *range(2, x.ndim), 1)
+            fix = f"The last axis holds the channels: write X.transpose({', '.join(map(str, order))})."
+        elif shape == (1,) and x.ndim == 2 and (tokens := token_embedding(self.layers[0])):
+            fix = f"For sequences of ids begin the model with Input({x.shape[1:]}), {tokens}."
         elif x.ndim == 2 and x.shape[1] == math.prod(shape):  # for one that begins with Flatten
             fix = f"Write x.reshape(len(x), {sizes}), or leave out the layer {self.layers[0]}."
         elif len(shape) == 1 and x.ndim == 2 and math.prod(x.shape) == shape[0]:

@@ -10,19 +10,22 @@ from numpy.typing import ArrayLike
 
 from nnlite.core.aliases import AnyArray
 from nnlite.data.checks import check_rows
+from nnlite.data.conversion import is_frame
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
-from nnlite.errors.checks import check_integer, check_number
+from nnlite.errors.arguments import explained
+from nnlite.errors.checks import check_finite, check_integer, check_number
 
 __all__ = ["as_series", "pad_sequences", "windows"]
 
 
+@explained
 def windows(
     series: ArrayLike | Sequence[ArrayLike],
     steps: int,
     *,
     horizon: int = 1,
     stride: int = 1,
-    targets: int | Sequence[int] | None = None,
+    targets: int | str | Sequence[int | str] | None = None,
 ) -> tuple[AnyArray, AnyArray]:
     """Make rows of a series: some steps as what is known, and those that come next as what is to be told.
 
@@ -41,8 +44,8 @@ def windows(
         How many of the steps behind it are its targets.
     stride : int
         How many steps a row begins after the one before it.
-    targets : int or sequence of int, optional
-        Which columns are to be told, by number; all by default.
+    targets : int, str, or sequence of int or of str, optional
+        Which columns are to be told, by number, or by name if the series is a frame; all by default.
 
     Returns
     -------
@@ -91,7 +94,8 @@ def windows(
             what, got = f"{parts[0].shape[1]} columns, as the first has", f"{part.shape[1]}"
             raise ShapeError(where, what, got, "Give series of the same quantities.")
         parts.append(part)
-    chosen = _columns(targets, parts[0].shape[1])
+    first: Any = series[0] if several else series  # type: ignore[index]
+    chosen = _columns(targets, parts[0].shape[1], list(first.columns) if is_frame(first) else [])
     rows = [_windows(part, steps, horizon, stride, chosen) for part in parts]
     if len(rows) == 1:
         return rows[0]
@@ -109,12 +113,18 @@ def _windows(
     return X, y.reshape(len(y), -1)
 
 
-def _columns(targets: int | Sequence[int] | None, features: int) -> list[int]:
+def _columns(targets: Any, features: int, names: list[Any]) -> list[int]:
     """Return the columns that are to be told."""
     if targets is None:
         return list(range(features))
     given: Any = targets if _has_steps(targets) else [targets]
     where = "windows(targets=)"
+    for name in given:
+        if isinstance(name, str) and name not in names:
+            what = f"one of {', '.join(map(str, names))}" if names else "numbers of columns"
+            fix = "Use a name from that list." if names else "Names are those of a frame; count from 0."
+            raise ArgumentError(where, what, f"{name!r}", fix)
+    given = [names.index(one) if isinstance(one, str) else one for one in given]
     columns = [check_integer(where, column) for column in given]
     if not columns or max(columns) >= features or len(set(columns)) < len(columns):
         what = f"different columns from 0 to {features - 1}"
@@ -160,6 +170,7 @@ def as_series(where: str, series: Any) -> AnyArray:
     return array
 
 
+@explained
 def pad_sequences(
     sequences: Sequence[ArrayLike],
     *,
@@ -190,8 +201,8 @@ def pad_sequences(
     Raises
     ------
     ArgumentTypeError, ArgumentError
-        If `length` is no positive integer, a sequence is longer, or ends in what means padding, which is no
-        finite number that such sequences can hold.
+        If `length` is no positive integer, a sequence holds NaN or infinity, is longer, or ends in what means
+        padding, which is no finite number that such sequences can hold.
     ShapeError
         If there are no sequences, none has a step, or they have different features.
 
@@ -210,7 +221,10 @@ def pad_sequences(
         listed = isinstance(sequence, list | tuple)
         empty = not sequence if listed else np.shape(sequence)[:1] == (0,)
         where = f"pad_sequences(sequences), sequence {index}"
-        arrays.append(None if empty else check_rows(where, sequence))
+        array = None if empty else check_rows(where, sequence)
+        if array is not None:
+            check_finite(where, array)
+        arrays.append(array)
     known = [array for array in arrays if array is not None]
     if not known:
         fix = "Give at least one with a step."

@@ -46,6 +46,11 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "transform": ("augment",),
     "clipvalue": ("clip_value",),
     "units": ("out_features",),
+    "filters": ("out_channels",),
+    "maxlen": ("length",),
+    "truncating": ("keep",),
+    "window_size": ("steps",),
+    "horizon": ("steps",),
     "output_dim": ("out_features", "features"),
     "in_channels": ("in_features",),
     "input_dim": ("in_features", "categories", "features"),
@@ -84,16 +89,17 @@ _ALIASES: dict[str, tuple[str, ...]] = {
 }
 
 #: What a layer does not say of its own parameters.
-_IN_A_GROUP = "Put the layer into a group: ParameterGroup([Dense(4, 8)], {})."
+_IN_A_GROUP = "Put the layer into a group: ParameterGroup([LAYER(...)], {})."
 
-#: What to do in the place of an argument that nothing here is the same as.
+#: What to do in the place of an argument that nothing here is the same as; LAYER is the one that was asked.
 _INSTEAD: dict[str, str] = {
-    "activation": "Activations are layers of their own: write Dense(...), ReLU(), one after the other.",
+    "activation": "Activations are layers of their own: write LAYER(...), ReLU(), one after the other.",
     "verbose": "Leave it out; fit(callbacks=[nnlite.ProgressBar()]) shows how far it is.",
     "training": "Give model.context() for a pass as in training; without it, it is one as in prediction.",
     "kernel_regularizer": _IN_A_GROUP.format("l2=0.01"),
     "l1": _IN_A_GROUP.format("l1=0.01"),
     "l2": _IN_A_GROUP.format("l2=0.01"),
+    "weight_decay": _IN_A_GROUP.format("l2=0.01")[:-1] + ", or write AdamW(weight_decay=0.01) for all.",
     "kernel_constraint": _IN_A_GROUP.format("max_norm=3"),
     "max_norm": _IN_A_GROUP.format("max_norm=3"),
     "activity_regularizer": "Penalties are on weights: " + _IN_A_GROUP.format("l2=0.01"),
@@ -367,19 +373,21 @@ def _explanation(
                 f"{name}({key}=)",
                 f"one of {', '.join(parameters)}" if parameters else "no arguments",
                 f"{key}={_short(value)}",
-                _instead(key, value, list(parameters)),
+                _instead(key, value, list(parameters), name),
             )
     needed = [key for key, one in parameters.items() if one.default is one.empty]
     shown = [key for key in parameters if key in needed or key in by_place[: len(args)]]
     usage = f"{name}({', '.join(key if key in by_place else f'{key}=...' for key in shown)})"
     if len(args) > len(by_place):
-        if name == "Sequential":
-            fix = "Write the layers as a list: Sequential([...])."
+        if by_place in (["layers"], ["branches"]):
+            fix = f"Write the {by_place[0]} as a list: {name}([...])."
+        elif by_place == ["shape"] and all(isinstance(one, int) for one in args):
+            fix = f"Write {name}({args})."
         else:
             rest = [f"{key}=" for key, one in parameters.items() if one.kind is one.KEYWORD_ONLY]
             fix = f"Name the rest: {', '.join(rest)}." if rest else f"Write {usage}."
             if isinstance(args[len(by_place)], str) and "weight_initializer" in parameters:
-                fix = _INSTEAD["activation"]
+                fix = _INSTEAD["activation"].replace("LAYER", name)
         most = len(by_place)
         count = f"at most {most} argument{'s' if most > 1 else ''} without a name"
         if not most:
@@ -401,8 +409,8 @@ def _explanation(
     )
 
 
-def _instead(key: str, value: Any, known: list[str]) -> str:
-    """Say what to write in the place of an argument that there is not."""
+def _instead(key: str, value: Any, known: list[str], name: str = "") -> str:
+    """Say what to write in the place of an argument that there is not, in a call of that name."""
     import difflib
 
     if key == "decay" and "weight_decay" in known:  # both are called so elsewhere
@@ -412,8 +420,10 @@ def _instead(key: str, value: Any, known: list[str]) -> str:
             text = repr(value)
             shown = text if len(text) <= LONGEST and "\n" not in text else "..."
             return f"Write {alias}={shown}."
+    if key == "input_shape" and isinstance(value, tuple | list) and len(value) > 1:
+        return f"Put Input({tuple(value)}) in front."
     if key in _INSTEAD:
-        return _INSTEAD[key]
+        return _INSTEAD[key].replace("LAYER", name if "weight_initializer" in known else "Dense")
     close = difflib.get_close_matches(key, known, n=1)
     return f"Did you mean {close[0]}=?" if close else "Leave it out."
 

@@ -133,7 +133,10 @@ def check_array(where: str, value: Any, *, missing: bool = False) -> AnyArray:
         raise
     except ValueError:
         raise ShapeError(
-            where, "rows of one length", "rows of different lengths", "Cut or pad them to one length."
+            where,
+            "rows of one length",
+            "rows of different lengths",
+            "Cut or pad them to one length; nnlite.pad_sequences pads sequences.",
         ) from None
     if array.ndim == 0 and array.dtype.kind == "O":
         got = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__

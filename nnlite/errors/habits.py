@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
-__all__ = ["answering", "layer_for", "missing_names", "no_such_method", "no_such_name", "one_of"]
+__all__ = ["answering", "closest", "layer_for", "missing_names", "no_such_method", "no_such_name", "one_of"]
 
 Class = TypeVar("Class", bound=type)
 
@@ -88,9 +89,10 @@ _ELSEWHERE: dict[str, str] = {
     "It is AveragedWeights(decay), a callback.": "averagedmodel ema exponentialmovingaverage swa",
     "It is ParameterGroup([...], l1=, l2=), around layers.": "l1 l2 l1l2 regularizers penalty regularizer",
     "It is ParameterGroup([...], max_norm=3), around layers.": "maxnorm constraints",
-    "It is in nnlite.augment, for fit(augment=).": (
-        "shift flip noise compose randomflip randomtranslation gaussiannoise randomhorizontalflip"
-    ),
+    "It is nnlite.augment.Shift(pixels), for fit(augment=).": "shift randomtranslation randomcrop",
+    "It is nnlite.augment.Flip(), for fit(augment=).": "flip randomflip randomhorizontalflip",
+    "It is nnlite.augment.Noise(scale), for fit(augment=).": "noise gaussiannoise randomnoise",
+    "It is nnlite.augment.Compose([...]), for fit(augment=).": "compose",
     "It is CosineDecay.": "cosineannealinglr cosineannealing",
     "It is StepDecay.": "steplr multisteplr",
     "It is ExponentialDecay.": "exponentiallr",
@@ -343,6 +345,31 @@ def layer_for(candidate: Any) -> str:
         if layer.lower() == name.lower().replace("_", ""):
             return f"Write {layer}({'...' * isinstance(candidate, type)})."
     return "Use one of nnlite.layers, or subclass nnlite.Layer for your own."
+
+
+def closest(name: str, known: Sequence[str]) -> str | None:
+    """Return the one of some names that is written nearly so, if there is one.
+
+    Parameters
+    ----------
+    name : str
+        What was asked for.
+    known : sequence of str
+        What there is.
+
+    Returns
+    -------
+    str or None
+
+    Examples
+    --------
+    >>> closest("val_loss", ["loss", "validation_loss"])
+    'validation_loss'
+    """
+    import difflib
+
+    name = re.sub("^val_", "validation_", name)  # as Keras has it
+    return next(iter(difflib.get_close_matches(name, known, n=1)), None)
 
 
 def missing_names(module: str) -> Callable[[str], NoReturn]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NoReturn
 
@@ -27,6 +28,7 @@ __all__ = [
     "no_gradients",
     "other_branch",
     "refuse_new_array",
+    "token_embedding",
     "too_large",
     "without_inner",
     "wrong_dx",
@@ -255,9 +257,55 @@ def wrong_width(layers: Sequence[object], index: int, wanted: Any, given: Any) -
     layer 1 Dense(4, 1): expected input of shape (batch, 4), got (batch, 3). The layer before, Dense(2, 3),
         gives (batch, 3).
     """
+    remedy = _remedy(layers[index], layers[index - 1], wanted, given)
     wanted, given = (f"(batch, {sizes_of(shape)})" for shape in (wanted, given))
-    fix = f"The layer before, {layers[index - 1]}, gives {given}."
+    fix = f"The layer before, {layers[index - 1]}, gives {given}.{remedy and ' '}{remedy}"
     return ShapeError(f"layer {index} {layers[index]}", f"input of shape {wanted}", given, fix)
+
+
+def _remedy(layer: Any, before: Any, wanted: tuple[Any, ...], given: tuple[Any, ...]) -> str:
+    """Say what to write so that a layer takes what the one before it gives, where that is known."""
+    name, ranks = type(layer).__name__, (len(given), len(wanted))
+    same = given[-1] == wanted[-1]
+    if name == "Flatten" and None not in given:
+        return f"Write Flatten({given})."
+    if name.startswith("Global") and ranks == (2, 3):
+        return f"Write {name}(1)."
+    if ranks == (1, 1) and (tokens := token_embedding(layer)):
+        return f"For sequences of ids write {tokens}."
+    if ranks == (1, 2) and (tokens := token_embedding(before)):
+        return f"For sequences of ids write {tokens}."
+    if ranks == (1, 2) and getattr(before, "sequences", None) is False:
+        return f"Write sequences=True in {before}."
+    if ranks[1] == 1 < ranks[0]:
+        if same and hasattr(layer, "ndim"):
+            return f"Write {name}({given[-1]}, ndim={len(given)})."
+        if same and ranks[0] == 2:
+            return f"Write TimeDistributed([{layer}]) for each step."
+        if None not in given:
+            numbers = math.prod(given)
+            more = "" if numbers == wanted[0] else f", which gives {numbers} numbers"
+            return f"Put Flatten({given}) between{more}."
+    if type(before).__name__ == "Input" and wanted[-1] is not None:
+        if ranks[0] == ranks[1] and given[0] == wanted[-1]:
+            return f"The last axis holds the channels: Input({(*given[1:], given[0])})."
+        if ranks == (2, 3) and wanted[-1] == 1:
+            return f"Write Input({(*given, 1)})."
+    return ""
+
+
+def token_embedding(layer: Any) -> str:
+    """Return the layer for sequences of ids that is meant by an `Embedding` of one column; "" of any other.
+
+    Examples
+    --------
+    >>> from nnlite import Embedding
+    >>> token_embedding(Embedding(21, 8)), token_embedding(Embedding([2, 3], 8))
+    ('TokenEmbedding(21, 8)', '')
+    """
+    if type(layer).__name__ != "Embedding" or layer.numeric or len(layer.categories) != 1:
+        return ""
+    return f"TokenEmbedding({layer.categories[0]}, {layer.features})"
 
 
 def sizes_of(shape: Sequence[int | None]) -> str:

@@ -255,7 +255,7 @@ class Task(Setting):
         except (ArgumentError, ArgumentTypeError) as error:
             if not is_ours(type(error)):
                 raise
-            fix = error.fix
+            fix = error.fix.replace("the last layer", "the task")  # whose outputs are some of its
             if isinstance(error, ShapeError):
                 fix = f"Give the task other outputs than {self.outputs}, or targets than {self.targets}."
             raise type(error)(f"{where}, {error.where}", error.expected, error.got, fix) from None

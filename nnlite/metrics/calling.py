@@ -11,6 +11,7 @@ import numpy as np
 from nnlite.core.aliases import AnyArray
 from nnlite.data.checks import is_own
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.errors.arguments import is_ours
 from nnlite.metrics.order import Order, find_order
 
 __all__ = ["Metric", "call_metric", "named_metrics"]
@@ -145,8 +146,10 @@ def _call(
         pred, target, weight = pred[counts], target[counts], weight[counts]
     try:
         found = order.call(metric, pred, target, weight)
-    except (ArgumentError, ArgumentTypeError):
-        raise
+    except (ArgumentError, ArgumentTypeError) as error:
+        if hasattr(metric, "__name__") or not is_ours(type(error)):
+            raise
+        raise error.within(f"metric {name!r}") from None  # such as a task, which has its name from others
     except (TypeError, ValueError) as error:
         # As one of nnlite's it says more, and `fit` puts back what it has changed.
         kind = ArgumentTypeError if isinstance(error, TypeError) else ArgumentError

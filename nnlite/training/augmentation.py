@@ -41,6 +41,8 @@ def check_augment(augment: Any) -> Callable[..., Any]:
     """
     fix = "Write augment=nnlite.augment.Noise(0.1), or lambda x, rng: ... ."
     what = "a function (x, rng) that gives a batch like x"
+    if isinstance(augment, list | tuple):
+        fix = "Write augment=nnlite.augment.Compose([...])."
     if not callable(augment) or isinstance(augment, type):
         raise ArgumentTypeError(WHERE, what, f"{augment!r}", fix)
     import inspect  # 5 ms, which few trainings need

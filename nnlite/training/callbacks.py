@@ -18,7 +18,7 @@ from nnlite.core.optimizers import Optimizer
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.arguments import Declared
 from nnlite.errors.checks import check_bool, check_integer, check_number
-from nnlite.errors.habits import missing_names
+from nnlite.errors.habits import closest, missing_names
 from nnlite.metrics import Metric, is_better_higher
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
@@ -465,6 +465,8 @@ class _Monitor(Callback):
                 hint = f"Write monitor={here!r}"
             elif here.startswith("validation_") and "validation_loss" not in state.columns:
                 hint = "Give fit validation data"
+            elif close := closest(here, state.columns):
+                hint = f"Write monitor={close!r}"
             raise ArgumentError(
                 f"{name}(monitor=)",
                 f"one of {', '.join(state.columns)}",

@@ -11,12 +11,14 @@ from numpy.typing import ArrayLike
 from nnlite.core.aliases import Array
 from nnlite.data.checks import check_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_integer
 from nnlite.model import Sequential
 
 __all__ = ["forecast"]
 
 
+@explained
 def forecast(model: Sequential, series: ArrayLike, steps: int) -> Array:
     """Let a net tell the steps that follow a series, each from what it has told before (a closed loop).
 

@@ -8,7 +8,7 @@ from typing import Any, overload
 
 from nnlite.errors import ArgumentError
 from nnlite.errors.checks import check_bool
-from nnlite.errors.habits import answering
+from nnlite.errors.habits import answering, closest
 
 __all__ = ["History"]
 
@@ -190,9 +190,12 @@ class History:
         if not isinstance(key, str):
             return self.rows[key]
         if self.rows and key not in self.rows[0]:
-            raise ArgumentError(
-                "History", f"one of {', '.join(self.columns)}", f"{key!r}", "Use a name from that list."
+            fix = (
+                f"Did you mean {close!r}?"
+                if (close := closest(key, self.columns))
+                else "Use a name from that list."
             )
+            raise ArgumentError("History", f"one of {', '.join(self.columns)}", f"{key!r}", fix)
         return [row[key] for row in self.rows]
 
     def __len__(self) -> int:

@@ -117,7 +117,11 @@ def _read(where: str, source: Path) -> bytes:
     size = source.stat().st_size
     if size >= LARGEST:
         raise ModelFileError(where, f"an ONNX file, below {LARGEST:,} bytes", f"one of {size:,}", DAMAGED)
-    return source.read_bytes()
+    data = source.read_bytes()
+    if data[8:9] == b"{" and int.from_bytes(data[:8], "little") <= len(data) - 8:
+        fix = "Write nnlite.load(path)."
+        raise ModelFileError(where, "an ONNX file", "a safetensors file, as model.save writes it", fix)
+    return data
 
 
 #: Shape of one sample, if it is known.

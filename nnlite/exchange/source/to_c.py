@@ -394,6 +394,7 @@ def _head(model: Sequential, source: CSource, ending: Ending | None) -> list[str
         "Several threads may call it.",
         *c_text(ending, prefix),
         *_inputs(model),
+        *_order(source.steps[0].before or ()),
     ]
     inputs, outputs = math.prod(source.steps[0].before or ()), math.prod(source.shape or ())
     outputs = outputs if ending is None else ending.width
@@ -442,6 +443,16 @@ def _inputs(model: Sequential) -> list[str]:
     for place, words in enumerate(said):
         lines += sentence(words, f"  x[{place}]  ")
     return lines
+
+
+def _order(shape: tuple[int, ...]) -> list[str]:
+    """Say where in x the numbers of a sequence or an image are."""
+    if len(shape) == 2:
+        return ["", "x is a sequence, its steps one after the other:", f"  x[step * {shape[1]} + feature]"]
+    if len(shape) == 3:
+        place = f"x[(row * {shape[1]} + column) * {shape[2]} + channel]"
+        return ["", "x is an image, its rows one after the other:", f"  {place}"]
+    return []
 
 
 def _ids(column: CategoricalColumn) -> str:
