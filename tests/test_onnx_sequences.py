@@ -46,6 +46,37 @@ def test_lengths_are_those_of_the_padding(kind, rng, tmp_path):
     np.testing.assert_array_equal(back.predict(x), model.predict(x))
 
 
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("padding", [None, 0.0])
+@pytest.mark.parametrize(
+    "behind",
+    [
+        lambda: [nn.GlobalMaxPool(1)],
+        lambda: [nn.Conv1D(6, 2, 2)],
+        lambda: [nn.Flatten((4, 6))],
+        lambda: [nn.PositionEmbedding(4, 6), nn.Reshape((4, 6), (6, 4))],
+    ],
+)
+def test_states_that_are_turned_or_reshaped(kind, padding, behind, rng, tmp_path):
+    layers = [nn.Input((4, 2)), kind(2, 3, sequences=True, direction="both", padding=padding), *behind()]
+    model = nn.Sequential(layers, rng=0)
+    x = rng.normal(size=(3, 4, 2)).astype(np.float32)
+    x[1, 2:] = 0
+    export(model, tmp_path / "net.onnx")
+    np.testing.assert_allclose(run(tmp_path / "net.onnx", x), model.predict(x), rtol=1e-6, atol=1e-6)
+    back = load(tmp_path / "net.onnx")
+    assert repr(back) == repr(model)
+    np.testing.assert_array_equal(back.predict(x), model.predict(x))
+
+
+def test_places_of_sequences_of_one_step(rng, tmp_path):
+    model = nn.Sequential([nn.Input((1, 3)), nn.PositionEmbedding(1, 3, padding=0.0)], rng=0)
+    x = rng.normal(size=(2, 1, 3)).astype(np.float32)
+    x[1] = 0
+    export(model, tmp_path / "net.onnx")
+    np.testing.assert_array_equal(load(tmp_path / "net.onnx").predict(x), model.predict(x))
+
+
 def test_a_net_on_tokens(rng, tmp_path):
     layers = [
         nn.Input((6,)),

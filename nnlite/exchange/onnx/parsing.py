@@ -458,13 +458,17 @@ def _as_shape(argument: Any) -> Any:
 
 
 def _reshaped_from(value: Any, shape: Any) -> Any:
-    """Return what samples were before they were reshaped to what is reshaped now, once more."""
+    """Return what samples were before they were reshaped to what is reshaped now, once more.
+
+    But for what the formula of a layer ends with: all states of a recurrent net, or sums of groups.
+    """
     while (
         isinstance(value, Value)
         and value.op == "Reshape"
         and not value.dropout
         and all(known is not None and known[0] == ROWS for known in (shape, value.shape))
         and isinstance(value.arguments[0], Value)
+        and value.arguments[0].op not in ("Einsum", "Transpose")
         and value.arguments[0].shape is not None
         and value.arguments[0].shape[0] == ROWS
     ):
