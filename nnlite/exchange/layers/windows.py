@@ -131,8 +131,8 @@ def read_gathered(found: Found, *, causal: bool = False) -> tuple[int | tuple[in
         or [node.attributes.get("axis", 0) for node in gathers] != wanted
     ):
         raise found.refused("Gather of other things than windows")
-    pads = found["pads"].tolist() if "pads" in found else [0] * (2 * axes + 4)
-    pads = [(pads[axis + 1], pads[axes + axis + 3]) for axis in range(axes)]
+    said = found["pads"].tolist() if "pads" in found else [0] * (2 * axes + 4)
+    pads = [(said[axis + 1], said[axes + axis + 3]) for axis in range(axes)]
     uneven = any(before != behind for before, behind in pads)
     read = []
     for index, length, pad in zip(places, shape, pads, strict=False):
