@@ -474,6 +474,7 @@ CASES += [
     Case("a word for padding", lambda w: nn.TimeDistributed([dense(2, 1)], padding="0"), ArgumentTypeError, r"TimeDistributed\(padding=\): expected a finite number, got '0'"),
     Case("padding that is no number", lambda w: nn.TimeDistributed([dense(2, 1)], padding=np.nan), ArgumentError, r"TimeDistributed\(padding=\)"),
     Case("rows for sequences", lambda w: nn.TimeDistributed([dense(2, 1)]).forward(np.ones((5, 2))), ShapeError, r"TimeDistributed: expected input of shape \(batch, time, 2\), got \(5, 2\)"),
+    Case("images of which the size is open behind what takes anything", lambda w: w.own(nn.Concatenate([nn.Tanh(), nn.ReLU()]), nn.PReLU(4, ndim=3)), ShapeError, r"samples of any shape.*Put Input\("),
     Case("sequences of which the length is open", lambda w: w.own(nn.TimeDistributed([dense(2, 1)])), ShapeError, r"Put Input\("),
     Case("names that columns are not chosen from", lambda w: setattr(nn.Sequential([nn.Columns(["a"], of=["a", "b"])]), "feature_names", ["b", "a"]), ArgumentError, r"Sequential\.feature_names: expected the columns that layer 0 chooses from"),
     Case("an embedding of nothing", lambda w: nn.layers.Embedding([], 2), ArgumentError, r"Embedding\(categories\): expected at least one column, got none"),

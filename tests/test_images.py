@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import tracemalloc
 
 import numpy as np
@@ -235,3 +236,10 @@ def test_memory_beside_input_and_output_is_bounded(padding, rng):
         tracemalloc.stop()
     assert forward < 4 * convolution.COLUMNS
     assert backward < 4 * convolution.COLUMNS
+
+
+def test_counts_of_long_windows_take_no_time():
+    started = time.perf_counter()
+    counts = nn.AveragePool1D(5000, stride=1, padding=7)._counts((1, 30_000, 1), np.float64)
+    assert time.perf_counter() - started < 2  # number by number it takes ten seconds
+    assert counts[:, 0].tolist() == [*range(4993, 5000), *[5000] * 25_001, *range(4999, 4992, -1)]

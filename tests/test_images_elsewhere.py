@@ -12,6 +12,7 @@ import pytest
 import nnlite as nn
 from nnlite.errors import ModelFileError
 from nnlite.exchange import table
+from nnlite.layers import HardSwish, RMSNorm
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
@@ -351,3 +352,43 @@ def test_what_no_layer_does_is_named(layer, message, tmp_path):
     write(net, x, tmp_path / "net.onnx", dynamo=False)
     with pytest.raises(ModelFileError, match=message):
         nn.onnx.load(tmp_path / "net.onnx")
+
+
+#: Nets that come back from a file of ours as they are, in either dtype: shape of a sample, and layers.
+OWN = {
+    "an activation in front": ((4, 5, 2), lambda: [nn.Tanh(), nn.Conv2D(2, 3, 2)]),
+    "only what takes anything": ((4, 5, 2), lambda: [nn.Residual([nn.ReLU()]), nn.GlobalMaxPool()]),
+    "branches of anything": (
+        (4, 5, 2),
+        lambda: [nn.Concatenate([nn.Tanh(), nn.ReLU()]), nn.PReLU(4, ndim=3), nn.GlobalAveragePool()],
+    ),
+    "branches behind a convolution": (
+        (4, 5, 2),
+        lambda: [nn.Conv2D(2, 3, 2), nn.Concatenate([HardSwish(), nn.ReLU()]), nn.Flatten((3, 4, 6))],
+    ),
+    "a norm behind a convolution": ((4, 5, 2), lambda: [nn.Conv2D(2, 3, 2), RMSNorm(3, ndim=3)]),
+    "places between windows": (
+        (6, 5, 2),
+        lambda: [nn.AveragePool2D((2, 1), stride=(2, 3), padding="same")],
+    ),
+    "one window": ((7, 2), lambda: [nn.AveragePool1D(4, stride=5), nn.Conv1D(2, 3, 1, stride=3)]),
+    "one window, uneven": ((2, 2), lambda: [nn.Conv1D(2, 3, 3, stride=2, padding="same")]),
+    "one place": ((3, 2), lambda: [nn.Conv1D(2, 3, 3), nn.AveragePool1D(1), nn.GlobalAveragePool(1)]),
+    "groups": ((5, 4), lambda: [nn.Conv1D(4, 6, 3, groups=2), nn.Flatten((3, 6))]),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", OWN)
+def test_own_files_come_back(name, dtype, rng, tmp_path):
+    ort = pytest.importorskip("onnxruntime")
+    shape, layers = OWN[name]
+    layers = layers()
+    model = nn.Sequential([nn.Input(shape), *layers], rng=0, dtype=dtype)
+    X = rng.normal(size=(3, *shape)).astype(dtype)
+    nn.onnx.export(model, tmp_path / "net.onnx")
+    session = ort.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
+    there = session.run(None, {session.get_inputs()[0].name: X})[0]
+    np.testing.assert_allclose(there, model.predict(X), atol=1e-6)
+    back = nn.onnx.load(tmp_path / "net.onnx")
+    np.testing.assert_allclose(back.predict(X), model.predict(X), atol=1e-6)

@@ -120,3 +120,17 @@ def test_a_sequence_per_step_needs_another_loss(rng):
             rng.normal(size=(5, STEPS, 2)), rng.normal(size=(5, STEPS, 3)), loss=nn.MeanSquaredError(),
             optimizer=nn.SGD(0.1), epochs=1,
         )  # fmt: skip
+
+
+def test_tools_see_what_is_done_for_each_step_as_one_layer(rng):
+    """Its layers see steps, of which there are more than rows."""
+    each_step = nn.TimeDistributed([nn.Dense(3, 4), nn.Tanh(), nn.LayerNorm(4)])
+    model = nn.Sequential([nn.Input((4, 3)), each_step, nn.GlobalAveragePool(1), nn.Dense(4, 2)], rng=0)
+    X, y = rng.normal(size=(6, 4, 3)), rng.normal(size=(6, 2))
+    loss = nn.MeanSquaredError()
+    trace = nn.inspect.explain_step(model, X, y, loss, nn.SGD(0.1))
+    assert "with 1.0 Dense(3, 4), 1.1 Tanh(), 1.2 LayerNorm(4)" in trace.to_html()
+    assert "TimeDistributed" in str(trace)
+    assert len(nn.inspect.blame(model, X, y, loss).scores()) == 6
+    pytest.importorskip("matplotlib")
+    nn.plot.network(model, X[0])

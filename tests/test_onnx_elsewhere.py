@@ -419,7 +419,7 @@ def test_reshapes_by_sizes_that_are_computed(nodes, shape, tmp_path):
          (4,), "Cast of the number of rows"),
         ([node("Relu", "x", to="r"), *COUNT, node("Add", "r", "rows")], (4,), "Add by the number of rows"),
         ([node("Relu", "x", to="r"), *COUNT, node("Concat", "[2]", "rows", axis=0, to="target"),
-          node("Reshape", "r", "target")], (4,), r"Reshape of samples of shape \(4,\)"),
+          node("Reshape", "r", "target")], (4,), r"Reshape of samples of shape \(4,\) to \(2, -1\)"),
         ([node("Shape", "x", to="s"), node("Reshape", "x", "s")], ("features",),
          r"\(Shape\): expected a result whose shape is known"),
         ([node("Relu", "x", to="r"), *COUNT, node("Mul", "rows", "[12]", to="m"),

@@ -46,6 +46,37 @@ def test_lengths_are_those_of_the_padding(kind, rng, tmp_path):
     np.testing.assert_array_equal(back.predict(x), model.predict(x))
 
 
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("padding", [None, 0.0])
+@pytest.mark.parametrize(
+    "behind",
+    [
+        lambda: [nn.GlobalMaxPool(1)],
+        lambda: [nn.Conv1D(6, 2, 2)],
+        lambda: [nn.Flatten((4, 6))],
+        lambda: [nn.PositionEmbedding(4, 6), nn.Reshape((4, 6), (6, 4))],
+    ],
+)
+def test_states_that_are_turned_or_reshaped(kind, padding, behind, rng, tmp_path):
+    layers = [nn.Input((4, 2)), kind(2, 3, sequences=True, direction="both", padding=padding), *behind()]
+    model = nn.Sequential(layers, rng=0)
+    x = rng.normal(size=(3, 4, 2)).astype(np.float32)
+    x[1, 2:] = 0
+    export(model, tmp_path / "net.onnx")
+    np.testing.assert_allclose(run(tmp_path / "net.onnx", x), model.predict(x), rtol=1e-6, atol=1e-6)
+    back = load(tmp_path / "net.onnx")
+    assert repr(back) == repr(model)
+    np.testing.assert_array_equal(back.predict(x), model.predict(x))
+
+
+def test_places_of_sequences_of_one_step(rng, tmp_path):
+    model = nn.Sequential([nn.Input((1, 3)), nn.PositionEmbedding(1, 3, padding=0.0)], rng=0)
+    x = rng.normal(size=(2, 1, 3)).astype(np.float32)
+    x[1] = 0
+    export(model, tmp_path / "net.onnx")
+    np.testing.assert_array_equal(load(tmp_path / "net.onnx").predict(x), model.predict(x))
+
+
 def test_a_net_on_tokens(rng, tmp_path):
     layers = [
         nn.Input((6,)),
@@ -134,6 +165,42 @@ def test_recurrent_nets_of_pytorch(kind, both, output, dynamo, rng, tmp_path):
     with torch.no_grad():
         wanted = net(torch.from_numpy(x)).numpy()
     np.testing.assert_allclose(model.predict(x), wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("between", ["nothing", "Conv1d", "pooling"])
+def test_recurrent_nets_of_pytorch_behind_each_other(kind, both, between, rng, tmp_path):
+    """Exporters join the Transpose that puts steps in front with others, or leave out two of them."""
+    torch = pytest.importorskip("torch")
+    make = getattr(torch.nn, kind)
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = make(3, 4, batch_first=True, bidirectional=both)
+            self.conv = torch.nn.Conv1d(8 if both else 4, 5, 2)
+            features = 5 if between == "Conv1d" else 8 if both else 4
+            self.second = make(features, 2, num_layers=2, batch_first=True)
+
+        def forward(self, x):
+            x = self.first(x)[0]
+            if between == "Conv1d":
+                x = self.conv(x.transpose(1, 2)).transpose(1, 2)
+            if between == "pooling":
+                return torch.nn.functional.max_pool1d(x.transpose(1, 2), 2).transpose(1, 2)
+            return self.second(x)[0]
+
+    net, path = Net().eval(), tmp_path / "net.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            net, (torch.zeros(2, 6, 3),), path, input_names=["x"], dynamo=False,
+            dynamic_axes={"x": {0: "rows"}},
+        )  # fmt: skip
+    x = rng.normal(size=(5, 6, 3)).astype(np.float32)
+    with torch.no_grad():
+        np.testing.assert_allclose(load(path).predict(x), net(torch.from_numpy(x)).numpy(), atol=1e-5)
 
 
 def test_a_net_of_pytorch_on_tokens(rng, tmp_path):

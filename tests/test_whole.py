@@ -331,3 +331,13 @@ def test_an_estimator_knows_its_classes(tmp_path):
     net = trained(MLPClassifier, y=THREE)
     with pytest.raises(ArgumentError, match=r"export\(classes=\): expected None, of an estimator"):
         nn.onnx.export(net, tmp_path / "net.onnx", classes=["a", "b", "c"])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_labels_that_onnx_does_not_hold_are_refused(tmp_path):
+    pytest.importorskip("onnx")
+    net = trained(MLPClassifier, y=np.array([1, 2**63 + 5], np.uint64)[THREE % 2])
+    with pytest.raises(
+        ArgumentError, match=r"labels: expected numbers that int64 holds, got 9223372036854775813"
+    ):
+        nn.onnx.export(net, tmp_path / "net.onnx")

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from nnlite.core.aliases import AnyArray, Array
+from nnlite.core.chain import follow_shapes
 from nnlite.core.layer import Layer
 from nnlite.core.losses import Loss
 from nnlite.core.model import Sequential
@@ -112,6 +113,8 @@ class Boundary:
     exact : bool
         Whether inputs of float64, and integers that float32 does not hold, come to the first layer
         in float64: it is a `Standardize`, which subtracts before it casts.
+    needs_sizes : bool
+        Whether layers behind the first need to know the sizes of samples, of which it takes any.
 
     Examples
     --------
@@ -145,6 +148,10 @@ class Boundary:
         # What only Standardize will take off is not lost on the way to it.
         first = next((layer for layer in layers if type(layer) not in (Flatten, Input)), None)
         self.exact = dtype == np.float32 and isinstance(_end(first, 0), Standardize)
+        # What makes others of any samples may stand before what takes images, or sequences, of any size.
+        self.needs_sizes = input_shape is None and any(
+            None in (shape or ()) for shape in follow_shapes(layers)[1]
+        )
 
     def check_sizes(self, where: str, seen: tuple[int, ...] = ()) -> None:
         """Refuse a net of which it is open how large a sample is.
@@ -162,6 +169,10 @@ class Boundary:
             If an axis of its input may have any size.
         """
         shape = self.input_shape or ()
+        if self.needs_sizes:
+            got = f"{self.layers[0]} at the front, which takes samples of any shape"
+            sample = seen[1:] or "shape of a sample"
+            raise ShapeError(where, "sizes that are known", got, f"Put Input({sample}) before it.")
         if None in shape:
             fits = len(seen) > len(shape) and all(
                 a in (None, b) for a, b in zip(shape, seen[-len(shape) :], strict=True)

@@ -329,9 +329,10 @@ def _named(stop: Stop) -> str:
 
 
 def _held(stop: Stop) -> list[str]:
-    """Name the layers that one of the user's own is made of."""
+    """Name the layers that one is made of."""
     every = stop.layer.walk(f"{stop.place}.")
-    return [f"{prefix[:-1]} {layer!r}" for prefix, layer in every if not is_row(layer)][1:]
+    inner = ((prefix, layer) for prefix, layer in every if layer is not stop.layer)
+    return [f"{prefix[:-1]} {layer!r}" for prefix, layer in inner if not is_row(layer)]
 
 
 def _tie(way: list[Stop], groups: list[list[Stop]], stages: list[dict[str, Any]]) -> None:

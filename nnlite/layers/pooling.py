@@ -123,11 +123,9 @@ class AveragePooling(Pooling):
         """Count the numbers of each window that are no padding."""
         counts: Any = np.ones(1, dtype)
         for window, length in zip(self.windows, shape[-1 - self.axes :], strict=False):
-            spans = [window.span(length, offset)[0] for offset in range(window.size)]
-            inside = [
-                sum(span.start <= t < span.stop for span in spans) for t in range(window.count(length) or 0)
-            ]
-            counts = counts[..., None, :] * np.array(inside, dtype)[:, None]
+            start = np.arange(window.count(length) or 0) * window.stride - window.pads(length)[0]
+            inside = np.minimum(start + window.size, length) - np.maximum(start, 0)
+            counts = counts[..., None, :] * inside.astype(dtype)[:, None]
         return counts  # type: ignore[no-any-return]
 
 

@@ -81,7 +81,7 @@ class Stop(NamedTuple):
     @property
     def learned(self) -> list[str]:
         """Names, in the model, of what it learns itself: without what layers learn that it has stops for."""
-        names = self.layer._learned() if is_row(self.layer) else self.layer.parameter_names
+        names = self.layer._learned() if _sees_samples(self.layer) else self.layer.parameter_names
         return [f"{self.place}.{name}" for name in names]
 
     def added(self, way: list[Stop]) -> Stop | None:
@@ -111,6 +111,11 @@ def is_row(layer: Layer) -> bool:
     # `TimeDistributed` goes through them once for each part: what comes in is not what they get.
     apart = isinstance(layer, TimeDistributed)
     return isinstance(layer, Chain) and not apart and is_ours(type(layer).forward)
+
+
+def _sees_samples(layer: Layer) -> bool:
+    """Tell whether layers are in a row, and see samples as those around them do, not parts of one."""
+    return is_row(layer) and not isinstance(layer, TimeDistributed)
 
 
 def joins_branches(layer: Layer) -> bool:
@@ -313,10 +318,10 @@ def stops(layer: Any, prefix: str = "", shape: Shape = None, block: str = "") ->
         before = shape or child.input_shape
         shape = None if before is None else child.shape_after(before)
         joins = isinstance(child, Residual)
-        if is_row(child):
+        if _sees_samples(child):
             found += stops(child, f"{place}.", before, place if joins else block)
-        if joins or not is_row(child):
-            found.append(Stop(place, child, shape, block, joins and is_row(child)))
+        if joins or not _sees_samples(child):
+            found.append(Stop(place, child, shape, block, joins and _sees_samples(child)))
     return found
 
 

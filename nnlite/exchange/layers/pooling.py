@@ -62,7 +62,8 @@ def _exact_average(layer: AveragePooling, x: str, graph: Graph) -> str:
     return graph.node("Div", sums, graph.constant(counts, name="counts"))
 
 
-_MEANS: Pattern = ("Div", ("Einsum", GATHERED), "counts[]")
+#: A division by 1, as of a single place, has been left out.
+_MEANS: Pattern = [("Div", ("Einsum", GATHERED), "counts[]"), ("Einsum", GATHERED)]
 
 
 def _read_means(found: Found) -> Layer:
@@ -72,8 +73,9 @@ def _read_means(found: Found) -> Layer:
         raise found.refused("the mean of dilated windows")
     layer = kind(size, stride=None if how["stride"] == size else how["stride"], padding=how["padding"])
     shape, said = found.shape or (), equation_of(found) == einsum(layer, weights=False)
-    said = said and found["counts"].size == math.prod(layer.output_shape(shape)[:-1])
-    if not said or not np.array_equal(found["counts"], layer._counts((1, *shape), np.float64)):
+    given = found.get("counts", np.ones((1,) * len(shape)))
+    said = said and given.size == math.prod(layer.output_shape(shape)[:-1])
+    if not said or not np.array_equal(given, layer._counts((1, *shape), np.float64)):
         raise found.refused(f"Div of Einsum as {equation_of(found)} by other numbers than counts")
     return layer
 
@@ -203,13 +205,13 @@ def _exact_max(layer: GlobalPooling, x: str, graph: Graph) -> str:
     return graph.node("Reshape", y, graph.constant([-1, shape[-1]], name="shape"))
 
 
-_MEAN: Pattern = ("Div", ("Einsum", "x"), "count")
+_MEAN: Pattern = [("Div", ("Einsum", "x"), "count"), ("Einsum", "x")]
 
 
 def _read_sums(found: Found) -> Layer:
     shape = found.shape or ()
     said = {"nrsc->nc": 2, "nsc->nc": 1}.get(equation_of(found), 0)
-    if len(shape) != said + 1 or math.prod(shape[:-1]) != found["count"]:
+    if len(shape) != said + 1 or math.prod(shape[:-1]) != found.get("count", 1.0):
         raise found.refused(f"Einsum as {equation_of(found)} of samples of shape {shape}")
     return GlobalAveragePool(said)
 

@@ -26,7 +26,11 @@ def _onnx(layer: PositionEmbedding, x: str, graph: Graph) -> str:
 
 
 _ADDED: Pattern = ("Add", "x", "W[][]")
-_POSITIONS: Pattern = [("Where", ("Reshape", "real()", "real_shape[]"), _ADDED, "padding"), _ADDED]
+#: With padding also of a single step, of which nothing else would say more than that it is a bias.
+_POSITIONS: Pattern = [
+    ("Where", ("Reshape", "real()", "real_shape[]"), ("Add", "x", "W[]"), "padding"),
+    _ADDED,
+]
 
 
 def _read(found: Found) -> tuple[PositionEmbedding, dict[str, AnyArray]]:

@@ -172,10 +172,11 @@ def _patterns(op: str) -> Pattern:
     known += [("W[]", "U[]", "b[]"), ("W[]", "U[]")]
     state: list[Any] = [(f"{op}:1", _X, *more) for more in known]
     every: list[Any] = [(op, _X, *more) for more in known]
-    all_states: Any = ("Reshape", ("Transpose", every), "states[]")  # as it is written here
+    # As it is written here; the order says so, since another Transpose may follow.
+    all_states: Any = ("Reshape", ("Transpose by 2 0 1 3", every), "states[]")
     # As PyTorch writes it, in one way or another.
     others: list[Any] = [("Transpose", ("Squeeze", every, "axes[]")), ("Transpose", ("Squeeze", every))]
-    others.append(("Transpose", ("Reshape", ("Transpose", every), "states[]")))
+    others.append(("Transpose", ("Reshape", ("Transpose by 0 2 1 3", every), "states[]")))
     return [
         ("Reshape", ("Transpose", state), "state[]"),
         *(("Squeeze", state, "axes[]"), ("Squeeze", state), ("Reshape", state, "state[]")),

@@ -131,13 +131,17 @@ def read_gathered(found: Found, *, causal: bool = False) -> tuple[int | tuple[in
         or [node.attributes.get("axis", 0) for node in gathers] != wanted
     ):
         raise found.refused("Gather of other things than windows")
-    pads = found["pads"].tolist() if "pads" in found else [0] * (2 * axes + 4)
+    said = found["pads"].tolist() if "pads" in found else [0] * (2 * axes + 4)
+    pads = [(said[axis + 1], said[axes + axis + 3]) for axis in range(axes)]
+    uneven = any(before != behind for before, behind in pads)
     read = []
-    for axis, (index, length) in enumerate(zip(places, shape, strict=False)):
-        stride, dilation = (
-            int(along[1] - along[0]) if len(along) > 1 else 1 for along in (index[:, 0], index[0])
-        )
-        window, pad = Window(index.shape[1], stride, dilation), (pads[axis + 1], pads[axes + axis + 3])
+    for index, length, pad in zip(places, shape, pads, strict=False):
+        dilation = int(index[0, 1] - index[0, 0]) if index.shape[1] > 1 else 1
+        window = Window(index.shape[1], 1, dilation)
+        # Of a single window the stride is not said: it is one that leaves no room for a second.
+        stride = max(length + sum(pad) - window.reach + 1, length if uneven else 1)
+        stride = int(index[1, 0] - index[0, 0]) if len(index) > 1 else stride
+        window = window._replace(stride=stride)
         count = (length + sum(pad) - window.reach) // stride + 1
         start = np.arange(len(index))[:, None] * stride  # not of the length, which a file can claim to be any
         if count != len(index) or not np.array_equal(index, start + np.arange(window.size) * dilation):

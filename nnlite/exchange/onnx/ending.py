@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nnlite.errors import ArgumentError
 from nnlite.exchange.onnx.graph import Graph
 from nnlite.exchange.whole import Ending
 
@@ -50,6 +51,9 @@ def _labels(classes: Any, graph: Graph) -> str:
     kind = classes.dtype.kind
     if kind in "OU":
         return graph.constant(list(map(str, classes)), name="labels", dtype=object)
+    if kind == "u" and classes.max() > np.iinfo(np.int64).max:
+        fix = "Fit it on words, or on smaller numbers."
+        raise ArgumentError("nnlite.onnx.export: labels", "numbers that int64 holds", f"{classes.max()}", fix)
     return graph.constant(classes, name="labels", dtype=np.int64 if kind in "iu" else classes.dtype)
 
 

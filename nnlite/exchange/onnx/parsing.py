@@ -20,6 +20,9 @@ from nnlite.files.safetensors import short
 
 __all__ = ["DAMAGED", "INPUT", "NOT_SUPPORTED", "Parsed", "cannot_bring_back", "cut", "parse"]
 
+#: The order that puts rows before steps, and steps before rows.
+_TURNED = [1, 0, 2]
+
 DAMAGED = "The file is damaged, or was made by something else."
 NOT_SUPPORTED = "It is not supported: help(nnlite.onnx) lists what is."
 
@@ -376,6 +379,8 @@ class _Values:
         if op == "Shape":
             return self._sizes(place, arguments[0], attributes)
         arguments = tuple(_as_shape(one) if op == "Reshape" else one for one in arguments)
+        if op == "Transpose" or op.partition(":")[0] in RECURRENT:
+            arguments, attributes = _rows_first(op, arguments, attributes)
         if any(map(holds_rows, arguments)):
             raise cannot_bring_back(place, f"{op} by the number of rows")
         if op == "Concat" and (both := two_classes(arguments, attributes, self._adder(place))) is not None:
@@ -457,14 +462,44 @@ def _as_shape(argument: Any) -> Any:
     return argument if sizes.tolist().count(-1) > 1 else settled(sizes)
 
 
+def _rows_first(op: str, arguments: Any, attributes: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Take a Transpose before a recurrent net, or behind its states, for two: one turns rows and steps.
+
+    Exporters join these two with others, so that there is none between two recurrent nets.
+    """
+    x, order = arguments[0], attributes.get("perm", _TURNED)
+    if not isinstance(x, Value) or x.shape is None or len(x.shape) != 3 or x.shape[1] != ROWS:
+        return arguments, attributes
+    if op == "Transpose":
+        if order == _TURNED or x.op not in ("Squeeze", "Reshape") or len(order) != 3:
+            return arguments, attributes
+        return (_turned(x, _TURNED),), {"perm": [_TURNED[axis] for axis in order]}
+    if x.op != "Transpose":
+        return (_turned(_turned(x, _TURNED), _TURNED), *arguments[1:]), attributes
+    before, order = x.arguments[0], x.attributes.get("perm", _TURNED)
+    if order == _TURNED or not isinstance(before, Value) or before.shape is None:
+        return arguments, attributes
+    return (_turned(_turned(before, [order[axis] for axis in _TURNED]), _TURNED), *arguments[1:]), attributes
+
+
+def _turned(value: Value, order: list[int]) -> Value:
+    """Put the axes of a result, of known shape, into an order."""
+    shape = tuple((value.shape or ())[axis] for axis in order)
+    return Value("Transpose", (value,), {"perm": order}, value.place, shape=shape, dtype=value.dtype)
+
+
 def _reshaped_from(value: Any, shape: Any) -> Any:
-    """Return what samples were before they were reshaped to what is reshaped now, once more."""
+    """Return what samples were before they were reshaped to what is reshaped now, once more.
+
+    But for what the formula of a layer ends with: all states of a recurrent net, or sums of groups.
+    """
     while (
         isinstance(value, Value)
         and value.op == "Reshape"
         and not value.dropout
         and all(known is not None and known[0] == ROWS for known in (shape, value.shape))
         and isinstance(value.arguments[0], Value)
+        and value.arguments[0].op not in ("Einsum", "Transpose")
         and value.arguments[0].shape is not None
         and value.arguments[0].shape[0] == ROWS
     ):

@@ -56,7 +56,7 @@ class Value:
 
 #: A tuple is an operator and its arguments, a list alternatives, a number that number, None what was left
 #: out, ``"x"`` what the formula is of, any other name a number to be found, with ``[]`` behind it an array,
-#: with ``[][]`` one of several rows, and with ``()`` any result.
+#: with ``[][]`` one of several rows, and with ``()`` any result. ``"Transpose by 1 0 2"`` has that order.
 Pattern: TypeAlias = "tuple[Any, ...] | list[Any] | str | float | None"
 
 _COMMUTATIVE = {"Add", "Max", "Min", "Mul"}
@@ -103,7 +103,9 @@ def _matches(pattern: Pattern, value: Any, found: dict[str, Any]) -> Iterator[di
             yield found | {"x": value}
     elif isinstance(pattern, tuple):
         op, *wanted = pattern
-        if isinstance(value, Value) and value.op == op and len(value.arguments) == len(wanted):
+        op, _, order = op.partition(" by ")
+        fits = isinstance(value, Value) and value.op == op and len(value.arguments) == len(wanted)
+        if fits and (not order or value.attributes.get("perm") == list(map(int, order.split()))):
             found = found | {"nodes": (*found["nodes"], value)}
             yield from _match_all(wanted, value.arguments, found)
             if op in _COMMUTATIVE:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from nnlite.core.aliases import AnyArray
-from nnlite.core.chain import joined
+from nnlite.core.chain import follow_shapes, joined
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError
 from nnlite.exchange.description import OnnxReader
 from nnlite.exchange.onnx.axes import around, inverse, permuted, settled
@@ -181,7 +181,8 @@ def _build(where: str, parsed: Parsed, onnx: Any) -> Sequential:
     if not layers:
         got = "one that gives its input as it is"
         raise ModelFileError(where, "a net of at least one layer", got, NOT_SUPPORTED)
-    if None in (layers[0].input_shape or ()):
+    wanted = follow_shapes(layers)[0]
+    if None in (wanted or ()) or (wanted is None and len(parsed.shape or ()) > 1):
         if parsed.shape is None:
             fix = "Give the input of the graph a fixed shape."
             raise ModelFileError(where, "a known shape of a sample", "an open one", fix)
@@ -253,7 +254,9 @@ class _Maker:
         in_front = (
             rank if axis == 1 and rank not in (None, 1) else None
         )  # where channels are put side by side
-        order, ways = around(ways, self.numbers, channels=in_front)
+        # What is put side by side on the last axis has another one in the order before a Permute.
+        along_last = part.kind is Concatenate and in_front is None
+        order, ways = ((), ways) if along_last else around(ways, self.numbers, channels=in_front)
         if order:
             inside = self._joined(
                 part, ways, None if shape is None else permuted(shape, inverse(order)), None

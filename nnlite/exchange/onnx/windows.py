@@ -108,8 +108,9 @@ def attributes_of(windows: Sequence[Window], lengths: Sequence[int]) -> dict[str
     found: dict[str, Any] = {"strides": [window.stride for window in windows]}
     if any(window.dilation > 1 for window in windows):
         found["dilations"] = [window.dilation for window in windows]
-    elif all(window.padding == "same" for window in windows):
-        return found | {"auto_pad": "SAME_UPPER"}  # which onnxruntime does not know of dilated windows
+    elif all(window.padding == "same" and window.stride <= window.size for window in windows):
+        # onnxruntime does not know it of dilated windows, nor of those with places between them.
+        return found | {"auto_pad": "SAME_UPPER"}
     sides = [window.pads(length) for window, length in zip(windows, lengths, strict=True)]
     before, behind = zip(*sides, strict=True)
     return found | {"pads": [*before, *behind]}
