@@ -72,6 +72,8 @@ WRONG = {
         r"Put Input\(\(8, 8, 1\)\) in front",
     ),
     "filters": (lambda: nn.Conv2D(filters=4, kernel_size=3), "Write out_channels=4"),
+    "in_features of a convolution": (lambda: nn.Conv2D(in_features=2), "Write in_channels=2"),
+    "hidden_size": (lambda: nn.GRU(input_size=3, hidden_size=5), "Write in_features=3"),
     "an activation of a convolution": (
         lambda: nn.Conv2D(1, 4, 3, activation="relu"),
         r"write Conv2D\(...\), ReLU\(\)",

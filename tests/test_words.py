@@ -693,6 +693,13 @@ STEPS = nn.Input((8, 4))
         ([IMAGE, nn.Dense(9, 2)], "Put Flatten((8, 8, 1)) between, which gives 64 numbers."),
         ([IMAGE, nn.Conv2D(1, 4, 3), nn.Flatten((4, 6, 6))], "Write Flatten((6, 6, 4))."),
         ([IMAGE, nn.Conv2D(1, 4, 3), nn.BatchNorm(4)], "Write BatchNorm(4, ndim=3)."),
+        ([IMAGE, nn.BatchNorm(64)], "Put Flatten((8, 8, 1)) between."),
+        ([IMAGE, nn.BatchNorm(3)], "Write BatchNorm(1, ndim=3)."),
+        ([nn.Dense(2, 3), nn.Flatten((3, 1))], "Leave Flatten out."),
+        (
+            [nn.Conv2D(1, 4, 3), nn.Dense(144, 2)],
+            "Put Input at the front, with the sizes, and Flatten between.",
+        ),
         ([STEPS, nn.LayerNorm(4)], "Write LayerNorm(4, ndim=2)."),
         ([STEPS, nn.Dense(4, 1)], "Write TimeDistributed([Dense(4, 1)]) for each step."),
         ([STEPS, nn.GlobalAveragePool()], "Write GlobalAveragePool(1)."),

@@ -268,7 +268,7 @@ def _remedy(layer: Any, before: Any, wanted: tuple[Any, ...], given: tuple[Any, 
     name, ranks = type(layer).__name__, (len(given), len(wanted))
     same = given[-1] == wanted[-1]
     if name == "Flatten" and None not in given:
-        return f"Write Flatten({given})."
+        return f"Write Flatten({given})." if ranks[0] > 1 else "Leave Flatten out."
     if name.startswith("Global") and ranks == (2, 3):
         return f"Write {name}(1)."
     if ranks == (1, 1) and (tokens := token_embedding(layer)):
@@ -278,12 +278,14 @@ def _remedy(layer: Any, before: Any, wanted: tuple[Any, ...], given: tuple[Any, 
     if ranks == (1, 2) and getattr(before, "sequences", None) is False:
         return f"Write sequences=True in {before}."
     if ranks[1] == 1 < ranks[0]:
-        if same and hasattr(layer, "ndim"):
+        numbers = None if None in given else math.prod(given)
+        if hasattr(layer, "ndim") and numbers != wanted[0]:
             return f"Write {name}({given[-1]}, ndim={len(given)})."
         if same and ranks[0] == 2:
             return f"Write TimeDistributed([{layer}]) for each step."
-        if None not in given:
-            numbers = math.prod(given)
+        if numbers is None:
+            return "Put Input at the front, with the sizes, and Flatten between."
+        if numbers == wanted[0] or not same:
             more = "" if numbers == wanted[0] else f", which gives {numbers} numbers"
             return f"Put Flatten({given}) between{more}."
     if type(before).__name__ == "Input" and wanted[-1] is not None:
