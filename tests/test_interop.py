@@ -613,9 +613,5 @@ def test_a_torch_net_without_anything_in_the_place_of_input(rng):
     np.testing.assert_array_equal(other.params.values, model.params.values)
     with pytest.raises(ShapeError, match=r"state_dict\['3.bias'\].*layer 4 Dense"):
         from_torch_state_dict(other, lower | {"3.bias": np.zeros(4, np.float32)})
-<<<<<<< HEAD
     with pytest.raises(ArgumentError, match="none called '"):
-=======
-    with pytest.raises(ArgumentError, match=r"but '0.weight', .*'9.bias'\."):
->>>>>>> words
         from_torch_state_dict(other, lower | {"9.bias": lower["3.bias"]})
