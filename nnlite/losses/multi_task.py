@@ -161,7 +161,20 @@ class Task(Setting):
         return pred, target, np.asarray(there)
 
     def checked(self, pred: Any, target: Any) -> tuple[Array, AnyArray, AnyArray]:
-        """Do what `select` does with what a user gives, which may be anything."""
+        """Do what `select` does with what a user gives, which may be anything.
+
+        Parameters
+        ----------
+        pred : array_like of shape (..., batch, outputs)
+            All outputs of the model.
+        target : array_like of shape (batch, columns)
+            The whole table of targets.
+
+        Returns
+        -------
+        tuple of ndarray
+            As `select`.
+        """
         target = check_array(f"{self} target", target, missing=True)
         return self.select(check_array(f"{self} pred", pred), target)
 

@@ -143,10 +143,10 @@ def _c(layer: SelfAttention, source: Any) -> list[str]:
     found = source.array("found", time * E)
     W, b, W_out, b_out = (source.constant(name, getattr(layer, name)) for name in _NAMES)
     q, k, v = (
-        f"{projected}[{step} * {3 * E} + {part * E} + n * {share} + j]"
-        for step, part in (("t", 0), ("s", 1), ("s", 2))
+        f"const {real} *const {name} = {projected} + {step} * {3 * E} + {part * E} + n * {share};"
+        for name, step, part in (("q", "t", 0), ("k", "s", 1), ("v", "s", 2))
     )
-    at_step, at_head = f"{projected}[t * {3 * E} + j]", f"{found}[t * {E} + n * {share} + j]"
+    at_step = f"{projected}[t * {3 * E} + j]"
     last, scale = "t + 1" if layer.causal else "end", source.number(1 / math.sqrt(share))
     lines = [
         *end_c(padding, time * E, E, source),
@@ -159,18 +159,21 @@ def _c(layer: SelfAttention, source: Any) -> list[str]:
     ]
     exp = source.call("exp")
     head = [
+        q,
+        f"{real} *const into = {found} + t * {E} + n * {share};",
         f"{real} top = 0, sum = 0;",
         *loop(
             "s",
             last,
+            k,
             f"{real} score = 0;",
-            *loop("j", share, f"score += {q} * {k};"),
+            *loop("j", share, "score += q[j] * k[j];"),
             f"{shares}[s] = score * {scale};",
             f"if (s == 0 || {shares}[s] > top) top = {shares}[s];",
         ),
         *loop("s", last, f"{shares}[s] = {exp}({shares}[s] - top);", f"sum += {shares}[s];"),
-        *loop("j", share, f"{at_head} = 0;"),
-        *loop("s", last, *loop("j", share, f"{at_head} += {shares}[s] / sum * {v};")),
+        *loop("j", share, "into[j] = 0;"),
+        *loop("s", last, v, *loop("j", share, f"into[j] += {shares}[s] / sum * v[j];")),
     ]
     lines += loop("t", "end", *loop("n", heads, *head))
     lines += loop(
