@@ -361,3 +361,12 @@ def test_own_files_come_back(name, dtype, rng, tmp_path):
     np.testing.assert_allclose(there, model.predict(X), atol=1e-6)
     back = nn.onnx.load(tmp_path / "net.onnx")
     np.testing.assert_allclose(back.predict(X), model.predict(X), atol=1e-6)
+
+
+def test_keras_has_no_dilated_windows_with_a_stride():
+    for layer in (
+        nn.Conv2D(1, 1, 2, stride=(2, 1), dilation=(1, 2)),
+        nn.Conv1D(1, 1, 2, stride=2, dilation=2),
+    ):
+        assert table.DESCRIPTIONS[type(layer)].keras(layer) is None
+    assert "strides=2" in table.DESCRIPTIONS[nn.Conv1D].keras(nn.Conv1D(1, 1, 2, stride=2))
