@@ -156,7 +156,9 @@ def _torch(layer: Convolution) -> str | None:
     return f"t.Conv{layer.axes}d({sizes}{''.join(others)})"
 
 
-def _keras(layer: Convolution) -> str:
+def _keras(layer: Convolution) -> str | None:
+    if all(any(one > 1 for one in both(value, layer.axes)) for value in (layer.stride, layer.dilation)):
+        return None  # it has no windows that do both
     others = [
         f", {theirs}={getattr(layer, name)!r}"
         for name, theirs, default in [
