@@ -25,13 +25,24 @@ class EachPlace(Layer):
     """
 
     features: int
-    ndim: int
+    ndim: int = 1  # also of a layer that was pickled when there was none
 
     def _take(self, features: int, ndim: int) -> None:
         """Check and store the arguments."""
         name = type(self).__name__
         self.features = check_integer(f"{name}(features)", features, low=1)
         self.ndim = check_integer(f"{name}(ndim=)", ndim, low=1)
+
+    def config(self) -> dict[str, Any]:
+        """Return the arguments; of rows of features without `ndim`, as files had it that older versions read.
+
+        Returns
+        -------
+        dict
+            What makes this object again.
+        """
+        given = super().config()
+        return given if self.ndim > 1 else {name: given[name] for name in given if name != "ndim"}
 
     @property
     def input_shape(self) -> tuple[int, ...]:

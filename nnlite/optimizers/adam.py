@@ -63,6 +63,8 @@ class Adam(Optimizer):
     ('first_moment', 'second_moment', 'largest_second_moment')
     """
 
+    amsgrad: bool = False  # also of one that was pickled when there was none
+
     def __init__(
         self,
         learning_rate: Rate | Callable[[int], Rate] = 0.001,

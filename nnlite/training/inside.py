@@ -344,7 +344,7 @@ def columns(way: list[Stop], shape: Shape, shapes: Iterable[Shape]) -> list[list
 
     Examples
     --------
-    >>> from nnlite import Flatten
+    >>> from nnlite import Flatten, Sequential
     >>> way = stops(Sequential([Flatten((2, 2)), Dense(4, 3), Dense(3, 1)]))
     >>> [[stop.place for stop in column] for column in columns(way, (2, 2), [stop.shape for stop in way])]
     [['0'], ['1'], ['2']]
