@@ -125,13 +125,8 @@ def from_torch_state_dict(
     state_dict : mapping of str to torch.Tensor or ndarray
         What ``state_dict()`` gives there, with the keys of `to_torch_state_dict`; what is called
         ``num_batches_tracked`` is passed over. Of a model that begins with `Input` the keys may also be those
-    <<<<<<< HEAD
         of a net that has nothing in its place, each one lower. Numbers of a narrower dtype than the model's
         are taken, those of a wider one are not: cast them.
-    =======
-        of a net that has nothing in its place, each one lower. Numbers of a narrower dtype than the
-        model's are taken, those of a wider one are not: cast them.
-    >>>>>>> words
     fold_standardize : bool, optional
         Whether the weights behind a `Standardize` of the model were made for numbers that are
         not standardised, so that it has to be taken out of them: True for what
