@@ -21,14 +21,14 @@ from tests.ranks.test_equal import check_same_everywhere
 @needs_mpi
 def test_a_stop_on_one_rank_stops_all_at_every_moment(tmp_path: Path) -> None:
     found, _ = run(2, "stops", tmp_path)
-    assert len(found[0]) == 2 * 6 * 2
+    assert len(found[0]) == 2 * 7 * 2
     for name in found[0]:
         check_same_everywhere([one[name] for one in found])
         optimizer, moment, rank = name.split()
         epochs = 1
         if moment == "on_train_begin":  # before there is anything to do
             epochs = 0
-        elif optimizer == "LBFGS" and moment.startswith("on_batch"):  # it has no batches
+        elif optimizer == "LBFGS" and moment.startswith("on_batch_"):  # it has no batches
             assert len(found[0][name]["rows"]) == 3
             continue
         assert found[0][name]["stop_reason"] == f"rank {rank}", name
