@@ -19,6 +19,7 @@ from nnlite.core.sums import row_max, row_sum, sum_over_batch
 from nnlite.errors import ArgumentError, ShapeError
 from nnlite.errors.checks import check_bool, check_integer
 from nnlite.layers.padding import check_padding, check_sequence, check_sequence_shape, real_steps
+from nnlite.layers.places import as_rows
 
 __all__ = ["PositionEmbedding", "SelfAttention"]
 
@@ -131,11 +132,11 @@ class SelfAttention(Layer):
         """Let every step take up what fits it."""
         check_sequence(self, x, self.features)
         real = None if self.padding is None else real_steps(x, self.padding)
-        projected = product(_rows(x), self.W)
+        projected = product(as_rows(x), self.W)
         projected += self.b
         q, k, v = self._heads(projected, x, 3)
         P = self._shares(q @ k.mT, real)
-        found = _rows((P @ v).swapaxes(-3, -2), 2)  # (..., batch, time, heads, share)
+        found = as_rows((P @ v).swapaxes(-3, -2), 2)  # (..., batch, time, heads, share)
         y = product(found, self.W_out)
         y += self.b_out
         if ctx is not None:
@@ -146,7 +147,7 @@ class SelfAttention(Layer):
     def backward(self, dy: Array, ctx: Context) -> Array | None:
         """Write the gradients, return dL/dx."""
         x, real, q, k, v, P, found = ctx.saved
-        dy = _rows(_with_padding(dy, real, 0.0))
+        dy = as_rows(_with_padding(dy, real, 0.0))
         product(found.mT, dy, out=ctx.grads.W_out)
         sum_over_batch(dy, out=ctx.grads.b_out)
         (dO,) = self._heads(product(dy, np.ascontiguousarray(self.W_out.mT)), x, 1)
@@ -155,8 +156,8 @@ class SelfAttention(Layer):
         dS *= P
         dS *= self._scale
         each = np.stack([dS @ k, dS.mT @ q, P.mT @ dO], axis=-4)  # (..., batch, 3, heads, time, share)
-        d = _rows(np.moveaxis(each, -2, -4), 3)
-        product(_rows(x).mT, d, out=ctx.grads.W)
+        d = as_rows(np.moveaxis(each, -2, -4), 3)
+        product(as_rows(x).mT, d, out=ctx.grads.W)
         sum_over_batch(d, out=ctx.grads.b)
         if not ctx.needs_dx:
             return None
@@ -295,9 +296,3 @@ class PositionEmbedding(Layer):
 def _with_padding(y: Array, real: NDArray[np.bool_] | None, number: Any) -> Array:
     """Put a number where there is no step."""
     return y if real is None else np.where(real[..., None], y, y.dtype.type(number))
-
-
-def _rows(array: Array, axes: int = 1) -> Array:
-    """Take the steps of all rows as the rows of one matrix; the last `axes` axes are side by side in it."""
-    *leading, batch, time = array.shape[: array.ndim - axes]
-    return array.reshape(*leading, batch * time, math.prod(array.shape[array.ndim - axes :]))

@@ -11,7 +11,7 @@ from nnlite.errors import ShapeError
 from nnlite.errors.checks import check_integer
 from nnlite.errors.layers import check_features
 
-__all__ = ["EachPlace"]
+__all__ = ["EachPlace", "as_rows"]
 
 
 class EachPlace(Layer):
@@ -64,3 +64,16 @@ class EachPlace(Layer):
     def _samples(self, rows: Array, like: Array) -> Array:
         """Give such rows the shape of samples again."""
         return rows if self.ndim == 1 else rows.reshape(*rows.shape[:-2], *like.shape[-1 - self.ndim :])
+
+
+def as_rows(array: Array, axes: int = 1) -> Array:
+    """Take the steps of all rows as the rows of one matrix; the last `axes` axes are side by side in it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> as_rows(np.zeros((5, 3, 2))).shape, as_rows(np.zeros((5, 3, 2, 4)), 2).shape
+    ((15, 2), (15, 8))
+    """
+    *leading, batch, time = array.shape[: array.ndim - axes]
+    return array.reshape(*leading, batch * time, math.prod(array.shape[array.ndim - axes :]))

@@ -26,6 +26,7 @@ from nnlite.errors.checks import check_bool, check_integer
 from nnlite.errors.layers import check_initializer
 from nnlite.initializers.others import Orthogonal
 from nnlite.layers.padding import check_padding, check_sequence, check_sequence_shape, real_steps
+from nnlite.layers.places import as_rows
 
 __all__ = ["GRU", "LSTM", "SimpleRNN"]
 
@@ -142,8 +143,8 @@ class _Recurrent(Layer):
             blame = dy[..., index * self.units : (index + 1) * self.units]
             back = way.steps(blame) if self.sequences else [None] * (x.shape[-3] - 1) + [blame]
             da, dp = self._run_back(back, states, kept, way, _Rest(over, way, kept[0]))
-            flat = _rows(da)
-            self._write(ctx, way, _rows(x), _rows(way.before(states)), flat, _rows(dp))
+            flat = as_rows(da)
+            self._write(ctx, way, as_rows(x), as_rows(way.before(states)), flat, as_rows(dp))
             if ctx.needs_dx:
                 part = product(flat, np.ascontiguousarray(way.of(self, "W").mT))
                 part = part.reshape(*da.shape[:-1], self.in_features)
@@ -152,7 +153,7 @@ class _Recurrent(Layer):
 
     def _weighted(self, x: Array, way: _Way) -> Array:
         """Multiply the inputs of all steps: ``x @ W + b``, of shape (..., time, batch, gates * units)."""
-        a = product(_rows(x), way.of(self, "W"))
+        a = product(as_rows(x), way.of(self, "W"))
         a += self._bias(way)
         return a.reshape(*a.shape[:-2], *x.shape[-3:-1], a.shape[-1])
 
@@ -636,12 +637,6 @@ def _forget_gate_open(_rng: np.random.Generator, shape: tuple[int, ...]) -> NDAr
 def _parts(units: int, gates: int) -> Iterator[slice]:
     """Return where each gate is."""
     return (slice(gate * units, (gate + 1) * units) for gate in range(gates))
-
-
-def _rows(array: Array) -> Array:
-    """Take the steps of all rows as the rows of one matrix."""
-    *leading, time, batch, features = array.shape
-    return array.reshape(*leading, time * batch, features)
 
 
 def _squash(a: Array) -> None:
