@@ -1,4 +1,4 @@
-"""Seeing inside: one step with its numbers, who is to blame, what is wrong, which rate to take, what a net looks at."""
+"""Seeing inside: one step, who is to blame, what is wrong, which rate to take, what a net looks at."""
 
 from nnlite.inspect.checkup import Diagnosis, Doctor, DoctorWarning, Finding, doctor
 from nnlite.inspect.explain import explain_step

@@ -501,7 +501,8 @@ def calibration_curve(
     Examples
     --------
     >>> from nnlite.metrics import calibration_curve
-    >>> predicted, observed, rows = calibration_curve([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 0], bins=2, logits=False)
+    >>> pred, target = [0.1, 0.2, 0.8, 0.9], [0, 0, 1, 0]
+    >>> predicted, observed, rows = calibration_curve(pred, target, bins=2, logits=False)
     >>> predicted.round(2).tolist(), observed.tolist(), rows.tolist()
     ([0.15, 0.85], [0.0, 0.5], [2.0, 2.0])
     """

@@ -3,8 +3,8 @@
 Every function takes ``ax=None``, draws there or in a figure of its own, and returns the Axes. None calls
 ``show``: a notebook shows figures by itself, a script calls ``matplotlib.pyplot.show()``.
 
-Those of predictions, and those that measure a model, have ``from_estimator(estimator, X, y, ...)`` too, which asks
-an estimator with scikit-learn's interface: ``roc_curve.from_estimator(MLPClassifier().fit(X, y), X, y)``.
+Those of predictions, and those that measure a model, have ``from_estimator(estimator, X, y, ...)`` too, which
+asks an estimator with scikit-learn's interface: ``roc_curve.from_estimator(estimator, X, y)``.
 """
 
 from nnlite.plot.activations import activations

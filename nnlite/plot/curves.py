@@ -40,7 +40,7 @@ __all__ = ["calibration_curve", "learning_curve", "precision_recall_curve", "roc
 
 #: What part of a reliability diagram the counts of rows may take.
 COUNTS = 0.18
-#: More curves than this are thin, and the worst of them are named.
+#: Of more curves than this, or than can be named beside them, the worst are named, and the others grey.
 NAMED = 10
 
 
@@ -58,7 +58,7 @@ def roc_curve(
 
     Of a yes-or-no question there is one curve, of several classes one for each against the rest. Beside a
     name stands the area under its curve; the dashed diagonal is what guessing comes to. Of more than ten
-    classes the ten with the smallest area are named.
+    classes, or than can be named in a small picture, those with the smallest area are.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def precision_recall_curve(
         name: (recall, precision, float(-np.diff(recall) @ precision[:-1]))
         for name, (precision, recall, _) in found.items()
     }
-    _draw_classes(ax, curves, "average precision" if len(found) == 1 else "AP")
+    _draw_classes(ax, curves, "average precision" if len(found) == 1 else "AP", drawstyle="steps-post")
     if len(found) == 1:
         # At the lowest threshold all rows are found, and the precision is the share of the class.
         ax.axhline(ax.lines[-1].get_ydata()[0], color=GREY, ls="--", lw=1.0, zorder=0, label="_guessing")
@@ -179,9 +179,10 @@ def precision_recall_curve(
     return ax
 
 
-def _draw_classes(ax: Axes, curves: dict[str, tuple[Array, Array, float]], words: str) -> None:
+def _draw_classes(ax: Axes, curves: dict[str, tuple[Array, Array, float]], words: str, **how: Any) -> None:
     """Draw a curve for each class, named by the area below it; of many, the worst are named."""
-    many = len(curves) > NAMED
+    named = min(NAMED, max(int(0.5 * 72 * size_of(ax)[1] / (1.6 * SMALL)), 1))
+    many = len(curves) > named
     order = (
         sorted(curves, key=lambda name: -np.nan_to_num(curves[name][2], nan=-1.0)) if many else list(curves)
     )
@@ -190,9 +191,11 @@ def _draw_classes(ax: Axes, curves: dict[str, tuple[Array, Array, float]], words
         label = f"{name}, {words} {short(area)}" if len(curves) > 1 else f"{words} {short(area)}"
         if np.isnan(area):
             label = f"{name}: no rows"
-        hidden = many and place < len(order) - NAMED
-        style = {"color": LIGHT} if hidden else curve(place - max(len(order) - NAMED, 0) * many)
-        ax.plot(across, along, lw=1.6, label=f"_{label}" if hidden else label, zorder=2 - hidden, **style)
+        hidden = many and place < len(order) - named
+        style = {"color": LIGHT} if hidden else curve(place - (len(order) - named) * many)
+        ax.plot(
+            across, along, lw=1.6, label=f"_{label}" if hidden else label, zorder=2 - hidden, **style, **how
+        )
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     open_frame(ax)
 
@@ -274,8 +277,8 @@ def calibration_curve(
     Examples
     --------
     >>> ax = calibration_curve([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 0], bins=2, logits=False)
-    >>> ax.lines[-1].get_ydata().tolist(), [bar.get_width() for bar in ax.patches]
-    ([0.0, 0.5], [0.5, 0.5])
+    >>> ax.lines[-1].get_ydata().tolist(), [text.get_text() for text in ax.texts]
+    ([0.0, 0.5], ['2', '2'])
     >>> ax.figure.clear()
     """
     where = "plot.calibration_curve"
@@ -287,7 +290,7 @@ def calibration_curve(
     if classes is not None:
         names = check_names(f"{where}(classes=)", classes, len(names), "classes")
     ax = new_axes(where, ax)
-    ax.plot([0, 1], [0, 1], "--", color=GREY, lw=1.0, zorder=0, label="_as sure as right")
+    ax.plot([0, 1], [0, 1], "--", color=GREY, lw=1.0, zorder=1, label="_as sure as right")
     left = np.minimum(np.ceil(predicted * bins) - 1, bins - 1).clip(0) / bins
     heights = COUNTS * rows / rows.max()
     ax.bar(left, heights, width=1 / bins, align="edge", color=LIGHT, edgecolor="white", zorder=0)
@@ -295,7 +298,7 @@ def calibration_curve(
     if max(map(text_width, texts)) + 2 < 0.85 * 72 * size_of(ax)[0] / bins:
         for start, height, text in zip(left, heights, texts, strict=True):
             ax.text(start + 0.5 / bins, height, text, size=SMALL, ha="center", va="bottom", color=GREY)
-    ax.plot(predicted, observed, "o-", color=POSITIVE, lw=1.4, ms=5)
+    ax.plot(predicted, observed, "o-", color=POSITIVE, lw=1.4, ms=5, clip_on=False, zorder=3)
     error = float(np.average(np.abs(predicted - observed), weights=rows))
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     ax.set_title(f"{error:.1%} off on average", size=SMALL + 2)

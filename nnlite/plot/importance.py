@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnlite.core.aliases import Array
+from nnlite.core.aliases import AnyArray, Array
 from nnlite.data.conversion import is_sparse
 from nnlite.errors import ArgumentTypeError
 from nnlite.errors.checks import check_integer
+from nnlite.layers.standardize import Standardize
 from nnlite.model import Sequential
 from nnlite.plot.estimators import from_estimator
 from nnlite.plot.given import check_names, input_names
@@ -31,6 +32,7 @@ from nnlite.plot.weights import image_shape
 from nnlite.training.attribution import Importance
 from nnlite.training.attribution import permutation_importance as shuffle
 from nnlite.training.attribution import saliency as slopes
+from nnlite.training.inside import at_the_front
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,8 +54,8 @@ def _shuffled(where: str, estimator: Any, X: Any, y: Any, **options: Any) -> dic
 def permutation_importance(result: Importance, *, max_features: int = 20, ax: Axes | None = None) -> Axes:
     """Draw how much worse a model is without each feature, the most important first.
 
-    A bar is the mean over the times that a feature was shuffled, and the dots are these times. A feature whose
-    dots lie on both sides of 0 may as well be left out, if no other says the same.
+    A bar is the mean over the times that a feature was shuffled, and the strokes are these times. A feature
+    whose strokes lie on both sides of 0 may as well be left out, if no other says the same.
 
     Parameters
     ----------
@@ -96,17 +98,15 @@ def permutation_importance(result: Importance, *, max_features: int = 20, ax: Ax
         fix = "Give what nnlite.inspect.permutation_importance(model, X, y, metric) returned."
         raise ArgumentTypeError(f"{where}(result)", "an Importance", type(result).__name__, fix)
     most = check_integer(f"{where}(max_features=)", max_features, low=1)
-    order = np.argsort(-result.mean, kind="stable")
-    shown = order[:most]
-    ax = _bars(where, ax, [result.names[place] for place in shown], result.mean[shown])
+    order = np.argsort(-result.mean, kind="stable")[:most]
+    ax, shown = _bars(where, ax, result.names, result.mean, order)
     places = np.repeat(np.arange(len(shown)), result.importances.shape[1])
     ax.plot(result.importances[shown].ravel(), places, "|", color="black", ms=5, alpha=0.7)
-    name_axis(ax, "x", f"{result.metric} lost without it", "lost without it")
-    _count(ax, len(shown), len(order))
+    name_axis(ax, "x", f"by how much the {result.metric} gets worse without it", "worse without it")
     return ax
 
 
-def _inside(where: str, estimator: Any, X: Any, y: Any) -> dict[str, Any]:
+def _inside(where: str, estimator: Any, X: Any, _: Any) -> dict[str, Any]:
     model = getattr(estimator, "model_", None)
     if not isinstance(model, Sequential):
         fix = "Give a fitted estimator of nnlite.sklearn; others have no gradient."
@@ -131,9 +131,10 @@ def saliency(
     """Draw what a net looks at: the gradient of an output by each input.
 
     Of an image, blue says that more ink there would raise the output, vermilion that it would lower it; the
-    black lines are those of the image. Of a table there is a bar for each feature: by how much
-    the output moves where the feature moves by one standard deviation, on average over the rows; the line goes
-    from the smallest tenth of the rows to the largest.
+    black lines are those of the image. Of a table there is a bar for each feature, its mean over the rows; the
+    line goes from the smallest tenth of the rows to the largest. Both say how much the output moves where
+    an input moves by one standard deviation: that of a `Standardize` in front of the net, else that of
+    the rows. Of a single row, without one, it is the gradient itself.
 
     Parameters
     ----------
@@ -170,8 +171,7 @@ def saliency(
 
     Notes
     -----
-    ``saliency.from_estimator(estimator, X)`` draws the net of an estimator of `nnlite.sklearn`. With a single
-    row of a table there is no standard deviation, and the bars are the gradient itself.
+    ``saliency.from_estimator(estimator, X)`` draws the net of an estimator of `nnlite.sklearn`.
 
     Examples
     --------
@@ -179,8 +179,8 @@ def saliency(
     >>> model = nn.Sequential([nn.Dense(2, 1)], rng=0)
     >>> model[0].W[...] = [[3.0], [-1.0]]
     >>> ax = saliency(model, [[0.0, 0.0], [2.0, 4.0]], feature_names=["length", "width"])
-    >>> [(label.get_text(), bar.get_width()) for label, bar in zip(ax.get_yticklabels(), ax.patches)]
-    [('length', 3.0), ('width', -2.0)]
+    >>> [label.get_text() for label in ax.get_yticklabels()], [float(bar.get_width()) for bar in ax.patches]
+    (['length', 'width'], [3.0, -2.0])
     >>> ax.figure.clear()
     """
     where = "plot.saliency"
@@ -191,27 +191,33 @@ def saliency(
     found = slopes(model, X, output=output)
     x = model.boundary.check_input(X, where=f"{where}(X)")
     x = x.toarray() if is_sparse(x) else x  # type: ignore[attr-defined]
+    spread = _spread(model, x)
+    found = found.astype(np.float64) * (1.0 if spread is None else spread)
     size = found.shape[1:3] if found.ndim > 2 else image_shape(where, model, shape, found.shape[1])
     if size is not None:
         ax = new_axes(where, ax)
-        _draw_image(ax, *(one.mean(axis=0, dtype=np.float64).reshape(*size, -1) for one in (x, found)))
+        _draw_image(ax, *(one.mean(axis=0).reshape(*size, -1) for one in (x, found)))
         return ax
-    flat, rows = found.reshape(len(found), -1), x.reshape(len(x), -1)
     names = feature_names if feature_names is not None else input_names(model)
-    if names is None or (feature_names is None and len(names) != flat.shape[1]):
-        names = [f"x{place}" for place in range(flat.shape[1])]
-    names = check_names(f"{where}(feature_names=)", names, flat.shape[1], "inputs")
-    moved = flat.astype(np.float64) * (rows.std(axis=0, dtype=np.float64) if len(rows) > 1 else 1.0)
-    shown = np.argsort(-np.abs(moved.mean(axis=0)), kind="stable")[:most]
-    ax = _bars(where, ax, [names[place] for place in shown], moved.mean(axis=0)[shown])
-    if len(rows) > 1:
-        ax.hlines(
-            np.arange(len(shown)), *np.quantile(moved[:, shown], (0.1, 0.9), axis=0), color="black", lw=1
-        )
-    by = "for one standard deviation of it" if len(rows) > 1 else "for one unit of it"
-    name_axis(ax, "x", f"change of the output {by}", "change of the output")
-    _count(ax, len(shown), flat.shape[1])
+    if names is None or (feature_names is None and len(names) != found.shape[1]):
+        names = [f"x{place}" for place in range(found.shape[1])]
+    names = check_names(f"{where}(feature_names=)", names, found.shape[1], "inputs")
+    values = found.mean(axis=0)
+    ax, shown = _bars(where, ax, names, values, np.argsort(-np.abs(values), kind="stable")[:most])
+    if len(found) > 1:
+        ends = np.quantile(found[:, shown], (0.1, 0.9), axis=0)
+        ax.hlines(np.arange(len(shown)), *ends, color="black", lw=1)
+    by = "one unit" if spread is None else "one standard deviation"
+    name_axis(ax, "x", f"change of the output for {by}", "change of the output")
     return ax
+
+
+def _spread(model: Sequential, x: Array) -> Array | None:
+    """Return how much each input varies: as a layer in front of the net has measured it, or in the rows."""
+    for _, layer, columns in at_the_front(model):
+        if isinstance(layer, Standardize) and columns is None:
+            return layer.scale
+    return x.std(axis=0, dtype=np.float64) if len(x) > 1 else None
 
 
 def _draw_image(ax: Axes, image: Array, slope: Array) -> None:
@@ -227,26 +233,23 @@ def _draw_image(ax: Axes, image: Array, slope: Array) -> None:
     name_axis(bar.ax, "y", "change of the output", "change")
 
 
-def _bars(where: str, ax: Axes | None, names: list[str], values: Array) -> Axes:
-    """Draw bars from the top down, with as many names as there is room for."""
-    ax = new_axes(where, ax, figsize=(6.4, min(max(2.4, 0.9 + 0.27 * len(names)), 8.0)))
-    places = np.arange(len(names))
-    ax.barh(places, values, color=[POSITIVE if value >= 0 else NEGATIVE for value in values], height=0.7)
+def _bars(
+    where: str, ax: Axes | None, names: Sequence[str], values: Array, order: AnyArray
+) -> tuple[Axes, AnyArray]:
+    """Draw bars from the top down, as many as can be named, and return which."""
+    ax = new_axes(where, ax, figsize=(6.4, min(max(2.4, 1.2 + 0.25 * len(order)), 8.0)))
+    width, height = (72 * side for side in size_of(ax))
+    shown = order[: max(int(0.85 * height / (1.3 * SMALL)), 1)]
+    places = np.arange(len(shown))
+    colours = [POSITIVE if value >= 0 else NEGATIVE for value in values[shown]]
+    ax.barh(places, values[shown], color=colours, height=0.7)
     ax.axvline(0.0, color=GREY, lw=0.8)
-    width, height = size_of(ax)
-    every = int(np.ceil(len(names) / max(0.8 * 72 * height / (1.3 * SMALL), 1)))
-    ax.set_yticks(
-        places[::every], [shortened(name, NAMES * 72 * width) for name in names[::every]], size=SMALL,
-        parse_math=False,
-    )  # fmt: skip
+    labels = [shortened(names[place], NAMES * width) for place in shown]
+    ax.set_yticks(places, labels, size=SMALL, parse_math=False)
     ax.tick_params(axis="y", length=0)
-    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.set_ylim(len(shown) - 0.4, -0.6)
     ax.ticklabel_format(axis="x", scilimits=(-2, 4))
+    if len(shown) < len(values):
+        ax.set_title(f"{len(shown)} of {len(values)} features", size=SMALL + 1)
     open_frame(ax)
-    return ax
-
-
-def _count(ax: Axes, shown: int, count: int) -> None:
-    """Say of how many features some are shown."""
-    if shown < count:
-        ax.set_title(f"{shown} of {count} features", size=SMALL + 1)
+    return ax, shown

@@ -1,4 +1,4 @@
-"""Pictures of a regression: the curve that was fitted, predictions beside the truth, and what is left over."""
+"""Pictures of a regression: the curve that was fitted, predictions beside the truth, and residuals."""
 
 from __future__ import annotations
 
@@ -138,8 +138,8 @@ def prediction_error(
 ) -> Axes:
     """Draw what was predicted beside what is true, or how far it is off: a dot for each row.
 
-    On the dashed line predictions are right. Dots that lie along a curve, or spread like a fan, say that there
-    is something left to learn, or that the targets want to be transformed.
+    On the dashed line predictions are right. Dots that lie along a curve, or spread like a fan, say that
+    there is something left to learn, or that the targets want to be transformed.
 
     Parameters
     ----------

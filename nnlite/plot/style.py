@@ -56,8 +56,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 GREY, LIGHT = "#555555", "#D0D0D0"
 #: The smallest text, in points.
 SMALL = 8.0
-#: What part of a picture a legend may cover.
-COVERED = 0.25
+#: What part of a picture a legend may cover; and how high one above may be, as a part of the picture's height.
+COVERED, HIGHEST = 0.25, 0.75
 
 
 def pyplot(where: str) -> Any:
@@ -183,8 +183,8 @@ def open_frame(ax: Axes) -> None:
 def legend(*axes: Axes, **how: Any) -> None:
     """Say in small letters what is drawn, on a ground that lets a line shine through but can be read.
 
-    It stands among the lines as long as it covers little of the picture, else above; where it is wider than
-    the picture there is none.
+    It stands among the lines as long as it covers little of the picture, else above; where that would leave
+    too little of the picture there is none.
 
     Parameters
     ----------
@@ -212,10 +212,11 @@ def legend(*axes: Axes, **how: Any) -> None:
         width, height = (72 * side for side in size_of(ax))
         column = max(text_width(str(handle.get_label()), size) for handle in handles) + 3.5 * size
         if len(axes) > 1 or column * 1.5 * size * len(handles) > COVERED * width * height:
-            if column > width:
+            columns = int(width / column)
+            if not columns or -(-len(handles) // columns) * 1.6 * size > HIGHEST * height:
                 return
             usual |= {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "borderaxespad": 0.1}
-            usual |= {"ncols": int(width / column), "columnspacing": 1.0}
+            usual |= {"ncols": columns, "columnspacing": 1.0}
     made = ax.legend(**(usual | how))
     for text in made.get_texts():
         text.set_parse_math(False)  # a dollar sign in a name begins no formula
@@ -510,7 +511,7 @@ def shortened(text: str, room: float, size: float = SMALL) -> str:
     Examples
     --------
     >>> shortened("sepal length", 30), shortened("sepal length", 100)
-    ('sepa…', 'sepal length')
+    ('sepal…', 'sepal length')
     """
     if text_width(text, size) <= room:
         return text

@@ -142,7 +142,7 @@ def image_shape(where: str, model: Sequential, shape: Any, inputs: int) -> tuple
     model : Sequential
         One net.
     shape : (int, int) or None
-        What the user says; None takes that of the first `Flatten`, or a square number of inputs from 8 by 8 on.
+        What the user says; None takes that of the first `Flatten`, or a square from 8 by 8 on.
     inputs : int
         How many numbers an image has.
 

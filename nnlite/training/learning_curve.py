@@ -107,7 +107,7 @@ def learning_curve(
     >>> options = {"loss": MeanSquaredError(), "optimizer": Adam(0.1), "epochs": 60}
     >>> found = learning_curve(Sequential([Dense(5, 1)], rng=0), X, y, sizes=[6, 60], **options)
     >>> found.validation.mean(axis=1).round(1).tolist()
-    [3.5, 1.0]
+    [4.6, 1.2]
     """
     where = "learning_curve"
     metric = fit.get("loss") if metric is None else metric
