@@ -2,8 +2,9 @@
 
 Every metric is called as ``metric(pred, target, weight)`` and returns a Python float
 (`confusion_matrix` and the curves arrays), computed in float64. Predictions are what the model
-gives, logits for instance. Nothing is broadcast: shapes that differ are an error. A NaN among the predictions is
-an error too, since it would pass for a guess. A row of weight 0 is as no row, whatever it holds.
+gives, logits for instance. Nothing is broadcast: shapes that differ are an error. A NaN among the
+predictions is an error too, since it would pass for a guess. A row of weight 0 is as no row, whatever
+it holds.
 A metric says by its attribute ``higher_is_better`` which way is up, for what chooses the best
 epoch or net by it.
 """

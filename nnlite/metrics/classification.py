@@ -514,7 +514,10 @@ def calibration_curve(
     check_finite(f"{where}(pred=)", scores)
     _, scores, ids, w = kept(weights, scores, ids, np.ones(len(ids)) if weights is None else weights)
     single = scores.shape[1] == 1
-    shares = np.exp(_log_shares(where, scores.astype(np.float64), single=single, logits=logits))
+    scores = scores.astype(np.float64)
+    shares = np.exp(_log_shares(where, scores, single=single, logits=logits))
+    if not logits:  # the numbers themselves, since what is rounded may come into the next bin
+        shares = np.hstack([1 - scores, scores]) if single else scores
     if class_id is None and shares.shape[1] > 2:
         guess = scores.argmax(axis=1)
     else:

@@ -44,7 +44,7 @@ __all__ = ["Animation", "animate"]
 
 KINDS = ("decision_boundary", "loss_surface", "loss_surface_3d")
 #: Colours of a GIF, and of a picture in a page, which has one more: none. With fewer, a slope has bands.
-COLOURS = 255
+COLOURS = 128
 WHITE = "#FFFFFF"
 #: The last picture of a GIF stays for so many seconds before it begins again.
 PAUSE = 2.0

@@ -231,7 +231,7 @@ def calibration_curve(
     """Draw how often predictions are right over how sure they are: the reliability diagram.
 
     On the diagonal a model is as sure as it is right. Dots below it are too sure, dots above it not sure
-    enough. The bars at the bottom say how many rows there are in each bin: a dot of few rows may lie anywhere.
+    enough. The bars at the bottom count the rows of each bin: a dot of few rows may lie anywhere.
 
     Parameters
     ----------

@@ -131,8 +131,8 @@ def saliency(
     """Draw what a net looks at: the gradient of an output by each input.
 
     Of an image, blue says that more ink there would raise the output, vermilion that it would lower it; the
-    black lines are those of the image. Of a table there is a bar for each feature, its mean over the rows; the
-    line goes from the smallest tenth of the rows to the largest. Both say how much the output moves where
+    black lines are those of the image. Of a table there is a bar for each feature, its mean over the rows;
+    the line goes from the smallest tenth of the rows to the largest. Both say how much the output moves where
     an input moves by one standard deviation: that of a `Standardize` in front of the net, else that of
     the rows. Of a single row, without one, it is the gradient itself.
 

@@ -56,7 +56,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 GREY, LIGHT = "#555555", "#D0D0D0"
 #: The smallest text, in points.
 SMALL = 8.0
-#: What part of a picture a legend may cover; and how high one above may be, as a part of the picture's height.
+#: What part of a picture a legend may cover; and of the height of the picture, how high one above may be.
 COVERED, HIGHEST = 0.25, 0.75
 
 
