@@ -200,7 +200,7 @@ def test_calibration_of_several_classes_is_that_of_the_class_they_are_taken_for(
 
 
 def test_bad_input_of_a_calibration_curve():
-    with pytest.raises(ArgumentError, match="expected probabilities, got 1.5"):
+    with pytest.raises(ArgumentError, match=r"expected probabilities, got 1\.5"):
         metrics.calibration_curve([0.2, 1.5], [0, 1], logits=False)
     with pytest.raises(ArgumentError, match=r"bins=\)"):
         metrics.calibration_curve([0.2, 0.5], [0, 1], bins=0)

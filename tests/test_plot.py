@@ -49,6 +49,17 @@ def make_history():
     return make_net().fit(X, Y, metrics=[nn.accuracy], **options)
 
 
+NINE = [
+    nn.ReLU(),
+    nn.Tanh(),
+    nn.GELU(),
+    nn.ELU(),
+    nn.SiLU(),
+    nn.Mish(),
+    nn.SELU(),
+    nn.Sigmoid(),
+    nn.Softplus(),
+]
 #: Scores of twenty classes, and the true ones.
 SEVERAL = (
     np.random.default_rng(0).normal(size=(60, 20)) + 2 * np.eye(20)[np.arange(60) % 20],
@@ -96,7 +107,7 @@ PICTURES = {
     "sweep": lambda net, ax: plot.sweep(make_sweep(), ax=ax),
     "history, both kinds": lambda net, ax: plot.history(make_history(), columns=["loss", "accuracy"], ax=ax),
     "activations, nine": lambda net, ax: plot.activations(
-        [nn.ReLU(), nn.Tanh(), nn.GELU(), nn.ELU(), nn.SiLU(), nn.Mish(), nn.Sigmoid(), nn.SELU(), nn.Softplus()],
+        NINE,
         ax=ax,
     ),
     "confusion of thirty": lambda net, ax: plot.confusion_matrix(
@@ -116,10 +127,12 @@ PICTURES = {
         X, X[::-1], kind="residual_vs_predicted", ax=ax
     ),
     "permutation_importance": lambda net, ax: plot.permutation_importance(
-        Importance(tuple(f"a feature with a name, {place}" for place in range(30)), np.eye(30), 1.0, "loss"), ax=ax
+        Importance([f"a feature with a name, {place}" for place in range(30)], np.eye(30), 1.0, "loss"), ax=ax
     ),
     "saliency": lambda net, ax: plot.saliency(net, X, ax=ax),
-    "saliency of an image": lambda net, ax: plot.saliency(make_net(nn.Dense(64, 2)), np.eye(8).ravel(), ax=ax),
+    "saliency of an image": lambda net, ax: plot.saliency(
+        make_net(nn.Dense(64, 2)), np.eye(8).ravel(), ax=ax
+    ),
 }  # fmt: skip
 
 
@@ -235,8 +248,7 @@ class TestActivations:
             plot.activations(nn.ReLU(), span=(1, -1))
 
     def test_no_two_of_nine_look_alike(self):
-        nine = [nn.ReLU(), nn.Tanh(), nn.GELU(), nn.ELU(), nn.SiLU(), nn.Mish(), nn.SELU(), nn.Sigmoid()]
-        ax = plot.activations([*nine, nn.Softplus()])
+        ax = plot.activations(NINE)
         looks = [(line.get_color(), line.get_marker()) for line in ax.lines[2::2][:9]]
         assert len({*looks}) == 9
 

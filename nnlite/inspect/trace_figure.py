@@ -10,7 +10,7 @@ import numpy as np
 
 from nnlite.inspect.numbers import number, parameters_of, result
 from nnlite.plot.diagram import Column, draw_columns, figure_size
-from nnlite.plot.style import SMALL, new_axes, size_of, text_width
+from nnlite.plot.style import SMALL, lay_out, new_axes, size_of, text_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,8 +61,8 @@ def draw(data: dict[str, Any], row: int, ax: Axes | None) -> Axes:
     # Before the drawing, which goes by the room that a layout leaves; at most a third of it for words.
     most = max(int(72 * size_of(ax)[1] / 3 / LINE), 1)
     ax.set_title("\n".join(lines if made else lines[:most]), fontsize=SMALL, loc="left")
-    if not made and (engine := ax.figure.get_layout_engine()) is not None:
-        engine.execute(ax.figure)
+    if not made:
+        lay_out(ax)
     draw_columns(ax, columns, max_units=UNITS)
     return ax
 

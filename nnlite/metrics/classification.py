@@ -528,7 +528,7 @@ def calibration_curve(
         np.bincount(place, weights=by, minlength=bins) for by in (w, w * sure, w * (ids == guess))
     )
     filled = rows > 0
-    return sums[filled] / rows[filled], right[filled] / rows[filled], rows[filled]
+    return sums[filled] / rows[filled], right[filled] / rows[filled], rows[filled].astype(np.float64)
 
 
 def _log_shares(

@@ -173,7 +173,8 @@ def precision_recall_curve(
     _draw_classes(ax, curves, "average precision" if len(found) == 1 else "AP", drawstyle="steps-post")
     if len(found) == 1:
         # At the lowest threshold all rows are found, and the precision is the share of the class.
-        ax.axhline(ax.lines[-1].get_ydata()[0], color=GREY, ls="--", lw=1.0, zorder=0, label="_guessing")
+        ((precision, _, _),) = found.values()
+        ax.axhline(float(precision[0]), color=GREY, ls="--", lw=1.0, zorder=0, label="_guessing")
     ax.set(xlabel="recall", ylabel="precision")
     legend(ax)
     return ax

@@ -119,7 +119,7 @@ def sides(ax: Axes, columns: Iterable[str]) -> dict[str, Axes]:
     are_losses = {name: name.removeprefix(HELD_OUT).split("_")[0] == "loss" for name in columns}
     if len({*are_losses.values()}) == 1:
         return dict.fromkeys(are_losses, ax)
-    right: Axes = ax.twinx()  # type: ignore[assignment]
+    right: Axes = ax.twinx()
     right.spines[["top", "left"]].set_visible(False)
     return {name: ax if is_loss else right for name, is_loss in are_losses.items()}
 

@@ -700,7 +700,8 @@ def draw_points(ax: Axes, grid: Grid, question: Question | None, *, size: float 
     elif question.values is not None:
         across, along = grid.points.T
         if question.coloured:
-            ax.scatter(across, along, c=question.values, cmap=sequential(), norm=ax.images[-1].norm, **style)
+            norm: Any = ax.images[-1].norm
+            ax.scatter(across, along, c=question.values, cmap=sequential(), norm=norm, **style)
         else:
             ax.scatter(across, along, color="white", **style)
 

@@ -29,6 +29,7 @@ __all__ = [
     "curve",
     "diverging",
     "ink_on",
+    "lay_out",
     "legend",
     "name_axis",
     "new_axes",
@@ -206,9 +207,7 @@ def legend(*axes: Axes, **how: Any) -> None:
     handles = [handle for one in axes for handle in one.get_legend_handles_labels()[0]]
     usual = {"handles": handles, "fontsize": size, "framealpha": 0.85, "edgecolor": "none"}
     # A title is in the way, and only a layout makes room.
-    engine = None if ax.get_title() or "loc" in how else ax.figure.get_layout_engine()
-    if engine is not None and handles:
-        engine.execute(ax.figure)
+    if handles and not ax.get_title() and "loc" not in how and lay_out(ax):
         width, height = (72 * side for side in size_of(ax))
         column = max(text_width(str(handle.get_label()), size) for handle in handles) + 3.5 * size
         if len(axes) > 1 or column * 1.5 * size * len(handles) > COVERED * width * height:
@@ -220,6 +219,33 @@ def legend(*axes: Axes, **how: Any) -> None:
     made = ax.legend(**(usual | how))
     for text in made.get_texts():
         text.set_parse_math(False)  # a dollar sign in a name begins no formula
+
+
+def lay_out(ax: Axes) -> bool:
+    """Let the layout of a figure, if it has one, put the Axes where they will stand with what is drawn so far.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Whose figure.
+
+    Returns
+    -------
+    bool
+        Whether there is a layout.
+
+    Examples
+    --------
+    >>> ax = new_axes("here", None)
+    >>> lay_out(ax)
+    True
+    >>> pyplot("here").close(ax.figure)
+    """
+    figure: Any = ax.figure  # or a part of one
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure.figure)
+    return engine is not None
 
 
 def name_axis(ax: Axes, axis: str, *texts: str) -> None:

@@ -50,12 +50,12 @@ class Importance(NamedTuple):
     @property
     def mean(self) -> Array:
         """The mean over the repeats, of each feature."""
-        return self.importances.mean(axis=1)
+        return np.asarray(self.importances.mean(axis=1))
 
     @property
     def std(self) -> Array:
         """The standard deviation over the repeats."""
-        return self.importances.std(axis=1)
+        return np.asarray(self.importances.std(axis=1))
 
 
 def permutation_importance(
@@ -233,11 +233,12 @@ def saliency(model: Sequential, X: Any, *, output: int | None = None) -> Array:
     Returns
     -------
     ndarray of the shape of the input
+        Ids of words, which an `Embedding` reads, have no slope: it is 0.
 
     Raises
     ------
     ShapeError, ArgumentError, ArgumentTypeError
-        If the data do not fit, there is no such output, or the input is ids of words, which have no slope.
+        If the data do not fit, or there is no such output.
 
     References
     ----------
@@ -276,7 +277,4 @@ def saliency(model: Sequential, X: Any, *, output: int | None = None) -> Array:
             found = model._backward(dy.reshape(out.shape), ctx)
     finally:
         model.params.grads[...] = grads
-    if found is None:
-        fix = "Look at the layers behind the Embedding."
-        raise ArgumentError(f"{where}(model)", "a net that is smooth in its input", f"{model}", fix)
-    return found
+    return np.zeros_like(x) if found is None else found

@@ -137,7 +137,7 @@ def learning_curve(
             for side, chosen in enumerate(rows[repeat]):
                 score = scorer(where, trained, metric, y[chosen])[0]
                 scores[side, place, repeat] = score(take_rows(X, chosen))
-    return LearningCurve(counts, *scores, name)
+    return LearningCurve(counts, scores[0], scores[1], name)
 
 
 def _cut(
