@@ -474,6 +474,7 @@ def test_estimators_of_scikit_learn_and_ours():
             estimator.fit(SCORES, y)
             for draw in draws:
                 assert draw.from_estimator(estimator, SCORES, y).has_data()
+            plt.close("all")
     for estimator in (
         linear.LinearRegression(),
         MLPRegressor(hidden_layer_sizes=(4,), max_iter=3, random_state=0),

@@ -222,7 +222,7 @@ def legend(*axes: Axes, **how: Any) -> None:
 
 
 def lay_out(ax: Axes) -> bool:
-    """Let the layout of a figure, if it has one, put the Axes where they will stand with what is drawn so far.
+    """Let the layout of a figure, if it has one, put the Axes where they stand with what is drawn so far.
 
     Parameters
     ----------
