@@ -38,8 +38,9 @@ if TYPE_CHECKING:
 
 __all__ = ["calibration_curve", "learning_curve", "precision_recall_curve", "roc_curve"]
 
-#: What part of a reliability diagram the counts of rows may take.
-COUNTS = 0.18
+#: What part of a reliability diagram the counts of rows may take; and the area of the dot of most rows, in
+#: square points.
+COUNTS, LARGEST = 0.18, 60.0
 #: Of more curves than this, or than can be named beside them, the worst are named, and the others grey.
 NAMED = 10
 
@@ -232,7 +233,8 @@ def calibration_curve(
     """Draw how often predictions are right over how sure they are: the reliability diagram.
 
     On the diagonal a model is as sure as it is right. Dots below it are too sure, dots above it not sure
-    enough. The bars at the bottom count the rows of each bin: a dot of few rows may lie anywhere.
+    enough. The bars at the bottom count the rows of each bin: a dot of few rows, a small one, may lie
+    anywhere.
 
     Parameters
     ----------
@@ -299,7 +301,9 @@ def calibration_curve(
     if max(map(text_width, texts)) + 2 < 0.85 * 72 * size_of(ax)[0] / bins:
         for start, height, text in zip(left, heights, texts, strict=True):
             ax.text(start + 0.5 / bins, height, text, size=SMALL, ha="center", va="bottom", color=GREY)
-    ax.plot(predicted, observed, "o-", color=POSITIVE, lw=1.4, ms=5, clip_on=False, zorder=3)
+    ax.plot(predicted, observed, color=POSITIVE, lw=1.2, clip_on=False, zorder=3)
+    sizes = LARGEST * np.maximum(rows / rows.max(), 0.1)
+    ax.scatter(predicted, observed, s=sizes, color=POSITIVE, clip_on=False, zorder=3)
     error = float(np.average(np.abs(predicted - observed), weights=rows))
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     ax.set_title(f"{error:.1%} off on average", size=SMALL + 2)
