@@ -210,6 +210,14 @@ class TestLearningCurve:
         training, validation = found.training.mean(axis=1), found.validation.mean(axis=1)
         assert training[0] < training[1] < validation[1] < validation[0]
 
+    def test_an_optimizer_that_needs_all_rows_trains_in_turn(self):
+        X, y = SCORES, SCORES @ [[1.0], [2.0], [3.0]]
+        options = {"loss": nn.MeanSquaredError(), "optimizer": nn.LBFGS(), "epochs": 30}
+        found = learning_curve(net(nn.Dense(3, 1)), X, y, sizes=[2, 40], repeats=2, **options)
+        assert found.validation.shape == (2, 2)
+        assert (found.validation[1] < 1e-6).all()
+        assert (found.validation[0] > 1e-2).all(), "two rows do not tell four numbers"
+
     def test_a_table_is_encoded_once(self):
         table = {"x": np.arange(40.0), "kind": ["a", "b"] * 20}
         encoder = nn.TableEncoder().fit(table)

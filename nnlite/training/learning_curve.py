@@ -17,6 +17,7 @@ from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_integer, check_rng
 from nnlite.metrics import Metric
 from nnlite.model import Sequential
+from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.training.anew import like
 from nnlite.training.attribution import scorer
 
@@ -70,8 +71,8 @@ def learning_curve(
     Parameters
     ----------
     model : Sequential, or estimator with ``fit`` and ``predict``
-        Is left as it is: nets like it with new weights are trained, as replicas for each number of rows;
-        copies of an estimator in turn.
+        Is left as it is: nets like it with new weights are trained, as replicas for each number of rows, and
+        with `LBFGS` and the like in turn, as copies of an estimator are.
     X, y : array-like
         The data.
     metric : function (pred, target) or Loss, optional
@@ -129,7 +130,7 @@ def learning_curve(
     cuts = [_cut(where, y, X.shape[0], validation, generator) for _ in range(repeats)]
     counts = _sizes(f"{where}(sizes=)", sizes, len(cuts[0][0]))
     seeds = [int(seed) for seed in generator.integers(2**31, size=repeats)]
-    train = _train_replicas if isinstance(model, Sequential) else _train_in_turn
+    train = _train_nets if isinstance(model, Sequential) else _train_in_turn
     scores = np.empty((2, len(counts), repeats))
     for place, count in enumerate(counts):
         rows = [(known[:count], other) for known, other in cuts]
@@ -166,8 +167,15 @@ def _sizes(where: str, sizes: Any, most: int) -> AnyArray:
     return np.unique(np.geomspace(max(FIRST * most, 1), most, count).round().astype(int))
 
 
-def _train_replicas(model: Sequential, X: Any, y: Any, rows: Any, seeds: Any, fit: Any) -> list[Sequential]:
-    """Train as many nets at once as there are cuts, each on its own rows."""
+def _train_nets(model: Sequential, X: Any, y: Any, rows: Any, seeds: Any, fit: Any) -> list[Sequential]:
+    """Train as many nets as there are cuts, each on its own rows; all at once if the optimizer can."""
+    if isinstance(fit.get("optimizer"), FullBatchOptimizer):
+        found = []
+        for (known, other), seed in zip(rows, seeds, strict=True):
+            found.append(one := like(model, seed))
+            one.takes_encoded = True
+            one.fit(X[known], y[known], **({"validation": (X[other], y[other])} | copy.deepcopy(fit)))
+        return found
     nets = like(model, seeds, replicas=len(seeds))
     nets.takes_encoded = True
     (known, own), (others, held_out) = (
