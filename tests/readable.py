@@ -15,7 +15,8 @@ def visible_texts(figure):
         low, high = sorted(axis.get_view_interval())
         # Ticks beyond the ends of an axis are there, and not drawn.
         ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
-        beyond |= {tick.label1 for tick in ticks if not low <= tick.get_loc() <= high}
+        outside = [tick for tick in ticks if not low <= tick.get_loc() <= high]
+        beyond |= {label for tick in outside for label in (tick.label1, tick.label2)}
     for text in set(figure.findobj(mpl.text.Text)) - beyond:
         if text.get_visible() and text.get_text().strip():
             box = text.get_window_extent(renderer)

@@ -137,6 +137,20 @@ def test_columns_and_axes_of_ones_own():
     plt.close(figure)
 
 
+def test_losses_and_other_metrics_have_a_scale_each():
+    plot = LivePlot(["loss", "gap"])
+    _, history = fit(plot, metrics={"gap": lambda pred, target: 1000 * float(np.abs(pred - target).mean())})
+    left, right = plot.ax.figure.axes
+    assert left is plot.ax
+    assert np.array_equal(left.lines[0].get_ydata(), history["loss"])
+    assert np.array_equal(right.lines[0].get_ydata(), history["gap"])
+    assert (left.get_ylabel(), right.get_ylabel()) == ("loss", "gap")
+    words = [text.get_text() for text in right.get_legend().get_texts()]
+    assert words == ["loss, training", "gap, training"]
+    low, high = right.get_ylim()
+    assert low < min(history["gap"]) < max(history["gap"]) < high
+
+
 def test_each_replica_has_a_line():
     plot = LivePlot()
     _, history = fit(

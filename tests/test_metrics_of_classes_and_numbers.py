@@ -114,6 +114,98 @@ def test_what_ranks_several_classes_is_scikit_learns(theirs, name):
         same(ours(scores, nn.one_hot(ids), weight, average=average), expected, seed)
 
 
+def test_curves_are_scikit_learns(theirs):
+    for seed in range(TIMES):
+        rng, rows, classes, _, weight = draw(seed)
+        classes, ids = max(classes, 3), np.r_[np.arange(max(classes, 3)), rng.integers(0, 3, rows)]
+        scores = rng.integers(0, 9, size=(len(ids), classes)).astype(float)  # with equal ones among them
+        weight = None if weight is None else rng.uniform(0.1, 1, len(ids))
+        chosen = int(rng.integers(classes))
+        chances = softmax(scores)
+        for pred, target, options in (
+            (chances, ids, {"class_id": chosen, "logits": False}),
+            (chances[:, chosen], (ids == chosen) * 1, {}),
+        ):
+            truth = ids == chosen
+            found = metrics.roc_curve(pred, target, weight, **options)
+            expected = theirs.roc_curve(
+                truth, chances[:, chosen], sample_weight=weight, drop_intermediate=False
+            )
+            for mine, reference in zip(found, expected, strict=True):
+                np.testing.assert_allclose(mine, reference, rtol=1e-12, atol=1e-12)
+            found = metrics.precision_recall_curve(pred, target, weight, **options)
+            expected = theirs.precision_recall_curve(truth, chances[:, chosen], sample_weight=weight)
+            for mine, reference in zip(found, expected, strict=True):
+                np.testing.assert_allclose(mine, reference, rtol=1e-12, atol=1e-12)
+        other = rng.normal(size=scores.shape)
+        for mine, reference in zip(
+            metrics.roc_curve(other, ids, weight, class_id=chosen),
+            metrics.roc_curve(softmax(other), ids, weight, class_id=chosen, logits=False),
+            strict=True,
+        ):
+            with np.errstate(over="ignore"):
+                chance = 1 / (1 + np.exp(-mine)) if mine[0] == np.inf else mine  # thresholds are log-odds
+            np.testing.assert_allclose(chance[1:], reference[1:], rtol=1e-9, atol=1e-12)
+
+
+def test_the_other_class_of_a_single_score():
+    for curve in (metrics.roc_curve, metrics.precision_recall_curve):
+        zero = curve([0.1, 0.4, 0.35], [0, 0, 1], class_id=0)
+        for mine, reference in zip(zero, curve([-0.1, -0.4, -0.35], [1, 1, 0]), strict=True):
+            np.testing.assert_array_equal(mine, reference)
+
+
+def test_a_class_without_rows_has_no_rate():
+    false, true, _ = metrics.roc_curve([0.1, 0.4], [0, 0])
+    assert np.isnan(true).all()
+    assert false.tolist() == [0.0, 0.5, 1.0]
+    assert np.isnan(metrics.precision_recall_curve([0.1, 0.4], [0, 0])[1][:-1]).all()
+
+
+@pytest.mark.parametrize("curve", [metrics.roc_curve, metrics.precision_recall_curve])
+def test_bad_classes_of_curves(curve):
+    scores = np.eye(3)
+    with pytest.raises(ArgumentError, match=r"class_id=\): expected one of the 3 classes, got None"):
+        curve(scores, [0, 1, 2])
+    with pytest.raises(ArgumentError, match="one of the 3 classes, got 3"):
+        curve(scores, [0, 1, 2], class_id=3)
+
+
+def test_calibration_curve_is_scikit_learns():
+    reference = pytest.importorskip("sklearn.calibration").calibration_curve
+    for seed in range(TIMES):
+        rng = np.random.default_rng(seed)
+        chances, bins = rng.random(80).round(1 + seed % 3), int(rng.integers(1, 12))
+        yes = (rng.random(80) < chances) * 1
+        observed, predicted = reference(yes, chances, n_bins=bins)
+        for pred, options in (
+            (chances, {"logits": False}),
+            (np.stack([1 - chances, chances], axis=1), {"logits": False}),
+        ):
+            found = metrics.calibration_curve(pred, yes, bins=bins, **options)
+            np.testing.assert_allclose(found[0], predicted, rtol=1e-9, atol=1e-12)
+            np.testing.assert_allclose(found[1], observed, rtol=1e-9, atol=1e-12)
+            assert found[2].sum() == 80
+
+
+def test_calibration_of_several_classes_is_that_of_the_class_they_are_taken_for():
+    logits = np.log([[0.7, 0.2, 0.1], [0.7, 0.2, 0.1], [0.1, 0.55, 0.35], [0.3, 0.3, 0.4]])
+    predicted, observed, rows = metrics.calibration_curve(logits, [0, 1, 1, 2], [1.0, 3.0, 1.0, 0.0], bins=5)
+    np.testing.assert_allclose(predicted, [0.55, 0.7])
+    np.testing.assert_allclose(observed, [1.0, 0.25])
+    np.testing.assert_allclose(rows, [1.0, 4.0])
+    predicted, observed, rows = metrics.calibration_curve(logits, [0, 1, 1, 2], class_id=1, bins=2)
+    np.testing.assert_allclose(predicted, [0.7 / 3, 0.55])
+    np.testing.assert_allclose(observed, [1 / 3, 1.0])
+
+
+def test_bad_input_of_a_calibration_curve():
+    with pytest.raises(ArgumentError, match=r"expected probabilities, got 1\.5"):
+        metrics.calibration_curve([0.2, 1.5], [0, 1], logits=False)
+    with pytest.raises(ArgumentError, match=r"bins=\)"):
+        metrics.calibration_curve([0.2, 0.5], [0, 1], bins=0)
+
+
 def test_log_loss_is_scikit_learns(theirs):
     for seed in range(TIMES):
         rng, rows, classes, scores, weight = draw(seed)

@@ -15,6 +15,7 @@ from readable import check_readable  # noqa: E402
 from workpieces import net_of_blocks  # noqa: E402
 
 from nnlite import plot  # noqa: E402
+from nnlite.inspect import Importance, LearningCurve  # noqa: E402
 from nnlite.plot.network import columns_of  # noqa: E402
 from nnlite.plot.style import CLASSES, ink_on  # noqa: E402
 
@@ -41,6 +42,29 @@ def net():
 def trained(net):
     options = {"loss": LOSS, "optimizer": nn.Adam(0.05), "metrics": [nn.accuracy]}
     return net, net.fit(X, Y, epochs=12, validation=0.3, **options)
+
+
+def make_history():
+    options = {"loss": LOSS, "optimizer": nn.SGD(0.1), "epochs": 5, "validation": 0.2}
+    return make_net().fit(X, Y, metrics=[nn.accuracy], **options)
+
+
+NINE = [
+    nn.ReLU(),
+    nn.Tanh(),
+    nn.GELU(),
+    nn.ELU(),
+    nn.SiLU(),
+    nn.Mish(),
+    nn.SELU(),
+    nn.Sigmoid(),
+    nn.Softplus(),
+]
+#: Scores of twenty classes, and the true ones.
+SEVERAL = (
+    np.random.default_rng(0).normal(size=(60, 20)) + 2 * np.eye(20)[np.arange(60) % 20],
+    np.arange(60) % 20,
+)
 
 
 def make_sweep():
@@ -81,6 +105,34 @@ PICTURES = {
         X, X, nn.MeanSquaredError(), ax=ax,
     ),
     "sweep": lambda net, ax: plot.sweep(make_sweep(), ax=ax),
+    "history, both kinds": lambda net, ax: plot.history(make_history(), columns=["loss", "accuracy"], ax=ax),
+    "activations, nine": lambda net, ax: plot.activations(
+        NINE,
+        ax=ax,
+    ),
+    "confusion of thirty": lambda net, ax: plot.confusion_matrix(
+        np.arange(90) % 30, np.arange(90) % 29, classes=[f"kind {place}" for place in range(30)], ax=ax
+    ),
+    "weights, many inputs": lambda net, ax: plot.weights(make_net(nn.Dense(130, 10)), ax=ax),
+    "roc_curve": lambda net, ax: plot.roc_curve(net.predict(X), Y, ax=ax),
+    "roc_curve of twenty": lambda net, ax: plot.roc_curve(*SEVERAL, ax=ax),
+    "precision_recall_curve": lambda net, ax: plot.precision_recall_curve(net.predict(X), Y, ax=ax),
+    "calibration_curve": lambda net, ax: plot.calibration_curve(*SEVERAL, ax=ax),
+    "learning_curve": lambda net, ax: plot.learning_curve(
+        LearningCurve(np.array([5, 50]), np.eye(2), np.eye(2)[::-1], "accuracy"), ax=ax
+    ),
+    "fit_curve": lambda net, ax: plot.fit_curve(make_net(nn.Dense(1, 1)), X[:, :1], X[:, 1], ax=ax),
+    "prediction_error": lambda net, ax: plot.prediction_error(X[:, 0], X[:, 1], ax=ax),
+    "prediction_error, residuals": lambda net, ax: plot.prediction_error(
+        X, X[::-1], kind="residual_vs_predicted", ax=ax
+    ),
+    "permutation_importance": lambda net, ax: plot.permutation_importance(
+        Importance([f"a feature with a name, {place}" for place in range(30)], np.eye(30), 1.0, "loss"), ax=ax
+    ),
+    "saliency": lambda net, ax: plot.saliency(net, X, ax=ax),
+    "saliency of an image": lambda net, ax: plot.saliency(
+        make_net(nn.Dense(64, 2)), np.eye(8).ravel(), ax=ax
+    ),
 }  # fmt: skip
 
 
@@ -195,6 +247,11 @@ class TestActivations:
         with pytest.raises(ArgumentError, match="the smaller number first"):
             plot.activations(nn.ReLU(), span=(1, -1))
 
+    def test_no_two_of_nine_look_alike(self):
+        ax = plot.activations(NINE)
+        looks = [(line.get_color(), line.get_marker()) for line in ax.lines[2::2][:9]]
+        assert len({*looks}) == 9
+
 
 class TestNeuron:
     def test_dots_are_its_sums_and_answers(self, net):
@@ -240,9 +297,11 @@ class TestHistory:
         assert (training.get_linestyle(), validation.get_linestyle()) == ("-", "--")
 
     def test_several_columns(self, trained):
-        lines = plot.history(trained[1], columns=["loss", "accuracy"]).lines
-        labels = [line.get_label() for line in lines]
-        assert labels == ["loss", "validation loss", "accuracy", "validation accuracy"]
+        ax = plot.history(trained[1], columns=["loss", "accuracy"])
+        lines = [line for one in ax.figure.axes for line in one.lines]
+        labels = ["loss", "validation loss", "accuracy", "validation accuracy"]
+        assert [line.get_label() for line in lines] == labels
+        assert [text.get_text() for text in ax.figure.axes[1].get_legend().get_texts()] == labels
         assert lines[0].get_color() == lines[1].get_color() == CLASSES[0]
         assert lines[2].get_color() == CLASSES[1]
 
@@ -311,6 +370,22 @@ class TestHistory:
         history.rows[:] = history.rows[:2]
         assert plot.history(history).get_yscale() == "linear"
 
+    def test_losses_and_other_metrics_have_a_scale_each(self):
+        history = nn.History()
+        history.rows += [{"epoch": e, "loss": 10.0**-e, "accuracy": 1 - 0.5**e} for e in range(1, 6)]
+        ax = plot.history(history, columns=["loss", "accuracy"])
+        left, right = ax.figure.axes
+        assert left is ax
+        assert (left.get_yscale(), left.get_ylabel()) == ("log", "loss")
+        assert (right.get_yscale(), right.get_ylabel()) == ("linear", "accuracy")
+        np.testing.assert_array_equal(right.lines[0].get_ydata(), history["accuracy"])
+        assert len(plot.history(history, columns=["accuracy"]).figure.axes) == 1
+
+    def test_what_two_metrics_span_together_is_no_reason_for_a_logarithm(self):
+        history = nn.History()
+        history.rows += [{"epoch": e, "loss": 1.0, "share": 0.5, "euros": 3000.0 + e} for e in (1, 2)]
+        assert plot.history(history, columns=["share", "euros"]).get_yscale() == "linear"
+
     def test_bad_arguments(self, trained):
         with pytest.raises(ArgumentTypeError, match="a History, got list"):
             plot.history([1.0, 0.5])
@@ -356,6 +431,16 @@ class TestGradientFlow:
         np.testing.assert_allclose(ax.lines[0].get_ydata(), expected, rtol=1e-5)
         assert ax.get_ylabel() == "change / weights"
 
+    def test_what_is_nearly_the_same_does_not_fill_the_height(self):
+        net = make_net(nn.Dense(2, 2), nn.Tanh(), nn.Dense(2, 2))
+        net[2].W[...] = net[0].W  # so that Adam's first step is the same part of both
+        ax = plot.gradient_flow(net, X, Y, LOSS, optimizer=nn.Adam(0.01))
+        dots = ax.lines[0].get_ydata()
+        assert dots[1] == pytest.approx(dots[0], rel=1e-2)
+        low, high = ax.get_ylim()
+        assert high / low >= 9.99
+        assert low < dots.min() < dots.max() < high
+
     def test_an_optimizer_that_needs_all_rows_is_refused(self, net):
         with pytest.raises(ArgumentTypeError, match="an Optimizer, got LBFGS"):
             plot.gradient_flow(net, X, Y, LOSS, optimizer=nn.LBFGS())
@@ -400,7 +485,16 @@ class TestConfusionMatrix:
         assert [int(text.get_text()) for text in ax.texts] == expected.ravel().tolist()
         assert ax.get_title() == f"{4 / 6:.1%} right"
         shares = expected / expected.sum(axis=1, keepdims=True)
-        np.testing.assert_allclose(ax.images[0].get_array(), shares)
+        right, wrong = (image.get_array() for image in ax.images)
+        np.testing.assert_allclose(right.data, shares)
+        assert (right.mask == ~np.eye(3, dtype=bool)).all()
+        assert (wrong.mask == np.eye(3, dtype=bool)).all()
+        assert ax.images[1].norm.vmax == pytest.approx(shares[~np.eye(3, dtype=bool)].max())
+
+    def test_of_many_classes_a_zero_is_not_written(self):
+        ax = plot.confusion_matrix(np.r_[np.arange(25), 3], np.r_[np.arange(25), 7])
+        assert {text.get_text() for text in ax.texts} == {"", "1"}
+        assert sum(text.get_text() == "1" for text in ax.texts) == 26
 
     def test_ink_stands_out(self):
         assert (ink_on("#FFFFFF"), ink_on("#0072B2"), ink_on("#000000")) == ("black", "white", "white")
@@ -438,7 +532,7 @@ class TestWeights:
         assert size(nn.Dense(64, 1)) == (8, 8)
         assert size(nn.Dense(784, 1)) == (28, 28)
         assert size(nn.Flatten((2, 3)), nn.Dense(6, 1)) == (2, 3)
-        assert size(nn.Dense(2, 64), nn.Dense(64, 3), layer=1) == (64, 3), "neurons are no pixels"
+        assert size(nn.Dense(2, 64), nn.Dense(64, 3), layer=1) == (3, 64), "neurons are no pixels"
 
     def test_a_table_where_inputs_are_no_pixels(self):
         net = make_net(nn.Dense(4, 3))
@@ -450,6 +544,14 @@ class TestWeights:
         assert [label.get_text() for label in plot.weights(net).get_yticklabels()] == ["e", "f", "g", "h"]
         with pytest.raises(ShapeError, match="expected 4 names, got 1"):
             plot.weights(net, feature_names=["a"])
+
+    def test_many_inputs_without_names_go_to_the_right(self):
+        net = make_net(nn.Dense(130, 10))
+        ax = plot.weights(net)
+        np.testing.assert_array_equal(ax.images[0].get_array(), net[0].W.T)
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("input", "neuron")
+        ax = plot.weights(net, feature_names=[f"x{place}" for place in range(130)])
+        np.testing.assert_array_equal(ax.images[0].get_array(), net[0].W)
 
     def test_of_many_neurons_some_are_shown(self):
         ax = plot.weights(make_net(nn.Dense(4, 30)), max_units=10)

@@ -191,6 +191,21 @@ def test_neurons_has_a_map_for_each_with_titles_apart(layer, units):
     check_readable(maps[0].figure)
 
 
+def test_dots_on_the_map_of_a_neuron_have_none_of_its_colours():
+    model, X, y = trained()
+    for ax in (
+        neurons(model, X, y, layer=0, resolution=8)[1],
+        decision_boundary(model, X, y, layer=0, unit=1),
+    ):
+        dots = [one for one in ax.collections if isinstance(one, mpl.collections.PathCollection)]
+        assert [tuple(dot.get_facecolors()[0][:3]) for dot in dots] == [(1, 1, 1), (0.5, 0.5, 0.5), (0, 0, 0)]
+        assert len({dot.get_paths()[0].vertices.tobytes() for dot in dots}) == 3
+    model, X, y = trained(1, y=lambda X, ids: X[:, :1] * 2, loss=nn.MeanSquaredError(), epochs=1)
+    ax = decision_boundary(model, X, y, layer=0, unit=1)
+    (dots,) = [one for one in ax.collections if isinstance(one, mpl.collections.PathCollection)]
+    assert {tuple(colour[:3]) for colour in dots.get_facecolors()} == {(1, 1, 1)}
+
+
 def test_neurons_shows_some_of_many():
     model = nn.Sequential([nn.Dense(2, 100), nn.Tanh(), nn.Dense(100, 1)], rng=0)
     maps = neurons(model, np.random.default_rng(0).normal(size=(30, 2)), layer=0, max_units=10, resolution=8)

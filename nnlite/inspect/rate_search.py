@@ -159,7 +159,17 @@ class RateSearch:
         ArgumentTypeError
             If `ax` is no Axes.
         """
-        from nnlite.plot.style import BLACK, BLUE, GREY, LIGHT, ORANGE, VERMILION, new_axes, open_frame
+        from nnlite.plot.style import (
+            BLACK,
+            BLUE,
+            GREY,
+            LIGHT,
+            ORANGE,
+            VERMILION,
+            legend,
+            new_axes,
+            open_frame,
+        )
 
         ax = new_axes("RateSearch.plot", ax)
         finite = np.concatenate([part[np.isfinite(part)] for part in (self.smoothed, self.trial_losses)])
@@ -172,19 +182,19 @@ class RateSearch:
             textcoords="offset points", color=GREY, fontsize=8,
         )  # fmt: skip
         drawn = np.clip(self.losses, bottom, 2 * top - bottom)  # so that a jump to infinity is a line, too
-        ax.plot(self.rates, drawn, color=BLUE, lw=0.8, alpha=0.5, label="range test")
-        ax.plot(self.rates, np.clip(self.smoothed, bottom, 2 * top - bottom), color=BLUE, label="smoothed")
+        ax.plot(self.rates, drawn, color=BLUE, lw=0.8, alpha=0.5)
+        ax.plot(self.rates, np.clip(self.smoothed, bottom, 2 * top - bottom), color=BLUE, label="range test")
         if len(self.trial_rates):
             held = np.clip(self.trial_losses, bottom, top)
             lost = ~(self.trial_losses <= top)
             ax.plot(self.trial_rates, np.where(lost, np.nan, held), "o-", color=ORANGE, lw=1, ms=5, mec=BLACK,
-                    mew=0.5, label=f"after {self.trial_steps} steps at one rate")  # fmt: skip
+                    mew=0.5, label=f"{self.trial_steps} steps at one rate")  # fmt: skip
             if lost.any():
                 ax.plot(self.trial_rates[lost], np.full(lost.sum(), top - 0.04 * way), "^", color=VERMILION,
                         mec=BLACK, mew=0.5, label="above the picture")  # fmt: skip
         ax.axvline(self.rate, color=BLACK, ls="--", lw=1.2, label=f"suggestion, {self.rate:.2g}")
         ax.set(xscale="log", xlabel="learning rate", ylabel="loss", ylim=(bottom, top))
-        ax.legend(loc="lower left", fontsize=8, framealpha=0.9)
+        legend(ax)
         open_frame(ax)
         return ax
 

@@ -29,6 +29,8 @@ __all__ = ["Blame", "Pull", "Suspect", "blame"]
 BLOCK = 2**26
 #: How many rows `print` and the pictures show.
 SHOWN = 5
+#: What is said where no row is suspicious.
+NONE = "No row looks like a wrong one."
 #: What rows can be sorted by to find those that look mislabelled.
 WAYS = ("neighbours", "loss", "gradient")
 
@@ -171,17 +173,18 @@ class Pull:
         ArgumentTypeError
             If `ax` is no Axes.
         """
-        from nnlite.plot.style import BLUE, GREY, VERMILION, new_axes, open_frame
+        from nnlite.plot.style import BLUE, GREY, VERMILION, name_axis, new_axes, open_frame
 
         ax = new_axes("Pull.plot", ax)
         rows = [*self.up[:SHOWN].tolist(), *self.down[:SHOWN][::-1].tolist()]
         shares = self.terms[rows] / len(self.terms)
         # What pulls up goes to the right, as the weight does: against the gradient.
         ax.barh(range(len(rows)), -shares, color=[BLUE if share < 0 else VERMILION for share in shares])
-        ax.set_yticks(range(len(rows)), [f"row {row}" for row in rows])
+        ax.set_yticks(range(len(rows)), [f"row {row}" for row in rows], fontsize=8)
         ax.invert_yaxis()
+        ax.ticklabel_format(axis="x", scilimits=(-2, 4))
         ax.axvline(0, color=GREY, lw=0.8)
-        ax.set_xlabel("minus the row's part of the gradient\n(left: pulls the weight down; right: up)")
+        name_axis(ax, "x", "minus the row's part of the gradient: left pulls down, right up", "down, or up")
         ax.set_title(weight_name(self.name, self.index), fontsize="medium")
         open_frame(ax)
         return ax
@@ -355,7 +358,7 @@ class Blame:
         Parameters
         ----------
         count : int
-            How many.
+            How many at most: a row whose score is not above 0 is none.
         by : {"neighbours", "loss", "gradient"}
             What to go by. ``"neighbours"``: how far its label is from those of the ten rows that
             the net finds most alike. ``"loss"`` and ``"gradient"`` (its length): how hard the row is
@@ -399,7 +402,7 @@ class Blame:
         count = check_integer("Blame.suspects(count)", count, low=1)
         scores = self.scores(by)
         opinion = self._opinion
-        order = np.lexsort((-self.losses, -scores))[:count]
+        order = np.lexsort((-self.losses, -scores))[: min(count, int((scores > 0).sum()))]
         return [
             Suspect(
                 row=int(row),
@@ -449,8 +452,9 @@ class Blame:
     def __str__(self) -> str:
         lines = self._head()
         if self._enough():
-            lines.append("Most likely mislabelled:")
-            lines += [f"  {suspect}" for suspect in self.suspects(SHOWN)]
+            found = self.suspects(SHOWN)
+            lines.append("Most likely mislabelled:" if found else NONE)
+            lines += [f"  {suspect}" for suspect in found]
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -459,11 +463,12 @@ class Blame:
         from html import escape
 
         head = "<br>".join(map(escape, self._head()))
-        if not self._enough():
-            return f"<p>{head}</p>"
+        found = self.suspects(2 * SHOWN) if self._enough() else []
+        if not found:
+            return f"<p>{head}{f'<br>{NONE}' if self._enough() else ''}</p>"
         names = ("row", "said to be", "rows like it are", "net says", "loss", "score")
         body = ""
-        for suspect in self.suspects(2 * SHOWN):
+        for suspect in found:
             cells = (
                 f"{suspect.row}",
                 *(_short(value) for value in (suspect.target, suspect.expected, suspect.predicted)),
@@ -485,7 +490,7 @@ class Blame:
         ax : matplotlib.axes.Axes, optional
             Where to draw; by default in a new figure.
         count : int
-            How many rows.
+            How many rows at most.
         by : {"neighbours", "loss", "gradient"}
             What to go by; see `suspects`.
 
@@ -500,7 +505,7 @@ class Blame:
         ArgumentTypeError, ArgumentError
             If an argument cannot be used.
         """
-        from nnlite.plot.style import BLUE, VERMILION, new_axes, open_frame
+        from nnlite.plot.style import BLUE, VERMILION, name_axis, new_axes, open_frame
 
         ax = new_axes("Blame.plot", ax)
         found = self.suspects(count, by=by)
@@ -512,9 +517,9 @@ class Blame:
         ax.barh(range(len(found)), scores, color=[VERMILION if doubt else BLUE for doubt in doubtful])
         ax.set_yticks(range(len(found)), names, fontsize=8)
         ax.invert_yaxis()
-        words = {"neighbours": "disagreement with the rows like it", "loss": "loss"}
-        ax.set_xlabel(words.get(by, "length of the gradient"))
-        ax.set_title("Most likely mislabelled", fontsize="medium")
+        words = {"neighbours": ("disagreement with the rows like it", "disagreement"), "loss": ("loss",)}
+        name_axis(ax, "x", *words.get(by, ("length of the gradient", "gradient")))
+        ax.set_title("Most likely mislabelled" if found else NONE, fontsize="medium")
         open_frame(ax)
         return ax
 

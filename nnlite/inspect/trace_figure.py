@@ -10,7 +10,7 @@ import numpy as np
 
 from nnlite.inspect.numbers import number, parameters_of, result
 from nnlite.plot.diagram import Column, draw_columns, figure_size
-from nnlite.plot.style import SMALL, new_axes, size_of, text_width
+from nnlite.plot.style import SMALL, lay_out, new_axes, size_of, text_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,8 +58,12 @@ def draw(data: dict[str, Any], row: int, ax: Axes | None) -> Axes:
     lines = _heading(data, row, 72 * size_of(ax)[0])
     if made:  # before anything is drawn, since the drawing goes by the size of the Axes
         ax.set_position((0.01, 0.015, 0.98, 0.97 - LINE * (len(lines) + 0.5) / (72 * (height + 0.6))))
+    # Before the drawing, which goes by the room that a layout leaves; at most a third of it for words.
+    most = max(int(72 * size_of(ax)[1] / 3 / LINE), 1)
+    ax.set_title("\n".join(lines if made else lines[:most]), fontsize=SMALL, loc="left")
+    if not made:
+        lay_out(ax)
     draw_columns(ax, columns, max_units=UNITS)
-    ax.set_title("\n".join(lines), fontsize=SMALL, loc="left")
     return ax
 
 

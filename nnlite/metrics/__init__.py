@@ -1,9 +1,10 @@
 """Numbers that say how good predictions are; unlike losses, they need no gradient.
 
 Every metric is called as ``metric(pred, target, weight)`` and returns a Python float
-(`confusion_matrix` an array), computed in float64. Predictions are what the model gives, logits for
-instance. Nothing is broadcast: shapes that differ are an error. A NaN among the predictions is
-an error too, since it would pass for a guess. A row of weight 0 is as no row, whatever it holds.
+(`confusion_matrix` and the curves arrays), computed in float64. Predictions are what the model
+gives, logits for instance. Nothing is broadcast: shapes that differ are an error. A NaN among the
+predictions is an error too, since it would pass for a guess. A row of weight 0 is as no row, whatever
+it holds.
 A metric says by its attribute ``higher_is_better`` which way is up, for what chooses the best
 epoch or net by it.
 """
@@ -13,6 +14,7 @@ from nnlite.metrics.calling import Metric, call_metric, named_metrics
 from nnlite.metrics.classification import (
     accuracy,
     binary_accuracy,
+    calibration_curve,
     confusion_matrix,
     f1,
     log_loss,
@@ -21,7 +23,7 @@ from nnlite.metrics.classification import (
     top_k_accuracy,
 )
 from nnlite.metrics.directions import is_better_higher
-from nnlite.metrics.ranking import average_precision, roc_auc
+from nnlite.metrics.ranking import average_precision, precision_recall_curve, roc_auc, roc_curve
 from nnlite.metrics.regression import (
     mean_absolute_error,
     mean_absolute_percentage_error,
@@ -37,6 +39,7 @@ __all__ = [
     "accuracy",
     "average_precision",
     "binary_accuracy",
+    "calibration_curve",
     "call_metric",
     "confusion_matrix",
     "f1",
@@ -47,9 +50,11 @@ __all__ = [
     "median_absolute_error",
     "named_metrics",
     "precision",
+    "precision_recall_curve",
     "r2",
     "recall",
     "roc_auc",
+    "roc_curve",
     "root_mean_squared_error",
     "top_k_accuracy",
 ]

@@ -13,6 +13,7 @@ from nnlite.layers.activations import log_softmax
 from nnlite.metrics.directions import less_is_better, more_is_better
 from nnlite.metrics.inputs import (
     check_binary,
+    check_class,
     check_class_ids,
     check_question,
     check_same_shape,
@@ -25,6 +26,7 @@ from nnlite.metrics.inputs import (
 __all__ = [
     "accuracy",
     "binary_accuracy",
+    "calibration_curve",
     "confusion_matrix",
     "f1",
     "log_loss",
@@ -446,6 +448,87 @@ def log_loss(
         shares, -logarithms, out=np.zeros_like(shares), where=shares > 0
     )  # 0 times infinity too
     return row_mean(paid.sum(axis=1), weights)
+
+
+def calibration_curve(
+    pred: ArrayLike,
+    target: ArrayLike,
+    weight: ArrayLike | None = None,
+    *,
+    class_id: int | None = None,
+    bins: int = 10,
+    logits: bool = True,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Compare how sure predictions are with how often they are right, in bins of the probability.
+
+    Parameters
+    ----------
+    pred : array_like of shape (rows, classes), or (rows, 1) or (rows,)
+        As `log_loss` takes them: logits of classes or of a yes-or-no question.
+    target : array_like of shape (rows,) or (rows, classes)
+        Class ids or one-hot rows; of a single question zeros and ones.
+    weight : array_like of shape (rows,) or None
+        How much each row counts; None counts all alike.
+    class_id : int, optional
+        The class whose probability is looked at: class 1 of two by default. Of more, by default, it is that
+        of the class which the model takes each row for, and "right" is that this is the true one.
+    bins : int
+        How many, of equal width from 0 to 1.
+    logits : bool
+        False for probabilities, of a model that ends in Softmax or Sigmoid.
+
+    Returns
+    -------
+    predicted, observed : ndarray of shape (filled bins,)
+        The mean probability, and the share of the rows that are of the class. They are equal where the model
+        is calibrated.
+    rows : ndarray of shape (filled bins,)
+        How many rows are there, or the sum of their weights. Bins without one are left out.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit each other, or there are no rows.
+    ArgumentTypeError, ArgumentError
+        If ids are no integers or out of range, a score is NaN or infinite, rows do not sum to 1, there is no
+        such class, or, with ``logits=False``, numbers are not in [0, 1].
+
+    References
+    ----------
+    C. Guo, G. Pleiss, Y. Sun and K. Weinberger, "On Calibration of Modern Neural Networks", ICML 2017,
+    section 2.
+
+    Examples
+    --------
+    >>> from nnlite.metrics import calibration_curve
+    >>> pred, target = [0.1, 0.2, 0.8, 0.9], [0, 0, 1, 0]
+    >>> predicted, observed, rows = calibration_curve(pred, target, bins=2, logits=False)
+    >>> predicted.round(2).tolist(), observed.tolist(), rows.tolist()
+    ([0.15, 0.85], [0.0, 0.5], [2.0, 2.0])
+    """
+    where = "calibration_curve"
+    logits = check_bool(f"{where}(logits=)", logits)
+    bins = check_integer(f"{where}(bins=)", bins, low=1)
+    scores, truth, weights = counting(where, pred, target, weight)
+    scores, ids = check_question(where, scores, truth)
+    check_finite(f"{where}(pred=)", scores)
+    _, scores, ids, w = kept(weights, scores, ids, np.ones(len(ids)) if weights is None else weights)
+    single = scores.shape[1] == 1
+    scores = scores.astype(np.float64)
+    shares = np.exp(_log_shares(where, scores, single=single, logits=logits))
+    if not logits:  # the numbers themselves, since what is rounded may come into the next bin
+        shares = np.hstack([1 - scores, scores]) if single else scores
+    if class_id is None and shares.shape[1] > 2:
+        guess = scores.argmax(axis=1)
+    else:
+        guess = np.full(len(ids), check_class(where, class_id, shares.shape[1]))
+    sure = shares[np.arange(len(ids)), guess]
+    place = np.searchsorted(np.linspace(0.0, 1.0, bins + 1)[1:-1], sure)
+    rows, sums, right = (
+        np.bincount(place, weights=by, minlength=bins) for by in (w, w * sure, w * (ids == guess))
+    )
+    filled = rows > 0
+    return sums[filled] / rows[filled], right[filled] / rows[filled], rows[filled].astype(np.float64)
 
 
 def _log_shares(

@@ -11,6 +11,7 @@ from nnlite.core.aliases import AnyArray
 from nnlite.core.weights import stand_ins
 from nnlite.data.checks import check_ids, check_rows, check_weight
 from nnlite.errors import ArgumentError, ShapeError
+from nnlite.errors.checks import check_integer
 
 
 def counting(
@@ -131,6 +132,18 @@ def check_question(where: str, scores: AnyArray, truth: AnyArray) -> tuple[AnyAr
         return scores, truth[:, 0].astype(np.int64)
     scores = check_scores(where, scores)
     return scores, check_one_class(where, truth, scores)
+
+
+def check_class(where: str, class_id: int | None, columns: int) -> int:
+    """Give the class that is told from the rest: by default class 1 of two."""
+    count = max(2, columns)
+    place = f"{where}(class_id=)"
+    if class_id is not None and check_integer(place, class_id) < count:
+        return int(class_id)
+    if class_id is None and count == 2:
+        return 1
+    fix = "Write class_id=0 for the first one."
+    raise ArgumentError(place, f"one of the {count} classes", f"{class_id}", fix)
 
 
 def check_pairs(

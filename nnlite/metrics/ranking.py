@@ -12,9 +12,9 @@ from nnlite.errors import ArgumentError
 from nnlite.errors.checks import check_bool
 from nnlite.layers.activations import log_softmax
 from nnlite.metrics.directions import more_is_better
-from nnlite.metrics.inputs import check_question, counting, kept
+from nnlite.metrics.inputs import check_class, check_question, counting, kept
 
-__all__ = ["average_precision", "roc_auc"]
+__all__ = ["average_precision", "precision_recall_curve", "roc_auc", "roc_curve"]
 
 #: A number from the weights of the true and of the false rows above each threshold, from the highest down.
 _Curve = Callable[[NDArray[np.float64], NDArray[np.float64]], float]
@@ -126,6 +126,120 @@ def average_precision(
     return _each_class("average_precision", _precision_sum, pred, target, weight, average, logits)
 
 
+def roc_curve(
+    pred: ArrayLike,
+    target: ArrayLike,
+    weight: ArrayLike | None = None,
+    *,
+    class_id: int | None = None,
+    logits: bool = True,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Give the ROC curve: how many rows of a class are found, and how many others are taken for it.
+
+    Parameters
+    ----------
+    pred, target, weight
+        As `roc_auc` takes them.
+    class_id : int, optional
+        The class that is told from the rest; by default class 1 of two. Of more classes one must be named.
+    logits : bool
+        False for probabilities of several classes, of a model that ends in Softmax.
+
+    Returns
+    -------
+    false_positive_rate, true_positive_rate : ndarray of shape (thresholds,)
+        Shares of the other rows, and of those of the class, whose score is at least the threshold, from 0 up.
+        NaN where there are no such rows.
+    thresholds : ndarray of shape (thresholds,)
+        Every score that there is, from infinity down. Of logits of classes they are log-odds.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit each other, or there are no rows.
+    ArgumentTypeError, ArgumentError
+        If ids are no integers or out of range, a score is NaN, a row has several labels, or there is no such
+        class.
+
+    Examples
+    --------
+    >>> from nnlite.metrics import roc_curve
+    >>> false, true, thresholds = roc_curve([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1])
+    >>> false.tolist(), true.tolist()
+    ([0.0, 0.0, 0.5, 0.5, 1.0], [0.0, 0.5, 0.5, 1.0, 1.0])
+    """
+    thresholds, true, false = _one_class("roc_curve", pred, target, weight, class_id, logits)
+    with np.errstate(invalid="ignore"):  # 0 of 0 is NaN
+        rates = [np.append(0.0, part) / part[-1] for part in (false, true)]
+    return rates[0], rates[1], np.append(np.inf, thresholds)
+
+
+def precision_recall_curve(
+    pred: ArrayLike,
+    target: ArrayLike,
+    weight: ArrayLike | None = None,
+    *,
+    class_id: int | None = None,
+    logits: bool = True,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Give precision and recall at every threshold: how pure what is found is, and how much is found.
+
+    Parameters
+    ----------
+    pred, target, weight
+        As `average_precision` takes them.
+    class_id : int, optional
+        The class that is told from the rest; by default class 1 of two. Of more classes one must be named.
+    logits : bool
+        False for probabilities of several classes, of a model that ends in Softmax.
+
+    Returns
+    -------
+    precision, recall : ndarray of shape (thresholds + 1,)
+        From the lowest threshold up; the last of them are 1 and 0, where nothing is found. The recall of a
+        class without a row is NaN.
+    thresholds : ndarray of shape (thresholds,)
+        Every score that there is. Of logits of classes they are log-odds.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit each other, or there are no rows.
+    ArgumentTypeError, ArgumentError
+        If ids are no integers or out of range, a score is NaN, a row has several labels, or there is no such
+        class.
+
+    Examples
+    --------
+    >>> from nnlite.metrics import precision_recall_curve
+    >>> precision, recall, thresholds = precision_recall_curve([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1])
+    >>> precision.round(2).tolist(), recall.tolist()
+    ([0.5, 0.67, 0.5, 1.0, 1.0], [1.0, 1.0, 0.5, 0.5, 0.0])
+    """
+    thresholds, true, false = _one_class("precision_recall_curve", pred, target, weight, class_id, logits)
+    with np.errstate(invalid="ignore"):
+        recall = true / true[-1]
+    found = np.append((true / (true + false))[::-1], 1.0), np.append(recall[::-1], 0.0)
+    return *found, thresholds[::-1]
+
+
+def _one_class(
+    where: str,
+    pred: ArrayLike,
+    target: ArrayLike,
+    weight: ArrayLike | None,
+    class_id: int | None,
+    logits: bool,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Give the thresholds, and the weights of the true and of the false rows of a class above each."""
+    scores, ids, weights = _scores(where, pred, target, weight, logits)
+    place = check_class(where, class_id, scores.shape[1])
+    true = ids == place
+    # A single score is that of class 1.
+    column = scores[:, place] if scores.shape[1] > 1 else scores[:, 0] if place else -scores[:, 0]
+    return _sums(column, true, weights)
+
+
 def _each_class(
     where: str,
     curve: _Curve,
@@ -139,22 +253,30 @@ def _each_class(
     if average not in ("macro", "weighted"):
         fix = "Leave it out for the mean over classes."
         raise ArgumentError(f"{where}(average=)", "'macro' or 'weighted'", f"{average!r}", fix)
+    scores, ids, weights = _scores(where, pred, target, weight, logits)
+    classes = scores.shape[1]
+    if classes <= 2:
+        return curve(*_sums(scores[:, -1], ids == 1, weights)[1:])
+    values = [curve(*_sums(scores[:, c], ids == c, weights)[1:]) for c in range(classes)]
+    there = np.bincount(ids, weights=weights, minlength=classes)
+    return float(np.average(values, weights=there if average == "weighted" else None))
+
+
+def _scores(
+    where: str, pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None, logits: bool
+) -> tuple[AnyArray, NDArray[np.int64], NDArray[np.float64] | None]:
+    """Give scores of each class by which rows can be ordered, the true classes and the weights."""
     logits = check_bool(f"{where}(logits=)", logits)
     scores, truth, weights = counting(where, pred, target, weight)
     scores, ids = check_question(where, scores, truth)
     weights, scores, ids = kept(weights, scores, ids)
-    classes = scores.shape[1]
-    if classes > 1:
+    if scores.shape[1] > 1:
         scores = scores.astype(np.float64)
         if logits and np.isinf(scores.max(axis=1)).any():
             fix = "Find the layer or the data it comes from."
             raise ArgumentError(f"{where}(pred=)", "finite logits", "infinity", fix)
         scores = _log_odds(scores) if logits else scores
-    if classes <= 2:
-        return _along(curve, scores[:, -1], ids == 1, weights)
-    values = [_along(curve, scores[:, c], ids == c, weights) for c in range(classes)]
-    there = np.bincount(ids, weights=weights, minlength=classes)
-    return float(np.average(values, weights=there if average == "weighted" else None))
+    return scores, ids, weights
 
 
 def _log_odds(logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -169,15 +291,15 @@ def _log_odds(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return found
 
 
-def _along(
-    curve: _Curve, scores: AnyArray, true: NDArray[np.bool_], weights: NDArray[np.float64] | None
-) -> float:
+def _sums(
+    scores: AnyArray, true: NDArray[np.bool_], weights: NDArray[np.float64] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Add up the weights of true and false rows from the highest score down; equal scores count as one."""
     order = np.argsort(scores, kind="stable")[::-1]
     scores, true = scores[order], true[order]
     w = np.ones(len(order)) if weights is None else weights[order]
     last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))
-    return curve(np.cumsum(w * true)[last], np.cumsum(w * ~true)[last])
+    return scores[last].astype(np.float64), np.cumsum(w * true)[last], np.cumsum(w * ~true)[last]
 
 
 def _area(true: NDArray[np.float64], false: NDArray[np.float64]) -> float:

@@ -13,7 +13,7 @@ from nnlite.core.layer import Layer
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_number
 from nnlite.model import Sequential
-from nnlite.plot.style import GREY, LIGHT, class_colour, legend, new_axes, open_frame
+from nnlite.plot.style import GREY, LIGHT, curve, legend, new_axes, open_frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,9 +76,8 @@ def activations(
     ax.axhline(0.0, color=LIGHT, lw=0.8)
     ax.axvline(0.0, color=LIGHT, lw=0.8)
     for place, (one, (y, slope)) in enumerate(zip(chosen, curves, strict=True)):
-        colour = class_colour(place)
-        ax.plot(x, y, color=colour, lw=1.8, label=f"{one}")
-        ax.plot(x, slope, "--", color=colour, lw=1.2)
+        ax.plot(x, y, lw=1.8, label=f"{one}", **curve(place))
+        ax.plot(x, slope, "--", lw=1.2, **curve(place))
     ax.plot([], [], "--", color=GREY, lw=1.2, label="slope")
     ax.set(xlabel="weighted sum", ylabel="answer", xlim=(low, high))
     ax.tick_params(colors=GREY, labelcolor="black")

@@ -32,6 +32,7 @@ from nnlite.plot.surface import (
     heights,
     losses_at,
     measure,
+    short_label,
 )
 from nnlite.plot.weight_path import WeightPath
 
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 __all__ = ["Animation", "animate"]
 
 KINDS = ("decision_boundary", "loss_surface", "loss_surface_3d")
-#: Colours of a GIF, and of a picture in a page.
-COLOURS = 64
+#: Colours of a GIF, and of a picture in a page, which has one more: none. With fewer, a slope has bands.
+COLOURS = 128
 WHITE = "#FFFFFF"
 #: The last picture of a GIF stays for so many seconds before it begins again.
 PAUSE = 2.0
@@ -559,7 +560,7 @@ class _Balls(_Film):
         super().__init__(surface.trails, panels=1)
         (ax,) = self.maps
         draw_surface(ax, surface, bar=True)
-        ax.set(xlabel=_short_label(surface.labels[0]), ylabel=_short_label(surface.labels[1]))
+        ax.set(xlabel=short_label(surface.labels[0]), ylabel=short_label(surface.labels[1]))
         self.tails, self.balls = [], []
         for index, trail in enumerate(surface.trails):
             style: dict[str, Any] = {"color": TRAILS[index], "zorder": 3}
@@ -608,7 +609,7 @@ class _Balls3D(_Film):
         ax.set_zlim(bottom, top)
         ax.view_init(elev=48, azim=-60)
         ax.set_box_aspect((1, 1, 0.6), zoom=1.0)
-        names = [label.replace(" direction: ", ": ") for label in map(_short_label, surface.labels)]
+        names = [label.replace(" direction: ", ": ") for label in map(short_label, surface.labels)]
         ax.set(xlabel=names[0], ylabel=names[1])
         # Layouts do not know of the label of a third axis, so the title says it.
         ax.set_title(f"height: loss{', logarithmic' if self.logarithmic else ''}", fontsize=SMALL + 2)
@@ -654,10 +655,3 @@ class _Balls3D(_Film):
             went = line[: point + 1]
             tail.set_data_3d(*went.T)
             ball.set_data_3d(*went[-1:].T)
-
-
-def _short_label(label: str) -> str:
-    """Leave out what a small picture has no room for."""
-    return label.replace(" of the path's variance", " of variance").replace(
-        " direction: random, the path is", ":"
-    )

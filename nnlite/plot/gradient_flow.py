@@ -14,7 +14,17 @@ from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.model import Sequential
-from nnlite.plot.style import NEGATIVE, POSITIVE, SMALL, legend, new_axes, open_frame, size_of, text_width
+from nnlite.plot.style import (
+    NEGATIVE,
+    POSITIVE,
+    SMALL,
+    legend,
+    name_axis,
+    new_axes,
+    open_frame,
+    size_of,
+    text_width,
+)
 from nnlite.training.inside import inside
 
 if TYPE_CHECKING:
@@ -23,6 +33,10 @@ if TYPE_CHECKING:
 __all__ = ["gradient_flow"]
 
 _WHERE = "plot.gradient_flow"
+#: The top of the picture is at least so many times its bottom.
+LEAST = 10.0
+#: What part of the height names that stand upright may take.
+UPRIGHT = 0.4
 
 
 def gradient_flow(
@@ -90,10 +104,9 @@ def gradient_flow(
     ax = new_axes(_WHERE, ax, figsize=(min(max(6.4, 1.2 * len(found)), 12.0), 4.8))
     _draw(ax, list(found.values()))
     _name(ax, list(found))
-    ax.set(
-        ylabel="size of the gradients" if optimizer is None else "change / weights",
-        xlim=(-0.5, len(found) - 0.5),
-    )
+    ax.set_xlim(-0.5, len(found) - 0.5)
+    words = ("size of the gradients", "gradients") if optimizer is None else ("change / weights",)
+    name_axis(ax, "y", *words)
     open_frame(ax)
     return ax
 
@@ -147,6 +160,9 @@ def _draw(ax: Axes, sizes: list[Array]) -> None:
     if not alive.any():  # there is no scale
         ax.set(ylim=(floor / 10, floor * 10))
         ax.tick_params(axis="y", which="both", left=False, labelleft=False)
+    low, high = ax.get_ylim()
+    spare = math.sqrt(max(LEAST * low / high, 1.0))  # or what is nearly the same would look like much
+    ax.set_ylim(low / spare, high * spare)
     room = 72 * size_of(ax)[0] / len(sizes)
     for place, size in enumerate(sizes):
         zero = float(np.mean(size == 0))
@@ -159,13 +175,14 @@ def _draw(ax: Axes, sizes: list[Array]) -> None:
 
 def _name(ax: Axes, names: list[str]) -> None:
     """Write the layers below, as fully as there is room."""
-    room = 72 * size_of(ax)[0] / len(names) - 4
+    room = 0.85 * 72 * size_of(ax)[0] / len(names) - 4  # a layout will take some of it
     short = [name.partition("(")[0].replace(" ", "\n", 1) for name in names]
     texts, rotation, size, every = names, 0, SMALL + 2, 1
     if max(text_width(name, size) for name in names) > room:
         texts = short
     if max(text_width(line, size) for name in short for line in name.split("\n")) > room:
-        texts, rotation, size = names, 90, SMALL
+        long = max(text_width(name) for name in names) > UPRIGHT * 72 * size_of(ax)[1]
+        texts, rotation, size = [name.replace("\n", " ") for name in short] if long else names, 90, SMALL
         every = math.ceil(1.5 * SMALL / max(room + 4, 1))  # as many as there is room for
     shown = range(0, len(names), every)
     ax.set_xticks(shown, [texts[place] for place in shown], rotation=rotation, size=size, parse_math=False)

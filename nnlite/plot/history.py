@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from nnlite.training.history import History
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["HELD_OUT", "colours_of", "history", "spans_much"]
+__all__ = ["HELD_OUT", "colours_of", "history", "set_scales", "sides"]
 
 _WHERE = "plot.history"
 #: Above this ratio of the largest to the smallest number the scale is logarithmic.
@@ -26,6 +26,9 @@ HELD_OUT = "validation_"
 
 def history(history: History, *, columns: Sequence[str] | None = None, ax: Axes | None = None) -> Axes:
     """Draw columns of a history over the epochs: training solid, validation dashed.
+
+    Losses belong to the left axis. Metrics that are drawn beside them, such as an accuracy, have a scale of
+    their own on the right.
 
     Parameters
     ----------
@@ -51,8 +54,8 @@ def history(history: History, *, columns: Sequence[str] | None = None, ax: Axes 
     Notes
     -----
     With replicas there is a thin line for each, and a star at the epoch whose weights it has, if a
-    callback put them back. The scale is logarithmic where all numbers are
-    above zero and the largest is more than 100 times the smallest.
+    callback put them back. A scale is logarithmic where all its numbers are above zero and the largest
+    of one metric is more than 100 times its smallest. The Axes on the right are the last of the figure.
 
     Examples
     --------
@@ -65,16 +68,16 @@ def history(history: History, *, columns: Sequence[str] | None = None, ax: Axes 
     >>> ax.figure.clear()
     """
     colours = _check(history, columns)
-    metrics = list(dict.fromkeys(name.removeprefix(HELD_OUT) for name in colours))
     ax = new_axes(_WHERE, ax)
+    open_frame(ax)
+    where = sides(ax, colours)
     epochs = history["epoch"]
-    drawn: list[Array] = []
+    drawn: dict[str, Array] = {}
     for name, colour in colours.items():
-        lines = _numbers(history[name])
-        drawn.append(lines)
+        lines = drawn[name] = _numbers(history[name])
         many = lines.shape[1] > 1
         for index, line in enumerate(lines.T):
-            ax.plot(
+            where[name].plot(
                 epochs,
                 line,
                 "--" if name.startswith(HELD_OUT) else "-",
@@ -84,15 +87,72 @@ def history(history: History, *, columns: Sequence[str] | None = None, ax: Axes 
                 marker="o" if np.isfinite(line).sum() == 1 else "",
                 label=None if index else name.replace("_", " "),
             )
-    _mark_best(ax, history, drawn[-1])
-    if spans_much(np.concatenate([lines.ravel() for lines in drawn])):
-        ax.set_yscale("log")
+    _mark_best(where[name], history, lines)
+    set_scales(where, drawn)
     ax.set_xlabel("epoch")
-    ax.set_ylabel(metrics[0].replace("_", " ") if len(metrics) == 1 else "")
     ax.locator_params(axis="x", integer=True, min_n_ticks=1)
-    open_frame(ax)
-    legend(ax)
+    legend(*dict.fromkeys(where.values()))
     return ax
+
+
+def sides(ax: Axes, columns: Iterable[str]) -> dict[str, Axes]:
+    """Return the Axes of each column: losses and other metrics have a scale each, where there are both.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Whose left scale is that of the losses, or of all.
+    columns : iterable of str
+        What will be drawn.
+
+    Returns
+    -------
+    dict of str to matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> ax = new_axes("here", None)
+    >>> [one is ax for one in sides(ax, ["loss", "validation_loss", "accuracy"]).values()]
+    [True, True, False]
+    >>> ax.figure.clear()
+    """
+    are_losses = {name: name.removeprefix(HELD_OUT).split("_")[0] == "loss" for name in columns}
+    if len({*are_losses.values()}) == 1:
+        return dict.fromkeys(are_losses, ax)
+    right: Axes = ax.twinx()
+    right.spines[["top", "left"]].set_visible(False)
+    return {name: ax if is_loss else right for name, is_loss in are_losses.items()}
+
+
+def set_scales(where: Mapping[str, Axes], drawn: Mapping[str, Array]) -> None:
+    """Choose a linear or a logarithmic scale for the Axes of some columns, and name it.
+
+    Parameters
+    ----------
+    where : mapping of str to matplotlib.axes.Axes
+        Those of each column.
+    drawn : mapping of str to ndarray
+        Its numbers.
+
+    Examples
+    --------
+    >>> ax = new_axes("here", None)
+    >>> set_scales({"loss": ax}, {"loss": np.array([1.0, 1e-3])})
+    >>> ax.get_yscale(), ax.get_ylabel()
+    ('log', 'loss')
+    >>> ax.figure.clear()
+    """
+    for ax in dict.fromkeys(where.values()):
+        numbers: dict[str, Array] = {}
+        for name, values in drawn.items():
+            if where[name] is ax:
+                metric = name.removeprefix(HELD_OUT)
+                numbers[metric] = np.append(numbers.get(metric, ()), values[np.isfinite(values)])
+        # What two metrics span together, such as a share and a number in euros, is no sign of anything.
+        much = any(one.size and one.max() > LOGARITHMIC * one.min() for one in numbers.values())
+        above = all((one > 0).all() for one in numbers.values())
+        ax.set_yscale("log" if much and above else "linear")
+        ax.set_ylabel(next(iter(numbers)).replace("_", " ") if len(numbers) == 1 else "")
 
 
 def _numbers(column: list[Any]) -> Array:
@@ -169,24 +229,3 @@ def _check(history: Any, columns: Any) -> dict[str, str]:
             fix = "Name another column."
             raise ArgumentError(f"{_WHERE}(columns=)", "a column of numbers", f"{name!r}, without any", fix)
     return colours_of(columns, history.columns)
-
-
-def spans_much(values: Array) -> bool:
-    """Tell whether numbers are to be drawn on a logarithmic scale.
-
-    Parameters
-    ----------
-    values : ndarray
-        The numbers.
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> spans_much(np.array([0.001, 1.0])), spans_much(np.array([0.0, 1.0]))
-    (True, False)
-    """
-    finite = values[np.isfinite(values)]
-    return bool(finite.size and finite.min() > 0 and finite.max() > LOGARITHMIC * finite.min())

@@ -14,8 +14,8 @@ import numpy as np
 from nnlite.core.aliases import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_number
-from nnlite.plot.history import HELD_OUT, colours_of, spans_much
-from nnlite.plot.style import SMALL, new_axes, open_frame, pyplot
+from nnlite.plot.history import HELD_OUT, colours_of, set_scales, sides
+from nnlite.plot.style import SMALL, legend, new_axes, open_frame, pyplot
 from nnlite.training.callbacks import Callback, TrainingState
 from nnlite.training.history import History
 
@@ -172,21 +172,24 @@ class LivePlot(Callback):
         ax = self.ax
         self._show = self._on(screen)
         self._lines = {}
+        # On Axes of the user nothing is changed, and no scale added.
+        self._where = dict.fromkeys(self._colours, ax) if self._given else sides(ax, self._colours)
+        if len({*self._where.values()}) > 1:
+            ax.figure.subplots_adjust(right=0.87)
         count = state.model.params.replicas
         for name, colour in self._colours.items():
             style: dict[str, Any] = {"color": colour, "ls": "--" if name.startswith(HELD_OUT) else "-"}
             style |= {"lw": 1.5} if count is None else {"lw": 0.6, "alpha": 0.7}
-            many = [ax.plot([], [], **style)[0] for _ in range(count or 1)]
+            many = [self._where[name].plot([], [], **style)[0] for _ in range(count or 1)]
             many[0].set_label(_words(name))
             for line in many[1:]:
                 line.set_label("_replica")
             self._lines[name] = many
         if not self._given:
             ax.set_xlabel("epoch")
-            ax.set_ylabel("loss" if {*self._colours} - {f"{HELD_OUT}loss"} == {"loss"} else "")
             open_frame(ax)
         if len(self._colours) > 1:
-            ax.legend(fontsize=SMALL + 1, loc="upper right")
+            legend(*dict.fromkeys(self._where.values()), fontsize=SMALL + 1, loc="upper right")
 
     def _on(self, screen: str) -> Callable[[], None] | None:
         """Return what shows the figure, or None if there is nobody to see it."""
@@ -197,22 +200,23 @@ class LivePlot(Callback):
         return None
 
     def _update(self, history: History) -> None:
-        ax, lines = self.ax, self._lines or {}
+        lines = self._lines or {}
         rows = len(history)
         chosen = np.unique(np.linspace(0, rows - 1, min(rows, POINTS)).astype(int))
         epochs = np.array([history[int(index)]["epoch"] for index in chosen])
-        numbers: list[Array] = []
+        numbers: dict[str, Array] = {}
         for name, many in lines.items():
             values = np.array([history[int(index)][name] for index in chosen], dtype=np.float64)
+            numbers[name] = values
             for index, line in enumerate(many):
                 own = values if values.ndim == 1 else values[:, index]
                 line.set_data(epochs, own)
                 line.set_marker("." if rows == 1 else "")
-                numbers.append(own)
         if not self._given:
-            ax.set_yscale("log" if spans_much(np.concatenate(numbers)) else "linear")
-        ax.relim()
-        ax.autoscale_view()
+            set_scales(self._where, numbers)
+        for ax in dict.fromkeys(self._where.values()):
+            ax.relim()
+            ax.autoscale_view()
 
     def __repr__(self) -> str:
         return f"LivePlot({list(self.columns) if self.columns else None!r}, share={self.share!r})"

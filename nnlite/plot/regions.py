@@ -52,8 +52,6 @@ __all__ = [
 MARGIN = 0.08
 #: How strongly a region is coloured where the net is undecided, and where it is sure.
 PALE, STRONG = 0.12, 0.62
-#: How strongly the answers of a neuron are coloured, so that dots of the same colours stay visible.
-CLEAR = 0.65
 #: Lines of equal answers on the map of a regression.
 LINES = 7
 
@@ -119,6 +117,9 @@ class Question(NamedTuple):
         The number that each row should have.
     names : tuple of str
         Of the classes.
+    coloured : bool
+        Whether dots have the colours of what they should be; else classes are from white to black, as on the
+        map of a neuron, whose colours are its answers.
 
     Examples
     --------
@@ -134,6 +135,11 @@ class Question(NamedTuple):
     labels: AnyArray | None
     values: Array | None
     names: tuple[str, ...]
+    coloured: bool = True
+
+    def colour(self, index: int) -> str:
+        """Return the colour of the dots of a class."""
+        return class_colour(index) if self.coloured else f"{1.0 - index / max(self.classes - 1, 1):.3f}"
 
     def shares(self, outputs: Array) -> Array:
         """Return what the net gives to each class, from 0 to 1.
@@ -420,7 +426,9 @@ def decision_boundary(
         return own
     stage = _stage(where, model, layer)
     unit = check_place(f"{where}(unit=)", unit, (stage[0].shape or (0,))[0], "units")
-    targets = None if y is None else settle(where, model, X, y, loss=loss, classes=classes)
+    targets = None
+    if y is not None:
+        targets = settle(where, model, X, y, loss=loss, classes=classes)._replace(coloured=False)
     own = new_axes(where, ax)
     answers, sums = _answers(model, grid, stage)
     image = _draw_unit(own, grid, answers[:, unit], sums[:, unit], scale=answers[:, unit])
@@ -494,30 +502,36 @@ def neurons(
     most = check_integer(f"{where}(max_units=)", max_units, low=1)
     grid = make_grid(where, model, X, resolution=resolution)
     stage = _stage(where, model, layer)
-    question = None if y is None else settle(where, model, X, y, loss=None, classes=None)
+    question = None
+    if y is not None:
+        question = settle(where, model, X, y, loss=None, classes=None)._replace(coloured=False)
     answers, sums = _answers(model, grid, stage)
     total = answers.shape[1]
     units = min(total, most)
     side = check_integer(f"{where}(columns=)", columns, low=1) if columns is not None else _columns(units)
     side = min(side, units)
     lines = -(-units // side)
-    plt = pyplot(where)
     # A narrow picture still has room for its title.
-    figure = plt.figure(figsize=(max(1.25 * side + 0.9, 3.6), 1.4 * lines + 0.6), layout="constrained")
-    grid_of_axes = figure.subplots(lines, side, squeeze=False, sharex=True, sharey=True)
-    axes: AnyArray = grid_of_axes.reshape(-1)
-    for spare in axes[units:]:
-        spare.remove()
-    axes = axes[:units]
-    for index, ax in enumerate(axes):
+    width, height = max(1.25 * side + 0.9, 3.6), 1.4 * lines + 0.4
+    figure = pyplot(where).figure(figsize=(width, height))
+    # Places in inches: a layout that is computed takes longer than all else.
+    step, low = (width - 0.9) / side, height - 0.4
+    axes: AnyArray = np.empty(units, object)
+    for index in range(units):
+        line, column = divmod(index, side)
+        box = (0.1 + column * step, low - 1.4 * (line + 1) + 0.05, step - 0.1, 1.1)
+        ax = figure.add_axes((box[0] / width, box[1] / height, box[2] / width, box[3] / height))
         image = _draw_unit(ax, grid, answers[:, index], sums[:, index], scale=answers[:, :units])
         draw_points(ax, grid, question, size=7.0)
         ax.set_title(f"unit {index}", fontsize=SMALL + 1, pad=3)
         ax.set(xticks=[], yticks=[], xlabel="", ylabel="")
-    bar = figure.colorbar(image, ax=list(axes), shrink=min(1.0, 3.0 / (1.4 * lines)))
+        axes[index] = ax
+    tall = min(low - 0.35, 3.0)
+    place = (1 - 0.7 / width, (low - 0.25 - tall) / height, 0.15 / width, tall / height)
+    bar = figure.colorbar(image, cax=figure.add_axes(place))
     bar.ax.tick_params(labelsize=SMALL)
     some = f"{units} of {total} units of " if units < total else ""
-    figure.suptitle(f"{some}{_text(stage)}", fontsize=SMALL + 2)
+    figure.suptitle(f"{some}{_text(stage)}", fontsize=SMALL + 2, y=1 - 0.1 / height, va="top")
     return axes
 
 
@@ -650,7 +664,7 @@ def _draw_unit(ax: Axes, grid: Grid, answers: Array, sums: Array, *, scale: Arra
         how: dict[str, Any] = {"cmap": diverging(), "norm": around_zero(scale)}
     else:
         how = {"cmap": sequential(), "vmin": 0.0, "vmax": float(scale.max()) or 1.0}
-    image = _image(ax, grid, grid.image(answers), alpha=CLEAR, **how)
+    image = _image(ax, grid, grid.image(answers), **how)
     _zero_line(ax, grid, grid.image(sums), width=1.0)
     return image
 
@@ -681,15 +695,13 @@ def draw_points(ax: Axes, grid: Grid, question: Question | None, *, size: float 
         for index in range(question.classes):
             points = grid.points[question.labels == index]
             if len(points):
-                own: dict[str, Any] = {"color": class_colour(index), "marker": class_marker(index)}
+                own: dict[str, Any] = {"color": question.colour(index), "marker": class_marker(index)}
                 ax.scatter(points[:, 0], points[:, 1], label=question.names[index], **own, **style)
     elif question.values is not None:
         across, along = grid.points.T
-        # On a map of the answer the colour of a dot is what the answer should be; on that of a neuron it
-        # would say nothing.
-        image: Any = None if question.classes else next(iter(ax.images), None)
-        if image is not None and image.get_array().ndim == 2 and image.get_alpha() is None:
-            ax.scatter(across, along, c=question.values, cmap=sequential(), norm=image.norm, **style)
+        if question.coloured:
+            norm: Any = ax.images[-1].norm
+            ax.scatter(across, along, c=question.values, cmap=sequential(), norm=norm, **style)
         else:
             ax.scatter(across, along, color="white", **style)
 
@@ -711,7 +723,7 @@ def name_classes(ax: Axes, question: Question, *, inside: bool) -> None:
     handles = [
         Line2D(
             [], [], ls="", marker="s" if question.labels is None else class_marker(index),
-            color=class_colour(index), mec="black", mew=0.4, ms=6, label=name,
+            color=question.colour(index), mec="black", mew=0.4, ms=6, label=name,
         )
         for index, name in enumerate(question.names)
     ]  # fmt: skip

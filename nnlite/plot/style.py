@@ -26,14 +26,18 @@ __all__ = [
     "brief",
     "class_colour",
     "class_marker",
+    "curve",
     "diverging",
     "ink_on",
+    "lay_out",
     "legend",
+    "name_axis",
     "new_axes",
     "open_frame",
     "pyplot",
     "sequential",
     "short",
+    "shortened",
     "size_of",
     "text_width",
 ]
@@ -53,6 +57,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 GREY, LIGHT = "#555555", "#D0D0D0"
 #: The smallest text, in points.
 SMALL = 8.0
+#: What part of a picture a legend may cover; and of the height of the picture, how high one above may be.
+COVERED, HIGHEST = 0.25, 0.75
 
 
 def pyplot(where: str) -> Any:
@@ -175,13 +181,16 @@ def open_frame(ax: Axes) -> None:
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def legend(ax: Axes, **how: Any) -> None:
+def legend(*axes: Axes, **how: Any) -> None:
     """Say in small letters what is drawn, on a ground that lets a line shine through but can be read.
+
+    It stands among the lines as long as it covers little of the picture, else above; where that would leave
+    too little of the picture there is none.
 
     Parameters
     ----------
-    ax : matplotlib.axes.Axes
-        Whose.
+    *axes : matplotlib.axes.Axes
+        Whose; it stands on the last, which is drawn over the others.
     **how : object
         What is not as usual, for `matplotlib.axes.Axes.legend`.
 
@@ -194,9 +203,76 @@ def legend(ax: Axes, **how: Any) -> None:
     ['rising']
     >>> pyplot("here").close(ax.figure)
     """
-    made = ax.legend(**({"fontsize": SMALL + 0.5, "framealpha": 0.85, "edgecolor": "none"} | how))
+    ax, size = axes[-1], SMALL + 0.5
+    handles = [handle for one in axes for handle in one.get_legend_handles_labels()[0]]
+    usual = {"handles": handles, "fontsize": size, "framealpha": 0.85, "edgecolor": "none"}
+    # A title is in the way, and only a layout makes room.
+    if handles and not ax.get_title() and "loc" not in how and lay_out(ax):
+        width, height = (72 * side for side in size_of(ax))
+        column = max(text_width(str(handle.get_label()), size) for handle in handles) + 3.5 * size
+        if len(axes) > 1 or column * 1.5 * size * len(handles) > COVERED * width * height:
+            columns = int(width / column)
+            if not columns or -(-len(handles) // columns) * 1.6 * size > HIGHEST * height:
+                return
+            usual |= {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "borderaxespad": 0.1}
+            usual |= {"ncols": columns, "columnspacing": 1.0}
+    made = ax.legend(**(usual | how))
     for text in made.get_texts():
         text.set_parse_math(False)  # a dollar sign in a name begins no formula
+
+
+def lay_out(ax: Axes) -> bool:
+    """Let the layout of a figure, if it has one, put the Axes where they stand with what is drawn so far.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Whose figure.
+
+    Returns
+    -------
+    bool
+        Whether there is a layout.
+
+    Examples
+    --------
+    >>> ax = new_axes("here", None)
+    >>> lay_out(ax)
+    True
+    >>> pyplot("here").close(ax.figure)
+    """
+    figure: Any = ax.figure  # or a part of one
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure.figure)
+    return engine is not None
+
+
+def name_axis(ax: Axes, axis: str, *texts: str) -> None:
+    """Write beside an axis the first text that is no longer than it, or the last.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Whose.
+    axis : {"x", "y"}
+        Which.
+    *texts : str
+        From long to short.
+
+    Examples
+    --------
+    >>> ax = new_axes("here", None, figsize=(1.5, 1.5))
+    >>> name_axis(ax, "x", "what is rather long for it", "short")
+    >>> ax.get_xlabel()
+    'short'
+    >>> pyplot("here").close(ax.figure)
+    """
+    side = getattr(ax, f"{axis}axis")
+    room = 0.85 * 72 * size_of(ax)[axis == "y"]  # a layout will take some of it
+    size = side.label.get_fontsize()
+    fitting = (text for text in texts if text_width(text, size) <= room)
+    side.set_label_text(next(fitting, texts[-1]))
 
 
 def class_colour(index: int) -> str:
@@ -239,6 +315,30 @@ def class_marker(index: int) -> str:
     return MARKERS[(index + index // len(CLASSES)) % len(MARKERS)]
 
 
+def curve(index: int) -> dict[str, Any]:
+    """Return the colour of a curve, and of those for which no colour is left markers too.
+
+    Parameters
+    ----------
+    index : int
+        Which, from 0.
+
+    Returns
+    -------
+    dict of str to object
+        For `matplotlib.axes.Axes.plot`.
+
+    Examples
+    --------
+    >>> curve(0), curve(8)["color"], curve(8)["marker"]
+    ({'color': '#0072B2'}, '#0072B2', 's')
+    """
+    how: dict[str, Any] = {"color": class_colour(index)}
+    # Not all at the same places, where they would cover each other.
+    marks = {"marker": class_marker(index), "ms": 4, "markevery": (0.01 * (index % 10), 0.1)}
+    return how | marks if index >= len(CLASSES) else how
+
+
 def diverging() -> Colormap:
     """Return the colour map of numbers around zero: vermilion below, white at zero, blue above.
 
@@ -257,8 +357,13 @@ def diverging() -> Colormap:
     return LinearSegmentedColormap.from_list("nnlite diverging", [NEGATIVE, "#FFFFFF", POSITIVE], N=257)
 
 
-def sequential() -> Colormap:
+def sequential(colour: str = POSITIVE) -> Colormap:
     """Return the colour map of numbers from zero up: white to blue.
+
+    Parameters
+    ----------
+    colour : str
+        Where it ends, if not in blue.
 
     Returns
     -------
@@ -271,7 +376,7 @@ def sequential() -> Colormap:
     """
     from matplotlib.colors import LinearSegmentedColormap
 
-    return LinearSegmentedColormap.from_list("nnlite sequential", ["#FFFFFF", POSITIVE])
+    return LinearSegmentedColormap.from_list("nnlite sequential", ["#FFFFFF", colour])
 
 
 def around_zero(values: Any) -> Normalize:
@@ -411,3 +516,31 @@ def text_width(text: str, size: float = SMALL) -> float:
 
     # The sum of how far the letters move the pen, which is also where blanks at the end count.
     return float(text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)[0])
+
+
+def shortened(text: str, room: float, size: float = SMALL) -> str:
+    """Return a line of text, with an ellipsis if it is longer than the room for it.
+
+    Parameters
+    ----------
+    text : str
+        The line.
+    room : float
+        In points.
+    size : float
+        Of its letters, in points.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> shortened("sepal length", 30), shortened("sepal length", 100)
+    ('sepal…', 'sepal length')
+    """
+    if text_width(text, size) <= room:
+        return text
+    while len(text) > 1 and text_width(f"{text}…", size) > room:
+        text = text[:-1]
+    return f"{text.rstrip()}…"

@@ -17,7 +17,8 @@ from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.arguments import is_ours
 from nnlite.errors.checks import check_bool, check_integer, check_number, check_rng
 from nnlite.model import PREDICT_ROWS, Sequential
-from nnlite.plot.style import BLACK, GREEN, PURPLE, VERMILION, new_axes, short
+from nnlite.plot.style import BLACK, GREEN, PURPLE, VERMILION, name_axis, new_axes, short
+from nnlite.plot.style import legend as name_lines
 from nnlite.plot.weight_path import WeightPath, check_path
 from nnlite.training.inside import inside
 
@@ -38,6 +39,7 @@ __all__ = [
     "loss_surface",
     "losses_at",
     "measure",
+    "short_label",
 ]
 
 #: Nets are evaluated as replicas of one, so many at once that the outputs of all layers stay below this
@@ -580,7 +582,7 @@ def loss_surface(
             label=f"trained weights: loss {short(surface.centre_loss, 3)}",
         )  # fmt: skip
     if legend:
-        own.legend(loc="best", fontsize="small", framealpha=0.9)
+        name_lines(own)
     return own
 
 
@@ -612,14 +614,36 @@ def draw_surface(ax: Axes, surface: Surface, *, bar: bool) -> None:
     ax.set(
         xlim=(surface.horizontal[0], surface.horizontal[-1]),
         ylim=(surface.vertical[0], surface.vertical[-1]),
-        xlabel=surface.labels[0],
-        ylabel=surface.labels[1],
     )
+    for axis, label in zip("xy", surface.labels, strict=True):
+        name_axis(ax, axis, label, short_label(label), label.partition(":")[0])
     if bar:
         ticks = levels[:: (LEVELS - 1) // 5]
         side = ax.figure.colorbar(areas, ax=ax, label="loss", ticks=ticks)
         side.ax.minorticks_off()
         side.ax.set_yticks(ticks, [short(tick) for tick in ticks])
+
+
+def short_label(label: str) -> str:
+    """Leave out what a small picture has no room for.
+
+    Parameters
+    ----------
+    label : str
+        Of an axis.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> short_label("1st direction: 98.9% of the path's variance")
+    '1st direction: 98.9% of variance'
+    """
+    return label.replace(" of the path's variance", " of variance").replace(
+        " direction: random, the path is", ":"
+    )
 
 
 def ground() -> Colormap:

@@ -1,4 +1,4 @@
-"""`sweep`: too small and it barely moves, too large and it overshoots."""
+"""`sweep`: too small and it crawls, too large and it overshoots."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnlite.core.aliases import Array
-from nnlite.plot.style import GREEN, ORANGE, SKY, VERMILION, new_axes, open_frame, pyplot, size_of, text_width
+from nnlite.plot.style import (
+    GREEN,
+    ORANGE,
+    SKY,
+    VERMILION,
+    legend,
+    new_axes,
+    open_frame,
+    pyplot,
+    size_of,
+    text_width,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,20 +26,15 @@ if TYPE_CHECKING:
 
 __all__ = ["sweep"]
 
-#: A colour and words for each label of a sweep, from too small to too large.
+#: A colour for each label of a sweep, from too small to too large.
 COLOURS = {"crawls": SKY, "learns": GREEN, "overshoots": ORANGE, "diverges": VERMILION}
-WORDS = {
-    "crawls": "barely moves", "learns": "learns", "overshoots": "overshoots", "diverges": "diverges",
-}  # fmt: skip
 #: Losses are drawn from this part of that at the start, below which all is learned, to so many times it;
 #: if some diverge, to so many times it at least.
 DEPTH = 1e-6
 HEIGHT = 1000.0
 CLIMB = 30.0
-#: The size of the words for the labels, in points; and up to which width, in inches, the Axes have no legend,
-#: since it would cover them.
+#: The size of the words for the labels, in points.
 LETTERS = 9.0
-NARROW = 2.5
 
 
 def sweep(result: Any, *, ax: Axes | None = None) -> Axes:
@@ -60,7 +66,7 @@ def sweep(result: Any, *, ax: Axes | None = None) -> Axes:
     >>> result = nn.sweep(model, [[-1.0], [1.0]], [[-3.0], [3.0]], learning_rate=[0.0001, 0.3])
     >>> ax = sweep(result)
     >>> [text.get_text() for text in ax.texts]
-    ['barely moves', 'learns']
+    ['crawls', 'learns']
     >>> ax.figure.clear()
     """
     if ax is None:
@@ -82,19 +88,22 @@ def _draw_losses(result: Any, ax: Axes) -> None:
     edges = np.concatenate([[rates[0] ** 2 / edges[0]], edges, [rates[-1] ** 2 / edges[-1]]])
     low, high = _limits(result)
     ax.set(xscale="log", xlim=(edges[0], edges[-1]), xlabel="learning rate", ylabel="loss at the end")
-    _scale(ax, low, high)
+    tall = 1.5 * LETTERS
     for label, first, last in result.zones():
         ax.axvspan(edges[first], edges[last + 1], color=COLOURS[label], alpha=0.22, lw=0)
         middle = np.sqrt(edges[first] * edges[last + 1])
         part = np.log(edges[last + 1] / edges[first]) / np.log(edges[-1] / edges[0])
-        room = 72 * part * size_of(ax)[0]
+        room, long = 72 * part * size_of(ax)[0], text_width(label, LETTERS) + 4
         if room < 1.5 * LETTERS:
             continue
-        upright = room < text_width(WORDS[label], LETTERS) + 4
+        upright = room < long
+        tall = max(tall, long if upright else 0.0)
         ax.text(
-            middle, 0.98, WORDS[label], transform=ax.get_xaxis_transform(), va="top", ha="center",
+            middle, 0.98, label, transform=ax.get_xaxis_transform(), va="top", ha="center",
             rotation=90 if upright else 0, color="#333333", fontsize=LETTERS,
         )  # fmt: skip
+    words = min(0.03 + tall / (0.8 * 72 * size_of(ax)[1]), 0.5)  # the part of the picture for them
+    _scale(ax, low, high, words)
     seeds = np.array([row["seed_losses"] for row in result.rows], dtype=np.float64)
     ax.plot(rates, np.clip(np.where(np.isnan(seeds), high, seeds), low, high), ".", color="#333333", ms=3)
     middle_losses = np.array([row["loss"] for row in result.rows], dtype=np.float64)
@@ -117,10 +126,10 @@ def _draw_losses(result: Any, ax: Axes) -> None:
         (limit.end, "where the best run ended", ":"),
     ):
         if value is not None and edges[0] < value < edges[-1]:
-            name = limit.formula.replace("lambda_max", r"$\lambda_{\max}$")
-            ax.axvline(value, ymax=0.9, color="black", ls=style, lw=1, label=f"{name} {where}")
-    if ax.get_legend_handles_labels()[0] and size_of(ax)[0] > NARROW:
-        ax.legend(loc="lower left", fontsize="small", framealpha=0.9)
+            name = limit.formula.replace("lambda_max", "\N{GREEK SMALL LETTER LAMDA}_max")
+            ax.axvline(value, ymax=1 - words, color="black", ls=style, lw=1, label=f"{name} {where}")
+    if ax.get_legend_handles_labels()[0]:
+        legend(ax)
 
 
 def _limits(result: Any) -> tuple[float, float]:
@@ -139,13 +148,14 @@ def _limits(result: Any) -> tuple[float, float]:
     return max(low, DEPTH * start), min(high, HEIGHT * start) * 2
 
 
-def _scale(ax: Axes, low: float, high: float) -> None:
-    """Set the axis of the losses, with some room below and above."""
+def _scale(ax: Axes, low: float, high: float, room: float = 0.13) -> None:
+    """Set the axis of the losses, with a part of it left free above."""
+    above = room / (1 - room)
     if low > 0:
         ax.set_yscale("log")
-        ax.set_ylim(low / 2, high * (high / low) ** 0.15)
+        ax.set_ylim(low / 2, high * (2 * high / low) ** above)
     else:
-        ax.set_ylim(low - 0.05 * (high - low), high + 0.15 * (high - low))
+        ax.set_ylim(low - 0.05 * (high - low), high + above * (high - low))
 
 
 def _draw_curve(result: Any, label: str, ax: Axes, *, first: bool) -> None:
@@ -158,7 +168,7 @@ def _draw_curve(result: Any, label: str, ax: Axes, *, first: bool) -> None:
     ax.plot(np.clip(curves, low, high), color=COLOURS[label], lw=1)
     last = int(np.isfinite(curves).any(axis=1).sum()) - 1  # where the last of them ended
     ax.set(xlim=(0, max(last, 1)), xlabel="epoch")
-    ax.set_title(f"{WORDS[label]}: rate {result.rates[index]:.2g}", fontsize="small")
+    ax.set_title(f"{label}: rate {result.rates[index]:.2g}", fontsize="small")
     ax.tick_params(labelleft=first, labelsize="small")
     open_frame(ax)
     if first:

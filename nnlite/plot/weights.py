@@ -15,19 +15,17 @@ from nnlite.errors.checks import check_integer
 from nnlite.layers.shapes import Flatten
 from nnlite.model import Sequential
 from nnlite.plot.given import check_dense, check_names, input_names
-from nnlite.plot.style import LIGHT, SMALL, around_zero, diverging, new_axes, size_of, text_width
+from nnlite.plot.style import LIGHT, SMALL, around_zero, diverging, new_axes, shortened, size_of, text_width
 from nnlite.training.inside import inside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["weights"]
+__all__ = ["image_shape", "weights"]
 
 _WHERE = "plot.weights"
 #: What part of the Axes the names of inputs may take, and what part remains beside the scale of colours.
 NAMES, WIDE = 0.45, 0.8
-#: How wide a letter is as a rule, as a part of its size.
-LETTER = 0.6
 #: A square number of inputs is taken for an image from this side on.
 SMALLEST = 8
 
@@ -45,7 +43,8 @@ def weights(
 
     Blue says "listen to this", vermilion "this speaks against", white "ignore that"; one scale
     serves for all neurons. Images stand row by row, from the upper left. Where the inputs are no
-    image, the picture is a table with a line for each input and a column for each neuron.
+    image, the picture is a table with a line for each input and a column for each neuron; if there
+    are more inputs than can be named, with a column for each input.
 
     Parameters
     ----------
@@ -90,15 +89,20 @@ def weights(
     max_units = check_integer(f"{_WHERE}(max_units=)", max_units, low=1)
     W = chosen.W[:, :max_units]
     units = W.shape[1]
-    size = _check_shape(shape, len(W)) if shape is not None else _guess_shape(model, place, len(W))
-    cells = W if size is None else _mosaic(W.T.reshape(units, *size), _columns(units, *size))
+    first = place == check_dense(_WHERE, model, None)[0]
+    size = image_shape(_WHERE, model, shape, len(W)) if first or shape is not None else None
     names = None
     if feature_names is not None:
         names = check_names(f"{_WHERE}(feature_names=)", feature_names, len(W), "inputs")
-    elif place == check_dense(_WHERE, model, None)[0]:
+    elif first:
         known = input_names(model)
         names = list(known) if known is not None and len(known) == len(W) else None
     ax = new_axes(_WHERE, ax)
+    # Many inputs without names go to the right, where there is more room, and neurons downwards.
+    turned = size is None and names is None and len(W) > max(units, 72 * size_of(ax)[1] / (1.5 * SMALL))
+    cells = W.T if turned else W
+    if size is not None:
+        cells = _mosaic(W.T.reshape(units, *size), _columns(units, *size))
     ax.set_facecolor(LIGHT)  # between the images
     image = ax.imshow(
         np.ma.masked_invalid(cells),
@@ -107,7 +111,11 @@ def weights(
         interpolation="nearest",
         aspect="auto" if size is None else "equal",
     )
-    if size is None:
+    if turned:
+        ax.set(xlabel="input", ylabel="neuron")
+        for axis in ("x", "y"):
+            ax.locator_params(axis=axis, integer=True, min_n_ticks=1)
+    elif size is None:
         _name_lines(ax, [f"{line}" for line in range(len(W))] if names is None else names)
         ax.set(xlabel="neuron", ylabel="input" if names is None else "")
         ax.locator_params(axis="x", integer=True, min_n_ticks=1)
@@ -124,27 +132,49 @@ def weights(
     return ax
 
 
-def _guess_shape(model: Sequential, place: str, inputs: int) -> tuple[int, int] | None:
-    """Return the height and the width of the images that a layer reads, or None if it reads none."""
-    if place != check_dense(_WHERE, model, None)[0]:
-        return None
-    for layer in (one for other, one, _ in inside(model) if other < place):
+def image_shape(where: str, model: Sequential, shape: Any, inputs: int) -> tuple[int, int] | None:
+    """Return the height and the width of the images that a net reads, or None if it reads none.
+
+    Parameters
+    ----------
+    where : str
+        Names the function in messages.
+    model : Sequential
+        One net.
+    shape : (int, int) or None
+        What the user says; None takes that of the first `Flatten`, or a square from 8 by 8 on.
+    inputs : int
+        How many numbers an image has.
+
+    Returns
+    -------
+    (int, int) or None
+
+    Raises
+    ------
+    ArgumentTypeError, ArgumentError
+        If the user says what does not fit.
+
+    Examples
+    --------
+    >>> from nnlite import Dense
+    >>> image_shape("here", Sequential([Dense(64, 1)]), None, 64)
+    (8, 8)
+    """
+    where = f"{where}(shape=)"
+    if shape is not None:
+        if not isinstance(shape, tuple | list) or len(shape) != 2:
+            raise ArgumentTypeError(where, "height and width", f"{shape!r}", "Write shape=(8, 8).")
+        height, width = (check_integer(where, side, low=1) for side in shape)
+        if height * width != inputs:
+            fix = f"Height times width must be {inputs}."
+            raise ArgumentError(where, f"an image of the {inputs} inputs", f"{(height, width)}", fix)
+        return height, width
+    for _, layer, _ in inside(model):
         if isinstance(layer, Flatten) and len(layer.shape) == 2 and math.prod(layer.shape) == inputs:
             return layer.shape[0], layer.shape[1]
     side = math.isqrt(inputs)
     return (side, side) if side * side == inputs and side >= SMALLEST else None
-
-
-def _check_shape(shape: Any, inputs: int) -> tuple[int, int]:
-    """Return the height and the width of an image of all inputs."""
-    where = f"{_WHERE}(shape=)"
-    if not isinstance(shape, tuple | list) or len(shape) != 2:
-        raise ArgumentTypeError(where, "height and width", f"{shape!r}", "Write shape=(8, 8).")
-    height, width = (check_integer(where, side, low=1) for side in shape)
-    if height * width != inputs:
-        fix = f"Height times width must be {inputs}."
-        raise ArgumentError(where, f"an image of the {inputs} inputs", f"{(height, width)}", fix)
-    return height, width
 
 
 def _columns(units: int, height: int, width: int) -> int:
@@ -156,10 +186,8 @@ def _name_lines(ax: Axes, names: Sequence[str]) -> None:
     """Name the lines of the table, or as many of them as there is room for."""
     width, height = size_of(ax)
     every = math.ceil(len(names) / max(72 * height / (1.5 * SMALL), 1))
-    places = range(0, len(names), every)
-    letters = max(int(NAMES * 72 * width / (LETTER * SMALL)), 2)
-    labels = [name if len(name) <= letters else f"{name[: letters - 1]}…" for name in names[::every]]
-    ax.set_yticks(places, labels, size=SMALL, parse_math=False)
+    labels = [shortened(name, NAMES * 72 * width) for name in names[::every]]
+    ax.set_yticks(range(0, len(names), every), labels, size=SMALL, parse_math=False)
 
 
 def _mosaic(images: Array, columns: int) -> Array:

@@ -14,12 +14,13 @@ from nnlite.core.optimizers import Optimizer
 from nnlite.errors import DivergenceError
 from nnlite.model import PREDICT_ROWS, Sequential
 from nnlite.schedules.base import Schedule, ScheduleLike
+from nnlite.training.anew import like
 from nnlite.training.callbacks import Callback, TrainingState
 from nnlite.training.history import History
 from nnlite.training.inside import inside
-from nnlite.training.random_states import Generators, Seeds
+from nnlite.training.random_states import Generators
 
-__all__ = ["Part", "ScheduleMaker", "bytes_for_one", "cut", "join", "like", "train"]
+__all__ = ["Part", "ScheduleMaker", "bytes_for_one", "cut", "join", "train"]
 
 #: Function from a rate to a schedule.
 ScheduleMaker = Callable[[float], Callable[[int], float]]
@@ -35,31 +36,6 @@ class Part(NamedTuple):
 
     model: Sequential
     history: History
-
-
-def like(model: Sequential, rng: Seeds, replicas: int | None = None) -> Sequential:
-    """Make a net with the same layers and frozen numbers, and new weights."""
-    layers = [copy.deepcopy(layer) for layer in model.layers]
-    twin = Sequential(
-        layers, dtype=model.params.dtype, replicas=replicas, rng=rng, preprocessing=model.preprocessing
-    )
-    twin.feature_names = model.feature_names
-    twin.takes_encoded = model.takes_encoded
-    kept = {name: twin.params[name].copy() for name in (*twin.params.frozen, *_settled(twin))}
-    twin.initialize(rng=rng)  # from the same streams as a new model: until now none was used
-    for name, values in kept.items():
-        twin.params[name][...] = values
-    return twin
-
-
-def _settled(model: Sequential) -> list[str]:
-    """Name the state of layers that are frozen, which belongs to their numbers."""
-    return [
-        place + name
-        for place, layer in model.walk()
-        if layer._learned() and layer._own_frozen() == set(layer._learned())
-        for name in set(layer._own()) - set(layer._learned())
-    ]
 
 
 def bytes_for_one(model: Sequential, rows: int) -> int:

@@ -27,9 +27,10 @@ from nnlite.model import Sequential
 from nnlite.sweeps.evidence import Runs, average_loss, best_run, least, table
 from nnlite.sweeps.labels import judge, upper_median
 from nnlite.sweeps.limit import stability_limit, why_no_limit
-from nnlite.sweeps.replicas import Part, ScheduleMaker, bytes_for_one, cut, join, like, train
+from nnlite.sweeps.replicas import Part, ScheduleMaker, bytes_for_one, cut, join, train
 from nnlite.sweeps.result import StabilityLimit, SweepResult
 from nnlite.sweeps.spread import check_engine, pack_size, spread
+from nnlite.training.anew import like
 from nnlite.training.callbacks import Callback
 
 __all__ = ["check_optimizer", "sweep"]

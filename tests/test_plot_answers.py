@@ -1,0 +1,504 @@
+"""Pictures of predictions, and of what a model looks at: what is drawn are the numbers, of any estimator."""
+
+import numpy as np
+import pytest
+
+import nnlite as nn
+from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.inspect import Importance, LearningCurve, learning_curve, permutation_importance, saliency
+
+mpl = pytest.importorskip("matplotlib")
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt  # noqa: E402
+
+from nnlite import metrics, plot  # noqa: E402
+from nnlite.plot.curves import NAMED  # noqa: E402
+from nnlite.plot.style import NEGATIVE, POSITIVE  # noqa: E402
+
+RNG = np.random.default_rng(0)
+#: Of three classes, and of one question.
+SCORES, IDS = RNG.normal(size=(60, 3)), np.arange(60) % 3
+SCORES[np.arange(60), IDS] += 1
+YES = (IDS == 1) * 1
+LOSS = nn.SoftmaxCrossEntropy()
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def net(*layers):
+    return nn.Sequential(list(layers), rng=0)
+
+
+class Classifier:
+    """The least that there is to an estimator."""
+
+    classes_ = np.array(["cat", "dog", "fox"])
+
+    def predict(self, X):
+        return self.classes_[np.asarray(X).argmax(axis=1)]
+
+    def predict_proba(self, X):
+        return nn.Softmax().forward(np.asarray(X))
+
+    def score(self, X, y, sample_weight=None):
+        return float(np.average(self.predict(X) == y, weights=sample_weight))
+
+    def fit(self, X, y, slack=0.0):
+        self.rows, self.slack = len(X), slack
+        return self
+
+
+class Ranker(Classifier):
+    predict_proba = None
+
+    def decision_function(self, X):
+        return np.asarray(X)
+
+
+class Line:
+    def predict(self, X):
+        return 2 * np.asarray(X)[:, 0]
+
+
+LABELS = Classifier.classes_[IDS]
+
+
+# Curves.
+
+
+@pytest.mark.parametrize(
+    ("draw", "across", "along", "area", "measure"),
+    [
+        (plot.roc_curve, 0, 1, "area", metrics.roc_auc),
+        (plot.precision_recall_curve, 1, 0, "AP", metrics.average_precision),
+    ],
+    ids=["roc", "precision and recall"],
+)
+class TestCurvesOfClasses:
+    def test_lines_are_those_of_the_metrics(self, draw, across, along, area, measure):
+        ax = draw(SCORES, IDS, classes=["a", "b", "c"])
+        lines = [line for line in ax.lines if not line.get_label().startswith("_")]
+        assert len(lines) == 3
+        for place, line in enumerate(lines):
+            points = getattr(metrics, draw.__name__)(SCORES, IDS, class_id=place)
+            np.testing.assert_array_equal(line.get_xdata(), points[across])
+            np.testing.assert_array_equal(line.get_ydata(), points[along])
+        sure = nn.Softmax().forward(SCORES)
+        values = [measure(sure[:, place], (place == IDS) * 1) for place in range(3)]
+        named = [f"{name}, {area} {value:.2g}" for name, value in zip("abc", values, strict=True)]
+        assert [line.get_label() for line in lines] == named
+
+    def test_of_a_yes_or_no_question_there_is_one(self, draw, across, along, area, measure):
+        for pred in (SCORES[:, 1], SCORES[:, 1:2], np.stack([-SCORES[:, 1], SCORES[:, 1]], axis=1)):
+            ax = draw(pred, YES)
+            (line,) = [line for line in ax.lines if not line.get_label().startswith("_")]
+            assert line.get_label().endswith(f" {measure(SCORES[:, 1], YES):.2g}")
+            assert len(ax.lines) == 2, "and what guessing comes to"
+
+    def test_weights_count_rows(self, draw, across, along, area, measure):
+        weight = np.arange(60) % 4
+        ax = draw(SCORES[:, 1], YES, weight)
+        (line,) = [line for line in ax.lines if not line.get_label().startswith("_")]
+        assert line.get_label().endswith(f" {measure(SCORES[:, 1], YES, weight):.2g}")
+
+    def test_of_many_the_worst_are_named(self, draw, across, along, area, measure):
+        ids = np.arange(100) % 20
+        scores = RNG.normal(size=(100, 20))
+        scores[np.arange(100), ids] += ids / 4  # the higher, the easier
+        ax = draw(scores, ids)
+        named = [line.get_label() for line in ax.lines if not line.get_label().startswith("_")]
+        assert len(named) == NAMED
+        numbers = [float(name.rsplit(" ", 1)[1]) for name in named]
+        others = [
+            float(n.rsplit(" ", 1)[1]) for n in (x.get_label() for x in ax.lines) if n.startswith("_class")
+        ]
+        assert len(others) == 10
+        assert max(numbers) <= min(others)
+        assert numbers == sorted(numbers, reverse=True)
+
+    def test_a_class_without_rows_says_so(self, draw, across, along, area, measure):
+        ax = draw(SCORES[:6], IDS[:6] % 2)
+        assert "class 2: no rows" in [line.get_label() for line in ax.lines]
+
+    def test_an_estimator_is_asked(self, draw, across, along, area, measure):
+        ours = [line.get_xydata() for line in draw(SCORES, IDS).lines]
+        for estimator in (Classifier(), Ranker()):
+            ax = draw.from_estimator(estimator, SCORES, LABELS)
+            assert [line.get_label().partition(",")[0] for line in ax.lines if "," in line.get_label()] == [
+                "cat", "dog", "fox",
+            ]  # fmt: skip
+            for line, expected in zip(ax.lines, ours, strict=True):
+                np.testing.assert_allclose(line.get_xydata(), expected, rtol=1e-12)
+
+    def test_bad_input(self, draw, across, along, area, measure):
+        with pytest.raises(ArgumentError, match="class ids from 0 to 2"):
+            draw(SCORES, IDS + 1)
+        with pytest.raises(ShapeError, match="expected 3 names, got 2"):
+            draw(SCORES, IDS, classes=["a", "b"])
+        with pytest.raises(ArgumentTypeError, match="predict_proba or decision_function, got Line"):
+            draw.from_estimator(Line(), SCORES, LABELS)
+
+
+class TestCalibrationCurve:
+    def test_dots_and_counts_are_those_of_the_metric(self):
+        predicted, observed, rows = metrics.calibration_curve(SCORES, IDS, bins=5)
+        ax = plot.calibration_curve(SCORES, IDS, bins=5)
+        np.testing.assert_array_equal(ax.lines[-1].get_xdata(), predicted)
+        np.testing.assert_array_equal(ax.lines[-1].get_ydata(), observed)
+        assert [float(text.get_text()) for text in ax.texts] == rows.tolist()
+        heights = np.array([bar.get_height() for bar in ax.patches])
+        np.testing.assert_allclose(heights / heights.max(), rows / rows.max())
+        for bar, mean in zip(ax.patches, predicted, strict=True):
+            assert bar.get_x() <= mean <= bar.get_x() + bar.get_width()
+        error = np.average(np.abs(predicted - observed), weights=rows)
+        assert ax.get_title() == f"{error:.1%} off on average"
+        assert ax.get_xlabel() == "probability of the predicted class"
+
+    def test_of_two_classes_it_is_that_of_the_second(self):
+        ax = plot.calibration_curve([0.1, 0.9], [0, 1], logits=False, classes=["no", "yes"])
+        assert ax.get_xlabel() == "probability of yes"
+
+    def test_an_estimator_is_asked_for_probabilities(self):
+        ax = plot.calibration_curve.from_estimator(Classifier(), SCORES, LABELS, bins=4)
+        predicted, observed, _ = metrics.calibration_curve(SCORES, IDS, bins=4)
+        np.testing.assert_allclose(ax.lines[-1].get_xydata(), np.stack([predicted, observed], axis=1))
+        with pytest.raises(ArgumentTypeError, match="an estimator with predict_proba, got Ranker"):
+            plot.calibration_curve.from_estimator(Ranker(), SCORES, LABELS)
+
+
+class TestLearningCurve:
+    options = {"loss": LOSS, "optimizer": nn.Adam(0.05), "epochs": 3}  # noqa: RUF012
+
+    def test_lines_are_means_and_bands_go_from_end_to_end(self):
+        training, validation = RNG.random((3, 4)), RNG.random((3, 4))
+        ax = plot.learning_curve(LearningCurve(np.array([5, 10, 20]), training, validation, "accuracy"))
+        for line, values in zip(ax.lines, (training, validation), strict=True):
+            np.testing.assert_allclose(line.get_ydata(), values.mean(axis=1))
+            assert line.get_xdata().tolist() == [5, 10, 20]
+        for band, values in zip(ax.collections, (training, validation), strict=True):
+            found = band.get_paths()[0].vertices[:, 1]
+            assert (found.min(), found.max()) == (values.min(), values.max())
+        assert ax.get_ylabel() == "accuracy"
+
+    def test_each_replica_is_trained_on_its_own_rows_only(self):
+        model = net(nn.Dense(3, 4), nn.Tanh(), nn.Dense(4, 3))
+        before = model.params.values.copy()
+        found = learning_curve(
+            model, SCORES, IDS, metric=nn.accuracy, sizes=[9, 30], repeats=2, validation=0.5, **self.options
+        )
+        assert found.sizes.tolist() == [9, 30]
+        assert found.training.shape == found.validation.shape == (2, 2)
+        assert found.metric == "accuracy"
+        assert np.allclose(found.training[0] * 9, (found.training[0] * 9).round()), "shares of nine rows"
+        assert (model.params.values == before).all()
+        again = learning_curve(
+            model, SCORES, IDS, metric=nn.accuracy, sizes=[9, 30], repeats=2, validation=0.5, **self.options
+        )
+        np.testing.assert_array_equal(again.validation, found.validation)
+
+    def test_more_rows_of_noise_help_validation_and_not_training(self):
+        rng = np.random.default_rng(0)
+        X = rng.normal(size=(300, 20))
+        y = X[:, :1] + rng.normal(size=(300, 1))
+        options = {"loss": nn.MeanSquaredError(), "optimizer": nn.Adam(0.05), "epochs": 80}
+        found = learning_curve(net(nn.Dense(20, 1)), X, y, sizes=[15, 220], **options)
+        training, validation = found.training.mean(axis=1), found.validation.mean(axis=1)
+        assert training[0] < training[1] < validation[1] < validation[0]
+
+    def test_an_optimizer_that_needs_all_rows_trains_in_turn(self):
+        X, y = SCORES, SCORES @ [[1.0], [2.0], [3.0]]
+        options = {"loss": nn.MeanSquaredError(), "optimizer": nn.LBFGS(), "epochs": 30}
+        found = learning_curve(net(nn.Dense(3, 1)), X, y, sizes=[2, 40], repeats=2, **options)
+        assert found.validation.shape == (2, 2)
+        assert (found.validation[1] < 1e-6).all()
+        assert (found.validation[0] > 1e-2).all(), "two rows do not tell four numbers"
+
+    def test_a_table_is_encoded_once(self):
+        table = {"x": np.arange(40.0), "kind": ["a", "b"] * 20}
+        encoder = nn.TableEncoder().fit(table)
+        model = nn.Sequential([encoder.layer(), nn.Dense(encoder.width, 2)], preprocessing=encoder, rng=0)
+        found = learning_curve(model, table, np.arange(40) % 2, sizes=2, **self.options)
+        assert found.sizes.tolist() == [3, 30]
+
+    def test_copies_of_an_estimator_are_trained_in_turn(self):
+        estimator = Classifier()
+        ax = plot.learning_curve.from_estimator(estimator, SCORES, LABELS, sizes=[5, 40], slack=1.0)
+        assert ax.lines[0].get_xdata().tolist() == [5, 40]
+        assert not hasattr(estimator, "rows")
+        right = Classifier().score(SCORES, LABELS)
+        assert 0.5 < right < 1
+        assert abs(ax.lines[0].get_ydata()[1] - right) < 0.1
+
+    def test_bad_input(self):
+        model = net(nn.Dense(3, 3))
+        with pytest.raises(ArgumentError, match=r"sizes=\): expected numbers of rows up to 45, got \[50\]"):
+            learning_curve(model, SCORES, IDS, sizes=[50], **self.options)
+        with pytest.raises(ArgumentTypeError, match="a LearningCurve, got list"):
+            plot.learning_curve([1, 2])
+        with pytest.raises(ArgumentTypeError, match="a model with fit, got Line"):
+            learning_curve(Line(), SCORES, IDS)
+        with pytest.raises(ArgumentTypeError, match="an estimator, got a Sequential"):
+            plot.learning_curve.from_estimator(model, SCORES, IDS)
+        with pytest.raises(ArgumentError, match="60 targets, one for each row, got 59"):
+            learning_curve(model, SCORES, IDS[1:], **self.options)
+
+
+# Regression.
+
+
+class TestFitCurve:
+    def test_the_curve_is_what_the_model_answers(self):
+        model, x, y = net(nn.Dense(1, 2)), np.linspace(0, 1, 9), RNG.normal(size=(9, 2))
+        ax = plot.fit_curve(model, x, y, points=11)
+        dots, curves = ax.lines[::2], ax.lines[1::2]
+        for place in range(2):
+            np.testing.assert_array_equal(dots[place].get_ydata(), y[:, place])
+            np.testing.assert_allclose(dots[place].get_xdata(), x)
+            places = curves[place].get_xdata()
+            np.testing.assert_allclose(curves[place].get_ydata(), model.predict(places[:, None])[:, place])
+        assert places[0] < 0 < 1 < places[-1]
+
+    def test_an_estimator_and_a_function(self):
+        x = np.array([[0.0], [2.0]])
+        for ax in (
+            plot.fit_curve.from_estimator(Line(), x, [0, 1]),
+            plot.fit_curve(Line().predict, x, [0, 1]),
+        ):
+            dots, curve = ax.lines
+            np.testing.assert_allclose(curve.get_ydata(), 2 * curve.get_xdata())
+            assert dots.get_ydata().tolist() == [0, 1]
+        assert len(plot.fit_curve.from_estimator(Line(), x).lines) == 1
+
+    def test_the_name_of_the_column_is_that_of_the_axis(self):
+        ax = plot.fit_curve(lambda X: X["age"], {"age": [1.0, 2.0]})
+        assert ax.get_xlabel() == "age"
+
+    def test_bad_input(self):
+        with pytest.raises(ShapeError, match=r"one feature, got shape \(60, 3\)"):
+            plot.fit_curve(net(nn.Dense(3, 1)), SCORES)
+        with pytest.raises(ShapeError, match="one feature, got 2 columns"):
+            plot.fit_curve(net(nn.Dense(2, 1)), {"a": [1.0], "b": [1.0]})
+        with pytest.raises(ArgumentTypeError, match="a net or a function, got str"):
+            plot.fit_curve("line", [1.0, 2.0])
+        with pytest.raises(ShapeError, match=r"expected shape \(2,\) or \(2, outputs\), got \(3,\)"):
+            plot.fit_curve(net(nn.Dense(1, 1)), [1.0, 2.0], [1.0, 2.0, 3.0])
+
+
+class TestPredictionError:
+    def test_dots_are_the_rows(self):
+        pred, target = RNG.normal(size=(20, 2)), RNG.normal(size=(20, 2))
+        for kind, heights in (("actual_vs_predicted", target), ("residual_vs_predicted", target - pred)):
+            ax = plot.prediction_error(pred, target, kind=kind)
+            for place, line in enumerate(ax.lines[1:]):
+                np.testing.assert_array_equal(line.get_xdata(), pred[:, place])
+                np.testing.assert_array_equal(line.get_ydata(), heights[:, place])
+        error = nn.metrics.root_mean_squared_error(pred, target)
+        assert ax.get_title().endswith(f"RMSE {error:.2g}")
+
+    def test_a_column_is_as_good_as_a_list(self):
+        ax = plot.prediction_error([[1.0], [2.0]], [1.0, 3.0], [0.0, 1.0])
+        assert ax.lines[1].get_xydata().tolist() == [[2.0, 3.0]], "without the row of weight 0"
+
+    def test_an_estimator_is_asked(self):
+        ax = plot.prediction_error.from_estimator(Line(), SCORES, SCORES[:, 1], kind="residual_vs_predicted")
+        np.testing.assert_allclose(ax.lines[1].get_ydata(), SCORES[:, 1] - 2 * SCORES[:, 0])
+
+    def test_bad_input(self):
+        with pytest.raises(ArgumentError, match="'actual_vs_predicted' or 'residual_vs_predicted', got 'x'"):
+            plot.prediction_error([1.0], [1.0], kind="x")
+        with pytest.raises(ShapeError, match="the shape of pred"):
+            plot.prediction_error([1.0, 2.0], [1.0])
+        with pytest.raises(ArgumentTypeError, match="an estimator with predict, got the class Line"):
+            plot.prediction_error.from_estimator(Line, SCORES, IDS)
+        with pytest.raises(ArgumentTypeError, match=r"got a Sequential\. Write plot\.prediction_error"):
+            plot.prediction_error.from_estimator(net(nn.Dense(3, 1)), SCORES, IDS)
+
+
+# What a model looks at.
+
+
+class TestPermutationImportance:
+    def test_a_feature_that_is_not_used_loses_nothing(self):
+        model = net(nn.Dense(3, 1))
+        model[0].W[...] = [[0.0], [3.0], [-1.0]]
+        y = model.predict(SCORES)
+        found = permutation_importance(model, SCORES, y, nn.MeanSquaredError(), repeats=4, rng=0)
+        assert found.importances.shape == (3, 4)
+        assert (found.importances[0] == 0).all()
+        assert (found.importances[1] > found.importances[2]).all()
+        assert (found.score, found.metric) == (0, "loss")
+        up = permutation_importance(model, SCORES, y, nn.r2, repeats=4, rng=0)
+        variance = y.var()
+        np.testing.assert_allclose(up.importances, found.importances / variance, rtol=1e-4, atol=1e-6)
+
+    @pytest.mark.parametrize("kind", ["dict", "pandas", "polars"])
+    def test_columns_of_a_table_are_shuffled_as_they_are(self, kind):
+        table = {"size": np.arange(40.0), "kind": ["a", "b"] * 20}
+        if kind != "dict":
+            table = pytest.importorskip(kind).DataFrame(table)
+        encoder = nn.TableEncoder().fit(table)
+        model = nn.Sequential([encoder.layer(), nn.Dense(encoder.width, 2)], preprocessing=encoder, rng=0)
+        y = np.arange(40) % 2
+        model.fit(table, y, loss=LOSS, optimizer=nn.Adam(0.1), epochs=20)
+        found = permutation_importance(model, table, y, nn.accuracy, repeats=2, rng=0)
+        assert found.names == ("size", "kind")
+        assert found.score == 1
+        assert found.mean[1] > 0.2 > abs(found.mean[0])
+        assert list(table["kind"]) == ["a", "b"] * 20
+
+    def test_bars_are_means_and_strokes_the_times(self):
+        found = Importance(("a", "b", "c"), np.array([[0.1, 0.3], [0.5, 0.7], [-0.1, 0.0]]), 0.9, "accuracy")
+        ax = plot.permutation_importance(found)
+        assert [label.get_text() for label in ax.get_yticklabels()] == ["b", "a", "c"]
+        np.testing.assert_allclose([bar.get_width() for bar in ax.patches], [0.6, 0.2, -0.05])
+        np.testing.assert_array_equal(ax.lines[-1].get_xdata(), [0.5, 0.7, 0.1, 0.3, -0.1, 0.0])
+        assert mpl.colors.to_hex(ax.patches[2].get_facecolor()).upper() == NEGATIVE
+        assert "accuracy" in ax.get_xlabel()
+        ax = plot.permutation_importance(found, max_features=2)
+        assert (len(ax.patches), ax.get_title()) == (2, "2 of 3 features")
+
+    def test_an_estimator_is_asked(self):
+        ax = plot.permutation_importance.from_estimator(Classifier(), SCORES, LABELS, repeats=3, rng=0)
+        assert ax.get_xlabel() == "by how much the score gets worse without it"
+        expected = permutation_importance(Classifier(), SCORES, LABELS, repeats=3, rng=0)
+        np.testing.assert_allclose([bar.get_width() for bar in ax.patches], np.sort(expected.mean)[::-1])
+
+    def test_bad_input(self):
+        model = net(nn.Dense(3, 3))
+        with pytest.raises(ArgumentTypeError, match="a metric, got None"):
+            permutation_importance(model, SCORES, IDS)
+        with pytest.raises(ArgumentError, match="which way is up, got <lambda>"):
+            permutation_importance(model, SCORES, IDS, lambda pred, target: 0.0)
+        with pytest.raises(ShapeError, match=r"shape \(rows, features\)"):
+            permutation_importance(model, SCORES[0], IDS, nn.accuracy)
+        with pytest.raises(ArgumentTypeError, match="a model that predicts, got int"):
+            permutation_importance(3, SCORES, IDS, nn.accuracy)
+        with pytest.raises(ArgumentTypeError, match="an Importance, got ndarray"):
+            plot.permutation_importance(SCORES)
+        with pytest.raises(ArgumentTypeError, match="an estimator, got a Sequential"):
+            plot.permutation_importance.from_estimator(model, SCORES, IDS)
+
+
+class TestSaliency:
+    @pytest.fixture
+    def model(self):
+        return nn.Sequential([nn.Dense(3, 4), nn.Tanh(), nn.Dropout(0.5), nn.Dense(4, 2)], rng=0, dtype=float)
+
+    def test_it_is_the_slope_of_the_output(self, model):
+        before = model.params.grads.copy()
+        for output in (0, 1, None):
+            found = saliency(model, SCORES, output=output)
+            chosen = model.predict(SCORES).argmax(axis=1) if output is None else output
+            for feature in range(3):
+                step = 1e-6 * np.eye(3)[feature]
+                up, down = (model.predict(SCORES + side * step) for side in (1, -1))
+                slope = ((up - down) / 2e-6)[np.arange(60), chosen]
+                np.testing.assert_allclose(found[:, feature], slope, atol=1e-8)
+        assert (model.params.grads == before).all()
+
+    def test_bars_are_slopes_for_a_standard_deviation(self, model):
+        ax = plot.saliency(model, SCORES, output=1, feature_names=["a", "b", "c"])
+        moved = saliency(model, SCORES, output=1) * SCORES.std(axis=0)
+        order = np.argsort(-np.abs(moved.mean(axis=0)))
+        np.testing.assert_allclose([bar.get_width() for bar in ax.patches], moved.mean(axis=0)[order])
+        assert [label.get_text() for label in ax.get_yticklabels()] == ["abc"[place] for place in order]
+        colours = [mpl.colors.to_hex(bar.get_facecolor()).upper() for bar in ax.patches]
+        assert colours == [POSITIVE if moved.mean(axis=0)[place] > 0 else NEGATIVE for place in order]
+        ends = np.array([line[:, 0] for line in ax.collections[0].get_segments()])
+        np.testing.assert_allclose(ends.T, np.quantile(moved[:, order], (0.1, 0.9), axis=0))
+
+    def test_an_image_is_a_picture(self):
+        model = net(nn.Flatten((2, 3)), nn.Dense(6, 2))
+        image = np.arange(6.0).reshape(2, 3)
+        ax = plot.saliency(model, image, output=1)
+        np.testing.assert_allclose(ax.images[0].get_array(), model[1].W[:, 1].reshape(2, 3))
+        assert ax.images[0].norm.vmin == -ax.images[0].norm.vmax
+        flat = net(nn.Dense(6, 2))
+        ax = plot.saliency(flat, image.ravel(), output=0, shape=(3, 2))
+        np.testing.assert_allclose(ax.images[0].get_array(), flat[0].W[:, 0].reshape(3, 2))
+
+    def test_behind_standardize_it_is_by_what_that_has_measured(self):
+        model = net(nn.Standardize(3), nn.Dense(3, 1))
+        X = SCORES * [1, 10, 100]
+        model.adapt(X)
+        ax = plot.saliency(model, X[0], feature_names=["a", "b", "c"])
+        widths = sorted(bar.get_width() for bar in ax.patches)
+        np.testing.assert_allclose(widths, np.sort(model[1].W[:, 0]), rtol=1e-5)
+
+    @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+    def test_an_estimator_of_ours_has_a_net(self):
+        estimators = pytest.importorskip("nnlite.sklearn")
+        pandas = pytest.importorskip("pandas")
+        frame = pandas.DataFrame(SCORES, columns=["a", "b", "c"])
+        fitted = estimators.MLPClassifier((4,), max_iter=5, random_state=0, verbose=False)
+        fitted.fit(frame, IDS)
+        ax = plot.saliency.from_estimator(fitted, frame, output=0)
+        assert {label.get_text() for label in ax.get_yticklabels()} == {"a", "b", "c"}
+        with pytest.raises(ArgumentTypeError, match="an estimator with a net, got Line"):
+            plot.saliency.from_estimator(Line(), SCORES)
+
+    def test_bad_input(self, model):
+        with pytest.raises(ArgumentError, match=r"output=\): expected one of 2 outputs, got 2"):
+            plot.saliency(model, SCORES, output=2)
+        with pytest.raises(ArgumentTypeError, match="a Sequential, got str"):
+            plot.saliency("model", SCORES)
+        with pytest.raises(ShapeError, match="expected 3 names, got 1"):
+            plot.saliency(model, SCORES, feature_names=["a"])
+        assert (saliency(net(nn.Embedding(5, 2), nn.Dense(2, 1)), [[3.0]]) == 0).all(), "ids have no slope"
+
+
+# Estimators.
+
+
+def test_a_confusion_matrix_of_an_estimator_has_its_labels():
+    ax = plot.confusion_matrix.from_estimator(Classifier(), SCORES, LABELS)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["cat", "dog", "fox"]
+    counts = nn.confusion_matrix(SCORES, IDS)
+    assert [int(text.get_text()) for text in ax.texts] == counts.ravel().tolist()
+    ax = plot.confusion_matrix.from_estimator(Classifier(), SCORES, LABELS, classes=["a", "b", "c"])
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["a", "b", "c"]
+
+
+def test_labels_that_an_estimator_does_not_know():
+    with pytest.raises(ArgumentError, match=r"from_estimator\(y\): expected .* cat, dog, fox, got 'cow'"):
+        plot.confusion_matrix.from_estimator(Classifier(), SCORES[:1], ["cow"])
+    with pytest.raises(ArgumentTypeError, match="a classifier, got Line without classes_"):
+        plot.confusion_matrix.from_estimator(Line(), SCORES, IDS)
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+def test_estimators_of_scikit_learn_and_ours():
+    linear = pytest.importorskip("sklearn.linear_model")
+    from nnlite.sklearn import MLPClassifier, MLPRegressor
+
+    draws = (plot.confusion_matrix, plot.roc_curve, plot.precision_recall_curve, plot.calibration_curve)
+    for estimator in (linear.LogisticRegression(), MLPClassifier((4,), max_iter=3, random_state=0)):
+        for y in (LABELS, LABELS == "dog"):
+            estimator.fit(SCORES, y)
+            for draw in draws:
+                assert draw.from_estimator(estimator, SCORES, y).has_data()
+            plt.close("all")
+    for estimator in (
+        linear.LinearRegression(),
+        MLPRegressor(hidden_layer_sizes=(4,), max_iter=3, random_state=0),
+    ):
+        estimator.fit(SCORES[:, :1], SCORES[:, 1])
+        assert plot.fit_curve.from_estimator(estimator, SCORES[:, :1], SCORES[:, 1]).has_data()
+        assert plot.prediction_error.from_estimator(estimator, SCORES[:, :1], SCORES[:, 1]).has_data()
+        ax = plot.learning_curve.from_estimator(estimator, SCORES[:, :1], SCORES[:, 1], sizes=2, repeats=2)
+        assert ax.get_ylabel() == "score"
+
+
+def test_every_picture_that_asks_says_so():
+    asking = {name for name in plot.__all__ if hasattr(getattr(plot, name), "from_estimator")}
+    assert asking == {
+        "calibration_curve", "confusion_matrix", "fit_curve", "learning_curve", "permutation_importance",
+        "precision_recall_curve", "prediction_error", "roc_curve", "saliency",
+    }  # fmt: skip
+    for name in asking:
+        assert f"``{name}.from_estimator(" in getattr(plot, name).__doc__
