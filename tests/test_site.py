@@ -64,6 +64,16 @@ def test_every_page_of_the_reference_is_in_its_contents():
         assert f"`{name}`" in contents
 
 
+def test_every_picture_is_shown_and_said_in_words():
+    docs = ROOT / "docs"
+    shown = set()
+    for page in [ROOT / "README.md", *docs.rglob("*.md")]:
+        for words, link in re.findall(r"!\[([^]]*)\]\(([^)\s]+)\)", page.read_text("utf-8")):
+            assert len(words.split()) > 3, f"{page.name}: {link}"
+            shown.add((page.parent / link).resolve())
+    assert shown >= {path for path in (docs / "images").rglob("*.*") if path.suffix in {".gif", ".png"}}
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """Build the site without a network."""

@@ -3,6 +3,9 @@
 `python tools/run_notebooks.py` writes what they give into them: on one machine the same bytes each time.
 `python tools/run_notebooks.py --check` leaves them as they are, and fails where a text is not what it was.
 Either takes the names of some notebooks.
+
+An answer to the reader is folded Markdown, since a folded cell stands open wherever a notebook is only shown.
+Its code is run behind the cells before it, and what it prints is written below it.
 """
 
 from __future__ import annotations
@@ -30,6 +33,8 @@ PATIENCE = 120
 RELATIVE, ABSOLUTE, COUNT = 0.05, 0.05, 3.0
 NUMBER = re.compile(r"[-+]?\d+(?:,\d{3})*(?:\.\d*)?(?:e[-+]?\d+)?", flags=re.IGNORECASE)
 
+#: The code of a folded answer, and what it prints.
+ANSWER = re.compile(r"```python\n(.*?)```\n\n```text\n(.*?)```", flags=re.DOTALL)
 #: What makes a traceback coloured in a terminal.
 COLOURS = re.compile(r"\x1b\[[\d;]*m")
 
@@ -40,7 +45,7 @@ class DifferentOutput(Exception):
 
 def run(path: Path) -> Any:
     """Return a notebook with the outputs that it gives now."""
-    notebook = nbformat.read(path, as_version=4)
+    notebook = unfold(nbformat.read(path, as_version=4))
     # Without folders of kernels the one that is left is that of this interpreter.
     specs = KernelSpecManager(kernel_dirs=[], ensure_native_kernel=True)
     manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs)
@@ -55,7 +60,40 @@ def run(path: Path) -> Any:
             notebook, km=manager, timeout=PATIENCE, coalesce_streams=True, resources=where
         )
         client.execute(cleanup_kc=True, env={**os.environ, **threads, "PYTHONPATH": python_path})
-    return clean(notebook)
+    return clean(fold(notebook))
+
+
+def unfold(notebook: Any) -> Any:
+    """Put the code of each folded answer into a cell of its own behind it."""
+    cells = []
+    for cell in notebook.cells:
+        cells.append(cell)
+        if cell.cell_type == "markdown":
+            for code, _ in ANSWER.findall(cell.source):
+                cells.append(nbformat.v4.new_code_cell(code, metadata={"answer": True}))
+    notebook.cells = cells
+    return notebook
+
+
+def fold(notebook: Any) -> Any:
+    """Take the cells of answers out again, with what they printed written into the answers."""
+    answers = iter([cell for cell in notebook.cells if cell.metadata.get("answer")])
+    notebook.cells = [cell for cell in notebook.cells if not cell.metadata.get("answer")]
+
+    def renewed(found: re.Match[str]) -> str:
+        printed = "".join(map(text_of, next(answers).outputs)).rstrip("\n")
+        return f"```python\n{found[1]}```\n\n```text\n{printed}\n```"
+
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = ANSWER.sub(renewed, cell.source)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for number, cell in enumerate(code, start=1):
+        cell.execution_count = number
+        for output in cell.outputs:
+            if "execution_count" in output:
+                output.execution_count = number
+    return notebook
 
 
 def clean(notebook: Any) -> Any:
@@ -90,10 +128,12 @@ def text_of(output: Any) -> str:
 def compare(found: Any, committed: Any, name: str) -> None:
     """Raise unless two runs of a notebook gave the same kinds of output and the same texts."""
     for number, (cell, before) in enumerate(zip(found.cells, committed.cells, strict=True)):
-        if cell.cell_type != "code":
-            continue
-        first_line = cell.source.partition("\n")[0]
+        first_line = before.source.partition("\n")[0]
         where = f"{name}, cell {number}, which begins with {first_line!r}"
+        if cell.cell_type != "code":
+            if not same_text(cell.source, before.source):
+                raise DifferentOutput(f"{where}: expected\n{before.source}\ngot\n{cell.source}")
+            continue
         kinds, kinds_before = kinds_of(cell), kinds_of(before)
         if kinds != kinds_before:
             raise DifferentOutput(f"{where}: expected the outputs {kinds_before}, got {kinds}")

@@ -1,0 +1,290 @@
+"""Draw the pictures of the doctor and of its pages: what a mistake looks like, and what comes of mending it.
+
+Run ``python -m pip install ".[plot]" && python docs/make_doctor_pictures.py``; it writes
+``docs/images/doctor/*.png``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+
+import nnlite as nn
+from nnlite import plot
+
+FOLDER = Path(__file__).parent / "images" / "doctor"
+BROKEN, MENDED = "#D55E00", "#0072B2"
+
+
+def net(
+    *sizes: int,
+    activation: type[nn.Layer] = nn.Tanh,
+    around: tuple[list[nn.Layer], list[nn.Layer]] = ([], []),
+    **options: dict[str, Any],
+) -> nn.Sequential:
+    """Make a net of dense layers, with layers around it, and options of the `first` and of the `last` one."""
+    pairs = list(pairwise(sizes))
+    given: list[dict[str, Any]] = [{} for _ in pairs]
+    given[0], given[-1] = options.get("first", {}), options.get("last", {})
+    layers: list[nn.Layer] = []
+    for pair, those in zip(pairs, given, strict=True):
+        layers += [nn.Dense(*pair, **those), activation()]
+    return nn.Sequential([*around[0], *layers[:-1], *around[1]], rng=0)
+
+
+def normal(scale: float) -> Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]:
+    """Make an initializer that draws from a normal distribution, however many inputs there are."""
+    return lambda rng, shape: scale * rng.standard_normal(shape)
+
+
+def losses(ax: Any, X: Any, y: Any, epochs: int, cases: dict[str, tuple[nn.Sequential, Any]]) -> None:
+    """Train each case, and draw its losses on a logarithmic axis."""
+    loss = nn.SoftmaxCrossEntropy() if np.ndim(y) == 1 else nn.MeanSquaredError()
+    for (name, (model, optimizer)), colour, style in zip(
+        cases.items(), (BROKEN, MENDED), ("--", "-"), strict=True
+    ):
+        history = model.fit(X, y, loss=loss, optimizer=optimizer, epochs=epochs)
+        ax.plot(range(1, epochs + 1), history["loss"], style, color=colour, label=name)
+    ax.set(xlabel="epoch", ylabel="loss", yscale="log")
+    ax.legend(frameon=False)
+
+
+def unscaled(ax: Any) -> None:
+    """NN101: a column in other units, and Standardize."""
+    X, y = nn.datasets.iris()
+    X[:, 0] *= 1000
+    scaled = net(4, 16, 3, around=([nn.Standardize(4)], []))
+    losses(
+        ax,
+        X,
+        y,
+        60,
+        {
+            "micrometres beside centimetres": (net(4, 16, 3), nn.Adam(0.01)),
+            "Standardize first": (scaled, nn.Adam(0.01)),
+        },
+    )
+
+
+def high_start(ax: Any) -> None:
+    """NN205: weights of the last layer that are too large."""
+    X, y = nn.datasets.digits()
+    for scale, colour, style, name in (
+        (3.0, BROKEN, "--", "last layer drawn too large"),
+        (None, MENDED, "-", "as by default"),
+    ):
+        last = {"weight_initializer": normal(scale)} if scale else {}
+        model, optimizer = net(64, 32, 10, activation=nn.ReLU, last=last), nn.Adam(0.003)
+        course = []
+        for _ in range(80):
+            course.append(model.loss_and_grad(X / 16, y, nn.SoftmaxCrossEntropy()))
+            optimizer.step(model.params)
+        ax.plot(course, style, color=colour, label=name)
+    ax.axhline(np.log(10), color="0.6", lw=1)
+    ax.annotate("ln 10: knows nothing", (79, np.log(10)), (0, 3), textcoords="offset points", ha="right")
+    ax.set(xlabel="step on all rows", ylabel="loss", ylim=(0, None))
+    ax.legend(frameon=False)
+
+
+def identical(ax: Any) -> None:
+    """NN206: what neurons draw that are all the same."""
+    X, y = nn.datasets.moons(300, noise=0.15, rng=0)
+    model = net(2, 16, 2)
+    model.params.values[...] = 0.1
+    model.fit(X, y, loss=nn.SoftmaxCrossEntropy(), optimizer=nn.Adam(0.03), epochs=100)
+    plot.decision_boundary(model, X, y, ax=ax, legend=False)
+    ax.set_title("16 equal neurons draw one straight line", fontsize=10)
+
+
+def rate_too_large(ax: Any) -> None:
+    """NN301: above the limit of the curvature."""
+    X, y = nn.datasets.sine(200, rng=0)
+    losses(
+        ax, X, y, 60, {"rate 0.35": (net(1, 32, 1), nn.SGD(0.35)), "rate 0.05": (net(1, 32, 1), nn.SGD(0.05))}
+    )
+
+
+def rate_too_small(ax: Any) -> None:
+    """NN302: hardly a step."""
+    X, y = nn.datasets.digits()
+    make = lambda: net(64, 32, 10, activation=nn.ReLU)  # noqa: E731
+    losses(ax, X / 16, y, 30, {"rate 0.0001": (make(), nn.SGD(0.0001)), "rate 0.1": (make(), nn.SGD(0.1))})
+
+
+def dead(ax: Any) -> None:
+    """NN303: sums of ReLU neurons that all lie below zero."""
+    X, _ = nn.datasets.digits()
+    for bias, colour, name in ((-5.0, BROKEN, "bias -5"), (0.0, MENDED, "bias 0")):
+        layer = net(64, 32, 10, first={"bias_initializer": nn.initializers.Constant(bias)})[0]
+        ax.hist(
+            layer.forward(np.float32(X / 16)).ravel(),
+            bins=60,
+            color=colour,
+            alpha=0.7,
+            density=True,
+            label=name,
+        )
+    ax.axvspan(ax.get_xlim()[0], 0, color="0.9", zorder=0)
+    ax.set(xlabel="what a neuron adds up; on grey ReLU answers 0", yticks=[], ylabel="how often")
+    ax.legend(frameon=False)
+
+
+def saturated(ax: Any) -> None:
+    """NN304: where the sums lie on the curve of tanh."""
+    X, _ = nn.datasets.digits()
+    for scale, colour, name in (
+        (20.0, BROKEN, "drawn with 20, most outside"),
+        (None, MENDED, "as by default"),
+    ):
+        options = {"weight_initializer": normal(scale)} if scale else {}
+        sums = net(64, 32, 10, first=options)[0].forward(np.float32(X[:8] / 16)).ravel()
+        ax.plot(sums, np.tanh(sums), "o", ms=4, color=colour, alpha=0.6, label=name)
+    ax.set(xlim=(-6, 6), xlabel="what a neuron adds up", ylabel="tanh of it")
+    ax.legend(frameon=False)
+
+
+def deep(activation: type[nn.Layer], scale: float | None = None) -> nn.Sequential:
+    """Make a deep net, with weights drawn by default or with a scale."""
+    model = net(2, *[16] * 10, 3, activation=activation)
+    if scale:
+        rng = np.random.default_rng(0)
+        for layer in model.layers[::2]:
+            layer.W[...] = normal(scale)(rng, layer.W.shape)
+    return model
+
+
+def flow(broken: nn.Sequential, mended: nn.Sequential) -> Callable[[Any], None]:
+    """Compare how much of the blame comes through two nets; that of a bias is the blame of its neuron."""
+
+    def draw(ax: Any) -> None:
+        X, y = nn.datasets.spirals(300, rng=0)
+        for model, colour, style, name in (
+            (broken, BROKEN, "o--", "broken"),
+            (mended, MENDED, "o-", "mended"),
+        ):
+            model.loss_and_grad(X, y, nn.SoftmaxCrossEntropy())
+            sizes = [
+                np.sqrt(np.mean(model.params.grad(f"{place}.b") ** 2))
+                for place in range(0, len(model.layers), 2)
+            ]
+            ax.semilogy(range(1, len(sizes) + 1), sizes, style, color=colour, label=name)
+        ax.set(xlabel="layer with weights", ylabel="typical blame of a neuron")
+        ax.legend(frameon=False)
+
+    return draw
+
+
+def out_of_reach(ax: Any) -> None:
+    """NN203: ReLU behind the last layer, and targets below zero."""
+    X, y = nn.datasets.sine(200, rng=0)
+    ax.plot(X, y, ".", color="0.7", label="targets")
+    order = X[:, 0].argsort()
+    for layers, colour, style, name in (
+        ([nn.ReLU()], BROKEN, "--", "ends in ReLU"),
+        ([], MENDED, "-", "ends in Dense"),
+    ):
+        model = net(1, 32, 1, around=([], layers))
+        model.fit(X, y, loss=nn.MeanSquaredError(), optimizer=nn.Adam(0.01), epochs=200)
+        ax.plot(X[order], model.predict(X[order]), style, color=colour, label=name)
+    ax.set(xlabel="input", ylabel="target")
+    ax.legend(frameon=False)
+
+
+def overfitting(ax: Any) -> None:
+    """NN401: training and validation loss part."""
+    X, y = nn.datasets.moons(440, noise=0.35, rng=0)
+    history = net(2, 64, 64, 2, activation=nn.ReLU).fit(
+        X[:40],
+        y[:40],
+        loss=nn.SoftmaxCrossEntropy(),
+        optimizer=nn.Adam(0.01),
+        epochs=150,
+        validation=(X[40:], y[40:]),
+    )
+    plot.history(history, ax=ax)
+
+
+def still_falling(ax: Any) -> None:
+    """NN404: six epochs, and sixty."""
+    X, y = nn.datasets.digits()
+    make = lambda: net(64, 32, 10, activation=nn.ReLU)  # noqa: E731
+    history = make().fit(X / 16, y, loss=nn.SoftmaxCrossEntropy(), optimizer=nn.Adam(0.0005), epochs=60)
+    ax.plot(range(1, 61), history["loss"], color=MENDED, label="what was still to come")
+    ax.plot(range(1, 7), history["loss"][:6], color=BROKEN, lw=3, label="stopped after 6 epochs")
+    ax.set(xlabel="epoch", ylabel="loss")
+    ax.legend(frameon=False)
+
+
+def bouncing(ax: Any) -> None:
+    """NN405: steps from one slope of the valley to the other."""
+    X, y = nn.datasets.blobs(300, classes=5, noise=0.3, rng=0)
+    losses(
+        ax,
+        X,
+        y,
+        40,
+        {
+            "rate 1": (net(2, 32, 5), nn.SGD(1.0, momentum=0.9)),
+            "rate 0.1": (net(2, 32, 5), nn.SGD(0.1, momentum=0.9)),
+        },
+    )
+
+
+PICTURES: dict[str, Callable[[Any], None]] = {
+    "NN101": unscaled,
+    "NN203": out_of_reach,
+    "NN205": high_start,
+    "NN206": identical,
+    "NN301": rate_too_large,
+    "NN302": rate_too_small,
+    "NN303": dead,
+    "NN304": saturated,
+    "NN305": flow(deep(nn.Sigmoid), deep(nn.Tanh)),
+    "NN306": flow(deep(nn.ReLU, 1.0), deep(nn.ReLU)),
+    "NN401": overfitting,
+    "NN404": still_falling,
+    "NN405": bouncing,
+}
+
+
+def overview(axes: Any) -> None:
+    """Draw four courses of a loss by which a training is told: on the page of the doctor."""
+    for ax, code, title in zip(
+        axes.flat,
+        ("NN302", "NN405", "NN401", "NN205"),
+        (
+            "NN302: it barely moves",
+            "NN405: it bounces",
+            "NN401: the curves part",
+            "NN205: it starts far too high",
+        ),
+        strict=True,
+    ):
+        PICTURES[code](ax)
+        ax.set_title(title, fontsize=10)
+
+
+def main() -> None:
+    """Draw all."""
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for code, draw in PICTURES.items():
+        figure, ax = plt.subplots(figsize=(5.2, 3.0), layout="constrained")
+        draw(ax)
+        figure.savefig(FOLDER / f"{code}.png", dpi=80)
+        print(f"{FOLDER / code}.png written")
+    figure, axes = plt.subplots(2, 2, figsize=(9, 5.6), layout="constrained")
+    overview(axes)
+    figure.savefig(FOLDER / "overview.png", dpi=80)
+    print(f"{FOLDER / 'overview'}.png written")
+
+
+if __name__ == "__main__":
+    main()
