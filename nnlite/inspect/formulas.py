@@ -15,7 +15,17 @@ from nnlite.core.losses import Loss, MeanSquaredError
 from nnlite.errors.arguments import is_ours
 from nnlite.inspect.numbers import behind, number, result
 from nnlite.layers.activations import log_softmax
-from nnlite.losses import GaussianNLL, Hinge, Huber, Masked, MultiTaskLoss, PoissonNLL, Quantile, Task
+from nnlite.losses import (
+    GaussianNLL,
+    Hinge,
+    Huber,
+    Masked,
+    MultiTaskLoss,
+    PoissonNLL,
+    Quantile,
+    SequenceLoss,
+    Task,
+)
 from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
 from nnlite.losses.robust import MeanAbsoluteError
 
@@ -115,6 +125,8 @@ def formula(loss: Loss) -> str:
         return f"mean of -ln(probability of the true class){smoothed}, probabilities = softmax(answers)"
     if type(loss) is GaussianNLL:
         return "mean of (s + (m - target)²/exp(s))/2, with the answers m and s = log-variance"
+    if type(loss) is SequenceLoss:
+        return f"at each step that is no padding, {formula(loss.loss)}"
     if type(loss) is MultiTaskLoss:
         parts = (f"{_times(task)}{name}: {formula(task.loss)}" for name, task in loss.tasks.items())
         return f"sum of {'; '.join(parts)}; nothing where the target is missing"
@@ -196,13 +208,15 @@ def row_losses(loss: Loss, pred: Array, target: AnyArray) -> list[float] | None:
     Returns
     -------
     list of float or None
-        None for a loss of the user's own that does not take single rows.
+        None for a loss that is no mean of theirs, or one of the user's own that does not take single rows.
 
     Examples
     --------
     >>> row_losses(MeanSquaredError(), np.array([[1.0], [3.0]]), np.array([[0.0], [0.0]]))
     [1.0, 9.0]
     """
+    if isinstance(loss, SequenceLoss):
+        return None
     try:
         return [
             float(loss.value_and_grad(pred[row : row + 1], target[row : row + 1], None)[0])
