@@ -97,69 +97,66 @@ def _over_time(x: AnyArray, real: NDArray[np.bool_]) -> bool:
     return x.ndim > 2 and x.shape[:2] == real.shape
 
 
+def _changed_by(one: Passed, steps: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tell which answers of a layer change with some of the steps that it sees."""
+    size = float(np.abs(one.x).max()) or 1.0
+    noise = (size * np.random.default_rng(0).normal(size=one.x.shape)).astype(one.x.dtype)
+    where = steps.reshape(*steps.shape, *(1,) * (one.x.ndim - 2))
+    gap = np.abs(one.layer.forward(np.where(where, one.x + noise, one.x)) - one.y)
+    return np.asarray(gap > ROUNDING * max(float(np.abs(one.y).max()), 1.0))
+
+
 def _mixes(one: Passed, real: NDArray[np.bool_]) -> bool:
-    """Tell whether an answer depends on real steps and on padding: change the ones, then the others."""
-    rng, size = np.random.default_rng(0), float(np.abs(one.x).max()) or 1.0
-    noise = (size * rng.normal(size=one.x.shape)).astype(one.x.dtype)
-    rounding = ROUNDING * max(float(np.abs(one.y).max()), 1.0)
-
-    def changed_by(steps: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        where = steps.reshape(*steps.shape, *(1,) * (one.x.ndim - 2))
-        y = one.layer.forward(np.where(where, one.x + noise, one.x))
-        return np.asarray(np.abs(y - one.y) > rounding)
-
-    both = changed_by(real) & changed_by(~real)
+    """Tell whether an answer depends on real steps and on padding too."""
+    both = _changed_by(one, real) & _changed_by(one, ~real)
     # What comes out for a step of padding is for the next layer to know.
     return bool((both[real] if _over_time(one.y, real) else both).any())
 
 
 def _taken(one: Passed, real: NDArray[np.bool_]) -> Finding:
-    kind, share, fill = type(one.layer).__name__, float((~real).mean()), _fill(one.x, real)
-    fix = f"Write {kind}(..., padding={fill or 0.0!r})."
-    if not hasattr(one.layer, "padding") or one.layer.padding is not None:
-        fix = (
-            f"{kind} knows of no padding: give it sequences of one length, or take GRU, LSTM, SelfAttention "
-            "or GlobalAveragePool(1) with padding=."
-        )
-    return finding(
-        "NN216",
-        "warning",
+    share = float((~real).mean())
+    message = (
         f"{one.words} takes the padding at the ends of sequences for steps, {share:.0%} of all that it sees: "
-        "what it says of a sequence depends on how far that is filled up.",
-        fix,
-        layer=one.place,
-        padded=share,
+        "what it says of a sequence depends on how far that is filled up."
     )
+    fix = _remedy(one.layer, _fill(one.x, real) or 0.0, alone=False)
+    return finding("NN216", "warning", message, fix, layer=one.place, padded=share)
 
 
 def _lost(before: list[Passed], one: Passed, real: NDArray[np.bool_], own: float) -> Finding:
     """Say which layer has made something else of the padding."""
     padded = ~real
     share = float((real_steps(one.x, own) & padded).sum() / padded.sum())
-    message = (
-        f"{one.words} looks for padding of {own:g}, and {share:.0%} of the steps of padding are none there"
-    )
+    message = f"{one.words} looks for padding of {own:g}, and {share:.0%} of the padding is none there"
     fill = _fill(one.x, real)
-    fix = f"Write {type(one.layer).__name__}(..., padding={fill!r}), which is what it consists of."
-    if fill is None:
-        # Behind the last one in front of which they were still one number.
-        whole = [
-            place
-            for place, some in enumerate(before)
-            if _over_time(some.x, real) and _fill(some.x, real) is not None
-        ]
-        culprit = before[whole[-1]] if whole else before[-1]
-        kind = type(culprit.layer).__name__
+    # What it consisted of in front of each layer: of the last one where it was what is looked for.
+    fills = [_fill(some.x, real) if _over_time(some.x, real) else None for some in before]
+    kept = [place for place, number in enumerate(fills) if number == own]
+    if fill is not None and not kept:
+        message += f": it consists of {fill:g}"
+        fix = f"Write {type(one.layer).__name__}(..., padding={fill!r})."
+    else:
+        known = [place for place, number in enumerate(fills) if number is not None]
+        culprit = before[(kept or known or [-1])[-1]]
         message += f": {culprit.words} has made other numbers of it"
-        fix = f"Put {kind} into TimeDistributed([...], padding={own!r}), which leaves it as it is."
-        if isinstance(culprit.layer, TokenEmbedding):
-            fix = "Write TokenEmbedding(..., padding=0), with the id that fills up."
-        elif hasattr(culprit.layer, "padding") and culprit.layer.padding is None:
-            fix = f"Write {kind}(..., padding={own!r}), which leaves it as it is."
-    elif not share:
-        message = f"{one.words} takes steps of {own:g} for padding, and padding consists of {fill:g} there"
-    return finding(
-        "NN216", "warning", f"{message}.", fix, layer=one.place, padded=float(padded.mean()), lost=share
+        over_time = _over_time(culprit.x, real) and _over_time(culprit.y, real)
+        fix = _remedy(culprit.layer, own, alone=over_time and not _changed_by(culprit, real)[padded].any())
+    evidence = {"layer": one.place, "padded": float(padded.mean()), "lost": share}
+    return finding("NN216", "warning", f"{message}.", fix, **evidence)
+
+
+def _remedy(layer: Any, number: float, *, alone: bool) -> str:
+    """Say how a layer is told of padding; `alone` is whether it looks at each step alone."""
+    kind = type(layer).__name__
+    if isinstance(layer, TokenEmbedding):
+        return "Write TokenEmbedding(..., padding=0), with the id that fills up."
+    if hasattr(layer, "padding") and layer.padding is None:
+        return f"Write {kind}(..., padding={number!r})."
+    if alone:
+        return f"Put {kind} into TimeDistributed([...], padding={number!r}), which leaves padding as it is."
+    return (
+        f"{kind} knows of no padding: give it sequences of one length, or take GRU, LSTM, SelfAttention or "
+        "GlobalAveragePool(1) with padding=."
     )
 
 
