@@ -126,7 +126,7 @@ def formula(loss: Loss) -> str:
     if type(loss) is GaussianNLL:
         return "mean of (s + (m - target)²/exp(s))/2, with the answers m and s = log-variance"
     if type(loss) is SequenceLoss:
-        return f"at each step that is no padding, {formula(loss.loss)}"
+        return f"of each row, the mean over its steps that are no padding of: {formula(loss.loss)}"
     if type(loss) is MultiTaskLoss:
         parts = (f"{_times(task)}{name}: {formula(task.loss)}" for name, task in loss.tasks.items())
         return f"sum of {'; '.join(parts)}; nothing where the target is missing"
@@ -208,15 +208,13 @@ def row_losses(loss: Loss, pred: Array, target: AnyArray) -> list[float] | None:
     Returns
     -------
     list of float or None
-        None for a loss that is no mean of theirs, or one of the user's own that does not take single rows.
+        None for a loss of the user's own that does not take single rows.
 
     Examples
     --------
     >>> row_losses(MeanSquaredError(), np.array([[1.0], [3.0]]), np.array([[0.0], [0.0]]))
     [1.0, 9.0]
     """
-    if isinstance(loss, SequenceLoss):
-        return None
     try:
         return [
             float(loss.value_and_grad(pred[row : row + 1], target[row : row + 1], None)[0])

@@ -17,7 +17,6 @@ from nnlite.errors.arguments import is_ours
 from nnlite.errors.checks import check_integer
 from nnlite.inspect.neighbours import TOO_FEW, Opinion, ask_neighbours
 from nnlite.inspect.numbers import plain, weight_name
-from nnlite.losses import SequenceLoss
 from nnlite.model import Sequential
 from nnlite.training.per_example import LARGEST_RESULT
 
@@ -612,12 +611,6 @@ def blame(model: Sequential, X: Any, y: Any, loss: Loss, *, weight: Any = None) 
     """
     check_net("blame", model)
     model.boundary.check_loss(loss)
-    if isinstance(loss, SequenceLoss):  # of two parts of a batch it is no mean of theirs by rows
-        what, fix = (
-            "a loss that is an average over rows",
-            "model.per_example_gradients(X, y, loss) has its rows.",
-        )
-        raise ArgumentError("blame(loss)", what, f"{loss}, an average over steps", fix)
     x = model.boundary.check_input(X, where="blame(X)", finite=True)
     target, checked = model.boundary.check_targets(y, weight, loss, x)
     # What is computed later must not change with what the user writes to.

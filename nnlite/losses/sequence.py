@@ -27,9 +27,10 @@ class SequenceLoss(Loss):
     (rows, steps, columns) or (rows, steps * columns). A step of padding, whose id is `padding` or whose
     numbers are NaN, adds nothing to loss and gradient.
 
-    The average is over steps: the sum over all steps that are no padding, divided by their number in the
-    batch. With weights a step counts as its row does, and the sum of these weights is what it is divided by.
-    So a long sequence counts more than a short one. `SequenceMetric` measures anything else of the steps.
+    What a row pays is the mean over its steps that are no padding, 0 if there is none; the loss is the
+    average over rows, as of every loss, so that short sequences count as long ones. With the number of its
+    steps for the weight of a row, ``fit(weight=)``, all steps count the same: the sum over all steps,
+    divided by their number. `SequenceMetric` measures anything else of the steps.
 
     Parameters
     ----------
@@ -45,23 +46,18 @@ class SequenceLoss(Loss):
     ArgumentTypeError, ArgumentError
         If `loss` is no loss, or a number is no integer in its range.
 
-    Notes
-    -----
-    Where the mean of several batches is taken, as in the history and with ``fit(accumulate=)``, each counts
-    by its rows, not by its steps.
-
     Examples
     --------
-    Two sequences, of three steps and of one, and a net that knows nothing about two classes:
+    Two sequences, of two steps and of one, and a net that knows nothing about two classes:
 
     >>> from nnlite import SoftmaxCrossEntropy
-    >>> loss = SequenceLoss(SoftmaxCrossEntropy(), steps=3)
-    >>> value, grad = loss.value_and_grad(np.zeros((2, 6)), np.array([[0, 1, 1], [0, -1, -1]]))
+    >>> loss = SequenceLoss(SoftmaxCrossEntropy(), steps=2)
+    >>> value, grad = loss.value_and_grad(np.zeros((2, 4)), np.array([[0, 1], [0, -1]]))
     >>> round(value, 4)
     0.6931
     >>> grad
-    array([[-0.125,  0.125,  0.125, -0.125,  0.125, -0.125],
-           [-0.125,  0.125,  0.   ,  0.   ,  0.   ,  0.   ]])
+    array([[-0.125,  0.125,  0.125, -0.125],
+           [-0.25 ,  0.25 ,  0.   ,  0.   ]])
     """
 
     takes_missing: ClassVar[bool] = True
@@ -78,17 +74,25 @@ class SequenceLoss(Loss):
     def value_and_grad(
         self, pred: Array, target: AnyArray, weight: Array | None = None
     ) -> tuple[Value, Array]:
-        """Average the loss over the steps that are no padding: divide by their number, or their weights."""
+        """Average the loss over the steps of a row that are no padding, and then over the rows."""
         pred, target = as_arrays(self, pred, target)
         guess, truth, there = self._by_step(pred, target)
-        share: Any = None
         if weight is not None:
             weight = check_weight(self, weight, pred.shape[:-1], pred.dtype)
-            share = np.repeat(weight, self.steps, axis=-1)
-        if not there.all():
-            share = np.where(there, 1 if share is None else share, 0).astype(guess.dtype, copy=False)
-        value, grad = self.loss.value_and_grad(guess, truth, share)
-        return value, grad.reshape(pred.shape)
+        elif there.all():
+            value, grad = self.loss.value_and_grad(guess, truth, None)
+            return value, grad.reshape(pred.shape)
+        given: Any = np.ones(pred.shape[-2], pred.dtype) if weight is None else weight
+        there = there.reshape(*there.shape[:-1], -1, self.steps)
+        count = there.sum(axis=-1)
+        each = given / np.maximum(count, 1)  # what a step of a row weighs
+        share = np.where(there, each[..., None], 0).astype(guess.dtype, copy=False)
+        value, grad = self.loss.value_and_grad(guess, truth, share.reshape(*share.shape[:-2], -1))
+        # It is an average over rows with steps, and these are a part of all.
+        some, total = (np.sum(one, axis=-1, dtype=np.float64) for one in (np.where(count, given, 0), given))
+        part: Any = np.asarray(some / np.where(total > 0, total, 1))
+        grad = grad.reshape(pred.shape) * part.astype(grad.dtype)[..., None, None]
+        return value * (part if part.ndim else part.item()), grad
 
     def checked(self, pred: Any, target: Any) -> tuple[Array, AnyArray, AnyArray]:
         """Take steps for rows, of what a user gives, which may be anything.
