@@ -8,7 +8,7 @@ import pytest
 
 import nnlite as nn
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
-from nnlite.inspect import doctor, explain_step
+from nnlite.inspect import blame, doctor, explain_step
 from nnlite.inspect.formulas import formula
 
 ROWS, TIME, CLASSES = 30, 5, 3
@@ -269,6 +269,23 @@ def test_the_doctor_and_a_step_explained():
     assert formula(SQUARES).startswith(
         "of each row, the mean over its steps that are no padding of: mean of ("
     )
+
+
+def test_a_wrong_label_at_a_step_is_found():
+    rng = np.random.default_rng(0)
+    X = np.repeat(rng.choice([-1.0, 1.0], (60, 1)), TIME, axis=1)[..., None] + 0.1 * rng.normal(
+        size=(60, TIME, 1)
+    )
+    y = np.where(X[..., 0] > 0, 1, 0)
+    y[::2, 3:] = -1
+    y[[8, 21], 2] = 1 - y[[8, 21], 2]
+    model = net(2)
+    loss = nn.SequenceLoss(nn.SoftmaxCrossEntropy(), TIME)
+    fit(model, X, y, loss=loss, optimizer=nn.Adam(0.05), epochs=20)
+    found = blame(model, X, y, loss).suspects(2)
+    assert {one.row for one in found} == {8, 21}
+    assert [one.target[2] for one in found] == [1 - one.expected[2] for one in found]
+    assert sorted(one.row for one in blame(model, X, y, loss).suspects(2, by="loss")) == [8, 21]
 
 
 def test_metrics_with_weights():
