@@ -85,7 +85,7 @@ def test_layer_at_its_kink(layer):
 @pytest.mark.parametrize("scale", [0.01, 10.0])
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)
 def test_layer_on_small_and_large_inputs(layer, scale, rng):
-    x = draw(layer, rng)
+    x = draw(layer, rng)[:-1]  # in the last row may be no step: the mean of one that comes to be has a slope
     # Below, the step of the differences is no small part of the spread.
     if has(layer, BatchNorm, LayerNorm, RMSNorm):
         scale = max(scale, 0.1)
