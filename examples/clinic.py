@@ -242,6 +242,14 @@ def relu_switched_off(seed):
     return SetUp(layers, digits(seed), nn.SoftmaxCrossEntropy(), nn.Adam(0.003), seed=seed)
 
 
+def padding_read_as_words(seed):
+    rng = np.random.default_rng(seed)
+    rows = [rng.integers(1, 9, rng.integers(3, 13)) for _ in range(400)]
+    y = np.array([[float(row[-1] > 4)] for row in rows])
+    layers = [nn.Input((12,)), nn.TokenEmbedding(9, 8, padding=0), nn.GRU(8, 16), nn.Dense(16, 1)]
+    return SetUp(layers, (nn.pad_sequences(rows), y), nn.BinaryCrossEntropy(), nn.Adam(0.01), seed=seed)
+
+
 def rate_of_sgd_too_large(seed):
     data = nn.datasets.sine(200, rng=seed)
     return SetUp(net(1, 32, 1), data, nn.MeanSquaredError(), nn.SGD(0.5), seed=seed, batch_size=200)
@@ -319,6 +327,7 @@ BROKEN = {
     all_weights_zero: "NN206",
     own_layer_with_wrong_backward: "NN207",
     no_hidden_layer_for_xor: "NN208",
+    padding_read_as_words: "NN216",
     everything_frozen: "NN209",
     rate_of_sgd_too_large: "NN301",
     rate_of_adam_absurd_and_loss_finite: "NN301",

@@ -82,10 +82,12 @@ from nnlite.losses import (
     PointwiseLoss,
     PoissonNLL,
     Quantile,
+    SequenceLoss,
     SoftmaxCrossEntropy,
     Task,
 )
 from nnlite.metrics import (
+    SequenceMetric,
     TaskMetric,
     accuracy,
     average_precision,
@@ -219,6 +221,8 @@ __all__ = [
     "Residual",
     "Schedule",
     "SelfAttention",
+    "SequenceLoss",
+    "SequenceMetric",
     "Sequential",
     "SiLU",
     "Sigmoid",

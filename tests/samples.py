@@ -47,9 +47,19 @@ def shape_for(layer: Layer, width: int = 4) -> tuple[int, ...]:
 
 
 def draw(layer: Layer, rng: np.random.Generator, rows: int = 5, *, width: int = 4) -> np.ndarray:
-    """Draw rows that a layer takes: normal numbers, and ids where it wants them."""
+    """Draw rows that a layer takes: normal numbers, ids where it wants them, padding where it knows of it."""
     shape = (rows, *shape_for(layer, width))
-    return layer.draw_input(rng, shape) if hasattr(layer, "draw_input") else rng.normal(size=shape)
+    x = layer.draw_input(rng, shape) if hasattr(layer, "draw_input") else rng.normal(size=shape)
+    if (padding := padding_of(layer)) is not None:  # none in the first row, nothing else in the last one
+        lengths = np.linspace(shape[1], 0, rows).astype(int)
+        x[np.arange(shape[1]) >= lengths[:, None]] = padding
+    return x
+
+
+def padding_of(layer: Layer) -> float | None:
+    """Return the number that a layer over time takes for padding; places at the edge are integers."""
+    padding = getattr(layer, "padding", None)
+    return padding if isinstance(padding, float) else None
 
 
 def before(layer: Layer) -> list[Layer]:

@@ -50,6 +50,10 @@ def case(name, rng):
         squares = nn.Task(nn.MeanSquaredError(), outputs=0, targets=0)
         kind = nn.Task(nn.SoftmaxCrossEntropy(), outputs=[1, 2], targets=1, weight=0.5)
         return losses.MultiTaskLoss({"squares": squares, "kind": kind}), target
+    if name == "SequenceLoss":
+        target = rng.normal(size=(ROWS, 3))
+        target[[0, 3, 3], [2, 1, 2]] = np.nan
+        return losses.SequenceLoss(nn.Huber(), 3), target
     return getattr(losses, name)(), TARGETS.get(name, rng.normal(size=(ROWS, 3)))
 
 

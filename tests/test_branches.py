@@ -19,8 +19,10 @@ from nnlite import (
     Flatten,
     Input,
     Multiply,
+    PositionEmbedding,
     ReLU,
     Residual,
+    SelfAttention,
     Sequential,
     Sigmoid,
     Standardize,
@@ -549,6 +551,9 @@ def test_work_counts_every_part():
     many = measure_work(Sequential([Input((10, 50)), TimeDistributed([Dense(50, 40)])]))
     assert (one.largest, many.largest) == (2000, 20000)
     assert many.total == 10 * one.total
+    attention = [measure_work(Sequential([Input((time, 6)), SelfAttention(6)])) for time in (1, 10)]
+    assert [work.largest for work in attention] == [6 * 18, 10 * 6 * 18]
+    assert measure_work(Sequential([Input((10, 6)), PositionEmbedding(50, 6)])).largest == 0
 
 
 def test_shapes_that_do_not_fit_are_named_at_the_branch():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from samples import LAYERS, again, before, draw, shape_for
+from samples import LAYERS, again, before, draw, padding_of, shape_for
 
 import nnlite as nn
 from nnlite import layers
@@ -34,7 +34,7 @@ def data_for(layer, rng):
     """Draw rows that a layer takes: ordinary numbers, corners, and large ones."""
     x = draw(layer, rng, 40, width=6)
     if not hasattr(layer, "draw_input"):
-        x *= 3
+        x[x != padding_of(layer)] *= 3
         x[0].flat = [0, -0.0, 1, -1, 60, -60]
         x[1].flat = [1e-6, -1e-6, 500, -500, 1e4, -1e4]
     return x

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 import tracemalloc
 
 import numpy as np
 import pytest
 import scipy.signal
+from samples import context_of
 
 import nnlite as nn
 from nnlite.layers import convolution
@@ -243,3 +245,31 @@ def test_counts_of_long_windows_take_no_time():
     counts = nn.AveragePool1D(5000, stride=1, padding=7)._counts((1, 30_000, 1), np.float64)
     assert time.perf_counter() - started < 2  # number by number it takes ten seconds
     assert counts[:, 0].tolist() == [*range(4993, 5000), *[5000] * 25_001, *range(4999, 4992, -1)]
+
+
+@pytest.mark.parametrize("padding", [0.0, -1.0])
+def test_a_mean_over_real_steps(padding, rng):
+    lengths = [4, 1, 6, 0]
+    x = rng.normal(size=(4, 6, 3))
+    x[1, 0] = padding  # of which there is nothing behind, so that it is none
+    x[2, 3] = padding  # and this is one
+    for row, length in enumerate(lengths):
+        x[row, length:] = padding
+    layer = nn.GlobalAveragePool(1, padding=padding)
+    ctx = context_of(layer, rng)
+    y = layer.forward(x, ctx)
+    np.testing.assert_allclose(y[[0, 2]], [x[0, :4].mean(axis=0), x[2].mean(axis=0)], rtol=1e-12)
+    assert not y[[1, 3]].any()
+    dx = layer.backward(np.ones_like(y), ctx)
+    np.testing.assert_allclose(dx[0], np.repeat([[0.25], [0.0]], [4, 2], axis=0) * np.ones(3))
+    assert (dx[2] == 1 / 6).all()
+    assert not dx[[1, 3]].any()
+    longer = np.pad(x, ((0, 0), (0, 9), (0, 0)), constant_values=padding)
+    np.testing.assert_array_equal(layer.forward(longer), y)
+
+
+def test_a_mean_that_was_pickled_before_there_was_padding():
+    layer = nn.GlobalAveragePool(1)
+    del vars(layer)["padding"]
+    x = np.arange(6.0).reshape(1, 3, 2)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(layer)).forward(x), [[2.0, 3.0]])

@@ -89,7 +89,7 @@ def test_attention_to_padded_sequences(causal, padding, team, rng):
         nn.TimeDistributed([nn.Dense(3, 6)], padding=padding),
         nn.SelfAttention(6, heads=3, causal=causal, padding=padding),
         nn.SelfAttention(6, causal=causal, padding=padding),
-        nn.GRU(6, 2, padding=padding),
+        nn.Concatenate([nn.GRU(6, 2, padding=padding), nn.GlobalAveragePool(1, padding=padding)]),
     ]
     compare(layers, padded(rng, padding=padding), epochs=2, batch_size=4)
 

@@ -24,8 +24,8 @@ def net(**options):
         nn.Residual([nn.SelfAttention(4, 2, padding=0.0)]),
         nn.GRU(4, 3, sequences=True, direction="both", padding=0.0),
         nn.SimpleRNN(6, 4, sequences=True, direction="backward", padding=0.0),
-        nn.LSTM(4, 3, padding=0.0),
-        nn.Dense(3, 2),
+        nn.Concatenate([nn.LSTM(4, 3, padding=0.0), nn.GlobalAveragePool(1, padding=0.0)]),
+        nn.Dense(7, 2),
     ]
     return nn.Sequential(layers, dtype=np.float64, **({"rng": 0} | options))
 

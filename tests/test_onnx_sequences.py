@@ -77,6 +77,26 @@ def test_places_of_sequences_of_one_step(rng, tmp_path):
     np.testing.assert_array_equal(load(tmp_path / "net.onnx").predict(x), model.predict(x))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda dtype: np.dtype(dtype).name)
+@pytest.mark.parametrize("steps", [1, 6])
+def test_a_mean_over_real_steps(steps, dtype, rng, tmp_path):
+    layers = [
+        nn.Input((steps, 4)),
+        nn.SelfAttention(4, 2, padding=-1.0),
+        nn.GlobalAveragePool(1, padding=-1.0),
+        nn.Dense(4, 2),
+    ]
+    model = nn.Sequential(layers, rng=0, dtype=dtype)
+    x = rng.normal(size=(4, steps, 4)).astype(dtype)
+    for row, length in enumerate((0, 1, 6, 3)):
+        x[row, length:] = -1
+    export(model, tmp_path / "net.onnx")
+    np.testing.assert_allclose(run(tmp_path / "net.onnx", x), model.predict(x), rtol=1e-6, atol=1e-6)
+    back = load(tmp_path / "net.onnx")
+    assert repr(back) == repr(model)
+    np.testing.assert_allclose(back.predict(x), model.predict(x), rtol=1e-6, atol=1e-6)
+
+
 def test_a_net_on_tokens(rng, tmp_path):
     layers = [
         nn.Input((6,)),

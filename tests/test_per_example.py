@@ -20,12 +20,17 @@ TARGETS = {
     "Hinge": 2 * np.eye(3)[IDS] - 1,
     "PoissonNLL": np.arange(15.0).reshape(5, 3),
     "MultiTaskLoss": np.array([[0.5, 1], [-1.0, 0], [np.nan, 1], [2.0, np.nan], [np.nan, np.nan]]),
+    "SequenceLoss": np.array([[0.5, 1, 2], [-1, 0, np.nan], [3, np.nan, np.nan], [np.nan] * 3, [1, 1, 1]]),
 }
 TASKS = {
     "squares": nn.Task(nn.MeanSquaredError(), outputs=0, targets=0),
     "kind": nn.Task(nn.SoftmaxCrossEntropy(), outputs=[1, 2], targets=1, weight=0.5),
 }
-ARGUMENTS = {"Masked": [losses.MeanSquaredError()], "MultiTaskLoss": [TASKS]}
+ARGUMENTS = {
+    "Masked": [losses.MeanSquaredError()],
+    "MultiTaskLoss": [TASKS],
+    "SequenceLoss": [losses.Huber(), 3],
+}
 LOSSES = sorted(name for name in losses.__all__ if name not in {"Loss", "PointwiseLoss", "Task"})
 
 each_count = pytest.mark.parametrize("replicas", [None, 3])

@@ -38,6 +38,7 @@ LOSSES = {
         ),
         "table",
     ),
+    "SequenceLoss": (nn.SequenceLoss(nn.SoftmaxCrossEntropy(), 2), "steps"),
 }
 
 #: Each public optimizer that steps by batches.
@@ -82,6 +83,7 @@ def targets(kind, rng, leading=()):
         "table": lambda: np.where(
             np.arange(ROWS)[:, None] % [1, 1, 3] == 1, np.nan, rng.integers(0, 3, (*shape, 3))
         ),
+        "steps": lambda: rng.integers([0, -1], 2, (*shape, 2)),
     }[kind]()
 
 

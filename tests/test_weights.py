@@ -35,6 +35,7 @@ LOSSES = {
         ),
         "gaps",
     ),
+    "SequenceLoss": (nn.SequenceLoss(nn.MeanSquaredError(), 2), "gaps"),
 }
 
 

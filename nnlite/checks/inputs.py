@@ -38,10 +38,11 @@ from nnlite.errors.arguments import is_ours
 from nnlite.errors.checks import check_finite, check_instance, is_finite, not_finite
 from nnlite.errors.habits import one_of
 from nnlite.errors.layers import sizes_of, token_embedding
-from nnlite.layers.composition import Concatenate
+from nnlite.layers.composition import Concatenate, TimeDistributed
 from nnlite.layers.group import ParameterGroup
 from nnlite.layers.shapes import Flatten, Input
 from nnlite.layers.standardize import Standardize
+from nnlite.losses import SequenceLoss
 
 __all__ = [
     "Boundary",
@@ -583,20 +584,29 @@ class Boundary:
             check_instance("loss", loss, Loss, "a Loss instance", fix=fix)
         if not loss.from_logits and self.output_rank == 1:
             return
-        number, last = len(self.layers) - 1, _end(self.layers[-1], -1)
+        number = len(self.layers) - 1
         if self.output_rank > 1:  # a loss would take the first of these axes for the batch
             self.check_sizes("Sequential(layers)")
+            fix = f"End the model with Flatten({self.output_shape})"
+            if len(shape := self.output_shape or ()) == 2 and not isinstance(loss, SequenceLoss):
+                fix += f"; for an answer at each of {shape[0]} steps write SequenceLoss({loss}, {shape[0]})"
             raise ShapeError(
-                f"layer {number} {last}",
+                f"layer {number} {_end(self.layers[-1], -1)}",
                 "output of shape (batch, outputs), as losses take it",
                 f"samples of shape {self.output_shape}",
-                f"End the model with Flatten({self.output_shape}).",
+                f"{fix}.",
             )
+        # What only lies otherwise behind it does not change what the last layer says, also at each step.
+        shape = self.layers[-1].shape if number and isinstance(self.layers[-1], Flatten) else ()
+        number -= bool(shape)
+        last = _end(self.layers[number], -1)
+        last = _end(last.children[-1], -1) if isinstance(last, TimeDistributed) else last
         logits: Any = getattr(loss, "logits", None)  # of which outputs, if not of all
         outputs = range((self.output_shape or (sys.maxsize,))[-1] or sys.maxsize)
-        for source, columns in _sources(self.layers[-1], outputs):
+        for source, columns in _sources(last, outputs):
             if source.gives_probabilities and (logits is None or any(one in columns for one in logits)):
                 some = "" if columns == outputs else f"[:, {columns.start}:{columns.stop}]"
+                some = f".reshape(-1, {', '.join(map(str, shape))})" if shape else some
                 raise ArgumentError(
                     f"layer {number} {source if source is last else f'{type(last).__name__}, {source}'}",
                     f"logits for {loss}, scores that are no probabilities yet",

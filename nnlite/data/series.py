@@ -190,7 +190,7 @@ def pad_sequences(
         How many steps each is to have; those of the longest one by default.
     value : float
         What the padding consists of. No sequence may end in a step of nothing else, which could not be told
-        from padding.
+        from padding. NaN fills up targets, for `SequenceLoss`.
     keep : {"first", "last"}, optional
         Which steps are kept of a sequence that is longer than `length`. Without it such a one is refused.
 
@@ -259,6 +259,8 @@ def pad_sequences(
 def _check_value(value: Any, dtype: np.dtype[Any]) -> Any:
     """Return what padding consists of, or refuse what sequences of a dtype cannot hold."""
     where = "pad_sequences(value=)"
+    if isinstance(value, float | np.floating) and np.isnan(value) and dtype.kind == "f":
+        return value  # of targets that are missing
     number = check_number(where, value)
     with np.errstate(all="ignore"):
         held = np.asarray(number).astype(dtype)

@@ -15,7 +15,17 @@ from nnlite.core.losses import Loss, MeanSquaredError
 from nnlite.errors.arguments import is_ours
 from nnlite.inspect.numbers import behind, number, result
 from nnlite.layers.activations import log_softmax
-from nnlite.losses import GaussianNLL, Hinge, Huber, Masked, MultiTaskLoss, PoissonNLL, Quantile, Task
+from nnlite.losses import (
+    GaussianNLL,
+    Hinge,
+    Huber,
+    Masked,
+    MultiTaskLoss,
+    PoissonNLL,
+    Quantile,
+    SequenceLoss,
+    Task,
+)
 from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
 from nnlite.losses.robust import MeanAbsoluteError
 
@@ -115,6 +125,8 @@ def formula(loss: Loss) -> str:
         return f"mean of -ln(probability of the true class){smoothed}, probabilities = softmax(answers)"
     if type(loss) is GaussianNLL:
         return "mean of (s + (m - target)²/exp(s))/2, with the answers m and s = log-variance"
+    if type(loss) is SequenceLoss:
+        return f"of each row, the mean over its steps that are no padding of: {formula(loss.loss)}"
     if type(loss) is MultiTaskLoss:
         parts = (f"{_times(task)}{name}: {formula(task.loss)}" for name, task in loss.tasks.items())
         return f"sum of {'; '.join(parts)}; nothing where the target is missing"

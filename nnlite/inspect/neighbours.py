@@ -14,7 +14,7 @@ from nnlite.core.losses import Loss
 from nnlite.data.conversion import is_sparse
 from nnlite.errors import ArgumentError
 from nnlite.layers.embedding import Embedding, TokenEmbedding
-from nnlite.losses import GaussianNLL, Hinge, Masked, MultiTaskLoss, PoissonNLL
+from nnlite.losses import GaussianNLL, Hinge, Masked, MultiTaskLoss, PoissonNLL, SequenceLoss, Task
 from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
 from nnlite.model import Sequential
 from nnlite.training.inside import pass_through, stops
@@ -107,6 +107,8 @@ def ask_neighbours(model: Sequential, x: Array, y: AnyArray, weight: Array | Non
 
 def _opinion(loss: Loss, y: AnyArray, pred: Array, near: AnyArray) -> Opinion:
     """Compare targets with those of the neighbours, as the loss takes them."""
+    if isinstance(loss, SequenceLoss):
+        loss = _steps_as_tasks(loss, y, pred)
     if isinstance(loss, MultiTaskLoss):
         return _on_tasks(loss, y, pred, near)
     inner = loss.loss if isinstance(loss, Masked) else loss
@@ -170,6 +172,13 @@ class _Views:
     def _join(self, parts: list[Array]) -> Array:
         scaled = zip(parts, self.centres, self.scales, strict=True)
         return np.concatenate([(part - centre) * scale for part, centre, scale in scaled], axis=1)
+
+
+def _steps_as_tasks(loss: SequenceLoss, y: AnyArray, pred: Array) -> MultiTaskLoss:
+    """Take each step for a task of its own."""
+    steps = range(loss.steps)
+    outputs, targets = (np.arange(one.shape[-1]).reshape(loss.steps, -1) for one in (pred, y))
+    return MultiTaskLoss({f"{t}": Task(loss.loss, outputs=outputs[t], targets=targets[t]) for t in steps})
 
 
 def _on_tasks(loss: MultiTaskLoss, y: AnyArray, pred: Array, near: AnyArray) -> Opinion:

@@ -8,12 +8,15 @@ from itertools import product
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nnlite.core.aliases import Array
 from nnlite.core.context import Context
 from nnlite.core.layer import Layer
 from nnlite.errors import ArgumentError
 from nnlite.errors.checks import check_integer
+from nnlite.layers.padding import check_padding as check_number_that_pads
+from nnlite.layers.padding import real_steps
 from nnlite.layers.windows import Sliding, both, check_padding, check_sizes, wrong_rank
 
 __all__ = [
@@ -299,11 +302,14 @@ class GlobalAveragePool(GlobalPooling):
     ----------
     axes : int
         How many axes a sample has in front of its channels: 2 for images, 1 for sequences.
+    padding : float, optional
+        Of sequences: steps at the end of a row all of whose features are this number are none, and the mean
+        is over the others; 0 where there is no other. By default every step counts.
 
     Raises
     ------
     ArgumentTypeError, ArgumentError
-        If `axes` is neither 1 nor 2.
+        If `axes` is neither 1 nor 2, `padding` is no number, or images have one.
     ShapeError
         In ``forward``, if the samples have fewer axes.
 
@@ -315,23 +321,47 @@ class GlobalAveragePool(GlobalPooling):
     --------
     >>> GlobalAveragePool().forward(np.arange(8.0).reshape(1, 2, 2, 2))
     array([[3., 4.]])
+    >>> GlobalAveragePool(1, padding=0.0).forward(np.array([[[1.0], [3.0], [0.0], [0.0]]]))
+    array([[2.]])
     """
 
+    padding: float | None = None  # also of one that was pickled when there was none
+
+    def __init__(self, axes: int = 2, *, padding: float | None = None) -> None:
+        super().__init__(axes)
+        self.padding = check_number_that_pads("GlobalAveragePool(padding=)", padding)
+        if self.padding is not None and self.axes > 1:
+            fix = "Write GlobalAveragePool(1, padding=...) for sequences."
+            raise ArgumentError("GlobalAveragePool(padding=)", "None for images", f"{self.padding:g}", fix)
+
     def forward(self, x: Array, ctx: Context | None = None) -> Array:
-        """Average over all places."""
+        """Average over all places that are no padding."""
         rows = self._rows(x)
+        real = None if self.padding is None else real_steps(rows, self.padding)
         if ctx is not None:
-            ctx.save(x.shape)
-        y: Array = rows.mean(axis=-2)
+            ctx.save(x.shape, real)
+        if real is None:
+            return rows.mean(axis=-2)  # type: ignore[no-any-return]
+        y: Array = np.where(real[..., None], rows, rows.dtype.type(0)).sum(axis=-2)
+        y /= _lengths(real, y.dtype)
         return y
 
     def backward(self, dy: Array, ctx: Context) -> Array:
-        """Share the blame among all places."""
-        (shape,) = ctx.saved
+        """Share the blame among all of them."""
+        shape, real = ctx.saved
         places = shape[-1 - self.axes : -1]
-        share = (dy / math.prod(places)).reshape(*dy.shape[:-1], *(1,) * self.axes, dy.shape[-1])
+        share = dy / (math.prod(places) if real is None else _lengths(real, dy.dtype))
+        share = share.reshape(*dy.shape[:-1], *(1,) * self.axes, dy.shape[-1])
         dx: Array = np.repeat(share, places[-1], axis=-2)
+        if real is not None:
+            dx = np.where(real[..., None], dx, dx.dtype.type(0))
         return dx if self.axes == 1 else np.repeat(dx, places[0], axis=-3)
+
+
+def _lengths(real: NDArray[np.bool_], dtype: Any) -> Array:
+    """Count the steps of each row, to divide by: 1 where there is none."""
+    counts: Array = np.maximum(real.sum(axis=-1, keepdims=True), 1).astype(dtype)
+    return counts
 
 
 class GlobalMaxPool(GlobalPooling):

@@ -14,6 +14,7 @@ from nnlite.losses.likelihoods import GaussianNLL, PoissonNLL
 from nnlite.losses.masked import Masked
 from nnlite.losses.multi_task import MultiTaskLoss, Task
 from nnlite.losses.robust import Huber, MeanAbsoluteError, Quantile
+from nnlite.losses.sequence import SequenceLoss
 
 __all__ = [
     "BinaryCrossEntropy",
@@ -28,6 +29,7 @@ __all__ = [
     "PointwiseLoss",
     "PoissonNLL",
     "Quantile",
+    "SequenceLoss",
     "SoftmaxCrossEntropy",
     "Task",
 ]

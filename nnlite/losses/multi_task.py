@@ -15,7 +15,7 @@ from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.errors.arguments import is_ours
 from nnlite.errors.arrays import check_array
 from nnlite.errors.checks import check_instance, check_integer, check_number
-from nnlite.errors.targets import check_each
+from nnlite.losses.class_ids import asks_for_ids, check_whole
 
 __all__ = ["MultiTaskLoss", "Task"]
 
@@ -72,19 +72,7 @@ class Task(Setting):
         self.outputs = _check_columns("Task(outputs=)", outputs)
         self.targets = _check_columns("Task(targets=)", targets)
         self.weight = check_number("Task(weight=)", weight, low=0)
-        self.takes_ids = len(self.targets) == 1 < len(self.outputs) and self._asks_for_ids()
-
-    def _asks_for_ids(self) -> bool:
-        """Tell whether one column of targets for several outputs holds class ids, as the loss takes them."""
-
-        def accepted(target: AnyArray) -> bool:
-            try:
-                self.loss.prepare(target, (1, len(self.outputs)), np.dtype(np.float64))
-            except (ValueError, TypeError):
-                return False
-            return True
-
-        return not accepted(np.ones((1, 1))) and accepted(np.zeros(1, np.intp))
+        self.takes_ids = len(self.targets) == 1 < len(self.outputs) and asks_for_ids(loss, len(self.outputs))
 
     def __call__(self, pred: Array, target: AnyArray, weight: Array | None = None) -> float:
         """Compute the mean loss over the rows that have a target here.
@@ -156,7 +144,7 @@ class Task(Setting):
         there = ~(missing.all(axis=-1) if self.loss.takes_missing else missing.any(axis=-1))
         if self.takes_ids:
             target = np.where(there, target[..., 0], 0)
-            _check_whole(self, target)
+            check_whole(self, target)
             target = target.astype(np.intp)
         return pred, target, np.asarray(there)
 
@@ -261,7 +249,7 @@ class Task(Setting):
                 wanted = take_rows(wanted, rows, 0)
         if self.takes_ids:
             wanted = wanted[:, 0]
-            _check_whole(where, wanted)
+            check_whole(where, wanted)
             wanted = wanted.astype(np.intp)
         try:
             self.loss.prepare(wanted, (len(wanted), len(self.outputs)), dtype)
@@ -393,13 +381,6 @@ class MultiTaskLoss(Loss):
             )
         with np.errstate(over="ignore"):  # in a column that no task looks at
             return array.astype(dtype, copy=False)
-
-
-def _check_whole(where: object, ids: AnyArray) -> None:
-    """Refuse class ids that are no whole numbers, or larger ones than there are."""
-    fix = "Number the classes from 0; for numbers use MeanSquaredError, with an output for each."
-    fits = (ids == np.rint(ids)) & (np.abs(ids) < 2.0**53)
-    check_each(where, ids, np.asarray(fits), "class ids that are whole numbers", fix)
 
 
 def _check_columns(where: str, given: Any) -> tuple[int, ...]:

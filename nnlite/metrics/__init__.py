@@ -31,10 +31,11 @@ from nnlite.metrics.regression import (
     r2,
     root_mean_squared_error,
 )
-from nnlite.metrics.tasks import TaskMetric
+from nnlite.metrics.tasks import SequenceMetric, TaskMetric
 
 __all__ = [
     "Metric",
+    "SequenceMetric",
     "TaskMetric",
     "accuracy",
     "average_precision",

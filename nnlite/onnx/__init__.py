@@ -19,7 +19,8 @@ Flatten, Reshape           Reshape; also Flatten
 Permute                    Transpose
 Conv2D, Conv1D             Transpose, Conv, Transpose; in float64 Pad, Gather, Einsum and Add
 MaxPool, AveragePool       Transpose, MaxPool or AveragePool, Transpose; in float64 as above
-GlobalAveragePool          Transpose, GlobalAveragePool and Reshape; also ReduceMean
+GlobalAveragePool          Transpose, GlobalAveragePool and Reshape; also ReduceMean; with
+                           padding Where, Einsum and Div by the number of steps
 GlobalMaxPool              Transpose, GlobalMaxPool and Reshape
 LayerNorm                  LayerNormalization, of version 17 of the operators; also its formula
 Residual, Add              what its layers are, and Add; also Sum; up to 32 inside of each other

@@ -13,7 +13,7 @@ from nnlite.data.checks import check_rows, check_weight
 from nnlite.errors import ArgumentError, ArgumentTypeError, GradientCheckError, ShapeError
 from nnlite.errors.arguments import check_method
 from nnlite.errors.checks import check_finite, check_integer, check_number, check_rng
-from nnlite.losses import MultiTaskLoss, Task
+from nnlite.losses import MultiTaskLoss, SequenceLoss, Task
 from nnlite.testing.diagnosis import compare
 from nnlite.testing.differences import measure_slopes
 from nnlite.testing.loss_rules import REPLICAS, RULES, WEIGHTS, Given, evaluate, refuses_weights
@@ -53,7 +53,8 @@ def check_loss(
         The targets for `pred`. By default the first kind that ``loss.prepare`` accepts:
         normal random numbers; -1 and +1; counts; rows of probabilities; class ids; or
         normal random numbers for a loss with two outputs a column, which then gets twice
-        as many outputs. For a `MultiTaskLoss` it is so for each task, in one table.
+        as many outputs. For a `MultiTaskLoss` it is so for each task, in one table; for a
+        `SequenceLoss` for each step.
     weight : array-like of shape (batch,), optional
         The weights of the rows; random numbers from 0.5 to 2 by default.
     outputs, batch : int
@@ -172,6 +173,10 @@ def _make_data(
         return data, raw, loss.prepare(raw, data.shape, data.dtype)
     if isinstance(loss, MultiTaskLoss):
         data, raw = _tables(loss, batch, rng)
+        return data, raw, loss.prepare(raw, data.shape, data.dtype)
+    if isinstance(loss, SequenceLoss):  # of `outputs` at each step
+        each, truth, _ = _make_data(loss.loss, None, None, outputs, batch * loss.steps, rng)
+        data, raw = each.reshape(batch, -1), truth.reshape(batch, loss.steps, *truth.shape[1:])
         return data, raw, loss.prepare(raw, data.shape, data.dtype)
     complaint = None
     for data, raw in _guesses(outputs, batch, rng):

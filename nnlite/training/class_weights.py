@@ -14,7 +14,7 @@ from nnlite.data.checks import check_weight
 from nnlite.data.splits import classes_of
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_number
-from nnlite.losses import Hinge, MultiTaskLoss
+from nnlite.losses import Hinge, MultiTaskLoss, SequenceLoss
 
 __all__ = ["ClassWeights", "balanced"]
 
@@ -79,11 +79,12 @@ class ClassWeights:
     """
 
     def __init__(self, given: Any, loss: Loss, outputs: int, *, counted: bool = True) -> None:
-        if isinstance(loss, MultiTaskLoss):
-            fix = "Give tasks a weight, Task(..., weight=), or rows, fit(..., weight=)."
-            raise ArgumentError(
-                _WHERE, "a loss whose targets are classes and nothing else", "a MultiTaskLoss", fix
-            )
+        if isinstance(loss, MultiTaskLoss | SequenceLoss):
+            fix = "Give rows a weight, fit(..., weight=)."
+            if isinstance(loss, MultiTaskLoss):
+                fix = "Give tasks a weight, Task(..., weight=), or rows, fit(..., weight=)."
+            what = "a loss whose targets are a class for each row and nothing else"
+            raise ArgumentError(_WHERE, what, f"a {type(loss).__name__}", fix)
         self.loss = loss
         self.classes = [-1, 1] if isinstance(loss, Hinge) else list(range(max(outputs, 2)))
         self.balanced = isinstance(given, str) and given == "balanced"

@@ -128,9 +128,9 @@ def score(
     pred, target, weight = parts[0] if len(parts) == 1 else _join(model, parts)
     found: dict[str, Any] = {}
     if loss is not None:
-        if loss.takes_missing or weight is not None:
-            _check_some_count(loss, target, weight, own=is_own(target, pred.shape))
         prepared = _prepare(loss, target, pred.shape, model.dtype)
+        if loss.takes_missing or weight is not None:
+            _check_some_count(loss, prepared, weight, own=is_own(prepared, pred.shape))
         value, _ = loss.value_and_grad(*_in_place_of_others(model, pred, prepared, weight), weight)
         found["loss"] = np.asarray(value).tolist()  # a loss of one's own may give any kind of number
     if metrics and classes is not None and weight is not None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from nnlite._threads import allowed
 from nnlite.core.layer import Layer
 from nnlite.errors.arguments import is_ours
+from nnlite.layers.attention import PositionEmbedding, SelfAttention
 from nnlite.layers.composition import TimeDistributed
 from nnlite.layers.embedding import Embedding, TokenEmbedding
 from nnlite.layers.windows import Sliding
@@ -98,9 +99,12 @@ def measure_work(model: Any) -> Work:
         if isinstance(layer, Sliding):  # for each window, in products of a size that does not depend on rows
             weights = sum(layer._specs[name].size for name in layer._own() if name == "W")
             blocks += often * math.prod((shape or ())[:-1]) * weights
-        elif not isinstance(layer, Embedding | TokenEmbedding):  # these look rows up
+        elif not isinstance(layer, Embedding | TokenEmbedding | PositionEmbedding):  # these look rows up
             own = [layer._specs[name].shape for name in layer._own()]
-            products += [often * math.prod(one) for one in own if len(one) > 1]
+            # Attention multiplies all steps at once; recurrent layers have the product of the state at each
+            # step, and small products in a loop are slower on several threads.
+            steps = shape[0] if isinstance(layer, SelfAttention) and shape else 1
+            products += [often * steps * math.prod(one) for one in own if len(one) > 1]
     return Work(max(products), sum(products) + blocks + NUMBER * numbers)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from parity_tools import assert_close, leaf, tensor, torch, weighted_mean
 
-from nnlite import SGD, Dense, Sequential, Tanh
+from nnlite import GRU, SGD, Dense, Flatten, Input, Sequential, Tanh, TimeDistributed
 from nnlite.losses import (
     BinaryCrossEntropy,
     GaussianNLL,
@@ -23,6 +23,7 @@ from nnlite.losses import (
     MultiTaskLoss,
     PoissonNLL,
     Quantile,
+    SequenceLoss,
     SoftmaxCrossEntropy,
     Task,
 )
@@ -310,3 +311,47 @@ def test_hundred_steps_on_several_tasks(missing, rng):
         assert_close(value, expected, f"step {step}, loss")
     for name, weight in zip(("0.W", "0.b", "2.W", "2.b"), weights, strict=True):
         assert_close(model.params[name], weight, name)
+
+
+def test_hundred_steps_of_labels_over_time(rng):
+    """With its steps for the weight of a row all steps count the same: PyTorch's mean with ignore_index."""
+    rows, time, width, classes = 12, 6, 3, 4
+    lengths = np.array([6, 1, 3, 2, 6, 5, 4, 0, 2, 6, 1, 3])
+    there = np.arange(time) < lengths[:, None]
+    x = np.where(there[..., None], rng.normal(size=(rows, time, width)), 0.0)
+    labels = np.where(there, rng.integers(classes, size=(rows, time)), -1)
+    model = Sequential(
+        [
+            Input((time, width)),
+            GRU(width, 5, sequences=True, padding=0.0),
+            TimeDistributed([Dense(5, classes)], padding=0.0),
+            Flatten((time, classes)),
+        ],
+        dtype=np.float64,
+        rng=0,
+    )
+    recurrent, dense = model[1], model[2].layers[0]
+    twin = torch.nn.ModuleList(
+        [torch.nn.GRU(width, 5, batch_first=True), torch.nn.Linear(5, classes)]
+    ).double()
+    with torch.no_grad():
+        names = {"W": "weight_ih_l0", "U": "weight_hh_l0", "b": "bias_ih_l0", "c": "bias_hh_l0"}
+        for name, called_there in names.items():
+            getattr(twin[0], called_there).copy_(tensor(getattr(recurrent, name).T))
+        twin[1].weight.copy_(tensor(dense.W.T))
+        twin[1].bias.copy_(tensor(dense.b))
+    loss, optimizer = SequenceLoss(SoftmaxCrossEntropy(), time), SGD(0.5, momentum=0.9)
+    theirs = torch.optim.SGD(twin.parameters(), 0.5, momentum=0.9)
+    for step in range(100):
+        value = model.loss_and_grad(x, labels, loss, weight=lengths)
+        optimizer.step(model.params)
+        theirs.zero_grad()
+        logits = twin[1](twin[0](tensor(x))[0])
+        expected = torch.nn.functional.cross_entropy(
+            logits.transpose(1, 2), torch.as_tensor(labels), ignore_index=-1
+        )
+        expected.backward()
+        theirs.step()
+        assert_close(value, expected, f"step {step}, loss")
+    said = twin[1](twin[0](tensor(x))[0])
+    assert_close(model.predict(x).reshape(said.shape)[there], said[torch.as_tensor(there)], "predictions")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnlite.exchange.description import Description, OnnxReader, OnnxWriter, float32_only, loop
+from nnlite.exchange.layers.steps import end_c, real_numpy
 from nnlite.exchange.layers.windows import (
     GATHERED,
     between,
@@ -30,6 +31,7 @@ from nnlite.exchange.layers.windows import (
 from nnlite.exchange.onnx.found import Found
 from nnlite.exchange.onnx.graph import Graph
 from nnlite.exchange.onnx.patterns import Pattern
+from nnlite.exchange.onnx.steps import padding_of, write_filled, write_real
 from nnlite.exchange.onnx.windows import attributes_of
 from nnlite.layers import (
     AveragePool1D,
@@ -205,6 +207,30 @@ def _exact_max(layer: GlobalPooling, x: str, graph: Graph) -> str:
     return graph.node("Reshape", y, graph.constant([-1, shape[-1]], name="shape"))
 
 
+def _mean_onnx(layer: GlobalAveragePool, x: str, graph: Graph) -> str:
+    if layer.padding is None:
+        return float32_only(_global_onnx("GlobalAveragePool"), _exact_mean)(layer, x, graph)
+    time, features = graph.shape or (0, 0)
+    real = write_real(x, (features,), time, layer.padding, graph)
+    sums = graph.node("Einsum", write_filled(real, x, time, 0.0, graph), equation="nsc->nc")
+    ones = graph.constant(np.ones((time, 1)), name="ones")
+    count = graph.node("MatMul", graph.cast(real, graph.dtype), ones)
+    return graph.node("Div", sums, graph.node("Max", count, graph.constant(1.0, name="least")))
+
+
+_FILLED: Pattern = ("Where", ("Reshape", "real()", "real_shape[]"), "x", "padding")
+_COUNT: Pattern = ("Max", ("MatMul", ("Cast", "real()"), "ones[]"), 1.0)
+_REAL_MEAN: Pattern = ("Div", ("Einsum", _FILLED), _COUNT)
+
+
+def _read_real_mean(found: Found) -> GlobalAveragePool:
+    padding = padding_of(found["real"], found["x"])
+    said = equation_of(found) == "nsc->nc" and found["padding"] == 0 and (found["ones"] == 1).all()
+    if padding is None or not said:
+        raise found.refused("the mean of other things than the steps that are no padding")
+    return GlobalAveragePool(1, padding=padding)
+
+
 _MEAN: Pattern = [("Div", ("Einsum", "x"), "count"), ("Einsum", "x")]
 
 
@@ -247,18 +273,34 @@ def _read_mean(found: Found) -> list[Layer]:
     raise found.refused(f"ReduceMean along axes {tuple(given)} of samples of shape {found.shape}")
 
 
-def _global_numpy(what: str) -> Any:
-    return lambda layer, _: [f"x = x.{what}(axis={1 if layer.axes == 1 else (1, 2)})"]
+def _over_all(what: str, layer: GlobalPooling) -> list[str]:
+    return [f"x = x.{what}(axis={1 if layer.axes == 1 else (1, 2)})"]
 
 
-def _global_mean_c(_layer: GlobalPooling, source: Any) -> list[str]:
-    x, y, channels = source.x, source.into(), source.shape[-1]
-    count = math.prod(source.shape[:-1])
+def _mean_numpy(layer: GlobalAveragePool, source: Any) -> list[str]:
+    if layer.padding is None:
+        return _over_all("mean", layer)
     return [
+        *real_numpy("x", layer.padding),
+        f"x = np.where(real[..., None], x, np.{source.dtype}(0)).sum(axis=1)",
+        "x = x / np.maximum(real.sum(axis=1, keepdims=True), 1).astype(x.dtype)",
+    ]
+
+
+def _global_mean_c(layer: GlobalAveragePool, source: Any) -> list[str]:
+    x, y, channels = source.x, source.into(), source.shape[-1]
+    count: int | str = math.prod(source.shape[:-1])
+    divisor, end = source.number(float(count)), []
+    if layer.padding is not None:
+        end = end_c(layer.padding, math.prod(source.shape), channels, source)
+        count, divisor = "end", f"({source.real})(end > 1 ? end : 1)"
+    lines = [
+        *end,
         *loop("c", channels, f"{y}[c] = {source.number(0.0)};"),
         *loop("r", count, *loop("c", channels, f"{y}[c] += {x}[r * {channels} + c];")),
-        *loop("c", channels, f"{y}[c] /= {source.number(float(count))};"),
+        *loop("c", channels, f"{y}[c] /= {divisor};"),
     ]
+    return ["{", *(f"    {line}" for line in lines), "}"] if end else lines
 
 
 def _global_max_c(_layer: GlobalPooling, source: Any) -> list[str]:
@@ -272,6 +314,18 @@ def _global_max_c(_layer: GlobalPooling, source: Any) -> list[str]:
             *loop("c", channels, f"if ({value} > {y}[c] || {value} != {value}) {y}[c] = {value};"),
         ),
     ]
+
+
+def _mean_torch(layer: GlobalAveragePool) -> str | None:
+    if layer.padding is not None:
+        return None
+    return f"t.Sequential(t.AdaptiveAvgPool{layer.axes}d(1), t.Flatten())"
+
+
+def _mean_keras(layer: GlobalAveragePool) -> str | None:
+    if layer.padding is not None:
+        return None  # there it is a mask that goes beside the numbers
+    return f"k.GlobalAveragePooling{layer.axes}D()"
 
 
 DESCRIPTIONS = [
@@ -295,14 +349,19 @@ DESCRIPTIONS = [
     Description(
         GlobalAveragePool,
         words="the mean of each channel",
-        samples=(lambda: GlobalAveragePool(), lambda: GlobalAveragePool(1)),
-        onnx=float32_only(_global_onnx("GlobalAveragePool"), _exact_mean),
+        samples=(
+            lambda: GlobalAveragePool(),
+            lambda: GlobalAveragePool(1),
+            lambda: GlobalAveragePool(1, padding=0.0),
+            lambda: GlobalAveragePool(1, padding=-1.0),
+        ),
+        onnx=_mean_onnx,
         onnx_nodes={"GlobalAveragePool": _global_reader(GlobalAveragePool)},
-        onnx_formulas=((_REDUCED, _read_mean), (_MEAN, _read_sums)),
-        numpy=_global_numpy("mean"),
+        onnx_formulas=((_REDUCED, _read_mean), (_REAL_MEAN, _read_real_mean), (_MEAN, _read_sums)),
+        numpy=_mean_numpy,
         c=_global_mean_c,
-        torch=lambda one: f"t.Sequential(t.AdaptiveAvgPool{one.axes}d(1), t.Flatten())",
-        keras=lambda one: f"k.GlobalAveragePooling{one.axes}D()",
+        torch=_mean_torch,
+        keras=_mean_keras,
     ),
     Description(
         GlobalMaxPool,
@@ -310,7 +369,7 @@ DESCRIPTIONS = [
         samples=(lambda: GlobalMaxPool(), lambda: GlobalMaxPool(1)),
         onnx=float32_only(_global_onnx("GlobalMaxPool"), _exact_max),
         onnx_nodes={"GlobalMaxPool": _global_reader(GlobalMaxPool)},
-        numpy=_global_numpy("max"),
+        numpy=lambda layer, _: _over_all("max", layer),
         c=_global_max_c,
         torch=lambda one: f"t.Sequential(t.AdaptiveMaxPool{one.axes}d(1), t.Flatten())",
         keras=lambda one: f"k.GlobalMaxPooling{one.axes}D()",

@@ -26,6 +26,7 @@ CODES = {
     "NN204": "bounded-logits",
     "NN207": "wrong-gradient",
     "NN206": "identical-units",
+    "NN216": "padding-disagrees",
     "NN306": "exploding-gradients",
     "NN304": "saturated-units",
     "NN303": "dead-units",

@@ -17,7 +17,7 @@ from nnlite.data.conversion import is_frame, is_sparse
 from nnlite.data.lazy import Blockwise, join
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_bool, check_integer
-from nnlite.inspect.checkup import after, data, proof, rate, start, units
+from nnlite.inspect.checkup import after, data, proof, rate, sequences, start, units
 from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding
 from nnlite.inspect.checkup.given import Data, take
 from nnlite.inspect.checkup.patient import SAMPLE, Patient, Skip
@@ -58,6 +58,7 @@ BEGINNING: dict[str, Rule] = {
     "loss and last layer": start.last_layer,
     "weights and loss are finite": start.finite,
     "neurons that are equal": start.symmetry,
+    "steps of padding": sequences.padding,
     "loss at the start": start.start_loss,
 }
 #: Checks of what training changes from step to step.

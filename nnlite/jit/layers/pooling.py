@@ -10,6 +10,7 @@ import numpy as np
 from nnlite.core.aliases import Array
 from nnlite.jit.kernel import THREAD, Operand, own, rows, word
 from nnlite.jit.layers.places import Places, crop, pad, table
+from nnlite.jit.layers.steps import write_lengths
 from nnlite.jit.native import loops
 from nnlite.jit.program import Backward, Program, in_lines
 from nnlite.jit.tiles import lanes, most
@@ -105,6 +106,34 @@ def mean_back(dy, dx, begins, ends):
                             out[c] += blame[c] * part
 
 
+@loops
+def mean_of_steps(x, lengths, y):
+    """Average the steps of each row that are no padding; 0 where there is none."""
+    for i in range(len(x)):
+        out = y[i]
+        for c in range(out.size):
+            out[c] = 0
+        for t in range(lengths[i]):
+            step = x[i, t]
+            for c in range(out.size):
+                out[c] += step[c]
+        count = y.dtype.type(max(lengths[i], 1))
+        for c in range(out.size):
+            out[c] /= count
+
+
+@loops
+def mean_of_steps_back(dy, lengths, dx):
+    """Share the blame for each row among its steps."""
+    for i in range(len(dx)):
+        blame = dy[i]
+        count = dx.dtype.type(max(lengths[i], 1))
+        for t in range(dx.shape[1]):
+            out = dx[i, t]
+            for c in range(out.size):
+                out[c] = blame[c] / count if t < lengths[i] else dx.dtype.type(0)
+
+
 def _covered(windows: tuple[Window, ...], shape: tuple[int, ...]) -> tuple[Operand, Operand]:
     """Give where each line, and behind them each column, of windows begins and ends inside of a sample."""
     begins, ends = [], []
@@ -183,11 +212,28 @@ def _overall(of_windows: OfWindows) -> Callable[..., tuple[Array, Backward]]:
     return write
 
 
+def _average(layer: GlobalAveragePool, prefix: str, x: Array, program: Program) -> tuple[Array, Backward]:
+    padding = program.read(layer, "padding")
+    if padding is None:
+        return _overall(_mean)(layer, prefix, x, program)
+    lengths, y = write_lengths(x, padding, program), program.buffer(x.shape[-1])
+    program.add(mean_of_steps, rows(x), rows(lengths), rows(y))
+
+    def back(dy: Array, needed: bool) -> Array:
+        if not needed:
+            return dy
+        dx = program.like(x)
+        program.add(mean_of_steps_back, rows(dy), rows(lengths), rows(dx))
+        return dx
+
+    return y, back
+
+
 WRITERS = {
     MaxPool1D: _sliding(_largest),
     MaxPool2D: _sliding(_largest),
     AveragePool1D: _sliding(_mean),
     AveragePool2D: _sliding(_mean),
     GlobalMaxPool: _overall(_largest),
-    GlobalAveragePool: _overall(_mean),
+    GlobalAveragePool: _average,
 }
