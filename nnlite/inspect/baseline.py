@@ -1,7 +1,8 @@
-"""What a net would score that knows nothing: an even guess, or the best answer that is always the same."""
+"""What is beside a net: an even guess, the best answer that is always the same, and a linear model."""
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -11,16 +12,30 @@ import numpy as np
 from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.cross_entropy import SoftmaxCrossEntropy
 from nnlite.core.losses import Loss, PointwiseLoss
+from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.inspect.float64_copy import Float64Copy, paid
 from nnlite.inspect.numbers import number, plain
+from nnlite.layers import BatchNorm, Dense, Embedding, Flatten, Layer, Standardize
 from nnlite.losses import Hinge, Masked
 from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
-from nnlite.sweeps.evidence import best_constant
+from nnlite.model import Sequential
+from nnlite.optimizers.second_order import LBFGS
+from nnlite.sweeps.evidence import best_constant, first_answer
+from nnlite.training.callbacks import EarlyStopping
+from nnlite.training.inside import stops
 
-__all__ = ["baseline"]
+__all__ = ["NoBaseline", "baseline", "constant_answer", "fit_linear", "linear_model"]
 
 #: So many outputs of the best constant answer are named.
 NAMED = 4
+#: Iterations of L-BFGS, which a smooth problem without hidden layers needs.
+ITERATIONS = 100
+#: The part of the rows that says when a linear model is to stop, and how long it waits for better.
+HELD_OUT, PATIENCE = 0.2, 10
+
+
+class NoBaseline(Exception):
+    """There is nothing to compare with; the message says why."""
 
 
 def baseline(loss: Loss, net: Float64Copy, pred: Array) -> dict[str, Any]:
@@ -62,7 +77,7 @@ def baseline(loss: Loss, net: Float64Copy, pred: Array) -> dict[str, Any]:
             value = paid(loss, answer, net.y, net.weight)
             text = f"a net whose weights are all 0, which answers {_list(answer[0])}"
             return {"value": plain(value), "text": text}
-        value, constant = best_constant(loss, net.y, net.weight, pred.shape, _starts(loss, net, pred.shape))
+        value, constant = constant_answer(loss, net.y, net.weight, pred.shape)
     if not math.isfinite(value):
         return {"value": None, "text": "no constant answer with a finite loss was found"}
     return {"value": value, "text": f"the best constant answer, {_list(constant)}"}
@@ -86,13 +101,41 @@ def _differ(target: AnyArray) -> bool:
     )
 
 
-def _starts(loss: Loss, net: Float64Copy, shape: tuple[int, ...]) -> Iterator[Array]:
+def constant_answer(
+    loss: Loss, y: AnyArray, weight: Array | None, shape: tuple[int, ...]
+) -> tuple[float, Array]:
+    """Find the best answer that is the same for every row.
+
+    Parameters
+    ----------
+    loss : Loss
+        What is to be low.
+    y, weight : ndarray, or None for equal weights
+        Targets and weights of rows, prepared.
+    shape : tuple of int
+        That of the predictions, (rows, outputs).
+
+    Returns
+    -------
+    float, ndarray of shape (outputs,)
+        The loss, infinite if none is finite, and the answer.
+
+    Examples
+    --------
+    >>> from nnlite import MeanAbsoluteError
+    >>> constant_answer(MeanAbsoluteError(), np.array([[0.0], [2.0], [9.0]]), None, (3, 1))
+    (3.0, array([2.]))
+    """
+    return best_constant(loss, y, weight, shape, _starts(loss, y, weight, shape))
+
+
+def _starts(loss: Loss, y: AnyArray, weight: Array | None, shape: tuple[int, ...]) -> Iterator[Array]:
     """Give constant answers from which the best one is looked for."""
-    yield np.zeros(shape[1:])
-    if net.y.shape == shape:
-        yield _middle(net.y, net.weight)
+    yield first_answer(loss, y, weight, shape)
+    if y.shape == shape:
+        yield _middle(y, weight)
         if isinstance(loss, PointwiseLoss):
-            yield _best_targets(loss, net)
+            yield _best_targets(loss, y, weight)
 
 
 def _middle(target: Array, weight: Array | None) -> Array:
@@ -104,11 +147,11 @@ def _middle(target: Array, weight: Array | None) -> Array:
     return middle
 
 
-def _best_targets(loss: PointwiseLoss, net: Float64Copy) -> Array:
+def _best_targets(loss: PointwiseLoss, y: AnyArray, weight: Array | None) -> Array:
     """Return for each column the target that is the best constant answer, as losses with kinks have it."""
-    share = np.ones(len(net.y)) if net.weight is None else net.weight
+    share = np.ones(len(y)) if weight is None else weight
     columns = []
-    for column in net.y.T:
+    for column in y.T:
         candidates = np.unique(column[~np.isnan(column)])
         if not candidates.size:
             columns.append(0.0)
@@ -135,3 +178,86 @@ def _cheapest(loss: PointwiseLoss, candidates: Array, column: Array, share: Arra
 def _list(values: Array) -> str:
     shown = ", ".join(number(value) for value in values.ravel()[:NAMED].tolist())
     return shown + (", ..." if values.size > NAMED else "")
+
+
+def linear_model(model: Sequential, x: Any) -> Sequential:
+    """Make a model without hidden layers for the same data, which `fit_linear` trains.
+
+    Parameters
+    ----------
+    model : Sequential
+        The net beside which it is to stand.
+    x : ndarray or CSR matrix
+        Its input, checked.
+
+    Returns
+    -------
+    Sequential
+
+    Raises
+    ------
+    NoBaseline
+        If there is none: the net is linear itself, or takes ids of categories.
+
+    Examples
+    --------
+    >>> from nnlite import ReLU
+    >>> net = Sequential([Dense(2, 8), ReLU(), Dense(8, 3)], rng=0)
+    >>> linear_model(net, np.zeros((5, 2)))
+    Sequential([Standardize(2), Dense(2, 3)], dtype=float64)
+    """
+    if any(isinstance(layer, Embedding) and layer.categories for _, layer in model.walk()):
+        raise NoBaseline("ids of categories are no numbers for a linear model")
+    if sum(stop.learned and not isinstance(stop.layer, BatchNorm) for stop in stops(model)) < 2:
+        raise NoBaseline("the model is linear itself")
+    width = math.prod(x.shape[1:])
+    layers: list[Layer] = [Flatten(x.shape[1:])] if x.ndim > 2 else []
+    if isinstance(x, np.ndarray):
+        layers.append(Standardize(width))
+    layers.append(Dense(width, model.boundary.pred_shape(x)[-1]))
+    return Sequential(layers, dtype=np.float64, rng=0)
+
+
+def fit_linear(
+    linear: Sequential, x: Any, y: AnyArray, weight: Array | None, loss: Loss, *, stop_early: bool = False
+) -> None:
+    """Train a linear model.
+
+    Parameters
+    ----------
+    linear : Sequential
+        What `linear_model` made.
+    x, y, weight : ndarray, or None for equal weights
+        The rows, prepared.
+    loss : Loss
+        What is lowered.
+    stop_early : bool
+        Whether it is trained only for as many iterations as were best for a fifth of the rows, which were
+        held out once to see that. A linear model that has learned its rows by heart is easily beaten.
+
+    Raises
+    ------
+    NoBaseline
+        If `fit` refuses.
+
+    Examples
+    --------
+    >>> from nnlite import MeanSquaredError
+    >>> x = np.linspace(0, 1, 20)[:, None]
+    >>> linear = Sequential([Standardize(1), Dense(1, 1)], dtype=np.float64, rng=0)
+    >>> fit_linear(linear, x, 2 * x + 1, None, MeanSquaredError(), stop_early=True)
+    >>> linear.predict([[3.0]]).round(3)
+    array([[7.]])
+    """
+    options: dict[str, Any] = {"loss": loss, "weight": weight, "epochs": ITERATIONS, "rng": 0}
+    try:
+        if stop_early:
+            rehearsal = copy.deepcopy(linear)
+            stopping = EarlyStopping(patience=PATIENCE)
+            history = rehearsal.fit(
+                x, y, optimizer=LBFGS(), validation=HELD_OUT, callbacks=[stopping], **options
+            )
+            options["epochs"] = history.best_epoch
+        linear.fit(x, y, optimizer=LBFGS(), **options)
+    except (ArgumentError, ArgumentTypeError) as error:
+        raise NoBaseline(f"the linear model could not be fitted: {error.got}") from None

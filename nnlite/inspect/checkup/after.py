@@ -8,13 +8,9 @@ from typing import Any
 import numpy as np
 
 from nnlite.core.aliases import Array
-from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.inspect.baseline import NoBaseline, fit_linear, linear_model
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import Patient, Skip, measured_loss
-from nnlite.layers import Dense, Embedding, Flatten, Layer, Standardize
-from nnlite.layers.normalization import BatchNorm
-from nnlite.model import Sequential
-from nnlite.optimizers.second_order import LBFGS
 from nnlite.sweeps.labels import BOUNCE, OFTEN, RISE, SLIGHT
 
 __all__ = ["answers", "course", "gap", "linear"]
@@ -50,8 +46,6 @@ ENOUGH_MOVES = 5
 #: By so much a linear model must be better for a warning, and so near for a note.
 WORSE_THAN_LINEAR = 0.1
 AS_GOOD = 0.01
-#: Iterations of L-BFGS, which a smooth problem without hidden layers needs.
-ITERATIONS = 100
 #: With fewer rows a number, a linear model learns them by heart, and training rows say nothing of it.
 ROWS_A_NUMBER = 10
 
@@ -192,15 +186,13 @@ def linear(p: Patient) -> Iterator[Finding]:
     _needs_training(p)
     part = p.sample
     held_out = p.held_out if p.held_out is not None and p.held_out.y is not None else None
-    model = _linear_model(p)
-    if held_out is None and part.x.shape[0] < ROWS_A_NUMBER * model.params.size:
-        raise Skip("a linear model may learn so few rows by heart; give validation rows")
     try:
-        model.fit(
-            part.x, part.y, loss=p.loss, optimizer=LBFGS(), epochs=ITERATIONS, weight=part.weight, rng=0
-        )
-    except (ArgumentError, ArgumentTypeError) as error:
-        raise Skip(f"the linear model could not be fitted: {error.got}") from None
+        model = linear_model(p.model, p.all.x)
+        if held_out is None and part.x.shape[0] < ROWS_A_NUMBER * model.params.size:
+            raise Skip("a linear model may learn so few rows by heart; give validation rows")
+        fit_linear(model, part.x, part.y, part.weight, p.loss)
+    except NoBaseline as reason:
+        raise Skip(str(reason)) from None
     judged, where = (part, "training") if held_out is None else (held_out, "validation")
     theirs, ours = measured_loss(model, judged, p.loss), measured_loss(p.model, judged, p.loss)
     if not np.isfinite(ours):
@@ -225,22 +217,6 @@ def linear(p: Patient) -> Iterator[Finding]:
             "A net without hidden layers would do, and is easier to read.",
             **evidence,
         )
-
-
-def _linear_model(p: Patient) -> Sequential:
-    """Make a model without hidden layers for the same data."""
-    if any(isinstance(layer, Embedding) and layer.categories for _, layer in p.model.walk()):
-        raise Skip("ids of categories are no numbers for a linear model")
-    if sum(not isinstance(stop.layer, BatchNorm) for stop in p.learning) < 2:
-        raise Skip("the model is linear itself")
-    x = p.all.x
-    shape = x.shape[1:]
-    width = int(np.prod(shape))
-    layers: list[Layer] = [Flatten(shape)] if len(shape) > 1 else []
-    if isinstance(x, np.ndarray):
-        layers.append(Standardize(width))
-    layers.append(Dense(width, p.outputs))
-    return Sequential(layers, dtype=np.float64, rng=0)
 
 
 def _needs_training(p: Patient) -> None:

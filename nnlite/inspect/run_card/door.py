@@ -1,0 +1,461 @@
+"""The door: what is given is checked, and the parts of a run card are put together."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nnlite._threads import allowed, blas
+from nnlite._version import __version__
+from nnlite.checks.inputs import column_names
+from nnlite.checks.nets import check_net
+from nnlite.core.cross_entropy import SoftmaxCrossEntropy
+from nnlite.core.losses import Loss
+from nnlite.core.optimizers import Optimizer
+from nnlite.data.conversion import is_dask, is_sparse
+from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.errors.arguments import explained
+from nnlite.errors.checks import check_instance, check_integer
+from nnlite.inspect.numbers import number
+from nnlite.inspect.run_card.measured import (
+    CONSTANT,
+    LEVEL,
+    LINEAR,
+    NET,
+    Measure,
+    Rows,
+    baselines,
+    differences,
+    over_seeds,
+)
+from nnlite.inspect.run_card.shown import Card
+from nnlite.losses import MultiTaskLoss
+from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
+from nnlite.metrics import Metric, named_metrics
+from nnlite.model import PREDICT_ROWS, Sequential
+from nnlite.optimizers.second_order import FullBatchOptimizer
+from nnlite.training.callbacks import Callback
+from nnlite.training.checkpoint import Checkpoint
+from nnlite.training.class_weights import ClassWeights, balanced
+from nnlite.training.fit import _check_callbacks, _check_optimizer
+from nnlite.training.history import History
+from nnlite.training.settings import call_text
+
+__all__ = ["card"]
+
+#: Callbacks that change nothing of what is learned.
+ONLOOKERS = ("Checkpoint(", "Doctor(", "LivePlot(", "ProgressBar(")
+
+
+@explained
+def card(
+    model: Sequential,
+    X: Any,
+    y: Any,
+    loss: Loss,
+    optimizer: Optimizer | FullBatchOptimizer,
+    *,
+    validation: Any = None,
+    history: History | None = None,
+    weight: Any = None,
+    class_weight: Any = None,
+    metrics: Sequence[Metric] | Mapping[str, Metric] | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    callbacks: Sequence[Callback] | None = None,
+    seeds: int | Sequence[int] = 5,
+    classes: Sequence[str] | None = None,
+) -> Card:
+    """Say what was trained on what, how good it is beside simpler answers, and how sure that is.
+
+    Call it after `fit`, with what `fit` was given. Nothing of it is changed.
+
+    Parameters
+    ----------
+    model : Sequential
+        One net, trained.
+    X : array-like of shape (rows, features)
+        The input that it was trained on.
+    y : array-like
+        The targets.
+    loss : Loss
+        What was lowered.
+    optimizer : Optimizer or FullBatchOptimizer
+        How it stepped.
+    validation : tuple, optional
+        ``(X, y)`` or ``(X, y, weight)``: rows that it was not trained on, by which it is judged. Without
+        them it is judged by the training rows, and the card says so.
+    history : History, optional
+        What `fit` returned. It says what of `class_weight`, `epochs` and `batch_size` is not given.
+    weight : array-like of shape (rows,), optional
+        How much each row counts, as for `fit`.
+    class_weight : "balanced" or dict, optional
+        How much the rows of each class count in the loss, as for `fit`.
+    metrics : list or dict of functions, optional
+        What is measured beside the loss. The first that says which way is up decides; by default `accuracy`,
+        `binary_accuracy` or `r2`, as goes with the loss. Where the net gives probabilities,
+        `brier_score` and `expected_calibration_error` are added.
+    epochs, batch_size : int, optional
+        As for `fit`.
+    callbacks : sequence of Callback, optional
+        As for `fit`, which is needed to train the net again as it was trained.
+    seeds : int or sequence of int
+        How many more nets are trained from other weights, counted from 0, or their seeds themselves; 0 for
+        none. They are replicas of one model: five small ones take less than five times as long as one.
+    classes : sequence of str, optional
+        What the classes are called, by their ids.
+
+    Returns
+    -------
+    Card
+        Prints, shows in notebooks, and is written by ``to_json``, ``to_markdown`` and
+        ``model.save(path, card=...)``.
+
+    Raises
+    ------
+    ShapeError, ArgumentError, ArgumentTypeError
+        If an argument cannot be used: replicas, several tasks, batches and files are not for a card.
+
+    Notes
+    -----
+    The linear model has the loss of the net, standardized columns, and as many iterations of L-BFGS as
+    were best for a fifth of the training rows.
+
+    The interval of a difference is that between the 2.5 % and the 97.5 % of 1,000 samples of the rows,
+    drawn with replacement, in which the net and the other are measured on the same rows. It says how
+    far other rows of the same kind might have led, for this net. How far other seeds might have led, the
+    spread over seeds says, and the t interval of its mean. Both take rows to be independent of each other.
+
+    References
+    ----------
+    M. Mitchell et al., "Model Cards for Model Reporting", FAT* 2019.
+    B. Efron and R. Tibshirani, "An Introduction to the Bootstrap", 1993.
+
+    Examples
+    --------
+    >>> import nnlite as nn
+    >>> X = np.linspace(-1, 1, 200)[:, None]
+    >>> y = 3 * X + 1
+    >>> model = nn.Sequential([nn.Dense(1, 8), nn.Tanh(), nn.Dense(8, 1)], rng=0)
+    >>> loss, optimizer = nn.MeanSquaredError(), nn.Adam(0.01)
+    >>> history = model.fit(X[::2], y[::2], loss=loss, optimizer=optimizer, epochs=30)
+    >>> rest = X[1::2], y[1::2]
+    >>> found = card(model, X[::2], y[::2], loss, optimizer, validation=rest, history=history, seeds=0)
+    >>> print(found.verdict[0].partition(":")[0])
+    A straight line does better
+    """
+    where = "card"
+    check_net(where, model)
+    model.boundary.check_loss(loss)
+    if isinstance(loss, MultiTaskLoss):
+        fix = "Make a card of a net that ends in the head of one task, with the loss of that task."
+        raise ArgumentError(f"{where}(loss)", "the loss of one task", "a MultiTaskLoss", fix)
+    _check_optimizer(model, optimizer, loss)
+    if history is not None:
+        check_instance(f"{where}(history=)", history, History, "a History", fix="Give what fit returned.")
+    settings = {} if history is None else history.settings
+    chosen_seeds = _check_seeds(seeds)
+    named = None if metrics is None else named_metrics(metrics, loss)
+    hooks = None if callbacks is None else _check_callbacks(callbacks)
+    if epochs is not None:
+        epochs = check_integer(f"{where}(epochs=)", epochs, low=1)
+    if batch_size is not None:
+        batch_size = check_integer(f"{where}(batch_size=)", batch_size, low=1)
+    held_out = _check_pair(validation)
+    if settings.get("weight") and weight is None:
+        what = "the weights of rows that fit was given"
+        raise ArgumentError(f"{where}(weight=)", what, "None", "Give them here too.")
+    if class_weight is None:
+        class_weight = settings.get("class_weight")
+
+    x, target, shares = _checked(model, X, y, weight, loss)
+    if settings.get("rows") not in (None, x.shape[0]):
+        got = f"{x.shape[0]:,}"
+        raise ArgumentError(
+            f"{where}(X)", f"the {settings['rows']:,} rows that fit was given", got, "Give these."
+        )
+    of_classes = None
+    if class_weight is not None:
+        of_classes = ClassWeights(class_weight, loss, model.boundary.pred_shape(x)[-1])
+        if of_classes.balanced:
+            of_classes.table = balanced(of_classes.sums(target, shares))
+    parts = {"training": _rows(x, target, shares, of_classes, model.dtype)}
+    if held_out is not None:
+        try:
+            checked = _checked(model, *held_out, loss)
+            parts["validation"] = _rows(*checked, of_classes, model.dtype)
+        except (ArgumentError, ArgumentTypeError) as error:
+            raise error.within("card(validation=)") from None
+    measure = Measure(model, loss, named, of_classes, target)
+
+    answers, left_out = baselines(model, loss, parts["training"])
+    answers = {NET: lambda x: model._predict(x, PREDICT_ROWS), **answers}
+    preds = {part: {who: say(rows.x) for who, say in answers.items()} for part, rows in parts.items()}
+    judged = "validation" if held_out is not None else "training"
+    scores = {
+        part: {who: measure.scores(pred, parts[part]) for who, pred in preds[part].items()}
+        for part in sorted(preds, reverse=True)
+    }
+    spread = None
+    if chosen_seeds:
+        given = {"epochs": epochs, "batch_size": batch_size, "weight": weight, "class_weight": class_weight}
+        options, reason = _options(settings, given, loss, hooks, validation)
+        if reason:
+            left_out["spread over seeds"] = reason
+        else:
+            spread = over_seeds(model, optimizer, (X, y), options, chosen_seeds, measure, parts[judged])
+    data: dict[str, Any] = {
+        "model": {
+            "layers": [repr(layer) for layer in model.layers],
+            "weights": model.params.size,
+            "frozen": sorted(model.params.frozen),
+            "dtype": model.dtype.name,
+            "input_shape": list(x.shape[1:]),
+            "outputs": int(model.boundary.pred_shape(x)[-1]),
+        },
+        "data": {
+            part: _described(part, parts, model, X, loss, classes) for part in ("training", "validation")
+        }
+        | {"kind": "classes" if isinstance(loss, SoftmaxCrossEntropy | BinaryCrossEntropy) else "numbers"},
+        "training": _training(model, loss, optimizer, history, settings, hooks),
+        "judged": judged,
+        "main": measure.main,
+        "scores": scores,
+        "differences": differences(measure, preds[judged], parts[judged]),
+        "spread": spread,
+        "left_out": left_out,
+        "environment": _environment(),
+    }
+    return Card(data | {"verdict": _verdict(data, measure, settings)})
+
+
+# What is given.
+
+
+def _check_seeds(value: Any) -> list[int]:
+    if not isinstance(value, list | tuple | np.ndarray | range):
+        return list(range(check_integer("card(seeds=)", value, low=0)))
+    return [check_integer("card(seeds=)", seed) for seed in value]
+
+
+def _check_pair(validation: Any) -> tuple[Any, Any, Any] | None:
+    if validation is None:
+        return None
+    if not isinstance(validation, tuple) or len(validation) not in (2, 3):
+        fix = "Hold rows out before fit: nnlite.train_test_split(X, y)."
+        got = f"{validation}" if isinstance(validation, float) else type(validation).__name__
+        raise ArgumentTypeError("card(validation=)", "(X, y) or (X, y, weight)", got, fix)
+    return (*validation, None)[:3]
+
+
+def _checked(model: Sequential, X: Any, y: Any, weight: Any, loss: Loss) -> tuple[Any, Any, Any]:
+    """Check rows and cast them."""
+    if y is None or is_dask(X):
+        got = "a dask array" if y is not None else "batches" if X is not None else "None"
+        fix = "Give arrays: X.compute() of a dask array, or the rows of some batches joined."
+        raise ArgumentTypeError("card(X, y)", "rows in memory, and their targets", got, fix)
+    x = model.boundary.check_input(X, where="card(X)", finite=True)
+    return x, *model.boundary.check_targets(y, weight, loss, x)
+
+
+def _rows(x: Any, y: Any, weight: Any, classes: ClassWeights | None, dtype: Any) -> Rows:
+    """Leave out the rows of weight 0, and multiply the others with the weights of their classes."""
+    whole = weight if classes is None else classes.applied(y, weight, dtype)
+    if whole is not None and not whole.all():
+        some = np.flatnonzero(whole)
+        x, y, whole, weight = x[some], y[some], whole[some], None if weight is None else weight[some]
+    return Rows(x, y, whole, weight)
+
+
+def _options(
+    settings: Mapping[str, Any],
+    given: dict[str, Any],
+    loss: Loss,
+    hooks: list[Callback] | None,
+    validation: Any,
+) -> tuple[dict[str, Any], str]:
+    """Return with what the net is trained again, or why it cannot be."""
+    options: dict[str, Any] = {"loss": loss, "callbacks": [], **given}
+    for name in ("epochs", "batch_size", "jit", "accumulate", "shuffle"):
+        if options.get(name) is None and settings.get(name) is not None:
+            options[name] = settings[name]
+    if options["epochs"] is None:
+        return {}, "neither history= nor epochs= says how long to train"
+    unknown = [name for name in ("augment", "groups") if settings.get(name)]
+    unknown += ["shuffle"] if isinstance(options.get("shuffle"), str) else []
+    if hooks is None:
+        unknown += [one for one in settings.get("callbacks", ()) if not one.startswith(ONLOOKERS)]
+    if unknown:
+        fix = "; give callbacks= as fit had them" if "(" in unknown[-1] else ""
+        return {}, f"fit had {', '.join(unknown)}, which cannot be called by its name{fix}"
+    if hooks:
+        learning = [one for one in hooks if not (one.first_rank_only or isinstance(one, Checkpoint))]
+        options |= {"callbacks": copy.deepcopy(learning), "validation": validation}
+    return options, ""
+
+
+# What is said of it.
+
+
+def _described(
+    part: str, parts: Mapping[str, Rows], model: Sequential, X: Any, loss: Loss, classes: Sequence[str] | None
+) -> dict[str, Any] | None:
+    """Describe rows: how many, what their columns are called, of which classes, and a checksum."""
+    if part not in parts:
+        return None
+    rows = parts[part]
+    y = rows.y
+    names = model.feature_names or column_names(X)
+    found: dict[str, Any] = {
+        "rows": len(y),
+        "weighted": rows.plain is not None,
+        "columns": None if names is None else list(map(str, names)),
+        "classes": None,
+        "sha256": _checksum(rows),
+    }
+    one_each = isinstance(loss, SoftmaxCrossEntropy) or (
+        isinstance(loss, BinaryCrossEntropy) and y.shape[1] == 1
+    )
+    if one_each:
+        ids = y.astype(int).ravel() if y.size == len(y) else y.argmax(axis=1)
+        count = max(2, model.boundary.pred_shape(rows.x)[-1])
+        called = _check_names(classes, count)
+        found["classes"] = dict(zip(called, np.bincount(ids, minlength=count).tolist(), strict=True))
+    return found
+
+
+def _check_names(classes: Any, count: int) -> list[str]:
+    names = list(map(str, range(count) if classes is None else classes))
+    if len(names) != count or len(set(names)) < count:
+        fix = "Name each class, in the order of their ids."
+        raise ArgumentError("card(classes=)", f"{count} names that differ", f"{names}", fix)
+    return names
+
+
+def _checksum(rows: Rows) -> str:
+    """Return the SHA-256 of input, targets and weights as the net takes them, with shapes and dtypes."""
+    found = hashlib.sha256()
+    x = rows.x
+    arrays = [x.data, x.indices, x.indptr] if is_sparse(x) else [x]
+    for array in (*arrays, rows.y, rows.plain):
+        if array is not None:
+            stored = np.asarray(array, array.dtype.newbyteorder("<"), order="C")
+            found.update(f"{stored.dtype.str} {stored.shape}\n".encode())
+            found.update(stored.reshape(-1).view(np.uint8).data)
+    return found.hexdigest()
+
+
+def _training(
+    model: Sequential,
+    loss: Loss,
+    optimizer: Any,
+    history: History | None,
+    settings: Mapping[str, Any],
+    hooks: list[Callback] | None,
+) -> dict[str, Any]:
+    """Describe how it was trained."""
+    seed = getattr(getattr(model.rng, "bit_generator", None), "seed_seq", None)
+    known = (
+        "batch_size",
+        "shuffle",
+        "class_weight",
+        "callbacks",
+        "metrics",
+        "rng",
+        "jit",
+        "accumulate",
+        "augment",
+    )
+    found = {
+        "loss": repr(loss),
+        "optimizer": settings.get("optimizer") or repr(optimizer),
+        **{name: settings.get(name) for name in (*known, "processes")},
+        "seed of the model": None if seed is None or seed.spawn_key else seed.entropy,
+    }
+    if hooks is not None:
+        found["callbacks"] = [call_text(one) for one in hooks]
+    if history is None:
+        return found
+    return found | {
+        "epochs": len(history),
+        "stopped": history.stop_reason,
+        "weights of epoch": history.best_epoch,
+        "seconds": sum(row["seconds"] for row in history.rows),
+        "engine": history.engine,
+    }
+
+
+def _environment() -> dict[str, str | int | None]:
+    """Describe what computed it."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found: dict[str, str | int | None] = {
+        "nnlite": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }
+    for name in ("scipy", "numba"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    system = f"{platform.system()} {platform.machine()}"
+    return found | {"BLAS": blas(), "threads": allowed(), "system": system}
+
+
+def _verdict(data: Mapping[str, Any], measure: Measure, settings: Mapping[str, Any]) -> list[str]:
+    """Say in sentences what the numbers come to."""
+    judged, main = data["judged"], measure.main
+    sentences = []
+    if judged == "training":
+        hint = "; fit had some" if settings.get("validation") else ""
+        said = f"No validation rows were given{hint}: what follows is of the rows that the net was trained on"
+        sentences.append(f"{said}, and says little of others.")
+    for who, name in ((LINEAR, "a straight line"), (CONSTANT, "one answer for all rows")):
+        if who not in data["differences"]:
+            sentences.append(f"There is no {who} beside it: {data['left_out'][who]}.")
+            continue
+        capital = name[0].upper() + name[1:]
+        openings = {
+            1: f"The net does better than {name}",
+            0: f"{capital} does as well",
+            -1: f"{capital} does better",
+            None: f"Beside {name}",
+        }
+        sides = {}
+        for key in (main, "loss"):
+            ours, theirs = (data["scores"][judged][one][key] for one in (NET, who))
+            gap = data["differences"][who].get(key, {"low": np.nan, "high": np.nan})
+            sides[key] = side = _side(gap["low"], gap["high"], higher=measure.higher and key == main)
+            if key == main or (side and side != sides[main]):
+                ends = f"{LEVEL:.0%} interval {number(gap['low'])} to {number(gap['high'])}"
+                both = f"{key} {number(ours)} for the net, {number(theirs)} for {name}"
+                behind = "of which there is no interval" if side is None else f"{ends} of the difference"
+                by = "" if key == main else "By the loss: "
+                sentences.append(f"{by}{openings[side]}: {both}, {behind}.")
+        sentences += _of_seeds(data["spread"], measure, data["scores"][judged][who][main], name)
+    return sentences
+
+
+def _side(low: float, high: float, *, higher: bool) -> int | None:
+    """Tell whether an interval lies wholly on the better side, 1, or on the worse one, -1, or holds 0."""
+    if not np.isfinite([low, high]).all():
+        return None
+    return (int(low > 0) - int(high < 0)) * (1 if higher else -1)
+
+
+def _of_seeds(spread: Any, measure: Measure, theirs: float, name: str) -> list[str]:
+    """Compare the mean over seeds with a baseline."""
+    found = (spread or {}).get("summary", {}).get(measure.main)
+    if not found or found["low"] is None:
+        return []
+    side = _side(found["low"] - theirs, found["high"] - theirs, higher=measure.higher)
+    how = {1: "better than", 0: "no different from", -1: "worse than", None: "beside"}[side]
+    mean, low, high = (number(found[one]) for one in ("mean", "low", "high"))
+    count, ends = len(spread["scores"][measure.main]), f"{LEVEL:.0%} t interval {low} to {high}"
+    return [f"Over {count} other seeds {measure.main} is {mean} on average, {ends}: {how} {name}."]

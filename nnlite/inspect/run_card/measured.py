@@ -1,0 +1,352 @@
+"""The numbers of a run card: the net beside baselines, over seeds, and how sure the differences are."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnlite.core.aliases import AnyArray, Array
+from nnlite.core.cross_entropy import SoftmaxCrossEntropy
+from nnlite.core.losses import Loss, MeanSquaredError
+from nnlite.core.optimizers import Optimizer
+from nnlite.data.conversion import is_sparse
+from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
+from nnlite.inspect.baseline import NoBaseline, constant_answer, fit_linear, linear_model
+from nnlite.inspect.row_attribution import row_losses
+from nnlite.losses import Huber, MeanAbsoluteError
+from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
+from nnlite.metrics import (
+    Metric,
+    accuracy,
+    binary_accuracy,
+    brier_score,
+    call_metric,
+    expected_calibration_error,
+    is_better_higher,
+    r2,
+    root_mean_squared_error,
+)
+from nnlite.model import PREDICT_ROWS, Sequential
+from nnlite.optimizers.second_order import FullBatchOptimizer
+from nnlite.sweeps.replicas import like, train
+from nnlite.training.class_weights import ClassWeights
+from nnlite.training.evaluation import score
+
+__all__ = [
+    "CONSTANT",
+    "LEVEL",
+    "LINEAR",
+    "NET",
+    "RESAMPLES",
+    "Measure",
+    "Rows",
+    "baselines",
+    "differences",
+    "over_seeds",
+]
+
+#: What answers, as the card names it.
+NET, LINEAR, CONSTANT = "net", "linear model", "constant answer"
+#: Intervals hold so much; the bootstrap draws so many samples, with a seed of its own.
+LEVEL, RESAMPLES, SEED = 0.95, 1000, 0
+
+
+class Rows(NamedTuple):
+    """Rows that count, checked and cast.
+
+    Parameters
+    ----------
+    x : ndarray or CSR matrix
+        The input.
+    y : ndarray
+        The targets, as the loss takes them.
+    weight : ndarray of shape (rows,) or None
+        How much each row counts in the loss, that of its class included.
+    plain : ndarray of shape (rows,) or None
+        How much it counts in a metric.
+
+    Examples
+    --------
+    >>> Rows(np.zeros((3, 2)), np.arange(3), None, None).y
+    array([0, 1, 2])
+    """
+
+    x: Any
+    y: AnyArray
+    weight: Array | None
+    plain: Array | None
+
+
+class Measure:
+    """What is measured on predictions: the loss, metrics, and for probabilities their calibration.
+
+    Parameters
+    ----------
+    model : Sequential
+        The net.
+    loss : Loss
+        What was lowered.
+    metrics : dict of str to function, or None
+        None for those that go with the loss.
+    classes : ClassWeights or None
+        They count in the loss only.
+    y : ndarray
+        Targets, as the loss takes them.
+
+    Attributes
+    ----------
+    metrics : dict of str to function
+        All of them.
+    main : str
+        The first one of which it is known which way is up, else ``"loss"``: what decides.
+    higher : bool
+        Whether more of it is better.
+
+    Examples
+    --------
+    >>> from nnlite import Dense
+    >>> model = Sequential([Dense(2, 3)], rng=0)
+    >>> list(Measure(model, SoftmaxCrossEntropy(), None, None, np.array([0, 2])).metrics)
+    ['accuracy', 'brier_score', 'expected_calibration_error']
+    """
+
+    def __init__(
+        self,
+        model: Sequential,
+        loss: Loss,
+        metrics: Mapping[str, Metric] | None,
+        classes: ClassWeights | None,
+        y: AnyArray,
+    ) -> None:
+        self.model, self.loss, self.classes = model, loss, classes
+        chances: list[Metric] = []
+        usual: list[Metric] = []
+        if isinstance(loss, SoftmaxCrossEntropy):
+            usual, chances = [accuracy], [brier_score, expected_calibration_error]
+        elif isinstance(loss, BinaryCrossEntropy) and np.isin(y, (0, 1)).all():
+            usual, chances = [binary_accuracy], [brier_score, expected_calibration_error]
+        elif isinstance(loss, MeanSquaredError | MeanAbsoluteError | Huber):
+            usual = [r2, root_mean_squared_error]
+        named = {one.__name__: one for one in usual} if metrics is None else dict(metrics)
+        directed = (name for name, metric in named.items() if is_better_higher(metric) is not None)
+        self.main = next(directed, "loss")
+        self.higher = bool(is_better_higher(named.get(self.main)))
+        labels = y.ndim == 2 and isinstance(loss, BinaryCrossEntropy)
+        own = {one.__name__: _each_label(one) if labels else one for one in chances}
+        self.metrics = named | {name: metric for name, metric in own.items() if name not in named}
+
+    def scores(self, pred: Array, rows: Rows) -> dict[str, float]:
+        """Measure predictions for some rows.
+
+        Parameters
+        ----------
+        pred : ndarray of shape (rows, outputs)
+            The predictions.
+        rows : Rows
+            What they are for.
+
+        Returns
+        -------
+        dict of str to float
+        """
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is shown as that
+            parts = [(pred, rows.y, rows.weight)]
+            return score(self.model, parts, loss=self.loss, metrics=self.metrics, classes=self.classes)
+
+
+def _each_label(metric: Metric) -> Metric:
+    """Let a metric of one question see each label of a row as a question of its own."""
+
+    def measured(pred: Array, target: AnyArray, weight: Array | None = None) -> float:
+        shares = None if weight is None else np.repeat(weight, target.shape[1])
+        return float(metric(pred.reshape(-1, 1), target.reshape(-1, 1), shares))
+
+    return measured
+
+
+def baselines(model: Sequential, loss: Loss, rows: Rows) -> tuple[dict[str, Any], dict[str, str]]:
+    """Make what the net is compared with, from its training rows.
+
+    Parameters
+    ----------
+    model : Sequential
+        The net.
+    loss : Loss
+        What both lower.
+    rows : Rows
+        The training rows.
+
+    Returns
+    -------
+    answers : dict of str to function
+        From an input to predictions, by the name of the baseline.
+    left_out : dict of str to str
+        Why there is none of that name.
+    """
+    answers: dict[str, Callable[[Any], Array]] = {}
+    left_out: dict[str, str] = {}
+    pred_shape = model.boundary.pred_shape
+    try:
+        linear = linear_model(model, rows.x)
+        fit_linear(linear, rows.x, rows.y, rows.weight, loss, stop_early=True)
+        answers[LINEAR] = lambda x: linear._predict(
+            linear.boundary.check_input(x, where="card"), PREDICT_ROWS
+        )
+    except NoBaseline as reason:
+        left_out[LINEAR] = str(reason)
+    y = rows.y.astype(np.float64) if rows.y.dtype.kind == "f" else rows.y
+    with np.errstate(all="ignore"):
+        value, constant = constant_answer(loss, y, rows.weight, pred_shape(rows.x))
+    if np.isfinite(value):
+        answers[CONSTANT] = lambda x: np.broadcast_to(constant, pred_shape(x)).astype(model.dtype)
+    else:
+        left_out[CONSTANT] = "none with a finite loss was found"
+    return answers, left_out
+
+
+def differences(measure: Measure, preds: Mapping[str, Array], rows: Rows) -> dict[str, Any]:
+    """Compare the net with the baselines, with intervals by a paired bootstrap over the rows.
+
+    Parameters
+    ----------
+    measure : Measure
+        What is compared: the loss and the metric that decides.
+    preds : mapping of str to ndarray
+        The predictions of the net and of the baselines, for the same rows.
+    rows : Rows
+        Those rows.
+
+    Returns
+    -------
+    dict
+        For each baseline and number ``difference``, that of the net less that of the baseline, and the ends
+        of its interval, ``low`` and ``high``.
+
+    References
+    ----------
+    B. Efron and R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13 (percentiles).
+    P. Koehn, "Statistical significance tests for machine translation evaluation", EMNLP 2004 (pairs).
+    """
+    count = len(rows.y)
+    shares = np.ones(count) if rows.weight is None else rows.weight.astype(np.float64)
+    whole = {name: measure.scores(pred, rows) for name, pred in preds.items()}
+    paid = {name: row_losses(measure.loss, pred, rows.y).astype(np.float64) for name, pred in preds.items()}
+    # A loss of one's own need be no average over rows.
+    is_mean = all(
+        np.isclose(np.average(each, weights=shares), whole[name]["loss"], rtol=1e-3)
+        for name, each in paid.items()
+    )
+    metric = measure.metrics.get(measure.main)
+    names = ["loss"] * is_mean + [measure.main] * (metric is not None)
+
+    def numbers(some: AnyArray) -> list[list[float]]:
+        found = []
+        for name, pred in preds.items():
+            own = [np.average(paid[name][some], weights=shares[some])] if is_mean else []
+            if metric is not None:
+                plain = None if rows.plain is None else rows.plain[some]
+                try:
+                    own.append(call_metric(metric, pred[some], rows.y[some], plain))
+                except (ArgumentError, ArgumentTypeError):  # such as a sample of one class
+                    own.append(np.nan)
+            found.append(own)
+        return found
+
+    rng = np.random.default_rng(SEED)
+    drawn = np.array([numbers(rng.integers(count, size=count)) for _ in range(RESAMPLES)])
+    order = list(preds)
+    gaps = drawn[:, [order.index(NET)]] - drawn  # of shape (samples, who answers, numbers)
+    ends = np.nanquantile(gaps, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return {
+        name: {
+            number: {
+                "difference": whole[NET][number] - whole[name][number],
+                "low": float(ends[0, order.index(name), place]),
+                "high": float(ends[1, order.index(name), place]),
+            }
+            for place, number in enumerate(names)
+        }
+        for name in order
+        if name != NET
+    }
+
+
+def over_seeds(
+    model: Sequential,
+    optimizer: Optimizer | FullBatchOptimizer,
+    data: tuple[Any, Any],
+    options: Mapping[str, Any],
+    seeds: Sequence[int],
+    measure: Measure,
+    rows: Rows,
+) -> dict[str, Any]:
+    """Train the net anew from some seeds, and measure each.
+
+    Parameters
+    ----------
+    model : Sequential
+        The net, which is left as it is.
+    optimizer : Optimizer or FullBatchOptimizer
+        Is copied, and begins anew.
+    data : tuple of (X, y)
+        As `fit` takes them.
+    options : mapping
+        Other arguments of `fit`.
+    seeds : sequence of int
+        One for each net.
+    measure : Measure
+        What is measured.
+    rows : Rows
+        On which rows.
+
+    Returns
+    -------
+    dict
+        ``seeds``, how many ``diverged``, the ``scores`` of the others, and of these by name ``mean``,
+        ``standard_deviation``, and the ends of the t interval of the mean, ``low`` and ``high``.
+
+    References
+    ----------
+    X. Bouthillier et al., "Accounting for Variance in Machine Learning Benchmarks", MLSys 2021.
+    """
+    from scipy.stats import t
+
+    preds = []
+    if isinstance(optimizer, FullBatchOptimizer) or is_sparse(rows.x) or options.get("accumulate", 1) > 1:
+        for seed in seeds:  # which are not for replicas
+            one = like(model, seed)
+            try:
+                one.fit(*data, optimizer=copy.deepcopy(optimizer), **options)
+            except DivergenceError:
+                continue
+            preds.append(one._predict(rows.x, PREDICT_ROWS))
+    else:
+        template = copy.deepcopy(optimizer)
+        template.reset()
+        template.rate_factor = 1.0
+        rate = template.learning_rate
+        schedule = (lambda _: copy.deepcopy(rate)) if callable(rate) else None
+        pairs = [(0.0 if callable(rate) else rate, seed) for seed in seeds]
+        part = train(model, pairs, template, schedule, *data, options)
+        preds = list(part.model._predict(rows.x, PREDICT_ROWS)[part.history.survivors])
+    found = [measure.scores(pred, rows) for pred in preds]
+    scores = {name: [one[name] for one in found] for name in (found[0] if found else ())}
+    summary = {}
+    for name, values in scores.items():
+        mean, several = float(np.mean(values)), len(values) > 1
+        deviation = float(np.std(values, ddof=1)) if several else None
+        half = (
+            float(t.ppf((1 + LEVEL) / 2, len(values) - 1)) * deviation / len(values) ** 0.5
+            if several
+            else None
+        )
+        summary[name] = {
+            "mean": mean,
+            "standard_deviation": deviation,
+            "low": None if half is None else mean - half,
+            "high": None if half is None else mean + half,
+        }
+    return {"seeds": list(seeds), "diverged": len(seeds) - len(found), "scores": scores, "summary": summary}
