@@ -208,7 +208,7 @@ def linear_model(model: Sequential, x: Any) -> Sequential:
     """
     if any(isinstance(layer, Embedding) and layer.categories for _, layer in model.walk()):
         raise NoBaseline("ids of categories are no numbers for a linear model")
-    if sum(stop.learned and not isinstance(stop.layer, BatchNorm) for stop in stops(model)) < 2:
+    if sum(not isinstance(stop.layer, BatchNorm) for stop in stops(model) if stop.learned) < 2:
         raise NoBaseline("the model is linear itself")
     width = math.prod(x.shape[1:])
     layers: list[Layer] = [Flatten(x.shape[1:])] if x.ndim > 2 else []

@@ -411,6 +411,7 @@ def _environment() -> dict[str, str | int | None]:
 def _verdict(data: Mapping[str, Any], measure: Measure, settings: Mapping[str, Any]) -> list[str]:
     """Say in sentences what the numbers come to."""
     judged, main = data["judged"], measure.main
+    rows = f"as far as {data['data'][judged]['rows']:,} {judged} rows can tell"
     sentences = []
     if judged == "training":
         hint = "; fit had some" if settings.get("validation") else ""
@@ -423,7 +424,7 @@ def _verdict(data: Mapping[str, Any], measure: Measure, settings: Mapping[str, A
         capital = name[0].upper() + name[1:]
         openings = {
             1: f"The net does better than {name}",
-            0: f"{capital} does as well",
+            0: f"{capital} does as well, {rows}",
             -1: f"{capital} does better",
             None: f"Beside {name}",
         }
@@ -438,7 +439,8 @@ def _verdict(data: Mapping[str, Any], measure: Measure, settings: Mapping[str, A
                 behind = "of which there is no interval" if side is None else f"{ends} of the difference"
                 by = "" if key == main else "By the loss: "
                 sentences.append(f"{by}{openings[side]}: {both}, {behind}.")
-        sentences += _of_seeds(data["spread"], measure, data["scores"][judged][who][main], name)
+        if who == LINEAR:
+            sentences += _of_seeds(data["spread"], measure, data["scores"][judged][who][main], name)
     return sentences
 
 
@@ -458,4 +460,5 @@ def _of_seeds(spread: Any, measure: Measure, theirs: float, name: str) -> list[s
     how = {1: "better than", 0: "no different from", -1: "worse than", None: "beside"}[side]
     mean, low, high = (number(found[one]) for one in ("mean", "low", "high"))
     count, ends = len(spread["scores"][measure.main]), f"{LEVEL:.0%} t interval {low} to {high}"
-    return [f"Over {count} other seeds {measure.main} is {mean} on average, {ends}: {how} {name}."]
+    said = f"On the same rows {count} nets from other seeds have {measure.main} {mean} on average, {ends}"
+    return [f"{said}: {how} {name}."]

@@ -15,6 +15,8 @@ __all__ = ["Card"]
 
 #: So many columns, and characters of a checksum, are shown.
 COLUMNS, DIGITS = 12, 16
+#: Settings that go without saying.
+USUAL = {"shuffle": True, "accumulate": 1, "processes": 1}
 #: What the hub calls a task, by the number of axes of a sample and what is predicted.
 TASKS = {
     (1, "classes"): "tabular-classification",
@@ -177,7 +179,8 @@ class Card:
             **({"license": license} if license else {}),
             **({} if task == "other" else {"pipeline_tag": task}),
             "tags": list(dict.fromkeys(["nnlite", "numpy", *([] if task == "other" else [task]), *tags])),
-            "metrics": list(scores),
+            "model_file": file,
+            "metrics": [key for key in scores if key != "loss"] or ["loss"],
             "model-index": [
                 {
                     "name": name,
@@ -308,7 +311,8 @@ def _pairs(found: dict[str, Any]) -> list[list[str]]:
     return [
         [name.replace("_", " "), _text(value)]
         for name, value in found.items()
-        if value not in (None, [], "", False)
+        if (value != USUAL[name] if name in USUAL else value not in (None, [], "", False))
+        and value is not None
     ]
 
 
