@@ -21,6 +21,7 @@ from nnlite.data.conversion import is_dask, is_sparse
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_instance, check_integer
+from nnlite.inspect.checkup.examination import check_pair
 from nnlite.inspect.numbers import number
 from nnlite.inspect.run_card.measured import (
     CONSTANT,
@@ -29,7 +30,7 @@ from nnlite.inspect.run_card.measured import (
     NET,
     Measure,
     Rows,
-    baselines,
+    answerers,
     differences,
     over_seeds,
 )
@@ -37,7 +38,7 @@ from nnlite.inspect.run_card.shown import Card
 from nnlite.losses import MultiTaskLoss
 from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
 from nnlite.metrics import Metric, named_metrics
-from nnlite.model import PREDICT_ROWS, Sequential
+from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.training.callbacks import Callback
 from nnlite.training.checkpoint import Checkpoint
@@ -65,8 +66,6 @@ def card(
     weight: Any = None,
     class_weight: Any = None,
     metrics: Sequence[Metric] | Mapping[str, Metric] | None = None,
-    epochs: int | None = None,
-    batch_size: int | None = None,
     callbacks: Sequence[Callback] | None = None,
     seeds: int | Sequence[int] = 5,
     classes: Sequence[str] | None = None,
@@ -89,21 +88,20 @@ def card(
         How it stepped.
     validation : tuple, optional
         ``(X, y)`` or ``(X, y, weight)``: rows that it was not trained on, by which it is judged. Without
-        them it is judged by the training rows, and the card says so.
+        them, or with a part of the training rows such as 0.2, which nobody can name afterwards, it is judged
+        by the training rows, and the card says so.
     history : History, optional
-        What `fit` returned. It says what of `class_weight`, `epochs` and `batch_size` is not given.
+        What `fit` returned. It says how the net was trained, and without it no other is.
     weight : array-like of shape (rows,), optional
         How much each row counts, as for `fit`.
     class_weight : "balanced" or dict, optional
-        How much the rows of each class count in the loss, as for `fit`.
+        How much the rows of each class count in the loss, as for `fit`; by default as the history says.
     metrics : list or dict of functions, optional
         What is measured beside the loss. The first that says which way is up decides; by default `accuracy`,
         `binary_accuracy` or `r2`, as goes with the loss. Where the net gives probabilities,
         `brier_score` and `expected_calibration_error` are added.
-    epochs, batch_size : int, optional
-        As for `fit`.
     callbacks : sequence of Callback, optional
-        As for `fit`, which is needed to train the net again as it was trained.
+        As for `fit`. A history knows them by name only, and the nets of other seeds are to have them too.
     seeds : int or sequence of int
         How many more nets are trained from other weights, counted from 0, or their seeds themselves; 0 for
         none. They are replicas of one model: five small ones take less than five times as long as one.
@@ -149,36 +147,28 @@ def card(
     >>> print(found.verdict[0].partition(":")[0])
     A straight line does better
     """
-    where = "card"
-    check_net(where, model)
+    check_net("card", model)
     model.boundary.check_loss(loss)
     if isinstance(loss, MultiTaskLoss):
         fix = "Make a card of a net that ends in the head of one task, with the loss of that task."
-        raise ArgumentError(f"{where}(loss)", "the loss of one task", "a MultiTaskLoss", fix)
+        raise ArgumentError("card(loss)", "the loss of one task", "a MultiTaskLoss", fix)
     _check_optimizer(model, optimizer, loss)
     if history is not None:
-        check_instance(f"{where}(history=)", history, History, "a History", fix="Give what fit returned.")
+        check_instance("card(history=)", history, History, "a History", fix="Give what fit returned.")
     settings = {} if history is None else history.settings
     chosen_seeds = _check_seeds(seeds)
     named = None if metrics is None else named_metrics(metrics, loss)
     hooks = None if callbacks is None else _check_callbacks(callbacks)
-    if epochs is not None:
-        epochs = check_integer(f"{where}(epochs=)", epochs, low=1)
-    if batch_size is not None:
-        batch_size = check_integer(f"{where}(batch_size=)", batch_size, low=1)
-    held_out = _check_pair(validation)
+    held_out = check_pair("card(validation=)", validation)
     if settings.get("weight") and weight is None:
-        what = "the weights of rows that fit was given"
-        raise ArgumentError(f"{where}(weight=)", what, "None", "Give them here too.")
-    if class_weight is None:
-        class_weight = settings.get("class_weight")
+        fix = "Give them here too."
+        raise ArgumentError("card(weight=)", "the weights of rows that fit was given", "None", fix)
+    class_weight = settings.get("class_weight") if class_weight is None else class_weight
 
     x, target, shares = _checked(model, X, y, weight, loss)
-    if settings.get("rows") not in (None, x.shape[0]):
-        got = f"{x.shape[0]:,}"
-        raise ArgumentError(
-            f"{where}(X)", f"the {settings['rows']:,} rows that fit was given", got, "Give these."
-        )
+    if settings.get("rows") not in (None, len(target)):
+        what, fix = f"the {settings['rows']:,} rows that fit was given", "Give these."
+        raise ArgumentError("card(X)", what, f"{len(target):,}", fix)
     of_classes = None
     if class_weight is not None:
         of_classes = ClassWeights(class_weight, loss, model.boundary.pred_shape(x)[-1])
@@ -188,27 +178,24 @@ def card(
     if held_out is not None:
         try:
             checked = _checked(model, *held_out, loss)
-            parts["validation"] = _rows(*checked, of_classes, model.dtype)
+            parts = {"validation": _rows(*checked, of_classes, model.dtype), **parts}
         except (ArgumentError, ArgumentTypeError) as error:
             raise error.within("card(validation=)") from None
-    measure = Measure(model, loss, named, of_classes, target)
+    judged = next(iter(parts))
+    names = model.feature_names or column_names(X)
+    of_rows = {part: _described(rows, model, loss, classes) for part, rows in parts.items()}
 
-    answers, left_out = baselines(model, loss, parts["training"])
-    answers = {NET: lambda x: model._predict(x, PREDICT_ROWS), **answers}
+    measure = Measure(model, loss, named, of_classes, target)
+    answers, left_out = answerers(model, loss, parts["training"])
     preds = {part: {who: say(rows.x) for who, say in answers.items()} for part, rows in parts.items()}
-    judged = "validation" if held_out is not None else "training"
-    scores = {
-        part: {who: measure.scores(pred, parts[part]) for who, pred in preds[part].items()}
-        for part in sorted(preds, reverse=True)
-    }
-    spread = None
-    if chosen_seeds:
-        given = {"epochs": epochs, "batch_size": batch_size, "weight": weight, "class_weight": class_weight}
-        options, reason = _options(settings, given, loss, hooks, validation)
-        if reason:
-            left_out["spread over seeds"] = reason
-        else:
+    spread, options = None, _options(settings, hooks)
+    if isinstance(options, dict):
+        options |= {"loss": loss, "weight": weight, "class_weight": class_weight}
+        options |= {"validation": validation} if options["callbacks"] else {}
+        if chosen_seeds:
             spread = over_seeds(model, optimizer, (X, y), options, chosen_seeds, measure, parts[judged])
+    elif chosen_seeds:
+        left_out["other seeds"] = options
     data: dict[str, Any] = {
         "model": {
             "layers": [repr(layer) for layer in model.layers],
@@ -216,16 +203,17 @@ def card(
             "frozen": sorted(model.params.frozen),
             "dtype": model.dtype.name,
             "input_shape": list(x.shape[1:]),
-            "outputs": int(model.boundary.pred_shape(x)[-1]),
+            "columns": None if names is None else list(map(str, names)),
+            "predicts": "classes" if of_rows[judged]["classes"] else "numbers",
         },
-        "data": {
-            part: _described(part, parts, model, X, loss, classes) for part in ("training", "validation")
-        }
-        | {"kind": "classes" if isinstance(loss, SoftmaxCrossEntropy | BinaryCrossEntropy) else "numbers"},
-        "training": _training(model, loss, optimizer, history, settings, hooks),
+        "data": of_rows,
+        "training": _training(model, loss, optimizer, history, hooks),
         "judged": judged,
         "main": measure.main,
-        "scores": scores,
+        "scores": {
+            part: {who: measure.scores(pred, parts[part]) for who, pred in found.items()}
+            for part, found in preds.items()
+        },
         "differences": differences(measure, preds[judged], parts[judged]),
         "spread": spread,
         "left_out": left_out,
@@ -241,16 +229,6 @@ def _check_seeds(value: Any) -> list[int]:
     if not isinstance(value, list | tuple | np.ndarray | range):
         return list(range(check_integer("card(seeds=)", value, low=0)))
     return [check_integer("card(seeds=)", seed) for seed in value]
-
-
-def _check_pair(validation: Any) -> tuple[Any, Any, Any] | None:
-    if validation is None:
-        return None
-    if not isinstance(validation, tuple) or len(validation) not in (2, 3):
-        fix = "Hold rows out before fit: nnlite.train_test_split(X, y)."
-        got = f"{validation}" if isinstance(validation, float) else type(validation).__name__
-        raise ArgumentTypeError("card(validation=)", "(X, y) or (X, y, weight)", got, fix)
-    return (*validation, None)[:3]
 
 
 def _checked(model: Sequential, X: Any, y: Any, weight: Any, loss: Loss) -> tuple[Any, Any, Any]:
@@ -272,61 +250,34 @@ def _rows(x: Any, y: Any, weight: Any, classes: ClassWeights | None, dtype: Any)
     return Rows(x, y, whole, weight)
 
 
-def _options(
-    settings: Mapping[str, Any],
-    given: dict[str, Any],
-    loss: Loss,
-    hooks: list[Callback] | None,
-    validation: Any,
-) -> tuple[dict[str, Any], str]:
-    """Return with what the net is trained again, or why it cannot be."""
-    options: dict[str, Any] = {"loss": loss, "callbacks": [], **given}
-    for name in ("epochs", "batch_size", "jit", "accumulate", "shuffle"):
-        if options.get(name) is None and settings.get(name) is not None:
-            options[name] = settings[name]
-    if options["epochs"] is None:
-        return {}, "neither history= nor epochs= says how long to train"
-    unknown = [name for name in ("augment", "groups") if settings.get(name)]
-    unknown += ["shuffle"] if isinstance(options.get("shuffle"), str) else []
+def _options(settings: Mapping[str, Any], hooks: list[Callback] | None) -> dict[str, Any] | str:
+    """Return with what nets are trained again, or why they cannot be."""
+    if not settings:
+        return "no history says how the net was trained"
+    unknown = [name for name in ("augment", "groups") if settings[name]]
+    unknown += ["shuffle"] * isinstance(settings["shuffle"], str)
     if hooks is None:
-        unknown += [one for one in settings.get("callbacks", ()) if not one.startswith(ONLOOKERS)]
+        unknown += [one for one in settings["callbacks"] if not one.startswith(ONLOOKERS)]
     if unknown:
-        fix = "; give callbacks= as fit had them" if "(" in unknown[-1] else ""
-        return {}, f"fit had {', '.join(unknown)}, which cannot be called by its name{fix}"
-    if hooks:
-        learning = [one for one in hooks if not (one.first_rank_only or isinstance(one, Checkpoint))]
-        options |= {"callbacks": copy.deepcopy(learning), "validation": validation}
-    return options, ""
+        return f"fit had {', '.join(unknown)}, which a history knows by name only"
+    learning = [one for one in hooks or () if not (one.first_rank_only or isinstance(one, Checkpoint))]
+    kept = {name: settings[name] for name in ("epochs", "batch_size", "jit", "accumulate", "shuffle")}
+    return {"callbacks": copy.deepcopy(learning), **kept}
 
 
 # What is said of it.
 
 
-def _described(
-    part: str, parts: Mapping[str, Rows], model: Sequential, X: Any, loss: Loss, classes: Sequence[str] | None
-) -> dict[str, Any] | None:
-    """Describe rows: how many, what their columns are called, of which classes, and a checksum."""
-    if part not in parts:
-        return None
-    rows = parts[part]
-    y = rows.y
-    names = model.feature_names or column_names(X)
-    found: dict[str, Any] = {
-        "rows": len(y),
-        "weighted": rows.plain is not None,
-        "columns": None if names is None else list(map(str, names)),
-        "classes": None,
-        "sha256": _checksum(rows),
-    }
-    one_each = isinstance(loss, SoftmaxCrossEntropy) or (
-        isinstance(loss, BinaryCrossEntropy) and y.shape[1] == 1
-    )
-    if one_each:
-        ids = y.astype(int).ravel() if y.size == len(y) else y.argmax(axis=1)
+def _described(rows: Rows, model: Sequential, loss: Loss, classes: Sequence[str] | None) -> dict[str, Any]:
+    """Describe rows: how many, of which classes, and a checksum."""
+    y, counts = rows.y, None
+    if isinstance(loss, SoftmaxCrossEntropy) or (isinstance(loss, BinaryCrossEntropy) and y.shape[1] == 1):
         count = max(2, model.boundary.pred_shape(rows.x)[-1])
-        called = _check_names(classes, count)
-        found["classes"] = dict(zip(called, np.bincount(ids, minlength=count).tolist(), strict=True))
-    return found
+        ids = y.astype(int).ravel() if y.size == len(y) else y.argmax(axis=1)
+        names = _check_names(classes, count)
+        counts = dict(zip(names, np.bincount(ids, minlength=count).tolist(), strict=True))
+    weighted = rows.plain is not None
+    return {"rows": len(y), "weighted": weighted, "classes": counts, "sha256": _checksum(rows)}
 
 
 def _check_names(classes: Any, count: int) -> list[str]:
@@ -351,61 +302,36 @@ def _checksum(rows: Rows) -> str:
 
 
 def _training(
-    model: Sequential,
-    loss: Loss,
-    optimizer: Any,
-    history: History | None,
-    settings: Mapping[str, Any],
-    hooks: list[Callback] | None,
+    model: Sequential, loss: Loss, optimizer: Any, history: History | None, hooks: list[Callback] | None
 ) -> dict[str, Any]:
     """Describe how it was trained."""
     seed = getattr(getattr(model.rng, "bit_generator", None), "seed_seq", None)
-    known = (
-        "batch_size",
-        "shuffle",
-        "class_weight",
-        "callbacks",
-        "metrics",
-        "rng",
-        "jit",
-        "accumulate",
-        "augment",
-    )
-    found = {
-        "loss": repr(loss),
-        "optimizer": settings.get("optimizer") or repr(optimizer),
-        **{name: settings.get(name) for name in (*known, "processes")},
-        "seed of the model": None if seed is None or seed.spawn_key else seed.entropy,
-    }
-    if hooks is not None:
-        found["callbacks"] = [call_text(one) for one in hooks]
-    if history is None:
-        return found
-    return found | {
-        "epochs": len(history),
-        "stopped": history.stop_reason,
-        "weights of epoch": history.best_epoch,
-        "seconds": sum(row["seconds"] for row in history.rows),
-        "engine": history.engine,
-    }
+    known = None if seed is None or seed.spawn_key else seed.entropy
+    found = {"loss": repr(loss), "optimizer": repr(optimizer), "seed of the model": known}
+    if history is not None:
+        found |= history.settings | {
+            "epochs": len(history),
+            "stopped": history.stop_reason,
+            "weights of epoch": history.best_epoch,
+            "seconds": sum(row["seconds"] for row in history.rows),
+            "engine": history.engine,
+        }
+    return found | ({} if hooks is None else {"callbacks": [call_text(one) for one in hooks]})
 
 
-def _environment() -> dict[str, str | int | None]:
+def _environment() -> dict[str, Any]:
     """Describe what computed it."""
-    from importlib.metadata import PackageNotFoundError, version
+    from importlib.metadata import version
+    from importlib.util import find_spec
 
-    found: dict[str, str | int | None] = {
+    return {
         "nnlite": __version__,
         "python": platform.python_version(),
-        "numpy": np.__version__,
+        **{name: version(name) if find_spec(name) else None for name in ("numpy", "scipy", "numba")},
+        "BLAS": blas(),
+        "threads": allowed(),
+        "system": f"{platform.system()} {platform.machine()}",
     }
-    for name in ("scipy", "numba"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    system = f"{platform.system()} {platform.machine()}"
-    return found | {"BLAS": blas(), "threads": allowed(), "system": system}
 
 
 def _verdict(data: Mapping[str, Any], measure: Measure, settings: Mapping[str, Any]) -> list[str]:
@@ -414,22 +340,22 @@ def _verdict(data: Mapping[str, Any], measure: Measure, settings: Mapping[str, A
     rows = f"as far as {data['data'][judged]['rows']:,} {judged} rows can tell"
     sentences = []
     if judged == "training":
-        hint = "; fit had some" if settings.get("validation") else ""
-        said = f"No validation rows were given{hint}: what follows is of the rows that the net was trained on"
-        sentences.append(f"{said}, and says little of others.")
+        said = "No validation rows were given: what follows is of the rows that the net was trained on"
+        hint = "; fit held some out of them, which cannot be told any more: nnlite.train_test_split can"
+        held_out = isinstance(settings.get("validation"), float)
+        sentences.append(f"{said}, and says little of others{hint if held_out else ''}.")
     for who, name in ((LINEAR, "a straight line"), (CONSTANT, "one answer for all rows")):
         if who not in data["differences"]:
             sentences.append(f"There is no {who} beside it: {data['left_out'][who]}.")
             continue
-        capital = name[0].upper() + name[1:]
         openings = {
-            1: f"The net does better than {name}",
-            0: f"{capital} does as well, {rows}",
-            -1: f"{capital} does better",
-            None: f"Beside {name}",
+            1: f"the net does better than {name}",
+            0: f"{name} does as well, {rows}",
+            -1: f"{name} does better",
+            None: f"beside {name}",
         }
         sides = {}
-        for key in (main, "loss"):
+        for key in dict.fromkeys((main, "loss")):
             ours, theirs = (data["scores"][judged][one][key] for one in (NET, who))
             gap = data["differences"][who].get(key, {"low": np.nan, "high": np.nan})
             sides[key] = side = _side(gap["low"], gap["high"], higher=measure.higher and key == main)
@@ -437,8 +363,8 @@ def _verdict(data: Mapping[str, Any], measure: Measure, settings: Mapping[str, A
                 ends = f"{LEVEL:.0%} interval {number(gap['low'])} to {number(gap['high'])}"
                 both = f"{key} {number(ours)} for the net, {number(theirs)} for {name}"
                 behind = "of which there is no interval" if side is None else f"{ends} of the difference"
-                by = "" if key == main else "By the loss: "
-                sentences.append(f"{by}{openings[side]}: {both}, {behind}.")
+                said = openings[side] if key == main else f"by the loss {openings[side]}"
+                sentences.append(f"{said[0].upper()}{said[1:]}: {both}, {behind}.")
         if who == LINEAR:
             sentences += _of_seeds(data["spread"], measure, data["scores"][judged][who][main], name)
     return sentences
@@ -460,5 +386,5 @@ def _of_seeds(spread: Any, measure: Measure, theirs: float, name: str) -> list[s
     how = {1: "better than", 0: "no different from", -1: "worse than", None: "beside"}[side]
     mean, low, high = (number(found[one]) for one in ("mean", "low", "high"))
     count, ends = len(spread["scores"][measure.main]), f"{LEVEL:.0%} t interval {low} to {high}"
-    said = f"On the same rows {count} nets from other seeds have {measure.main} {mean} on average, {ends}"
+    said = f"On the same rows nets from {count} seeds have {measure.main} {mean} on average, {ends}"
     return [f"{said}: {how} {name}."]

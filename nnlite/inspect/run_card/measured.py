@@ -14,6 +14,7 @@ from nnlite.core.losses import Loss, MeanSquaredError
 from nnlite.core.optimizers import Optimizer
 from nnlite.data.conversion import is_sparse
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
+from nnlite.errors.arguments import is_ours
 from nnlite.inspect.baseline import NoBaseline, constant_answer, fit_linear, linear_model
 from nnlite.inspect.row_attribution import row_losses
 from nnlite.losses import Huber, MeanAbsoluteError
@@ -34,6 +35,7 @@ from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.sweeps.replicas import like, train
 from nnlite.training.class_weights import ClassWeights
 from nnlite.training.evaluation import score
+from nnlite.training.work import only_ours
 
 __all__ = [
     "CONSTANT",
@@ -43,7 +45,7 @@ __all__ = [
     "RESAMPLES",
     "Measure",
     "Rows",
-    "baselines",
+    "answerers",
     "differences",
     "over_seeds",
 ]
@@ -167,41 +169,40 @@ def _each_label(metric: Metric) -> Metric:
     return measured
 
 
-def baselines(model: Sequential, loss: Loss, rows: Rows) -> tuple[dict[str, Any], dict[str, str]]:
-    """Make what the net is compared with, from its training rows.
+def answerers(
+    model: Sequential, loss: Loss, rows: Rows
+) -> tuple[dict[str, Callable[[Any], Array]], dict[str, str]]:
+    """Give the net, and what it is compared with, made of its training rows.
 
     Parameters
     ----------
     model : Sequential
         The net.
     loss : Loss
-        What both lower.
+        What all lower.
     rows : Rows
         The training rows.
 
     Returns
     -------
     answers : dict of str to function
-        From an input to predictions, by the name of the baseline.
+        From an input to predictions, by name.
     left_out : dict of str to str
         Why there is none of that name.
     """
-    answers: dict[str, Callable[[Any], Array]] = {}
-    left_out: dict[str, str] = {}
-    pred_shape = model.boundary.pred_shape
+    left_out, shape = {}, model.boundary.pred_shape
+    answers: dict[str, Callable[[Any], Array]] = {NET: lambda x: model._predict(x, PREDICT_ROWS)}
     try:
         linear = linear_model(model, rows.x)
         fit_linear(linear, rows.x, rows.y, rows.weight, loss, stop_early=True)
-        answers[LINEAR] = lambda x: linear._predict(
-            linear.boundary.check_input(x, where="card"), PREDICT_ROWS
-        )
+        answers[LINEAR] = linear.predict
     except NoBaseline as reason:
         left_out[LINEAR] = str(reason)
     y = rows.y.astype(np.float64) if rows.y.dtype.kind == "f" else rows.y
     with np.errstate(all="ignore"):
-        value, constant = constant_answer(loss, y, rows.weight, pred_shape(rows.x))
+        value, constant = constant_answer(loss, y, rows.weight, shape(rows.x))
     if np.isfinite(value):
-        answers[CONSTANT] = lambda x: np.broadcast_to(constant, pred_shape(x)).astype(model.dtype)
+        answers[CONSTANT] = lambda x: np.broadcast_to(constant, shape(x)).astype(model.dtype)
     else:
         left_out[CONSTANT] = "none with a finite loss was found"
     return answers, left_out
@@ -242,36 +243,30 @@ def differences(measure: Measure, preds: Mapping[str, Array], rows: Rows) -> dic
     metric = measure.metrics.get(measure.main)
     names = ["loss"] * is_mean + [measure.main] * (metric is not None)
 
-    def numbers(some: AnyArray) -> list[list[float]]:
-        found = []
-        for name, pred in preds.items():
-            own = [np.average(paid[name][some], weights=shares[some])] if is_mean else []
-            if metric is not None:
-                plain = None if rows.plain is None else rows.plain[some]
-                try:
-                    own.append(call_metric(metric, pred[some], rows.y[some], plain))
-                except (ArgumentError, ArgumentTypeError):  # such as a sample of one class
-                    own.append(np.nan)
-            found.append(own)
+    def numbers(pred: Array, paid: Array, some: AnyArray) -> list[float]:
+        found = [float(np.average(paid[some], weights=shares[some]))] if is_mean else []
+        if metric is not None:
+            plain = None if rows.plain is None else rows.plain[some]
+            try:
+                found.append(call_metric(metric, pred[some], rows.y[some], plain))
+            except (ArgumentError, ArgumentTypeError):  # such as a sample of one class
+                found.append(np.nan)
         return found
 
+    drawn = []
     rng = np.random.default_rng(SEED)
-    drawn = np.array([numbers(rng.integers(count, size=count)) for _ in range(RESAMPLES)])
-    order = list(preds)
-    gaps = drawn[:, [order.index(NET)]] - drawn  # of shape (samples, who answers, numbers)
-    ends = np.nanquantile(gaps, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    return {
-        name: {
-            number: {
-                "difference": whole[NET][number] - whole[name][number],
-                "low": float(ends[0, order.index(name), place]),
-                "high": float(ends[1, order.index(name), place]),
-            }
-            for place, number in enumerate(names)
-        }
-        for name in order
-        if name != NET
-    }
+    for _ in range(RESAMPLES):
+        some = rng.integers(count, size=count)
+        drawn.append([numbers(pred, paid[name], some) for name, pred in preds.items()])
+    values = np.array(drawn)  # of shape (samples, who answers, numbers), the net first
+    ends = np.nanquantile(values[:, :1] - values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    found: dict[str, Any] = {name: {} for name in preds if name != NET}
+    for who, name in enumerate(found, start=1):
+        for place, key in enumerate(names):
+            low, high = ends[:, who, place].tolist()
+            gap = whole[NET][key] - whole[name][key]
+            found[name][key] = {"difference": gap, "low": low, "high": high}
+    return found
 
 
 def over_seeds(
@@ -312,11 +307,12 @@ def over_seeds(
     ----------
     X. Bouthillier et al., "Accounting for Variance in Machine Learning Benchmarks", MLSys 2021.
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     preds = []
-    if isinstance(optimizer, FullBatchOptimizer) or is_sparse(rows.x) or options.get("accumulate", 1) > 1:
-        for seed in seeds:  # which are not for replicas
+    alone = is_sparse(rows.x) or options["accumulate"] > 1 or not only_ours(model)
+    if isinstance(optimizer, FullBatchOptimizer) or alone or not is_ours(type(measure.loss).value_and_grad):
+        for seed in seeds:  # what is there need not be made for replicas
             one = like(model, seed)
             try:
                 one.fit(*data, optimizer=copy.deepcopy(optimizer), **options)
@@ -328,25 +324,18 @@ def over_seeds(
         template.reset()
         template.rate_factor = 1.0
         rate = template.learning_rate
-        schedule = (lambda _: copy.deepcopy(rate)) if callable(rate) else None
-        pairs = [(0.0 if callable(rate) else rate, seed) for seed in seeds]
+        schedule: Any = (lambda _: copy.deepcopy(rate)) if callable(rate) else None
+        pairs = [(1.0 if callable(rate) else float(rate), seed) for seed in seeds]
         part = train(model, pairs, template, schedule, *data, options)
         preds = list(part.model._predict(rows.x, PREDICT_ROWS)[part.history.survivors])
     found = [measure.scores(pred, rows) for pred in preds]
     scores = {name: [one[name] for one in found] for name in (found[0] if found else ())}
     summary = {}
     for name, values in scores.items():
-        mean, several = float(np.mean(values)), len(values) > 1
-        deviation = float(np.std(values, ddof=1)) if several else None
-        half = (
-            float(t.ppf((1 + LEVEL) / 2, len(values) - 1)) * deviation / len(values) ** 0.5
-            if several
-            else None
-        )
-        summary[name] = {
-            "mean": mean,
-            "standard_deviation": deviation,
-            "low": None if half is None else mean - half,
-            "high": None if half is None else mean + half,
-        }
+        mean, deviation, half = float(np.mean(values)), np.nan, np.nan
+        if len(values) > 1:
+            deviation = float(np.std(values, ddof=1))
+            half = float(stdtrit(len(values) - 1, (1 + LEVEL) / 2)) * deviation / len(values) ** 0.5
+        ends = {"low": mean - half, "high": mean + half}
+        summary[name] = {"mean": mean, "standard_deviation": deviation, **ends}
     return {"seeds": list(seeds), "diverged": len(seeds) - len(found), "scores": scores, "summary": summary}

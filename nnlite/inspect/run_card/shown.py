@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from os import PathLike
-from typing import Any, NamedTuple
+from typing import Any
 
 from nnlite.errors import ArgumentTypeError, ModelFileError
 from nnlite.files.models import read_card
@@ -13,8 +14,8 @@ from nnlite.inspect.run_card.measured import LEVEL, NET, RESAMPLES
 
 __all__ = ["Card"]
 
-#: So many columns, and characters of a checksum, are shown.
-COLUMNS, DIGITS = 12, 16
+#: So many entries of a list, and characters of a checksum, are shown.
+SHOWN, DIGITS = 12, 16
 #: Settings that go without saying.
 USUAL = {"shuffle": True, "accumulate": 1, "processes": 1}
 #: What the hub calls a task, by the number of axes of a sample and what is predicted.
@@ -25,22 +26,8 @@ TASKS = {
 }
 
 
-class Section(NamedTuple):
-    """A table with a title; without names of columns, pairs of a name and what there is to say.
-
-    Parameters
-    ----------
-    title : str
-        What it is about.
-    head : list of str
-        Names of the columns, empty for pairs.
-    rows : list of list of str
-        The cells.
-    """
-
-    title: str
-    head: list[str]
-    rows: list[list[str]]
+#: A title, the names of columns (none for pairs of a name and what there is to say), and rows of cells.
+Section = tuple[str, list[str], list[list[str]]]
 
 
 class Card:
@@ -171,39 +158,37 @@ class Card:
         M. Mitchell et al., "Model Cards for Model Reporting", FAT* 2019.
         """
         data = self._data
-        task = TASKS.get((len(data["model"]["input_shape"]), data["data"]["kind"]), "other")
-        where = "validation" if "validation" in data["scores"] else "training"
+        task = TASKS.get((len(data["model"]["input_shape"]), data["model"]["predicts"]))
+        where = data["judged"]
         scores = {key: value for key, value in data["scores"][where][NET].items() if value is not None}
-        metadata: dict[str, Any] = {
+        measured = [
+            {"type": key, "value": value, "name": f"{key} of {where} rows"} for key, value in scores.items()
+        ]
+        about = {"type": "tabular", "name": dataset or name, "split": where}
+        results = [{"task": {"type": task or "other"}, "dataset": about, "metrics": measured}]
+        metadata = {
             "library_name": "nnlite",
-            **({"license": license} if license else {}),
-            **({} if task == "other" else {"pipeline_tag": task}),
-            "tags": list(dict.fromkeys(["nnlite", "numpy", *([] if task == "other" else [task]), *tags])),
+            "license": license,
+            "pipeline_tag": task,
+            "tags": list(dict.fromkeys(["nnlite", "numpy", *([task] if task else []), *tags])),
             "model_file": file,
-            "metrics": [key for key in scores if key != "loss"] or ["loss"],
-            "model-index": [
-                {
-                    "name": name,
-                    "results": [
-                        {
-                            "task": {"type": task},
-                            "dataset": {"type": "tabular", "name": dataset or name, "split": where},
-                            "metrics": [
-                                {"type": key, "value": value, "name": f"{key} of {where} rows"}
-                                for key, value in scores.items()
-                            ],
-                        }
-                    ],
-                }
-            ],
+            "metrics": [key for key in scores if key != "loss"],
+            "model-index": [{"name": name, "results": results}] if scores else [],
         }
-        lines = ["---", *_yaml(metadata), "---", "", f"# {_escaped(name)}", ""]
+        lines = [
+            "---",
+            *_yaml({key: value for key, value in metadata.items() if value}),
+            "---",
+            "",
+            f"# {_escaped(name)}",
+            "",
+        ]
         lines += [description, ""] if description else []
         lines += [*(f"- {_escaped(sentence)}" for sentence in self.verdict), ""]
         code = ["import nnlite as nn", "", f"model = nn.load({file!r})", "pred = model.predict(X)"]
         lines += ["## How to use it", "", "```python", *code, "```", ""]
         for title, head, rows in self._sections():
-            head = head or ["", ""]
+            head = head or ["", "value"]  # skops reads no table whose head is empty
             table = [head, ["---"] * len(head), *rows]
             lines += [f"## {title[0].upper()}{_escaped(title[1:])}", ""]
             lines += [f"| {' | '.join(map(_escaped, row))} |" for row in table] + [""]
@@ -213,74 +198,50 @@ class Card:
 
     def _sections(self) -> list[Section]:
         data = self._data
-        about = [*self._about("training"), *self._about("validation")]
-        sections = [Section("What was trained", [], _pairs(data["model"]) + about)]
-        sections.append(Section("How", [], _pairs(data["training"])))
-        for where, found in data["scores"].items():
+        about = [row for part in data["data"] for row in self._about(part)]
+        sections: list[Section] = [("What was trained", [], _pairs(data["model"]) + about)]
+        sections.append(("How", [], _pairs(data["training"])))
+        for part, found in data["scores"].items():
             names = list(found[NET])
-            rows = [[who, *(number(own[name]) for name in names)] for who, own in found.items()]
-            if where == data["judged"] and data["spread"]:
+            rows = [_numbers(who, own.values()) for who, own in found.items()]
+            if part == data["judged"] and data["spread"]:
                 rows[1:1] = self._spread(names)
-            rows_of = f"{data['data'][where]['rows']:,} {where} rows"
-            sections.append(Section(f"On {rows_of}", ["", *names], rows))
+            sections.append((f"On {data['data'][part]['rows']:,} {part} rows", ["", *names], rows))
         gaps = [
-            [f"{NET} less {who}", name, *(number(gap[key]) for key in ("difference", "low", "high"))]
+            [f"{NET} less {who}", *_numbers(name, gap.values())]
             for who, found in data["differences"].items()
             for name, gap in found.items()
         ]
-        if gaps:
-            title = (
-                f"Differences, with {LEVEL:.0%} intervals (paired bootstrap over rows, {RESAMPLES:,} samples)"
-            )
-            sections.append(Section(title, ["", "", "difference", "from", "to"], gaps))
-        if data["left_out"]:
-            sections.append(Section("Left out", [], _pairs(data["left_out"])))
-        return [*sections, Section("Made with", [], _pairs(data["environment"]))]
+        how = f"with {LEVEL:.0%} intervals (paired bootstrap over rows, {RESAMPLES:,} samples)"
+        sections.append((f"Differences, {how}", ["", "", "difference", "from", "to"], gaps))
+        sections.append(("Left out", [], _pairs(data["left_out"])))
+        sections.append(("Made with", [], _pairs(data["environment"])))
+        return [section for section in sections if section[2]]
 
-    def _about(self, where: str) -> list[list[str]]:
+    def _about(self, part: str) -> list[list[str]]:
         """Describe some rows."""
-        found = self._data["data"][where]
-        if found is None:
-            return [[f"{where} rows", "none"]]
-        size = f"{found['rows']:,} x {' x '.join(map(str, self._data['model']['input_shape']))}"
-        rows = [[f"{where} rows", f"{size}, SHA-256 {found['sha256'][:DIGITS]}..."]]
-        if where == "training" and found["columns"]:
-            rows.append(["columns", _short(found["columns"])])
-        counts = found["classes"]
-        spread = (
-            ", ".join(f"{name}: {count}" for name, count in list(counts.items())[:COLUMNS]) if counts else ""
-        )
-        return rows + (
-            [[f"{where} classes", spread + (", ..." if len(counts) > COLUMNS else "")]] if counts else []
-        )
+        found = self._data["data"][part]
+        size = " x ".join(map(str, self._data["model"]["input_shape"]))
+        rows = [[f"{part} rows", f"{found['rows']:,} x {size}, SHA-256 {found['sha256'][:DIGITS]}..."]]
+        counts = [f"{name}: {count:,}" for name, count in (found["classes"] or {}).items()]
+        return rows + ([[f"{part} classes", _text(counts)]] if counts else [])
 
     def _spread(self, names: list[str]) -> list[list[str]]:
-        """Show what other seeds came to."""
+        """Show what nets from some seeds came to."""
         spread = self._data["spread"]
-        count = len(spread["seeds"]) - spread["diverged"]
-        lost = f", {spread['diverged']} diverged" if spread["diverged"] else ""
-        if not count:
-            return [[f"{len(spread['seeds'])} other seeds{lost}", *["" for _ in names]]]
-        return [
-            [
-                f"{NET}, mean of {count} other seeds{lost}",
-                *(number(spread["summary"][one]["mean"]) for one in names),
-            ],
-            [
-                "standard deviation",
-                *(
-                    "" if (value := spread["summary"][one]["standard_deviation"]) is None else number(value)
-                    for one in names
-                ),
-            ],
-        ]
+        count, lost = len(spread["seeds"]), spread["diverged"]
+        title = f"{NET}, {count} seeds" + (f", of which {lost} diverged" if lost else "")
+        if lost == count:
+            return [[title, *[""] * len(names)]]
+        rows = (("mean", f"{title}: mean"), ("standard_deviation", "standard deviation"))
+        return [_numbers(text, (spread["summary"][name][key] for name in names)) for key, text in rows]
 
     def __str__(self) -> str:
         lines = ["run card", *(f"  {sentence}" for sentence in self.verdict)]
         for title, head, rows in self._sections():
             table = ([head] if head else []) + rows
             widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-            left = 1 if head and not head[-1].startswith("to") else 2
+            left = 1 if head and head[1] else 2
             lines += ["", title]
             for row in table:
                 cells = [
@@ -306,26 +267,27 @@ class Card:
         return f"<div>{''.join(parts)}</div>"
 
 
+def _numbers(name: str, values: Iterable[float | None]) -> list[str]:
+    return [name, *(number(value) for value in values)]
+
+
 def _pairs(found: dict[str, Any]) -> list[list[str]]:
     """Show entries, without those of which there is nothing to say."""
-    return [
-        [name.replace("_", " "), _text(value)]
+    said = {
+        name: value
         for name, value in found.items()
-        if (value != USUAL[name] if name in USUAL else value not in (None, [], "", False))
-        and value is not None
-    ]
+        if value is not None and value is not USUAL.get(name, False) and value not in ([], "")
+    }
+    return [[name.replace("_", " "), _text(value)] for name, value in said.items()]
 
 
 def _text(value: Any) -> str:
     if isinstance(value, list):
-        return _short(value)
+        more = f", ... ({len(value):,})" if len(value) > SHOWN else ""
+        return ", ".join(map(_text, value[:SHOWN])) + more
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
+        return " ".join(str(value).split())
     return f"{value:,}" if isinstance(value, int) else number(value)
-
-
-def _short(names: list[Any]) -> str:
-    return ", ".join(map(str, names[:COLUMNS])) + (f", ... ({len(names):,})" if len(names) > COLUMNS else "")
 
 
 def _escaped(text: str) -> str:
