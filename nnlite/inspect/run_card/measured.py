@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -309,25 +310,24 @@ def over_seeds(
     """
     from scipy.special import stdtrit
 
-    preds = []
-    alone = is_sparse(rows.x) or options["accumulate"] > 1 or not only_ours(model)
-    if isinstance(optimizer, FullBatchOptimizer) or alone or not is_ours(type(measure.loss).value_and_grad):
-        for seed in seeds:  # what is there need not be made for replicas
-            one = like(model, seed)
-            try:
-                one.fit(*data, optimizer=copy.deepcopy(optimizer), **options)
-            except DivergenceError:
-                continue
-            preds.append(one._predict(rows.x, PREDICT_ROWS))
-    else:
-        template = copy.deepcopy(optimizer)
+    template = copy.deepcopy(optimizer)
+    together = not is_sparse(rows.x) and options["accumulate"] == 1 and only_ours(model)
+    if isinstance(template, Optimizer):
         template.reset()
         template.rate_factor = 1.0
+    if isinstance(template, Optimizer) and together and is_ours(type(measure.loss).value_and_grad):
         rate = template.learning_rate
         schedule: Any = (lambda _: copy.deepcopy(rate)) if callable(rate) else None
         pairs = [(1.0 if callable(rate) else float(rate), seed) for seed in seeds]
         part = train(model, pairs, template, schedule, *data, options)
         preds = list(part.model._predict(rows.x, PREDICT_ROWS)[part.history.survivors])
+    else:  # what is there need not be made for replicas
+        preds = []
+        for seed in seeds:
+            one = like(model, seed)
+            with suppress(DivergenceError):
+                one.fit(*data, optimizer=copy.deepcopy(template), **options)
+                preds.append(one._predict(rows.x, PREDICT_ROWS))
     found = [measure.scores(pred, rows) for pred in preds]
     scores = {name: [one[name] for one in found] for name in (found[0] if found else ())}
     summary = {}
