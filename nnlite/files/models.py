@@ -209,6 +209,19 @@ def read_card(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
         If the file is not whole, or has no card.
     OSError
         If the file cannot be read.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from nnlite import Dense, Sequential
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "net.safetensors"
+    ...     Sequential([Dense(2, 1)], rng=0).save(path)
+    ...     read_card(path)
+    Traceback (most recent call last):
+        ...
+    nnlite.errors.ModelFileError: Card.load('net.safetensors'): expected a run card, got none.
+    Write model.save(path, card=card).
     """
     source = check_path("Card.load(path)", path)
     name = f"Card.load({source.name!r})"
