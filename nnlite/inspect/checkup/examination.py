@@ -81,10 +81,11 @@ TRIALS: dict[str, Rule] = {
     "update-to-weight ratios": rate.updates,
     "gradient against differences": proof.wrong_gradient,
     "one batch by heart": start.one_batch,
+    "better than a linear model": after.linear,
+    "shorter steps where the loss bounces": rate.bounces,
     "schedule, clipping, momentum, dropout and decay": settings.settings,
     "a longer training": settings.length,
     "learning rate": rate.learning_rate,
-    "better than a linear model": after.linear,
 }
 THOROUGH = BEGINNING | MEANWHILE | END | TRIALS
 
