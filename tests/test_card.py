@@ -13,7 +13,7 @@ import pytest
 import nnlite as nn
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError
 from nnlite.inspect import Card, card
-from nnlite.inspect.run_card.measured import RESAMPLES
+from nnlite.inspect.run_card import measured
 
 LOSS = nn.SoftmaxCrossEntropy()
 
@@ -34,6 +34,12 @@ def rings(rows, rng):
 
 def net(inputs, outputs, *, rng=0):
     return nn.Sequential([nn.Dense(inputs, 8), nn.Tanh(), nn.Dense(8, outputs)], rng=rng)
+
+
+@pytest.fixture(autouse=True)
+def few_samples(monkeypatch):
+    """Draw fewer samples, but for `made`, which is made before."""
+    monkeypatch.setattr(measured, "RESAMPLES", 100)
 
 
 @pytest.fixture(scope="module")
@@ -102,14 +108,38 @@ def test_the_linear_model_is_that_of_least_squares(rng):
     assert found["training"]["constant answer"]["r2"] == pytest.approx(0, abs=1e-6)
 
 
-def test_the_linear_model_does_not_learn_rows_by_heart(rng):
-    """With as many columns as rows it could, and would lose to anything."""
-    X = rng.normal(size=(160, 50))
-    y = (X[:, 0] + rng.normal(size=160) > 0).astype(int)
-    args = net(50, 1), X[:60], y[:60], nn.BinaryCrossEntropy(), nn.Adam(0.01)
-    found = card(*args, validation=(X[60:], y[60:]), seeds=0).to_dict()["scores"]["validation"]
-    assert found["linear model"]["loss"] < 0.9
-    assert found["linear model"]["binary_accuracy"] > 0.55
+def test_the_linear_model_of_a_table_has_a_number_for_each_category(rng):
+    linear = pytest.importorskip("sklearn.linear_model")
+    ids = np.c_[rng.integers(0, 3, 300), rng.integers(0, 4, 300)]
+    X = np.c_[rng.normal(size=(300, 2)), ids]
+    y = X[:, 0] + np.array([0.0, 2.0, -1.0])[ids[:, 0]] * (ids[:, 1] + 1) + 0.1 * rng.normal(size=300)
+    layers = [nn.Embedding((3, 4), 2, numeric=2), nn.Dense(6, 8), nn.Tanh(), nn.Dense(8, 1)]
+    args = nn.Sequential(layers, rng=0), X, y[:, None], nn.MeanSquaredError(), nn.Adam(0.01)
+    found = card(*args, seeds=0).to_dict()["scores"]["training"]["linear model"]
+    one_hot = np.c_[X[:, :2], np.eye(3)[ids[:, 0]], np.eye(4)[ids[:, 1]]]
+    expected = linear.LinearRegression().fit(one_hot, y).score(one_hot, y)
+    assert found["r2"] == pytest.approx(expected, abs=0.02)
+    without = linear.LinearRegression().fit(X, y).score(X, y)
+    assert found["r2"] > without + 0.2
+    inside = nn.Sequential(
+        [nn.Sequential([nn.Embedding((3, 4), 2, numeric=2)]), *[nn.Dense(6, 8), nn.Tanh(), nn.Dense(8, 1)]],
+        rng=0,
+    )
+    reasons = card(inside, *args[1:], seeds=0).to_dict()["left_out"]
+    assert reasons["linear model"] == "ids of categories are no numbers for a linear model"
+
+
+def test_the_linear_model_is_as_good_as_that_of_scikit_learn():
+    """One that has learned its rows by heart has a loss of .6, and every net would beat it."""
+    linear = pytest.importorskip("sklearn.linear_model")
+    X, y = nn.datasets.digits()
+    X, X_new, y, y_new = nn.train_test_split(X, y, stratify=True, rng=0)
+    args = net(64, 10), X, y, LOSS, nn.Adam(0.01)
+    found = card(*args, validation=(X_new, y_new), seeds=0).to_dict()["scores"]["validation"]["linear model"]
+    theirs = linear.LogisticRegression(max_iter=200).fit(X, y)
+    chances = theirs.predict_proba(X_new)
+    assert found["loss"] < 1.3 * -np.log(chances[np.arange(len(y_new)), y_new]).mean()
+    assert found["accuracy"] > theirs.score(X_new, y_new) - 0.02
 
 
 def test_intervals_are_those_of_a_paired_bootstrap(trained, made):
@@ -118,7 +148,7 @@ def test_intervals_are_those_of_a_paired_bootstrap(trained, made):
     right = model.predict(X_new).argmax(axis=1) == y_new
     most = np.bincount(y, given["weight"]).argmax()
     gaps, draw = [], np.random.default_rng(0)
-    for _ in range(RESAMPLES):
+    for _ in range(1000):
         some = draw.integers(90, size=90)
         gaps.append(np.average(right[some], weights=weight[some]))
         gaps[-1] -= np.average(y_new[some] == most, weights=weight[some])
@@ -130,7 +160,8 @@ def test_intervals_are_those_of_a_paired_bootstrap(trained, made):
     assert found["low"] < gap < found["high"]
 
 
-def test_an_interval_of_the_loss_is_as_wide_as_the_normal_one(rng):
+def test_an_interval_of_the_loss_is_as_wide_as_the_normal_one(rng, monkeypatch):
+    monkeypatch.setattr(measured, "RESAMPLES", 1000)
     X, y = blobs(400, rng)
     model = net(2, 3)
     args = model, X[:200], y[:200], LOSS, nn.Adam(0.01)
@@ -541,6 +572,11 @@ def test_what_cannot_be_used_is_refused_by_name(trained):
     )
     refused(ArgumentTypeError, "a list or dict of functions", trained, metrics=nn.accuracy)
     refused(ArgumentTypeError, r"a list of Callback instances", trained, callbacks=["stop"])
+    plain = card(*trained[0][:5], **given, seeds=0)
+    with pytest.raises(ArgumentTypeError, match=r"Card\.to_markdown\(name\): expected a text, got"):
+        plain.to_markdown(None)
+    with pytest.raises(ArgumentTypeError, match=r"Card\.to_markdown\(tags=\): expected a list of texts, got"):
+        plain.to_markdown("net", tags="small")
     with pytest.raises(ArgumentTypeError, match=r"Card\(data\): expected a dict, got NoneType"):
         Card(None)
     with pytest.raises(ArgumentTypeError, match=r"save\(card=\): expected a Card, got str"):

@@ -12,6 +12,7 @@ import numpy as np
 from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.cross_entropy import SoftmaxCrossEntropy
 from nnlite.core.losses import Loss, PointwiseLoss
+from nnlite.data.splits import k_folds
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.inspect.float64_copy import Float64Copy, paid
 from nnlite.inspect.numbers import number, plain
@@ -21,7 +22,6 @@ from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import LBFGS
 from nnlite.sweeps.evidence import best_constant, first_answer
-from nnlite.training.callbacks import EarlyStopping
 from nnlite.training.inside import stops
 
 __all__ = ["NoBaseline", "baseline", "constant_answer", "fit_linear", "linear_model"]
@@ -30,8 +30,8 @@ __all__ = ["NoBaseline", "baseline", "constant_answer", "fit_linear", "linear_mo
 NAMED = 4
 #: Iterations of L-BFGS, which a smooth problem without hidden layers needs.
 ITERATIONS = 100
-#: The part of the rows that says when a linear model is to stop, and how long it waits for better.
-HELD_OUT, PATIENCE = 0.2, 10
+#: So many parts of the rows, each held out once, say when a linear model is to stop.
+FOLDS = 5
 
 
 class NoBaseline(Exception):
@@ -180,7 +180,7 @@ def _list(values: Array) -> str:
     return shown + (", ..." if values.size > NAMED else "")
 
 
-def linear_model(model: Sequential, x: Any) -> Sequential:
+def linear_model(model: Sequential, x: Any, *, takes_ids: bool = False) -> Sequential:
     """Make a model without hidden layers for the same data, which `fit_linear` trains.
 
     Parameters
@@ -189,6 +189,8 @@ def linear_model(model: Sequential, x: Any) -> Sequential:
         The net beside which it is to stand.
     x : ndarray or CSR matrix
         Its input, checked.
+    takes_ids : bool
+        Whether there is one too where the net begins with an `Embedding`, with a number for each category.
 
     Returns
     -------
@@ -206,15 +208,20 @@ def linear_model(model: Sequential, x: Any) -> Sequential:
     >>> linear_model(net, np.zeros((5, 2)))
     Sequential([Standardize(2), Dense(2, 3)], dtype=float64)
     """
-    if any(isinstance(layer, Embedding) and layer.categories for _, layer in model.walk()):
+    of_ids = [layer for _, layer in model.walk() if isinstance(layer, Embedding) and layer.categories]
+    if of_ids and not (takes_ids and len(of_ids) == 1 and type(model.layers[0]) is Embedding):
         raise NoBaseline("ids of categories are no numbers for a linear model")
-    if sum(not isinstance(stop.layer, BatchNorm) for stop in stops(model) if stop.learned) < 2:
+    learned = [stop.layer for stop in stops(model) if stop.learned]
+    if sum(not isinstance(layer, BatchNorm | Embedding) for layer in learned) < 2:
         raise NoBaseline("the model is linear itself")
-    width = math.prod(x.shape[1:])
+    width, outputs = math.prod(x.shape[1:]), model.boundary.pred_shape(x)[-1]
     layers: list[Layer] = [Flatten(x.shape[1:])] if x.ndim > 2 else []
-    if isinstance(x, np.ndarray):
+    if of_ids:  # which has a number for each category and output, as Dense has behind a one-hot encoding
+        first = Embedding(of_ids[0].categories, outputs, numeric=of_ids[0].numeric)
+        layers, width = [first], first.output_shape(x.shape[1:])[0]
+    elif isinstance(x, np.ndarray):
         layers.append(Standardize(width))
-    layers.append(Dense(width, model.boundary.pred_shape(x)[-1]))
+    layers.append(Dense(width, outputs))
     return Sequential(layers, dtype=np.float64, rng=0)
 
 
@@ -232,8 +239,8 @@ def fit_linear(
     loss : Loss
         What is lowered.
     stop_early : bool
-        Whether it is trained only for as many iterations as were best for a fifth of the rows, which were
-        held out once to see that. A linear model that has learned its rows by heart is easily beaten.
+        Whether it is trained only for as many iterations as are best in a cross-validation with five folds.
+        A linear model that has learned its rows by heart is easily beaten.
 
     Raises
     ------
@@ -249,15 +256,23 @@ def fit_linear(
     >>> linear.predict([[3.0]]).round(3)
     array([[7.]])
     """
-    options: dict[str, Any] = {"loss": loss, "weight": weight, "epochs": ITERATIONS, "rng": 0}
+    options: dict[str, Any] = {"loss": loss, "epochs": ITERATIONS, "rng": 0}
+    curves = []
     try:
-        if stop_early:
-            rehearsal = copy.deepcopy(linear)
-            stopping = EarlyStopping(patience=PATIENCE)
-            history = rehearsal.fit(
-                x, y, optimizer=LBFGS(), validation=HELD_OUT, callbacks=[stopping], **options
+        for kept, held_out in zip(*k_folds(len(y), FOLDS, rng=0), strict=True) if stop_early else ():
+            some, others = ((None if weight is None else weight[rows]) for rows in (kept, held_out))
+            history = copy.deepcopy(linear).fit(
+                x[kept],
+                y[kept],
+                optimizer=LBFGS(),
+                weight=some,
+                validation=(x[held_out], y[held_out], others)[: 2 if weight is None else 3],
+                **options,
             )
-            options["epochs"] = history.best_epoch
-        linear.fit(x, y, optimizer=LBFGS(), **options)
+            # It has converged where there are fewer.
+            curves.append(np.pad(history["validation_loss"], (0, ITERATIONS - len(history)), mode="edge"))
+        if stop_early:
+            options["epochs"] = 1 + int(np.mean(curves, axis=0).argmin())
+        linear.fit(x, y, optimizer=LBFGS(), weight=weight, **options)
     except (ArgumentError, ArgumentTypeError) as error:
         raise NoBaseline(f"the linear model could not be fitted: {error.got}") from None

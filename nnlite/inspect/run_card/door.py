@@ -121,8 +121,9 @@ def card(
 
     Notes
     -----
-    The linear model has the loss of the net, standardized columns, and as many iterations of L-BFGS as
-    were best for a fifth of the training rows.
+    The linear model has the loss of the net, standardized columns, or a number for each category where the
+    net begins with an `Embedding`, and as many iterations of L-BFGS as are best in a cross-validation over
+    the training rows.
 
     The interval of a difference is that between the 2.5 % and the 97.5 % of 1,000 samples of the rows,
     drawn with replacement, in which the net and the other are measured on the same rows. It says how
@@ -305,10 +306,10 @@ def _training(
     model: Sequential, loss: Loss, optimizer: Any, history: History | None, hooks: list[Callback] | None
 ) -> dict[str, Any]:
     """Describe how it was trained."""
-    seed = getattr(getattr(model.rng, "bit_generator", None), "seed_seq", None)
-    known = None if seed is None or seed.spawn_key else seed.entropy
-    found = {"loss": repr(loss), "optimizer": repr(optimizer), "seed of the model": known}
+    found: dict[str, Any] = {"loss": repr(loss), "optimizer": repr(optimizer)}
     if history is not None:
+        seed = getattr(getattr(model.rng, "bit_generator", None), "seed_seq", None)
+        found["seed of the model"] = None if seed is None or seed.spawn_key else seed.entropy
         found |= history.settings | {
             "epochs": len(history),
             "stopped": history.stop_reason,

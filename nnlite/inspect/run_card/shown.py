@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from typing import Any
 
 from nnlite.errors import ArgumentTypeError, ModelFileError
+from nnlite.errors.checks import check_instance
 from nnlite.files.models import read_card
 from nnlite.inspect.numbers import number, plain
 from nnlite.inspect.run_card.measured import LEVEL, NET, RESAMPLES
@@ -24,7 +25,6 @@ TASKS = {
     (1, "numbers"): "tabular-regression",
     (3, "classes"): "image-classification",
 }
-
 
 #: A title, the names of columns (none for pairs of a name and what there is to say), and rows of cells.
 Section = tuple[str, list[str], list[list[str]]]
@@ -127,7 +127,7 @@ class Card:
         *,
         dataset: str = "",
         license: str = "",  # noqa: A002
-        tags: tuple[str, ...] = (),
+        tags: Sequence[str] = (),
         description: str = "",
         file: str = "model.safetensors",
     ) -> str:
@@ -153,10 +153,25 @@ class Card:
         str
             Markdown, with metadata in YAML at its top.
 
+        Raises
+        ------
+        ArgumentTypeError
+            If one of them is no text, or `tags` no list.
+
         References
         ----------
         M. Mitchell et al., "Model Cards for Model Reporting", FAT* 2019.
         """
+        texts = {
+            "name": name,
+            "dataset": dataset,
+            "license": license,
+            "description": description,
+            "file": file,
+        }
+        for key, value in texts.items():
+            check_instance(f"Card.to_markdown({key})", value, str, "a text", fix='Write "...".')
+        check_instance("Card.to_markdown(tags=)", tags, list | tuple, "a list of texts", fix='Write ["..."].')
         data = self._data
         task = TASKS.get((len(data["model"]["input_shape"]), data["model"]["predicts"]))
         where = data["judged"]
