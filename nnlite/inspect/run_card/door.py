@@ -122,8 +122,8 @@ def card(
     Notes
     -----
     The linear model has the loss of the net, standardized columns, or a number for each category where the
-    net begins with an `Embedding`, and as many iterations of L-BFGS as are best in a cross-validation over
-    the training rows.
+    net begins with an `Embedding`, and is trained by L-BFGS; with fewer than ten rows for each of its
+    weights only for as many iterations as are best in a cross-validation over the training rows.
 
     The interval of a difference is that between the 2.5 % and the 97.5 % of 1,000 samples of the rows,
     drawn with replacement, in which the net and the other are measured on the same rows. It says how
@@ -192,7 +192,10 @@ def card(
     spread, options = None, _options(settings, hooks)
     if isinstance(options, dict):
         options |= {"loss": loss, "weight": weight, "class_weight": class_weight}
-        options |= {"validation": validation} if options["callbacks"] else {}
+        if isinstance(settings["validation"], float):  # a part of X, on which they are not trained either
+            options["validation"] = settings["validation"]
+        elif options["callbacks"]:
+            options["validation"] = validation
         if chosen_seeds:
             spread = over_seeds(model, optimizer, (X, y), options, chosen_seeds, measure, parts[judged])
     elif chosen_seeds:

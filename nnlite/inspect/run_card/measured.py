@@ -17,6 +17,7 @@ from nnlite.data.conversion import is_sparse
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
 from nnlite.errors.arguments import is_ours
 from nnlite.inspect.baseline import NoBaseline, constant_answer, fit_linear, linear_model
+from nnlite.inspect.checkup.after import ROWS_A_NUMBER
 from nnlite.inspect.row_attribution import row_losses
 from nnlite.losses import Huber, MeanAbsoluteError
 from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
@@ -197,7 +198,8 @@ def answerers(
     answers: dict[str, Callable[[Any], Array]] = {NET: lambda x: model._predict(x, PREDICT_ROWS)}
     try:
         linear = linear_model(model, rows.x, takes_ids=True)
-        fit_linear(linear, rows.x, rows.y, rows.weight, loss, stop_early=len(rows.y) >= ENOUGH)
+        few = ENOUGH <= len(rows.y) < ROWS_A_NUMBER * linear.params.size
+        fit_linear(linear, rows.x, rows.y, rows.weight, loss, stop_early=few)
         answers[LINEAR] = linear.predict
     except NoBaseline as reason:
         left_out[LINEAR] = str(reason)

@@ -272,12 +272,13 @@ class Card:
         from html import escape
 
         def row(cells: list[str], kind: str) -> str:
-            return f"<tr>{''.join(f'<{kind}>{escape(cell)}</{kind}>' for cell in cells)}</tr>"
+            return f"<tr>{''.join(f'<{kind}>{escape(cell)}</{kind[:2]}>' for cell in cells)}</tr>"
 
         parts = [f"<strong>run card</strong><p>{'<br>'.join(map(escape, self.verdict))}</p>"]
         for title, head, rows in self._sections():
             top = f"<thead>{row(head, 'th')}</thead>" if head else ""
-            body = "".join(row(cells, "td") for cells in rows)
+            kind = "td" if head else "td style='text-align:left'"
+            body = "".join(row(cells, kind) for cells in rows)
             parts.append(f"<table><caption>{escape(title)}</caption>{top}<tbody>{body}</tbody></table>")
         return f"<div>{''.join(parts)}</div>"
 
