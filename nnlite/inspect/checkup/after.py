@@ -32,8 +32,9 @@ UNEVEN = 0.5
 SAME = 1e-3
 #: Validation above training: up to 0.23.
 GAP = 0.3
-#: With such a gap, rows were learned by heart to some harm if the validation loss has risen, or went less than
-#: half of the way; of classes, only if so many more rows are wrong: a loss also rises where a net is surer.
+#: With such a gap, rows were learned by heart to some harm if the validation loss has risen, or went less
+#: than half of the way; of classes, only if so many more rows are wrong: a loss also rises where a net is
+#: surer.
 HALF, MORE_WRONG = 0.5, 0.05
 #: Validation worse than the best constant answer asks for less: training must have come below it by so much.
 LEARNED = 0.05
@@ -214,6 +215,8 @@ def linear(p: Patient) -> Iterator[Finding]:
     """Fit a linear model to the same rows with the same loss, and compare."""
     _needs_training(p)
     part = p.sample
+    if part.x.shape == part.y.shape and isinstance(part.x, np.ndarray) and (part.x == part.y).all():
+        raise Skip("the targets are the input, which a linear model repeats")
     held_out = p.held_out if p.held_out is not None and p.held_out.y is not None else None
     model = _linear_model(p)
     if held_out is None and part.x.shape[0] < ROWS_A_NUMBER * model.params.size:
@@ -236,7 +239,8 @@ def linear(p: Patient) -> Iterator[Finding]:
             "warning",
             f"On {where} rows the loss is {ours:.3g}; a linear model has {theirs:.3g} (and a constant "
             f"answer {constant:.3g}).",
-            "See what else was found: the hidden layers do harm as they are trained.",
+            f"Write Sequential([{', '.join(map(str, model.layers))}]): the hidden layers do harm as they are "
+            "trained.",
             **evidence,
         )
     elif ours > theirs - AS_GOOD * p.way:

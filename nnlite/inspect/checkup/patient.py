@@ -167,19 +167,18 @@ class Patient:
         """The same before its training: settings are judged from new weights."""
         return self.renewed() if self.trained else self
 
-    @cached_property
-    def went(self) -> float:
-        """The part of the way that a training went, of training rows or validation rows the shorter one."""
-        ways = [(self.constant - self.start) / self.way]
-        if self.held_out is not None and self.held_out.y is not None:
-            loss = measured_loss(self.model, self.held_out, self.loss)
-            ways.append((self.constant_of(self.held_out) - loss) / self.way)
-        return float(min(ways))
-
     @property
+    def learned(self) -> bool:
+        """Whether there has been a training that went most of the way."""
+        return self.trained and self.constant - self.start >= WELL * self.way
+
+    @cached_property
     def went_well(self) -> bool:
-        """Whether there has been a training that leaves little to ask for."""
-        return self.trained and self.went >= WELL
+        """Whether it did so on validation rows too, as far as there are some at hand."""
+        if not self.learned or self.held_out is None or self.held_out.y is None:
+            return self.learned
+        loss = measured_loss(self.model, self.held_out, self.loss)
+        return self.constant_of(self.held_out) - loss >= WELL * self.way
 
     @property
     def steps_an_epoch(self) -> int:

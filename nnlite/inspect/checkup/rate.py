@@ -81,6 +81,7 @@ def learning_rate(p: Patient) -> Iterator[Finding]:
     if p.trained and end_of_schedule(p.optimizer) and p.history is None:
         raise Skip(end_of_schedule(p.optimizer))
     known, fresh, needed = p.length is not None, p.trained, asked(p)
+    p.fresh.found = p.found
     p = p.fresh
     if not np.isfinite(p.start):
         raise Skip("the loss is not finite")
@@ -185,14 +186,18 @@ def _judged(tried: _Rates, needed: float, *, fresh: bool) -> Iterator[Finding]:
             worth = gain(p, base, race(p, _times(factor), steps=tried.steps))
             crawls = fell < HALF * falls and worth > needed
         else:
+            worth = falls / way
             crawls = fell < CRAWLS * falls and late[factor] < goal
         if crawls:
+            # A longer training would do less: that it is short is not what is wrong.
+            p.found[:] = [one for one in p.found if not _is_less(one, worth)]
             yield finding(
                 "NN302",
                 "error" if fell < NOISE * falls else "warning",
                 f"{begin}{late[1.0]:.3g}; at {tried.unit * factor:.3g} it comes to {late[factor]:.3g}. "
                 f"The steps barely move.{allowed if top is None or top > tried.unit * factor else ''}",
                 _other_rate(p, factor, tried.unit),
+                gain=worth,
                 **evidence,
             )
             return
@@ -219,6 +224,10 @@ def _judged(tried: _Rates, needed: float, *, fresh: bool) -> Iterator[Finding]:
             "Keep an eye on the loss.",
             **evidence,
         )
+
+
+def _is_less(one: Finding, worth: float) -> bool:
+    return one.code in ("NN314", "NN404") and one.evidence.get("gain", worth) < worth - WORSE
 
 
 def _is_known(p: Patient) -> bool:
