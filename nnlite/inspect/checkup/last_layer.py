@@ -82,7 +82,7 @@ def _silent(p: Patient, y: AnyArray, low: float, place: str) -> Iterator[Finding
     pred = p.passage.pred
     if pred.shape != y.shape or len(y) < 2:
         return
-    silent: AnyArray = (pred <= low).all(axis=0) & (y > low).any(axis=0)
+    silent = np.asarray((pred <= low).all(axis=0) & (y > low).any(axis=0))
     if not silent.any():
         return
     yield finding(

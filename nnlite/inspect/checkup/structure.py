@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
@@ -155,7 +156,7 @@ def _with_activations(p: Patient, pairs: list[Any], activation: str) -> tuple[fl
     for number, layer in enumerate(p.model.layers):
         layers.append(layer)
         if str(number) in places:
-            layers.append(made)
+            layers.append(copy.deepcopy(made))
     train, judge = halves(p)
     there = right(trained(p, p.model.layers, train, p.loss), judge, p.loss)
     then = right(trained(p, layers, train, p.loss), judge, p.loss)
