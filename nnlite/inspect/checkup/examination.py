@@ -30,12 +30,15 @@ from nnlite.inspect.checkup import (
     proof,
     rate,
     refusals,
+    settings,
     start,
     structure,
     units,
 )
+from nnlite.inspect.checkup.causes import settle
 from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding
 from nnlite.inspect.checkup.given import Data, take
+from nnlite.inspect.checkup.mending import mended
 from nnlite.inspect.checkup.patient import SAMPLE, Patient, Skip
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
@@ -61,6 +64,9 @@ __all__ = [
 #: Why the other checks are not made.
 FAILS = "a pass through the model fails"
 
+
+#: What can be mended to look at the rest.
+MENDED = {"NN104", "NN201", "NN202", "NN210", "NN211", "NN212", "NN215"}
 
 #: A rule, which looks at a training and gives what it finds.
 Rule = Callable[[Patient], Iterable[Finding]]
@@ -103,6 +109,8 @@ TRIALS: dict[str, Rule] = {
     "update-to-weight ratios": rate.updates,
     "gradient against differences": proof.wrong_gradient,
     "one batch by heart": start.one_batch,
+    "schedule, clipping, momentum, dropout and decay": settings.settings,
+    "a longer training": settings.length,
     "learning rate": rate.learning_rate,
     "better than a linear model": after.linear,
 }
@@ -208,13 +216,13 @@ def doctor(
         class_weight=class_weight,
         validation=validation,
         history=history,
-        settings=_settings(history, batch_size, epochs, shuffle, callbacks),
+        asked=_asked(history, batch_size, epochs, shuffle, callbacks),
         trained=trained,
     )
     return examine(*admitted, THOROUGH)
 
 
-def _settings(history: Any, batch_size: Any, epochs: Any, shuffle: Any, callbacks: Any) -> dict[str, Any]:
+def _asked(history: Any, batch_size: Any, epochs: Any, shuffle: Any, callbacks: Any) -> dict[str, Any]:
     """Check what `fit` is to be called with, and put it over what it was called with."""
     given: dict[str, Any] = {}
     if batch_size is not None:
@@ -239,7 +247,7 @@ def admit(
     class_weight: Any,
     validation: Any,
     trained: bool | None,
-    settings: dict[str, Any],
+    asked: dict[str, Any],
     history: Any = None,
 ) -> tuple[Patient, list[Finding]]:
     """Check what was given, and copy it; what `fit` would refuse becomes findings.
@@ -248,7 +256,7 @@ def admit(
     ----------
     model, X, y, loss, optimizer, weight, class_weight, validation, trained, history
         As in `doctor`.
-    settings : dict
+    asked : dict
         As `History.settings` has them; of `class_weight` and `batch_size` they say what is not given.
 
     Returns
@@ -273,9 +281,9 @@ def admit(
         trained = bool(history) or bool(getattr(optimizer, "steps", 0))
     held_out = check_pair(f"{where}(validation=)", validation)
 
-    class_weight = settings.get("class_weight") if class_weight is None else class_weight
-    batch_size = settings.get("batch_size") or 32
-    patient = Patient(model, optimizer, loss, batch_size, trained=trained, history=history, settings=settings)
+    class_weight = asked.get("class_weight") if class_weight is None else class_weight
+    batch_size = asked.get("batch_size") or 32
+    patient = Patient(model, optimizer, loss, batch_size, trained=trained, history=history, settings=asked)
     findings: list[Finding] = []
     if patient.model.feature_names is None and patient.model.preprocessing is None:
         names = column_names(X)
@@ -303,6 +311,13 @@ def admit(
     except (ArgumentError, ArgumentTypeError) as error:
         found = refusals.refused_targets(error, patient.model, loss, raw, outputs)
         findings += [] if found.code in [one.code for one in findings] else [found]
+    whole = _mend(patient, findings, raw) if findings and raw is not None else None
+    if whole is not None:
+        try:
+            target, shares = _targets(patient, whole, None, x, None)
+            loss, refused = patient.loss, False
+        except (ArgumentError, ArgumentTypeError):
+            whole = None
     rows = _counting(Data(x, None if refused else target, shares))
     try:
         patient.model._adapt(lambda: iter([(rows.x, rows.weight)]))
@@ -316,6 +331,8 @@ def admit(
                 held_out = _gathered(patient.model, held_out[0], loss, "X")
             other, kept = _input(patient.model, held_out[0], "validation X")
             patient.held_out = Data(other, None, None)
+            if whole is not None:
+                return patient, findings
             target, shares = _targets(patient, held_out[1], held_out[2], other, kept)
             if classes is not None:
                 shares = classes.applied(target, shares, patient.model.params.dtype)
@@ -323,6 +340,31 @@ def admit(
         except (ArgumentError, ArgumentTypeError) as error:
             findings.append(refusals.refused(error.within("validation"), "NN104"))
     return patient, findings
+
+
+def _mend(patient: Patient, findings: list[Finding], raw: AnyArray) -> AnyArray | None:
+    """Follow the advice about what is refused, on the copies, so that the rest can be examined too.
+
+    Returns the targets; None if nobody can tell how, and nothing is changed then.
+    """
+    codes = {one.code for one in findings}
+    if not codes <= MENDED:
+        return None
+    target = raw
+    if codes != {"NN215"}:
+        other = mended(patient.model, patient.loss, raw)
+        if other is None:
+            return None
+        patient.model, patient.loss, target = other
+    if not patient.model.params.trainable_slices:
+        patient.model.unfreeze()
+    patient.trained, patient.history = False, None
+    if isinstance(patient.optimizer, Optimizer):
+        patient.optimizer.reset()
+    findings[0] = findings[0]._replace(
+        message=f"{findings[0].message} The rest is examined with that mended."
+    )
+    return target
 
 
 def _counting(data: Data) -> Data:
@@ -352,11 +394,14 @@ def _gathered(model: Sequential, batches: Any, loss: Loss, where: str) -> tuple[
 
 
 def _raw(y: Any, x: Any, rows: int | None) -> AnyArray | None:
-    """Return targets as an array, before any loss has seen them; None if they are no numbers or too few."""
+    """Return targets as an array, before any loss has seen them; None if they do not belong to the rows."""
     try:
         array = check_rows("y", y)
     except (ArgumentError, ArgumentTypeError):
-        return None
+        array = np.asarray(y, dtype=object) if not is_sparse(y) else np.empty(0)
+        if not array.size or not all(isinstance(one, str) for one in array.flat):
+            return None
+        array = array.astype(str)
     array = array if rows is None else array[:rows]
     return array if array.shape[:1] == x.shape[:1] else None
 
@@ -442,11 +487,12 @@ def examine(patient: Patient, findings: list[Finding], checks: Mapping[str, Rule
     -------
     Diagnosis
     """
-    found, checked, skipped = list(findings), ["input, targets, loss and optimizer as fit does"], {}
+    patient.found = found = list(findings)
+    checked, skipped = ["input, targets, loss and optimizer as fit does"], {}
     with np.errstate(all="ignore"):  # what is no number any more is among what is looked for
         for title, rule in checks.items():
             try:
-                found += rule(patient)
+                found.extend(rule(patient))
                 checked.append(title)
             except Skip as reason:
                 skipped[title] = str(reason)
@@ -460,7 +506,7 @@ def examine(patient: Patient, findings: list[Finding], checks: Mapping[str, Rule
                     found.append(refusals.failed(error))
                 skipped[title] = FAILS
     rows = 0 if patient.data is None else patient.data.x.shape[0]
-    return Diagnosis(found, checked, skipped, rows=rows, trained=patient.trained)
+    return Diagnosis(settle(found, patient), checked, skipped, rows=rows, trained=patient.trained)
 
 
 def _raised_by_a_step(patient: Patient) -> Exception | None:
