@@ -21,10 +21,14 @@ COURSE = ("NN404", "NN405")
 
 #: Which findings follow from which. One that is only a note brings nothing about.
 EXPLAINS: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("NN106", "NN107", "NN202", "NN203", "NN204", "NN303", "NN305"), RESULT),
+    **dict.fromkeys(("NN107", "NN202", "NN203", "NN204", "NN303", "NN305"), RESULT),
+    "NN106": (*RESULT, "NN101", "NN401"),
     **dict.fromkeys(("NN101", "NN105", "NN207"), (*UNITS, *COURSE, *RESULT)),
+    **dict.fromkeys(("NN104", "NN201", "NN210", "NN211", "NN212"), (*RESULT, *COURSE, "NN302")),
+    **dict.fromkeys(("NN112", "NN214", "NN215"), (*RESULT, *COURSE, "NN302", "NN303", "NN304", "NN305")),
+    "NN213": (*RESULT, "NN404"),
+    **dict.fromkeys(("NN109", "NN110", "NN118"), UNFINISHED),
     "NN301": (*UNITS, *COURSE, *UNFINISHED),
-    "NN201": (*RESULT, *COURSE, "NN302"),
     "NN206": (*RESULT, "NN303", "NN304", "NN305", "NN306"),
     "NN304": (*RESULT, "NN205", "NN305", "NN307"),
     "NN306": (*RESULT, "NN205", "NN304", "NN307", "NN308", "NN405"),
@@ -55,7 +59,7 @@ WORDS = {
     "NN306": "gradients explode",
     "NN307": "a step is as long as the weights",
     "NN308": "the loss is not finite",
-    "NN401": "validation rows gained nothing",
+    "NN401": "validation rows gained little",
     "NN402": "nothing was learned",
     "NN403": "a linear model does as well",
     "NN404": "the loss was still falling at the end",
@@ -65,7 +69,7 @@ WORDS = {
 #: After a training that went most of the way these are worth knowing, and no more: it has coped with them.
 HARMLESS = (
     "NN101", "NN105", "NN202", "NN203", "NN204", "NN208", "NN301", "NN302", "NN303", "NN304", "NN305",
-    "NN306", "NN403",
+    "NN306", "NN403", "NN404",
 )  # fmt: skip
 
 
