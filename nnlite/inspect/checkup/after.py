@@ -10,7 +10,6 @@ import numpy as np
 from nnlite.core.aliases import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.inspect.checkup.diagnosis import Finding, finding
-from nnlite.inspect.checkup.given import Data
 from nnlite.inspect.checkup.patient import Patient, Skip, measured_loss
 from nnlite.layers import Dense, Embedding, Flatten, Layer, Standardize
 from nnlite.layers.normalization import BatchNorm
@@ -171,13 +170,19 @@ def gap(p: Patient) -> Iterator[Finding]:
         raise Skip("the validation loss is not finite")
     # Rows at hand say it themselves; of a curve, it must never have been better than such an answer.
     useless = held_out > theirs + margin and (not margin or lowest > theirs - HARDLY_BELOW * p.way)
-    if held_out - train < (LEARNED if useless else GAP) * p.way or constant - train < LEARNED * p.way:
+    # Each beside its own constant answer: some rows are harder than others.
+    gap = (constant - train) - (theirs - held_out)
+    if (
+        min(gap, held_out - train) < (LEARNED if useless else GAP) * p.way
+        or constant - train < LEARNED * p.way
+    ):
         return
     when = ""
     risen = held_out - lowest > RISEN * p.way
     if curve and risen:
         when = f" It was lowest, {lowest:.3g}, in epoch {curve.index(lowest) + 1} of {len(curve)}."
-    harmful = useless or ((risen or theirs - held_out < HALF * p.way) and _errs_more(p))
+    low = theirs - held_out < HALF * p.way and (risen or len(curve) < ENOUGH_MOVES)
+    harmful = useless or ((risen or low) and _errs_more(p))
     yield finding(
         "NN401",
         "warning" if harmful else "note",
@@ -203,12 +208,7 @@ def _errs_more(p: Patient) -> bool:
     if p.held_out is None or p.held_out.y is None:  # rows that only `fit` has seen
         return True
 
-    def wrong(part: Data) -> float:
-        pred = p.model._predict(part.x, part.x.shape[0])
-        said = (pred[:, 0] > 0).astype(int) if p.kind == "labels" else pred.argmax(axis=-1)
-        return float((said != p.ids_of(part.y)).mean())
-
-    return wrong(p.held_out) - wrong(p.sample) > MORE_WRONG
+    return p.wrong(p.held_out) - p.wrong(p.sample) > MORE_WRONG
 
 
 def linear(p: Patient) -> Iterator[Finding]:
@@ -217,6 +217,9 @@ def linear(p: Patient) -> Iterator[Finding]:
     part = p.sample
     if part.x.shape == part.y.shape and isinstance(part.x, np.ndarray) and (part.x == part.y).all():
         raise Skip("the targets are the input, which a linear model repeats")
+    widths = [stop.layer.out_features for stop in p.learning if isinstance(stop.layer, Dense)]
+    if min(widths, default=p.outputs) < min(p.outputs, part.x.shape[1]):
+        raise Skip("the net is narrower inside than a linear model")
     held_out = p.held_out if p.held_out is not None and p.held_out.y is not None else None
     model = _linear_model(p)
     if held_out is None and part.x.shape[0] < ROWS_A_NUMBER * model.params.size:

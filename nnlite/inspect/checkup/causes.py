@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from nnlite.inspect.checkup.codes import SEVERITIES, rank
 from nnlite.inspect.checkup.diagnosis import Finding
-from nnlite.inspect.checkup.patient import Patient, Skip
+from nnlite.inspect.checkup.patient import Patient
 
 __all__ = ["HARMLESS", "settle"]
 
@@ -22,6 +22,7 @@ COURSE = ("NN404", "NN405")
 #: Which findings follow from which. One that is only a note brings nothing about.
 EXPLAINS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("NN107", "NN202", "NN203", "NN204", "NN303", "NN305"), RESULT),
+    "NN102": (*RESULT, "NN107", "NN118", "NN303", "NN401", "NN404"),
     "NN106": (*RESULT, "NN101", "NN401"),
     **dict.fromkeys(("NN101", "NN105", "NN207"), (*UNITS, *COURSE, *RESULT)),
     **dict.fromkeys(("NN104", "NN201", "NN210", "NN211", "NN212"), (*RESULT, *COURSE, "NN302")),
@@ -99,8 +100,8 @@ def settle(findings: Iterable[Finding], p: Patient) -> list[Finding]:
     >>> one.code, one.severity, one.message, one.evidence["explains"]
     ('NN301', 'error', 'The steps overshoot. So nothing was learned.', {'NN402': 'The loss is 1.1.'})
     """
-    note, learned = SEVERITIES[-1], _learned(p)
-    listed = [one._replace(severity=note) if learned and one.code in HARMLESS else one for one in findings]
+    note = SEVERITIES[-1]
+    listed = [one._replace(severity=note) if p.learned and one.code in HARMLESS else one for one in findings]
     listed.sort(key=lambda one: rank(one.code, trained=p.trained))
     causes = [one for one in listed if one.severity != note and one.code in EXPLAINS]
     of: dict[int, list[Finding]] = {}
@@ -123,7 +124,7 @@ def settle(findings: Iterable[Finding], p: Patient) -> list[Finding]:
 def _joined(cause: Finding, symptoms: list[Finding]) -> Finding:
     if not symptoms:
         return cause
-    said = [WORDS[one.code] for one in symptoms if one.severity != SEVERITIES[-1]]
+    said = [WORDS[one.code] for one in symptoms if one.severity != SEVERITIES[-1] and one.code in WORDS]
     worst = min(
         [cause.severity, *(one.severity for one in symptoms if one.code in RESULT)], key=SEVERITIES.index
     )
@@ -132,10 +133,3 @@ def _joined(cause: Finding, symptoms: list[Finding]) -> Finding:
         message=cause.message + (f" So {', and '.join(said)}." if said else ""),
         evidence=cause.evidence | {"explains": {one.code: one.message for one in symptoms}},
     )
-
-
-def _learned(p: Patient) -> bool:
-    try:
-        return p.learned
-    except Skip:
-        return False

@@ -33,8 +33,9 @@ MUCH_MOMENTUM, USUAL_MOMENTUM = 0.95, 0.9
 USUAL_CLIP = 1.0
 #: A rate below this part of the largest one moves nothing, and in more than this part of the steps is early.
 NOTHING, EARLY = 1e-2, 0.3
-#: Longer trainings are tried at so many times the length, and at least at twice.
-LONGER, AT_LEAST = 10, 2
+#: Longer trainings are tried at so many times the length, with no fewer steps than learn small tables by
+#: heart, and at least at twice.
+LONGER, NO_FEWER, AT_LEAST = 10, 1000, 2
 #: Fewer steps than this are few, whatever the data: it takes Adam a hundred to learn digits.
 FEW_STEPS = 100
 #: Batches so much larger than usual ones are part of the reason.
@@ -298,7 +299,7 @@ def length(p: Patient) -> Iterator[Finding]:
         raise Skip(f"it ended by {stopped}")
     steps, most = p.length, affordable(p)
     planned = (p.settings.get("epochs") or 0) * p.steps_an_epoch
-    longer = min(max(LONGER * steps, planned), most)
+    longer = min(max(LONGER * steps, planned, NO_FEWER), most)
     if longer < AT_LEAST * steps:
         raise Skip(f"{AT_LEAST} times the length would take too long")
     large = p.batch_size >= LARGE_BATCH and p.all.x.shape[0] > USUAL_BATCH
