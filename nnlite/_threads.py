@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Hold", "Limit", "allowed", "cores", "is_chosen", "spread"]
+__all__ = ["Hold", "Limit", "allowed", "blas", "cores", "is_chosen", "spread"]
 
 #: What says how many threads a process may use; who has set one has decided.
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
@@ -96,19 +96,35 @@ def _find() -> list[Any]:
     return list(ThreadpoolController().lib_controllers)
 
 
-@lru_cache(maxsize=1)
-def _libraries() -> tuple[list[_Library], list[_Library]]:
-    """Find NumPy's BLAS, once: among those with one number, or with one for each thread.
-
-    There is nothing if it is one whose threads nobody can count.
-    """
+def _blas() -> list[Any]:
+    """Return NumPy's BLAS, or those that it may be."""
     import numpy as np
 
     found = [one for one in _find() if one.user_api == "blas"]
     # A wheel brings its own; elsewhere it may be one that others use too.
     home = str(Path(np.__file__).resolve().parent)
     own = [one for one in found if str(Path(one.filepath).resolve()).startswith(home)]
-    wrapped = [_wrap(one) for one in own or found]
+    return own or found
+
+
+def blas() -> str | None:
+    """Say which BLAS NumPy uses.
+
+    Returns
+    -------
+    str or None
+        Name and version; None where it cannot be asked.
+    """
+    return ", ".join(f"{one.internal_api} {one.version or ''}".strip() for one in _blas()) or None
+
+
+@lru_cache(maxsize=1)
+def _libraries() -> tuple[list[_Library], list[_Library]]:
+    """Find NumPy's BLAS, once: among those with one number, or with one for each thread.
+
+    There is nothing if it is one whose threads nobody can count.
+    """
+    wrapped = [_wrap(one) for one in _blas()]
     return [one for one in wrapped if not one.per_thread], [one for one in wrapped if one.per_thread]
 
 

@@ -1307,7 +1307,7 @@ class Sequential(core.Sequential):
             augment=augment,
         )
 
-    def save(self, path: str | PathLike[str]) -> None:
+    def save(self, path: str | PathLike[str], *, card: Any = None) -> None:
         """Write architecture and numbers to one safetensors file.
 
         `nnlite.load` reads it. Nothing in the file can run code.
@@ -1316,11 +1316,13 @@ class Sequential(core.Sequential):
         ----------
         path : str or path-like
             Where to; an old file is replaced once the new one is complete.
+        card : nnlite.inspect.Card, optional
+            A run card to be kept with it, which ``nnlite.inspect.Card.load(path)`` reads.
 
         Raises
         ------
-        ArgumentError
-            If a layer's arguments cannot be written as JSON.
+        ArgumentError, ArgumentTypeError
+            If a layer's arguments cannot be written as JSON, or `card` is none.
         OSError
             If the file cannot be written.
 
@@ -1336,7 +1338,7 @@ class Sequential(core.Sequential):
         """
         from nnlite.files.models import save
 
-        save(self, path)
+        save(self, path, card=card)
 
     def _check_context(self, where: str, ctx: Any) -> None:
         if ctx is None or (isinstance(ctx, ModelContext) and ctx.owner is self.layers):

@@ -356,7 +356,7 @@ def change_blocks(random_, good):
     elif what == 4:
         chosen[place] = random_.choice([chosen[place:], [[chosen[place]]], [], Pairs([["a", chosen[place]]])])
     else:
-        put(parts.architecture, "format", random_.choice([1, 2, 3, 4]))
+        put(parts.architecture, "format", random_.choice([1, 2, 3, 4, 5]))
     return parts.join()
 
 

@@ -475,7 +475,7 @@ def test_the_best_of_many_targets_is_found(loss, rng):
         return loss.value_and_grad(np.tile(answer, (150, 1)), target, twin.weight)[0]
 
     # Column by column, since what is paid is a sum over them.
-    found = _best_targets(loss, twin)
+    found = _best_targets(loss, twin.y, twin.weight)
     for column in range(2):
         others = []
         for value in target[~np.isnan(target[:, column]), column]:

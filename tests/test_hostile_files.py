@@ -158,7 +158,7 @@ def test_the_sum_of_the_sizes_is_taken_before_the_memory(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(content)
     os.truncate(path, len(content) + 2**42)
-    with pytest.raises(ModelFileError, match="a format from 1 to 3, got format None"):
+    with pytest.raises(ModelFileError, match="a format from 1 to 4, got format None"):
         nn.load(path)
 
 

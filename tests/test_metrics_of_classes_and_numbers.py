@@ -1,4 +1,4 @@
-"""Precision, recall, F1, ROC AUC, average precision, log loss and metrics of numbers, beside scikit-learn."""
+"""Metrics of classes, their probabilities, their order, and of numbers, beside scikit-learn."""
 
 # ruff: noqa: E501
 
@@ -224,6 +224,62 @@ def test_log_loss_is_scikit_learns(theirs):
         same(nn.log_loss(chance, yes, weight, logits=False), expected, seed)
 
 
+def test_brier_score_is_scikit_learns(theirs):
+    for seed in range(TIMES):
+        rng, rows, classes, scores, weight = draw(seed)
+        scores = scores.astype(float)
+        ids = rng.integers(0, classes, rows)
+        labels = np.arange(classes)
+        chances = softmax(scores)
+        expected = quiet(theirs.brier_score_loss, ids, chances, sample_weight=weight, labels=labels)
+        same(nn.brier_score(scores, ids, weight), expected, seed)
+        same(nn.brier_score(scores, nn.one_hot(ids, classes=classes), weight), expected, seed)
+        same(nn.brier_score(chances, ids, weight, logits=False), expected, seed)
+        yes = rng.integers(0, 2, rows) * (seed % 11 > 0)
+        chance = 1 / (1 + np.exp(-scores[:, 0]))
+        expected = quiet(theirs.brier_score_loss, yes, chance, sample_weight=weight, labels=[0, 1])
+        same(nn.brier_score(scores[:, :1], yes, weight), expected, seed)
+        same(nn.brier_score(chance, yes, weight, logits=False), expected, seed)
+
+
+def gap_of_bins(sure, right, weight, bins):
+    """Return the calibration error, bin after bin."""
+    total = 0.0
+    for place in range(bins):
+        inside = (sure > place / bins) & (sure <= (place + 1) / bins)
+        if place == 0:
+            inside |= sure == 0
+        if inside.any() and weight[inside].sum():
+            share = weight[inside] / weight[inside].sum()
+            total += weight[inside].sum() * abs(share @ sure[inside] - share @ right[inside])
+    return total / weight.sum()
+
+
+def test_calibration_error_is_the_mean_gap_over_the_bins():
+    for seed in range(TIMES):
+        rng, rows, classes, scores, weight = draw(seed)
+        scores = scores.astype(float)
+        ids = rng.integers(0, classes, rows)
+        bins = (15, 4, 1)[seed % 3]
+        w = np.ones(rows) if weight is None else weight
+        chances = softmax(scores)
+        expected = gap_of_bins(chances.max(axis=1), chances.argmax(axis=1) == ids, w, bins)
+        measured = nn.expected_calibration_error
+        same(measured(scores, ids, weight, bins=bins), expected, seed)
+        same(
+            measured(chances, nn.one_hot(ids, classes=classes), weight, bins=bins, logits=False),
+            expected,
+            seed,
+        )
+        yes = rng.integers(0, 2, rows)
+        chance = 1 / (1 + np.exp(-scores[:, 0]))
+        expected = gap_of_bins(chance, yes, w, bins)
+        same(measured(scores[:, :1], yes, weight, bins=bins), expected, seed)
+        same(measured(chance, yes, weight, bins=bins, logits=False), expected, seed)
+    assert nn.expected_calibration_error([[1.0, 0.0]] * 4, [0, 0, 1, 1], logits=False) == pytest.approx(0.5)
+    assert nn.expected_calibration_error([0.0, 1.0], [0, 1], logits=False) == pytest.approx(0, abs=1e-9)
+
+
 NUMBERS = {
     "r2": "r2_score",
     "mean_absolute_error": "mean_absolute_error",
@@ -438,6 +494,17 @@ SINGLE = np.array([[0.5], [-1.0]])
         (lambda: nn.log_loss([[0.5, 0.2]], [0], logits=False), ArgumentError, "a sum of 0.7 in row 0"),
         (lambda: nn.log_loss([[np.inf]], [0]), ArgumentError, r"log_loss\(pred=\): expected finite numbers"),
         (lambda: nn.log_loss([[0.3]], [0.5]), ArgumentError, "zeros and ones"),
+        (
+            lambda: nn.brier_score([[2.0]], [0], logits=False),
+            ArgumentError,
+            r"brier_score\(pred=\): expected prob",
+        ),
+        (
+            lambda: nn.expected_calibration_error([[2.0]], [0], bins=0),
+            ArgumentError,
+            r"error\(bins=\): expected",
+        ),
+        (lambda: nn.expected_calibration_error([[2.0]], [[0, 1]]), ShapeError, "calibration_error"),
         (
             lambda: nn.r2(SINGLE, SINGLE, average="mean"),
             ArgumentError,

@@ -604,8 +604,8 @@ def one_layer(name, **config):
 
 BAD_FILES = {
     "a newer format": (
-        in_top(format=4, version="0.9.0"),
-        "expected a format from 1 to 3, got format 4, written by nnlite '0.9.0'. Update nnlite",
+        in_top(format=5, version="0.9.0"),
+        "expected a format from 1 to 4, got format 5, written by nnlite '0.9.0'. Update nnlite",
     ),
     "format 0": (in_top(format=0), "got format 0, .*damaged"),
     "format true": (in_top(format=True), "got format True"),
@@ -1163,7 +1163,13 @@ def test_files_of_every_format_can_be_read(path):
     )
 
 
-@pytest.mark.parametrize("number", range(1, FORMAT + 1))
+def test_there_is_a_file_with_a_card():
+    card = nn.inspect.Card.load(DATA / "format_4.safetensors")
+    assert card.verdict[0].startswith("The net does better than a straight line: accuracy ")
+    assert FORMAT == 4
+
+
+@pytest.mark.parametrize("number", range(1, FORMAT))
 def test_there_are_files_of_every_format(number):
     blocks = number == 3
     frozen = {"": {"2.1.0.W"} if blocks else {"1.b"}, "_folds": {"0.1.W"} if blocks else {"1.W"}}

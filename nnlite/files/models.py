@@ -29,20 +29,22 @@ from nnlite.files.safetensors import TensorFile, check_path, open_tensors, parse
 from nnlite.layers import BatchNorm, Embedding, Layer, Standardize
 from nnlite.model import Sequential, without_numbers
 
-__all__ = ["load", "save"]
+__all__ = ["load", "read_card", "save"]
 
 # json is imported where it is used: a part of the time that `import nnlite` takes.
 
 #: Raised by one when a file of the new kind cannot be read by the old code. In the third layers are
-#: arguments of others, and there are tensors of what is kept and not learned.
-FORMAT = 3
-#: That of a net without either, which older versions read.
+#: arguments of others, and there are tensors of what is kept and not learned; in the fourth there is a card.
+FORMAT = 4
+BLOCKS_FORMAT = 3
+#: That of a net without any of these, which older versions read.
 PLAIN_FORMAT = 2
 
 #: What the architecture consists of, in each format that can be read.
 _PARTS = {1: {"format", "version", "dtype", "replicas", "frozen", "layers"}}
 _PARTS[2] = _PARTS[1] | {"feature_names", "preprocessing"}
 _PARTS[3] = _PARTS[2]
+_PARTS[4] = _PARTS[3] | {"card"}
 
 #: More layers than any net has; objects of that number still take little memory. One inside of others counts
 #: as often as it is deep, since each of those keeps the names of its parameters.
@@ -69,7 +71,7 @@ _INITIALIZERS = {
 }
 
 
-def save(model: Sequential, path: str | os.PathLike[str]) -> None:
+def save(model: Sequential, path: str | os.PathLike[str], *, card: Any = None) -> None:
     """Write a model to a file; `Sequential.save` calls this.
 
     Parameters
@@ -78,11 +80,13 @@ def save(model: Sequential, path: str | os.PathLike[str]) -> None:
         What is written: architecture, numbers, and what is frozen.
     path : str or path-like
         Where to; an old file is replaced once the new one is complete.
+    card : nnlite.inspect.Card, optional
+        Is written too.
 
     Raises
     ------
     ArgumentTypeError, ArgumentError
-        If that is no model or no path, or a layer's arguments or buffers cannot be stored.
+        If that is no model, path or card, or a layer's arguments or buffers cannot be stored.
     OSError
         If the file cannot be written.
 
@@ -98,6 +102,7 @@ def save(model: Sequential, path: str | os.PathLike[str]) -> None:
     if not isinstance(model, Sequential):
         raise ArgumentTypeError("save", "a Sequential", f"{model!r}", "Give a model.")
     target = check_path("save(path)", path)
+    described = None if card is None else _described(card)
     params = model.params
     every = model.walk()[1:]
     check_declared("save, layer {}", every)
@@ -112,14 +117,18 @@ def save(model: Sequential, path: str | os.PathLike[str]) -> None:
     names = model.feature_names
     in_blocks = bool(params.state_specs) or any(layer.children for _, layer in every)
     architecture = {
-        "format": FORMAT if in_blocks else PLAIN_FORMAT,
+        "format": FORMAT if card is not None else BLOCKS_FORMAT if in_blocks else PLAIN_FORMAT,
         "version": __version__,
         "dtype": params.dtype.name,
         "replicas": params.replicas,
         "frozen": sorted(params.frozen),
         "feature_names": None if names is None else list(names),
         "preprocessing": preprocessing,
-        "layers": [_entry(f"{index}", layer, in_blocks) for index, layer in enumerate(model.layers)],
+        "layers": [
+            _entry(f"{index}", layer, in_blocks or card is not None)
+            for index, layer in enumerate(model.layers)
+        ],
+        **({} if described is None else {"card": described}),
     }
     tensors: dict[str, AnyArray] = {
         spec.name: params[spec.name] for spec in (*params.specs, *params.state_specs)
@@ -175,6 +184,65 @@ def load(
     name = f"load({source.name!r})"
     with open_tensors(source, key="nnlite", where=name, made_by="model.save") as file:
         return _build(name, file, custom)
+
+
+def read_card(path: str | os.PathLike[str]) -> tuple[str, dict[str, Any]]:
+    """Read the card of a model file; `nnlite.inspect.Card.load` calls this.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    name : str
+        Names the call in messages.
+    card : dict
+        Plain data.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If `path` is no path.
+    ModelFileError
+        If the file is not whole, or has no card.
+    OSError
+        If the file cannot be read.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from nnlite import Dense, Sequential
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "net.safetensors"
+    ...     Sequential([Dense(2, 1)], rng=0).save(path)
+    ...     read_card(path)
+    Traceback (most recent call last):
+        ...
+    nnlite.errors.ModelFileError: Card.load('net.safetensors'): expected a run card, got none.
+    Write model.save(path, card=card).
+    """
+    source = check_path("Card.load(path)", path)
+    name = f"Card.load({source.name!r})"
+    with open_tensors(source, key="nnlite", where=name, made_by="model.save") as file:
+        _check_parts(name, file.document)
+        card = file.document.get("card")
+    if not isinstance(card, dict):
+        fix = "Write model.save(path, card=card)."
+        raise ModelFileError(name, "a run card", "none" if card is None else short(card), fix)
+    return name, card
+
+
+def _described(card: Any) -> dict[str, Any]:
+    """Return a card as plain data; what makes cards stands above the files."""
+    try:
+        found = card.to_dict()
+        found["verdict"], found["scores"]
+    except (AttributeError, KeyError, TypeError):
+        fix = "Write card=nnlite.inspect.card(model, X, y, loss, optimizer)."
+        raise ArgumentTypeError("save(card=)", "a Card", type(card).__name__, fix) from None
+    return dict(found)
 
 
 def _build(name: str, file: TensorFile, custom: dict[str, type[Layer]]) -> Sequential:

@@ -243,13 +243,7 @@ class Blame:
     @cached_property
     def losses(self) -> Array:
         """The loss of each row alone, an ndarray of shape (rows,). Their weighted mean is `loss`."""
-        loss, pred = self.loss_function, self.model._predict(self.x, 512)
-        if is_ours(type(loss).value_and_grad):
-            # Rows in the place of replicas, each a batch of one.
-            values = loss.value_and_grad(pred[:, None], self.y[:, None])[0]
-        else:  # a loss of the user's own need not know replicas
-            pairs = zip(pred, self.y, strict=True)
-            values = np.array([loss.value_and_grad(one[None], own[None], None)[0] for one, own in pairs])
+        values = row_losses(self.loss_function, self.model._predict(self.x, 512), self.y)
         return np.asarray(values, self.model.params.dtype)
 
     @property
@@ -561,6 +555,36 @@ class Blame:
                 block *= shares[rows, None]
                 np.copyto(block, 0, where=shares[rows, None] == 0)
             yield rows, block
+
+
+def row_losses(loss: Loss, pred: Array, y: AnyArray) -> Array:
+    """Compute the loss of each row alone.
+
+    Parameters
+    ----------
+    loss : Loss
+        Any.
+    pred : ndarray of shape (rows, outputs)
+        The predictions.
+    y : ndarray
+        The targets, as the loss takes them.
+
+    Returns
+    -------
+    ndarray of shape (rows,)
+
+    Examples
+    --------
+    >>> from nnlite import MeanSquaredError
+    >>> row_losses(MeanSquaredError(), np.array([[1.0], [3.0]]), np.array([[0.0], [1.0]]))
+    array([1., 4.])
+    """
+    if is_ours(type(loss).value_and_grad):
+        # Rows in the place of replicas, each a batch of one.
+        return np.asarray(loss.value_and_grad(pred[:, None], y[:, None])[0])
+    # A loss of the user's own need not know replicas.
+    pairs = zip(pred, y, strict=True)
+    return np.array([loss.value_and_grad(one[None], own[None], None)[0] for one, own in pairs])
 
 
 def blame(model: Sequential, X: Any, y: Any, loss: Loss, *, weight: Any = None) -> Blame:

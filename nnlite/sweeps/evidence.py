@@ -17,7 +17,7 @@ from nnlite.sweeps.labels import LABELS, LEARNS, Judgement, upper_median
 from nnlite.sweeps.result import StabilityLimit
 from nnlite.training.history import History
 
-__all__ = ["Runs", "average_loss", "best_constant", "best_run", "least", "table"]
+__all__ = ["Runs", "average_loss", "best_constant", "best_run", "first_answer", "least", "table"]
 
 
 class Runs:
@@ -49,13 +49,18 @@ class Runs:
 
 def average_loss(loss: Loss, target: AnyArray, weight: Array | None, shape: tuple[int, ...]) -> float:
     """Compute the loss of the best answer that is the same for every row; infinite if none is finite."""
-    start = np.zeros(shape[1:])
-    if isinstance(loss, GaussianNLL):  # whose slopes vanish with the variance, far from the end
-        mean = np.average(target, axis=0, weights=weight)
-        variance = np.average((target - mean) ** 2, axis=0, weights=weight)
-        start = np.concatenate([mean, np.log(np.maximum(variance, loss.min_variance))]).astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
-        return best_constant(loss, target, weight, shape, [start])[0]
+        return best_constant(loss, target, weight, shape, [first_answer(loss, target, weight, shape)])[0]
+
+
+def first_answer(loss: Loss, target: AnyArray, weight: Array | None, shape: tuple[int, ...]) -> Array:
+    """Return an answer from which the slope leads to the best one: 0, or the densities that slopes need."""
+    if not isinstance(loss, GaussianNLL):  # whose slopes vanish with the variance, far from the end
+        return np.zeros(shape[1:])
+    mean = np.average(target, axis=0, weights=weight)
+    variance = np.average((target - mean) ** 2, axis=0, weights=weight)
+    start: Array = np.concatenate([mean, np.log(np.maximum(variance, loss.min_variance))]).astype(np.float64)
+    return start
 
 
 def best_constant(

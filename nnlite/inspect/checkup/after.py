@@ -8,13 +8,9 @@ from typing import Any
 import numpy as np
 
 from nnlite.core.aliases import Array
-from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.inspect.baseline import NoBaseline, fit_linear, linear_model
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import Patient, Skip, measured_loss
-from nnlite.layers import Dense, Embedding, Flatten, Layer, Standardize
-from nnlite.layers.normalization import BatchNorm
-from nnlite.model import Sequential
-from nnlite.optimizers.second_order import LBFGS
 from nnlite.sweeps.labels import BOUNCE, OFTEN, RISE, SLIGHT
 
 __all__ = ["answers", "course", "gap", "linear"]
@@ -31,6 +27,10 @@ UNEVEN = 0.5
 SAME = 1e-3
 #: Validation above training: up to 0.23.
 GAP = 0.3
+#: With such a gap, rows were learned by heart to some harm if the validation loss has risen, or went less
+#: than half of the way; of classes, only if so many more rows are wrong: a loss also rises where a net is
+#: surer.
+HALF, MORE_WRONG = 0.5, 0.05
 #: Validation worse than the best constant answer asks for less: training must have come below it by so much.
 LEARNED = 0.05
 #: Of validation rows that only the history knows, the best constant answer is that of the training rows: by
@@ -50,8 +50,6 @@ ENOUGH_MOVES = 5
 #: By so much a linear model must be better for a warning, and so near for a note.
 WORSE_THAN_LINEAR = 0.1
 AS_GOOD = 0.01
-#: Iterations of L-BFGS, which a smooth problem without hidden layers needs.
-ITERATIONS = 100
 #: With fewer rows a number, a linear model learns them by heart, and training rows say nothing of it.
 ROWS_A_NUMBER = 10
 
@@ -166,14 +164,22 @@ def gap(p: Patient) -> Iterator[Finding]:
         raise Skip("the validation loss is not finite")
     # Rows at hand say it themselves; of a curve, it must never have been better than such an answer.
     useless = held_out > theirs + margin and (not margin or lowest > theirs - HARDLY_BELOW * p.way)
-    if held_out - train < (LEARNED if useless else GAP) * p.way:
+    # Each beside its own constant answer: some rows are harder than others.
+    gap = (constant - train) - (theirs - held_out)
+    if (
+        min(gap, held_out - train) < (LEARNED if useless else GAP) * p.way
+        or constant - train < LEARNED * p.way
+    ):
         return
     when = ""
-    if curve and held_out - lowest > RISEN * p.way:
+    risen = held_out - lowest > RISEN * p.way
+    if curve and risen:
         when = f" It was lowest, {lowest:.3g}, in epoch {curve.index(lowest) + 1} of {len(curve)}."
+    low = theirs - held_out < HALF * p.way and (risen or len(curve) < ENOUGH_MOVES)
+    harmful = useless or ((risen or low) and _errs_more(p))
     yield finding(
         "NN401",
-        "warning",
+        "warning" if harmful else "note",
         f"The loss is {train:.3g} on training rows and {held_out:.3g} on validation rows, where the best "
         f"constant answer has {theirs:.3g}: the net has learned rows by heart.{when}"
         + (" On other rows it is worse than a constant answer." if useless else ""),
@@ -187,20 +193,35 @@ def gap(p: Patient) -> Iterator[Finding]:
     )
 
 
+def _errs_more(p: Patient) -> bool:
+    """Tell whether more validation rows than training rows are taken for another class; of numbers, yes."""
+    try:
+        _ = p.class_ids
+    except Skip:
+        return True
+    if p.held_out is None or p.held_out.y is None:  # rows that only `fit` has seen
+        return True
+
+    return p.wrong(p.held_out) - p.wrong(p.sample) > MORE_WRONG
+
+
 def linear(p: Patient) -> Iterator[Finding]:
     """Fit a linear model to the same rows with the same loss, and compare."""
     _needs_training(p)
     part = p.sample
+    if part.x.shape == part.y.shape and isinstance(part.x, np.ndarray) and (part.x == part.y).all():
+        raise Skip("the targets are the input, which a linear model repeats")
+    widths = [stop.layer.out_features for stop in p.learning if isinstance(stop.layer, Dense)]
+    if min(widths, default=p.outputs) < min(p.outputs, part.x.shape[1]):
+        raise Skip("the net is narrower inside than a linear model")
     held_out = p.held_out if p.held_out is not None and p.held_out.y is not None else None
-    model = _linear_model(p)
-    if held_out is None and part.x.shape[0] < ROWS_A_NUMBER * model.params.size:
-        raise Skip("a linear model may learn so few rows by heart; give validation rows")
     try:
-        model.fit(
-            part.x, part.y, loss=p.loss, optimizer=LBFGS(), epochs=ITERATIONS, weight=part.weight, rng=0
-        )
-    except (ArgumentError, ArgumentTypeError) as error:
-        raise Skip(f"the linear model could not be fitted: {error.got}") from None
+        model = linear_model(p.model, p.all.x)
+        if held_out is None and part.x.shape[0] < ROWS_A_NUMBER * model.params.size:
+            raise Skip("a linear model may learn so few rows by heart; give validation rows")
+        fit_linear(model, part.x, part.y, part.weight, p.loss)
+    except NoBaseline as reason:
+        raise Skip(str(reason)) from None
     judged, where = (part, "training") if held_out is None else (held_out, "validation")
     theirs, ours = measured_loss(model, judged, p.loss), measured_loss(p.model, judged, p.loss)
     if not np.isfinite(ours):
@@ -213,7 +234,8 @@ def linear(p: Patient) -> Iterator[Finding]:
             "warning",
             f"On {where} rows the loss is {ours:.3g}; a linear model has {theirs:.3g} (and a constant "
             f"answer {constant:.3g}).",
-            "See what else was found: the hidden layers do harm as they are trained.",
+            f"Write Sequential([{', '.join(map(str, model.layers))}]): the hidden layers do harm as they are "
+            "trained.",
             **evidence,
         )
     elif ours > theirs - AS_GOOD * p.way:
@@ -225,22 +247,6 @@ def linear(p: Patient) -> Iterator[Finding]:
             "A net without hidden layers would do, and is easier to read.",
             **evidence,
         )
-
-
-def _linear_model(p: Patient) -> Sequential:
-    """Make a model without hidden layers for the same data."""
-    if any(isinstance(layer, Embedding) and layer.categories for _, layer in p.model.walk()):
-        raise Skip("ids of categories are no numbers for a linear model")
-    if sum(not isinstance(stop.layer, BatchNorm) for stop in p.learning) < 2:
-        raise Skip("the model is linear itself")
-    x = p.all.x
-    shape = x.shape[1:]
-    width = int(np.prod(shape))
-    layers: list[Layer] = [Flatten(shape)] if len(shape) > 1 else []
-    if isinstance(x, np.ndarray):
-        layers.append(Standardize(width))
-    layers.append(Dense(width, p.outputs))
-    return Sequential(layers, dtype=np.float64, rng=0)
 
 
 def _needs_training(p: Patient) -> None:

@@ -12,6 +12,7 @@ from nnlite.checks.nets import check_net
 from nnlite.core.aliases import Array
 from nnlite.errors import calls_to_user
 from nnlite.errors.checks import check_bool, check_integer
+from nnlite.inspect.checkup.causes import settle
 from nnlite.inspect.checkup.codes import SEVERITIES
 from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding
 from nnlite.inspect.checkup.examination import BEGINNING, END, MEANWHILE, admit, check_pair, examine
@@ -137,7 +138,8 @@ class Doctor(Callback):
             state.loss,
             state.optimizer,
             weight=self.weight,
-            class_weight=state.class_weight if self.class_weight is None else self.class_weight,
+            class_weight=self.class_weight,
+            asked=state.history.settings,
             validation=self.validation,
             trained=True if state.history.rows else None,
         )
@@ -185,11 +187,11 @@ class Doctor(Callback):
         patient.held_out = self._patient.held_out
         history = History()
         history.rows = state.history.rows
-        history.stop_reason = state.stop_reason
+        history.stop_reason, history.settings = state.stop_reason, state.history.settings
         patient.history = history if history.rows else None
         self._keep(examine(patient, [], END))
         self.diagnosis = Diagnosis(
-            self._found.values(),
+            settle(self._found.values(), patient),
             self._checked,
             {what: why for what, why in self._skipped.items() if what not in self._checked},
             rows=self._patient.data.x.shape[0] if self._patient.data is not None else 0,
@@ -206,7 +208,13 @@ class Doctor(Callback):
         """Return the training as it is now, with data that were checked before."""
         known = self._patient
         patient = Patient(
-            state.model, known.optimizer, known.loss, known.batch_size, trained=True, copied=True
+            state.model,
+            known.optimizer,
+            known.loss,
+            known.batch_size,
+            trained=True,
+            settings=known.settings,
+            copied=True,
         )
         patient.data, patient.integers = data, known.integers
         return patient

@@ -3,29 +3,51 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from nnlite.checks.inputs import column_names
 from nnlite.checks.nets import check_net
+from nnlite.core.aliases import AnyArray
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
 from nnlite.data.batching import check_reiterable, is_maker, is_reiterable
+from nnlite.data.checks import check_rows
 from nnlite.data.conversion import is_frame, is_sparse
 from nnlite.data.lazy import Blockwise, join
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_bool, check_integer
-from nnlite.inspect.checkup import after, data, proof, rate, sequences, start, units
+from nnlite.inspect.checkup import (
+    after,
+    columns,
+    data,
+    held_out,
+    labels,
+    last_layer,
+    proof,
+    rate,
+    refusals,
+    sequences,
+    settings,
+    start,
+    structure,
+    units,
+)
+from nnlite.inspect.checkup.causes import settle
 from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding
 from nnlite.inspect.checkup.given import Data, take
+from nnlite.inspect.checkup.mending import mended
 from nnlite.inspect.checkup.patient import SAMPLE, Patient, Skip
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
+from nnlite.training.callbacks import Callback
 from nnlite.training.class_weights import ClassWeights, balanced
-from nnlite.training.fit import _check_optimizer
+from nnlite.training.fit import _check_callbacks, _check_optimizer
 from nnlite.training.history import History
+from nnlite.training.settings import call_text
 from nnlite.training.sources import Stream
 
 __all__ = [
@@ -44,18 +66,28 @@ __all__ = [
 FAILS = "a pass through the model fails"
 
 
+#: What can be mended to look at the rest.
+MENDED = {"NN104", "NN201", "NN202", "NN210", "NN211", "NN212", "NN215"}
+
 #: A rule, which looks at a training and gives what it finds.
 Rule = Callable[[Patient], Iterable[Finding]]
 
 #: Checks that look at data, weights and one pass.
 BEGINNING: dict[str, Rule] = {
     "features": data.features,
+    "row numbers": columns.row_number,
+    "the target among the features": columns.target_among_features,
+    "names and dates as categories": columns.categories,
     "targets": data.targets,
-    "classes": data.classes,
-    "equal rows with different labels": data.repeats,
-    "rows in training and validation": data.leaks,
-    "training beside validation features": data.validation,
-    "loss and last layer": start.last_layer,
+    "classes": labels.classes,
+    "equal rows with different labels": labels.repeats,
+    "order of the rows": labels.sorted_rows,
+    "rows in training and validation": held_out.leaks,
+    "training beside validation features": held_out.validation,
+    "loss and last layer": last_layer.last_layer,
+    "activations between layers": structure.no_activation,
+    "layers that blame comes through": structure.no_slope,
+    "frozen layers": structure.frozen,
     "weights and loss are finite": start.finite,
     "neurons that are equal": start.symmetry,
     "steps of padding": sequences.padding,
@@ -69,6 +101,7 @@ MEANWHILE: dict[str, Rule] = {
 #: Checks of what has been learned, which train nothing.
 END: dict[str, Rule] = {
     "weights and loss are finite": start.finite,
+    "what simple rules see": labels.unrelated,
     "course of the loss": after.course,
     "better than a constant answer": after.answers,
     "training beside validation loss": after.gap,
@@ -78,8 +111,11 @@ TRIALS: dict[str, Rule] = {
     "update-to-weight ratios": rate.updates,
     "gradient against differences": proof.wrong_gradient,
     "one batch by heart": start.one_batch,
-    "learning rate": rate.learning_rate,
     "better than a linear model": after.linear,
+    "shorter steps where the loss bounces": rate.bounces,
+    "schedule, clipping, momentum, dropout and decay": settings.settings,
+    "a longer training": settings.length,
+    "learning rate": rate.learning_rate,
 }
 THOROUGH = BEGINNING | MEANWHILE | END | TRIALS
 
@@ -96,6 +132,9 @@ def doctor(
     validation: Any = None,
     history: History | None = None,
     batch_size: int | None = None,
+    epochs: int | None = None,
+    shuffle: bool | Callable[[int], ArrayLike] | None = None,
+    callbacks: Sequence[Callback] | None = None,
     trained: bool | None = None,
 ) -> Diagnosis:
     """Say what is wrong with a training, the likeliest cause first, with numbers and what to do.
@@ -124,9 +163,15 @@ def doctor(
         ``(X, y)`` or ``(X, y, weight)``, as for `fit`, or a re-iterable of batches. Of a part of the
         training rows, such as 0.2, the history says what there is to say.
     history : History, optional
-        What `fit` returned.
+        What `fit` returned. It says what of the arguments below, and of `class_weight`, is not given.
     batch_size : int, optional
         Rows in one step, 32 by default.
+    epochs : int, optional
+        As for `fit`.
+    shuffle : bool or callable, optional
+        As for `fit`.
+    callbacks : sequence of Callback, optional
+        As for `fit`; none of them is called.
     trained : bool, optional
         Whether the model has been trained. By default it has if there is a history or the optimizer
         has made steps.
@@ -174,10 +219,24 @@ def doctor(
         class_weight=class_weight,
         validation=validation,
         history=history,
-        batch_size=batch_size,
+        asked=_asked(history, batch_size, epochs, shuffle, callbacks),
         trained=trained,
     )
     return examine(*admitted, THOROUGH)
+
+
+def _asked(history: Any, batch_size: Any, epochs: Any, shuffle: Any, callbacks: Any) -> dict[str, Any]:
+    """Check what `fit` is to be called with, and put it over what it was called with."""
+    given: dict[str, Any] = {}
+    if batch_size is not None:
+        given["batch_size"] = check_integer("doctor(batch_size=)", batch_size, low=1)
+    if epochs is not None:
+        given["epochs"] = check_integer("doctor(epochs=)", epochs, low=1)
+    if shuffle is not None:
+        given["shuffle"] = True if callable(shuffle) else check_bool("doctor(shuffle=)", shuffle)
+    if callbacks is not None:
+        given["callbacks"] = [call_text(one) for one in _check_callbacks(callbacks)]
+    return (history.settings if isinstance(history, History) else {}) | given
 
 
 def admit(
@@ -191,15 +250,17 @@ def admit(
     class_weight: Any,
     validation: Any,
     trained: bool | None,
+    asked: dict[str, Any],
     history: Any = None,
-    batch_size: int | None = None,
 ) -> tuple[Patient, list[Finding]]:
     """Check what was given, and copy it; what `fit` would refuse becomes findings.
 
     Parameters
     ----------
-    model, X, y, loss, optimizer, weight, class_weight, validation, history, batch_size, trained
+    model, X, y, loss, optimizer, weight, class_weight, validation, trained, history
         As in `doctor`.
+    asked : dict
+        As `History.settings` has them; of `class_weight` and `batch_size` they say what is not given.
 
     Returns
     -------
@@ -217,45 +278,54 @@ def admit(
     if history is not None and not isinstance(history, History):
         fix = "Give what fit returned."
         raise ArgumentTypeError(f"{where}(history=)", "a History", _kind(history), fix)
-    if batch_size is not None:
-        batch_size = check_integer(f"{where}(batch_size=)", batch_size, low=1)
     if trained is not None:
         trained = check_bool(f"{where}(trained=)", trained)
     else:
         trained = bool(history) or bool(getattr(optimizer, "steps", 0))
     held_out = check_pair(f"{where}(validation=)", validation)
 
-    patient = Patient(model, optimizer, loss, batch_size or 32, trained=trained, history=history)
+    class_weight = asked.get("class_weight") if class_weight is None else class_weight
+    batch_size = asked.get("batch_size") or 32
+    patient = Patient(model, optimizer, loss, batch_size, trained=trained, history=history, settings=asked)
     findings: list[Finding] = []
     if patient.model.feature_names is None and patient.model.preprocessing is None:
         names = column_names(X)
         if names is not None and patient.model.input_shape == (len(names),) and len(set(names)) == len(names):
             patient.model.feature_names = names
-    batches = y is None and _is_batches(X)
+    batches, given = y is None and _is_batches(X), X
     try:
         if batches:
+            patient.settings = patient.settings | {"shuffle": False}  # they come in the order of their maker
             X, y, weight = _gathered(patient.model, X, loss, "doctor(X)")
         x, kept = _input(patient.model, X, "X")
     except (ArgumentError, ArgumentTypeError) as error:
-        return patient, [start.refused(error, "NN103")]
-    findings += _refusals(patient, model, optimizer)
+        return patient, [refusals.refused_input(error, given)]
+    raw, outputs = _raw(y, x, kept), patient.model.boundary.pred_shape(x)[-1]
+    findings += _refusals(patient, model, optimizer, raw, outputs)
     refused = bool(findings)
     target = shares = classes = None
     try:
         target, shares = _targets(patient, y, weight, x, kept)
         if class_weight is not None and not refused:
-            outputs = patient.model.boundary.pred_shape(x)[-1]
             classes = ClassWeights(class_weight, loss, outputs, counted=not batches)
             if classes.balanced:
                 classes.table = balanced(classes.sums(target, shares))
             shares = classes.applied(target, shares, patient.model.params.dtype)
     except (ArgumentError, ArgumentTypeError) as error:
-        findings.append(start.refused(error, "NN104"))
+        found = refusals.refused_targets(error, patient.model, loss, raw, outputs)
+        findings += [] if found.code in [one.code for one in findings] else [found]
+    whole = _mend(patient, findings, raw) if findings and raw is not None else None
+    if whole is not None:
+        try:
+            target, shares = _targets(patient, whole, None, x, None)
+            loss, refused = patient.loss, False
+        except (ArgumentError, ArgumentTypeError):
+            whole = None
     rows = _counting(Data(x, None if refused else target, shares))
     try:
         patient.model._adapt(lambda: iter([(rows.x, rows.weight)]))
     except (ArgumentError, ArgumentTypeError) as error:
-        return patient, [start.refused(error, "NN103")]
+        return patient, [refusals.refused(error, "NN103")]
     patient.data = rows
     patient.settle_schedule()
     if held_out is not None:
@@ -264,13 +334,40 @@ def admit(
                 held_out = _gathered(patient.model, held_out[0], loss, "X")
             other, kept = _input(patient.model, held_out[0], "validation X")
             patient.held_out = Data(other, None, None)
+            if whole is not None:
+                return patient, findings
             target, shares = _targets(patient, held_out[1], held_out[2], other, kept)
             if classes is not None:
                 shares = classes.applied(target, shares, patient.model.params.dtype)
             patient.held_out = _counting(Data(other, None if refused else target, shares))
         except (ArgumentError, ArgumentTypeError) as error:
-            findings.append(start.refused(error.within("validation"), "NN104"))
+            findings.append(refusals.refused(error.within("validation"), "NN104"))
     return patient, findings
+
+
+def _mend(patient: Patient, findings: list[Finding], raw: AnyArray) -> AnyArray | None:
+    """Follow the advice about what is refused, on the copies, so that the rest can be examined too.
+
+    Returns the targets; None if nobody can tell how, and nothing is changed then.
+    """
+    codes = {one.code for one in findings}
+    if not codes <= MENDED:
+        return None
+    target = raw
+    if codes != {"NN215"}:
+        other = mended(patient.model, patient.loss, raw)
+        if other is None:
+            return None
+        patient.model, patient.loss, target = other
+    if not patient.model.params.trainable_slices:
+        patient.model.unfreeze()
+    patient.trained, patient.history = False, None
+    if isinstance(patient.optimizer, Optimizer):
+        patient.optimizer.reset()
+    findings[0] = findings[0]._replace(
+        message=f"{findings[0].message} The rest is examined with that mended."
+    )
+    return target
 
 
 def _counting(data: Data) -> Data:
@@ -299,18 +396,33 @@ def _gathered(model: Sequential, batches: Any, loss: Loss, where: str) -> tuple[
     return tuple(take(Data(x, y, weight), np.arange(min(count, SAMPLE))))
 
 
-def _refusals(patient: Patient, model: Sequential, optimizer: Any) -> Iterator[Finding]:
+def _raw(y: Any, x: Any, rows: int | None) -> AnyArray | None:
+    """Return targets as an array, before any loss has seen them; None if they do not belong to the rows."""
+    try:
+        array = check_rows("y", y)
+    except (ArgumentError, ArgumentTypeError):
+        array = np.asarray(y, dtype=object) if not is_sparse(y) else np.empty(0)
+        if not array.size or not all(isinstance(one, str) for one in array.flat):
+            return None
+        array = array.astype(str)
+    array = array if rows is None else array[:rows]
+    return array if array.shape[:1] == x.shape[:1] else None
+
+
+def _refusals(
+    patient: Patient, model: Sequential, optimizer: Any, raw: AnyArray | None, outputs: int
+) -> Iterator[Finding]:
     """Tell what `fit` would refuse about loss and optimizer."""
     loss = patient.loss
     try:
         model.boundary.check_loss(loss)
     except (ArgumentError, ArgumentTypeError) as error:
-        yield start.refused(error, "NN201" if error.got == "probabilities" else "NN209")
+        yield refusals.refused_loss(error, model, loss, raw, outputs)
         return
     try:
         _check_optimizer(model, optimizer, loss)
     except (ArgumentError, ArgumentTypeError) as error:
-        yield start.refused(error, "NN209")
+        yield refusals.refused_optimizer(error, model)
 
 
 def _targets(patient: Patient, y: Any, weight: Any, x: Any, rows: int | None) -> tuple[Any, Any]:
@@ -378,11 +490,12 @@ def examine(patient: Patient, findings: list[Finding], checks: Mapping[str, Rule
     -------
     Diagnosis
     """
-    found, checked, skipped = list(findings), ["input, targets, loss and optimizer as fit does"], {}
+    patient.found = found = list(findings)
+    checked, skipped = ["input, targets, loss and optimizer as fit does"], {}
     with np.errstate(all="ignore"):  # what is no number any more is among what is looked for
         for title, rule in checks.items():
             try:
-                found += rule(patient)
+                found.extend(rule(patient))
                 checked.append(title)
             except Skip as reason:
                 skipped[title] = str(reason)
@@ -393,10 +506,10 @@ def examine(patient: Patient, findings: list[Finding], checks: Mapping[str, Rule
                 if error is None:
                     raise
                 if all(one.code != "NN209" for one in found):
-                    found.append(start.failed(error))
+                    found.append(refusals.failed(error))
                 skipped[title] = FAILS
     rows = 0 if patient.data is None else patient.data.x.shape[0]
-    return Diagnosis(found, checked, skipped, rows=rows, trained=patient.trained)
+    return Diagnosis(settle(found, patient), checked, skipped, rows=rows, trained=patient.trained)
 
 
 def _raised_by_a_step(patient: Patient) -> Exception | None:

@@ -32,6 +32,9 @@ __all__ = ["NO_WAY", "STEPS", "Passage", "Patient", "Skip", "measured_loss", "re
 #: Rows that losses, units and gradients are measured on. Digits, 1,797, are all used; on more, the standard
 #: error of a share, 1/sqrt(4 * 2000), is about 1 %, finer than any threshold.
 SAMPLE = 2000
+#: A training that went so much of the way, on validation rows too, leaves little to ask for: settings are not
+#: tried, and what was found about scale, targets, neurons and rate is a note.
+WELL = 0.75
 #: Steps of a trial.
 STEPS = 100
 #: Less than this is what rounding leaves.
@@ -91,6 +94,8 @@ class Patient:
         Whether training has been.
     history : History, optional
         What `fit` returned.
+    settings : dict, optional
+        What `fit` is or was called with, as `History.settings` has it.
     copied : bool
         Whether model and optimizer are copies already, or will be looked at only.
 
@@ -104,6 +109,8 @@ class Patient:
         The validation rows.
     integers : bool
         Whether the targets were given as integers.
+    settings : dict of str to object
+        Arguments of `fit` by their names, as far as they are known.
 
     Examples
     --------
@@ -121,6 +128,7 @@ class Patient:
         *,
         trained: bool,
         history: History | None = None,
+        settings: dict[str, Any] | None = None,
         copied: bool = False,
     ) -> None:
         # Together, or the optimizer would not know that its state belongs to the copy.
@@ -132,21 +140,84 @@ class Patient:
         self.data: Data | None = None
         self.held_out: Data | None = None
         self.integers = False
+        self.settings = {} if settings is None else settings
+        #: Trials that were made, see `race`; what was found so far; whether a schedule waits for its length.
+        self.courses: dict[tuple[str, int], Any] = {}
+        self.found: list[Any] = []
+        self.waits = False
 
     def renewed(self) -> Patient:
         """Return the same with newly drawn weights and an optimizer that has made no steps."""
-        other = Patient(self.model, self.optimizer, self.loss, self.batch_size, trained=False)
+        other = Patient(
+            self.model, self.optimizer, self.loss, self.batch_size, trained=False,
+            history=self.history, settings=self.settings,
+        )  # fmt: skip
         other.data, other.held_out, other.integers = self.data, self.held_out, self.integers
         other.model.initialize(rng=0)
+        kept = self.model.params
+        for name in kept.frozen:  # such as what was learned elsewhere
+            other.model.params[name][...] = kept[name]
         if isinstance(other.optimizer, Optimizer):
             other.optimizer.reset()
         other.settle_schedule()
         return other
 
+    @cached_property
+    def fresh(self) -> Patient:
+        """The same before its training: settings are judged from new weights."""
+        return self.renewed() if self.trained else self
+
+    @property
+    def learned(self) -> bool:
+        """Whether there has been a training that went most of the way."""
+        return self.trained and self._well(self.sample)
+
+    @cached_property
+    def went_well(self) -> bool:
+        """Whether it did so on validation rows too, as far as there are some at hand."""
+        if not self.learned or self.held_out is None or self.held_out.y is None:
+            return self.learned
+        return self._well(self.held_out)
+
+    def _well(self, part: Data) -> bool:
+        """Tell whether the model went most of the way, by the loss or, of classes, by right answers."""
+        try:
+            if self.constant_of(part) - measured_loss(self.model, part, self.loss) >= WELL * self.way:
+                return True
+            ids = self.class_ids_of(part)
+        except Skip:
+            return False
+        others = 1 - np.bincount(ids).max() / len(ids)
+        return bool(others and self.wrong(part) <= (1 - WELL) * others)
+
+    def class_ids_of(self, part: Data) -> AnyArray:
+        """Return the classes of some rows, or the reason why they have none."""
+        return self.ids_of(part.y) if self.class_ids.size else self.class_ids
+
+    def wrong(self, part: Data) -> float:
+        """Return the share of rows that are taken for another class."""
+        pred = self.model._predict(part.x, part.x.shape[0])
+        said = (pred[:, 0] > 0).astype(int) if self.kind == "labels" else pred.argmax(axis=-1)
+        return float((said != self.class_ids_of(part)).mean())
+
+    @property
+    def steps_an_epoch(self) -> int:
+        """How many steps `fit` makes in an epoch, as far as one can see from the rows at hand."""
+        share = self.settings.get("validation")
+        kept = 1 - share if isinstance(share, float) else 1.0
+        return max(1, math.ceil(kept * self.all.x.shape[0] / self.batch_size))
+
+    @property
+    def length(self) -> int | None:
+        """How many steps `fit` makes, or has made; None if nobody has said for how many epochs."""
+        epochs = len(self.history) if self.history is not None else self.settings.get("epochs")
+        return None if epochs is None else epochs * self.steps_an_epoch
+
     def settle_schedule(self) -> None:
         """Let a schedule that waits for `fit` to tell its length be tried out whole."""
         if isinstance(self.optimizer, Optimizer):
-            give_length(self.optimizer, STEPS, math.ceil(self.all.x.shape[0] / self.batch_size))
+            self.waits = self.optimizer._time is None
+            give_length(self.optimizer, self.length or STEPS, self.steps_an_epoch)
 
     @property
     def kind(self) -> str:
