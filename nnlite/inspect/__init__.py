@@ -1,4 +1,4 @@
-"""Seeing inside: one step, who is to blame, what is wrong, which rate, what a net looks at, what it is worth."""
+"""Seeing inside: one step, who is to blame, what is wrong, which rate, what a net looks at and is worth."""
 
 from nnlite.inspect.checkup import Diagnosis, Doctor, DoctorWarning, Finding, doctor
 from nnlite.inspect.explain import explain_step
