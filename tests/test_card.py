@@ -291,6 +291,10 @@ def test_what_cannot_be_made_is_left_out_with_the_reason(trained, rng):
     assert "There is no linear model beside it: the model is linear itself." in found.verdict
     again = card(line, X, y, LOSS, optimizer, history=history, callbacks=[nn.EarlyStopping(monitor="loss")])
     assert again.to_dict()["spread"]["scores"]["loss"][0] == pytest.approx(history["loss"][-1], rel=0.1)
+    loss = nn.MeanSquaredError()
+    narrow = nn.Sequential([nn.Dense(2, 1), nn.Dense(1, 2)], rng=0)
+    of_itself = card(narrow, X, X, loss, nn.Adam(0.1), seeds=0).to_dict()["left_out"]
+    assert of_itself == {"linear model": "the targets are the input, which a linear model repeats"}
     without = card(line, X, y, LOSS, optimizer)
     assert without.to_dict()["left_out"]["other seeds"] == "no history says how the net was trained"
 

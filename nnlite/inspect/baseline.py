@@ -245,7 +245,7 @@ def fit_linear(
     Raises
     ------
     NoBaseline
-        If `fit` refuses.
+        If the targets are the input, as those of an autoencoder, or `fit` refuses.
 
     Examples
     --------
@@ -256,6 +256,8 @@ def fit_linear(
     >>> linear.predict([[3.0]]).round(3)
     array([[7.]])
     """
+    if isinstance(x, np.ndarray) and x.shape == y.shape and (x == y).all():
+        raise NoBaseline("the targets are the input, which a linear model repeats")
     options: dict[str, Any] = {"loss": loss, "epochs": ITERATIONS, "rng": 0}
     curves = []
     try:
