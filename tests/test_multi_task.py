@@ -402,7 +402,7 @@ def test_estimators_take_tasks_of_numbers():
     assert kept.predict(X).shape == (ROWS, 2)
     with pytest.raises(ArgumentError, match=r"MLPRegressor.*For classes beside numbers train a Sequential"):
         MLPRegressor(loss=LOSS).fit(X, y)
-    with pytest.raises(ArgumentError, match=r"MLPClassifier.*a loss of one task"):
+    with pytest.raises(ArgumentError, match=r"MLPClassifier.*a loss of one class a row"):
         MLPClassifier(loss=LOSS).fit(X, y[:, 2].astype(int))
 
 

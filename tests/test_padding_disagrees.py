@@ -192,3 +192,20 @@ def test_what_is_found_is_what_padding_does():
 
 def again(layer):
     return type(layer)(**layer.config())
+
+
+def test_layers_of_ones_own_and_nets_without_time():
+    class Shift(nn.Layer):
+        """Mixes steps, and nobody has listed it."""
+
+        def forward(self, x, ctx=None):
+            return x + np.roll(x, -1, axis=-2)
+
+        def backward(self, dy, ctx):
+            return dy + np.roll(dy, 1, axis=-2)
+
+    (one,) = tokens(Shift(), gru(padding=0.0))
+    assert one.evidence["layer"] == "2"
+    assert "Shift knows of no padding" in one.fix
+    X = np.random.default_rng(0).normal(size=(20, 5, 5, 2))
+    assert found([nn.Conv2D(2, 3, 3), nn.GlobalAveragePool()], (X, np.ones((20, 1))), shape=(5, 5, 2)) == []

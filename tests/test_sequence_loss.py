@@ -392,6 +392,14 @@ def test_arguments():
         fit(net(), X, y, class_weight="balanced")
 
 
+def test_classifiers_have_one_class_a_row():
+    from nnlite.sklearn import MLPClassifier
+
+    X, y, _ = data()
+    with pytest.raises(ArgumentError, match=r"MLPClassifier.*a loss of one class a row, got SequenceLoss"):
+        MLPClassifier(loss=LABELS).fit(X[..., 0], y[:, 0])
+
+
 def test_targets_filled_up_with_nan():
     padded = nn.pad_sequences([[1.0, 2.0], [3.0]], value=np.nan)
     np.testing.assert_array_equal(padded, [[1.0, 2.0], [3.0, np.nan]])

@@ -12,7 +12,7 @@ from nnlite.core.cross_entropy import SoftmaxCrossEntropy
 from nnlite.core.losses import Loss, PointwiseLoss
 from nnlite.errors import ArgumentError
 from nnlite.layers.activations import log_softmax
-from nnlite.losses import GaussianNLL, Hinge, Masked, MultiTaskLoss, PoissonNLL
+from nnlite.losses import GaussianNLL, Hinge, Masked, MultiTaskLoss, PoissonNLL, SequenceLoss
 from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
 
 __all__ = [
@@ -217,8 +217,8 @@ def classification(loss: str | Loss, kind: str, columns: int) -> Objective:
         fix = (
             "Use SoftmaxCrossEntropy(), BinaryCrossEntropy() or Hinge(); set from_logits = True in your own."
         )
-    elif isinstance(loss, MultiTaskLoss):
-        what, fix = "a loss of one task", "For several train a Sequential."
+    elif isinstance(loss, MultiTaskLoss | SequenceLoss):
+        what, fix = "a loss of one class a row", "For several train a Sequential."
     elif softmax and kind not in ("binary", "multiclass"):
         what, fix = "a loss for several labels at a time", "Use BinaryCrossEntropy()."
     elif isinstance(loss, BinaryCrossEntropy) and several:
