@@ -235,9 +235,70 @@ def bouncing(ax: Any) -> None:
     )
 
 
+def unscaled_targets(ax: Any) -> None:
+    """NN105: the same net on targets in the hundreds, and on the same targets scaled."""
+    X, y = nn.datasets.sine(200, rng=0)
+    order = X[:, 0].argsort()
+    ax.plot(X, 300 + 100 * y, ".", color="0.7", label="targets")
+    for mean, size, colour, style, name in (
+        (0, 1, BROKEN, "--", "trained as they are"),
+        (300, 100, MENDED, "-", "scaled, and back"),
+    ):
+        model = net(1, 32, 1)
+        targets = (300 + 100 * y - mean) / size
+        model.fit(X, targets, loss=nn.MeanSquaredError(), optimizer=nn.Adam(0.01), epochs=100)
+        ax.plot(X[order], mean + size * model.predict(X[order]), style, color=colour, label=name)
+    ax.set(xlabel="input", ylabel="target")
+    ax.legend(frameon=False)
+
+
+def imbalanced(ax: Any) -> None:
+    """NN109: three rows of one class."""
+    _, y = nn.datasets.iris()
+    ax.bar(["class 0", "class 1", "class 2"], np.bincount(y[:103]), color=[MENDED, MENDED, BROKEN])
+    ax.set(ylabel="rows")
+
+
+def other_scale(ax: Any) -> None:
+    """NN110: divided in one place, forgotten in the other."""
+    X, _ = nn.datasets.digits()
+    for values, colour, name in ((X[:1400] / 16, MENDED, "training"), (X[1400:], BROKEN, "validation")):
+        ax.hist(
+            values.ravel(), bins=np.linspace(0, 16, 49), color=colour, alpha=0.7, density=True, label=name
+        )
+    ax.set(xlabel="pixel", ylabel="how often", yscale="log", yticks=[])
+    ax.legend(frameon=False)
+
+
+def bounded(ax: Any) -> None:
+    """NN204: tanh before a loss that takes scores of any size."""
+    X, y = nn.datasets.moons(300, noise=0.1, rng=0)
+    cases = {
+        "ends in Tanh": (net(2, 16, 2, around=([], [nn.Tanh()])), nn.Adam(0.03)),
+        "ends in Dense": (net(2, 16, 2), nn.Adam(0.03)),
+    }
+    losses(ax, X, y, 100, cases)
+    ax.axhline(np.log1p(np.exp(-2)), color="0.6", lw=1)  # scores of 1 and -1
+
+
+def too_much_decay(ax: Any) -> None:
+    """NN403: weights that are held back so much that a straight line does better."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 6))
+    y = X @ rng.normal(size=(6, 2)) / 2
+    cases = {
+        f"weight_decay {decay:g}": (net(6, 32, 2), nn.AdamW(0.01, weight_decay=decay)) for decay in (3, 0.01)
+    }
+    losses(ax, X, y, 40, cases)
+
+
 PICTURES: dict[str, Callable[[Any], None]] = {
     "NN101": unscaled,
+    "NN105": unscaled_targets,
+    "NN109": imbalanced,
+    "NN110": other_scale,
     "NN203": out_of_reach,
+    "NN204": bounded,
     "NN205": high_start,
     "NN206": identical,
     "NN301": rate_too_large,
@@ -247,6 +308,7 @@ PICTURES: dict[str, Callable[[Any], None]] = {
     "NN305": flow(deep(nn.Sigmoid), deep(nn.Tanh)),
     "NN306": flow(deep(nn.ReLU, 1.0), deep(nn.ReLU)),
     "NN401": overfitting,
+    "NN403": too_much_decay,
     "NN404": still_falling,
     "NN405": bouncing,
 }
