@@ -36,8 +36,8 @@ def test_accuracy_of_ids_one_hot_and_soft_targets():
 
 #: What is public in nnlite.metrics and gives no single number that could be compared.
 NO_NUMBER = {
-    "Metric", "SequenceMetric", "TaskMetric", "calibration_curve", "call_metric", "confusion_matrix", "is_better_higher",
-    "named_metrics", "precision_recall_curve", "roc_curve",
+    "Metric", "SequenceMetric", "TaskMetric", "calibration_curve", "call_metric", "confusion_matrix",
+    "is_better_higher", "named_metrics", "precision_recall_curve", "roc_curve",
 }  # fmt: skip
 
 

@@ -589,7 +589,7 @@ class TestPicture:
         ax, words, labels = self.drawn(result)
         assert words == ["crawls", "learns", "overshoots", "diverges"]
         assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
-        limits = [line for line in ax.lines if "lambda" in line.get_label()]
+        limits = [line for line in ax.lines if "λ_max" in line.get_label()]
         assert [line.get_xdata()[0] for line in limits] == pytest.approx([0.5, 0.5])
         assert any("best rate, 0.25" in label for label in labels)
         others = [other for other in ax.figure.axes if other is not ax]
@@ -601,7 +601,7 @@ class TestPicture:
         ax, _, _ = self.drawn(quadratic([0.0005, 0.5], nn.Adam()), ax=given)
         assert ax is given
         assert figure.axes == [given]
-        assert not any("lambda" in line.get_label() for line in ax.lines)
+        assert not any("λ" in line.get_label() for line in ax.lines)
 
     @pytest.mark.nonfinite
     def test_if_all_diverge(self):

@@ -212,10 +212,10 @@ def legend(*axes: Axes, **how: Any) -> None:
         column = max(text_width(str(handle.get_label()), size) for handle in handles) + 3.5 * size
         if len(axes) > 1 or column * 1.5 * size * len(handles) > COVERED * width * height:
             columns = int(width / column)
-            if not columns or -(-len(handles) // columns) * 1.6 * size > HIGHEST * height:
+            if not columns or -(-len(handles) // columns) * 1.4 * size > HIGHEST * height:
                 return
             usual |= {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "borderaxespad": 0.1}
-            usual |= {"ncols": columns, "columnspacing": 1.0}
+            usual |= {"ncols": columns, "columnspacing": 1.0, "labelspacing": 0.25, "borderpad": 0.2}
     made = ax.legend(**(usual | how))
     for text in made.get_texts():
         text.set_parse_math(False)  # a dollar sign in a name begins no formula
