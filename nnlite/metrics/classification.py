@@ -659,7 +659,7 @@ def calibration_curve(
 
 def _in_bins(
     sure: NDArray[np.float64], right: NDArray[np.bool_], w: NDArray[np.floating[Any]], bins: int
-) -> tuple[NDArray[np.float64], ...]:
+) -> tuple[NDArray[Any], ...]:
     """Sum weights, probabilities and what is right in bins of the probability; a bin has its upper end."""
     place = np.searchsorted(np.linspace(0.0, 1.0, bins + 1)[1:-1], sure)
     rows, sums, hits = (np.bincount(place, weights=by, minlength=bins) for by in (w, w * sure, w * right))

@@ -34,7 +34,8 @@ from nnlite.metrics import (
 )
 from nnlite.model import PREDICT_ROWS, Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
-from nnlite.sweeps.replicas import like, train
+from nnlite.sweeps.replicas import train
+from nnlite.training.anew import like
 from nnlite.training.class_weights import ClassWeights
 from nnlite.training.evaluation import score
 from nnlite.training.work import only_ours
