@@ -60,6 +60,11 @@ class Ranker(Classifier):
         return np.asarray(X)
 
 
+@metrics.directions.more_is_better
+def share_of_ones(pred, target):
+    return float(target.mean())
+
+
 class Line:
     def predict(self, X):
         return 2 * np.asarray(X)[:, 0]
@@ -225,6 +230,18 @@ class TestLearningCurve:
         found = learning_curve(model, table, np.arange(40) % 2, sizes=2, **self.options)
         assert found.sizes.tolist() == [3, 30]
 
+    def test_classes_keep_their_proportions_and_whole_numbers_need_not(self):
+        ids = np.r_[np.zeros(32, int), np.ones(8, int)]
+        found = learning_curve(
+            net(nn.Dense(3, 2)), SCORES[:40], ids, metric=share_of_ones, sizes=[30], **self.options
+        )
+        np.testing.assert_allclose(found.validation, 0.2)
+        counts = np.arange(40) // 2  # two of each
+        options = {"loss": nn.MeanSquaredError(), "optimizer": nn.Adam(0.05), "epochs": 1, "sizes": [30]}
+        assert learning_curve(net(nn.Dense(3, 1)), SCORES[:40], counts[:, None], **options).sizes == [30]
+        ax = plot.learning_curve.from_estimator(Classifier(), SCORES[:40], counts.astype(str), sizes=[30])
+        assert ax.lines[0].get_ydata() == [0.0]
+
     def test_copies_of_an_estimator_are_trained_in_turn(self):
         estimator = Classifier()
         ax = plot.learning_curve.from_estimator(estimator, SCORES, LABELS, sizes=[5, 40], slack=1.0)
@@ -238,6 +255,8 @@ class TestLearningCurve:
         model = net(nn.Dense(3, 3))
         with pytest.raises(ArgumentError, match=r"sizes=\): expected numbers of rows up to 45, got \[50\]"):
             learning_curve(model, SCORES, IDS, sizes=[50], **self.options)
+        with pytest.raises(ArgumentError, match=r"validation=\): expected a finite number in .*, got 1"):
+            learning_curve(model, SCORES, IDS, validation=1, **self.options)
         with pytest.raises(ArgumentTypeError, match="a LearningCurve, got list"):
             plot.learning_curve([1, 2])
         with pytest.raises(ArgumentTypeError, match="a model with fit, got Line"):
