@@ -95,21 +95,21 @@ class TestCurvesOfClasses:
             np.testing.assert_array_equal(line.get_ydata(), points[along])
         sure = nn.Softmax().forward(SCORES)
         values = [measure(sure[:, place], (place == IDS) * 1) for place in range(3)]
-        named = [f"{name}, {area} {value:.2g}" for name, value in zip("abc", values, strict=True)]
+        named = [f"{name}, {area} {value:.3g}" for name, value in zip("abc", values, strict=True)]
         assert [line.get_label() for line in lines] == named
 
     def test_of_a_yes_or_no_question_there_is_one(self, draw, across, along, area, measure):
         for pred in (SCORES[:, 1], SCORES[:, 1:2], np.stack([-SCORES[:, 1], SCORES[:, 1]], axis=1)):
             ax = draw(pred, YES)
             (line,) = [line for line in ax.lines if not line.get_label().startswith("_")]
-            assert line.get_label().endswith(f" {measure(SCORES[:, 1], YES):.2g}")
+            assert line.get_label().endswith(f" {measure(SCORES[:, 1], YES):.3g}")
             assert len(ax.lines) == 2, "and what guessing comes to"
 
     def test_weights_count_rows(self, draw, across, along, area, measure):
         weight = np.arange(60) % 4
         ax = draw(SCORES[:, 1], YES, weight)
         (line,) = [line for line in ax.lines if not line.get_label().startswith("_")]
-        assert line.get_label().endswith(f" {measure(SCORES[:, 1], YES, weight):.2g}")
+        assert line.get_label().endswith(f" {measure(SCORES[:, 1], YES, weight):.3g}")
 
     def test_of_many_the_worst_are_named(self, draw, across, along, area, measure):
         ids = np.arange(100) % 20
@@ -125,6 +125,14 @@ class TestCurvesOfClasses:
         assert len(others) == 10
         assert max(numbers) <= min(others)
         assert numbers == sorted(numbers, reverse=True)
+
+    def test_two_classes_of_one_name_have_a_curve_each(self, draw, across, along, area, measure):
+        lines = draw(SCORES, IDS, classes=["a", "a", "b"]).lines
+        assert [line.get_label()[:1] for line in lines if not line.get_label().startswith("_")] == [
+            "a",
+            "a",
+            "b",
+        ]
 
     def test_a_class_without_rows_says_so(self, draw, across, along, area, measure):
         ax = draw(SCORES[:6], IDS[:6] % 2)
