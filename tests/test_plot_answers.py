@@ -60,6 +60,11 @@ class Ranker(Classifier):
         return np.asarray(X)
 
 
+@metrics.directions.more_is_better
+def share_of_ones(pred, target):
+    return float(target.mean())
+
+
 class Line:
     def predict(self, X):
         return 2 * np.asarray(X)[:, 0]
@@ -90,21 +95,21 @@ class TestCurvesOfClasses:
             np.testing.assert_array_equal(line.get_ydata(), points[along])
         sure = nn.Softmax().forward(SCORES)
         values = [measure(sure[:, place], (place == IDS) * 1) for place in range(3)]
-        named = [f"{name}, {area} {value:.2g}" for name, value in zip("abc", values, strict=True)]
+        named = [f"{name}, {area} {value:.3g}" for name, value in zip("abc", values, strict=True)]
         assert [line.get_label() for line in lines] == named
 
     def test_of_a_yes_or_no_question_there_is_one(self, draw, across, along, area, measure):
         for pred in (SCORES[:, 1], SCORES[:, 1:2], np.stack([-SCORES[:, 1], SCORES[:, 1]], axis=1)):
             ax = draw(pred, YES)
             (line,) = [line for line in ax.lines if not line.get_label().startswith("_")]
-            assert line.get_label().endswith(f" {measure(SCORES[:, 1], YES):.2g}")
+            assert line.get_label().endswith(f" {measure(SCORES[:, 1], YES):.3g}")
             assert len(ax.lines) == 2, "and what guessing comes to"
 
     def test_weights_count_rows(self, draw, across, along, area, measure):
         weight = np.arange(60) % 4
         ax = draw(SCORES[:, 1], YES, weight)
         (line,) = [line for line in ax.lines if not line.get_label().startswith("_")]
-        assert line.get_label().endswith(f" {measure(SCORES[:, 1], YES, weight):.2g}")
+        assert line.get_label().endswith(f" {measure(SCORES[:, 1], YES, weight):.3g}")
 
     def test_of_many_the_worst_are_named(self, draw, across, along, area, measure):
         ids = np.arange(100) % 20
@@ -120,6 +125,14 @@ class TestCurvesOfClasses:
         assert len(others) == 10
         assert max(numbers) <= min(others)
         assert numbers == sorted(numbers, reverse=True)
+
+    def test_two_classes_of_one_name_have_a_curve_each(self, draw, across, along, area, measure):
+        lines = draw(SCORES, IDS, classes=["a", "a", "b"]).lines
+        assert [line.get_label()[:1] for line in lines if not line.get_label().startswith("_")] == [
+            "a",
+            "a",
+            "b",
+        ]
 
     def test_a_class_without_rows_says_so(self, draw, across, along, area, measure):
         ax = draw(SCORES[:6], IDS[:6] % 2)
@@ -225,6 +238,18 @@ class TestLearningCurve:
         found = learning_curve(model, table, np.arange(40) % 2, sizes=2, **self.options)
         assert found.sizes.tolist() == [3, 30]
 
+    def test_classes_keep_their_proportions_and_whole_numbers_need_not(self):
+        ids = np.r_[np.zeros(32, int), np.ones(8, int)]
+        found = learning_curve(
+            net(nn.Dense(3, 2)), SCORES[:40], ids, metric=share_of_ones, sizes=[30], **self.options
+        )
+        np.testing.assert_allclose(found.validation, 0.2)
+        counts = np.arange(40) // 2  # two of each
+        options = {"loss": nn.MeanSquaredError(), "optimizer": nn.Adam(0.05), "epochs": 1, "sizes": [30]}
+        assert learning_curve(net(nn.Dense(3, 1)), SCORES[:40], counts[:, None], **options).sizes == [30]
+        ax = plot.learning_curve.from_estimator(Classifier(), SCORES[:40], counts.astype(str), sizes=[30])
+        assert ax.lines[0].get_ydata() == [0.0]
+
     def test_copies_of_an_estimator_are_trained_in_turn(self):
         estimator = Classifier()
         ax = plot.learning_curve.from_estimator(estimator, SCORES, LABELS, sizes=[5, 40], slack=1.0)
@@ -238,6 +263,8 @@ class TestLearningCurve:
         model = net(nn.Dense(3, 3))
         with pytest.raises(ArgumentError, match=r"sizes=\): expected numbers of rows up to 45, got \[50\]"):
             learning_curve(model, SCORES, IDS, sizes=[50], **self.options)
+        with pytest.raises(ArgumentError, match=r"validation=\): expected a finite number in .*, got 1"):
+            learning_curve(model, SCORES, IDS, validation=1, **self.options)
         with pytest.raises(ArgumentTypeError, match="a LearningCurve, got list"):
             plot.learning_curve([1, 2])
         with pytest.raises(ArgumentTypeError, match="a model with fit, got Line"):

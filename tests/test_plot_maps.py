@@ -22,6 +22,7 @@ from workpieces import net_of_blocks  # noqa: E402
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError, ShapeError  # noqa: E402
 from nnlite.plot.animation import Animation, animate  # noqa: E402
 from nnlite.plot.regions import decision_boundary, make_grid, neurons, settle  # noqa: E402
+from nnlite.plot.style import diverging  # noqa: E402
 from nnlite.plot.surface import loss_surface, losses_at, measure  # noqa: E402
 from nnlite.plot.weight_path import WeightPath  # noqa: E402
 
@@ -538,6 +539,14 @@ def test_gif_has_a_different_picture_for_every_point(film, tmp_path):
     for picture, frame in zip(pictures, made.frames, strict=True):
         assert np.abs(picture.astype(int) - frame).mean() < 4
     assert (tmp_path / "a.gif").stat().st_size < 400_000
+
+
+def test_a_slope_has_no_bands():
+    frame = (255 * diverging()(np.tile(np.linspace(0, 1, 500), (20, 1)))[..., :3]).astype(np.uint8)
+    made = Animation([frame], ["slope"], seconds=0.1)
+    with Image.open(io.BytesIO(made.to_gif())) as file:
+        shown = np.asarray(file.convert("RGB")).astype(int)
+    assert np.abs(shown - frame).max() <= 5, "what the eye sees as a step; a palette of 64 has 8"
 
 
 def test_page_needs_nothing_else_and_begins_with_a_picture(film, tmp_path):

@@ -105,9 +105,7 @@ def roc_curve(
     found = _of_each("roc_curve", pred, target, weight, classes, logits)
     ax = new_axes("plot.roc_curve", ax)
     ax.plot([0, 1], [0, 1], "--", color=GREY, lw=1.0, zorder=0, label="_guessing")
-    curves = {
-        name: (false, true, float(np.trapezoid(true, false))) for name, (false, true, _) in found.items()
-    }
+    curves = [(name, false, true, float(np.trapezoid(true, false))) for name, false, true in found]
     _draw_classes(ax, curves, "area")
     name_axis(ax, "x", "false positive rate", "false positives")
     name_axis(ax, "y", "true positive rate", "true positives")
@@ -162,60 +160,59 @@ def precision_recall_curve(
     --------
     >>> ax = precision_recall_curve([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1])
     >>> ax.lines[0].get_label()
-    'average precision 0.83'
+    'average precision 0.833'
     >>> ax.figure.clear()
     """
     found = _of_each("precision_recall_curve", pred, target, weight, classes, logits)
     ax = new_axes("plot.precision_recall_curve", ax)
-    curves = {
-        name: (recall, precision, float(-np.diff(recall) @ precision[:-1]))
-        for name, (precision, recall, _) in found.items()
-    }
+    curves = [
+        (name, recall, precision, float(-np.diff(recall) @ precision[:-1]))
+        for name, precision, recall in found
+    ]
     _draw_classes(ax, curves, "average precision" if len(found) == 1 else "AP", drawstyle="steps-post")
     if len(found) == 1:
         # At the lowest threshold all rows are found, and the precision is the share of the class.
-        ((precision, _, _),) = found.values()
-        ax.axhline(float(precision[0]), color=GREY, ls="--", lw=1.0, zorder=0, label="_guessing")
+        ax.axhline(float(found[0][1][0]), color=GREY, ls="--", lw=1.0, zorder=0, label="_guessing")
     ax.set(xlabel="recall", ylabel="precision")
     legend(ax)
     return ax
 
 
-def _draw_classes(ax: Axes, curves: dict[str, tuple[Array, Array, float]], words: str, **how: Any) -> None:
+def _draw_classes(ax: Axes, curves: list[tuple[str, Array, Array, float]], words: str, **how: Any) -> None:
     """Draw a curve for each class, named by the area below it; of many, the worst are named."""
     named = min(NAMED, max(int(0.5 * 72 * size_of(ax)[1] / (1.6 * SMALL)), 1))
-    many = len(curves) > named
-    order = (
-        sorted(curves, key=lambda name: -np.nan_to_num(curves[name][2], nan=-1.0)) if many else list(curves)
-    )
-    for place, name in enumerate(order):
-        across, along, area = curves[name]
-        label = f"{name}, {words} {short(area)}" if len(curves) > 1 else f"{words} {short(area)}"
-        if np.isnan(area):
-            label = f"{name}: no rows"
-        hidden = many and place < len(order) - named
-        style = {"color": LIGHT} if hidden else curve(place - (len(order) - named) * many)
-        ax.plot(
-            across, along, lw=1.6, label=f"_{label}" if hidden else label, zorder=2 - hidden, **style, **how
-        )
+    hidden = max(len(curves) - named, 0)
+    if hidden:
+        curves = sorted(curves, key=lambda one: -np.nan_to_num(one[3], nan=-1.0))
+    for place, (name, across, along, area) in enumerate(curves):
+        label = f"{name}: no rows" if np.isnan(area) else f"{name}, {words} {short(area, 3)}"
+        if len(curves) == 1:
+            label = f"{words} {short(area, 3)}"
+        style = curve(place - hidden) if place >= hidden else {"color": LIGHT, "zorder": 1}
+        ax.plot(across, along, lw=1.6, label="_" * (place < hidden) + label, **style, **how)
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     open_frame(ax)
 
 
+def _names(where: str, pred: Any, classes: Any) -> list[str]:
+    """Return a name for each class; one score a row is that of class 1 of two."""
+    answers = check_rows(f"{where}(pred)", pred)
+    count = max(answers.shape[1] if answers.ndim == 2 else 1, 2)
+    if classes is not None:
+        return check_names(f"{where}(classes=)", classes, count, "classes")
+    return [f"class {place}" for place in range(count)]
+
+
 def _of_each(
     name: str, pred: Any, target: Any, weight: Any, classes: Any, logits: bool
-) -> dict[str, tuple[Array, ...]]:
-    """Compute the curve of each class against the rest, or of class 1 of two, by their names."""
-    where = f"plot.{name}"
-    answers = check_rows(f"{where}(pred)", pred)
-    columns = answers.shape[1] if answers.ndim == 2 else 1
-    names = [f"class {place}" for place in range(max(columns, 2))]
-    if classes is not None:
-        names = check_names(f"{where}(classes=)", classes, len(names), "classes")
-    return {
-        names[place]: getattr(metrics, name)(answers, target, weight, class_id=place, logits=logits)
-        for place in (range(columns) if columns > 2 else (1,))
-    }
+) -> list[tuple[str, Array, Array]]:
+    """Compute the curve of each class against the rest, or of class 1 of two, with their names."""
+    names = _names(f"plot.{name}", pred, classes)
+    found = []
+    for place in range(len(names)) if len(names) > 2 else (1,):
+        points = getattr(metrics, name)(pred, target, weight, class_id=place, logits=logits)
+        found.append((names[place], points[0], points[1]))
+    return found
 
 
 @from_estimator(probabilities)
@@ -288,10 +285,7 @@ def calibration_curve(
     predicted, observed, rows = metrics.calibration_curve(
         pred, target, weight, class_id=class_id, bins=bins, logits=logits
     )
-    columns = np.shape(pred)[1] if np.ndim(pred) == 2 else 1
-    names = [f"class {place}" for place in range(max(columns, 2))]
-    if classes is not None:
-        names = check_names(f"{where}(classes=)", classes, len(names), "classes")
+    names = _names(where, pred, classes)
     ax = new_axes(where, ax)
     ax.plot([0, 1], [0, 1], "--", color=GREY, lw=1.0, zorder=1, label="_as sure as right")
     left = np.minimum(np.ceil(predicted * bins) - 1, bins - 1).clip(0) / bins
@@ -307,7 +301,7 @@ def calibration_curve(
     error = float(np.average(np.abs(predicted - observed), weights=rows))
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     ax.set_title(f"{error:.1%} off on average", size=SMALL + 2)
-    sure = columns > 2 and class_id is None
+    sure = len(names) > 2 and class_id is None
     name = "the predicted class" if sure else names[1 if class_id is None else class_id]
     name_axis(ax, "x", f"probability of {name}", "probability")
     name_axis(ax, "y", f"how often it is {'right' if sure else 'that class'}", "how often")

@@ -55,11 +55,25 @@ def from_estimator(read: Callable[..., dict[str, Any]]) -> Callable[[Callable[P,
         own = inspect.signature(draw).parameters
 
         def ask(estimator: Any, X: Any, y: Any = None, **options: Any) -> Any:
+            """Draw the picture of a fitted estimator.
+
+            Parameters
+            ----------
+            estimator : object
+                With scikit-learn's interface.
+            X, y : array-like
+                Rows that it is asked about, and what is true of them.
+            **options : object
+                What the picture takes besides, such as `ax`, and what is measured for it takes.
+
+            Returns
+            -------
+            matplotlib.axes.Axes
+            """
             given = {option: options.pop(option) for option in list(options) if option in own}
             return draw(**(read(f"plot.{name}.from_estimator", estimator, X, y, **options) | given))  # type: ignore[call-arg]
 
         ask.__name__, ask.__qualname__ = "from_estimator", f"{name}.from_estimator"
-        ask.__doc__ = f"Draw `{name}` of a fitted estimator, and of rows that it is asked about."
         picture = cast(Picture[P], draw)
         picture.from_estimator = ask
         return picture

@@ -463,7 +463,7 @@ def neurons(
     X : array-like of shape (rows, 2), or table with two columns
         The maps go a little beyond it.
     y : array-like, optional
-        The targets as in `fit`, for dots.
+        The targets as in `fit`, for dots: the classes from white to black, since colours are answers.
     layer : int or str
         Which of ``model.layers``: a `Dense`, or the activation behind it. One inside of another is named by
         its place, such as ``"1.0"``.

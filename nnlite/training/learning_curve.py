@@ -14,7 +14,7 @@ from nnlite.core.losses import Loss
 from nnlite.data.conversion import is_frame, is_sparse, take_rows
 from nnlite.data.splits import train_test_split
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.errors.checks import check_integer, check_rng
+from nnlite.errors.checks import check_integer, check_number, check_rng
 from nnlite.metrics import Metric
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
@@ -127,6 +127,9 @@ def learning_curve(
     y = np.asarray(y)
     repeats = check_integer(f"{where}(repeats=)", repeats, low=1)
     generator = check_rng(f"{where}(rng=)", rng)
+    validation = check_number(
+        f"{where}(validation=)", validation, low=0, high=1, low_open=True, high_open=True
+    )
     cuts = [_cut(where, y, X.shape[0], validation, generator) for _ in range(repeats)]
     counts = _sizes(f"{where}(sizes=)", sizes, len(cuts[0][0]))
     seeds = [int(seed) for seed in generator.integers(2**31, size=repeats)]
@@ -142,13 +145,15 @@ def learning_curve(
 
 
 def _cut(
-    where: str, y: AnyArray, rows: int, validation: Any, rng: np.random.Generator
+    where: str, y: AnyArray, rows: int, validation: float, rng: np.random.Generator
 ) -> tuple[AnyArray, AnyArray]:
     """Return the rows to train on, in random order, and those that are held out."""
     if len(y) != rows:
         raise ArgumentError(f"{where}(y)", f"{rows} targets, one for each row", f"{len(y)}", "Give them all.")
     numbers = np.arange(rows)
-    classes = y.ndim == 1 and y.dtype.kind != "f" and np.unique(y, return_counts=True)[1].min() > 1
+    # Of whole numbers that are no classes, or of which some are rare, neither side could have some of each.
+    least = np.unique(y, return_counts=True)[1].min() if y.ndim == 1 and y.dtype.kind != "f" else 0
+    classes = least * min(validation, 1 - validation) >= 1
     cut = train_test_split(
         numbers, numbers, test=validation, stratify=y.tolist() if classes else False, rng=rng
     )
