@@ -208,7 +208,7 @@ def patients_by_target_not_shuffled(seed):
     X, y = diabetes(seed)
     order = np.argsort(y[:, 0])
     return SetUp(
-        tabular(10, 32, 1), (X[order], y[order]), SQUARED, nn.SGD(0.1), seed=seed, epochs=20, shuffle=False
+        tabular(10, 32, 1), (X[order], y[order]), SQUARED, nn.SGD(0.02), seed=seed, epochs=20, shuffle=False
     ).train()
 
 
@@ -386,7 +386,7 @@ def one_score_for_softmax(seed):
 @broken("NN212", r"Dense\(16, 3")
 def one_hot_rows_and_too_few_outputs(seed):
     X, y = wine(seed)
-    return SetUp(tabular(13, 16, 2), (X, nn.one_hot(y, 3)), SOFTMAX, nn.Adam(0.01), seed=seed)
+    return SetUp(tabular(13, 16, 2), (X, nn.one_hot(y, classes=3)), SOFTMAX, nn.Adam(0.01), seed=seed)
 
 
 @broken("NN213", "ReLU|Tanh")
@@ -758,7 +758,7 @@ def early_stopping_that_asks_for_too_much(seed):
 @broken("NN406", "monitor|patience")
 def early_stopping_that_watches_the_wrong_way(seed):
     X, y = cars(seed)
-    stop = nn.EarlyStopping("validation_r2", patience=3, higher_is_better=False)
+    stop = nn.EarlyStopping(monitor="validation_r2", patience=3, higher_is_better=False)
     return SetUp(
         tabular(7, 32, 1), (X, y), SQUARED, nn.Adam(0.001), seed=seed, epochs=100, validation=0.2,
         metrics=[nn.r2], callbacks=[stop],
@@ -768,7 +768,7 @@ def early_stopping_that_watches_the_wrong_way(seed):
 @broken("NN406", "patience")
 def patience_of_one_epoch_on_a_plateau(seed):
     X, y = nn.datasets.circles(300, rng=seed)
-    stop = nn.EarlyStopping("loss", patience=1, min_delta=0.001)
+    stop = nn.EarlyStopping(monitor="loss", patience=1, min_delta=0.001)
     layers = net(2, 16, 1)
     return SetUp(
         layers, (X, y), SIGMOID, nn.Adam(0.003), seed=seed, epochs=200, callbacks=[stop]

@@ -84,7 +84,7 @@ def digits_stopped_early(seed):
 @healthy
 def digits_whose_rate_falls_on_a_plateau(seed):
     X, y = digits(seed, 1797)
-    lower = nn.ReduceOnPlateau("validation_loss", factor=0.3, patience=3)
+    lower = nn.ReduceOnPlateau(monitor="validation_loss", factor=0.3, patience=3)
     layers = net(64, 32, 10, activation=nn.ReLU)
     return SetUp(
         layers, (X, y), SOFTMAX, nn.Adam(0.01), seed=seed, epochs=30, validation=0.2, callbacks=[lower]
@@ -101,7 +101,7 @@ def digits_over_accumulated_batches(seed):
 def digits_from_one_hot_rows(seed):
     X, y = digits(seed, 1797)
     layers = net(64, 32, 10, activation=nn.Tanh)
-    return on((X, nn.one_hot(y, 10)), layers, SOFTMAX, nn.Adam(0.005), seed, 20)
+    return on((X, nn.one_hot(y, classes=10)), layers, SOFTMAX, nn.Adam(0.005), seed, 20)
 
 
 @healthy
@@ -238,7 +238,7 @@ def spirals_through_five_layers(seed):
 def spirals_past_the_layers(seed):
     data = nn.datasets.spirals(600, rng=seed)
     blocks = [nn.Residual([nn.BatchNorm(24), nn.Tanh(), nn.Dense(24, 24)]) for _ in range(4)]
-    return on(data, [nn.Dense(2, 24), *blocks, nn.Dense(24, 3)], SOFTMAX, nn.Adam(0.005), seed, 40)
+    return on(data, [nn.Dense(2, 24), *blocks, nn.Dense(24, 3)], SOFTMAX, nn.Adam(0.01), seed, 80)
 
 
 @healthy
@@ -546,7 +546,7 @@ def digit_and_how_dark_it_is(seed):
     X, y = digits(seed, 1797)
     dark = X.mean(axis=1)
     tasks = {
-        "digit": nn.Task(nn.SoftmaxCrossEntropy(), outputs=slice(0, 10), targets=0),
+        "digit": nn.Task(nn.SoftmaxCrossEntropy(), outputs=list(range(10)), targets=0),
         "dark": nn.Task(nn.MeanSquaredError(), outputs=10, targets=1),
     }
     heads = nn.Concatenate([nn.Dense(32, 10), nn.Sequential([nn.Dense(32, 8), nn.Tanh(), nn.Dense(8, 1)])])

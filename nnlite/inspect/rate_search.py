@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +14,16 @@ from nnlite.checks.nets import check_net
 from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import SGD, Optimizer
+from nnlite.data.splits import HeldOut
 from nnlite.errors import ArgumentError, DivergenceError
 from nnlite.errors.checks import check_integer, check_number, check_rng
 from nnlite.inspect.numbers import plain
 from nnlite.model import PREDICT_ROWS, Sequential
-from nnlite.schedules.base import Schedule
 from nnlite.sweeps.run import check_optimizer
 from nnlite.training.callbacks import Callback, TrainingState
 from nnlite.training.evaluation import score
 from nnlite.training.random_states import get_states, set_states
-from nnlite.training.sources import Arrays, Batch, training_source
+from nnlite.training.sources import Arrays, Batch, training_source, validation_source
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,6 +50,8 @@ LOOKS = 10
 LAST_PART = 0.2
 #: A loss that has fallen by less than this part of its size has not fallen.
 SLIGHT = 1e-3
+#: Of the rates that come so near to the best, in parts of its way, the smallest is taken.
+WITHIN = 0.01
 #: Without trials, the suggestion is so many times smaller than the rate at which the range test was lowest.
 BELOW_LOWEST = 10.0
 
@@ -202,6 +205,7 @@ def find_learning_rate(
     trials: int = 400,
     batch_size: int = 32,
     weight: Any = None,
+    validation: Any = None,
     rng: int | np.random.Generator | None = None,
 ) -> RateSearch:
     """Suggest a learning rate, by a range test and by short trainings with the rates that it leaves.
@@ -229,6 +233,9 @@ def find_learning_rate(
         Rows in a batch, as in `fit`.
     weight : array-like of shape (rows,), optional
         How much each row counts.
+    validation : tuple, float, re-iterable of batches or function that makes them, optional
+        On what the losses are measured, as in `fit`: ``(X, y)``, ``(X, y, weight)``, or a part of the
+        training rows. By default on training rows, which say nothing of a net that learns them by heart.
     rng : int, Generator or None
         Draws the order of the rows, dropout, and the rows on which the loss is measured. By default
         what the model's own generator would give. A generator is copied, not drawn from.
@@ -250,15 +257,16 @@ def find_learning_rate(
     Notes
     -----
     The range test trains a copy by `fit`, while the rate rises from `low` to `high` in equal ratios.
-    The loss is measured behind every step on the same rows, at most 1,024 of the training data and
+    The loss is measured behind every step on the same rows, at most 1,024 or little more, and
     without dropout, not read from the batches: so a batch that happens to be hard is no spike, and
     where nothing is learned the curve is flat. The test ends when its smoothed loss blows up.
 
     A rate that lasts for one step only says little about one that stays. So the rate at which
     the test ended, and every fourth root of ten below it, train a copy each for `trials` steps, from
     the same weights and with the same batches. They end once six rates in a row have brought
-    nothing better. The suggestion is the rate for which the larger one of two losses is
-    the smallest: its own, and that of the next larger rate. It so has some room above.
+    nothing better. The best that can be had is the lowest loss that two neighbouring rates come to, since
+    one alone may be low by luck; and the suggestion is the smallest rate that comes within a hundredth of
+    that way. So it has room above it.
 
     All this costs about ``steps + 12 * trials`` steps of training.
 
@@ -291,48 +299,57 @@ def find_learning_rate(
     seed = copy.deepcopy(model.rng if rng is None else check_rng(f"{where}(rng=)", rng))
     model.boundary.check_loss(loss)
     source = training_source(model, X, y, weight, loss)
-    before = get_states(source.drawn_by)
-    if isinstance(source, Arrays):
-        source.cut(min(PROBE_ROWS, source.rows), copy.deepcopy(seed))
-    probe = _first_rows(source)
+    watched = validation_source(model, validation, loss, source)
+    share = validation if isinstance(watched, HeldOut) else None
+    if isinstance(watched, HeldOut):  # the rows that fit will hold out
+        watched = source.split(watched, copy.deepcopy(seed))[1]
+    watched = source if watched is None else watched
+    drawn_by = [*source.drawn_by, *watched.drawn_by]
+    before = get_states(drawn_by)
+    if isinstance(watched, Arrays):
+        watched.cut(min(PROBE_ROWS, watched.rows), copy.deepcopy(seed))
+    probe = _first_rows(watched)
 
-    def train(watch: _Watch, rate: Schedule | float) -> list[float]:
-        """Train a copy until the callback ends it; return the losses behind its steps."""
-        set_states(source.drawn_by, before)
+    def train(watch: _Watch, rate: Callable[[int], float] | float) -> list[float]:
+        """Train a copy until the callback ends it; return the losses that it has measured."""
+        set_states(drawn_by, before)
         net, stepper = copy.deepcopy((model, chosen))
-        stepper.rate_factor = 1.0
-        stepper.learning_rate = rate
-        history = None
+        stepper.rate_factor, stepper.learning_rate = 1.0, rate
         try:
             history = net.fit(
-                X, y, loss=loss, optimizer=stepper, epochs=watch.steps, batch_size=batch_size, weight=weight,
-                callbacks=[watch], rng=copy.deepcopy(seed),
+                X, y, loss=loss, optimizer=stepper, epochs=max(watch.looks), batch_size=batch_size,
+                weight=weight, validation=share, callbacks=[watch], rng=copy.deepcopy(seed),
             )  # fmt: skip
         except DivergenceError:
             if not watch.losses:  # not a matter of the rate
                 raise
-        if history is not None and history.interrupted:
-            raise KeyboardInterrupt
+        else:
+            if history.interrupted:
+                raise KeyboardInterrupt
         return watch.losses
 
+    ramp = np.geomspace(low, high, steps)
+    late = {round(trials - LAST_PART * trials * look / LOOKS) for look in range(LOOKS)} | {trials}
+
     def trial(rate: float) -> float:
-        watch = _Watch(probe, trials)
-        return _level(train(watch, rate), len(watch.looks))
+        """Return what the loss comes to at one rate; of a training that diverges, infinity."""
+        losses = train(_Watch(probe, late), rate)
+        return float(np.mean(losses[1:])) if len(losses) > len(late) else math.inf
 
     try:
-        ramp = _Ramp(low, high, steps, chosen.steps)
-        watch = _RangeTest(probe, steps)
-        found = np.array(train(watch, ramp))
-        start, losses = float(found[0]), found[1:]
-        rates = np.array([ramp.at(number) for number in range(len(losses))])
-        smoothed = smooth(losses)
+        found = train(
+            _Watch(probe, range(1, steps + 1), _blown_up),
+            lambda step: float(ramp[min(max(step - chosen.steps, 0), steps - 1)]),
+        )
+        start, losses = found[0], np.array(found[1:])
+        rates, smoothed = ramp[: len(losses)], smooth(losses)
         tried, ends = _try_rates(trial, float(rates[-1]), low, start) if trials else ([], [])
         if trials:
             rate, reason = _choose(tried, ends, start, trials, at_the_edge=len(rates) == steps)
         else:
             rate, reason = _from_range_test(start, rates, smoothed)
     finally:
-        set_states(source.drawn_by, before)
+        set_states(drawn_by, before)
     return RateSearch(
         rate=rate,
         reason=reason,
@@ -346,66 +363,36 @@ def find_learning_rate(
     )
 
 
-def smooth(losses: AnyArray) -> Array:
+def smooth(losses: AnyArray | list[float]) -> Array:
     """Average each loss with those before it, ever less with their age, without a bias to the first one.
 
-    Parameters
-    ----------
-    losses : ndarray of shape (steps,)
-        The losses. What follows one that is not finite is infinite.
-
-    Returns
-    -------
-    ndarray of shape (steps,)
-
-    References
-    ----------
-    D. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, section 3 (the
-    correction).
-
-    Examples
-    --------
-    >>> smooth(np.array([2.0, 2.0, 2.0])).round(6).tolist()
-    [2.0, 2.0, 2.0]
+    What follows a loss that is not finite is infinite.
     """
     average, smoothed = 0.0, []
-    for number, value in enumerate(np.asarray(losses, dtype=np.float64).tolist(), start=1):
+    for number, value in enumerate(losses, start=1):
         average = KEPT * average + (1 - KEPT) * value if math.isfinite(value) else math.inf
         smoothed.append(average / (1 - KEPT**number))
     return np.array(smoothed)
 
 
-# What trains a copy, and looks at it.
-
-
-class _Ramp(Schedule):
-    """Rates that rise in equal ratios; an optimizer that has made steps already begins at the bottom."""
-
-    def __init__(self, low: float, high: float, steps: int, done: int) -> None:
-        self.low, self.high, self.steps, self.done = low, high, steps, done
-
-    def at(self, number: int) -> float:
-        """Return the rate of one step of the test."""
-        part = min(number / (self.steps - 1), 1.0)
-        return self.low * (self.high / self.low) ** part if part < 1 else self.high
-
-    def __call__(self, step: int) -> float:
-        """Return the rate of one step of the optimizer."""
-        return self.at(max(step - self.done, 0))
+# What looks at a copy that is trained.
 
 
 class _Watch(Callback):
-    """Measures the loss before the first step and some times at the end, and ends the training there."""
+    """Measures the loss before the first step and behind some, and ends the training behind the last of them."""
 
     losses: list[float]
     made: int
-    looks: set[int]
 
-    def __init__(self, probe: list[Batch], steps: int) -> None:
-        self.probe, self.steps = probe, steps
+    def __init__(
+        self,
+        probe: list[Batch],
+        looks: Collection[int],
+        over: Callable[[list[float]], bool] = lambda losses: False,
+    ) -> None:
+        self.probe, self.looks, self.over = probe, looks, over
         self.losses = []
         self.made = 0
-        self.looks = {round(steps - LAST_PART * steps * look / LOOKS) for look in range(LOOKS)} | {steps}
 
     def measure(self, state: TrainingState) -> float:
         """Compute the loss on the same rows as ever, without dropout.
@@ -424,33 +411,22 @@ class _Watch(Callback):
         return float(score(model, parts, loss=state.loss, metrics={})["loss"])
 
     def on_batch_begin(self, state: TrainingState) -> None:
-        if not self.losses:
-            value = self.measure(state)
-            if math.isfinite(value):
-                self.losses.append(value)
+        if not self.losses and math.isfinite(value := self.measure(state)):
+            self.losses.append(value)
 
     def on_batch_end(self, state: TrainingState) -> None:
         self.made += 1
         if self.made in self.looks:
             self.losses.append(self.measure(state))
-        if self.made == self.steps:
-            state.stop("all steps done")
+            if self.made == max(self.looks) or self.over(self.losses):
+                state.stop("the search has seen enough")
 
 
-class _RangeTest(_Watch):
-    """Measures the loss behind every step, and ends the training when it has blown up."""
-
-    def on_batch_end(self, state: TrainingState) -> None:
-        value = self.measure(state)
-        self.losses.append(value)
-        start = self.losses[0]
-        smoothed = smooth(np.array(self.losses[1:]))
-        lowest = min(start, float(smoothed.min()))
-        room = max(BLOW_UP * (start - lowest), abs(start))
-        if not smoothed[-1] <= lowest + room:
-            state.stop("the loss has blown up")
-        if len(smoothed) == self.steps:
-            state.stop("all steps done")
+def _blown_up(losses: list[float]) -> bool:
+    """Tell whether the smoothed loss has risen far above its lowest."""
+    start, smoothed = losses[0], smooth(losses[1:])
+    lowest = min(start, float(smoothed.min()))
+    return not smoothed[-1] <= lowest + max(BLOW_UP * (start - lowest), abs(start))
 
 
 def _first_rows(source: Any) -> list[Batch]:
@@ -464,17 +440,12 @@ def _first_rows(source: Any) -> list[Batch]:
     return probe
 
 
-def _level(losses: list[float], looks: int) -> float:
-    """Return what the loss came to at the end of a trial; of a training that diverged, infinity."""
-    if len(losses) <= looks:
-        return math.inf
-    return math.fsum(losses[1:]) / looks if all(map(math.isfinite, losses)) else math.inf
-
-
 # From losses to a suggestion.
 
 
-def _try_rates(trial: Any, top: float, low: float, start: float) -> tuple[list[float], list[float]]:
+def _try_rates(
+    trial: Callable[[float], float], top: float, low: float, start: float
+) -> tuple[list[float], list[float]]:
     """Try rates from the top down, until several in a row bring nothing better."""
     tried: list[float] = []
     ends: list[float] = []
@@ -495,22 +466,24 @@ def _try_rates(trial: Any, top: float, low: float, start: float) -> tuple[list[f
 def _choose(
     tried: list[float], ends: list[float], start: float, steps: int, *, at_the_edge: bool
 ) -> tuple[float, str]:
-    """Choose the rate whose loss, and that of the next larger one, is the lowest."""
-    # The largest rate has none above it. If nothing has blown up there, it may be chosen all the same.
-    pairs = [ends[0] if at_the_edge else math.inf, *map(max, ends[:-1], ends[1:])]
-    # Of two that share the larger loss, the one whose own is lower.
-    index = min(range(len(tried)), key=lambda place: (pairs[place], ends[place]))
-    if not pairs[index] < start - SLIGHT * abs(start):
-        index = int(np.argmin(ends))
-        if not ends[index] < start - SLIGHT * abs(start):
+    """Choose the smallest rate whose loss is hardly above the lowest that two neighbours share."""
+    # One rate alone may be low by luck. The largest has none above it; where nothing has blown up, it counts.
+    shared = [ends[0] if at_the_edge else math.inf, *map(max, ends[:-1], ends[1:])]
+    best = min(min(shared), start)
+    if not best < start - SLIGHT * abs(start):
+        best = min(ends)
+        if not best < start - SLIGHT * abs(start):
             raise _falls_nowhere(tried[-1], tried[0], start)
-        reason = f"It is the only one of {len(tried)} rates that lowered the loss"
-        return tried[index], f"{reason}, from {start:.4g} to {ends[index]:.4g} in {steps} steps."
+    near = [place for place, end in enumerate(ends) if end <= best + WITHIN * (start - best)]
+    index = near[-1]
     reason = f"In {steps} steps it lowered the loss from {start:.4g} to {ends[index]:.4g}"
-    if index == 0:
+    if index == 0 and at_the_edge:
         return tried[0], f"{reason}; it is the largest rate of the test, and nothing blew up: larger may do."
-    above = f"{RATIO:.1f} times the rate to {ends[index - 1]:.4g}"
-    return tried[index], f"{reason}, and {above}: of {len(tried)} rates tried, the best with room above it."
+    if len(near) == 1:
+        return tried[index], f"{reason}: of {len(tried)} rates tried, no other one came near that."
+    return tried[index], (
+        f"{reason}: of {len(tried)} rates tried, {len(near)} came as far, and the smallest of them is taken."
+    )
 
 
 def _from_range_test(start: float, rates: Array, smoothed: Array) -> tuple[float, str]:
@@ -520,8 +493,8 @@ def _from_range_test(start: float, rates: Array, smoothed: Array) -> tuple[float
         raise _falls_nowhere(float(rates[0]), float(rates[-1]), start)
     reason = (
         f"In the range test the loss was lowest, {smoothed[index]:.4g}, at a rate of {rates[index]:.2g}; "
+        f"a tenth of that is taken. It was {start:.4g} at the start."
     )
-    reason += f"a tenth of that is taken. It was {start:.4g} at the start."
     return max(float(rates[index]) / BELOW_LOWEST, float(rates[0])), reason
 
 
