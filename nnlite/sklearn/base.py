@@ -581,7 +581,7 @@ class BaseMLP(Explained, BaseEstimator, ABC):  # type: ignore[misc]
         joined.rows = before + [row | {"epoch": row["epoch"] + done} for row in history.rows]
         joined.stop_reason = history.stop_reason
         joined.interrupted = history.interrupted
-        joined.engine = history.engine
+        joined.engine, joined.settings = history.engine, history.settings
         best = history.best_epoch
         joined.best_epoch = None if best is None else best + done
 

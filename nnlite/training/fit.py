@@ -44,6 +44,7 @@ from nnlite.training.loop import Loop
 from nnlite.training.pieces import PiecewiseBatchLoop
 from nnlite.training.random_states import Generators, Seeds, check_rngs
 from nnlite.training.ranks import NUMBERS, SingleProcess, launched
+from nnlite.training.settings import settings_of
 from nnlite.training.snapshot import capture, check, restore
 from nnlite.training.sources import Arrays, Source, training_source, validation_source
 
@@ -161,6 +162,18 @@ def fit(
                 state.history.engine = f"numpy: {_why_not_compiled(optimizer, ranks)}"
             saves = any(isinstance(callback, Checkpoint) for callback in hooks)
             loop: Loop = make(state, data, held_out, chosen, hooks, generator, keep_draws=saves)
+            state.history.settings = settings_of(
+                loop,
+                class_weight=class_weight,
+                shuffle=shuffle,
+                rng=rng,
+                resume=resume is not None,
+                jit=jit,
+                accumulate=accumulate,
+                augment=augment,
+                groups=groups is not None,
+                processes=ranks.size,
+            )
             if any(isinstance(layer, ParameterGroup) for _, layer in every):
                 loop.groups = Groups(model)
             if augment is not None:

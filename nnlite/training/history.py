@@ -40,6 +40,11 @@ class History:
         For the columns of which it is known, whether more is better.
     engine : str
         What trained: ``"numpy"``; or with ``jit=True`` ``"jit"``, or what of it ran through NumPy and why.
+    settings : dict of str to object
+        What `fit` was called with, by the names of its arguments, as plain data; ``rows``, how many rows X
+        has; and ``processes``. Of `validation` it has the part that was held out, or the number of rows; of
+        loss, optimizer, callbacks and functions a text; None where batches say nothing of it. Empty of
+        trainings before it was kept.
 
     Examples
     --------
@@ -59,6 +64,11 @@ class History:
         self.replicas: list[dict[str, Any]] = []
         self.higher_is_better: dict[str, bool] = {}
         self.engine = "numpy"
+        self.settings: dict[str, Any] = {}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__()  # type: ignore[misc]  # what an older one lacks
+        vars(self).update(state)
 
     @property
     def survivors(self) -> list[int]:
@@ -102,7 +112,7 @@ class History:
         kept = self.replicas[index]
         one.stop_reason, one.best_epoch = kept["stop_reason"] or self.stop_reason, kept["best_epoch"]
         one.interrupted, one.higher_is_better = self.interrupted, self.higher_is_better
-        one.engine = self.engine
+        one.engine, one.settings = self.engine, self.settings
         for row in self.rows:
             own = {k: v[index] if isinstance(v, list) else v for k, v in row.items()}
             if own["loss"] is None:
@@ -224,6 +234,7 @@ class History:
             "best_epoch": self.best_epoch,
             **({} if self.engine == "numpy" else {"engine": self.engine}),
             **({"replicas": [dict(one) for one in self.replicas]} if self.replicas else {}),
+            **({"settings": dict(self.settings)} if self.settings else {}),
         }
 
     def to_json(self) -> str:

@@ -137,7 +137,8 @@ class Doctor(Callback):
             state.loss,
             state.optimizer,
             weight=self.weight,
-            class_weight=state.class_weight if self.class_weight is None else self.class_weight,
+            class_weight=self.class_weight,
+            settings=state.history.settings,
             validation=self.validation,
             trained=True if state.history.rows else None,
         )
@@ -185,7 +186,7 @@ class Doctor(Callback):
         patient.held_out = self._patient.held_out
         history = History()
         history.rows = state.history.rows
-        history.stop_reason = state.stop_reason
+        history.stop_reason, history.settings = state.stop_reason, state.history.settings
         patient.history = history if history.rows else None
         self._keep(examine(patient, [], END))
         self.diagnosis = Diagnosis(
@@ -206,7 +207,13 @@ class Doctor(Callback):
         """Return the training as it is now, with data that were checked before."""
         known = self._patient
         patient = Patient(
-            state.model, known.optimizer, known.loss, known.batch_size, trained=True, copied=True
+            state.model,
+            known.optimizer,
+            known.loss,
+            known.batch_size,
+            trained=True,
+            settings=known.settings,
+            copied=True,
         )
         patient.data, patient.integers = data, known.integers
         return patient

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from nnlite.checks.inputs import column_names
 from nnlite.checks.nets import check_net
@@ -23,9 +24,11 @@ from nnlite.inspect.checkup.given import Data, take
 from nnlite.inspect.checkup.patient import SAMPLE, Patient, Skip
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
+from nnlite.training.callbacks import Callback
 from nnlite.training.class_weights import ClassWeights, balanced
-from nnlite.training.fit import _check_optimizer
+from nnlite.training.fit import _check_callbacks, _check_optimizer
 from nnlite.training.history import History
+from nnlite.training.settings import call_text
 from nnlite.training.sources import Stream
 
 __all__ = [
@@ -95,6 +98,9 @@ def doctor(
     validation: Any = None,
     history: History | None = None,
     batch_size: int | None = None,
+    epochs: int | None = None,
+    shuffle: bool | Callable[[int], ArrayLike] | None = None,
+    callbacks: Sequence[Callback] | None = None,
     trained: bool | None = None,
 ) -> Diagnosis:
     """Say what is wrong with a training, the likeliest cause first, with numbers and what to do.
@@ -123,9 +129,15 @@ def doctor(
         ``(X, y)`` or ``(X, y, weight)``, as for `fit`, or a re-iterable of batches. Of a part of the
         training rows, such as 0.2, the history says what there is to say.
     history : History, optional
-        What `fit` returned.
+        What `fit` returned. It says what of the arguments below, and of `class_weight`, is not given.
     batch_size : int, optional
         Rows in one step, 32 by default.
+    epochs : int, optional
+        As for `fit`.
+    shuffle : bool or callable, optional
+        As for `fit`.
+    callbacks : sequence of Callback, optional
+        As for `fit`; none of them is called.
     trained : bool, optional
         Whether the model has been trained. By default it has if there is a history or the optimizer
         has made steps.
@@ -173,10 +185,24 @@ def doctor(
         class_weight=class_weight,
         validation=validation,
         history=history,
-        batch_size=batch_size,
+        settings=_settings(history, batch_size, epochs, shuffle, callbacks),
         trained=trained,
     )
     return examine(*admitted, THOROUGH)
+
+
+def _settings(history: Any, batch_size: Any, epochs: Any, shuffle: Any, callbacks: Any) -> dict[str, Any]:
+    """Check what `fit` is to be called with, and put it over what it was called with."""
+    given: dict[str, Any] = {}
+    if batch_size is not None:
+        given["batch_size"] = check_integer("doctor(batch_size=)", batch_size, low=1)
+    if epochs is not None:
+        given["epochs"] = check_integer("doctor(epochs=)", epochs, low=1)
+    if shuffle is not None:
+        given["shuffle"] = True if callable(shuffle) else check_bool("doctor(shuffle=)", shuffle)
+    if callbacks is not None:
+        given["callbacks"] = [call_text(one) for one in _check_callbacks(callbacks)]
+    return (history.settings if isinstance(history, History) else {}) | given
 
 
 def admit(
@@ -190,15 +216,17 @@ def admit(
     class_weight: Any,
     validation: Any,
     trained: bool | None,
+    settings: dict[str, Any],
     history: Any = None,
-    batch_size: int | None = None,
 ) -> tuple[Patient, list[Finding]]:
     """Check what was given, and copy it; what `fit` would refuse becomes findings.
 
     Parameters
     ----------
-    model, X, y, loss, optimizer, weight, class_weight, validation, history, batch_size, trained
+    model, X, y, loss, optimizer, weight, class_weight, validation, trained, history
         As in `doctor`.
+    settings : dict
+        As `History.settings` has them; of `class_weight` and `batch_size` they say what is not given.
 
     Returns
     -------
@@ -216,15 +244,15 @@ def admit(
     if history is not None and not isinstance(history, History):
         fix = "Give what fit returned."
         raise ArgumentTypeError(f"{where}(history=)", "a History", _kind(history), fix)
-    if batch_size is not None:
-        batch_size = check_integer(f"{where}(batch_size=)", batch_size, low=1)
     if trained is not None:
         trained = check_bool(f"{where}(trained=)", trained)
     else:
         trained = bool(history) or bool(getattr(optimizer, "steps", 0))
     held_out = check_pair(f"{where}(validation=)", validation)
 
-    patient = Patient(model, optimizer, loss, batch_size or 32, trained=trained, history=history)
+    class_weight = settings.get("class_weight") if class_weight is None else class_weight
+    batch_size = settings.get("batch_size") or 32
+    patient = Patient(model, optimizer, loss, batch_size, trained=trained, history=history, settings=settings)
     findings: list[Finding] = []
     if patient.model.feature_names is None and patient.model.preprocessing is None:
         names = column_names(X)

@@ -91,6 +91,8 @@ class Patient:
         Whether training has been.
     history : History, optional
         What `fit` returned.
+    settings : dict, optional
+        What `fit` is or was called with, as `History.settings` has it.
     copied : bool
         Whether model and optimizer are copies already, or will be looked at only.
 
@@ -104,6 +106,8 @@ class Patient:
         The validation rows.
     integers : bool
         Whether the targets were given as integers.
+    settings : dict of str to object
+        Arguments of `fit` by their names, as far as they are known.
 
     Examples
     --------
@@ -121,6 +125,7 @@ class Patient:
         *,
         trained: bool,
         history: History | None = None,
+        settings: dict[str, Any] | None = None,
         copied: bool = False,
     ) -> None:
         # Together, or the optimizer would not know that its state belongs to the copy.
@@ -132,10 +137,13 @@ class Patient:
         self.data: Data | None = None
         self.held_out: Data | None = None
         self.integers = False
+        self.settings = {} if settings is None else settings
 
     def renewed(self) -> Patient:
         """Return the same with newly drawn weights and an optimizer that has made no steps."""
-        other = Patient(self.model, self.optimizer, self.loss, self.batch_size, trained=False)
+        other = Patient(
+            self.model, self.optimizer, self.loss, self.batch_size, trained=False, settings=self.settings
+        )
         other.data, other.held_out, other.integers = self.data, self.held_out, self.integers
         other.model.initialize(rng=0)
         if isinstance(other.optimizer, Optimizer):
