@@ -211,7 +211,7 @@ def tumours_by_squared_errors_of_a_sigmoid(seed):
 def tumours_few_of_them_malignant(seed):
     X, y = cancer(seed)
     kept = np.concatenate([np.flatnonzero(y[:, 0] == 0)[:36], np.flatnonzero(y[:, 0] == 1)])
-    return on(shuffled(X[kept], y[kept], seed), tabular(30, 16, 1), SIGMOID, nn.Adam(0.005), seed, 30)
+    return on(shuffled(X[kept], y[kept], seed), tabular(30, 16, 1), SIGMOID, nn.Adam(0.005), seed, 20)
 
 
 @healthy
@@ -238,7 +238,7 @@ def spirals_through_five_layers(seed):
 def spirals_past_the_layers(seed):
     data = nn.datasets.spirals(600, rng=seed)
     blocks = [nn.Residual([nn.BatchNorm(24), nn.Tanh(), nn.Dense(24, 24)]) for _ in range(4)]
-    return on(data, [nn.Dense(2, 24), *blocks, nn.Dense(24, 3)], SOFTMAX, nn.Adam(0.01), seed, 80)
+    return on(data, [nn.Dense(2, 24), *blocks, nn.Dense(24, 3)], SOFTMAX, nn.Adam(0.003), seed, 60, batch_size=64)
 
 
 @healthy
@@ -324,7 +324,8 @@ def the_worst_tenth_of_patients(seed):
 
 @healthy
 def patients_with_error_bars(seed):
-    return on(diabetes(seed), tabular(10, 8, 2), nn.GaussianNLL(), nn.Adam(0.005), seed, 20)
+    stop = nn.EarlyStopping(patience=5)
+    return on(diabetes(seed), tabular(10, 8, 2), nn.GaussianNLL(), nn.Adam(0.005), seed, 50, callbacks=[stop])
 
 
 @healthy
@@ -343,7 +344,7 @@ def cars_counted_in_whole_miles(seed):
 
     X, y = autompg_data()
     data = shuffled(X[:, :7], np.rint(y)[:, None], seed)
-    return on(data, tabular(7, 16, 1), nn.PoissonNLL(), nn.Adam(0.01), seed, 50)
+    return on(data, tabular(7, 16, 1), nn.PoissonNLL(), nn.Adam(0.01), seed, 100)
 
 
 @healthy
