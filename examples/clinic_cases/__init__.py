@@ -1,1 +1,1 @@
-"""What `examples/clinic.py` shows to the doctor: set-ups that are broken on purpose, and healthy trainings."""
+"""What `examples/clinic.py` shows the doctor: set-ups broken on purpose, and healthy trainings."""

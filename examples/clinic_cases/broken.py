@@ -70,7 +70,7 @@ def labels_count_from_one(seed):
     return SetUp(tabular(4, 16, 3), (X, y + 1), SOFTMAX, nn.Adam(0.01), seed=seed)
 
 
-@broken("NN104", "255")
+@broken("NN104", "255|return_inverse")
 def labels_divided_with_the_pixels(seed):
     X, y = digits(seed)
     layers = net(64, 32, 10, activation=nn.ReLU)
@@ -104,14 +104,14 @@ def two_who_labelled_the_same_rows_disagree(seed):
     return SetUp(net(2, 16, 2), data, SOFTMAX, nn.Adam(0.01), seed=seed, epochs=60).train()
 
 
-@broken("NN108", "split|Validate on other rows")
+@broken("NN108", "[Ss]plit|other rows")
 def validation_rows_from_training(seed):
     X, y = digits(seed)
     layers = net(64, 32, 10, activation=nn.ReLU)
     return SetUp(layers, (X, y), SOFTMAX, nn.Adam(0.003), seed=seed, validation=(X[:200], y[:200]))
 
 
-@broken("NN108", "split")
+@broken("NN108", "[Ss]plit")
 def rare_rows_repeated_before_the_split(seed):
     X, y = cancer(seed)
     rare = np.flatnonzero(y[:, 0] == 0)[:20]
@@ -123,7 +123,7 @@ def rare_rows_repeated_before_the_split(seed):
     ).train()
 
 
-@broken("NN108", "split")
+@broken("NN108", "[Ss]plit")
 def every_row_twice_before_the_split(seed):
     X, y = diabetes(seed)
     train, held = held_out(shuffled(np.repeat(X, 3, axis=0), np.repeat(y, 3, axis=0), seed), seed)
@@ -138,23 +138,21 @@ def three_rows_of_a_class_against_three_thousand(seed):
     y = np.zeros((3003, 1))
     y[rng.permutation(3003)[:3]] = 1
     X = rng.normal(size=(3003, 5))
-    X[:, :2] += 3 * y
+    X[:, :2] += 2 * y
     return SetUp(
-        net(5, 16, 1, activation=nn.ReLU), (X, y), SIGMOID, nn.Adam(0.001), seed=seed, epochs=5
+        net(5, 16, 1, activation=nn.ReLU), (X, y), SIGMOID, nn.Adam(0.001), seed=seed, epochs=20
     ).train()
 
 
 @broken("NN109", r"class_weight=\"balanced\"")
 def a_rare_one_of_three_classes_never_said(seed):
-    X, y = nn.datasets.blobs(6000, classes=3, noise=0.6, rng=seed)
+    X, y = nn.datasets.blobs(6000, classes=3, noise=0.5, rng=seed)
     kept = np.ones(6000, bool)
     kept[np.flatnonzero(y == 2)[4:]] = False
-    return SetUp(
-        net(2, 16, 3), (X[kept], y[kept]), SOFTMAX, nn.Adam(0.001), seed=seed, epochs=5
-    ).train()
+    return SetUp(net(2, 16, 3), (X[kept], y[kept]), SOFTMAX, nn.Adam(0.003), seed=seed, epochs=10).train()
 
 
-@broken("NN110", "same way|Standardize")
+@broken("NN110", "same way|Standardize|training rows")
 def validation_not_scaled(seed):
     X, y = digits(seed)
     layers = net(64, 32, 10, activation=nn.ReLU)
@@ -174,7 +172,7 @@ def two_scalers(seed):
     ).train()
 
 
-@broken("NN110", r"column 4|Column 4|\[:, 4\]|same way|unit")
+@broken("NN110", r"\b3\b.*(0\.45|2\.2)")
 def new_cars_weighed_in_kilograms(seed):
     (X, y), (X_held, y_held) = held_out(cars(seed), seed)
     X_held = X_held * [1, 1, 1, 0.4536, 1, 1, 1]
@@ -183,26 +181,24 @@ def new_cars_weighed_in_kilograms(seed):
     ).train()
 
 
-@broken("NN112", "shuffle=True")
+@broken("NN112", "shuffle=(True|False out)")
 def flowers_by_species_not_shuffled(seed):
     X, y = nn.datasets.iris()
     return SetUp(
-        tabular(4, 16, 3), (X, y), SOFTMAX, nn.SGD(0.1, momentum=0.9), seed=seed, epochs=20,
-        batch_size=10, shuffle=False,
+        tabular(4, 16, 3), (X, y), SOFTMAX, nn.SGD(0.5), seed=seed, epochs=20,
+        batch_size=50, shuffle=False,
     ).train()  # fmt: skip
 
 
-@broken("NN112", "shuffle=True")
+@broken("NN112", "shuffle=(True|False out)")
 def digits_by_class_not_shuffled_before_training(seed):
     X, y = digits(seed)
     order = np.argsort(y, kind="stable")
     layers = net(64, 32, 10, activation=nn.ReLU)
-    return SetUp(
-        layers, (X[order], y[order]), SOFTMAX, nn.Adam(0.003), seed=seed, epochs=10, shuffle=False
-    )
+    return SetUp(layers, (X[order], y[order]), SOFTMAX, nn.Adam(0.003), seed=seed, epochs=10, shuffle=False)
 
 
-@broken("NN112", "shuffle=True")
+@broken("NN112", "shuffle=(True|False out)")
 def patients_by_target_not_shuffled(seed):
     X, y = diabetes(seed)
     order = np.argsort(y[:, 0])
@@ -326,7 +322,7 @@ def relu_before_standardised_targets(seed):
     return SetUp(layers, cars(seed), SQUARED, nn.Adam(0.005), seed=seed, epochs=40).train()
 
 
-@broken("NN204", "End the model with Dense")
+@broken("NN204", r"End the model with Dense|layer 3 ReLU\(\) out")
 def relu_before_yes_or_no(seed):
     data = nn.datasets.moons(200, rng=seed)
     return SetUp(net(2, 16, 1, last=[nn.ReLU()]), data, SIGMOID, nn.Adam(0.01), seed=seed)
@@ -436,18 +432,24 @@ def new_hidden_layers_left_frozen(seed):
 
 
 @broken("NN215", "unfreeze")
-def the_last_layer_frozen_with_the_others(seed):
+def all_but_the_last_bias_frozen(seed):
     set_up = SetUp(net(64, 32, 10, activation=nn.ReLU), digits(seed), SOFTMAX, nn.Adam(0.003), seed=seed)
-    set_up.model[2].freeze()
+    set_up.model[0].freeze()
+    set_up.model[2].freeze("W")
     return set_up
 
 
-@broken("NN209", "unfreeze")
+@broken("NN215", "unfreeze")
 def everything_frozen(seed):
     set_up = SetUp(tabular(4, 16, 3), iris(seed), SOFTMAX, nn.Adam(0.01), seed=seed)
     for layer in set_up.model:
         layer.freeze()
     return set_up
+
+
+@broken("NN209", "Adam|LBFGS")
+def squares_for_levenberg_marquardt_that_are_none(seed):
+    return SetUp(tabular(4, 16, 3), iris(seed), SOFTMAX, nn.LevenbergMarquardt(), seed=seed)
 
 
 @broken("NN208", "hidden|neurons")
@@ -589,7 +591,7 @@ def warm_then_nothing(step):
     return 0.003 * step / 10 if step < 10 else 0.0
 
 
-@broken("NN309", "warm_then_nothing|schedule")
+@broken("NN309", r"Adam\(|CosineDecay")
 def a_schedule_of_ones_own_at_zero(seed):
     optimizer = nn.Adam(warm_then_nothing)
     layers = net(64, 32, 10, activation=nn.ReLU)
@@ -603,7 +605,7 @@ def gradients_clipped_to_nothing(seed):
     return SetUp(net(2, 16, 2), data, SOFTMAX, optimizer, seed=seed, epochs=40).train()
 
 
-@broken("NN310", "clip_value")
+@broken("NN310", r"clip_value|Write SGD\(0\.05, momentum=0\.9\)")
 def each_gradient_clipped_to_nothing(seed):
     optimizer = nn.SGD(0.05, momentum=0.9, clip_value=1e-7)
     return SetUp(tabular(4, 16, 3), iris(seed), SOFTMAX, optimizer, seed=seed, epochs=40)
@@ -672,12 +674,6 @@ def momentum_with_one_nine_too_many(seed):
     return SetUp(tabular(7, 32, 1), cars(seed), SQUARED, optimizer, seed=seed, epochs=20).train()
 
 
-@broken("NN313", "beta1")
-def the_momentum_of_adam_next_to_one(seed):
-    optimizer = nn.Adam(0.02, beta1=0.9999)
-    return SetUp(tabular(10, 32, 1), diabetes(seed), SQUARED, optimizer, seed=seed, epochs=20).train()
-
-
 @broken("NN314", r"batch_size=\d|epochs=\d")
 def one_step_of_all_rows(seed):
     X, y = digits(seed, 1797)
@@ -713,18 +709,24 @@ def learned_by_heart(seed):
     X, y = digits(seed)
     layers = net(64, 64, 10, activation=nn.ReLU)
     return SetUp(
-        layers, (X[:40], y[:40]), SOFTMAX, nn.Adam(0.003), seed=seed, epochs=200, validation=(X[600:], y[600:])
+        layers,
+        (X[:40], y[:40]),
+        SOFTMAX,
+        nn.Adam(0.003),
+        seed=seed,
+        epochs=200,
+        validation=(X[600:], y[600:]),
     ).train()
 
 
-@broken("NN402", "rows of X and y|related|feature")
+@broken("NN118", "rows of X and y|order|belong|feature")
 def features_without_meaning(seed):
     rng = np.random.default_rng(seed)
     data = rng.normal(size=(2000, 5)), rng.normal(size=(2000, 1))
     return SetUp(net(5, 8, 1), data, SQUARED, nn.Adam(0.001), seed=seed, epochs=5).train()
 
 
-@broken("NN403", "neurons|Dense")
+@broken("NN208", "neurons|Dense")
 def one_neuron_for_four_numbers(seed):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(400, 6))
@@ -738,7 +740,7 @@ def stopped_too_early(seed):
     return SetUp(layers, digits(seed), SOFTMAX, nn.Adam(0.001), seed=seed, epochs=6).train()
 
 
-@broken("NN406", "min_delta")
+@broken("NN406", r"min_delta|Write EarlyStopping\(")
 def early_stopping_that_asks_for_too_much(seed):
     X, y = digits(seed)
     stop = nn.EarlyStopping(patience=2, min_delta=0.5)
@@ -763,6 +765,4 @@ def patience_of_one_epoch_on_a_plateau(seed):
     X, y = nn.datasets.circles(300, rng=seed)
     stop = nn.EarlyStopping(monitor="loss", patience=1, min_delta=0.001)
     layers = net(2, 16, 1)
-    return SetUp(
-        layers, (X, y), SIGMOID, nn.Adam(0.003), seed=seed, epochs=200, callbacks=[stop]
-    ).train()
+    return SetUp(layers, (X, y), SIGMOID, nn.Adam(0.003), seed=seed, epochs=200, callbacks=[stop]).train()

@@ -52,7 +52,9 @@ class SetUp:
     def watch(self):
         """Train it while the doctor looks on, and return the diagnosis."""
         held_out = self.validation if isinstance(self.validation, tuple) else None
-        watch = Doctor(self.X, self.y, weight=self.fit.get("weight"), validation=held_out, every=5, warn=False)
+        watch = Doctor(
+            self.X, self.y, weight=self.fit.get("weight"), validation=held_out, every=5, warn=False
+        )
         self.train(watch)
         return watch.diagnosis
 

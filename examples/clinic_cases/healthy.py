@@ -1,4 +1,4 @@
-"""Healthy trainings, mostly on real data: examined before, during and after training, with nothing to find."""
+"""Healthy trainings, mostly on real data, in which the doctor is to find nothing above a note."""
 
 import copy
 
@@ -128,7 +128,9 @@ def digits_on_frozen_features(seed):
 
 @healthy
 def iris_with_standardize(seed):
-    return SetUp(tabular(4, 16, 3, activation=nn.Tanh), iris(seed), SOFTMAX, nn.Adam(0.02), seed=seed, epochs=60)
+    return SetUp(
+        tabular(4, 16, 3, activation=nn.Tanh), iris(seed), SOFTMAX, nn.Adam(0.02), seed=seed, epochs=60
+    )
 
 
 @healthy
@@ -238,7 +240,9 @@ def spirals_through_five_layers(seed):
 def spirals_past_the_layers(seed):
     data = nn.datasets.spirals(600, rng=seed)
     blocks = [nn.Residual([nn.BatchNorm(24), nn.Tanh(), nn.Dense(24, 24)]) for _ in range(4)]
-    return on(data, [nn.Dense(2, 24), *blocks, nn.Dense(24, 3)], SOFTMAX, nn.Adam(0.003), seed, 60, batch_size=64)
+    return on(
+        data, [nn.Dense(2, 24), *blocks, nn.Dense(24, 3)], SOFTMAX, nn.Adam(0.003), seed, 60, batch_size=64
+    )
 
 
 @healthy
@@ -401,7 +405,12 @@ def digits_by_convolution_and_batch_norm(seed):
     X, y = digits(seed, 1797)
     layers = [
         nn.Input((8, 8, 1)),
-        *(nn.Conv2D(1, 8, 3, padding="same", bias=False), nn.BatchNorm(8, ndim=3), nn.ReLU(), nn.MaxPool2D(2)),
+        *(
+            nn.Conv2D(1, 8, 3, padding="same", bias=False),
+            nn.BatchNorm(8, ndim=3),
+            nn.ReLU(),
+            nn.MaxPool2D(2),
+        ),
         *(nn.Conv2D(8, 16, 3, bias=False), nn.BatchNorm(16, ndim=3), nn.ReLU()),
         *(nn.GlobalAveragePool(), nn.Dense(16, 10)),
     ]
@@ -471,9 +480,7 @@ def a_wave_by_convolution_in_order_of_time(seed):
         *(nn.Conv1D(1, 8, 5), nn.ReLU(), nn.Flatten((12, 8)), nn.Dense(96, 1)),
     ]
     train, held = (X[:380], y[:380]), (X[380:], y[380:])
-    return SetUp(
-        layers, train, SQUARED, nn.Adam(0.005), seed=seed, epochs=30, validation=held, shuffle=False
-    )
+    return SetUp(layers, train, SQUARED, nn.Adam(0.005), seed=seed, epochs=30, validation=held, shuffle=False)
 
 
 @healthy
@@ -488,10 +495,10 @@ def walks_of_different_lengths(seed):
 
 @healthy
 def sentences_of_tokens(seed):
-    """Tell whether a token of the first ten is among the twelve of a sentence more often than one of the next ten."""
+    """Tell whether a sentence has more of the first ten tokens than of the next ten."""
     rng = np.random.default_rng(seed)
     X = rng.integers(0, 40, (900, 12))
-    first, second = ((X // 10 == ten).sum(axis=1) for ten in (0, 1))
+    first, second = ((ten == X // 10).sum(axis=1) for ten in (0, 1))
     kept = first != second
     layers = [nn.Input((12,)), nn.TokenEmbedding(40, 8), nn.GlobalAveragePool(1), nn.Dense(8, 1)]
     data = X[kept], (first > second)[kept, None].astype(float)

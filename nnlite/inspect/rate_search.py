@@ -19,6 +19,7 @@ from nnlite.errors import ArgumentError, DivergenceError
 from nnlite.errors.checks import check_integer, check_number, check_rng
 from nnlite.inspect.numbers import plain
 from nnlite.model import PREDICT_ROWS, Sequential
+from nnlite.sweeps.evidence import average_loss
 from nnlite.sweeps.run import check_optimizer
 from nnlite.training.callbacks import Callback, TrainingState
 from nnlite.training.evaluation import score
@@ -44,14 +45,21 @@ RATIO = 10**0.25
 #: since a rate that is far too large may end low by luck.
 WORSE = 6
 FEWEST = 9
-#: What a trial comes to is the average of so many losses, measured in equal steps over its last fifth: a rate
-#: that jumps to and fro is low now and then.
+#: What a trial comes to is the average of so many losses, measured in equal steps over its second half: a rate
+#: that jumps to and fro is low now and then, and one that only just arrives is late for a shorter training.
 LOOKS = 10
-LAST_PART = 0.2
+LAST_PART = 0.5
 #: A loss that has fallen by less than this part of its size has not fallen.
 SLIGHT = 1e-3
-#: Of the rates that come so near to the best, in parts of its way, the smallest is taken.
-WITHIN = 0.01
+#: Of the rates that come so near to the best, in parts of its way down from a constant answer, the smallest
+#: is taken. By training rows the largest rates may be best since they learn them by heart. 20 problems with
+#: splits each: by training rows 29 of 39 came to 97 % of the best rate's way on held-out rows with 0.01, the
+#: worst to 81 %; 36 with 0.05, the worst to 95 %. By the held-out rows themselves 36 with 0.02, 32 with 0.05.
+WITHIN = 0.02
+WITHIN_OF_TRAINING = 0.05
+#: Rates beyond one that is worse by this part of the way than smaller ones are low by luck if they are: on 45
+#: rows that were held out Adam(0.7) came to 0.0001, Adam(0.4) to 1.3 and Adam(0.04) to 0.05.
+RIDGE = 0.2
 #: Without trials, the suggestion is so many times smaller than the rate at which the range test was lowest.
 BELOW_LOWEST = 10.0
 
@@ -265,8 +273,9 @@ def find_learning_rate(
     the test ended, and every fourth root of ten below it, train a copy each for `trials` steps, from
     the same weights and with the same batches. They end once six rates in a row have brought
     nothing better. The best that can be had is the lowest loss that two neighbouring rates come to, since
-    one alone may be low by luck; and the suggestion is the smallest rate that comes within a hundredth of
-    that way. So it has room above it.
+    one alone may be low by luck, on this side of rates that are clearly worse; and the suggestion is the
+    smallest rate that comes near it. Near is 0.02 of the way down from the best constant answer, and 0.05 by
+    training rows, which the largest rates learn by heart.
 
     All this costs about ``steps + 12 * trials`` steps of training.
 
@@ -301,7 +310,7 @@ def find_learning_rate(
     source = training_source(model, X, y, weight, loss)
     watched = validation_source(model, validation, loss, source)
     share = validation if isinstance(watched, HeldOut) else None
-    if isinstance(watched, HeldOut):  # the rows that fit will hold out
+    if isinstance(watched, HeldOut) and isinstance(source, Arrays):  # the rows that fit will hold out
         watched = source.split(watched, copy.deepcopy(seed))[1]
     watched = source if watched is None else watched
     drawn_by = [*source.drawn_by, *watched.drawn_by]
@@ -345,7 +354,12 @@ def find_learning_rate(
         rates, smoothed = ramp[: len(losses)], smooth(losses)
         tried, ends = _try_rates(trial, float(rates[-1]), low, start) if trials else ([], [])
         if trials:
-            rate, reason = _choose(tried, ends, start, trials, at_the_edge=len(rates) == steps)
+            x, target, counts = probe[0]
+            constant = average_loss(loss, target, counts, model.boundary.pred_shape(x))
+            within = WITHIN_OF_TRAINING if watched is source else WITHIN
+            rate, reason = _choose(
+                tried, ends, start, min(start, constant), within, trials, at_the_edge=len(rates) == steps
+            )
         else:
             rate, reason = _from_range_test(start, rates, smoothed)
     finally:
@@ -379,7 +393,7 @@ def smooth(losses: AnyArray | list[float]) -> Array:
 
 
 class _Watch(Callback):
-    """Measures the loss before the first step and behind some, and ends the training behind the last of them."""
+    """Measures the loss before the first step and behind some, and ends the training behind the last."""
 
     losses: list[float]
     made: int
@@ -388,7 +402,7 @@ class _Watch(Callback):
         self,
         probe: list[Batch],
         looks: Collection[int],
-        over: Callable[[list[float]], bool] = lambda losses: False,
+        over: Callable[[list[float]], bool] | None = None,
     ) -> None:
         self.probe, self.looks, self.over = probe, looks, over
         self.losses = []
@@ -418,7 +432,7 @@ class _Watch(Callback):
         self.made += 1
         if self.made in self.looks:
             self.losses.append(self.measure(state))
-            if self.made == max(self.looks) or self.over(self.losses):
+            if self.made == max(self.looks) or (self.over and self.over(self.losses)):
                 state.stop("the search has seen enough")
 
 
@@ -464,17 +478,24 @@ def _try_rates(
 
 
 def _choose(
-    tried: list[float], ends: list[float], start: float, steps: int, *, at_the_edge: bool
-) -> tuple[float, str]:
+    tried: list[float], ends: list[float], start: float, origin: float, within: float, steps: int,
+    *, at_the_edge: bool,
+) -> tuple[float, str]:  # fmt: skip
     """Choose the smallest rate whose loss is hardly above the lowest that two neighbours share."""
-    # One rate alone may be low by luck. The largest has none above it; where nothing has blown up, it counts.
-    shared = [ends[0] if at_the_edge else math.inf, *map(max, ends[:-1], ends[1:])]
-    best = min(min(shared), start)
+    # One rate alone may be low by luck, so each counts as the worse of its own loss and that of the next
+    # larger one. The largest has none above it; where nothing has blown up, it counts.
+    above = [ends[0] if at_the_edge else math.inf, *ends[:-1]]
+    best = math.inf
+    for loss in map(max, reversed(above), reversed(ends)):  # from the smallest rate
+        if best < origin and loss > best + RIDGE * (origin - best):
+            break
+        best = min(best, loss)
     if not best < start - SLIGHT * abs(start):
         best = min(ends)
         if not best < start - SLIGHT * abs(start):
             raise _falls_nowhere(tried[-1], tried[0], start)
-    near = [place for place, end in enumerate(ends) if end <= best + WITHIN * (start - best)]
+    slack = within * max(origin - best, 0.0)
+    near = [place for place, end in enumerate(ends) if end <= best + slack]
     index = near[-1]
     reason = f"In {steps} steps it lowered the loss from {start:.4g} to {ends[index]:.4g}"
     if index == 0 and at_the_edge:
