@@ -240,8 +240,8 @@ def _of_columns(p: Patient, train: AnyArray, other: AnyArray, columns: list[int]
         "NN110",
         "error",
         f"{some} of the validation rows {'is' if len(columns) == 1 else 'are'} on another scale: mean and "
-        f"spread of column {worst} are {four[2]:.3g} and {four[3]:.3g}, in the training rows {four[0]:.3g} and "
-        f"{four[1]:.3g}{unit}.{cost}",
+        f"spread of column {worst} are {four[2]:.3g} and {four[3]:.3g}, in the training rows {four[0]:.3g} "
+        f"and {four[1]:.3g}{unit}.{cost}",
         fix,
         columns=columns,
         training_mean=four[0],
@@ -258,7 +258,7 @@ def _near(x: float, y: float) -> bool:
 def _temperature(
     mean: float, spread: float, their_mean: float, their_spread: float
 ) -> tuple[str, float, float] | None:
-    """Say which temperatures may stand for which, and what makes these of those: a factor and what is added."""
+    """Say which temperatures may stand for which, and what makes these of those."""
     for words, factor, offset in TEMPERATURES:
         if _near(their_spread, factor * spread) and _near(their_mean, factor * mean + offset):
             return words, factor, offset
