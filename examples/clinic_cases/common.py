@@ -1,7 +1,6 @@
 """A set-up, and the data and nets that many of them share."""
 
 import functools
-import inspect
 import warnings
 from itertools import pairwise
 
@@ -11,7 +10,7 @@ import nnlite as nn
 from nnlite.inspect import Doctor, doctor
 
 #: What `fit` gets and `doctor` takes too.
-TOLD = ("epochs", "shuffle", "callbacks", "batch_size", "weight", "class_weight", "accumulate")
+TOLD = ("batch_size", "callbacks", "class_weight", "shuffle", "weight")
 
 
 class SetUp:
@@ -60,14 +59,11 @@ class SetUp:
 
     def examine(self):
         """Let the doctor look, before training or after it."""
-        known = inspect.signature(doctor).parameters
-        options = {name: self.fit[name] for name in TOLD if name in self.fit and name in known}
-        if self.epochs and "epochs" in known:
-            options["epochs"] = self.epochs
+        told = {name: self.fit[name] for name in TOLD if name in self.fit}
         held_out = self.validation if isinstance(self.validation, tuple) else None
         return doctor(
             self.model, self.X, self.y, self.loss, self.optimizer,
-            validation=held_out, history=self.history, **options,
+            validation=held_out, history=self.history, epochs=self.epochs or None, **told,
         )  # fmt: skip
 
 
