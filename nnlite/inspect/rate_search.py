@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from nnlite.core.optimizers import SGD, Optimizer
 from nnlite.data.splits import HeldOut
 from nnlite.errors import ArgumentError, DivergenceError
 from nnlite.errors.checks import check_integer, check_number, check_rng
-from nnlite.inspect.numbers import plain
+from nnlite.inspect.rate_result import RateSearch
 from nnlite.model import PREDICT_ROWS, Sequential
 from nnlite.sweeps.evidence import average_loss
 from nnlite.sweeps.run import check_optimizer
@@ -26,10 +25,7 @@ from nnlite.training.evaluation import score
 from nnlite.training.random_states import get_states, set_states
 from nnlite.training.sources import Arrays, Batch, training_source, validation_source
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-__all__ = ["RateSearch", "find_learning_rate"]
+__all__ = ["find_learning_rate"]
 
 #: Rows on which the loss is measured after every step: always the same, so that it does not jump from one
 #: batch to the next.
@@ -64,142 +60,6 @@ WITHIN_OF_TRAINING = 0.04
 RIDGE = 0.2
 #: Without trials, the suggestion is so many times smaller than the rate at which the range test was lowest.
 BELOW_LOWEST = 10.0
-
-
-@dataclass(kw_only=True, eq=False, repr=False)
-class RateSearch:
-    """A suggested learning rate, and what speaks for it; `find_learning_rate` makes it.
-
-    Parameters
-    ----------
-    rate : float
-        The suggestion.
-    reason : str
-        Why that one.
-    start : float
-        The loss before the first step.
-    rates : ndarray of shape (steps,)
-        Those of the range test, rising, as far as it went.
-    losses : ndarray of shape (steps,)
-        The loss after the step with each of them, on the same rows throughout.
-    smoothed : ndarray of shape (steps,)
-        Their exponential average, corrected for its start.
-    trial_rates : ndarray of shape (trials,)
-        The rates that were tried, falling.
-    trial_losses : ndarray of shape (trials,)
-        The loss after some training with each; infinite where it was no finite number at the end.
-    trial_steps : int
-        How many steps that training had.
-
-    Attributes
-    ----------
-    rate, reason, start, rates, losses, smoothed, trial_rates, trial_losses, trial_steps
-        What was given.
-
-    Examples
-    --------
-    >>> from nnlite import Dense, MeanSquaredError, Tanh, datasets
-    >>> X, y = datasets.sine(100, rng=0)
-    >>> model = Sequential([Dense(1, 16), Tanh(), Dense(16, 1)], rng=0)
-    >>> found = find_learning_rate(model, X, y, MeanSquaredError(), rng=0)
-    >>> bool(found.losses.min() < found.start), 0.01 < found.rate < 0.5
-    (True, True)
-    """
-
-    rate: float
-    reason: str
-    start: float
-    rates: Array
-    losses: Array
-    smoothed: Array
-    trial_rates: Array
-    trial_losses: Array
-    trial_steps: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain data, which ``json.dumps`` takes; what is not finite is None.
-
-        Returns
-        -------
-        dict
-            With the attributes as entries.
-        """
-        found: dict[str, Any] = plain(vars(self))
-        return found
-
-    def __str__(self) -> str:
-        lines = [f"learning rate {self.rate:.2g}", self.reason]
-        if len(self.trial_rates):
-            lines += ["", f"{'rate':>9}  loss after {self.trial_steps} steps"]
-            for rate, loss in zip(self.trial_rates[::-1], self.trial_losses[::-1], strict=True):
-                shown = f"{loss:.4g}" if math.isfinite(loss) else "not finite"
-                lines.append(f"{rate:9.2g}  {shown}{'  <- suggested' if rate == self.rate else ''}")
-        return "\n".join(lines)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        from html import escape
-
-        rows = "".join(
-            f"<tr><td style='text-align:right'>{rate:.2g}</td><td style='text-align:right'>"
-            f"{f'{loss:.4g}' if math.isfinite(loss) else 'not finite'}</td>"
-            f"<td>{'suggested' if rate == self.rate else ''}</td></tr>"
-            for rate, loss in zip(self.trial_rates[::-1], self.trial_losses[::-1], strict=True)
-        )
-        head = f"<p><b>learning rate {self.rate:.2g}</b><br>{escape(self.reason)}</p>"
-        if not rows:
-            return head
-        names = f"<thead><tr><th>rate</th><th>loss after {self.trial_steps} steps</th><th></th></tr></thead>"
-        return f"{head}<table>{names}<tbody>{rows}</tbody></table>"
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the loss of the range test over the rate, the trials, and the suggestion.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, optional
-            Where to draw; by default in a new figure.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-
-        Raises
-        ------
-        ModuleNotFoundError
-            If matplotlib is not installed.
-        ArgumentTypeError
-            If `ax` is no Axes.
-        """
-        from nnlite.plot.style import BLACK, BLUE, GREY, LIGHT, ORANGE, VERMILION, new_axes, open_frame
-
-        ax = new_axes("RateSearch.plot", ax)
-        finite = np.concatenate([part[np.isfinite(part)] for part in (self.smoothed, self.trial_losses)])
-        low, high = min(float(finite.min()), self.start), self.start
-        way = (high - low) or abs(high) or 1.0
-        bottom, top = low - 0.08 * way, high + 0.5 * way
-        ax.axhline(self.start, color=LIGHT, lw=1, zorder=0)
-        ax.annotate(
-            "loss at the start", (0.01, self.start), xycoords=("axes fraction", "data"), xytext=(0, 3),
-            textcoords="offset points", color=GREY, fontsize=8,
-        )  # fmt: skip
-        drawn = np.clip(self.losses, bottom, 2 * top - bottom)  # so that a jump to infinity is a line, too
-        ax.plot(self.rates, drawn, color=BLUE, lw=0.8, alpha=0.5, label="range test")
-        ax.plot(self.rates, np.clip(self.smoothed, bottom, 2 * top - bottom), color=BLUE, label="smoothed")
-        if len(self.trial_rates):
-            held = np.clip(self.trial_losses, bottom, top)
-            lost = ~(self.trial_losses <= top)
-            ax.plot(self.trial_rates, np.where(lost, np.nan, held), "o-", color=ORANGE, lw=1, ms=5, mec=BLACK,
-                    mew=0.5, label=f"after {self.trial_steps} steps at one rate")  # fmt: skip
-            if lost.any():
-                ax.plot(self.trial_rates[lost], np.full(lost.sum(), top - 0.04 * way), "^", color=VERMILION,
-                        mec=BLACK, mew=0.5, label="above the picture")  # fmt: skip
-        ax.axvline(self.rate, color=BLACK, ls="--", lw=1.2, label=f"suggestion, {self.rate:.2g}")
-        ax.set(xscale="log", xlabel="learning rate", ylabel="loss", ylim=(bottom, top))
-        ax.legend(loc="lower left", fontsize=8, framealpha=0.9)
-        open_frame(ax)
-        return ax
 
 
 def find_learning_rate(
