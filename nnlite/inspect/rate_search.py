@@ -37,8 +37,8 @@ KEPT = 0.7
 BLOW_UP = 4.0
 #: Each rate that is tried is so many times smaller than the one before: four in each power of ten.
 RATIO = 10**0.25
-#: Trials end when so many rates in a row have brought nothing better; but so many are tried in any case,
-#: since a rate that is far too large may end low by luck.
+#: Trials end when so many rates in a row have brought nothing better, and the last is not near the best; but
+#: so many are tried in any case, since a rate that is far too large may end low by luck.
 WORSE = 6
 FEWEST = 9
 #: What a trial comes to is the average of so many losses, measured in equal steps over its last three
@@ -134,10 +134,10 @@ def find_learning_rate(
     A rate that lasts for one step only says little about one that stays. So the rate at which
     the test ended, and every fourth root of ten below it, train a copy each for `trials` steps, from
     the same weights and with the same batches. They end once six rates in a row have brought
-    nothing better. The best that can be had is the lowest loss that two neighbouring rates come to, since
-    one alone may be low by luck, on this side of rates that are clearly worse; and the suggestion is the
-    smallest rate that comes near it. Near is 0.02 of the way down from the best constant answer, and 0.04 by
-    training rows, which the largest rates learn by heart.
+    nothing better and the last is not near the best. The best that can be had is the lowest loss that two
+    neighbouring rates come to, since one alone may be low by luck, on this side of rates that are clearly
+    worse; and the suggestion is the smallest rate that comes near it. Near is 0.02 of the way down from
+    the best constant answer, and 0.04 by training rows, which the largest rates learn by heart.
 
     All this costs about ``steps + 12 * trials`` steps of training.
 
@@ -214,13 +214,16 @@ def find_learning_rate(
         )
         start, losses = found[0], np.array(found[1:])
         rates, smoothed = ramp[: len(losses)], smooth(losses)
-        tried, ends = _try_rates(trial, float(rates[-1]), low, start) if trials else ([], [])
+        tried: list[float] = []
+        ends: list[float] = []
         if trials:
             x, target, counts = probe[0]
             constant = average_loss(loss, target, counts, model.boundary.pred_shape(x))
+            origin = min(start, constant)
             within = WITHIN_OF_TRAINING if watched is source else WITHIN
+            tried, ends = _try_rates(trial, float(rates[-1]), low, start, origin, within)
             rate, reason = _choose(
-                tried, ends, start, min(start, constant), within, trials, at_the_edge=len(rates) == steps
+                tried, ends, start, origin, within, trials, at_the_edge=len(rates) == steps
             )
         else:
             rate, reason = _from_range_test(start, rates, smoothed)
@@ -320,14 +323,14 @@ def _first_rows(source: Any) -> list[Batch]:
 
 
 def _try_rates(
-    trial: Callable[[float], float], top: float, low: float, start: float
+    trial: Callable[[float], float], top: float, low: float, start: float, origin: float, within: float
 ) -> tuple[list[float], list[float]]:
-    """Try rates from the top down, until several in a row bring nothing better."""
+    """Try rates from the top down, until several in a row bring nothing better and come nowhere near."""
     tried: list[float] = []
     ends: list[float] = []
-    best, worse = math.inf, 0
+    best, worse, near = math.inf, 0, False
     rate = top
-    while rate >= low * (1 - 1e-9) and (worse < WORSE or len(tried) < FEWEST):
+    while rate >= low * (1 - 1e-9) and (worse < WORSE or len(tried) < FEWEST or near):
         tried.append(rate)
         ends.append(trial(rate))
         worst_of_two = max(ends[-2:])
@@ -335,6 +338,7 @@ def _try_rates(
             best, worse = worst_of_two, 0
         elif best < math.inf:
             worse += 1
+        near = best < math.inf and ends[-1] <= best + within * (origin - best)
         rate /= RATIO
     return tried, ends
 
