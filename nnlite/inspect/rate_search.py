@@ -169,12 +169,13 @@ def find_learning_rate(
     batch_size = check_integer(f"{where}(batch_size=)", batch_size, low=1)
     seed = copy.deepcopy(model.rng if rng is None else check_rng(f"{where}(rng=)", rng))
     model.boundary.check_loss(loss)
-    source = training_source(model, X, y, weight, loss)
-    watched = validation_source(model, validation, loss, source)
-    share = validation if isinstance(watched, HeldOut) else None
-    if isinstance(watched, HeldOut) and isinstance(source, Arrays):  # the rows that fit will hold out
-        watched = source.split(watched, copy.deepcopy(seed))[1]
-    watched = source if watched is None else watched
+    source: Any = training_source(model, X, y, weight, loss)
+    watched: Any = validation_source(model, validation, loss, source)
+    share = None
+    if watched is None:
+        watched = source
+    elif isinstance(watched, HeldOut):  # the rows that fit will hold out
+        share, watched = validation, source.split(watched, copy.deepcopy(seed))[1]
     drawn_by = [*source.drawn_by, *watched.drawn_by]
     before = get_states(drawn_by)
     if isinstance(watched, Arrays):
@@ -200,12 +201,13 @@ def find_learning_rate(
         return watch.losses
 
     ramp = np.geomspace(low, high, steps)
-    late = {round(trials - LAST_PART * trials * look / LOOKS) for look in range(LOOKS)} | {trials}
+    late = {max(1, round(trials * (1 - LAST_PART * look / LOOKS))) for look in range(LOOKS)}
 
     def trial(rate: float) -> float:
         """Return what the loss comes to at one rate; of a training that diverges, infinity."""
         losses = train(_Watch(probe, late), rate)
-        return float(np.mean(losses[1:])) if len(losses) > len(late) else math.inf
+        level = float(np.mean(losses[1:])) if len(losses) > len(late) else math.inf
+        return level if math.isfinite(level) else math.inf
 
     try:
         found = train(
