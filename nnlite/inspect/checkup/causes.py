@@ -19,7 +19,9 @@ COURSE = ("NN404", "NN405")
 
 #: Which findings follow from which. One that is only a note brings nothing about.
 EXPLAINS: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("NN106", "NN107", "NN202", "NN203", "NN204", "NN303", "NN305"), RESULT),
+    "NN102": (*UNITS, *COURSE, *RESULT, "NN107", "NN118", "NN302"),
+    "NN107": (*RESULT, "NN118"),
+    **dict.fromkeys(("NN106", "NN202", "NN203", "NN204", "NN303", "NN305"), RESULT),
     **dict.fromkeys(("NN101", "NN105", "NN207", "NN301"), (*UNITS, *COURSE, *RESULT)),
     **dict.fromkeys(("NN104", "NN201", "NN210", "NN211", "NN212"), (*RESULT, *COURSE, "NN302")),
     **dict.fromkeys(("NN112", "NN214", "NN215"), (*RESULT, *COURSE, "NN302", "NN303", "NN304", "NN305")),
@@ -45,6 +47,8 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
 
 #: What comes of a cause, in the words that its message ends with.
 WORDS = {
+    "NN107": "equal rows have different labels",
+    "NN118": "nothing of y is seen in X",
     "NN205": "the loss starts high",
     "NN208": "not even one batch can be learned by heart",
     "NN301": "the rate is too large",

@@ -119,7 +119,9 @@ def refused_loss(
     softmax = isinstance(model.layers[-1], Softmax | LogSoftmax)
     if softmax and _is_told(y):
         task = task_of(y, classifies=True)
-        code = "NN210" if outputs == 1 else "NN211" if task.kind == "labels" else "NN201"
+        code = "NN211" if task.kind == "labels" else "NN201"
+        if outputs == 1:  # of several classes that is the first thing to be changed
+            code = "NN212" if task.kind == "classes" else "NN210"
         if code != "NN201":
             why = (
                 "A softmax over one output answers 1 for every row."
