@@ -58,12 +58,7 @@ def refused_targets(
     1 output. The targets are ids of 10 classes, 0 to 9, and the model has 1 output.
       -> End the model with Dense(4, 10). (docs/doctor/NN212.md)
     """
-    if (
-        y is None
-        or y.ndim > 2
-        or not np.isfinite(y).all()
-        or isinstance(loss, Hinge | Masked | MultiTaskLoss)
-    ):
+    if not _is_told(y) or isinstance(loss, Hinge | Masked | MultiTaskLoss):
         return refused(error, "NN104")
     if not (is_ours(type(loss).prepare) and error.where.startswith(("y", f"{loss}"))):  # weights, perhaps
         return refused(error, "NN104")
