@@ -35,6 +35,8 @@ SAMPLE = 2000
 #: A training that went so much of the way, on validation rows too, leaves little to ask for: settings are not
 #: tried, and what was found about scale, targets, neurons and rate is a note.
 WELL = 0.8
+#: The same of classes, in what is left of the rows that the most frequent answer is wrong about.
+LEFT_WRONG = 0.1
 #: Steps of a trial.
 STEPS = 100
 #: Less than this is what rounding leaves.
@@ -149,8 +151,9 @@ class Patient:
     def renewed(self) -> Patient:
         """Return the same with newly drawn weights and an optimizer that has made no steps."""
         other = Patient(
-            self.model, self.optimizer, self.loss, self.batch_size, trained=False, settings=self.settings
-        )
+            self.model, self.optimizer, self.loss, self.batch_size, trained=False,
+            history=self.history, settings=self.settings,
+        )  # fmt: skip
         other.data, other.held_out, other.integers = self.data, self.held_out, self.integers
         other.model.initialize(rng=0)
         kept = self.model.params
@@ -166,19 +169,38 @@ class Patient:
         """The same before its training: settings are judged from new weights."""
         return self.renewed() if self.trained else self
 
-    @cached_property
-    def went(self) -> float:
-        """The part of the way that a training went, of training rows or validation rows the shorter one."""
-        ways = [(self.constant - self.start) / self.way]
-        if self.held_out is not None and self.held_out.y is not None:
-            loss = measured_loss(self.model, self.held_out, self.loss)
-            ways.append((self.constant_of(self.held_out) - loss) / self.way)
-        return float(min(ways))
-
     @property
+    def learned(self) -> bool:
+        """Whether there has been a training that went most of the way."""
+        return self.trained and self._well(self.sample)
+
+    @cached_property
     def went_well(self) -> bool:
-        """Whether there has been a training that leaves little to ask for."""
-        return self.trained and self.went >= WELL
+        """Whether it did so on validation rows too, as far as there are some at hand."""
+        if not self.learned or self.held_out is None or self.held_out.y is None:
+            return self.learned
+        return self._well(self.held_out)
+
+    def _well(self, part: Data) -> bool:
+        """Tell whether the model went most of the way, by the loss or, of classes, by right answers."""
+        try:
+            if self.constant_of(part) - measured_loss(self.model, part, self.loss) >= WELL * self.way:
+                return True
+            ids = self.class_ids_of(part)
+        except Skip:
+            return False
+        others = 1 - np.bincount(ids).max() / len(ids)
+        return bool(others and self.wrong(part) <= LEFT_WRONG * others)
+
+    def class_ids_of(self, part: Data) -> AnyArray:
+        """Return the classes of some rows, or the reason why they have none."""
+        return self.ids_of(part.y) if self.class_ids.size else self.class_ids
+
+    def wrong(self, part: Data) -> float:
+        """Return the share of rows that are taken for another class."""
+        pred = self.model._predict(part.x, part.x.shape[0])
+        said = (pred[:, 0] > 0).astype(int) if self.kind == "labels" else pred.argmax(axis=-1)
+        return float((said != self.class_ids_of(part)).mean())
 
     @property
     def steps_an_epoch(self) -> int:
@@ -197,7 +219,7 @@ class Patient:
         """Let a schedule that waits for `fit` to tell its length be tried out whole."""
         if isinstance(self.optimizer, Optimizer):
             self.waits = self.optimizer._time is None
-            give_length(self.optimizer, STEPS, math.ceil(self.all.x.shape[0] / self.batch_size))
+            give_length(self.optimizer, self.length or STEPS, self.steps_an_epoch)
 
     @property
     def kind(self) -> str:

@@ -9,26 +9,33 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlite.core.optimizers import Optimizer, acts
+from nnlite.inspect.checkup.codes import SEVERITIES, SYMPTOMS
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import STEPS, Patient, Skip
 from nnlite.inspect.checkup.trials import AS_IS, Change, Variant, affordable, falls, gain, line_of, race
 from nnlite.layers import Dropout, ParameterGroup
 from nnlite.model import Sequential
 
-__all__ = ["judged_steps", "length", "settings"]
+__all__ = ["asked", "judged_steps", "length", "settings"]
 
 #: A setting is to blame if without it the loss comes so much of the way from a constant answer further down,
 #: on rows that were not trained on too.
-COSTS = 0.25
+COSTS = 0.2
+#: So much is enough if something is wrong with what came of the training: the loss bounces, neurons have
+#: died, a linear model is better.
+COSTS_WITH_SYMPTOM = 0.05
 #: An error if with it next to nothing is learned.
 NEARLY_NOTHING = 0.1
 #: Dropout above this is tried at USUAL_DROPOUT; momentum (or beta1) from this on is tried at USUAL_MOMENTUM.
 MUCH_DROPOUT, USUAL_DROPOUT = 0.5, 0.2
 MUCH_MOMENTUM, USUAL_MOMENTUM = 0.95, 0.9
+#: Clipping that only holds back what is rare, and tames a rate that is a little too large.
+USUAL_CLIP = 1.0
 #: A rate below this part of the largest one moves nothing, and in more than this part of the steps is early.
 NOTHING, EARLY = 1e-2, 0.3
-#: Longer trainings are tried at so many times the length, and at least at twice.
-LONGER, AT_LEAST = 10, 2
+#: Longer trainings are tried at so many times the length, with no fewer steps than learn small tables by
+#: heart, and at least at twice.
+LONGER, NO_FEWER, AT_LEAST = 10, 1000, 2
 #: Fewer steps than this are few, whatever the data: it takes Adam a hundred to learn digits.
 FEW_STEPS = 100
 #: Batches so much larger than usual ones are part of the reason.
@@ -78,15 +85,15 @@ def settings(p: Patient) -> Iterator[Finding]:
     if p.went_well:
         raise Skip("the training went well")
     for suspects in (_schedule, _clipping, _momentum, _dropout, _decay):
-        for one in suspects(p):
-            yield from _tried(p, one)
+        # Of a setting there may be several remedies: the first that helps is told.
+        yield from next(filter(None, (list(_tried(p, one)) for one in suspects(p))), [])
 
 
 def _tried(p: Patient, one: Suspect) -> Iterator[Finding]:
     fresh, steps = p.fresh, judged_steps(p)
     base, other = race(fresh, one.base, steps=steps), race(fresh, one.variant, steps=steps)
     worth = gain(p, base, other)
-    if not worth > COSTS:
+    if not worth > asked(p):
         return
     went = (p.constant - base.late) / p.way
     held_out = {"held_out": base.best, "held_out_without": other.best} if base.held_out else {}
@@ -104,6 +111,22 @@ def _tried(p: Patient, one: Suspect) -> Iterator[Finding]:
         **held_out,
         **one.evidence,
     )
+
+
+def asked(p: Patient) -> float:
+    """Return what a change must gain, in parts of the way, for a setting to be to blame.
+
+    Parameters
+    ----------
+    p : Patient
+        It has what was found so far.
+
+    Returns
+    -------
+    float
+    """
+    wrong = p.trained and any(one.code in SYMPTOMS and one.severity != SEVERITIES[-1] for one in p.found)
+    return COSTS_WITH_SYMPTOM if wrong else COSTS
 
 
 def judged_steps(p: Patient) -> int:
@@ -177,10 +200,15 @@ def _clipping(p: Patient) -> Iterator[Suspect]:
     optimizer: Any = p.optimizer
     for name in ("clip_norm", "clip_value"):
         value = getattr(optimizer, name)
-        if value is not None:
-            free = _changed(clip_norm=None, clip_value=None)
-            fix = f"Write {line_of(optimizer, **{name: None})}; clip_norm=1.0 is enough against rare jumps."
-            yield Suspect("NN310", f"{name}={value:g}", Variant("Without it", free), fix, {name: value})
+        for instead in (None, USUAL_CLIP) if value is not None else ():
+            other = {name: None, "clip_norm": instead}
+            yield Suspect(
+                "NN310",
+                f"{name}={value:g}",
+                Variant(f"With clip_norm={instead}" if instead else "Without it", _changed(**other)),
+                f"Write {line_of(optimizer, **other)}.",
+                {name: value},
+            )
 
 
 def _momentum(p: Patient) -> Iterator[Suspect]:
@@ -270,7 +298,8 @@ def length(p: Patient) -> Iterator[Finding]:
     if stopped and not stopped.startswith(("all ", "no better")):
         raise Skip(f"it ended by {stopped}")
     steps, most = p.length, affordable(p)
-    longer = min(LONGER * steps, most)
+    planned = (p.settings.get("epochs") or 0) * p.steps_an_epoch
+    longer = min(max(LONGER * steps, planned, NO_FEWER), most)
     if longer < AT_LEAST * steps:
         raise Skip(f"{AT_LEAST} times the length would take too long")
     large = p.batch_size >= LARGE_BATCH and p.all.x.shape[0] > USUAL_BATCH
@@ -278,13 +307,15 @@ def length(p: Patient) -> Iterator[Finding]:
     variant = Variant(name, batch_size=USUAL_BATCH if large else None)
     base, other = race(p.fresh, steps=steps), race(p.fresh, variant, steps=longer)
     worth = gain(p, base, other)
-    if not worth > COSTS:
+    if not worth > asked(p):
         return
     an_epoch = math.ceil(p.all.x.shape[0] / USUAL_BATCH) if large else p.steps_an_epoch
     epochs = math.ceil(longer / an_epoch)
     fix = f"Train with epochs={epochs}" + (f", batch_size={USUAL_BATCH}." if large else ".")
     stopped = stopped if stopped.startswith("no better") else ""
     code = "NN406" if stopped else "NN314" if steps < FEW_STEPS else "NN404"
+    if any(one.code == code for one in p.found):  # seen in the history
+        return
     made = f"{steps:,} steps"
     if p.settings.get("epochs") or p.history is not None:
         each = f"{p.steps_an_epoch:,} batches of {p.batch_size:,} rows"
@@ -292,7 +323,9 @@ def length(p: Patient) -> Iterator[Finding]:
     begin = f"{made} are few"
     if stopped:
         begin = f"After {made} fit stopped, with {stopped}"
-        fix = f"Write EarlyStopping(patience={PATIENCE}), with epochs={max(epochs, 2 * PATIENCE)}."
+        epochs = max(epochs, AT_LEAST * PATIENCE)
+        more = f", with epochs={epochs}" if epochs * p.steps_an_epoch > planned else ""
+        fix = f"Write EarlyStopping(patience={PATIENCE}){more}."
     rows = "loss of rows that were not trained on" if other.held_out else "loss"
     now, then = (base.best, other.best) if other.held_out else (base.late, other.late)
     yield finding(
