@@ -323,7 +323,9 @@ def length(p: Patient) -> Iterator[Finding]:
     begin = f"{made} are few"
     if stopped:
         begin = f"After {made} fit stopped, with {stopped}"
-        fix = f"Write EarlyStopping(patience={PATIENCE}), with epochs={max(epochs, 2 * PATIENCE)}."
+        epochs = max(epochs, AT_LEAST * PATIENCE)
+        more = f", with epochs={epochs}" if epochs * p.steps_an_epoch > planned else ""
+        fix = f"Write EarlyStopping(patience={PATIENCE}){more}."
     rows = "loss of rows that were not trained on" if other.held_out else "loss"
     now, then = (base.best, other.best) if other.held_out else (base.late, other.late)
     yield finding(
