@@ -2,13 +2,15 @@
 
 import ast
 import copy
-import importlib.util
 import json
 import math
 import pickle
 import re
+import sys
 import warnings
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,11 +30,13 @@ FORM = re.compile(r"\S.*?: expected \S.*, got \S(.*[^.])?\. [A-Z].*[^.]\.", re.D
 
 
 def load_clinic():
-    """Import the example, which is in no package."""
-    spec = importlib.util.spec_from_file_location("clinic", ROOT / "examples" / "clinic.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """Import the example, which is in no package, with all that its parts define."""
+    sys.path.append(f"{ROOT / 'examples'}")
+    try:
+        modules = [import_module(f"clinic_cases.{name}") for name in ("common", "broken", "healthy")]
+    finally:
+        sys.path.pop()
+    return SimpleNamespace(**{name: value for module in modules for name, value in vars(module).items()})
 
 
 clinic = load_clinic()
@@ -70,17 +74,38 @@ def state_of(model, optimizer):
 # The clinic.
 
 
+#: What the doctor does not see yet.
+NOT_YET = frozenset()
+
+
+def chosen(builds, ordinary, seeds=range(1, 5)):
+    """Give set-ups and seeds to examine: some from one seed, and where it may take long all from five."""
+    for build in builds:
+        slow = () if build in ordinary else pytest.mark.thorough
+        missed = pytest.mark.xfail(reason="not seen yet") if build.__name__ in NOT_YET else ()
+        for seed in (0, *seeds):
+            marks = [mark for mark in (pytest.mark.thorough if seed else slow, missed) if mark]
+            yield pytest.param(build, seed, marks=marks, id=f"{build.__name__}-{seed}")
+
+
+#: The first of each code.
+KINDS = list({code: build for build, (code, _) in reversed(clinic.BROKEN.items())}.values())
+
+
 def test_the_clinic_is_large_enough():
-    assert len(clinic.BROKEN) >= 20
-    assert len(clinic.HEALTHY) >= 10
+    assert len(clinic.BROKEN) >= 60
+    assert len(clinic.HEALTHY) >= 40
+    assert len(NOT_YET) <= 5
 
 
-@pytest.mark.parametrize("build", clinic.BROKEN, ids=lambda build: build.__name__)
-def test_broken_set_ups_are_named_by_the_right_code_first(build):
-    set_up = build(0)
+@pytest.mark.parametrize(("build", "seed"), chosen(clinic.BROKEN, KINDS))
+def test_broken_set_ups_are_named_by_the_right_code_and_line_first(build, seed):
+    set_up = build(seed)
     before = state_of(set_up.model, set_up.optimizer)
     diagnosis = set_up.examine()
-    assert diagnosis.codes[0] == clinic.BROKEN[build], f"{diagnosis}"
+    code, fix = clinic.BROKEN[build]
+    assert diagnosis.codes[0] == code, f"{diagnosis}"
+    assert re.search(fix, diagnosis[0].fix), f"{diagnosis[0]}"
     assert diagnosis[0].severity in ("error", "warning")
     assert not diagnosis.healthy
     assert state_of(set_up.model, set_up.optimizer) == before
@@ -96,11 +121,12 @@ def test_broken_set_ups_are_named_by_the_right_code_first(build):
     json.dumps(diagnosis.to_dict(), allow_nan=False)
 
 
-@pytest.mark.parametrize("build", clinic.HEALTHY, ids=lambda build: build.__name__)
-def test_healthy_set_ups_have_nothing_above_a_note_before_and_after_training(build):
-    set_up = build(0)
+@pytest.mark.parametrize(("build", "seed"), chosen(clinic.HEALTHY, clinic.HEALTHY[::3]))
+def test_healthy_set_ups_have_nothing_above_a_note_before_during_and_after_training(build, seed):
+    set_up = build(seed)
     assert set_up.examine().healthy, f"{set_up.examine()}"
-    set_up.train()
+    during = set_up.watch()
+    assert during.healthy, f"{during}"
     before = state_of(set_up.model, set_up.optimizer)
     diagnosis = set_up.examine()
     assert diagnosis.healthy, f"{diagnosis}"
@@ -143,7 +169,7 @@ def test_every_code_has_a_page_and_every_page_a_code():
 
 def test_every_code_that_is_more_than_a_note_is_in_the_clinic():
     never_alone = {"NN109", "NN111", "NN307", "NN308"}  # three notes; and weights that are lost, tested below
-    named = set(clinic.BROKEN.values())
+    named = {code for code, _ in clinic.BROKEN.values()}
     assert named == set(CODES) - never_alone
 
 
@@ -845,12 +871,10 @@ def test_the_callback_warns_at_the_end_with_the_first_finding():
     assert not quiet.diagnosis.healthy
 
 
-@pytest.mark.parametrize("build", clinic.HEALTHY, ids=lambda build: build.__name__)
-def test_the_callback_is_silent_over_healthy_trainings(build):
-    set_up = build(0)
-    watch = Doctor(set_up.X, set_up.y, validation=set_up.validation)
-    set_up.fit["callbacks"] = [watch]
-    set_up.train()  # a warning would be an error
+def test_the_callback_is_silent_over_a_healthy_training():
+    set_up = clinic.iris_with_standardize(0)
+    watch = Doctor(set_up.X, set_up.y)
+    set_up.train(watch)  # a warning would be an error
     assert watch.diagnosis.healthy
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import warnings
 from itertools import pairwise
@@ -41,7 +42,7 @@ def problems():
         "sine, two layers, RMSProp": ((1, 16, 16, 1), wave.X, wave.y, squared, nn.RMSProp(), 60),
         "sine, negative loss": ((1, 16, 2), wave.X, wave.y, nn.GaussianNLL(), nn.Adam(), 60),
         "sine, straight loss": ((1, 32, 1), wave.X, wave.y, nn.MeanAbsoluteError(), nn.Adam(), 60),
-        "moons, SGD": ((2, 16, 1), moons.X, moons_y, yes_no, nn.SGD(), 40),
+        "moons, SGD": ((2, 16, 1), moons.X, moons_y, yes_no, nn.SGD(), 100),
         "moons, Nesterov": ((2, 16, 1), moons.X, moons_y, yes_no, nn.SGD(momentum=0.9, nesterov=True), 40),
         "20 moons, noisy": ((2, 16, 1), moons.X[:20], moons_y[:20], yes_no, nn.SGD(), 80),
         "iris, unscaled": ((4, 16, 3), flowers.X, flowers.y, classes, nn.SGD(), 60),
@@ -215,6 +216,55 @@ def test_the_largest_rate_may_be_the_best():
     assert "largest rate of the test" in found.reason
 
 
+def test_the_smallest_rate_that_comes_near_the_best_is_taken():
+    choose = functools.partial(
+        rate_search._choose, start=1.2, origin=1.0, within=0.05, steps=400, at_the_edge=False
+    )
+    rates = [1.0, 0.3, 0.1, 0.03, 0.01, 0.003]
+    assert choose(rates, [9.0, 0.0, 0.0, 0.02, 0.04, 0.5])[0] == 0.01  # two have ended at 0
+    assert choose(rates, [9.0, 0.0, 0.0, 0.06, 0.3, 0.5])[0] == 0.1
+    # Two that are low by luck, beyond others that are not.
+    chosen, reason = choose(rates, [0.0, 0.0, 0.9, 0.3, 0.28, 0.5])
+    assert chosen == 0.01
+    assert "4 came as far" in reason
+    # The only one has no room above it, but is better than none.
+    assert choose(rates, [9.0, 0.1, 2.0, 2.0, 2.0, 2.0])[0] == 0.3
+
+
+def overfitting():
+    """Return a few rows, half of them mislabelled, a net that learns them by heart, and other rows."""
+    X, y = nn.datasets.blobs(340, noise=0.5, rng=0)
+    y = y.copy()
+    y[:20] = (y[:20] + 1) % 3
+    return net(2, 64, 3, activation=nn.ReLU), X[:40], y[:40], (X[40:], y[40:])
+
+
+def test_validation_rows_are_what_is_watched():
+    model, X, y, held_out = overfitting()
+    loss, adam = nn.SoftmaxCrossEntropy(), nn.Adam()
+    by_heart = find_learning_rate(model, X, y, loss, adam)
+    found = find_learning_rate(model, X, y, loss, adam, validation=held_out)
+    assert found.start == pytest.approx(model.evaluate(*held_out, loss=loss)["loss"])
+    assert found.rate < by_heart.rate / 3
+    ends = []
+    for rate in (found.rate, by_heart.rate):
+        nets = copy.deepcopy(model)
+        history = nets.fit(X, y, loss=loss, optimizer=nn.Adam(rate), epochs=200, validation=held_out)
+        ends.append(history["validation_loss"][-1])
+    assert ends[0] < ends[1]
+
+
+def test_a_share_of_the_rows_is_the_one_that_fit_holds_out():
+    X, y = nn.datasets.moons(200, rng=0)
+    given = {"loss": nn.SoftmaxCrossEntropy(), "validation": 0.25, "rng": 3}
+    found = find_learning_rate(net(2, 8, 2), X, y, optimizer=nn.SGD(), steps=10, trials=0, **given)
+    model = net(2, 8, 2)
+    rates = np.geomspace(1e-6, 10, 10)
+    optimizer = nn.SGD(lambda step: float(rates[step]))
+    history = model.fit(X, y, optimizer=optimizer, epochs=2, **given)  # 5 batches each
+    np.testing.assert_allclose(found.losses[[4, 9]], history["validation_loss"], rtol=1e-5)
+
+
 def test_faces():
     X, y = xor()
     found = find_learning_rate(net(2, 8, 1), X, y, nn.MeanSquaredError())
@@ -292,6 +342,8 @@ def call(**changes):
         ({"X": np.ones((4, 3))}, ShapeError, "expected shape"),
         ({"y": np.ones(4)}, ShapeError, r"y\[:, None\]"),
         ({"weight": [1.0]}, ShapeError, "weight"),
+        ({"validation": 1.5}, ArgumentError, r"validation="),
+        ({"validation": np.ones((4, 2))}, TypeError, r"validation="),
     ],
 )
 def test_bad_input(changes, error, message):

@@ -2,7 +2,8 @@
 
 from nnlite.inspect.checkup import Diagnosis, Doctor, DoctorWarning, Finding, doctor
 from nnlite.inspect.explain import explain_step
-from nnlite.inspect.rate_search import RateSearch, find_learning_rate
+from nnlite.inspect.rate_result import RateSearch
+from nnlite.inspect.rate_search import find_learning_rate
 from nnlite.inspect.row_attribution import Blame, Pull, Suspect, blame
 from nnlite.inspect.run_card import Card, card
 from nnlite.inspect.trace import StepTrace

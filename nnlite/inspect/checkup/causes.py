@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from nnlite.inspect.checkup.codes import SEVERITIES, rank
 from nnlite.inspect.checkup.diagnosis import Finding
-from nnlite.inspect.checkup.patient import Patient
+from nnlite.inspect.checkup.patient import VERY_WELL, Patient
 
 __all__ = ["HARMLESS", "settle"]
 
@@ -21,8 +21,9 @@ COURSE = ("NN404", "NN405")
 
 #: Which findings follow from which. One that is only a note brings nothing about.
 EXPLAINS: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("NN107", "NN202", "NN203", "NN204", "NN303", "NN305"), RESULT),
+    **dict.fromkeys(("NN202", "NN203", "NN204", "NN303", "NN305"), RESULT),
     "NN102": (*RESULT, "NN107", "NN118", "NN303", "NN401", "NN404"),
+    "NN107": (*RESULT, "NN118"),
     "NN106": (*RESULT, "NN101", "NN401"),
     **dict.fromkeys(("NN101", "NN105", "NN207"), (*UNITS, *COURSE, *RESULT)),
     **dict.fromkeys(("NN104", "NN201", "NN210", "NN211", "NN212"), (*RESULT, *COURSE, "NN302")),
@@ -50,6 +51,8 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
 
 #: What comes of a cause, in the words that its message ends with.
 WORDS = {
+    "NN107": "equal rows have different labels",
+    "NN118": "nothing of y is seen in X",
     "NN205": "the loss starts high",
     "NN208": "not even one batch can be learned by heart",
     "NN301": "the rate is too large",
@@ -100,7 +103,7 @@ def settle(findings: Iterable[Finding], p: Patient) -> list[Finding]:
     ('NN301', 'error', 'The steps overshoot. So nothing was learned.', {'NN402': 'The loss is 1.1.'})
     """
     note = SEVERITIES[-1]
-    harmless = HARMLESS if p.went_well else COPED if p.learned else ()
+    harmless = HARMLESS if p.went(VERY_WELL, validated=True) else COPED if p.learned else ()
     listed = [one._replace(severity=note) if one.code in harmless else one for one in findings]
     listed.sort(key=lambda one: rank(one.code, trained=p.trained))
     causes = [one for one in listed if one.severity != note and one.code in EXPLAINS]

@@ -9,6 +9,7 @@ import numpy as np
 
 from nnlite.checks.inputs import column_names
 from nnlite.core.aliases import AnyArray
+from nnlite.core.cross_entropy import SoftmaxCrossEntropy
 from nnlite.core.losses import Loss
 from nnlite.data.conversion import is_missing
 from nnlite.data.table import looks_like_dates
@@ -58,12 +59,7 @@ def refused_targets(
     1 output. The targets are ids of 10 classes, 0 to 9, and the model has 1 output.
       -> End the model with Dense(4, 10). (docs/doctor/NN212.md)
     """
-    if (
-        y is None
-        or y.ndim > 2
-        or not np.isfinite(y).all()
-        or isinstance(loss, Hinge | Masked | MultiTaskLoss)
-    ):
+    if not _is_told(y) or isinstance(loss, Hinge | Masked | MultiTaskLoss):
         return refused(error, "NN104")
     if not (is_ours(type(loss).prepare) and error.where.startswith(("y", f"{loss}"))):  # weights, perhaps
         return refused(error, "NN104")
@@ -73,7 +69,9 @@ def refused_targets(
     two_scores = task.kind == "yes or no" and outputs == 2
     if task.kind == "labels" and loss.from_logits and task.loss(loss) != f"{loss}":
         code = "NN211"
-    elif task.outputs != outputs and not two_scores:
+    elif (task.outputs != outputs and not two_scores) or (
+        outputs == 1 and isinstance(loss, SoftmaxCrossEntropy)
+    ):
         code = "NN212"
     else:
         code = "NN202" if task.kind == "classes" and not loss.from_logits else "NN104"
@@ -119,7 +117,9 @@ def refused_loss(
     softmax = isinstance(model.layers[-1], Softmax | LogSoftmax)
     if softmax and _is_told(y):
         task = task_of(y, classifies=True)
-        code = "NN210" if outputs == 1 else "NN211" if task.kind == "labels" else "NN201"
+        code = "NN211" if task.kind == "labels" else "NN201"
+        if outputs == 1:  # of several classes that is the first thing to be changed
+            code = "NN212" if task.kind == "classes" else "NN210"
         if code != "NN201":
             why = (
                 "A softmax over one output answers 1 for every row."

@@ -1,0 +1,1 @@
+"""What `examples/clinic.py` shows the doctor: set-ups broken on purpose, and healthy trainings."""
