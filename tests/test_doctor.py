@@ -463,8 +463,7 @@ def test_class_weights_are_those_of_fit():
         weight=train[2],
         class_weight="balanced",
         validation=rest,
-        history=None,
-        batch_size=None,
+        asked={},
         trained=None,
     )
     assert not refused

@@ -14,7 +14,7 @@ from nnlite.training.likeness import text_of
 from nnlite.training.loop import Loop
 from nnlite.training.sources import Arrays
 
-__all__ = ["call_text", "settings_of"]
+__all__ = ["call_text", "settings_of", "value_text"]
 
 
 def settings_of(loop: Loop, **given: Any) -> dict[str, Any]:
@@ -76,10 +76,26 @@ def call_text(value: Any) -> str:
 
 
 def _call(value: Any, pairs: Iterable[tuple[str, Any]]) -> str:
-    return f"{type(value).__name__}({', '.join(f'{name}={_text(one)}' for name, one in pairs)})"
+    return f"{type(value).__name__}({', '.join(f'{name}={value_text(one)}' for name, one in pairs)})"
 
 
-def _text(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """Write the value of an argument.
+
+    Parameters
+    ----------
+    value : object
+        Arrays and objects that do not say how they were made are named by their classes.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> value_text(0.5), value_text(len), value_text(np.zeros((2, 3)))
+    ('0.5', 'len', '<ndarray of shape (2, 3)>')
+    """
     if value is None or isinstance(value, bool | int | float | str | Configured):
         return text_of(value)
     if callable(value):
@@ -92,4 +108,4 @@ def _plain(value: Any) -> Any:
     """Return a number or a truth as it is, of anything else a text."""
     if isinstance(value, np.bool_ | np.number):
         return value.item()
-    return value if value is None or isinstance(value, bool | int | float | str) else _text(value)
+    return value if value is None or isinstance(value, bool | int | float | str) else value_text(value)

@@ -12,6 +12,7 @@ from nnlite.checks.nets import check_net
 from nnlite.core.aliases import Array
 from nnlite.errors import calls_to_user
 from nnlite.errors.checks import check_bool, check_integer
+from nnlite.inspect.checkup.causes import settle
 from nnlite.inspect.checkup.codes import SEVERITIES
 from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding
 from nnlite.inspect.checkup.examination import BEGINNING, END, MEANWHILE, admit, check_pair, examine
@@ -138,7 +139,7 @@ class Doctor(Callback):
             state.optimizer,
             weight=self.weight,
             class_weight=self.class_weight,
-            settings=state.history.settings,
+            asked=state.history.settings,
             validation=self.validation,
             trained=True if state.history.rows else None,
         )
@@ -190,7 +191,7 @@ class Doctor(Callback):
         patient.history = history if history.rows else None
         self._keep(examine(patient, [], END))
         self.diagnosis = Diagnosis(
-            self._found.values(),
+            settle(self._found.values(), patient),
             self._checked,
             {what: why for what, why in self._skipped.items() if what not in self._checked},
             rows=self._patient.data.x.shape[0] if self._patient.data is not None else 0,

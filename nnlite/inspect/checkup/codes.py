@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CODES", "SEVERITIES", "page_of", "rank"]
+__all__ = ["CODES", "SETTINGS", "SEVERITIES", "SYMPTOMS", "page_of", "rank"]
 
 #: From the worst to the mildest. With an error training fails or its result means nothing; with a warning it
 #: falls far short of what it could be; a note is worth knowing and asks for nothing.
@@ -26,6 +26,11 @@ CODES = {
     "NN204": "bounded-logits",
     "NN207": "wrong-gradient",
     "NN206": "identical-units",
+    "NN309": "schedule-over",
+    "NN310": "clipping",
+    "NN313": "momentum-near-one",
+    "NN311": "too-much-dropout",
+    "NN312": "too-much-weight-decay",
     "NN306": "exploding-gradients",
     "NN304": "saturated-units",
     "NN303": "dead-units",
@@ -33,6 +38,9 @@ CODES = {
     "NN205": "high-loss-at-start",
     "NN308": "loss-not-finite",
     "NN301": "rate-too-large",
+    "NN406": "stopped-too-soon",
+    "NN314": "too-few-steps",
+    "NN404": "stopped-early",
     "NN302": "rate-too-small",
     "NN405": "bouncing-loss",
     "NN307": "update-ratio",
@@ -40,12 +48,16 @@ CODES = {
     "NN108": "leaked-rows",
     "NN110": "validation-differs",
     "NN402": "no-better-than-constant",
-    "NN404": "stopped-early",
     "NN401": "overfitting",
     "NN403": "no-better-than-linear",
     "NN109": "class-imbalance",
     "NN111": "missing-class",
 }
+
+#: Settings that are tried without; where one is to blame, rates are judged without it first.
+SETTINGS = ("NN309", "NN310", "NN311", "NN312", "NN313")
+#: What has a cause, which trials may find.
+SYMPTOMS = ("NN205", "NN208", "NN303", "NN304", "NN305", "NN306", "NN307", "NN402", "NN403", "NN404", "NN405")
 
 #: Before training, neurons and gradients are as the first weights make them. Afterwards they are as the steps
 #: have made them: a rate far too large leaves dead and saturated neurons behind, so there it comes before

@@ -18,7 +18,8 @@ from nnlite.data.conversion import is_frame, is_sparse
 from nnlite.data.lazy import Blockwise, join
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_bool, check_integer
-from nnlite.inspect.checkup import after, data, proof, rate, start, units
+from nnlite.inspect.checkup import after, data, proof, rate, settings, start, units
+from nnlite.inspect.checkup.causes import settle
 from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding
 from nnlite.inspect.checkup.given import Data, take
 from nnlite.inspect.checkup.patient import SAMPLE, Patient, Skip
@@ -80,6 +81,8 @@ TRIALS: dict[str, Rule] = {
     "update-to-weight ratios": rate.updates,
     "gradient against differences": proof.wrong_gradient,
     "one batch by heart": start.one_batch,
+    "schedule, clipping, momentum, dropout and decay": settings.settings,
+    "a longer training": settings.length,
     "learning rate": rate.learning_rate,
     "better than a linear model": after.linear,
 }
@@ -185,13 +188,13 @@ def doctor(
         class_weight=class_weight,
         validation=validation,
         history=history,
-        settings=_settings(history, batch_size, epochs, shuffle, callbacks),
+        asked=_asked(history, batch_size, epochs, shuffle, callbacks),
         trained=trained,
     )
     return examine(*admitted, THOROUGH)
 
 
-def _settings(history: Any, batch_size: Any, epochs: Any, shuffle: Any, callbacks: Any) -> dict[str, Any]:
+def _asked(history: Any, batch_size: Any, epochs: Any, shuffle: Any, callbacks: Any) -> dict[str, Any]:
     """Check what `fit` is to be called with, and put it over what it was called with."""
     given: dict[str, Any] = {}
     if batch_size is not None:
@@ -216,7 +219,7 @@ def admit(
     class_weight: Any,
     validation: Any,
     trained: bool | None,
-    settings: dict[str, Any],
+    asked: dict[str, Any],
     history: Any = None,
 ) -> tuple[Patient, list[Finding]]:
     """Check what was given, and copy it; what `fit` would refuse becomes findings.
@@ -225,7 +228,7 @@ def admit(
     ----------
     model, X, y, loss, optimizer, weight, class_weight, validation, trained, history
         As in `doctor`.
-    settings : dict
+    asked : dict
         As `History.settings` has them; of `class_weight` and `batch_size` they say what is not given.
 
     Returns
@@ -250,9 +253,9 @@ def admit(
         trained = bool(history) or bool(getattr(optimizer, "steps", 0))
     held_out = check_pair(f"{where}(validation=)", validation)
 
-    class_weight = settings.get("class_weight") if class_weight is None else class_weight
-    batch_size = settings.get("batch_size") or 32
-    patient = Patient(model, optimizer, loss, batch_size, trained=trained, history=history, settings=settings)
+    class_weight = asked.get("class_weight") if class_weight is None else class_weight
+    batch_size = asked.get("batch_size") or 32
+    patient = Patient(model, optimizer, loss, batch_size, trained=trained, history=history, settings=asked)
     findings: list[Finding] = []
     if patient.model.feature_names is None and patient.model.preprocessing is None:
         names = column_names(X)
@@ -405,11 +408,12 @@ def examine(patient: Patient, findings: list[Finding], checks: Mapping[str, Rule
     -------
     Diagnosis
     """
-    found, checked, skipped = list(findings), ["input, targets, loss and optimizer as fit does"], {}
+    patient.found = found = list(findings)
+    checked, skipped = ["input, targets, loss and optimizer as fit does"], {}
     with np.errstate(all="ignore"):  # what is no number any more is among what is looked for
         for title, rule in checks.items():
             try:
-                found += rule(patient)
+                found.extend(rule(patient))
                 checked.append(title)
             except Skip as reason:
                 skipped[title] = str(reason)
@@ -423,7 +427,7 @@ def examine(patient: Patient, findings: list[Finding], checks: Mapping[str, Rule
                     found.append(start.failed(error))
                 skipped[title] = FAILS
     rows = 0 if patient.data is None else patient.data.x.shape[0]
-    return Diagnosis(found, checked, skipped, rows=rows, trained=patient.trained)
+    return Diagnosis(settle(found, patient), checked, skipped, rows=rows, trained=patient.trained)
 
 
 def _raised_by_a_step(patient: Patient) -> Exception | None:

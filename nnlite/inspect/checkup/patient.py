@@ -32,6 +32,9 @@ __all__ = ["NO_WAY", "STEPS", "Passage", "Patient", "Skip", "measured_loss", "re
 #: Rows that losses, units and gradients are measured on. Digits, 1,797, are all used; on more, the standard
 #: error of a share, 1/sqrt(4 * 2000), is about 1 %, finer than any threshold.
 SAMPLE = 2000
+#: A training that went so much of the way, on validation rows too, leaves little to ask for: settings are not
+#: tried, and what was found about scale, targets, neurons and rate is a note.
+WELL = 0.8
 #: Steps of a trial.
 STEPS = 100
 #: Less than this is what rounding leaves.
@@ -138,6 +141,10 @@ class Patient:
         self.held_out: Data | None = None
         self.integers = False
         self.settings = {} if settings is None else settings
+        #: Trials that were made, see `race`; what was found so far; whether a schedule waits for its length.
+        self.courses: dict[tuple[str, int], Any] = {}
+        self.found: list[Any] = []
+        self.waits = False
 
     def renewed(self) -> Patient:
         """Return the same with newly drawn weights and an optimizer that has made no steps."""
@@ -146,14 +153,50 @@ class Patient:
         )
         other.data, other.held_out, other.integers = self.data, self.held_out, self.integers
         other.model.initialize(rng=0)
+        kept = self.model.params
+        for name in kept.frozen:  # such as what was learned elsewhere
+            other.model.params[name][...] = kept[name]
         if isinstance(other.optimizer, Optimizer):
             other.optimizer.reset()
         other.settle_schedule()
         return other
 
+    @cached_property
+    def fresh(self) -> Patient:
+        """The same before its training: settings are judged from new weights."""
+        return self.renewed() if self.trained else self
+
+    @cached_property
+    def went(self) -> float:
+        """The part of the way that a training went, of training rows or validation rows the shorter one."""
+        ways = [(self.constant - self.start) / self.way]
+        if self.held_out is not None and self.held_out.y is not None:
+            loss = measured_loss(self.model, self.held_out, self.loss)
+            ways.append((self.constant_of(self.held_out) - loss) / self.way)
+        return float(min(ways))
+
+    @property
+    def went_well(self) -> bool:
+        """Whether there has been a training that leaves little to ask for."""
+        return self.trained and self.went >= WELL
+
+    @property
+    def steps_an_epoch(self) -> int:
+        """How many steps `fit` makes in an epoch, as far as one can see from the rows at hand."""
+        share = self.settings.get("validation")
+        kept = 1 - share if isinstance(share, float) else 1.0
+        return max(1, math.ceil(kept * self.all.x.shape[0] / self.batch_size))
+
+    @property
+    def length(self) -> int | None:
+        """How many steps `fit` makes, or has made; None if nobody has said for how many epochs."""
+        epochs = len(self.history) if self.history is not None else self.settings.get("epochs")
+        return None if epochs is None else epochs * self.steps_an_epoch
+
     def settle_schedule(self) -> None:
         """Let a schedule that waits for `fit` to tell its length be tried out whole."""
         if isinstance(self.optimizer, Optimizer):
+            self.waits = self.optimizer._time is None
             give_length(self.optimizer, STEPS, math.ceil(self.all.x.shape[0] / self.batch_size))
 
     @property

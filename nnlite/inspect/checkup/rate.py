@@ -10,26 +10,24 @@ import numpy as np
 
 from nnlite.core.aliases import Array
 from nnlite.core.optimizers import SGD, Optimizer
+from nnlite.inspect.checkup.codes import SETTINGS, SYMPTOMS
 from nnlite.inspect.checkup.diagnosis import Finding, finding
-from nnlite.inspect.checkup.given import Data, take
-from nnlite.inspect.checkup.patient import STEPS, Patient, Skip, measured_loss
+from nnlite.inspect.checkup.given import take
+from nnlite.inspect.checkup.patient import STEPS, Patient, Skip
+from nnlite.inspect.checkup.settings import judged_steps
+from nnlite.inspect.checkup.trials import AS_IS, Variant, affordable, gain, line_of, measured_rows, race
 from nnlite.inspect.length import end_of_schedule
 from nnlite.inspect.numbers import plain
 from nnlite.losses import Hinge, Quantile
 from nnlite.losses.robust import MeanAbsoluteError
+from nnlite.optimizers.adam import Adam
 from nnlite.sweeps.limit import stability_limit
-from nnlite.training.groups import Groups
 
 __all__ = ["judge_updates", "learning_rate", "ratios_of", "updates"]
 
 # What a rate does was compared with what came of it: 160 random nets on seven data sets, trained 40 epochs at
 # rates from 1e-5 to 10 with SGD, momentum, Adam, AdamW and RMSProp.
 
-#: How often the loss is looked at in a trial, and how many of the last looks count: one bad batch does not.
-LOOKS = 10
-LATE = 3
-#: Rows that the loss is looked at, and the curvature measured, on.
-MEASURED_ROWS = 512
 #: A rate is too large if a lower one ends below it by this part of the way from a constant answer down, and
 #: of what is left of the present loss. All 29 rates above 0.01 that ended at 1.5 times the
 #: constant answer or worse were named before training, and two of the 41 that ended below a tenth of it: 0.14
@@ -44,189 +42,195 @@ LEARNED_BY_NOW = 0.1
 FAR_DOWN = 0.5
 FAR_ABOVE = 100.0
 CRAWLS = 0.2
-#: How far rates are raised, in what steps, and by what part of the way a loss may differ by chance.
+#: Where it is known how long the training is, one TIMES as large is enough that comes MUCH further, on rows
+#: that were not trained on too, and more than twice as far.
+MUCH = 0.3
+HALF = 0.5
+#: What hardly moves at any rate is tried for longer: steps that bring less than this part of the way.
+PLATEAU = 0.1
+#: How far rates are raised, in what steps, and by what part of the way a loss may differ by chance. From a
+#: rate that nothing would come of they begin at LEAST_USUAL.
 HIGHEST = 1e8
+LEAST_USUAL, MOST_USUAL = 1e-4, 10.0
 #: How far rates are lowered where training explodes, by this many times the loss that it began with: a rate
 #: may be off by as much as float32 can hold.
 LOWEST = 1e-36
 EXPLODED = 10.0
 TIMES = 10.0
 STILL = 0.01
+#: What is tried where no rate of the optimizer moves anything.
+ADAMS = (0.01, 0.001)
 #: So many times below what the curvature allows is worth a note.
 FAR_BELOW = 1000.0
 #: Above this part of their length, weights are replaced rather than corrected. It is only a note: of rates
 #: that do so in the first step, a third still ended well. A step of USUAL is what is suggested.
 REPLACED = 0.5
 USUAL = 0.01
-#: Where a training has come no farther than this part of the way, a rate is judged from new weights: what is
-#: left of a net whose neurons are nearly all dead may still learn a little at any rate.
-LEARNED = 0.2
-
-
-def trial(p: Patient, factor: float) -> list[float]:
-    """Make some steps on a copy with the rate times a factor, and look at the loss on the way.
-
-    Parameters
-    ----------
-    p : Patient
-        Left as it is.
-    factor : float
-        Multiplies the rate.
-
-    Returns
-    -------
-    list of float
-        The loss of the measured rows before the first step and at even distances; infinite from where it
-        was no number.
-    """
-    model, optimizer = copy.deepcopy((p.model, p.optimizer))
-    if not isinstance(optimizer, Optimizer):
-        raise Skip(f"{optimizer} has no rate")
-    optimizer.rate_factor = optimizer.rate_factor * factor
-    part, seen = p.sample, measured_rows(p)
-    rows = part.x.shape[0]
-    order = np.random.default_rng(0)  # the same batches and the same dropout for every factor
-    ctx = model.context(training=True, rng=np.random.default_rng(1))
-    groups = Groups(model)
-    # All looks with BatchNorm as in training: its running statistics lag behind by more steps than are made.
-    losses = [measured_loss(model, seen, p.loss, training=True)]
-    queue: Array = np.empty(0, np.intp)
-    for step in range(1, STEPS + 1):
-        if len(queue) < min(p.batch_size, rows):
-            queue = order.permutation(rows)
-        chosen, queue = queue[: p.batch_size], queue[p.batch_size :]
-        batch = take(part, chosen)
-        value = model._loss_and_grad(batch.x, batch.y, batch.weight, p.loss, ctx)
-        if not np.isfinite(value):
-            return losses + [float("inf")] * (1 + STEPS // LOOKS - len(losses))
-        groups.penalize()
-        before = model.params.values.copy()
-        optimizer.step(model.params)
-        groups.bound(before)
-        if step % LOOKS == 0:
-            losses.append(measured_loss(model, seen, p.loss, training=True))
-    return losses
-
-
-def measured_rows(p: Patient) -> Data:
-    """Pick the rows on which losses along the way, and the curvature, are measured.
-
-    Parameters
-    ----------
-    p : Patient
-        Has the rows.
-
-    Returns
-    -------
-    Data
-    """
-    part = p.sample
-    rows = part.x.shape[0]
-    if rows <= MEASURED_ROWS:
-        return part
-    return take(part, np.sort(np.random.default_rng(2).choice(rows, MEASURED_ROWS, replace=False)))
 
 
 def learning_rate(p: Patient) -> Iterator[Finding]:
     """Compare some steps at the rate with some at a tenth, a hundredth, ten and a hundred times it."""
     if not isinstance(p.optimizer, Optimizer):
         raise Skip(f"{type(p.optimizer).__name__} has no rate")
+    if p.went_well:
+        raise Skip("the training went well")
+    blamed = [one.name for one in p.found if one.code in SETTINGS]
+    if blamed:
+        raise Skip(f"{blamed[0]} is to blame")
+    if p.trained and end_of_schedule(p.optimizer) and p.history is None:
+        raise Skip(end_of_schedule(p.optimizer))
+    known, fresh = p.length is not None, p.trained
+    p = p.fresh
     if not np.isfinite(p.start):
         raise Skip("the loss is not finite")
-    fresh = p.trained and p.constant - p.start < LEARNED * p.way
-    if fresh:
-        p = p.renewed()
-    optimizer: Any = p.optimizer
-    rate, schedule = float(optimizer.rate), optimizer.learning_rate
-    if over := end_of_schedule(optimizer):
-        raise Skip(over)
-    if rate == 0:
-        raise Skip("the rate of the next step is 0")
-    losses = {factor: trial(p, factor) for factor in (0.01, 0.1, 1.0, TIMES, FAR_ABOVE)}
-    start, way = losses[1.0][0], p.way
-    low = min(losses)
-    while low > LOWEST and not min(loss[-1] for factor, loss in losses.items() if factor < 1) < (
-        EXPLODED * max(start, p.constant)
-    ):  # where a hundredth diverges too, look further
-        low /= TIMES
-        losses[low] = trial(p, low)
-    high = FAR_ABOVE
-    while (
-        high < HIGHEST
-        and _hardly_better(losses, high, way)
-        and _late(losses[high]) - p.least > FAR_DOWN * way
-    ):
-        high *= TIMES  # and where a hundred times the rate hardly moves either
-        losses[high] = trial(p, high)
-    late = {factor: _late(losses[factor]) for factor in sorted(losses)}
+    tried = _Rates(p, judged_steps(p) if known else STEPS, long=known)
+    if not known and tried.still:
+        tried = _Rates(p, affordable(p), long=True)
+    yield from _judged(tried, fresh=fresh)
+
+
+class _Rates:
+    """What comes of some steps at the rate times some factors."""
+
+    def __init__(self, p: Patient, steps: int, *, long: bool) -> None:
+        self.p, self.steps, self.long = p, steps, long
+        optimizer: Any = p.optimizer
+        self.rate, self.schedule = float(optimizer.rate), optimizer.learning_rate
+        if self.rate == 0 and not callable(self.schedule):  # of which nothing is a multiple
+            optimizer.learning_rate = LOWEST
+        self.unit = float(optimizer.rate)
+        self.late: dict[float, float] = {}
+        self.start = p.start
+        for factor in (0.01, 0.1, 1.0, TIMES, FAR_ABOVE):
+            self.add(factor)
+        low, top = 0.01, EXPLODED * max(self.start, p.constant)
+        while low > LOWEST and not min(loss for factor, loss in self.late.items() if factor < 1) < top:
+            low /= TIMES  # where a hundredth diverges too, look further
+            self.add(low)
+        high = FAR_ABOVE
+        while high < HIGHEST or self.unit * high < MOST_USUAL:
+            if self.late[high] > min(self.late.values()) + STILL * p.way:
+                break  # it came worse than a lower one
+            if self.late[high] - p.least < FAR_DOWN * p.way:
+                break
+            # And where a hundred times the rate hardly moves either.
+            high *= max(TIMES, LEAST_USUAL / (self.unit * high) if self.unit else TIMES)
+            self.add(high)
+
+    def add(self, factor: float) -> None:
+        """Try one."""
+        self.late[factor] = race(self.p, _times(factor), steps=self.steps).late
+
+    @property
+    def still(self) -> bool:
+        """Whether hardly anything has moved."""
+        return self.start - min(self.late.values()) < PLATEAU * self.p.way
+
+
+def _times(factor: float) -> Variant:
+    def change(_: Any, optimizer: Optimizer) -> Optimizer:
+        optimizer.rate_factor = optimizer.rate_factor * factor
+        return optimizer
+
+    return AS_IS if factor == 1 else Variant(f"rate times {factor:g}", change)
+
+
+def _judged(tried: _Rates, *, fresh: bool) -> Iterator[Finding]:
+    p, late, start, way = tried.p, dict(sorted(tried.late.items())), tried.start, tried.p.way
     limit = _limit(p)
+    top = limit.get("limit")
     evidence: dict[str, Any] = {
-        "rate": rate,
+        "rate": tried.rate,
         "loss_before": start,
-        "losses_after": {f"{rate * factor:g}": plain(loss) for factor, loss in late.items()},
-        "steps": STEPS,
+        "losses_after": {f"{tried.unit * factor:g}": plain(loss) for factor, loss in late.items()},
+        "steps": tried.steps,
         "constant": p.constant,
         "from_new_weights": fresh,
         **limit,
     }
-    begin = "From new weights, " if fresh else ""
+    rate, schedule = tried.rate, tried.schedule
     at = f"from the rate {rate:g} on, by {schedule}," if callable(schedule) else f"at the rate {rate:g}"
-    begin += f"{STEPS} steps {at} bring the loss from {start:.3g} to "
-    top = limit.get("limit")
+    begin = f"{tried.steps:,} steps {at} bring the loss from {start:.3g} to "
+    begin = f"From new weights, {begin}" if fresh else begin
+    base = race(p, steps=tried.steps)
+    # The curvature at the start says something where it does not speak against what trials say.
     allowed = f" The curvature allows {top:.3g} ({limit['formula']})." if top is not None else ""
     lower = {factor: loss for factor, loss in late.items() if factor < 1 and np.isfinite(loss)}
     best = min(lower.values(), default=np.inf)
     if best < np.inf and late[1.0] - best > max(WORSE * way, NOISE * (start - p.least)):
-        factor = max(factor for factor, loss in lower.items() if loss <= best + WORSE * way)
+        factor = max(factor for factor, loss in lower.items() if loss <= best + NOISE * way)
         after = f"{late[1.0]:.3g}" if late[1.0] < np.inf else "no number any more"
-        yield finding(
-            "NN301",
-            "error" if late[1.0] >= min(start, p.constant) else "warning",
-            f"{begin}{after}; at {rate * factor:.3g} it comes to {late[factor]:.3g}. The steps "
-            f"overshoot.{allowed}",
-            _other_rate(rate, schedule, factor),
-            **evidence,
-        )
-        return
-    rises = float(optimizer.rate_at(optimizer.steps + STEPS)) > rate  # and will be larger than in the trial
+        if gain(p, base, race(p, _times(factor), steps=tried.steps)) > 0:
+            yield finding(
+                "NN301",
+                "error" if late[1.0] >= min(start, p.constant) else "warning",
+                f"{begin}{after}; at {tried.unit * factor:.3g} it comes to {late[factor]:.3g}. The steps "
+                f"overshoot.{allowed if top is None or top < rate else ''}",
+                _other_rate(p, factor, tried.unit),
+                **evidence,
+            )
+            return
+    optimizer: Any = p.optimizer
+    rises = callable(schedule) and float(optimizer.rate_at(optimizer.steps + tried.steps)) > rate
     if not rises and start - p.least > LEARNED_BY_NOW * way and late[TIMES] < late[1.0] + STILL * way:
-        factor = min((factor for factor in late if factor >= FAR_ABOVE), key=lambda factor: late[factor])
+        least = TIMES if tried.long else FAR_ABOVE
+        higher = {factor: loss for factor, loss in late.items() if factor >= least}
+        lowest = min(higher.values())
+        factor = min(factor for factor, loss in higher.items() if loss <= lowest + NOISE * way)
         goal = p.least + FAR_DOWN * (min(start, p.constant) - p.least)
-        if late[factor] < goal and start - late[1.0] < CRAWLS * (start - late[factor]):
+        fell, falls = start - late[1.0], start - late[factor]
+        crawls = late[factor] < goal and fell < (HALF if tried.long else CRAWLS) * falls
+        if crawls and (not tried.long or gain(p, base, race(p, _times(factor), steps=tried.steps)) > MUCH):
             yield finding(
                 "NN302",
-                "warning",
-                f"{begin}{late[1.0]:.3g}; at {rate * factor:.3g} it comes to {late[factor]:.3g}. The steps "
-                f"barely move.{allowed}",
-                _other_rate(rate, schedule, factor),
+                "error" if fell < NOISE * falls else "warning",
+                f"{begin}{late[1.0]:.3g}; at {tried.unit * factor:.3g} it comes to {late[factor]:.3g}. "
+                f"The steps barely move.{allowed if top is None or top > tried.unit * factor else ''}",
+                _other_rate(p, factor, tried.unit),
                 **evidence,
+            )
+            return
+    if tried.long and min(late.values()) - p.least > FAR_DOWN * way and not _is_known(p):
+        courses = {rate: race(p, _adam(rate), steps=tried.steps) for rate in ADAMS}
+        chosen = max(courses, key=lambda rate: gain(p, base, courses[rate]))
+        if gain(p, base, courses[chosen]) > MUCH:
+            line = line_of(Adam(chosen))
+            yield finding(
+                "NN302",
+                "error" if start - late[1.0] < NOISE * way else "warning",
+                f"{begin}{late[1.0]:.3g}, and no other rate does much better; {line} brings it to "
+                f"{courses[chosen].late:.3g}. The steps do not leave the plateau.",
+                f"Write {line} in place of {line_of(optimizer)}.",
+                **evidence | {"adam": {f"{rate:g}": plain(course.late) for rate, course in courses.items()}},
             )
             return
     if top is not None and not top / FAR_BELOW < rate <= top:
         yield finding(
             "NN301" if rate > top else "NN302",
             "note",
-            f"The rate is {rate:g}.{allowed} But {STEPS} steps bring the loss from {start:.3g} to "
+            f"The rate is {rate:g}.{allowed} But {tried.steps:,} steps bring the loss from {start:.3g} to "
             f"{late[1.0]:.3g}, and other rates did not do much better.",
             "Keep an eye on the loss.",
             **evidence,
         )
 
 
-def _other_rate(rate: float, schedule: Any, factor: float) -> str:
+def _is_known(p: Patient) -> bool:
+    """Tell whether something else keeps the net from learning."""
+    return any(one.severity == "error" and one.code not in SYMPTOMS for one in p.found)
+
+
+def _adam(rate: float) -> Variant:
+    return Variant(f"Adam({rate})", lambda *_: Adam(rate))
+
+
+def _other_rate(p: Patient, factor: float, unit: float) -> str:
     """Advise to multiply the rate, or all rates of a schedule."""
-    other = f"{factor:g} times its rates" if callable(schedule) else f"{rate * factor:.1g}"
-    return f"Try {other}; nnlite.inspect.find_learning_rate measures more."
-
-
-def _hardly_better(losses: dict[float, list[float]], factor: float, way: float) -> bool:
-    """Tell whether a rate came no worse than a tenth of it, so that a larger one may do better."""
-    return _late(losses[factor]) < _late(losses[factor / TIMES]) + STILL * way
-
-
-def _late(losses: list[float]) -> float:
-    """Return the loss towards the end, by the median of the last looks."""
-    return float(np.median(losses[-LATE:]))
+    optimizer: Any = p.optimizer
+    if callable(optimizer.learning_rate):
+        return f"Try {factor:g} times its rates; nnlite.inspect.find_learning_rate measures more."
+    line = line_of(optimizer, learning_rate=float(f"{unit * factor:.1g}"))
+    return f"Write {line}; nnlite.inspect.find_learning_rate measures more."
 
 
 def _limit(p: Patient) -> dict[str, Any]:
@@ -236,7 +240,7 @@ def _limit(p: Patient) -> dict[str, Any]:
         return {}
     if isinstance(p.loss, MeanAbsoluteError | Quantile | Hinge):
         return {}
-    seen = measured_rows(p)
+    seen = measured_rows(p.sample)
     own = copy.deepcopy(p.model)
     own.takes_encoded = True  # as the rows are
     found = stability_limit(optimizer, [own], None, seen.x, seen.y, p.loss, seen.weight)

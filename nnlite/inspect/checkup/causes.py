@@ -1,0 +1,133 @@
+"""Causes and symptoms: what was found is put down to what brings it about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from nnlite.inspect.checkup.codes import SEVERITIES, rank
+from nnlite.inspect.checkup.diagnosis import Finding
+from nnlite.inspect.checkup.patient import Patient, Skip
+
+__all__ = ["HARMLESS", "settle"]
+
+#: What a training that learned nothing, or not enough, shows.
+RESULT = ("NN208", "NN402", "NN403")
+#: What became of neurons, and of the numbers that pass between them.
+UNITS = ("NN205", "NN303", "NN304", "NN305", "NN306", "NN307", "NN308")
+#: How the losses of the epochs go.
+COURSE = ("NN404", "NN405")
+
+#: Which findings follow from which. One that is only a note brings nothing about.
+EXPLAINS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("NN106", "NN107", "NN202", "NN203", "NN204", "NN303", "NN305"), RESULT),
+    **dict.fromkeys(("NN101", "NN105", "NN207", "NN301"), (*UNITS, *COURSE, *RESULT)),
+    "NN201": (*RESULT, *COURSE, "NN302"),
+    "NN206": (*RESULT, "NN303", "NN304", "NN305", "NN306"),
+    "NN304": (*RESULT, "NN205", "NN305", "NN307"),
+    "NN306": (*RESULT, "NN205", "NN304", "NN307", "NN308", "NN405"),
+    "NN302": RESULT,
+    "NN308": (*RESULT, *COURSE),
+    "NN309": (*RESULT, "NN302", "NN404"),
+    "NN310": (*RESULT, "NN302", "NN404"),
+    "NN311": (*RESULT, "NN302", "NN404", "NN405"),
+    "NN312": (*RESULT, "NN302", "NN303", "NN305", "NN404", "NN405"),
+    "NN313": (*RESULT, *UNITS, "NN301", "NN405"),
+    "NN314": (*RESULT, "NN404"),
+    "NN406": (*RESULT, "NN404"),
+    "NN404": RESULT,
+    "NN405": RESULT,
+    "NN208": ("NN402", "NN403"),
+    "NN402": ("NN403",),
+}
+
+#: What comes of a cause, in the words that its message ends with.
+WORDS = {
+    "NN205": "the loss starts high",
+    "NN208": "not even one batch can be learned by heart",
+    "NN301": "the rate is too large",
+    "NN302": "the steps barely move",
+    "NN303": "neurons are dead",
+    "NN304": "neurons are saturated",
+    "NN305": "gradients vanish",
+    "NN306": "gradients explode",
+    "NN307": "a step is as long as the weights",
+    "NN308": "the loss is not finite",
+    "NN402": "nothing was learned",
+    "NN403": "a linear model does as well",
+    "NN404": "the loss was still falling at the end",
+    "NN405": "the loss bounces",
+}
+
+#: After a training that went well these are worth knowing, and no more: it has coped with them.
+HARMLESS = (
+    "NN101", "NN105", "NN202", "NN203", "NN204", "NN208", "NN301", "NN302", "NN303", "NN304", "NN305",
+    "NN306", "NN403",
+)  # fmt: skip
+
+
+def settle(findings: Iterable[Finding], p: Patient) -> list[Finding]:
+    """Make symptoms part of the findings that explain them, and notes of what does no harm.
+
+    Parameters
+    ----------
+    findings : iterable of Finding
+        In any order.
+    p : Patient
+        Whom they are about.
+
+    Returns
+    -------
+    list of Finding
+        A finding that explains others says so; it is as severe as a result that it explains.
+
+    Examples
+    --------
+    >>> from nnlite import SGD, Dense, MeanSquaredError, Sequential
+    >>> from nnlite.inspect.checkup.diagnosis import finding
+    >>> p = Patient(Sequential([Dense(1, 1)]), SGD(0.1), MeanSquaredError(), 32, trained=True)
+    >>> rate = finding("NN301", "warning", "The steps overshoot.", "Write SGD(0.01).")
+    >>> nothing = finding("NN402", "error", "The loss is 1.1.", "See the others.")
+    >>> one, = settle([nothing, rate], p)
+    >>> one.code, one.severity, one.message, one.evidence["explains"]
+    ('NN301', 'error', 'The steps overshoot. So nothing was learned.', {'NN402': 'The loss is 1.1.'})
+    """
+    note, went_well = SEVERITIES[-1], _went_well(p)
+    listed = [one._replace(severity=note) if went_well and one.code in HARMLESS else one for one in findings]
+    listed.sort(key=lambda one: rank(one.code, trained=p.trained))
+    causes = [one for one in listed if one.severity != note and one.code in EXPLAINS]
+    of: dict[int, list[Finding]] = {}
+    told = set()
+    for cause in causes:
+        if id(cause) in told:
+            continue
+        # Also what follows from what follows: a symptom that is told takes its own along.
+        waiting = [cause]
+        while waiting:
+            by = waiting.pop()
+            for one in listed:
+                if one is not cause and id(one) not in told and one.code in EXPLAINS.get(by.code, ()):
+                    told.add(id(one))
+                    of.setdefault(id(cause), []).append(one)
+                    waiting.append(one)
+    return [_joined(one, of.get(id(one), [])) for one in listed if id(one) not in told]
+
+
+def _joined(cause: Finding, symptoms: list[Finding]) -> Finding:
+    if not symptoms:
+        return cause
+    said = [WORDS[one.code] for one in symptoms if one.severity != SEVERITIES[-1]]
+    worst = min(
+        [cause.severity, *(one.severity for one in symptoms if one.code in RESULT)], key=SEVERITIES.index
+    )
+    return cause._replace(
+        severity=worst,
+        message=cause.message + (f" So {', and '.join(said)}." if said else ""),
+        evidence=cause.evidence | {"explains": {one.code: one.message for one in symptoms}},
+    )
+
+
+def _went_well(p: Patient) -> bool:
+    try:
+        return p.went_well
+    except Skip:
+        return False

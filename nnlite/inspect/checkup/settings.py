@@ -1,0 +1,311 @@
+"""The settings: schedule, clipping, dropout, decay, momentum and length, each tried out without it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnlite.core.optimizers import Optimizer, acts
+from nnlite.inspect.checkup.diagnosis import Finding, finding
+from nnlite.inspect.checkup.patient import STEPS, Patient, Skip
+from nnlite.inspect.checkup.trials import AS_IS, Change, Variant, affordable, falls, gain, line_of, race
+from nnlite.layers import Dropout, ParameterGroup
+from nnlite.model import Sequential
+
+__all__ = ["judged_steps", "length", "settings"]
+
+#: A setting is to blame if without it the loss comes so much of the way from a constant answer further down,
+#: on rows that were not trained on too.
+COSTS = 0.25
+#: An error if with it next to nothing is learned.
+NEARLY_NOTHING = 0.1
+#: Dropout above this is tried at USUAL_DROPOUT; momentum (or beta1) from this on is tried at USUAL_MOMENTUM.
+MUCH_DROPOUT, USUAL_DROPOUT = 0.5, 0.2
+MUCH_MOMENTUM, USUAL_MOMENTUM = 0.95, 0.9
+#: A rate below this part of the largest one moves nothing, and in more than this part of the steps is early.
+NOTHING, EARLY = 1e-2, 0.3
+#: Longer trainings are tried at so many times the length, and at least at twice.
+LONGER, AT_LEAST = 10, 2
+#: Fewer steps than this are few, whatever the data: it takes Adam a hundred to learn digits.
+FEW_STEPS = 100
+#: Batches so much larger than usual ones are part of the reason.
+USUAL_BATCH, LARGE_BATCH = 32, 128
+#: What a rate of 0 is tried at, and the part of a decay that may do good.
+ORDINARY_RATE, LESS_DECAY = 0.01, 100.0
+#: Patience that is suggested, at least.
+PATIENCE = 20
+
+
+class Suspect(NamedTuple):
+    """A setting, how a training goes without it, and how one writes that.
+
+    Parameters
+    ----------
+    code : str
+        What it is called if it is to blame.
+    setting : str
+        As the user has it.
+    variant : Variant
+        The training without it.
+    fix : str
+        What to write.
+    evidence : dict
+        More numbers.
+    base : Variant
+        The training with it.
+
+    Examples
+    --------
+    >>> Suspect("NN310", "clip_norm=1e-06", Variant("no clipping"), "Leave it out.", {}).code
+    'NN310'
+    """
+
+    code: str
+    setting: str
+    variant: Variant
+    fix: str
+    evidence: dict[str, Any]
+    base: Variant = AS_IS
+
+
+def settings(p: Patient) -> Iterator[Finding]:
+    """Try each suspect setting on copies."""
+    if not isinstance(p.optimizer, Optimizer):
+        raise Skip(f"{type(p.optimizer).__name__} has no such settings")
+    if p.went_well:
+        raise Skip("the training went well")
+    for suspects in (_schedule, _clipping, _momentum, _dropout, _decay):
+        for one in suspects(p):
+            yield from _tried(p, one)
+
+
+def _tried(p: Patient, one: Suspect) -> Iterator[Finding]:
+    fresh, steps = p.fresh, judged_steps(p)
+    base, other = race(fresh, one.base, steps=steps), race(fresh, one.variant, steps=steps)
+    worth = gain(p, base, other)
+    if not worth > COSTS:
+        return
+    went = (p.constant - base.late) / p.way
+    held_out = {"held_out": base.best, "held_out_without": other.best} if base.held_out else {}
+    yield finding(
+        one.code,
+        "error" if went < NEARLY_NOTHING else "warning",
+        f"With {one.setting} training is held back. {one.variant.name}, the loss "
+        f"{falls(base, other, steps=steps)}.",
+        one.fix,
+        setting=one.setting,
+        steps=steps,
+        loss=base.late,
+        loss_without=other.late,
+        gain=worth,
+        **held_out,
+        **one.evidence,
+    )
+
+
+def judged_steps(p: Patient) -> int:
+    """Return how many steps a setting is judged by: those of the training, if they can be afforded.
+
+    Parameters
+    ----------
+    p : Patient
+        If nobody has said how long its training is, it is as many as can be afforded.
+
+    Returns
+    -------
+    int
+    """
+    most = affordable(p)
+    return most if p.length is None else int(np.clip(p.length, STEPS, most))
+
+
+def _changed(**arguments: Any) -> Change:
+    """Return what changes arguments of an optimizer."""
+
+    def change(_: Sequential, optimizer: Optimizer) -> Optimizer:
+        for name, value in arguments.items():
+            setattr(optimizer, name, value)
+        return optimizer
+
+    return change
+
+
+def _schedule(p: Patient) -> Iterator[Suspect]:
+    """Suspect a schedule, or a callback, that has brought the rate to nothing long before the end."""
+    optimizer: Any = p.fresh.optimizer
+    steps = judged_steps(p)
+    used = [] if p.history is None else p.history.rows
+    if used and all(isinstance(row.get("learning_rate"), float) for row in used):
+        rates = largest = np.array([row["learning_rate"] for row in used])
+    elif callable(optimizer.learning_rate):
+        ahead = optimizer.steps + np.linspace(0, (p.length or steps) - 1, STEPS).astype(int)
+        rates = np.array([float(optimizer.rate_at(int(step))) for step in ahead])
+        largest = np.append(rates, [float(optimizer.rate_at(step)) for step in (0, optimizer.steps // 2)])
+    else:
+        return
+    top = float(largest.max())
+    still = float((rates < NOTHING * top).mean()) if top else 1.0
+    if not still > EARLY:
+        return
+
+    def recorded(step: int) -> float:
+        return float(rates[min(len(rates) * step // steps, len(rates) - 1)])
+
+    again = top or ORDINARY_RATE
+    by = f"{optimizer.learning_rate}" if callable(optimizer.learning_rate) else _callback(p, "Plateau")
+    yield Suspect(
+        "NN309",
+        f"{by or 'a callback'}, by which the rate is "
+        + (f"below {NOTHING:.0%} of {top:.3g} in {still:.0%} of the steps," if top else "0,"),
+        Variant(f"At {again:.3g} throughout", _changed(learning_rate=again)),
+        f"Write {line_of(optimizer, learning_rate=again)}, or CosineDecay({again:.3g}), which lasts as long "
+        "as fit does.",
+        {"largest": top, "last": float(rates[-1]), "share": still},
+        Variant("with the rates of the training", _changed(learning_rate=recorded)),
+    )
+
+
+def _callback(p: Patient, kind: str) -> str:
+    """Return the text of the first callback of a kind; empty if there is none that is known."""
+    return next((text for text in p.settings.get("callbacks", ()) if kind in text.partition("(")[0]), "")
+
+
+def _clipping(p: Patient) -> Iterator[Suspect]:
+    optimizer: Any = p.optimizer
+    for name in ("clip_norm", "clip_value"):
+        value = getattr(optimizer, name)
+        if value is not None:
+            free = _changed(clip_norm=None, clip_value=None)
+            fix = f"Write {line_of(optimizer, **{name: None})}; clip_norm=1.0 is enough against rare jumps."
+            yield Suspect("NN310", f"{name}={value:g}", Variant("Without it", free), fix, {name: value})
+
+
+def _momentum(p: Patient) -> Iterator[Suspect]:
+    optimizer: Any = p.optimizer
+    for name in ("momentum", "beta1"):
+        value = getattr(optimizer, name, 0.0)
+        if isinstance(value, float) and value >= MUCH_MOMENTUM:
+            usual = {name: USUAL_MOMENTUM}
+            yield Suspect(
+                "NN313",
+                f"{name}={value:g}, which adds up the steps of the last {1 / (1 - value):,.0f},",
+                Variant(f"With {USUAL_MOMENTUM}", _changed(**usual)),
+                f"Write {line_of(optimizer, **usual)}.",
+                {name: value},
+            )
+
+
+def _dropout(p: Patient) -> Iterator[Suspect]:
+    much = {place[:-1]: layer.rate for place, layer in p.model.walk() if _drops_much(layer)}
+    if not much:
+        return
+
+    def change(model: Sequential, optimizer: Optimizer) -> Optimizer:
+        for _, layer in model.walk():
+            if _drops_much(layer):
+                layer.rate = USUAL_DROPOUT
+        return optimizer
+
+    place = max(much, key=lambda place: much[place])
+    yield Suspect(
+        "NN311",
+        f"layer {place} Dropout({much[place]:g}), which leaves {1 - much[place]:.0%} of the neurons,",
+        Variant(f"With {USUAL_DROPOUT}", change),
+        f"Write Dropout({USUAL_DROPOUT}) for layer {' and '.join(much)}.",
+        {"rates": much},
+    )
+
+
+def _drops_much(layer: Any) -> bool:
+    return isinstance(layer, Dropout) and layer.rate > MUCH_DROPOUT
+
+
+def _decay(p: Patient) -> Iterator[Suspect]:
+    optimizer: Any = p.optimizer
+    if acts(optimizer.weight_decay):
+        less = line_of(optimizer, weight_decay=optimizer.weight_decay / LESS_DECAY)
+        yield Suspect(
+            "NN312",
+            f"weight_decay={optimizer.weight_decay:g}",
+            Variant("Without it", _changed(weight_decay=0.0)),
+            f"Write {line_of(optimizer, weight_decay=0.0)}; a smaller one that may do good is {less}.",
+            {"weight_decay": optimizer.weight_decay},
+        )
+    for place, layer in p.model.walk():
+        if not isinstance(layer, ParameterGroup):
+            continue
+        asked = {name: getattr(layer, name) for name in ("l1", "l2", "max_norm") if getattr(layer, name)}
+        if asked:
+            text = ", ".join(f"{name}={value:g}" for name, value in asked.items())
+            yield Suspect(
+                "NN312",
+                f"{text} of layer {place[:-1]} ParameterGroup",
+                Variant(f"Without {text}", _free(place)),
+                f"Leave out {text}, or take a hundredth of it.",
+                {"layer": place[:-1], **asked},
+            )
+
+
+def _free(place: str) -> Change:
+    def change(model: Sequential, optimizer: Optimizer) -> Optimizer:
+        group: Any = dict(model.walk())[place]
+        group.l1, group.l2, group.max_norm = 0.0, 0.0, None
+        return optimizer
+
+    return change
+
+
+def length(p: Patient) -> Iterator[Finding]:
+    """Try a longer training: too few steps, or stopped too soon."""
+    if not isinstance(p.optimizer, Optimizer):
+        raise Skip(f"{type(p.optimizer).__name__} has no such settings")
+    if p.length is None:
+        raise Skip("nobody has said for how many epochs")
+    if p.went_well:
+        raise Skip("the training went well")
+    stopped = "" if p.history is None else p.history.stop_reason
+    if stopped and not stopped.startswith(("all ", "no better")):
+        raise Skip(f"it ended by {stopped}")
+    steps, most = p.length, affordable(p)
+    longer = min(LONGER * steps, most)
+    if longer < AT_LEAST * steps:
+        raise Skip(f"{AT_LEAST} times the length would take too long")
+    large = p.batch_size >= LARGE_BATCH and p.all.x.shape[0] > USUAL_BATCH
+    name = f"with {longer} steps" + (f" of {USUAL_BATCH} rows" if large else "")
+    variant = Variant(name, batch_size=USUAL_BATCH if large else None)
+    base, other = race(p.fresh, steps=steps), race(p.fresh, variant, steps=longer)
+    worth = gain(p, base, other)
+    if not worth > COSTS:
+        return
+    an_epoch = math.ceil(p.all.x.shape[0] / USUAL_BATCH) if large else p.steps_an_epoch
+    epochs = math.ceil(longer / an_epoch)
+    fix = f"Train with epochs={epochs}" + (f", batch_size={USUAL_BATCH}." if large else ".")
+    stopped = stopped if stopped.startswith("no better") else ""
+    code = "NN406" if stopped else "NN314" if steps < FEW_STEPS else "NN404"
+    made = f"{steps:,} steps"
+    if p.settings.get("epochs") or p.history is not None:
+        each = f"{p.steps_an_epoch:,} batches of {p.batch_size:,} rows"
+        made += f" ({steps // p.steps_an_epoch:,} epochs of {each})"
+    begin = f"{made} are few"
+    if stopped:
+        begin = f"After {made} fit stopped, with {stopped}"
+        fix = f"Write EarlyStopping(patience={PATIENCE}), with epochs={max(epochs, 2 * PATIENCE)}."
+    rows = "loss of rows that were not trained on" if other.held_out else "loss"
+    now, then = (base.best, other.best) if other.held_out else (base.late, other.late)
+    yield finding(
+        code,
+        "error" if (p.constant - base.late) / p.way < NEARLY_NOTHING else "warning",
+        f"{begin}: from new weights they bring the {rows} to {now:.3g}, {longer:,} steps"
+        f"{f' of {USUAL_BATCH} rows' if large else ''} to {then:.3g}.",
+        fix,
+        steps=steps,
+        epochs=steps // p.steps_an_epoch,
+        batch_size=p.batch_size,
+        longer=longer,
+        loss=now,
+        loss_of_longer=then,
+        gain=worth,
+    )

@@ -1,0 +1,315 @@
+"""Trials: copies train for some steps, one as things stand and others with one setting changed."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnlite.core.optimizers import Optimizer
+from nnlite.inspect.checkup.given import Data, take
+from nnlite.inspect.checkup.patient import STEPS, Patient, Skip, measured_loss
+from nnlite.model import Sequential
+from nnlite.training.groups import Groups
+from nnlite.training.identity import arguments
+from nnlite.training.settings import value_text
+from nnlite.training.work import measure_work
+
+__all__ = [
+    "AS_IS",
+    "Change",
+    "Course",
+    "Variant",
+    "affordable",
+    "falls",
+    "gain",
+    "line_of",
+    "measured_rows",
+    "race",
+]
+
+#: How often the loss is looked at in a trial, and how many of the last looks count: one bad batch does not.
+LOOKS = 10
+LATE = 3
+#: Rows that the loss is looked at on.
+MEASURED_ROWS = 512
+#: With so many rows a fifth is held out in trials, where no validation rows are given: what is learned by
+#: heart is no gain. Fewer say little.
+ENOUGH_ROWS = 100
+HELD_OUT = 0.2
+#: What one trial may cost, in multiplications, of which a core makes 40 million in a millisecond; what a layer
+#: costs in a step beside its products; and passes of a step over its rows. It is the budget of all that is
+#: tried: of digits, 64-32-10, a trial has 1,200 steps then and takes 0.1 s, and a doctor makes up to 20.
+BUDGET = 4e9
+LAYER = 1e6
+PASSES = 3
+#: No trial is longer.
+MOST_STEPS = 3000
+
+
+#: Changes copies in place, and returns the optimizer to train with.
+Change = Callable[[Sequential, Optimizer], Optimizer]
+
+
+class Variant(NamedTuple):
+    """A training with one setting changed.
+
+    Parameters
+    ----------
+    name : str
+        Says what is changed; trials of one name are made once.
+    change : callable (Sequential, Optimizer) -> Optimizer, optional
+        Changes the copies in place, and returns the optimizer to train with.
+    batch_size : int, optional
+        Rows in one step.
+
+    Examples
+    --------
+    >>> Variant("as it is").batch_size is None
+    True
+    """
+
+    name: str
+    change: Change | None = None
+    batch_size: int | None = None
+
+
+#: Nothing is changed.
+AS_IS = Variant("as it is")
+
+
+class Course(NamedTuple):
+    """How the loss went in a trial; infinite from where it was no number.
+
+    Parameters
+    ----------
+    losses : list of float
+        Of the measured rows, before the first step and at even distances.
+    held_out : list of float
+        The same of rows that were not trained on; empty if there are none.
+
+    Examples
+    --------
+    >>> Course([2.0, 1.0, 0.5, 0.7, 0.6], []).late
+    0.6
+    """
+
+    losses: list[float]
+    held_out: list[float]
+
+    @property
+    def late(self) -> float:
+        """The loss towards the end, by the median of the last looks."""
+        return float(np.median(self.losses[-LATE:]))
+
+    @property
+    def best(self) -> float:
+        """The lowest loss of the rows that were not trained on, where `EarlyStopping` would have stopped."""
+        return min(self.held_out)
+
+
+def race(p: Patient, variant: Variant = AS_IS, *, steps: int = STEPS) -> Course:
+    """Train a copy, from the same weights, with the same batches and the same dropout as any other.
+
+    Parameters
+    ----------
+    p : Patient
+        Left as it is; it remembers the course.
+    variant : Variant
+        What is changed.
+    steps : int
+        How many.
+
+    Returns
+    -------
+    Course
+    """
+    key = variant.name, steps
+    if key not in p.courses:
+        p.courses[key] = _run(p, variant, steps)
+    course: Course = p.courses[key]
+    return course
+
+
+def _run(p: Patient, variant: Variant, steps: int) -> Course:
+    if not isinstance(p.optimizer, Optimizer):
+        raise Skip(f"{type(p.optimizer).__name__} has no rate")
+    model, optimizer = copy.deepcopy((p.model, p.optimizer))
+    part, unseen = _parts(p)
+    seen, rows = measured_rows(part), part.x.shape[0]
+    batch_size = variant.batch_size or p.batch_size
+    if variant.change is not None:
+        optimizer = variant.change(model, optimizer)
+    if p.waits:
+        optimizer.take_time(optimizer.steps, steps, math.ceil(rows / batch_size))
+    order = np.random.default_rng(0)  # the same batches and the same dropout for every variant
+    ctx = model.context(training=True, rng=np.random.default_rng(1))
+    groups = Groups(model)
+    # All looks with BatchNorm as in training: its running statistics lag behind by more steps than are made.
+    look = partial(measured_loss, model, loss=p.loss, training=True)
+    held_out = [] if unseen is None else [look(unseen)]
+    course, left = Course([look(seen)], held_out), iter(np.linspace(0, steps, LOOKS + 1).round()[1:])
+    due, queue = next(left), np.empty(0, np.intp)
+    for step in range(1, steps + 1):
+        if len(queue) < min(batch_size, rows):
+            queue = order.permutation(rows)
+        batch, queue = take(part, queue[:batch_size]), queue[batch_size:]
+        if not np.isfinite(model._loss_and_grad(batch.x, batch.y, batch.weight, p.loss, ctx)):
+            break
+        groups.penalize()
+        before = model.params.values.copy()
+        optimizer.step(model.params)
+        groups.bound(before)
+        while step == due:
+            course.losses.append(look(seen))
+            if unseen is not None:
+                course.held_out.append(look(unseen))
+            due = next(left, math.inf)
+    for losses in course if unseen is not None else course[:1]:
+        losses += [math.inf] * (1 + LOOKS - len(losses))
+    return course
+
+
+def _parts(p: Patient) -> tuple[Data, Data | None]:
+    """Return the rows to train on in trials, and those to judge by."""
+    part = p.sample
+    if p.held_out is not None and p.held_out.y is not None:
+        return part, measured_rows(p.held_out)
+    rows = part.x.shape[0]
+    if rows < ENOUGH_ROWS:
+        return part, None
+    order = np.random.default_rng(3).permutation(rows)
+    cut = round(HELD_OUT * rows)
+    return take(part, np.sort(order[cut:])), measured_rows(take(part, np.sort(order[:cut])))
+
+
+def measured_rows(part: Data) -> Data:
+    """Pick the rows on which losses along the way, and the curvature, are measured.
+
+    Parameters
+    ----------
+    part : Data
+        Has the rows.
+
+    Returns
+    -------
+    Data
+
+    Examples
+    --------
+    >>> len(measured_rows(Data(np.zeros((1000, 2)), None, None)).x)
+    512
+    """
+    rows = part.x.shape[0]
+    if rows <= MEASURED_ROWS:
+        return part
+    return take(part, np.sort(np.random.default_rng(2).choice(rows, MEASURED_ROWS, replace=False)))
+
+
+def affordable(p: Patient) -> int:
+    """Return how many steps a trial may have.
+
+    Parameters
+    ----------
+    p : Patient
+        Small nets may have more.
+
+    Returns
+    -------
+    int
+    """
+    rows = min(p.batch_size, p.sample.x.shape[0])
+    cost = LAYER * len(p.way_through) + PASSES * measure_work(p.model).total * rows
+    return int(np.clip(BUDGET / cost, STEPS, MOST_STEPS))
+
+
+def gain(p: Patient, base: Course, other: Course) -> float:
+    """Return by how much lower the loss comes, in parts of the way from a constant answer to the least one.
+
+    Of training rows and of others the one that gains less counts. What is worse than a constant answer is
+    worth no more than one way.
+
+    Parameters
+    ----------
+    p : Patient
+        Whose courses they are.
+    base, other : Course
+        As things stand, and with a setting changed.
+
+    Returns
+    -------
+    float
+    """
+    top = p.constant + p.way
+    pairs = [(base.late, other.late)]
+    if base.held_out and other.held_out:
+        pairs.append((base.best, other.best))
+    return float(min(min(ours, top) - min(theirs, top) for ours, theirs in pairs) / p.way)
+
+
+def falls(base: Course, other: Course, *, steps: int) -> str:
+    """Say what a change makes of the fall of the loss.
+
+    Parameters
+    ----------
+    base, other : Course
+        As things stand, and with a setting changed.
+    steps : int
+        How many were made.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> falls(Course([2.0, 1.9, 1.9, 1.9], []), Course([2.0, 1.0, 1.0, 1.0], []), steps=100)
+    'comes to 1 in 100 steps where it comes to 1.9 now: it falls 10 times as fast'
+    """
+    start = base.losses[0]
+    ours, theirs = start - base.late, start - other.late
+    before = f"{base.late:.3g} now" if np.isfinite(base.late) else "no number at all now"
+    text = f"comes to {other.late:.3g} in {steps:,} steps where it comes to {before}"
+    return f"{text}: it falls {theirs / ours:.2g} times as fast" if ours > 0 and theirs > 2 * ours else text
+
+
+def line_of(optimizer: Optimizer, **changed: Any) -> str:
+    """Write an optimizer with some of its arguments changed, as a call.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        What is there now.
+    **changed : object
+        New values.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from nnlite import SGD
+    >>> line_of(SGD(0.1, momentum=0.9, clip_norm=1e-6), clip_norm=None)
+    'SGD(0.1, momentum=0.9)'
+    """
+
+    def given() -> Iterator[str]:
+        from nnlite.core.config import arguments_of
+
+        stored = dict(arguments(optimizer)) | changed
+        for name, one in arguments_of(type(optimizer)).items():
+            if name not in stored or one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD):
+                continue
+            value = stored[name]
+            text = f"{value:.3g}" if isinstance(value, float) else value_text(value)
+            if name == "learning_rate":
+                yield text
+            elif one.default is one.empty or (value is not one.default and value != one.default):
+                yield f"{name}={text}"
+
+    return f"{type(optimizer).__name__}({', '.join(given())})"
