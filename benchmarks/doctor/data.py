@@ -12,9 +12,28 @@ import nnlite as nn
 from benchmarks.doctor.training import Task
 
 __all__ = [
-    "autoencoded", "blank", "cancer", "curve", "devices", "digits", "every_pair", "far_apart",
-    "houses", "iris", "labels", "linear", "lines", "majority", "next_letter", "spirals", "ordered", "pairs",
-    "sequences", "signs", "wine", "xor",
+    "autoencoded",
+    "blank",
+    "cancer",
+    "curve",
+    "devices",
+    "digits",
+    "every_pair",
+    "far_apart",
+    "houses",
+    "iris",
+    "labels",
+    "linear",
+    "lines",
+    "majority",
+    "next_letter",
+    "ordered",
+    "pairs",
+    "sequences",
+    "signs",
+    "spirals",
+    "wine",
+    "xor",
 ]  # fmt: skip
 
 Array = NDArray[Any]
@@ -79,6 +98,7 @@ def blank(make: Make) -> Make:
         task = make()
         return task._replace(X=task.X.astype(int) // 256, X_test=task.X_test.astype(int) // 256)
 
+    made.before = make  # type: ignore[attr-defined]  # where advice is to look at them
     return made
 
 

@@ -107,7 +107,7 @@ PROGRAMS = (
         "stats-367057", STATS + "367057", "pictures with pixels up to 255: a fifth is right",
         "NN101",
         Training(data.digits(255, rows=500, paper=True), "128 relu 128 relu 10", "sce", "Adam", 0.001,
-            epochs=10),
+            epochs=20),
         divide=255,
     ),
     Program(
@@ -177,7 +177,7 @@ PROGRAMS = (
             data.digits(255, shape="image", paper=True), "conv8x3 relu pool2 flat 64 relu 10", "sce",
             "Adam", 0.001,
             epochs=8,
-            
+
         ),
         divide=255,
     ),
@@ -187,7 +187,7 @@ PROGRAMS = (
         "NN101",
         Training(
             data.digits(255, shape="image"), "conv8x3 relu conv8x3 relu flat 64 relu 10", "sce", "SGD",
-            0.01, epochs=15
+            0.01, epochs=30
         ),
         divide=255,
     ),
@@ -274,7 +274,7 @@ PROGRAMS = (
         "lrcn-4", GITHUB + "doronharitan/human_activity_recognition_LRCN/issues/4",
         "an LSTM with softmax before the cross-entropy that has one",
         "NN201",
-        Training(data.digits(shape="lines"), "lstm16 10 softmax", "sce", "Adam", 0.003, epochs=8),
+        Training(data.digits(shape="lines"), "lstm16 10 softmax", "sce", "Adam", 0.003, epochs=30),
         net="lstm16 10",
     ),
     Program(
@@ -295,7 +295,7 @@ PROGRAMS = (
     Program(
         "proteomics-203", GITHUB + "ProteomicsML/ProteomicsML/pull/203", "an LSTM that says 0 for all rows",
         "NN203|NN303|NN204",
-        Training(data.sequences(1.0, least=0.0), "lstm16 1 relu", "mse", "Adam", 0.001, epochs=20, seed=3),
+        Training(data.sequences(1.0, least=0.0), "lstm16 1 relu", "mse", "Adam", 0.001, epochs=60, seed=3),
         net="lstm16 1",
     ),
     Program(

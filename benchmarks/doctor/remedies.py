@@ -72,6 +72,14 @@ def _scale(training: Training, found: Finding) -> Training | None:
     return None
 
 
+def _uncast(training: Training, found: Finding) -> Training | None:
+    """Go back to the features before they were cast, and scale them, if that is what the line says."""
+    before = getattr(training.task, "before", None)
+    if before is None or "before it was" not in found.fix:
+        return None
+    return replace(training, task=before, divide=float(np.abs(before().X).max()))
+
+
 def _scale_targets(training: Training, _found: Finding) -> Training:
     return replace(training, scale_y=True)
 
@@ -228,6 +236,7 @@ def _ids(training: Training, found: Finding) -> Training | None:
 
 REMEDIES: dict[str, Remedy] = {
     "NN101": _scale,
+    "NN102": _uncast,
     "NN104": _ids,
     "NN105": _scale_targets,
     "NN109": _balance,
