@@ -28,7 +28,7 @@ from nnlite.errors import ArgumentError, ArgumentTypeError, DataWarning, NotFitt
 from nnlite.errors.checks import check_bool, check_integer, check_number
 from nnlite.layers.embedding import Embedding
 
-__all__ = ["CategoricalColumn", "NumericColumn", "TableEncoder"]
+__all__ = ["CategoricalColumn", "NumericColumn", "TableEncoder", "kind_of_text", "looks_like_dates"]
 
 #: So many rows in which a column holds nothing but values that `fit` has not seen are no chance.
 UNSEEN_ROWS = 5
@@ -513,18 +513,66 @@ def _warn_of_unseen(where: str, column: CategoricalColumn, unseen: Sequence[Cate
     )
 
 
+def looks_like_dates(texts: Sequence[str]) -> bool:
+    """Tell whether all of some texts are dates, with a time or without.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        The texts.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> looks_like_dates(["2024-05-01", "1.6.2024", "1/7/24 12:30"]), looks_like_dates(["12-34"])
+    (True, False)
+    """
+    return all(map(_DATE.fullmatch, texts))
+
+
+def kind_of_text(texts: Sequence[str], rows: int) -> str | None:
+    """Tell whether the categories of a column are dates, or names that hardly two rows have.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        The categories, each once.
+    rows : int
+        How many rows have one of them.
+
+    Returns
+    -------
+    {"dates", "names"} or None
+
+    Examples
+    --------
+    >>> kind_of_text([f"2024-05-{day:02}" for day in range(1, 29)], rows=500)
+    'dates'
+    >>> kind_of_text([f"house {number}" for number in range(60)], rows=80)
+    'names'
+    """
+    if len(texts) >= DATES and looks_like_dates(texts):
+        return "dates"
+    many = any(len(texts) >= count and rows < each * len(texts) for count, each in MANY_CATEGORIES)
+    return "names" if many else None
+
+
 def _warn_of_many(where: str, name: str, texts: Sequence[str], counts: Mapping[Typed | None, int]) -> None:
     """Warn of text of which each value is there once or twice, and of dates."""
     rows = sum(counts[str, text] for text in texts)
     place = f"{where}(frame[{name!r}])"
-    if len(texts) >= DATES and all(map(_DATE.fullmatch, texts)):
+    kind = kind_of_text(texts, rows)
+    if kind == "dates":
         said = f"{place}: {len(texts):,} dates as text in {rows:,} rows, such as {texts[0]!r}, become"
         day = f"np.asarray(frame[{name!r}], 'datetime64[D]')" if texts[0][:4].isdigit() else "the day"
         fix = (
             "categories, of which other dates know nothing. Count days, "
             f"({day} - np.datetime64('2000-01-01')) / np.timedelta64(1, 'D'), or name"
         )
-    elif any(len(texts) >= many and rows < each * len(texts) for many, each in MANY_CATEGORIES):
+    elif kind == "names":
         said = f"{place}: {len(texts):,} categories in {rows:,} rows, such as {_some(texts)}, are like names"
         fix = "of single rows, from which nothing is learned for others. Leave the column out, or name"
     else:

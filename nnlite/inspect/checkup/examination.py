@@ -11,14 +11,30 @@ from numpy.typing import ArrayLike
 
 from nnlite.checks.inputs import column_names
 from nnlite.checks.nets import check_net
+from nnlite.core.aliases import AnyArray
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
 from nnlite.data.batching import check_reiterable, is_maker, is_reiterable
+from nnlite.data.checks import check_rows
 from nnlite.data.conversion import is_frame, is_sparse
 from nnlite.data.lazy import Blockwise, join
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_bool, check_integer
-from nnlite.inspect.checkup import after, data, proof, rate, settings, start, units
+from nnlite.inspect.checkup import (
+    after,
+    columns,
+    data,
+    held_out,
+    labels,
+    last_layer,
+    proof,
+    rate,
+    refusals,
+    settings,
+    start,
+    structure,
+    units,
+)
 from nnlite.inspect.checkup.causes import settle
 from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding
 from nnlite.inspect.checkup.given import Data, take
@@ -54,12 +70,19 @@ Rule = Callable[[Patient], Iterable[Finding]]
 #: Checks that look at data, weights and one pass.
 BEGINNING: dict[str, Rule] = {
     "features": data.features,
+    "row numbers": columns.row_number,
+    "the target among the features": columns.target_among_features,
+    "names and dates as categories": columns.categories,
     "targets": data.targets,
-    "classes": data.classes,
-    "equal rows with different labels": data.repeats,
-    "rows in training and validation": data.leaks,
-    "training beside validation features": data.validation,
-    "loss and last layer": start.last_layer,
+    "classes": labels.classes,
+    "equal rows with different labels": labels.repeats,
+    "order of the rows": labels.sorted_rows,
+    "rows in training and validation": held_out.leaks,
+    "training beside validation features": held_out.validation,
+    "loss and last layer": last_layer.last_layer,
+    "activations between layers": structure.no_activation,
+    "layers that blame comes through": structure.no_slope,
+    "frozen layers": structure.frozen,
     "weights and loss are finite": start.finite,
     "neurons that are equal": start.symmetry,
     "loss at the start": start.start_loss,
@@ -72,6 +95,7 @@ MEANWHILE: dict[str, Rule] = {
 #: Checks of what has been learned, which train nothing.
 END: dict[str, Rule] = {
     "weights and loss are finite": start.finite,
+    "what simple rules see": labels.unrelated,
     "course of the loss": after.course,
     "better than a constant answer": after.answers,
     "training beside validation loss": after.gap,
@@ -261,31 +285,33 @@ def admit(
         names = column_names(X)
         if names is not None and patient.model.input_shape == (len(names),) and len(set(names)) == len(names):
             patient.model.feature_names = names
-    batches = y is None and _is_batches(X)
+    batches, given = y is None and _is_batches(X), X
     try:
         if batches:
+            patient.settings = patient.settings | {"shuffle": False}  # they come in the order of their maker
             X, y, weight = _gathered(patient.model, X, loss, "doctor(X)")
         x, kept = _input(patient.model, X, "X")
     except (ArgumentError, ArgumentTypeError) as error:
-        return patient, [start.refused(error, "NN103")]
-    findings += _refusals(patient, model, optimizer)
+        return patient, [refusals.refused_input(error, given)]
+    raw, outputs = _raw(y, x, kept), patient.model.boundary.pred_shape(x)[-1]
+    findings += _refusals(patient, model, optimizer, raw, outputs)
     refused = bool(findings)
     target = shares = classes = None
     try:
         target, shares = _targets(patient, y, weight, x, kept)
         if class_weight is not None and not refused:
-            outputs = patient.model.boundary.pred_shape(x)[-1]
             classes = ClassWeights(class_weight, loss, outputs, counted=not batches)
             if classes.balanced:
                 classes.table = balanced(classes.sums(target, shares))
             shares = classes.applied(target, shares, patient.model.params.dtype)
     except (ArgumentError, ArgumentTypeError) as error:
-        findings.append(start.refused(error, "NN104"))
+        found = refusals.refused_targets(error, patient.model, loss, raw, outputs)
+        findings += [] if found.code in [one.code for one in findings] else [found]
     rows = _counting(Data(x, None if refused else target, shares))
     try:
         patient.model._adapt(lambda: iter([(rows.x, rows.weight)]))
     except (ArgumentError, ArgumentTypeError) as error:
-        return patient, [start.refused(error, "NN103")]
+        return patient, [refusals.refused(error, "NN103")]
     patient.data = rows
     patient.settle_schedule()
     if held_out is not None:
@@ -299,7 +325,7 @@ def admit(
                 shares = classes.applied(target, shares, patient.model.params.dtype)
             patient.held_out = _counting(Data(other, None if refused else target, shares))
         except (ArgumentError, ArgumentTypeError) as error:
-            findings.append(start.refused(error.within("validation"), "NN104"))
+            findings.append(refusals.refused(error.within("validation"), "NN104"))
     return patient, findings
 
 
@@ -329,18 +355,30 @@ def _gathered(model: Sequential, batches: Any, loss: Loss, where: str) -> tuple[
     return tuple(take(Data(x, y, weight), np.arange(min(count, SAMPLE))))
 
 
-def _refusals(patient: Patient, model: Sequential, optimizer: Any) -> Iterator[Finding]:
+def _raw(y: Any, x: Any, rows: int | None) -> AnyArray | None:
+    """Return targets as an array, before any loss has seen them; None if they are no numbers or too few."""
+    try:
+        array = check_rows("y", y)
+    except (ArgumentError, ArgumentTypeError):
+        return None
+    array = array if rows is None else array[:rows]
+    return array if array.shape[:1] == x.shape[:1] else None
+
+
+def _refusals(
+    patient: Patient, model: Sequential, optimizer: Any, raw: AnyArray | None, outputs: int
+) -> Iterator[Finding]:
     """Tell what `fit` would refuse about loss and optimizer."""
     loss = patient.loss
     try:
         model.boundary.check_loss(loss)
     except (ArgumentError, ArgumentTypeError) as error:
-        yield start.refused(error, "NN201" if error.got == "probabilities" else "NN209")
+        yield refusals.refused_loss(error, model, loss, raw, outputs)
         return
     try:
         _check_optimizer(model, optimizer, loss)
     except (ArgumentError, ArgumentTypeError) as error:
-        yield start.refused(error, "NN209")
+        yield refusals.refused_optimizer(error, model)
 
 
 def _targets(patient: Patient, y: Any, weight: Any, x: Any, rows: int | None) -> tuple[Any, Any]:
@@ -424,7 +462,7 @@ def examine(patient: Patient, findings: list[Finding], checks: Mapping[str, Rule
                 if error is None:
                     raise
                 if all(one.code != "NN209" for one in found):
-                    found.append(start.failed(error))
+                    found.append(refusals.failed(error))
                 skipped[title] = FAILS
     rows = 0 if patient.data is None else patient.data.x.shape[0]
     return Diagnosis(settle(found, patient), checked, skipped, rows=rows, trained=patient.trained)

@@ -1,4 +1,4 @@
-"""The start: a loss that does not suit the last layer, equal neurons, a batch that cannot be learned."""
+"""The start: equal neurons, a loss that is too high, a batch that cannot be learned."""
 
 from __future__ import annotations
 
@@ -9,32 +9,17 @@ from itertools import pairwise
 
 import numpy as np
 
-from nnlite.core.aliases import AnyArray
-from nnlite.core.losses import MeanSquaredError
-from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.exchange.table import described
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.given import Data, take
 from nnlite.inspect.checkup.patient import NO_WAY, Patient, Skip, measured_loss
 from nnlite.layers import Dense
-from nnlite.losses import GaussianNLL, Hinge, Huber, PoissonNLL, Quantile
-from nnlite.losses.robust import MeanAbsoluteError
+from nnlite.losses import Hinge
 from nnlite.optimizers.adam import Adam
 from nnlite.sweeps.evidence import least
 from nnlite.training.inside import Stop
 
-__all__ = ["failed", "finite", "last_layer", "one_batch", "start_loss", "symmetry"]
+__all__ = ["finite", "one_batch", "start_loss", "symmetry"]
 
-#: More whole numbers than this are counts rather than classes; so are numbers that occur fewer times than
-#: this each.
-MOST_CLASSES = 20
-ROWS_A_CLASS = 5
-#: A share of targets beyond reach that is more than a few outliers.
-OUT_OF_REACH = 0.05
-#: A sigmoid comes as near to 0 as one likes; a target beyond a limit by less than this is at it.
-ROUNDING = 1e-6
-#: What is left to pay of a loss that any net starts with near 1: less is not worth a word.
-LITTLE_LEFT = 0.05
 #: A share of neurons of a layer that are copies of others. Random weights have none.
 TWINS = 0.25
 #: Times the loss of an even guess. 92 nets with the layers' own initializers started between 0.5 and 2.8
@@ -54,111 +39,6 @@ FEWEST_ROWS, MOST_ROWS = 2, 64
 BY_HEART = 0.95
 HALF_LEARNED = 0.5
 HARDLY_LEARNED = 0.1
-
-
-def last_layer(p: Patient) -> Iterator[Finding]:
-    """Compare what the last layer can answer with what the loss wants."""
-    y = p.targets
-    end = p.way_through[-1]
-    last, place = end.layer, end.words
-    known = described(last)
-    low, high = known.bounds(last) if known and known.bounds else (-math.inf, math.inf)
-    if p.loss.from_logits:
-        yield from _bounded_logits(p, place, low, high)
-        return
-    if isinstance(p.loss, PoissonNLL | GaussianNLL):  # they predict logarithms
-        return
-    below, above = y < low - ROUNDING, y > high + ROUNDING
-    beyond = below | above
-    if beyond.any():
-        share = float(beyond.mean())
-        worst = float(y[beyond].min() if below.any() else y[beyond].max())
-        limits = f"at least {low:.3g}" if high == math.inf else f"from {low:.3g} to {high:.3g}"
-        if low == -math.inf:
-            limits = f"at most {high:.3g}"
-        yield finding(
-            "NN203",
-            "error" if share >= OUT_OF_REACH else "warning",
-            f"{place} answers {limits}, but {share:.1%} of the targets lie beyond, such as {worst:.3g}: the "
-            "net cannot say them.",
-            "Leave the last activation out for regression, or scale the targets into its range.",
-            low=None if low == -math.inf else low,
-            high=None if high == math.inf else high,
-            share=share,
-            example=worst,
-        )
-    yield from _numbers_for_classes(p, y)
-
-
-def _bounded_logits(p: Patient, place: str, low: float, high: float) -> Iterator[Finding]:
-    if low == -math.inf and high == math.inf:
-        return
-    one_sided = high == math.inf
-    # What is left to pay for a row of which the net is as sure as its last layer lets it be.
-    classes = p.outputs if p.kind == "classes" else 2
-    if p.kind == "classes":
-        gap = math.inf if one_sided else high - low
-        least = math.log1p((classes - 1) * math.exp(-gap)) if gap < math.inf else 0.0
-    elif isinstance(p.loss, Hinge):
-        least = max(0.0, 1.0 + low)
-    else:
-        least = math.log1p(math.exp(low))
-    serious = one_sided and p.kind != "classes"
-    if not one_sided and least < LITTLE_LEFT:
-        return
-    limits = f"never below {low:.3g}" if one_sided else f"only from {low:.3g} to {high:.3g}"
-    so = (
-        f"a loss of {least:.3g} remains for each row of the other class"
-        if serious
-        else (
-            "a class whose score is stuck at the limit learns nothing"
-            if one_sided
-            else f"a loss of {least:.3g} remains however sure the net is"
-        )
-    )
-    yield finding(
-        "NN204",
-        "warning" if one_sided and not serious else "error",
-        f"{place} gives scores {limits}, and {p.loss} takes logits of any size: {so}.",
-        "End the model with Dense.",
-        low=low,
-        high=None if one_sided else high,
-        least_loss=least,
-    )
-
-
-def _numbers_for_classes(p: Patient, y: AnyArray) -> Iterator[Finding]:
-    """Tell class ids that are to be predicted as numbers, by a loss of distances."""
-    if not isinstance(p.loss, MeanSquaredError | MeanAbsoluteError | Huber | Quantile):
-        return
-    fix = "Use SoftmaxCrossEntropy() with one output for each class, and y of shape (rows,)."
-    if y.ndim == 2 and y.shape[1] == 1 and (y == np.rint(y)).all():
-        values = np.unique(y)
-        if len(values) < 2 or len(values) > MOST_CLASSES or (values != np.arange(len(values))).any():
-            return
-        if (
-            len(y) < ROWS_A_CLASS * len(values) and len(values) > 2
-        ):  # as many numbers as rows: an ordinary count
-            return
-        two = len(values) == 2
-        yield finding(
-            "NN202",
-            "warning" if p.integers and not two else "note",
-            f"The targets are the whole numbers 0 to {len(values) - 1}, as class ids are, and {p.loss} "
-            "takes them for amounts: class 2 would lie between 1 and 3."
-            if not two
-            else f"The targets are 0 and 1, as yes and no are, and {p.loss} takes them for amounts.",
-            "Use BinaryCrossEntropy(), which learns faster from wrong answers it is sure of." if two else fix,
-            values=values.tolist(),
-        )
-    elif y.ndim == 2 and y.shape[1] > 1 and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all():
-        yield finding(
-            "NN202",
-            "note",
-            f"The targets are one-hot rows of {y.shape[1]} classes, and {p.loss} takes them for amounts.",
-            "Use SoftmaxCrossEntropy(), which takes them too and learns faster.",
-            values=[0, 1],
-        )
 
 
 def finite(p: Patient) -> Iterator[Finding]:
@@ -318,51 +198,3 @@ def _mixed_batch(p: Patient) -> Data:
     count = min(max(p.batch_size, FEWEST_ROWS), MOST_ROWS)
     chosen = np.append(rows[: count - 1], rows[max(count - 1, others[0])]) if count <= len(rows) else rows
     return take(part, chosen)
-
-
-def refused(error: ArgumentError | ArgumentTypeError, code: str) -> Finding:
-    """Make a finding of what `fit` would raise.
-
-    Parameters
-    ----------
-    error : ArgumentError or ArgumentTypeError
-        What it would raise.
-    code : str
-        The code of the finding.
-
-    Returns
-    -------
-    Finding
-
-    Examples
-    --------
-    >>> refused(ArgumentError("X", "finite numbers", "NaN", "Fill it."), "NN103").message
-    'fit refuses this: X: expected finite numbers, got NaN.'
-    """
-    message = f"fit refuses this: {error.where}: expected {error.expected}, got {error.got}."
-    return finding(code, "error", message, error.fix, error=type(error).__name__)
-
-
-def failed(error: Exception) -> Finding:
-    """Make a finding of what a step raises in a layer or a loss of the user's own.
-
-    Parameters
-    ----------
-    error : Exception
-        What it raises.
-
-    Returns
-    -------
-    Finding
-
-    Examples
-    --------
-    >>> failed(ValueError("too small")).message
-    'A step of fit raises ValueError: too small.'
-    """
-    if isinstance(error, ArgumentError | ArgumentTypeError):
-        return refused(error, "NN209")
-    kind = type(error).__name__
-    message = f"A step of fit raises {kind}: {f'{error}'.rstrip('.')}."
-    fix = "Let nnlite.testing.check_layer or check_loss say what is wrong with those of your own."
-    return finding("NN209", "error", message, fix, error=kind)

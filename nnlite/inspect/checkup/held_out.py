@@ -1,0 +1,274 @@
+"""The validation rows: whether they are other rows than those of the training, prepared in the same way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from nnlite.core.aliases import AnyArray, Array
+from nnlite.data.conversion import is_sparse
+from nnlite.inspect.checkup.diagnosis import Finding, finding
+from nnlite.inspect.checkup.patient import Patient, Skip, measured_loss, reaching
+from nnlite.inspect.checkup.rows import moments, named, row_keys, sizes
+
+__all__ = ["leaks", "validation"]
+
+#: A share of leaked rows above which the validation loss is not to be trusted, and a count below which it may
+#: be chance: of iris, with its one pair of equal rows, a random split leaks one row of 30 at most.
+LEAKED = 0.05
+LEAKED_ROWS = 3
+#: From half on, validation measures memory.
+MOST_LEAKED = 0.5
+#: Columns that agree with each other make more rows equal than columns by themselves would: in coarse tables,
+#: such as those of the Titanic and of the Wisconsin breast cancer data, by less than this factor.
+TOGETHER = 100.0
+#: Rows of one source differ by far less in size; pixels that were divided in one half only by 16 or 255.
+SCALE_RATIO = 3.0
+#: Standard deviations that the median column has moved by. Random halves of 20 rows stay below 0.5.
+SHIFT = 1.0
+#: Standard deviations that one column has moved by. One that grows from row to row has moved by 2.2 in the
+#: last fifth of the rows, by 3.5 in their second half; degrees of Fahrenheit for Celsius by 5 and more.
+COLUMN_SHIFT = 4.0
+#: So many times as wide as in training, or as narrow, by standard deviations and by quartiles. Of a column
+#: that grows from row to row the last tenth is a tenth as wide.
+COLUMN_RATIO = 15.0
+#: A table with more columns is one of pixels or words, of which some are dark or absent in all training rows.
+MOST_COLUMNS = 1000
+#: Share of rows that would have to change their class, and how many times more than chance. The last 30 rows
+#: of iris, which is sorted, come to 0.67.
+CLASS_SHIFT = 0.4
+CHANCES = 3.0
+#: So few rows say nothing of where they lie.
+FEW_ROWS = 10
+#: As many columns are named in a message; the evidence has them all.
+SHOWN = 3
+#: Factors that units differ by are powers of ten, and a few others: minutes and hours, inches, feet, miles,
+#: pounds, ounces.
+FACTORS = (10.0, 100.0, 1000.0, 1e6, 24.0, 60.0, 3600.0, 2.54, 3.2808, 1.6093, 2.2046, 28.35, 255.0)
+#: How near mean and spread must come to such a factor, or to that of another scale of temperatures.
+NEAR = 0.15
+FAHRENHEIT, KELVIN = (1.8, 32.0), (1.0, 273.15)
+#: In the place of a spread of 0.
+TINY = 1e-30
+
+
+def leaks(p: Patient) -> Iterator[Finding]:
+    """Look for validation rows that are among the training rows."""
+    if p.held_out is None:
+        raise Skip("no validation rows were given")
+    seen = Counter(row_keys(p.all.x))
+    keys = list(row_keys(p.held_out.x))
+    leaked = sum(key in seen for key in keys)
+    if not leaked:
+        return
+    share = leaked / len(keys)
+    own = sum(count for count in seen.values() if count > 1) / seen.total()
+    chance = _by_chance(p.all.x)
+    # Of data with few possible rows some are equal by nature. Then rows of the training are equal too, and so
+    # they are where rows were repeated before the split; but that its columns do not explain.
+    serious = share >= LEAKED and leaked >= LEAKED_ROWS and share > 2 * min(own, TOGETHER * chance)
+    copied = own > TOGETHER * chance
+    yield finding(
+        "NN108",
+        ("error" if share >= MOST_LEAKED else "warning") if serious else "note",
+        f"{leaked} of {len(keys):,} validation rows ({share:.1%}) are also training rows; of these "
+        f"{own:.1%} occur more than once"
+        + (
+            ", as after repeating rows, to balance classes or otherwise, before the split."
+            if serious and copied
+            else "."
+        ),
+        "Validate on other rows."
+        if share == 1 and not copied
+        else "Split first: with rows = np.unique(X, axis=0, return_index=True)[1] X[rows] has each row once"
+        + ('; in place of repeated rows give class_weight="balanced".' if copied else "."),
+        leaked=leaked,
+        rows=len(keys),
+        share=share,
+        repeated_in_training=own,
+        expected_by_chance=min(1.0, chance),
+    )
+
+
+def _by_chance(x: Any) -> float:
+    """Return how many training rows are equal to a row by chance, if columns are drawn by themselves."""
+    if is_sparse(x):
+        return 0.0
+    flat = x.reshape(len(x), -1)
+    same = float(len(flat))
+    for column in flat.T:
+        counts = np.unique(column, return_counts=True)[1] / len(column)
+        same *= float(np.square(counts).sum())
+        if same < 1 / len(flat) ** 2:  # whatever else there is
+            break
+    return same
+
+
+def validation(p: Patient) -> Iterator[Finding]:
+    """Compare the validation rows with the training rows: scale, place, and classes."""
+    if p.held_out is None:
+        raise Skip("no validation rows were given")
+    train, other = reaching(p.model, p.all.x), reaching(p.model, p.held_out.x)
+    if train.shape[1] == 0:  # ids of categories alone
+        train = other = np.ones((1, 1))
+    single = [] if is_sparse(train) or len(other) < FEW_ROWS else list(_moved(train, other))
+    if single and len(single) < train.shape[1]:
+        yield _of_columns(p, train, other, single)
+        return
+    a, b = float(np.sqrt(np.mean(sizes(train) ** 2))), float(np.sqrt(np.mean(sizes(other) ** 2)))
+    ratio = b / a if a > 0 else 1.0
+    if not 1 / SCALE_RATIO < ratio < SCALE_RATIO:
+        yield finding(
+            "NN110",
+            "error",
+            f"The validation features are of size {b:.3g}, the training features of {a:.3g}.",
+            "Prepare both in the same way, or put Standardize first in the model"
+            + (
+                f": X_validation {'/' if ratio > 1 else '*'} {max(ratio, 1 / ratio):.3g}."
+                if ratio > 0
+                else "."
+            ),
+            training_size=a,
+            validation_size=b,
+        )
+        return
+    if p.held_out.y is not None:
+        moved = _other_classes(p, p.held_out.y)
+        if moved is not None:
+            yield moved
+            return
+    if is_sparse(train):
+        return
+    mean, spread = moments(train)
+    usual = spread > 0
+    shift = np.abs(mean - moments(other)[0])[usual] / spread[usual]
+    if not len(shift):
+        return
+    typical = float(np.median(shift))
+    if typical >= SHIFT and len(other) >= FEW_ROWS:
+        yield finding(
+            "NN110",
+            "warning",
+            f"The validation features lie elsewhere: the median column has moved by {typical:.2g} of its "
+            "standard deviations.",
+            "Shuffle before you split: nnlite.train_test_split(X, y).",
+            shift=typical,
+        )
+
+
+def _other_classes(p: Patient, target: AnyArray) -> Finding | None:
+    try:
+        ids = p.class_ids
+    except Skip:
+        return None
+    theirs = p.ids_of(target)
+    count = int(max(ids.max(), theirs.max())) + 1
+    shares = np.bincount(ids, minlength=count) / len(ids)
+    others = np.bincount(theirs, minlength=count) / len(theirs)
+    distance = float(np.abs(shares - others).sum() / 2)
+    # Two small samples of the same classes differ by chance, by about this much.
+    chance = float(np.sqrt(shares * (1 - shares) / len(theirs)).sum() / 2)
+    if distance < CLASS_SHIFT or distance <= CHANCES * chance:
+        return None
+    return finding(
+        "NN110",
+        "warning",
+        "The classes of the validation rows are others than those of the training rows: "
+        f"{distance:.0%} of them would have to change.",
+        "Shuffle before you split: nnlite.train_test_split(X, y, stratify=True).",
+        training_shares=shares.tolist(),
+        validation_shares=others.tolist(),
+        distance=distance,
+    )
+
+
+def _moved(train: AnyArray, other: AnyArray) -> Iterator[int]:
+    """Find columns that lie elsewhere, or are far wider or narrower."""
+    if not 1 < train.shape[1] <= MOST_COLUMNS:
+        return
+    mean, spread = moments(train)
+    theirs, wide = moments(other)
+    middle = np.subtract(*np.quantile(train, (0.75, 0.25), axis=0))
+    their_middle = np.subtract(*np.quantile(other, (0.75, 0.25), axis=0))
+    for column in np.flatnonzero(middle > 0).tolist():  # others are mostly one number
+        far = abs(theirs[column] - mean[column]) >= COLUMN_SHIFT * spread[column]
+        ratios = wide[column] / spread[column], their_middle[column] / middle[column]
+        if far or min(ratios) > COLUMN_RATIO or (0 < max(ratios) < 1 / COLUMN_RATIO):
+            yield column
+
+
+def _of_columns(p: Patient, train: Array, other: Array, columns: list[int]) -> Finding:
+    """Say which columns differ, in what unit they may be, and what that costs."""
+    mean, spread = moments(train)
+    theirs, wide = moments(other)
+    moved = np.abs(theirs - mean)[columns] / spread[columns]
+    stretched = np.abs(np.log(np.maximum(wide, TINY)[columns] / spread[columns]))
+    worst = columns[int((moved + stretched).argmax())]
+    # Of what the net gets, which a layer before may have scaled, and as the user has it.
+    plain = p.all.x.shape == train.shape
+    a, b = (
+        (moments(p.all.x), moments(p.held_out.x))
+        if plain and p.held_out
+        else ((mean, spread), (theirs, wide))
+    )
+    unit, fix = _unit(a[0][worst], a[1][worst], b[0][worst], b[1][worst], worst)
+    cost = _cost(p, columns) if p.trained and p.held_out is not None and plain else ""
+    some = ", ".join(named(p, at) for at in columns[:SHOWN]) + (", ..." if len(columns) > SHOWN else "")
+    return finding(
+        "NN110",
+        "error",
+        f"{some} of the validation rows {'is' if len(columns) == 1 else 'are'} on another scale: its mean is "
+        f"{b[0][worst]:.3g} and its spread {b[1][worst]:.3g}, in the training rows {a[0][worst]:.3g} and "
+        f"{a[1][worst]:.3g}{unit}.{cost}",
+        fix,
+        columns=columns,
+        training_mean=float(a[0][worst]),
+        training_spread=float(a[1][worst]),
+        validation_mean=float(b[0][worst]),
+        validation_spread=float(b[1][worst]),
+    )
+
+
+def _unit(mean: float, spread: float, their_mean: float, their_spread: float, column: int) -> tuple[str, str]:
+    """Say which units would explain it, and what undoes that."""
+    place = f"X_validation[:, {column}]"
+
+    def near(x: float, y: float) -> bool:
+        return abs(x - y) <= NEAR * abs(y)
+
+    for words, (factor, offset) in (("Fahrenheit for Celsius", FAHRENHEIT), ("Kelvin for Celsius", KELVIN)):
+        if near(their_spread, factor * spread) and near(their_mean, factor * mean + offset):
+            undone = f"({place} - {offset:g}) / {factor:g}" if factor != 1 else f"{place} - {offset:g}"
+            return f", as {words} would be", f"Write {place} = {undone}."
+        if near(spread, factor * their_spread) and near(mean, factor * their_mean + offset):
+            return f", as {words.split()[-1]} for {words.split()[0]} would be", (
+                f"Write {place} = {place} * {factor:g} + {offset:g}."
+            )
+    ratio = their_spread / spread if spread > 0 else 0.0
+    for factor in FACTORS if ratio > 0 else ():
+        for times, sign in ((factor, "/"), (1 / factor, "*")):
+            alike = abs(their_mean - times * mean) <= spread * times
+            if near(ratio, times) and alike:
+                word = f"{factor:g} times as large" if sign == "/" else f"{factor:g} times as small"
+                return f": {word}, as in another unit", f"Write {place} {sign}= {factor:g}."
+    return "", (
+        f"Bring {place} to the unit of the training rows, or scale both by the mean and the spread of these."
+    )
+
+
+def _cost(p: Patient, columns: list[int]) -> str:
+    """Measure the loss with the columns brought back to where those of the training lie."""
+    data = p.held_out
+    if data is None or data.y is None:
+        return ""
+    x = data.x.astype(np.float64)
+    mean, spread = moments(p.all.x)
+    theirs, wide = moments(data.x)
+    for at in columns:
+        x[:, at] = (x[:, at] - theirs[at]) / (wide[at] or 1) * spread[at] + mean[at]
+    now = measured_loss(p.model, data, p.loss)
+    then = measured_loss(p.model, data._replace(x=x.astype(data.x.dtype)), p.loss)
+    return f" The loss there is {now:.3g}, and {then:.3g} if they are brought back." if then < now else ""

@@ -1,0 +1,253 @@
+"""The labels: how often each class occurs, whether they belong to the rows, and in which order these come."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from nnlite.core.aliases import AnyArray
+from nnlite.data.conversion import is_sparse
+from nnlite.inspect.checkup.diagnosis import Finding, finding
+from nnlite.inspect.checkup.given import Data, take
+from nnlite.inspect.checkup.patient import Patient, Skip, measured_loss
+from nnlite.inspect.checkup.rows import row_keys
+from nnlite.inspect.checkup.sight import what_is_seen
+from nnlite.inspect.checkup.task import ROWS_A_CLASS, ending
+from nnlite.inspect.checkup.variants import scaled, trained
+from nnlite.layers import Embedding, TokenEmbedding
+from nnlite.model import Sequential
+from nnlite.training.class_weights import balanced
+from nnlite.training.inside import first_weights
+
+__all__ = ["classes", "repeats", "sorted_rows", "unrelated"]
+
+#: A share of errors that no model can avoid. Below it is what coarse tables have by nature: iris has none.
+CONFLICTS = 0.05
+#: So many times rarer than the most frequent class is worth a note.
+RARE = 0.1
+#: From here on it is tried out what weights of classes would change.
+VERY_RARE = 0.02
+#: Of a class of which a net finds fewer than this part, and with weights so many more, the rest costs.
+FOUND = 0.5
+MORE = 0.4
+#: Rows of the rare class that are looked at.
+OF_A_CLASS = 2000
+#: So many times as many outputs as classes are a mistake and no reserve.
+TOO_WIDE = 2
+#: As many classes are named in a message; the evidence has them all.
+SHOWN = 5
+#: With fewer rows nothing can be said of what simple rules see.
+ENOUGH_ROWS = 100
+#: Correlations of what simple rules say with what is true, in standard errors. Of random labels 1 in 1,000
+#: tables comes as high.
+NOTHING_SEEN = 3.0
+#: A validation loss so near to that of a constant answer, in parts of the way down from it, says that nothing
+#: was learned.
+NOTHING = 0.02
+#: The part of the variety of all rows that the rows of a batch have, on average. Random batches of 32 with
+#: ten classes have 0.97 of it; sorted ones 0.1.
+MIXED = 0.5
+
+
+def repeats(p: Patient) -> Iterator[Finding]:
+    """Look for equal rows with different labels."""
+    ids = p.class_ids
+    groups: dict[bytes, Counter[int]] = {}
+    for key, label in zip(row_keys(p.all.x), ids.tolist(), strict=True):
+        groups.setdefault(key, Counter())[label] += 1
+    wrong = sum(counts.total() - max(counts.values()) for counts in groups.values())
+    if not wrong:
+        return
+    rows = len(ids)
+    where = sum(counts.total() for counts in groups.values() if len(counts) > 1)
+    share = wrong / rows
+    yield finding(
+        "NN107",
+        "warning" if share >= CONFLICTS else "note",
+        f"{where} of {rows:,} rows have the same features as a row with another label; no model can be "
+        f"right about more than {1 - share:.2%} of them.",
+        "Look at these rows: labels that got out of order, or a feature that is missing.",
+        rows=where,
+        unavoidable_errors=wrong,
+        share=share,
+    )
+
+
+def classes(p: Patient) -> Iterator[Finding]:
+    """Look at how often each class occurs."""
+    ids = p.class_ids
+    count = p.outputs if p.kind == "classes" else 2
+    sizes = np.bincount(ids, minlength=count)
+    missing = np.flatnonzero(sizes == 0).tolist()
+    if missing:
+        yield _missing(p, sizes, missing)
+    there = sizes[sizes > 0]
+    if len(there) < 2 or there.min() >= RARE * there.max():
+        return
+    rare = int(np.flatnonzero(sizes == there.min())[0])
+    message = (
+        f"Class {rare} has {int(there.min()):,} rows, class {int(sizes.argmax())} has "
+        f"{int(there.max()):,}; always saying the latter would be right for {there.max() / len(ids):.1%} of "
+        "all."
+    )
+    unweighted = p.all.weight is None
+    severity = "note"
+    found: dict[str, float] = {}
+    if unweighted and there.min() < VERY_RARE * there.max():
+        severity, found, told = _cost(p, rare, int(sizes[rare]))
+        message += told
+    yield finding(
+        "NN109",
+        severity,
+        message,
+        "Judge by the confusion matrix"
+        + (', and give rare classes more weight: fit(..., class_weight="balanced").' if unweighted else "."),
+        sizes=sizes.tolist(),
+        rarest=rare,
+        **found,
+    )
+
+
+def _missing(p: Patient, sizes: AnyArray, missing: list[int]) -> Finding:
+    """Tell of outputs for classes that never occur."""
+    count = len(sizes)
+    used = count - len(missing)
+    shown = ", ".join(map(str, missing[:SHOWN])) + (", ..." if len(missing) > SHOWN else "")
+    top = missing == list(range(used, count))
+    # Of words and other names that are many, most are rare; a few rows then have few of them.
+    enough = len(p.class_ids) >= ROWS_A_CLASS * count
+    if count >= TOO_WIDE * used and count - used > 1 and (top or enough) and used > 1:
+        tail = ending(p.model)
+        inputs = getattr(tail[0].layer, "in_features", None) if tail else None
+        end = "one output for each class" if inputs is None else f"Dense({inputs}, {used})"
+        numbered = "" if top else " and number the classes from 0, y = np.unique(y, return_inverse=True)[1]"
+        return finding(
+            "NN212",
+            "warning",
+            f"The model has {count} outputs for {used} classes; {len(missing)} of them never occur in y "
+            f"({shown}).",
+            f"End the model with {end}{',' if numbered else ''}{numbered}.",
+            outputs=count,
+            classes=used,
+            missing=missing,
+        )
+    counted = " Labels that count from 1 would look like this." if missing == [0] else ""
+    return finding(
+        "NN111",
+        "note",
+        f"{len(missing)} of {count} classes never occur in y ({shown}).{counted}",
+        "Write y - 1, and give the last layer one output less."
+        if counted
+        else "Give the last layer one output for each class, and count ids from 0.",
+        missing=missing,
+        classes=count,
+    )
+
+
+def _cost(p: Patient, rare: int, rows: int) -> tuple[str, dict[str, float], str]:
+    """Try out how many rows of a rare class are found, as it stands and with weights of classes."""
+    ids, data = p.class_ids, scaled(p, p.all)
+    factor = balanced(np.bincount(ids))[ids].astype(p.model.params.dtype)
+    layers = p.model.layers
+
+    def share(model: Sequential, data: Data) -> float:
+        of_rare = take(data, np.flatnonzero(ids == rare)[:OF_A_CLASS])
+        pred = model._predict(of_rare.x, of_rare.x.shape[0])
+        said = pred.argmax(axis=-1) if p.kind == "classes" else (pred[:, 0] > 0).astype(int)
+        return float((said == rare).mean())
+
+    plain = share(p.model, p.all) if p.trained else share(trained(p, layers, data, p.loss), data)
+    if plain >= FOUND:
+        return "note", {"found": plain}, ""
+    weighed = share(trained(p, layers, data._replace(weight=factor), p.loss), data)
+    who = "the net" if p.trained else "a copy that was trained for a moment"
+    told = f" Of the {rows:,} rows of class {rare} {who} finds {plain:.0%}"
+    if weighed < plain + MORE:
+        return "note", {"found": plain, "found_with_weights": weighed}, f"{told}."
+    told += f"; one that was trained with weights of classes finds {weighed:.0%}."
+    return "warning", {"found": plain, "found_with_weights": weighed}, told
+
+
+def unrelated(p: Patient) -> Iterator[Finding]:
+    """Look whether anything of the targets can be seen in the features: rows may not belong together."""
+    data = p.sample
+    first = first_weights(p.model)[1]
+    if data.x.shape[0] < ENOUGH_ROWS:
+        raise Skip("there are too few rows to say what simple rules see")
+    if is_sparse(data.x) or isinstance(first, Embedding | TokenEmbedding):
+        raise Skip("ids and sparse rows are not compared")
+    failed = _generalizes_not(p)
+    if failed is False:
+        return
+    try:
+        y = p.ids_of(data.y) if p.class_ids is not None else data.y
+    except Skip:
+        y = data.y
+    if np.isnan(y).any():
+        raise Skip("targets are missing")
+    sight = what_is_seen(data.x, y)
+    if sight.sure >= NOTHING_SEEN:
+        return
+    measured = "" if failed is None else f" {failed}"
+    yield finding(
+        "NN118",
+        "note" if failed is None else "error",
+        "Neither the nearest neighbours nor a linear model see anything of y in X: on rows that they have "
+        f"not seen, what they say agrees with y by {max(sight.sure, 0):.1f} standard errors.{measured}",
+        "See whether row i of y is the answer to row i of X: shuffle both with one "
+        "order = rng.permutation(len(X)), X[order], y[order].",
+        sure=sight.sure,
+        skill=sight.skill,
+    )
+
+
+def _generalizes_not(p: Patient) -> str | bool | None:
+    """Say that a net has learned nothing for other rows; False if it has, None if nobody knows."""
+    if not p.trained:
+        return None
+    if p.held_out is not None and p.held_out.y is not None:
+        loss, constant = measured_loss(p.model, p.held_out, p.loss), p.constant_of(p.held_out)
+        where = "validation"
+    elif p.history is not None and "validation_loss" in p.history.columns and not p.history.replicas:
+        losses = np.array(p.history["validation_loss"], dtype=np.float64)
+        loss, constant, where = float(losses[-1]), p.constant, "validation"
+    else:
+        loss, constant, where = p.start, p.constant, "training"
+    if not constant - loss > NOTHING * p.way:
+        return (
+            f"The net has learned nothing either: its loss on {where} rows is {loss:.3g}, that of a constant "
+            f"answer {constant:.3g}."
+        )
+    return False if where == "validation" else None
+
+
+def sorted_rows(p: Patient) -> Iterator[Finding]:
+    """Look whether batches come in the order of the rows, and these in that of the targets."""
+    if p.settings.get("shuffle") is not False:
+        raise Skip("rows are shuffled")
+    rows, size = len(p.targets), p.batch_size
+    if rows < 2 * size:
+        raise Skip("all rows are in a batch or two")
+    try:
+        values = np.eye(int(p.class_ids.max()) + 1)[p.class_ids]
+    except Skip:
+        values = np.nan_to_num(p.targets.reshape(rows, -1).astype(np.float64))
+    count = rows // size
+    batches = values[: count * size].reshape(count, size, -1)
+    variety = float(batches.var(axis=1).mean(axis=0).sum())
+    whole = float(values.var(axis=0).sum())
+    if not whole > 0 or variety >= MIXED * whole * (1 - 1 / size):
+        return
+    yield finding(
+        "NN112",
+        "warning" if variety > 0 else "error",
+        f"With shuffle=False the {count:,} batches of {size} rows come in the order of y, which is sorted: a "
+        f"batch has {variety / whole:.0%} of the variety of all rows, and each step unlearns what others "
+        "have learned.",
+        "Leave shuffle=False out, or write order = np.random.default_rng(0).permutation(len(X)) and give "
+        "X[order], y[order].",
+        variety=variety / whole,
+        batches=count,
+    )
