@@ -104,23 +104,27 @@ def examine(program: Program, *, advice: bool = True) -> Report:
 
 
 def _alone(training: Training, outcome: Outcome, code: str) -> float:
-    """Return the skill with the best of what the findings of one code advise."""
+    """Return the skill that comes of what the findings of one code advise: of their first alternative."""
     skills = [outcome.skill]
     for found in outcome.diagnosis.problems:
-        changed = follow(training, found) if found.code == code else None
-        if changed is not None:
-            skills.append(run(changed).skill)
+        changed = follow(training, found) if found.code == code else []
+        if changed:
+            skills.append(run(changed[0]).skill)
     return max(skills)
 
 
 def _to_the_end(training: Training, outcome: Outcome) -> tuple[tuple[str, ...], float]:
-    """Follow the first finding that can be followed, ask again, and so on."""
+    """Follow the first finding that can be followed, ask again, and so on.
+
+    Where a finding is still there after its advice was followed, its next alternative is taken.
+    """
     done: list[str] = []
     seen = [training]
     for _ in range(ROUNDS):
         for found in outcome.diagnosis.problems:
-            changed = follow(training, found)
-            if changed is not None and changed not in seen:
+            ways = follow(training, found)
+            changed = ways[min(done.count(found.code), len(ways) - 1)] if ways else training
+            if changed not in seen:
                 break
         else:
             break

@@ -81,6 +81,8 @@ class Training:
         The share of rows to validate on: drawn at random, or the last ones if it is negative.
     divide : float
         What the features are divided by.
+    first : int
+        The id of the first class, which is subtracted.
     scale_y : bool
         Whether targets are standardised, and predictions turned back.
     start : str
@@ -102,6 +104,7 @@ class Training:
     class_weight: str | None = None
     validation: float = 0.0
     divide: float = 1.0
+    first: int = 0
     scale_y: bool = False
     start: str = ""
     seed: int = 0
@@ -207,6 +210,12 @@ def run(training: Training) -> Outcome:
     Outcome
     """
     task = training.task()
+    if training.first:
+        task = task._replace(
+            y=task.y - training.first,
+            y_test=task.y_test - training.first,
+            classes=task.classes - training.first,
+        )
     X, y = (task.X / training.divide).astype(np.float32), _targets(training, task, task.y)
     loss = LOSSES[training.loss]()
     optimizer = getattr(nn, training.optimizer)(training.rate, **training.options)
