@@ -184,20 +184,20 @@ def _regularize(training: Training, _: re.Match[str]) -> Training:
     return _net(training, tokens)
 
 
-#: Patterns of what a line may say, and what is done. The first optimizer that a line writes is the one to take.
+#: Patterns of what a line may say, and what is done. Of two optimizers the first is the one to take.
 STEPS: tuple[tuple[str, Step], ...] = (
     (r"before it was scaled or cast", _look_before),
     (r"Put .*Standardize\(|[Ss]cale the features", _standardize),
     (r"Divide the pixels", _divide),
     (r"\(y - (?:mean|y\.mean)", _scale_targets),
     (r"fit with y - (\d+)", _first_class),
-    (r"[Ll]eave (?:that layer|the last activation|layer [\d.]+ \w+\(\)) out|without \w+\(\)", _no_last_activation),
-    (r"End the model with Dense\(\d+, (\d+)\)|End the model with Dense", lambda training, match: (
-        _outputs if match[1] else _no_last_activation)(training, match)),
+    (r"[Ll]eave (?:that layer|the last activation|layer [\d.]+ \w+\(\)) out", _no_last_activation),
+    (r"End the model with Dense\(\d+, (\d+)\)", _outputs),
+    (r"End the model with Dense\.", _no_last_activation),
     (r"(?:with|Use|use) (BinaryCrossEntropy|SoftmaxCrossEntropy|MeanSquaredError)", _loss),
     (r"Put (ReLU|Tanh)\(\) behind", _between),
-    (r"Use (ReLU|Tanh) .*in place of|use (LeakyReLU)\(\)", lambda training, match: (
-        _in_place_of(training, re.search(match[1] and r"(ReLU|Tanh)" or r"(LeakyReLU)", match.string)))),
+    (r"Use (ReLU|Tanh) .*in place of (Sigmoid)", _in_place_of),
+    (r"use (LeakyReLU)\(\)", _in_place_of),
     (r"\b(SGD|AdamW|Adam|RMSProp|Adagrad|NAdam|Lion)\([^()]*\)", _optimizer),
     (r"Try (?:a rate of )?([0-9][0-9.]*(?:e[+-]?\d+)?)", _rate),
     ("|".join(FACTORS), _times_rate),
