@@ -10,6 +10,7 @@ import numpy as np
 from nnlite.core.aliases import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.inspect.checkup.diagnosis import Finding, finding
+from nnlite.inspect.checkup.given import Data
 from nnlite.inspect.checkup.patient import Patient, Skip, measured_loss
 from nnlite.layers import Dense, Embedding, Flatten, Layer, Standardize
 from nnlite.layers.normalization import BatchNorm
@@ -31,6 +32,9 @@ UNEVEN = 0.5
 SAME = 1e-3
 #: Validation above training: up to 0.23.
 GAP = 0.3
+#: With such a gap, rows were learned by heart to some harm if the validation loss has risen, or went less than
+#: half of the way; of classes, only if so many more rows are wrong: a loss also rises where a net is surer.
+HALF, MORE_WRONG = 0.5, 0.05
 #: Validation worse than the best constant answer asks for less: training must have come below it by so much.
 LEARNED = 0.05
 #: Of validation rows that only the history knows, the best constant answer is that of the training rows: by
@@ -166,14 +170,16 @@ def gap(p: Patient) -> Iterator[Finding]:
         raise Skip("the validation loss is not finite")
     # Rows at hand say it themselves; of a curve, it must never have been better than such an answer.
     useless = held_out > theirs + margin and (not margin or lowest > theirs - HARDLY_BELOW * p.way)
-    if held_out - train < (LEARNED if useless else GAP) * p.way:
+    if held_out - train < (LEARNED if useless else GAP) * p.way or constant - train < LEARNED * p.way:
         return
     when = ""
-    if curve and held_out - lowest > RISEN * p.way:
+    risen = held_out - lowest > RISEN * p.way
+    if curve and risen:
         when = f" It was lowest, {lowest:.3g}, in epoch {curve.index(lowest) + 1} of {len(curve)}."
+    harmful = useless or ((risen or theirs - held_out < HALF * p.way) and _errs_more(p))
     yield finding(
         "NN401",
-        "warning",
+        "warning" if harmful else "note",
         f"The loss is {train:.3g} on training rows and {held_out:.3g} on validation rows, where the best "
         f"constant answer has {theirs:.3g}: the net has learned rows by heart.{when}"
         + (" On other rows it is worse than a constant answer." if useless else ""),
@@ -185,6 +191,23 @@ def gap(p: Patient) -> Iterator[Finding]:
         lowest_validation_loss=lowest,
         worse_than_constant=useless,
     )
+
+
+def _errs_more(p: Patient) -> bool:
+    """Tell whether more validation rows than training rows are taken for another class; of numbers, yes."""
+    try:
+        _ = p.class_ids
+    except Skip:
+        return True
+    if p.held_out is None or p.held_out.y is None:  # rows that only `fit` has seen
+        return True
+
+    def wrong(part: Data) -> float:
+        pred = p.model._predict(part.x, part.x.shape[0])
+        said = (pred[:, 0] > 0).astype(int) if p.kind == "labels" else pred.argmax(axis=-1)
+        return float((said != p.ids_of(part.y)).mean())
+
+    return wrong(p.held_out) - wrong(p.sample) > MORE_WRONG
 
 
 def linear(p: Patient) -> Iterator[Finding]:

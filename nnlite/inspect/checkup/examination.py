@@ -38,6 +38,7 @@ from nnlite.inspect.checkup import (
 from nnlite.inspect.checkup.causes import settle
 from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding
 from nnlite.inspect.checkup.given import Data, take
+from nnlite.inspect.checkup.mending import mended
 from nnlite.inspect.checkup.patient import SAMPLE, Patient, Skip
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
@@ -63,6 +64,9 @@ __all__ = [
 #: Why the other checks are not made.
 FAILS = "a pass through the model fails"
 
+
+#: What can be mended to look at the rest.
+MENDED = {"NN104", "NN201", "NN202", "NN210", "NN211", "NN212", "NN215"}
 
 #: A rule, which looks at a training and gives what it finds.
 Rule = Callable[[Patient], Iterable[Finding]]
@@ -105,10 +109,11 @@ TRIALS: dict[str, Rule] = {
     "update-to-weight ratios": rate.updates,
     "gradient against differences": proof.wrong_gradient,
     "one batch by heart": start.one_batch,
+    "better than a linear model": after.linear,
+    "shorter steps where the loss bounces": rate.bounces,
     "schedule, clipping, momentum, dropout and decay": settings.settings,
     "a longer training": settings.length,
     "learning rate": rate.learning_rate,
-    "better than a linear model": after.linear,
 }
 THOROUGH = BEGINNING | MEANWHILE | END | TRIALS
 
@@ -307,6 +312,13 @@ def admit(
     except (ArgumentError, ArgumentTypeError) as error:
         found = refusals.refused_targets(error, patient.model, loss, raw, outputs)
         findings += [] if found.code in [one.code for one in findings] else [found]
+    whole = _mend(patient, findings, raw) if findings and raw is not None else None
+    if whole is not None:
+        try:
+            target, shares = _targets(patient, whole, None, x, None)
+            loss, refused = patient.loss, False
+        except (ArgumentError, ArgumentTypeError):
+            whole = None
     rows = _counting(Data(x, None if refused else target, shares))
     try:
         patient.model._adapt(lambda: iter([(rows.x, rows.weight)]))
@@ -320,6 +332,8 @@ def admit(
                 held_out = _gathered(patient.model, held_out[0], loss, "X")
             other, kept = _input(patient.model, held_out[0], "validation X")
             patient.held_out = Data(other, None, None)
+            if whole is not None:
+                return patient, findings
             target, shares = _targets(patient, held_out[1], held_out[2], other, kept)
             if classes is not None:
                 shares = classes.applied(target, shares, patient.model.params.dtype)
@@ -327,6 +341,31 @@ def admit(
         except (ArgumentError, ArgumentTypeError) as error:
             findings.append(refusals.refused(error.within("validation"), "NN104"))
     return patient, findings
+
+
+def _mend(patient: Patient, findings: list[Finding], raw: AnyArray) -> AnyArray | None:
+    """Follow the advice about what is refused, on the copies, so that the rest can be examined too.
+
+    Returns the targets; None if nobody can tell how, and nothing is changed then.
+    """
+    codes = {one.code for one in findings}
+    if not codes <= MENDED:
+        return None
+    target = raw
+    if codes != {"NN215"}:
+        other = mended(patient.model, patient.loss, raw)
+        if other is None:
+            return None
+        patient.model, patient.loss, target = other
+    if not patient.model.params.trainable_slices:
+        patient.model.unfreeze()
+    patient.trained, patient.history = False, None
+    if isinstance(patient.optimizer, Optimizer):
+        patient.optimizer.reset()
+    findings[0] = findings[0]._replace(
+        message=f"{findings[0].message} The rest is examined with that mended."
+    )
+    return target
 
 
 def _counting(data: Data) -> Data:
@@ -356,11 +395,14 @@ def _gathered(model: Sequential, batches: Any, loss: Loss, where: str) -> tuple[
 
 
 def _raw(y: Any, x: Any, rows: int | None) -> AnyArray | None:
-    """Return targets as an array, before any loss has seen them; None if they are no numbers or too few."""
+    """Return targets as an array, before any loss has seen them; None if they do not belong to the rows."""
     try:
         array = check_rows("y", y)
     except (ArgumentError, ArgumentTypeError):
-        return None
+        array = np.asarray(y, dtype=object) if not is_sparse(y) else np.empty(0)
+        if not array.size or not all(isinstance(one, str) for one in array.flat):
+            return None
+        array = array.astype(str)
     array = array if rows is None else array[:rows]
     return array if array.shape[:1] == x.shape[:1] else None
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from nnlite.core.aliases import AnyArray, Array
+from nnlite.core.aliases import AnyArray
 from nnlite.data.conversion import is_sparse
 from nnlite.inspect.checkup.diagnosis import Finding, finding
-from nnlite.inspect.checkup.patient import Patient, Skip, measured_loss, reaching
+from nnlite.inspect.checkup.patient import SAMPLE, Patient, Skip, measured_loss, reaching
 from nnlite.inspect.checkup.rows import moments, named, row_keys, sizes
 
 __all__ = ["leaks", "validation"]
@@ -22,9 +23,10 @@ LEAKED = 0.05
 LEAKED_ROWS = 3
 #: From half on, validation measures memory.
 MOST_LEAKED = 0.5
-#: Columns that agree with each other make more rows equal than columns by themselves would: in coarse tables,
-#: such as those of the Titanic and of the Wisconsin breast cancer data, by less than this factor.
-TOGETHER = 100.0
+#: Rows that are equal by nature have neighbours that differ in one column, at least this part as many.
+BY_NATURE = 0.5
+#: Wide rows are looked at in so many groups of columns.
+GROUPS = 32
 #: Rows of one source differ by far less in size; pixels that were divided in one half only by 16 or 255.
 SCALE_RATIO = 3.0
 #: Standard deviations that the median column has moved by. Random halves of 20 rows stay below 0.5.
@@ -50,7 +52,15 @@ SHOWN = 3
 FACTORS = (10.0, 100.0, 1000.0, 1e6, 24.0, 60.0, 3600.0, 2.54, 3.2808, 1.6093, 2.2046, 28.35, 255.0)
 #: How near mean and spread must come to such a factor, or to that of another scale of temperatures.
 NEAR = 0.15
-FAHRENHEIT, KELVIN = (1.8, 32.0), (1.0, 273.15)
+#: Temperatures: each is so many times the other, and so much more.
+TEMPERATURES = (
+    ("Fahrenheit for Celsius", 1.8, 32.0),
+    ("Celsius for Fahrenheit", 1 / 1.8, -32 / 1.8),
+    ("Kelvin for Celsius", 1.0, 273.15),
+    ("Celsius for Kelvin", 1.0, -273.15),
+)
+#: Standard deviations that a column must have moved by to be taken for another temperature.
+UNIT_SHIFT = 1.5
 #: In the place of a spread of 0.
 TINY = 1e-30
 
@@ -66,11 +76,11 @@ def leaks(p: Patient) -> Iterator[Finding]:
         return
     share = leaked / len(keys)
     own = sum(count for count in seen.values() if count > 1) / seen.total()
-    chance = _by_chance(p.all.x)
     # Of data with few possible rows some are equal by nature. Then rows of the training are equal too, and so
-    # they are where rows were repeated before the split; but that its columns do not explain.
-    serious = share >= LEAKED and leaked >= LEAKED_ROWS and share > 2 * min(own, TOGETHER * chance)
-    copied = own > TOGETHER * chance
+    # they are where rows were repeated before the split; but those have no neighbours.
+    near = _have_neighbours(p.all.x, seen) if own > 0 else 1.0
+    copied = near < BY_NATURE * own
+    serious = share >= LEAKED and leaked >= LEAKED_ROWS and (copied or share > 2 * own)
     yield finding(
         "NN108",
         ("error" if share >= MOST_LEAKED else "warning") if serious else "note",
@@ -89,22 +99,26 @@ def leaks(p: Patient) -> Iterator[Finding]:
         rows=len(keys),
         share=share,
         repeated_in_training=own,
-        expected_by_chance=min(1.0, chance),
+        with_neighbours=near,
     )
 
 
-def _by_chance(x: Any) -> float:
-    """Return how many training rows are equal to a row by chance, if columns are drawn by themselves."""
+def _have_neighbours(x: Any, keys: Counter[bytes]) -> float:
+    """Return the share of different rows that differ from another one in one column only.
+
+    Where columns have few values, rows are equal by chance, and then more of them are nearly so. Of wide rows
+    it is one of some groups of columns.
+    """
     if is_sparse(x):
         return 0.0
-    flat = x.reshape(len(x), -1)
-    same = float(len(flat))
-    for column in flat.T:
-        counts = np.unique(column, return_counts=True)[1] / len(column)
-        same *= float(np.square(counts).sum())
-        if same < 1 / len(flat) ** 2:  # whatever else there is
-            break
-    return same
+    dtype, shape = x.dtype, x.shape[1:]
+    rows = np.stack([np.frombuffer(key, dtype) for key in list(keys)[:SAMPLE]]).reshape(-1, math.prod(shape))
+    near = np.zeros(len(rows), np.bool_)
+    for group in np.array_split(np.arange(rows.shape[1]), min(rows.shape[1], GROUPS)):
+        others = np.delete(rows, group, axis=1)
+        inverse, counts = np.unique(others, axis=0, return_inverse=True, return_counts=True)[1:]
+        near |= counts[inverse.ravel()] > 1
+    return float(near.mean())
 
 
 def validation(p: Patient) -> Iterator[Finding]:
@@ -114,9 +128,12 @@ def validation(p: Patient) -> Iterator[Finding]:
     train, other = reaching(p.model, p.all.x), reaching(p.model, p.held_out.x)
     if train.shape[1] == 0:  # ids of categories alone
         train = other = np.ones((1, 1))
-    single = [] if is_sparse(train) or len(other) < FEW_ROWS else list(_moved(train, other))
+    # As the user has them, if layers before do no more than scale each.
+    plain = not is_sparse(train) and p.all.x.shape == train.shape
+    raw = (p.all.x, p.held_out.x) if plain else (train, other)
+    single = [] if is_sparse(train) or len(other) < FEW_ROWS else list(_moved(*raw))
     if single and len(single) < train.shape[1]:
-        yield _of_columns(p, train, other, single)
+        yield _of_columns(p, *raw, single, plain=plain)
         return
     a, b = float(np.sqrt(np.mean(sizes(train) ** 2))), float(np.sqrt(np.mean(sizes(other) ** 2)))
     ratio = b / a if a > 0 else 1.0
@@ -194,64 +211,73 @@ def _moved(train: AnyArray, other: AnyArray) -> Iterator[int]:
     middle = np.subtract(*np.quantile(train, (0.75, 0.25), axis=0))
     their_middle = np.subtract(*np.quantile(other, (0.75, 0.25), axis=0))
     for column in np.flatnonzero(middle > 0).tolist():  # others are mostly one number
-        far = abs(theirs[column] - mean[column]) >= COLUMN_SHIFT * spread[column]
+        shift = abs(theirs[column] - mean[column]) / spread[column]
         ratios = wide[column] / spread[column], their_middle[column] / middle[column]
-        if far or min(ratios) > COLUMN_RATIO or (0 < max(ratios) < 1 / COLUMN_RATIO):
+        other_scale = shift >= UNIT_SHIFT and _temperature(
+            float(mean[column]), float(spread[column]), float(theirs[column]), float(wide[column])
+        )
+        if (
+            shift >= COLUMN_SHIFT
+            or other_scale
+            or min(ratios) > COLUMN_RATIO
+            or max(ratios) < 1 / COLUMN_RATIO
+        ):
             yield column
 
 
-def _of_columns(p: Patient, train: Array, other: Array, columns: list[int]) -> Finding:
+def _of_columns(p: Patient, train: AnyArray, other: AnyArray, columns: list[int], *, plain: bool) -> Finding:
     """Say which columns differ, in what unit they may be, and what that costs."""
     mean, spread = moments(train)
     theirs, wide = moments(other)
     moved = np.abs(theirs - mean)[columns] / spread[columns]
     stretched = np.abs(np.log(np.maximum(wide, TINY)[columns] / spread[columns]))
     worst = columns[int((moved + stretched).argmax())]
-    # Of what the net gets, which a layer before may have scaled, and as the user has it.
-    plain = p.all.x.shape == train.shape
-    a, b = (
-        (moments(p.all.x), moments(p.held_out.x))
-        if plain and p.held_out
-        else ((mean, spread), (theirs, wide))
-    )
-    unit, fix = _unit(a[0][worst], a[1][worst], b[0][worst], b[1][worst], worst)
-    cost = _cost(p, columns) if p.trained and p.held_out is not None and plain else ""
+    four = float(mean[worst]), float(spread[worst]), float(theirs[worst]), float(wide[worst])
+    unit, fix = _unit(*four, worst)
+    cost = _cost(p, columns) if p.trained and plain else ""
     some = ", ".join(named(p, at) for at in columns[:SHOWN]) + (", ..." if len(columns) > SHOWN else "")
     return finding(
         "NN110",
         "error",
-        f"{some} of the validation rows {'is' if len(columns) == 1 else 'are'} on another scale: its mean is "
-        f"{b[0][worst]:.3g} and its spread {b[1][worst]:.3g}, in the training rows {a[0][worst]:.3g} and "
-        f"{a[1][worst]:.3g}{unit}.{cost}",
+        f"{some} of the validation rows {'is' if len(columns) == 1 else 'are'} on another scale: mean and "
+        f"spread of column {worst} are {four[2]:.3g} and {four[3]:.3g}, in the training rows {four[0]:.3g} "
+        f"and {four[1]:.3g}{unit}.{cost}",
         fix,
         columns=columns,
-        training_mean=float(a[0][worst]),
-        training_spread=float(a[1][worst]),
-        validation_mean=float(b[0][worst]),
-        validation_spread=float(b[1][worst]),
+        training_mean=four[0],
+        training_spread=four[1],
+        validation_mean=four[2],
+        validation_spread=four[3],
     )
+
+
+def _near(x: float, y: float) -> bool:
+    return abs(x - y) <= NEAR * abs(y)
+
+
+def _temperature(
+    mean: float, spread: float, their_mean: float, their_spread: float
+) -> tuple[str, float, float] | None:
+    """Say which temperatures may stand for which, and what makes these of those."""
+    for words, factor, offset in TEMPERATURES:
+        if _near(their_spread, factor * spread) and _near(their_mean, factor * mean + offset):
+            return words, factor, offset
+    return None
 
 
 def _unit(mean: float, spread: float, their_mean: float, their_spread: float, column: int) -> tuple[str, str]:
     """Say which units would explain it, and what undoes that."""
     place = f"X_validation[:, {column}]"
 
-    def near(x: float, y: float) -> bool:
-        return abs(x - y) <= NEAR * abs(y)
-
-    for words, (factor, offset) in (("Fahrenheit for Celsius", FAHRENHEIT), ("Kelvin for Celsius", KELVIN)):
-        if near(their_spread, factor * spread) and near(their_mean, factor * mean + offset):
-            undone = f"({place} - {offset:g}) / {factor:g}" if factor != 1 else f"{place} - {offset:g}"
-            return f", as {words} would be", f"Write {place} = {undone}."
-        if near(spread, factor * their_spread) and near(mean, factor * their_mean + offset):
-            return f", as {words.split()[-1]} for {words.split()[0]} would be", (
-                f"Write {place} = {place} * {factor:g} + {offset:g}."
-            )
+    scale = _temperature(mean, spread, their_mean, their_spread)
+    if scale is not None:
+        words, factor, offset = scale
+        return f", as {words} would be", f"Write {place} = ({place} - {offset:.4g}) / {factor:.4g}."
     ratio = their_spread / spread if spread > 0 else 0.0
     for factor in FACTORS if ratio > 0 else ():
         for times, sign in ((factor, "/"), (1 / factor, "*")):
             alike = abs(their_mean - times * mean) <= spread * times
-            if near(ratio, times) and alike:
+            if _near(ratio, times) and alike:
                 word = f"{factor:g} times as large" if sign == "/" else f"{factor:g} times as small"
                 return f": {word}, as in another unit", f"Write {place} {sign}= {factor:g}."
     return "", (

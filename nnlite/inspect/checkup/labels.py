@@ -12,10 +12,10 @@ from nnlite.data.conversion import is_sparse
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.given import Data, take
 from nnlite.inspect.checkup.patient import Patient, Skip, measured_loss
+from nnlite.inspect.checkup.rebuilt import scaled, trained
 from nnlite.inspect.checkup.rows import row_keys
 from nnlite.inspect.checkup.sight import what_is_seen
 from nnlite.inspect.checkup.task import ROWS_A_CLASS, ending
-from nnlite.inspect.checkup.variants import scaled, trained
 from nnlite.layers import Embedding, TokenEmbedding
 from nnlite.model import Sequential
 from nnlite.training.class_weights import balanced

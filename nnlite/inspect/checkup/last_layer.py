@@ -14,8 +14,8 @@ from nnlite.exchange.table import described
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.given import Data
 from nnlite.inspect.checkup.patient import Patient
+from nnlite.inspect.checkup.rebuilt import fresh, halves, margin, right, trained
 from nnlite.inspect.checkup.task import Task, ending, task_of, whole_answer
-from nnlite.inspect.checkup.variants import fresh, halves, margin, right, trained
 from nnlite.layers import Dense, LogSoftmax, Softmax
 from nnlite.losses import GaussianNLL, Hinge, Huber, PoissonNLL, Quantile
 from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
@@ -82,7 +82,7 @@ def _silent(p: Patient, y: AnyArray, low: float, place: str) -> Iterator[Finding
     pred = p.passage.pred
     if pred.shape != y.shape or len(y) < 2:
         return
-    silent: AnyArray = (pred <= low).all(axis=0) & (y > low).any(axis=0)
+    silent = np.asarray((pred <= low).all(axis=0) & (y > low).any(axis=0))
     if not silent.any():
         return
     yield finding(

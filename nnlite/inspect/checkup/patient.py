@@ -149,8 +149,9 @@ class Patient:
     def renewed(self) -> Patient:
         """Return the same with newly drawn weights and an optimizer that has made no steps."""
         other = Patient(
-            self.model, self.optimizer, self.loss, self.batch_size, trained=False, settings=self.settings
-        )
+            self.model, self.optimizer, self.loss, self.batch_size, trained=False,
+            history=self.history, settings=self.settings,
+        )  # fmt: skip
         other.data, other.held_out, other.integers = self.data, self.held_out, self.integers
         other.model.initialize(rng=0)
         kept = self.model.params
@@ -197,7 +198,7 @@ class Patient:
         """Let a schedule that waits for `fit` to tell its length be tried out whole."""
         if isinstance(self.optimizer, Optimizer):
             self.waits = self.optimizer._time is None
-            give_length(self.optimizer, STEPS, math.ceil(self.all.x.shape[0] / self.batch_size))
+            give_length(self.optimizer, self.length or STEPS, self.steps_an_epoch)
 
     @property
     def kind(self) -> str:

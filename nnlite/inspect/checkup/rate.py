@@ -10,11 +10,11 @@ import numpy as np
 
 from nnlite.core.aliases import Array
 from nnlite.core.optimizers import SGD, Optimizer
-from nnlite.inspect.checkup.codes import SETTINGS, SYMPTOMS
+from nnlite.inspect.checkup.codes import SETTINGS, SEVERITIES, SYMPTOMS
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.given import take
 from nnlite.inspect.checkup.patient import STEPS, Patient, Skip
-from nnlite.inspect.checkup.settings import judged_steps
+from nnlite.inspect.checkup.settings import asked, judged_steps
 from nnlite.inspect.checkup.trials import AS_IS, Variant, affordable, gain, line_of, measured_rows, race
 from nnlite.inspect.length import end_of_schedule
 from nnlite.inspect.numbers import plain
@@ -42,9 +42,8 @@ LEARNED_BY_NOW = 0.1
 FAR_DOWN = 0.5
 FAR_ABOVE = 100.0
 CRAWLS = 0.2
-#: Where it is known how long the training is, one TIMES as large is enough that comes MUCH further, on rows
-#: that were not trained on too, and more than twice as far.
-MUCH = 0.3
+#: Where it is known how long the training is, one TIMES as large is enough that comes more than twice as far,
+#: and further by what is asked of any setting.
 HALF = 0.5
 #: What hardly moves at any rate is tried for longer: steps that bring less than this part of the way.
 PLATEAU = 0.1
@@ -58,6 +57,8 @@ LOWEST = 1e-36
 EXPLODED = 10.0
 TIMES = 10.0
 STILL = 0.01
+#: What a bouncing rate is multiplied by.
+CALMER = (0.3, 0.1)
 #: What is tried where no rate of the optimizer moves anything.
 ADAMS = (0.01, 0.001)
 #: So many times below what the curvature allows is worth a note.
@@ -79,14 +80,14 @@ def learning_rate(p: Patient) -> Iterator[Finding]:
         raise Skip(f"{blamed[0]} is to blame")
     if p.trained and end_of_schedule(p.optimizer) and p.history is None:
         raise Skip(end_of_schedule(p.optimizer))
-    known, fresh = p.length is not None, p.trained
+    known, fresh, needed = p.length is not None, p.trained, asked(p)
     p = p.fresh
     if not np.isfinite(p.start):
         raise Skip("the loss is not finite")
     tried = _Rates(p, judged_steps(p) if known else STEPS, long=known)
     if not known and tried.still:
         tried = _Rates(p, affordable(p), long=True)
-    yield from _judged(tried, fresh=fresh)
+    yield from _judged(tried, needed, fresh=fresh)
 
 
 class _Rates:
@@ -135,7 +136,7 @@ def _times(factor: float) -> Variant:
     return AS_IS if factor == 1 else Variant(f"rate times {factor:g}", change)
 
 
-def _judged(tried: _Rates, *, fresh: bool) -> Iterator[Finding]:
+def _judged(tried: _Rates, needed: float, *, fresh: bool) -> Iterator[Finding]:
     p, late, start, way = tried.p, dict(sorted(tried.late.items())), tried.start, tried.p.way
     limit = _limit(p)
     top = limit.get("limit")
@@ -157,8 +158,9 @@ def _judged(tried: _Rates, *, fresh: bool) -> Iterator[Finding]:
     allowed = f" The curvature allows {top:.3g} ({limit['formula']})." if top is not None else ""
     lower = {factor: loss for factor, loss in late.items() if factor < 1 and np.isfinite(loss)}
     best = min(lower.values(), default=np.inf)
-    if best < np.inf and late[1.0] - best > max(WORSE * way, NOISE * (start - p.least)):
-        factor = max(factor for factor, loss in lower.items() if loss <= best + NOISE * way)
+    worse = min(WORSE, needed) * way
+    if best < np.inf and late[1.0] - best > max(worse, min(NOISE, needed) * (start - p.least)):
+        factor = max(factor for factor, loss in lower.items() if loss <= best + min(NOISE * way, worse / 2))
         after = f"{late[1.0]:.3g}" if late[1.0] < np.inf else "no number any more"
         if gain(p, base, race(p, _times(factor), steps=tried.steps)) > 0:
             yield finding(
@@ -179,8 +181,12 @@ def _judged(tried: _Rates, *, fresh: bool) -> Iterator[Finding]:
         factor = min(factor for factor, loss in higher.items() if loss <= lowest + NOISE * way)
         goal = p.least + FAR_DOWN * (min(start, p.constant) - p.least)
         fell, falls = start - late[1.0], start - late[factor]
-        crawls = late[factor] < goal and fell < (HALF if tried.long else CRAWLS) * falls
-        if crawls and (not tried.long or gain(p, base, race(p, _times(factor), steps=tried.steps)) > MUCH):
+        if tried.long:
+            worth = gain(p, base, race(p, _times(factor), steps=tried.steps))
+            crawls = fell < HALF * falls and worth > needed
+        else:
+            crawls = fell < CRAWLS * falls and late[factor] < goal
+        if crawls:
             yield finding(
                 "NN302",
                 "error" if fell < NOISE * falls else "warning",
@@ -193,7 +199,7 @@ def _judged(tried: _Rates, *, fresh: bool) -> Iterator[Finding]:
     if tried.long and min(late.values()) - p.least > FAR_DOWN * way and not _is_known(p):
         courses = {rate: race(p, _adam(rate), steps=tried.steps) for rate in ADAMS}
         chosen = max(courses, key=lambda rate: gain(p, base, courses[rate]))
-        if gain(p, base, courses[chosen]) > MUCH:
+        if gain(p, base, courses[chosen]) > needed:
             line = line_of(Adam(chosen))
             yield finding(
                 "NN302",
@@ -247,6 +253,33 @@ def _limit(p: Patient) -> dict[str, Any]:
     if found.start is None:  # Lanczos has found nothing, or a gradient was not finite
         return {}
     return {"sharpness": found.sharpness_start[0], "limit": found.start, "formula": found.formula}
+
+
+def bounces(p: Patient) -> Iterator[Finding]:
+    """Try whether a loss that goes up and down comes lower with shorter steps; if not, it may."""
+    which = next((index for index, one in enumerate(p.found) if one.code == "NN405"), None)
+    if which is None:
+        raise Skip("the loss does not bounce")
+    if not isinstance(p.optimizer, Optimizer):
+        raise Skip(f"{type(p.optimizer).__name__} has no rate")
+    fresh, steps, old = p.fresh, judged_steps(p), p.found[which]
+    base = race(fresh, steps=steps)
+    gains = {factor: gain(p, base, race(fresh, _times(factor), steps=steps)) for factor in CALMER}
+    factor = max(gains, key=lambda factor: gains[factor])
+    if not gains[factor] > STILL:
+        fix = "Let it: shorter steps came no lower in a trial."
+        p.found[which] = old._replace(severity=SEVERITIES[-1], fix=fix)
+    else:
+        fix = (
+            old.fix
+            if callable(getattr(p.optimizer, "learning_rate", None))
+            else (
+                f"{_other_rate(fresh, factor, float(fresh.optimizer.rate)).partition(';')[0]}, "
+                "or let nnlite.schedules.CosineDecay lower it."
+            )
+        )
+        p.found[which] = old._replace(fix=fix, evidence=old.evidence | {"gains": gains})
+    yield from ()
 
 
 def updates(p: Patient) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -93,6 +93,13 @@ def refused_targets(
     )
 
 
+def _is_told(y: AnyArray | None) -> TypeGuard[AnyArray]:
+    """Tell targets that say what they ask for: rows of numbers, or one name a row."""
+    if y is None or y.ndim > 2 or not y.size:
+        return False
+    return y.size == len(y) if y.dtype.kind in "USO" else bool(np.isfinite(y).all())
+
+
 def refused_loss(
     error: ArgumentError | ArgumentTypeError, model: Sequential, loss: Loss, y: AnyArray | None, outputs: int
 ) -> Finding:
@@ -110,7 +117,7 @@ def refused_loss(
     if error.got != "probabilities":
         return refused(error, "NN209")
     softmax = isinstance(model.layers[-1], Softmax | LogSoftmax)
-    if softmax and y is not None and y.ndim <= 2 and np.isfinite(y).all():
+    if softmax and _is_told(y):
         task = task_of(y, classifies=True)
         code = "NN210" if outputs == 1 else "NN211" if task.kind == "labels" else "NN201"
         if code != "NN201":

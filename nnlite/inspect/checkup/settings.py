@@ -9,17 +9,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlite.core.optimizers import Optimizer, acts
+from nnlite.inspect.checkup.codes import SEVERITIES, SYMPTOMS
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import STEPS, Patient, Skip
 from nnlite.inspect.checkup.trials import AS_IS, Change, Variant, affordable, falls, gain, line_of, race
 from nnlite.layers import Dropout, ParameterGroup
 from nnlite.model import Sequential
 
-__all__ = ["judged_steps", "length", "settings"]
+__all__ = ["asked", "judged_steps", "length", "settings"]
 
 #: A setting is to blame if without it the loss comes so much of the way from a constant answer further down,
 #: on rows that were not trained on too.
-COSTS = 0.25
+COSTS = 0.2
+#: So much is enough if something is wrong with what came of the training: the loss bounces, neurons have died,
+#: a linear model is better.
+COSTS_WITH_SYMPTOM = 0.05
 #: An error if with it next to nothing is learned.
 NEARLY_NOTHING = 0.1
 #: Dropout above this is tried at USUAL_DROPOUT; momentum (or beta1) from this on is tried at USUAL_MOMENTUM.
@@ -86,7 +90,7 @@ def _tried(p: Patient, one: Suspect) -> Iterator[Finding]:
     fresh, steps = p.fresh, judged_steps(p)
     base, other = race(fresh, one.base, steps=steps), race(fresh, one.variant, steps=steps)
     worth = gain(p, base, other)
-    if not worth > COSTS:
+    if not worth > asked(p):
         return
     went = (p.constant - base.late) / p.way
     held_out = {"held_out": base.best, "held_out_without": other.best} if base.held_out else {}
@@ -104,6 +108,22 @@ def _tried(p: Patient, one: Suspect) -> Iterator[Finding]:
         **held_out,
         **one.evidence,
     )
+
+
+def asked(p: Patient) -> float:
+    """Return what a change must gain, in parts of the way, for a setting to be to blame.
+
+    Parameters
+    ----------
+    p : Patient
+        It has what was found so far.
+
+    Returns
+    -------
+    float
+    """
+    wrong = p.trained and any(one.code in SYMPTOMS and one.severity != SEVERITIES[-1] for one in p.found)
+    return COSTS_WITH_SYMPTOM if wrong else COSTS
 
 
 def judged_steps(p: Patient) -> int:
@@ -270,7 +290,8 @@ def length(p: Patient) -> Iterator[Finding]:
     if stopped and not stopped.startswith(("all ", "no better")):
         raise Skip(f"it ended by {stopped}")
     steps, most = p.length, affordable(p)
-    longer = min(LONGER * steps, most)
+    planned = (p.settings.get("epochs") or 0) * p.steps_an_epoch
+    longer = min(max(LONGER * steps, planned), most)
     if longer < AT_LEAST * steps:
         raise Skip(f"{AT_LEAST} times the length would take too long")
     large = p.batch_size >= LARGE_BATCH and p.all.x.shape[0] > USUAL_BATCH
@@ -278,7 +299,7 @@ def length(p: Patient) -> Iterator[Finding]:
     variant = Variant(name, batch_size=USUAL_BATCH if large else None)
     base, other = race(p.fresh, steps=steps), race(p.fresh, variant, steps=longer)
     worth = gain(p, base, other)
-    if not worth > COSTS:
+    if not worth > asked(p):
         return
     an_epoch = math.ceil(p.all.x.shape[0] / USUAL_BATCH) if large else p.steps_an_epoch
     epochs = math.ceil(longer / an_epoch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
@@ -14,7 +15,7 @@ from nnlite.core.context import Context, Gradients
 from nnlite.exchange.table import described
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import Patient, Skip
-from nnlite.inspect.checkup.variants import halves, margin, right, trained
+from nnlite.inspect.checkup.rebuilt import halves, margin, right, trained
 from nnlite.layers import Conv1D, Conv2D, Dense, Layer, ReLU, Standardize
 from nnlite.layers.pooling import GlobalPooling, Pooling
 from nnlite.training.inside import Passing, Stop
@@ -155,7 +156,7 @@ def _with_activations(p: Patient, pairs: list[Any], activation: str) -> tuple[fl
     for number, layer in enumerate(p.model.layers):
         layers.append(layer)
         if str(number) in places:
-            layers.append(made)
+            layers.append(copy.deepcopy(made))
     train, judge = halves(p)
     there = right(trained(p, p.model.layers, train, p.loss), judge, p.loss)
     then = right(trained(p, layers, train, p.loss), judge, p.loss)
@@ -215,7 +216,7 @@ def frozen(p: Patient) -> Iterator[Finding]:
     if p.sample.x.shape[0] >= ENOUGH_ROWS:
         train, judge = halves(p)
         there = right(trained(p, p.model.layers, train, p.loss), judge, p.loss)
-        free = p.renewed().model
+        free = copy.deepcopy(p.model)
         free.unfreeze()
         then = right(trained(p, free.layers, train, p.loss), judge, p.loss)
         costs = then - there >= margin(judge)
@@ -246,7 +247,8 @@ def _as_drawn(p: Patient, stop: Stop, names: frozenset[str]) -> bool:
     own = [f"{stop.place}.{name}" for name in stop.layer.parameter_names]
     if not own or stop.layer.children or isinstance(stop.layer, Standardize) or not names.issuperset(own):
         return False
-    drawn = p.renewed().model
+    drawn = copy.deepcopy(p.model)
+    drawn.initialize(rng=0)
     one, other = p.model.params.split(p.model.params.values), drawn.params.split(drawn.params.values)
     for name in own:
         if one[name].ndim < 2:

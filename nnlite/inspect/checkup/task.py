@@ -15,7 +15,7 @@ from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
 from nnlite.model import Sequential
 from nnlite.training.inside import Stop, stops
 
-__all__ = ["MOST_CLASSES", "ROWS_A_CLASS", "Task", "ending", "task_of", "whole_answer"]
+__all__ = ["MOST_CLASSES", "ROWS_A_CLASS", "Task", "ending", "targets_for", "task_of", "whole_answer"]
 
 #: More whole numbers than this are counts rather than classes; so are numbers that occur fewer times than
 #: this each.
@@ -84,6 +84,11 @@ def task_of(y: AnyArray, *, classifies: bool) -> Task:
     flat, column = (y[:, 0], "y[:, 0]") if y.ndim > 1 else (y, "y")
     values = np.unique(flat)
     count = len(values)
+    if y.dtype.kind in "USO":
+        words = f"names of {count} classes, such as {str(values[0])!r}"
+        kind = "yes or no" if count == 2 else "classes"
+        write = f"np.unique({column}, return_inverse=True)[1]"
+        return Task(kind, 1 if count == 2 else count, words, write)
     whole = bool((values == np.rint(values)).all())
     low, high = float(values[0]), float(values[-1])
     if count == 2 and (classifies or (low, high) == (0, 1)):
@@ -103,6 +108,38 @@ def task_of(y: AnyArray, *, classifies: bool) -> Task:
         words = words if whole else f"{count} numbers that come again and again, {low:.3g} to {high:.3g}"
         return Task("classes", count, words, f"np.unique({column}, return_inverse=True)[1]")
     return Task("numbers", 1, "numbers", "y" if y.ndim > 1 else "y[:, None]")
+
+
+def targets_for(task: Task, y: AnyArray) -> AnyArray:
+    """Make of targets what the loss of a task takes; it is what ``write`` says.
+
+    Parameters
+    ----------
+    task : Task
+        What `task_of` has read from them.
+    y : ndarray
+        The targets.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> y = np.array([3, 1, 2])
+    >>> targets_for(task_of(y, classifies=True), y)
+    array([2, 0, 1])
+    """
+    if y.ndim > 1 and y.shape[1] > 1:
+        return y
+    flat = y.reshape(len(y))
+    if task.kind == "numbers":
+        return flat[:, None]
+    values, ids = np.unique(flat, return_inverse=True)
+    if task.kind == "yes or no":
+        return ids[:, None].astype(np.float64)
+    numbered = y.dtype.kind not in "USO" and task.outputs == values[-1] + 1
+    return flat.astype(np.intp) if numbered else ids
 
 
 def _of_rows(y: AnyArray) -> Task:

@@ -117,7 +117,10 @@ def trained(
     Sequential
     """
     model = Sequential(copy.deepcopy(list(layers)), dtype=p.model.params.dtype)
+    kept = {name: model.params[name].copy() for name in model.params.frozen}
     model.initialize(rng=0)
+    for name, numbers in kept.items():  # such as what was learned elsewhere
+        model.params[name][...] = numbers
     model._adapt(lambda: iter([(data.x, data.weight)]))
     rule = Adam(RATE) if optimizer is None else optimizer
     rng = np.random.default_rng(0)
