@@ -30,6 +30,7 @@ def line(report: Report) -> str:
     causes = ",".join("|".join(sorted(cause)) for cause in report.program.causes)
     skills = f"{report.broken.skill:.2f} {report.repaired.skill:.2f} {report.skill:.2f}"
     end = ("" if report.mended else "NOT REPAIRED ") + ">".join(report.followed)
+    end += "" if report.faulty else " SHOWS NO FAULT"
     alarms = f" ALARM {' '.join(report.alarms)}" if report.alarms else ""
     return f"{report.program.name:24} {skills}  [{causes}] {said or 'nothing'}; {end}{alarms}"
 

@@ -51,6 +51,11 @@ class Report(NamedTuple):
     skill: float
 
     @property
+    def faulty(self) -> bool:
+        """Whether it shows its fault: it does not come to what people's repair comes to."""
+        return self.broken.skill < AS_GOOD * self.repaired.skill
+
+    @property
     def named(self) -> int:
         """How many causes were named."""
         return sum(bool(cause & set(self.said)) for cause in self.program.causes)

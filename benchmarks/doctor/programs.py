@@ -104,13 +104,6 @@ PROGRAMS = (
         net="std 50 sigmoid 50 elu 1", scale_y=True, rate=0.01,
     ),
     Program(
-        "stats-367057", STATS + "367057", "pictures with pixels up to 255: a fifth is right",
-        "NN101",
-        Training(data.digits(255, rows=500, paper=True), "128 relu 128 relu 10", "sce", "Adam", 0.001,
-            epochs=20),
-        divide=255,
-    ),
-    Program(
         "keras-6914", KERAS + "6914", "digits: no more than 30 % are right, with the example's net",
         "NN101",
         Training(

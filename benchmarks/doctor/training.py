@@ -14,7 +14,7 @@ import nnlite as nn
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.inspect import Diagnosis, doctor
 
-__all__ = ["Outcome", "Task", "Training", "run"]
+__all__ = ["Outcome", "Task", "Trained", "Training", "layers_of", "run", "train"]
 
 Array = NDArray[Any]
 
@@ -153,7 +153,8 @@ def layers_of(training: Training, shape: tuple[int, ...]) -> list[Any]:
     tokens = training.tokens
     last = max(place for place, token in enumerate(tokens) if token.isdecimal())
     for place, token in enumerate(tokens):
-        size, start = shape[-1], {}
+        size = shape[-1]
+        start: dict[str, Any] = {}
         if training.start == "zeros":
             start = {"weight_initializer": nn.initializers.Zeros()}
         elif training.start.startswith("bias"):
@@ -197,8 +198,30 @@ def _normal(size: float) -> Callable[[np.random.Generator, tuple[int, ...]], Arr
     return lambda rng, shape: size * rng.standard_normal(shape)
 
 
-def run(training: Training) -> Outcome:
-    """Train from new weights, ask the doctor, and judge by the rows that were held back.
+class Trained(NamedTuple):
+    """What a training leaves behind, as the doctor takes it.
+
+    Attributes
+    ----------
+    model, X, y, loss, optimizer
+        What was trained, on what.
+    given : dict
+        Everything else: validation, history, batch size and weights of classes.
+    skill : float
+        As in `Outcome`.
+    """
+
+    model: Any
+    X: Array
+    y: Array
+    loss: Any
+    optimizer: Any
+    given: dict[str, Any]
+    skill: float
+
+
+def train(training: Training) -> Trained:
+    """Train from new weights, and judge by the rows that were held back.
 
     Parameters
     ----------
@@ -207,7 +230,8 @@ def run(training: Training) -> Outcome:
 
     Returns
     -------
-    Outcome
+    Trained
+        Without a history if `fit` has refused it, or the loss was no number.
     """
     task = training.task()
     if training.first:
@@ -233,21 +257,34 @@ def run(training: Training) -> Outcome:
         y = (y - middle) / spread
         validation = validation and (validation[0], (validation[1] - middle) / spread)
     model = nn.Sequential(layers_of(training, X.shape[1:]), rng=training.seed)
+    given: dict[str, Any] = {"validation": validation, "batch_size": training.batch}
+    given["class_weight"] = training.class_weight
     history, skill = None, 0.0
     try:
         history = model.fit(
-            X, y, loss=loss, optimizer=optimizer, epochs=training.epochs, batch_size=training.batch,
-            shuffle=training.shuffle, class_weight=training.class_weight, validation=validation,
-            rng=training.seed,
+            X, y, loss=loss, optimizer=optimizer, epochs=training.epochs, shuffle=training.shuffle,
+            rng=training.seed, **given,
         )  # fmt: skip
         skill = _skill(training, task, middle + spread * model.predict(task.X_test / training.divide))
     except (ArgumentError, ArgumentTypeError):  # refused, or the loss was no number: nothing was learned
         pass
-    diagnosis = doctor(
-        model, X, y, loss, optimizer, validation=validation, history=history, batch_size=training.batch,
-        class_weight=training.class_weight,
-    )  # fmt: skip
-    return Outcome(diagnosis, skill)
+    return Trained(model, X, y, loss, optimizer, given | {"history": history}, skill)
+
+
+def run(training: Training) -> Outcome:
+    """Train, and ask the doctor.
+
+    Parameters
+    ----------
+    training : Training
+        The program.
+
+    Returns
+    -------
+    Outcome
+    """
+    trained = train(training)
+    return Outcome(doctor(*trained[:5], **trained.given), trained.skill)
 
 
 def _targets(training: Training, task: Task, y: Array) -> Array:
