@@ -76,6 +76,7 @@ LINES = [
     (replace(BASE, net="9 relu drop.95 1"), "Write Dropout(0.2) for layer 2.", {"net": "9 relu drop0.2 1"}),
     (BASE, "Add rows, Dropout or weight_decay.", {"net": "16 relu drop0.3 1"}),
     (BASE, "Call fit with y - 1.", {"first": 1}),
+    (BASE, "See the other findings first; then add neurons.", {"net": "64 relu 1"}),
 ]
 
 
@@ -87,7 +88,7 @@ def test_advice_is_done_as_its_line_says(training, advice, changes):
 def test_an_alternative_is_a_second_way_and_a_line_without_one_is_none():
     found = finding("NN303", "error", "m", "Train anew with a tenth of the rate, or use LeakyReLU().")
     assert follow(BASE, found) == [replace(BASE, rate=0.1 * 0.1), replace(BASE, net="16 leaky 1")]
-    assert follow(BASE, finding("NN208", "error", "m", "See the other findings first.")) == []
+    assert follow(BASE, finding("NN208", "error", "m", "See the other findings.")) == []
 
 
 def test_pixels_are_divided_by_the_largest_and_looked_at_before_a_cast():

@@ -152,7 +152,7 @@ PROGRAMS = (
     Program(
         "so-iris-keras", "https://55276.net/qa/?qa=864276",
         "iris: worse than a random forest, after one epoch",
-        f"{STEPS}, NN101",
+        f"{STEPS}, NN101, NN304|NN305",
         Training(data.iris(), "128 tanh 128 tanh 64 tanh 3", "sce", "Adam", 0.001, epochs=1),
         net="std 150 relu 150 relu 3", epochs=100,
     ),
@@ -288,7 +288,7 @@ PROGRAMS = (
     Program(
         "proteomics-203", GITHUB + "ProteomicsML/ProteomicsML/pull/203", "an LSTM that says 0 for all rows",
         "NN203|NN303|NN204",
-        Training(data.sequences(1.0, least=0.0), "lstm16 1 relu", "mse", "Adam", 0.001, epochs=60, seed=3),
+        Training(data.sequences(1.0, least=0.0), "lstm16 1 relu", "mse", "Adam", 0.001, epochs=200, seed=3),
         net="lstm16 1",
     ),
     Program(

@@ -22,6 +22,8 @@ LAYERS = {"ReLU": "relu", "Tanh": "tanh", "LeakyReLU": "leaky"}
 FACTORS = {"a tenth": 0.1, "a third": 0.3, "a smaller rate": 0.1}
 #: Dropout where the line names no share.
 SHARE = 0.3
+#: So many times as many neurons where the line says to add some.
+WIDER = 4
 
 #: Changes a training by the match of a pattern.
 Step = Callable[[Training, re.Match[str]], Training]
@@ -173,6 +175,15 @@ def _dropout(training: Training, match: re.Match[str]) -> Training:
     return _net(training, tokens)
 
 
+def _widen(training: Training, _: re.Match[str]) -> Training:
+    inside = _last_dense(training)
+    wider = [
+        str(WIDER * int(token)) if token.isdecimal() and place < inside else token
+        for place, token in enumerate(training.tokens)
+    ]
+    return _net(training, wider)
+
+
 def _regularize(training: Training, _: re.Match[str]) -> Training:
     """Put dropout behind the hidden activations, if there is none."""
     inside = _last_dense(training)
@@ -208,5 +219,6 @@ STEPS: tuple[tuple[str, Step], ...] = (
     (r"shuffle=True", _shuffle),
     (r'class_weight="balanced"', _balance),
     (r"Write Dropout\(([0-9.]+)\)", _dropout),
+    (r"add neurons", _widen),
     (r"rows, Dropout or", _regularize),
 )  # fmt: skip
