@@ -32,6 +32,7 @@ __all__ = [
     "sequences",
     "signs",
     "spirals",
+    "sums",
     "wine",
     "xor",
 ]  # fmt: skip
@@ -206,6 +207,12 @@ def signs(rows: int = 400) -> Task:
     """Four numbers of -1, 0 and 1, and the sine of their sum."""
     X = np.random.default_rng(0).integers(-1, 2, (rows, 4)).astype(np.float32)
     return _split(X, np.sin(X.sum(axis=1, keepdims=True)), 0)
+
+
+def sums(rows: int = 300) -> Task:
+    """Two numbers from -2 to 2, and their sum."""
+    X = np.random.default_rng(0).uniform(-2, 2, (rows, 2))
+    return _split(X, X.sum(axis=1, keepdims=True), 0)
 
 
 def lines(rows: int = 600) -> Task:

@@ -71,6 +71,10 @@ def _fourth(x: Any) -> Any:
     return x**4
 
 
+def _two_thirds(x: Any) -> Any:
+    return 2 * x / 3
+
+
 def _square_and_three(x: Any) -> Any:
     # Of the numbers from 0 to 99, standardised before the question.
     return (28.87 * x + 49.5) ** 2 + 3
@@ -408,5 +412,32 @@ PROGRAMS = (
         "NN104|NN212",
         Training(data.digits(), "64 relu 1 softmax", "sce", "Adam", 0.003, epochs=10),
         net="64 relu 10",
+    ),
+    Program(
+        "deep-learning-python-13", GITHUB + "MichalDanielDobrzanski/DeepLearningPython/issues/13",
+        "ReLU put in the place of sigmoids, at their rate and with their first weights: 10 % of digits",
+        "NN301, NN205|NN303|NN306",
+        Training(data.digits(), "30 relu 10 relu", "mse", "SGD", 3.0, epochs=3, batch=10, start="1.0"),
+        rate=0.1, start="0.1", epochs=30,
+    ),
+    Program(
+        "stats-274046", STATS + "274046", "one sigmoid that is to say 2 says 1",
+        "NN203",
+        Training(data.curve(_two_thirds, 0, 3, 60), "1 sigmoid", "mse", "SGD", 1.0, epochs=50, batch=1),
+        net="1", rate=0.05,
+    ),
+    Program(
+        "neural-network-7", GITHUB + "trentsartain/Neural-Network/issues/7",
+        "the sum of two numbers by sigmoids: the error stays at .75",
+        "NN203",
+        Training(data.sums, "2 sigmoid 1 sigmoid", "mse", "SGD", 0.4, epochs=60),
+        net="1", rate=0.05,
+    ),
+    Program(
+        "synaptic-224", GITHUB + "cazala/synaptic/issues/224",
+        "exclusive or by two layers of ten sigmoids does not converge in time",
+        f"{STEPS}|NN305",
+        Training(data.xor, "10 sigmoid 10 sigmoid 1 sigmoid", "mse", "SGD", 0.1, epochs=500, batch=1),
+        rate=3.0, epochs=1500,
     ),
 )  # fmt: skip

@@ -10,7 +10,6 @@ import numpy as np
 from nnlite.core.aliases import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.inspect.checkup.diagnosis import Finding, finding
-from nnlite.inspect.checkup.given import Data
 from nnlite.inspect.checkup.patient import Patient, Skip, measured_loss
 from nnlite.layers import Dense, Embedding, Flatten, Layer, Standardize
 from nnlite.layers.normalization import BatchNorm
@@ -32,8 +31,9 @@ UNEVEN = 0.5
 SAME = 1e-3
 #: Validation above training: up to 0.23.
 GAP = 0.3
-#: With such a gap, rows were learned by heart to some harm if the validation loss has risen, or went less than
-#: half of the way; of classes, only if so many more rows are wrong: a loss also rises where a net is surer.
+#: With such a gap, rows were learned by heart to some harm if the validation loss has risen, or went less
+#: than half of the way; of classes, only if so many more rows are wrong: a loss also rises where a net is
+#: surer.
 HALF, MORE_WRONG = 0.5, 0.05
 #: Validation worse than the best constant answer asks for less: training must have come below it by so much.
 LEARNED = 0.05
@@ -170,13 +170,19 @@ def gap(p: Patient) -> Iterator[Finding]:
         raise Skip("the validation loss is not finite")
     # Rows at hand say it themselves; of a curve, it must never have been better than such an answer.
     useless = held_out > theirs + margin and (not margin or lowest > theirs - HARDLY_BELOW * p.way)
-    if held_out - train < (LEARNED if useless else GAP) * p.way or constant - train < LEARNED * p.way:
+    # Each beside its own constant answer: some rows are harder than others.
+    gap = (constant - train) - (theirs - held_out)
+    if (
+        min(gap, held_out - train) < (LEARNED if useless else GAP) * p.way
+        or constant - train < LEARNED * p.way
+    ):
         return
     when = ""
     risen = held_out - lowest > RISEN * p.way
     if curve and risen:
         when = f" It was lowest, {lowest:.3g}, in epoch {curve.index(lowest) + 1} of {len(curve)}."
-    harmful = useless or ((risen or theirs - held_out < HALF * p.way) and _errs_more(p))
+    low = theirs - held_out < HALF * p.way and (risen or len(curve) < ENOUGH_MOVES)
+    harmful = useless or ((risen or low) and _errs_more(p))
     yield finding(
         "NN401",
         "warning" if harmful else "note",
@@ -202,18 +208,18 @@ def _errs_more(p: Patient) -> bool:
     if p.held_out is None or p.held_out.y is None:  # rows that only `fit` has seen
         return True
 
-    def wrong(part: Data) -> float:
-        pred = p.model._predict(part.x, part.x.shape[0])
-        said = (pred[:, 0] > 0).astype(int) if p.kind == "labels" else pred.argmax(axis=-1)
-        return float((said != p.ids_of(part.y)).mean())
-
-    return wrong(p.held_out) - wrong(p.sample) > MORE_WRONG
+    return p.wrong(p.held_out) - p.wrong(p.sample) > MORE_WRONG
 
 
 def linear(p: Patient) -> Iterator[Finding]:
     """Fit a linear model to the same rows with the same loss, and compare."""
     _needs_training(p)
     part = p.sample
+    if part.x.shape == part.y.shape and isinstance(part.x, np.ndarray) and (part.x == part.y).all():
+        raise Skip("the targets are the input, which a linear model repeats")
+    widths = [stop.layer.out_features for stop in p.learning if isinstance(stop.layer, Dense)]
+    if min(widths, default=p.outputs) < min(p.outputs, part.x.shape[1]):
+        raise Skip("the net is narrower inside than a linear model")
     held_out = p.held_out if p.held_out is not None and p.held_out.y is not None else None
     model = _linear_model(p)
     if held_out is None and part.x.shape[0] < ROWS_A_NUMBER * model.params.size:
@@ -236,7 +242,8 @@ def linear(p: Patient) -> Iterator[Finding]:
             "warning",
             f"On {where} rows the loss is {ours:.3g}; a linear model has {theirs:.3g} (and a constant "
             f"answer {constant:.3g}).",
-            "See what else was found: the hidden layers do harm as they are trained.",
+            f"Write Sequential([{', '.join(map(str, model.layers))}]): the hidden layers do harm as they are "
+            "trained.",
             **evidence,
         )
     elif ours > theirs - AS_GOOD * p.way:

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 
 from nnlite.inspect.checkup.codes import SEVERITIES, rank
 from nnlite.inspect.checkup.diagnosis import Finding
-from nnlite.inspect.checkup.patient import Patient, Skip
+from nnlite.inspect.checkup.patient import Patient
 
 __all__ = ["HARMLESS", "settle"]
 
 #: What a training that learned nothing, or not enough, shows.
 RESULT = ("NN208", "NN402", "NN403")
+#: The same, and what few rows were learned by heart.
+UNFINISHED = (*RESULT, "NN401")
 #: What became of neurons, and of the numbers that pass between them.
 UNITS = ("NN205", "NN303", "NN304", "NN305", "NN306", "NN307", "NN308")
 #: How the losses of the epochs go.
@@ -19,23 +21,27 @@ COURSE = ("NN404", "NN405")
 
 #: Which findings follow from which. One that is only a note brings nothing about.
 EXPLAINS: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("NN106", "NN107", "NN202", "NN203", "NN204", "NN303", "NN305"), RESULT),
+    "NN102": (*UNITS, *COURSE, *RESULT, "NN107", "NN118", "NN302", "NN401"),
+    "NN106": (*RESULT, "NN101", "NN401"),
+    "NN107": (*RESULT, "NN118"),
+    **dict.fromkeys(("NN202", "NN203", "NN204", "NN303", "NN305"), RESULT),
     **dict.fromkeys(("NN101", "NN105", "NN207", "NN301"), (*UNITS, *COURSE, *RESULT)),
     **dict.fromkeys(("NN104", "NN201", "NN210", "NN211", "NN212"), (*RESULT, *COURSE, "NN302")),
     **dict.fromkeys(("NN112", "NN214", "NN215"), (*RESULT, *COURSE, "NN302", "NN303", "NN304", "NN305")),
     "NN213": (*RESULT, "NN404"),
-    **dict.fromkeys(("NN109", "NN110", "NN118"), (*RESULT, "NN401")),
+    **dict.fromkeys(("NN109", "NN110", "NN118"), UNFINISHED),
+    "NN301": (*UNITS, *COURSE, *UNFINISHED),
     "NN206": (*RESULT, "NN303", "NN304", "NN305", "NN306"),
     "NN304": (*RESULT, "NN205", "NN305", "NN307"),
     "NN306": (*RESULT, "NN205", "NN304", "NN307", "NN308", "NN405"),
-    "NN302": RESULT,
+    "NN302": UNFINISHED,
     "NN308": (*RESULT, *COURSE),
-    "NN309": (*RESULT, "NN302", "NN404"),
-    "NN310": (*RESULT, "NN302", "NN404"),
-    "NN311": (*RESULT, "NN302", "NN404", "NN405"),
-    "NN312": (*RESULT, "NN302", "NN303", "NN305", "NN404", "NN405"),
-    "NN313": (*RESULT, *UNITS, "NN301", "NN405"),
-    "NN314": (*RESULT, "NN404"),
+    "NN309": (*UNFINISHED, "NN302", "NN404"),
+    "NN310": (*UNFINISHED, "NN302", "NN404"),
+    "NN311": (*UNFINISHED, "NN302", "NN303", "NN404", "NN405"),
+    "NN312": (*UNFINISHED, "NN302", "NN303", "NN305", "NN404", "NN405"),
+    "NN313": (*UNFINISHED, *UNITS, "NN301", "NN405"),
+    "NN314": (*UNFINISHED, "NN404"),
     "NN406": (*RESULT, "NN404"),
     "NN404": RESULT,
     "NN405": RESULT,
@@ -45,6 +51,8 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
 
 #: What comes of a cause, in the words that its message ends with.
 WORDS = {
+    "NN107": "equal rows have different labels",
+    "NN118": "nothing of y is seen in X",
     "NN205": "the loss starts high",
     "NN208": "not even one batch can be learned by heart",
     "NN301": "the rate is too large",
@@ -55,17 +63,17 @@ WORDS = {
     "NN306": "gradients explode",
     "NN307": "a step is as long as the weights",
     "NN308": "the loss is not finite",
-    "NN401": "rows are learned by heart",
+    "NN401": "validation rows gained little",
     "NN402": "nothing was learned",
     "NN403": "a linear model does as well",
     "NN404": "the loss was still falling at the end",
     "NN405": "the loss bounces",
 }
 
-#: After a training that went well these are worth knowing, and no more: it has coped with them.
+#: After a training that went most of the way these are worth knowing, and no more: it has coped with them.
 HARMLESS = (
     "NN101", "NN105", "NN202", "NN203", "NN204", "NN208", "NN301", "NN302", "NN303", "NN304", "NN305",
-    "NN306", "NN403",
+    "NN306", "NN403", "NN404",
 )  # fmt: skip
 
 
@@ -95,8 +103,8 @@ def settle(findings: Iterable[Finding], p: Patient) -> list[Finding]:
     >>> one.code, one.severity, one.message, one.evidence["explains"]
     ('NN301', 'error', 'The steps overshoot. So nothing was learned.', {'NN402': 'The loss is 1.1.'})
     """
-    note, went_well = SEVERITIES[-1], _went_well(p)
-    listed = [one._replace(severity=note) if went_well and one.code in HARMLESS else one for one in findings]
+    note = SEVERITIES[-1]
+    listed = [one._replace(severity=note) if p.learned and one.code in HARMLESS else one for one in findings]
     listed.sort(key=lambda one: rank(one.code, trained=p.trained))
     causes = [one for one in listed if one.severity != note and one.code in EXPLAINS]
     of: dict[int, list[Finding]] = {}
@@ -119,7 +127,7 @@ def settle(findings: Iterable[Finding], p: Patient) -> list[Finding]:
 def _joined(cause: Finding, symptoms: list[Finding]) -> Finding:
     if not symptoms:
         return cause
-    said = [WORDS[one.code] for one in symptoms if one.severity != SEVERITIES[-1]]
+    said = [WORDS[one.code] for one in symptoms if one.severity != SEVERITIES[-1] and one.code in WORDS]
     worst = min(
         [cause.severity, *(one.severity for one in symptoms if one.code in RESULT)], key=SEVERITIES.index
     )
@@ -128,10 +136,3 @@ def _joined(cause: Finding, symptoms: list[Finding]) -> Finding:
         message=cause.message + (f" So {', and '.join(said)}." if said else ""),
         evidence=cause.evidence | {"explains": {one.code: one.message for one in symptoms}},
     )
-
-
-def _went_well(p: Patient) -> bool:
-    try:
-        return p.went_well
-    except Skip:
-        return False

@@ -36,6 +36,7 @@ from nnlite.inspect.checkup import (
     units,
 )
 from nnlite.inspect.checkup.causes import settle
+from nnlite.inspect.checkup.codes import rank
 from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding
 from nnlite.inspect.checkup.given import Data, take
 from nnlite.inspect.checkup.mending import mended
@@ -362,8 +363,9 @@ def _mend(patient: Patient, findings: list[Finding], raw: AnyArray) -> AnyArray 
     patient.trained, patient.history = False, None
     if isinstance(patient.optimizer, Optimizer):
         patient.optimizer.reset()
-    findings[0] = findings[0]._replace(
-        message=f"{findings[0].message} The rest is examined with that mended."
+    at = min(range(len(findings)), key=lambda at: rank(findings[at].code, trained=False))
+    findings[at] = findings[at]._replace(
+        message=f"{findings[at].message} The rest is examined with that mended."
     )
     return target
 

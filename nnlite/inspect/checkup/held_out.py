@@ -142,12 +142,8 @@ def validation(p: Patient) -> Iterator[Finding]:
             "NN110",
             "error",
             f"The validation features are of size {b:.3g}, the training features of {a:.3g}.",
-            "Prepare both in the same way, or put Standardize first in the model"
-            + (
-                f": X_validation {'/' if ratio > 1 else '*'} {max(ratio, 1 / ratio):.3g}."
-                if ratio > 0
-                else "."
-            ),
+            "Write mean, std = X.mean(0), X.std(0), and give (X - mean) / std and (X_validation - mean) / "
+            "std; or give both as they were, with Standardize first in the model.",
             training_size=a,
             validation_size=b,
         )

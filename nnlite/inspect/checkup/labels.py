@@ -14,7 +14,7 @@ from nnlite.inspect.checkup.given import Data, take
 from nnlite.inspect.checkup.patient import Patient, Skip, measured_loss
 from nnlite.inspect.checkup.rebuilt import scaled, trained
 from nnlite.inspect.checkup.rows import row_keys
-from nnlite.inspect.checkup.sight import what_is_seen
+from nnlite.inspect.checkup.sight import standardized, what_is_seen
 from nnlite.inspect.checkup.task import ROWS_A_CLASS, ending
 from nnlite.layers import Embedding, TokenEmbedding
 from nnlite.model import Sequential
@@ -46,6 +46,8 @@ NOTHING_SEEN = 3.0
 #: A validation loss so near to that of a constant answer, in parts of the way down from it, says that nothing
 #: was learned.
 NOTHING = 0.02
+#: Steps go by so many rows at least: those of small batches are soon forgotten.
+MEMORY = 32
 #: The part of the variety of all rows that the rows of a batch have, on average. Random batches of 32 with
 #: ten classes have 0.97 of it; sorted ones 0.1.
 MIXED = 0.5
@@ -187,6 +189,8 @@ def unrelated(p: Patient) -> Iterator[Finding]:
         y = data.y
     if np.isnan(y).any():
         raise Skip("targets are missing")
+    if not standardized(data.x).shape[1]:
+        raise Skip("all columns are constant")
     sight = what_is_seen(data.x, y)
     if sight.sure >= NOTHING_SEEN:
         return
@@ -227,7 +231,7 @@ def sorted_rows(p: Patient) -> Iterator[Finding]:
     """Look whether batches come in the order of the rows, and these in that of the targets."""
     if p.settings.get("shuffle") is not False:
         raise Skip("rows are shuffled")
-    rows, size = len(p.targets), p.batch_size
+    rows, size = len(p.targets), max(p.batch_size, MEMORY)
     if rows < 2 * size:
         raise Skip("all rows are in a batch or two")
     try:
@@ -243,11 +247,10 @@ def sorted_rows(p: Patient) -> Iterator[Finding]:
     yield finding(
         "NN112",
         "warning" if variety > 0 else "error",
-        f"With shuffle=False the {count:,} batches of {size} rows come in the order of y, which is sorted: a "
-        f"batch has {variety / whole:.0%} of the variety of all rows, and each step unlearns what others "
-        "have learned.",
+        f"With shuffle=False rows come in the order of y, which is sorted: {size} of them in a row have "
+        f"{variety / whole:.0%} of the variety of all, and each step unlearns what others have learned.",
         "Leave shuffle=False out, or write order = np.random.default_rng(0).permutation(len(X)) and give "
         "X[order], y[order].",
         variety=variety / whole,
-        batches=count,
+        together=size,
     )

@@ -28,6 +28,9 @@ __all__ = ["last_layer"]
 OUT_OF_REACH = 0.05
 #: A sigmoid comes as near to 0 as one likes; a target beyond a limit by less than this is at it.
 ROUNDING = 1e-6
+#: Counts and marks have numbers that are frequent and others that are rare; classes of which each has so
+#: much of an even share are names. Of the three wines the rarest has 0.81 of it.
+EVEN = 0.5
 #: What is left to pay of a loss that any net starts with near 1: less is not worth a word.
 LITTLE_LEFT = 0.05
 
@@ -176,7 +179,9 @@ def _numbers_for_classes(p: Patient, y: AnyArray, task: Task, *, out_of_reach: b
             + (f": {amounts}" if task.outputs > 3 else "")
             + (f", and {p.way_through[-1].words} cannot say most of them" if out_of_reach else "")
         )
-        serious = costs or p.integers or out_of_reach
+        counts = np.unique(y, return_counts=True)[1]
+        even = task.outputs > 2 and counts.min() * task.outputs >= EVEN * len(y)
+        serious = costs or p.integers or out_of_reach or even
     else:
         what = "0 and 1, as yes and no are" if task.kind == "yes or no" else task.words
         message = f"The targets are {what}, and {p.loss} takes them for amounts"
@@ -201,7 +206,7 @@ def _numbers_for_classes(p: Patient, y: AnyArray, task: Task, *, out_of_reach: b
 def _what_it_costs(p: Patient, task: Task) -> tuple[float | None, float | None]:
     """Train a copy as it stands, and one that ends as the targets ask for; say how much each gets right."""
     tail = ending(p.model)
-    if tail is None or not all(stop.place.isdecimal() for stop in tail) or p.trained:
+    if tail is None or not all(stop.place.isdecimal() for stop in tail) or p.went_well:
         return None, None
     train, judge = halves(p)
     if judge.x.shape[0] < 2 * task.outputs:

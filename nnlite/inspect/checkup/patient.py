@@ -34,7 +34,7 @@ __all__ = ["NO_WAY", "STEPS", "Passage", "Patient", "Skip", "measured_loss", "re
 SAMPLE = 2000
 #: A training that went so much of the way, on validation rows too, leaves little to ask for: settings are not
 #: tried, and what was found about scale, targets, neurons and rate is a note.
-WELL = 0.8
+WELL = 0.75
 #: Steps of a trial.
 STEPS = 100
 #: Less than this is what rounding leaves.
@@ -167,19 +167,38 @@ class Patient:
         """The same before its training: settings are judged from new weights."""
         return self.renewed() if self.trained else self
 
-    @cached_property
-    def went(self) -> float:
-        """The part of the way that a training went, of training rows or validation rows the shorter one."""
-        ways = [(self.constant - self.start) / self.way]
-        if self.held_out is not None and self.held_out.y is not None:
-            loss = measured_loss(self.model, self.held_out, self.loss)
-            ways.append((self.constant_of(self.held_out) - loss) / self.way)
-        return float(min(ways))
-
     @property
+    def learned(self) -> bool:
+        """Whether there has been a training that went most of the way."""
+        return self.trained and self._well(self.sample)
+
+    @cached_property
     def went_well(self) -> bool:
-        """Whether there has been a training that leaves little to ask for."""
-        return self.trained and self.went >= WELL
+        """Whether it did so on validation rows too, as far as there are some at hand."""
+        if not self.learned or self.held_out is None or self.held_out.y is None:
+            return self.learned
+        return self._well(self.held_out)
+
+    def _well(self, part: Data) -> bool:
+        """Tell whether the model went most of the way, by the loss or, of classes, by right answers."""
+        try:
+            if self.constant_of(part) - measured_loss(self.model, part, self.loss) >= WELL * self.way:
+                return True
+            ids = self.class_ids_of(part)
+        except Skip:
+            return False
+        others = 1 - np.bincount(ids).max() / len(ids)
+        return bool(others and self.wrong(part) <= (1 - WELL) * others)
+
+    def class_ids_of(self, part: Data) -> AnyArray:
+        """Return the classes of some rows, or the reason why they have none."""
+        return self.ids_of(part.y) if self.class_ids.size else self.class_ids
+
+    def wrong(self, part: Data) -> float:
+        """Return the share of rows that are taken for another class."""
+        pred = self.model._predict(part.x, part.x.shape[0])
+        said = (pred[:, 0] > 0).astype(int) if self.kind == "labels" else pred.argmax(axis=-1)
+        return float((said != self.class_ids_of(part)).mean())
 
     @property
     def steps_an_epoch(self) -> int:

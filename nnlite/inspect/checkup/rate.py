@@ -14,6 +14,7 @@ from nnlite.inspect.checkup.codes import SETTINGS, SEVERITIES, SYMPTOMS
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.given import take
 from nnlite.inspect.checkup.patient import STEPS, Patient, Skip
+from nnlite.inspect.checkup.rebuilt import scaled
 from nnlite.inspect.checkup.settings import asked, judged_steps
 from nnlite.inspect.checkup.trials import AS_IS, Variant, affordable, gain, line_of, measured_rows, race
 from nnlite.inspect.length import end_of_schedule
@@ -81,13 +82,34 @@ def learning_rate(p: Patient) -> Iterator[Finding]:
     if p.trained and end_of_schedule(p.optimizer) and p.history is None:
         raise Skip(end_of_schedule(p.optimizer))
     known, fresh, needed = p.length is not None, p.trained, asked(p)
+    p.fresh.found = p.found
     p = p.fresh
     if not np.isfinite(p.start):
         raise Skip("the loss is not finite")
+    scales = [
+        one.name for one in p.found if one.code in ("NN101", "NN105") and one.severity != SEVERITIES[-1]
+    ]
+    if scales and _learns_scaled(p):
+        raise Skip(f"{scales[0]} is to blame: scaled, the rate does well")
     tried = _Rates(p, judged_steps(p) if known else STEPS, long=known)
     if not known and tried.still:
         tried = _Rates(p, affordable(p), long=True)
     yield from _judged(tried, needed, fresh=fresh)
+
+
+def _learns_scaled(p: Patient) -> bool:
+    """Tell whether at the present rate scaled rows are learned."""
+    other = copy.copy(p)
+    for name in ("passage", "sample", "constant", "_least"):
+        vars(other).pop(name, None)
+    other.courses, other.held_out, other.data = {}, None, scaled(p, p.all)
+    if p.kind == "numbers":
+        spread = np.where((spread := other.targets.std(axis=0)) > 0, spread, 1)
+        other.data = other.data._replace(
+            y=((other.targets - other.targets.mean(axis=0)) / spread).astype(spread.dtype)
+        )
+    course = race(other, steps=STEPS if p.length is None else judged_steps(p))
+    return other.constant - course.late > (1 - FAR_DOWN) * other.way
 
 
 class _Rates:
@@ -185,14 +207,18 @@ def _judged(tried: _Rates, needed: float, *, fresh: bool) -> Iterator[Finding]:
             worth = gain(p, base, race(p, _times(factor), steps=tried.steps))
             crawls = fell < HALF * falls and worth > needed
         else:
+            worth = falls / way
             crawls = fell < CRAWLS * falls and late[factor] < goal
         if crawls:
+            # A longer training would do less: that it is short is not what is wrong.
+            p.found[:] = [one for one in p.found if not _is_less(one, worth)]
             yield finding(
                 "NN302",
                 "error" if fell < NOISE * falls else "warning",
                 f"{begin}{late[1.0]:.3g}; at {tried.unit * factor:.3g} it comes to {late[factor]:.3g}. "
                 f"The steps barely move.{allowed if top is None or top > tried.unit * factor else ''}",
                 _other_rate(p, factor, tried.unit),
+                gain=worth,
                 **evidence,
             )
             return
@@ -219,6 +245,10 @@ def _judged(tried: _Rates, needed: float, *, fresh: bool) -> Iterator[Finding]:
             "Keep an eye on the loss.",
             **evidence,
         )
+
+
+def _is_less(one: Finding, worth: float) -> bool:
+    return one.code in ("NN314", "NN404") and one.evidence.get("gain", worth) < worth - WORSE
 
 
 def _is_known(p: Patient) -> bool:

@@ -58,12 +58,7 @@ def refused_targets(
     1 output. The targets are ids of 10 classes, 0 to 9, and the model has 1 output.
       -> End the model with Dense(4, 10). (docs/doctor/NN212.md)
     """
-    if (
-        y is None
-        or y.ndim > 2
-        or not np.isfinite(y).all()
-        or isinstance(loss, Hinge | Masked | MultiTaskLoss)
-    ):
+    if not _is_told(y) or isinstance(loss, Hinge | Masked | MultiTaskLoss):
         return refused(error, "NN104")
     if not (is_ours(type(loss).prepare) and error.where.startswith(("y", f"{loss}"))):  # weights, perhaps
         return refused(error, "NN104")
@@ -119,7 +114,9 @@ def refused_loss(
     softmax = isinstance(model.layers[-1], Softmax | LogSoftmax)
     if softmax and _is_told(y):
         task = task_of(y, classifies=True)
-        code = "NN210" if outputs == 1 else "NN211" if task.kind == "labels" else "NN201"
+        code = "NN211" if task.kind == "labels" else "NN201"
+        if outputs == 1:  # of several classes that is the first thing to be changed
+            code = "NN212" if task.kind == "classes" else "NN210"
         if code != "NN201":
             why = (
                 "A softmax over one output answers 1 for every row."

@@ -21,18 +21,21 @@ __all__ = ["asked", "judged_steps", "length", "settings"]
 #: A setting is to blame if without it the loss comes so much of the way from a constant answer further down,
 #: on rows that were not trained on too.
 COSTS = 0.2
-#: So much is enough if something is wrong with what came of the training: the loss bounces, neurons have died,
-#: a linear model is better.
+#: So much is enough if something is wrong with what came of the training: the loss bounces, neurons have
+#: died, a linear model is better.
 COSTS_WITH_SYMPTOM = 0.05
 #: An error if with it next to nothing is learned.
 NEARLY_NOTHING = 0.1
 #: Dropout above this is tried at USUAL_DROPOUT; momentum (or beta1) from this on is tried at USUAL_MOMENTUM.
 MUCH_DROPOUT, USUAL_DROPOUT = 0.5, 0.2
 MUCH_MOMENTUM, USUAL_MOMENTUM = 0.95, 0.9
+#: Clipping that only holds back what is rare, and tames a rate that is a little too large.
+USUAL_CLIP = 1.0
 #: A rate below this part of the largest one moves nothing, and in more than this part of the steps is early.
 NOTHING, EARLY = 1e-2, 0.3
-#: Longer trainings are tried at so many times the length, and at least at twice.
-LONGER, AT_LEAST = 10, 2
+#: Longer trainings are tried at so many times the length, with no fewer steps than learn small tables by
+#: heart, and at least at twice.
+LONGER, NO_FEWER, AT_LEAST = 10, 1000, 2
 #: Fewer steps than this are few, whatever the data: it takes Adam a hundred to learn digits.
 FEW_STEPS = 100
 #: Batches so much larger than usual ones are part of the reason.
@@ -82,8 +85,8 @@ def settings(p: Patient) -> Iterator[Finding]:
     if p.went_well:
         raise Skip("the training went well")
     for suspects in (_schedule, _clipping, _momentum, _dropout, _decay):
-        for one in suspects(p):
-            yield from _tried(p, one)
+        # Of a setting there may be several remedies: the first that helps is told.
+        yield from next(filter(None, (list(_tried(p, one)) for one in suspects(p))), [])
 
 
 def _tried(p: Patient, one: Suspect) -> Iterator[Finding]:
@@ -197,10 +200,15 @@ def _clipping(p: Patient) -> Iterator[Suspect]:
     optimizer: Any = p.optimizer
     for name in ("clip_norm", "clip_value"):
         value = getattr(optimizer, name)
-        if value is not None:
-            free = _changed(clip_norm=None, clip_value=None)
-            fix = f"Write {line_of(optimizer, **{name: None})}; clip_norm=1.0 is enough against rare jumps."
-            yield Suspect("NN310", f"{name}={value:g}", Variant("Without it", free), fix, {name: value})
+        for instead in (None, USUAL_CLIP) if value is not None else ():
+            other = {name: None, "clip_norm": instead}
+            yield Suspect(
+                "NN310",
+                f"{name}={value:g}",
+                Variant(f"With clip_norm={instead}" if instead else "Without it", _changed(**other)),
+                f"Write {line_of(optimizer, **other)}.",
+                {name: value},
+            )
 
 
 def _momentum(p: Patient) -> Iterator[Suspect]:
@@ -291,7 +299,7 @@ def length(p: Patient) -> Iterator[Finding]:
         raise Skip(f"it ended by {stopped}")
     steps, most = p.length, affordable(p)
     planned = (p.settings.get("epochs") or 0) * p.steps_an_epoch
-    longer = min(max(LONGER * steps, planned), most)
+    longer = min(max(LONGER * steps, planned, NO_FEWER), most)
     if longer < AT_LEAST * steps:
         raise Skip(f"{AT_LEAST} times the length would take too long")
     large = p.batch_size >= LARGE_BATCH and p.all.x.shape[0] > USUAL_BATCH
@@ -306,6 +314,8 @@ def length(p: Patient) -> Iterator[Finding]:
     fix = f"Train with epochs={epochs}" + (f", batch_size={USUAL_BATCH}." if large else ".")
     stopped = stopped if stopped.startswith("no better") else ""
     code = "NN406" if stopped else "NN314" if steps < FEW_STEPS else "NN404"
+    if any(one.code == code for one in p.found):  # seen in the history
+        return
     made = f"{steps:,} steps"
     if p.settings.get("epochs") or p.history is not None:
         each = f"{p.steps_an_epoch:,} batches of {p.batch_size:,} rows"

@@ -13,6 +13,7 @@ from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.given import Data, take
 from nnlite.inspect.checkup.patient import NO_WAY, Patient, Skip, measured_loss
 from nnlite.layers import Dense
+from nnlite.layers.normalization import BatchNorm
 from nnlite.losses import Hinge
 from nnlite.optimizers.adam import Adam
 from nnlite.sweeps.evidence import least
@@ -166,7 +167,8 @@ def one_batch(p: Patient) -> Iterator[Finding]:
         optimizer.step(model.params)
     lowest = min(lowest, measured_loss(model, part, p.loss, training=True))
     learned = (constant - lowest) / way
-    if learned >= HALF_LEARNED:
+    linear = sum(not isinstance(stop.layer, BatchNorm) for stop in p.learning) < 2  # learns little by heart
+    if learned >= (HARDLY_LEARNED if linear else HALF_LEARNED):
         return
     yield finding(
         "NN208",

@@ -30,6 +30,8 @@ SOME_DEAD, MOST_DEAD, NEARLY_ALL_DEAD = 0.25, 0.5, 0.9
 #: Shares of saturated neurons. Healthy nets of tanh had none before training. Digits with larger first
 #: weights: 9 % saturated, 0.877 right instead of 0.950; 19 %, 0.800; 47 %, 0.753; 84 %, 0.730.
 SOME_STUCK, MOST_STUCK, NEARLY_ALL_STUCK = 0.05, 0.15, 0.9
+#: A training that went less than this part of the way has led nowhere.
+LITTLE = 0.2
 #: Parts of the last layer's blame. 120 healthy nets had 0.045 or more. Sigmoids on spirals: 4 layers, 2e-3
 #: and 0.85 right; 5 layers, 5e-4 and 0.66; 9 layers, 9e-7 and 0.43.
 FADED = 1e-3
@@ -85,12 +87,9 @@ def _report(
             f"{worst['units']} of {worst['of']} neurons of {place} answer 0 to every row: no blame reaches "
             "them, and they cannot come back."
         )
-        fix = (
-            "Train anew with a tenth of the rate, or use LeakyReLU()."
-            if p.trained
-            else "Start from the layers' own initializers and biases of 0, scale the features, or use "
-            "LeakyReLU()."
-        )
+        fix = "Write LeakyReLU() in its place, and train anew from model.initialize()."
+        if not p.trained or _dead_at_the_start(p, worst["layer"]):
+            fix = "Leave initializers and biases of 0 to the layers, scale the features, or use LeakyReLU()."
     else:
         # A neuron that has learned to say a clear yes or no stands there by right.
         if p.trained:
@@ -103,8 +102,19 @@ def _report(
     yield finding(code, severity, message, fix, layers=layers, share=share)
 
 
+def _dead_at_the_start(p: Patient, layer: int | str) -> bool:
+    """Tell whether new weights leave half of the neurons of a layer dead too."""
+    fresh = p.fresh
+    stop = next(stop for stop in p.way_through if _number(stop) == layer)
+    slopes = np.abs(fresh.passage.slopes[stop.place])
+    return bool((slopes.reshape(-1, slopes.shape[-1]).max(axis=0) < DEAD).mean() >= MOST_DEAD)
+
+
 def gradients(p: Patient) -> Iterator[Finding]:
     """Compare the blame that reaches each layer that learns with that at the last one."""
+    if p.trained and p.constant - p.start < LITTLE * p.way:
+        # Steps that led nowhere leave weights behind that say little: how blame goes is seen at the start.
+        p = p.fresh
     blames = p.passage.blames
     # BatchNorm brings what comes in to one scale, and its blame to another: of a layer in front of it the
     # size of the blame says nothing.

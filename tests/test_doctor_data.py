@@ -1,0 +1,360 @@
+"""The doctor looks at data: columns, labels, their order, and the rows that are held out."""
+
+import numpy as np
+import pytest
+from patients import clusters, digits, examined, first, net, surface, trained
+
+import nnlite as nn
+from nnlite.inspect import doctor
+
+CROSS_ENTROPY, BINARY, SQUARES = nn.SoftmaxCrossEntropy(), nn.BinaryCrossEntropy(), nn.MeanSquaredError()
+
+
+def beside(X, *columns):
+    return np.column_stack([X, *columns])
+
+
+# A column that is the target.
+
+
+@pytest.mark.parametrize("kind", ["ids", "nearly", "marks", "amount", "line", "curve"])
+def test_a_column_that_says_the_target_is_named_and_left_out(kind):
+    rng = np.random.default_rng(1)
+    X, y = clusters(spread=0.5, classes=2 if kind in ("nearly", "amount") else 3)
+    outputs, loss = 3, CROSS_ENTROPY
+    if kind in ("line", "curve"):
+        X, y = surface()
+        outputs, loss, extra = 1, SQUARES, 3 * y + 1 if kind == "line" else np.exp(y)
+    elif kind == "marks":
+        extra = np.eye(3)[y]
+    elif kind == "amount":  # what was paid back, which is 0 where nothing was
+        extra = np.where(y == 1, rng.exponential(size=len(y)), 0)
+    else:
+        extra = y + (0.05 * rng.normal(size=len(y)) if kind == "nearly" else 0.0)
+    leaky = beside(X, extra)
+    outputs = 2 if kind in ("nearly", "amount") else outputs
+    one = first(examined(net(leaky.shape[1], 16, outputs), (leaky, y), loss), "NN113")
+    assert one.evidence["columns"] == list(range(6, leaky.shape[1]))
+    assert one.evidence["explained_by_others"] < 0.9
+    assert "np.delete(X, " in one.fix
+    assert "6 inputs" in one.fix
+    assert one.severity == ("warning" if kind in ("nearly", "amount") else "error")
+    assert examined(net(6, 16, outputs), (X, y), loss).healthy
+
+
+def iris_pair():
+    X, y = nn.datasets.iris()  # petals alone tell the first two kinds apart, and so do the other columns
+    return net(4, 16, 2, first=[nn.Standardize(4)]), (X[y < 2], y[y < 2]), CROSS_ENTROPY
+
+
+def a_threshold():
+    X = np.random.default_rng(0).uniform(-1, 1, size=(500, 5))
+    return net(5, 16, 2), (X, (X[:, 0] > 0).astype(int)), CROSS_ENTROPY
+
+
+def the_next_value():
+    series = np.sin(np.arange(600) * 0.05) + 0.01 * np.random.default_rng(0).normal(size=600)
+    return net(8, 16, 1), (np.stack([series[i : i + 8] for i in range(590)]), series[8:598, None]), SQUARES
+
+
+def an_autoencoder():
+    X, _ = digits()
+    return net(64, 16, 64), (X, X), SQUARES
+
+
+def flowers():
+    return net(4, 16, 3, first=[nn.Standardize(4)]), nn.datasets.iris(), CROSS_ENTROPY
+
+
+@pytest.mark.parametrize("build", [iris_pair, a_threshold, the_next_value, an_autoencoder, flowers])
+def test_a_column_that_says_much_is_no_leak(build):
+    assert "NN113" not in examined(*build()).codes
+
+
+def test_in_a_small_table_the_rule_may_be_the_column_itself():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2))
+    X[:, 0] += 20 * (y := rng.integers(0, 2, 200))
+    diagnosis = examined(net(2, 8, 2, first=[nn.Standardize(2)]), (X, y), CROSS_ENTROPY)
+    assert diagnosis.healthy
+    assert "NN113" in diagnosis.codes
+
+
+# Row numbers and ids.
+
+
+@pytest.mark.parametrize("kind", ["counted", "shuffled", "ids"])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_row_number_is_left_out_and_not_scaled(kind, scaled):
+    X, y = clusters()
+    rng = np.random.default_rng(0)
+    number = {
+        "counted": np.arange(len(X)),
+        "shuffled": rng.permutation(800)[: len(X)],  # what a split has left
+        "ids": 10_000 + np.cumsum(rng.integers(1, 9, len(X))),
+    }[kind]
+    model = net(7, 16, 3, first=[nn.Standardize(7)] if scaled else ())
+    diagnosis = examined(model, (np.column_stack([number, X]), y), CROSS_ENTROPY)
+    one = first(diagnosis, "NN114")
+    assert one.evidence["column"] == 0
+    assert "np.delete(X, 0, axis=1)" in one.fix
+    assert "NN101" not in diagnosis.codes
+
+
+def test_years_and_a_single_column_are_no_row_numbers():
+    rng = np.random.default_rng(0)
+    year = np.arange(1900, 2000)
+    X = beside(year, rng.normal(size=(100, 2)))
+    y = (year - 1950)[:, None] / 30 + X[:, 1:2]
+    assert "NN114" not in examined(net(3, 16, 1, first=[nn.Standardize(3)]), (X, y), SQUARES).codes
+    time = np.arange(200.0)[:, None]
+    assert "NN114" not in examined(net(1, 16, 1), (time, np.sin(time / 9)), SQUARES).codes
+    pixels = digits()
+    assert "NN114" not in examined(net(64, 16, 10), (16 * pixels[0], pixels[1]), CROSS_ENTROPY).codes
+
+
+# Text, dates and categories.
+
+
+def frame(**columns):
+    pandas = pytest.importorskip("pandas")
+    X, y = surface(200)
+    return pandas.DataFrame(X, columns=list("abcdef")).assign(**columns), y
+
+
+def days():
+    return [f"{month}/{day}/2024" for month in range(1, 9) for day in range(1, 26)]
+
+
+def test_dates_as_text_are_named_with_their_parts():
+    table, y = frame(day=days())
+    one = first(examined(net(7, 16, 1), (table, y), SQUARES), "NN103")
+    assert one.evidence["dates"] == ["day"]
+    assert "d = pandas.to_datetime(X['day'])" in one.fix
+    assert "month=d.dt.month" in one.fix
+    array = np.column_stack([surface(200)[0].astype(object), days()])
+    one = first(examined(net(7, 16, 1), (array, y), SQUARES), "NN103")
+    assert one.fix.startswith("Column 6 holds dates: write d = pandas.to_datetime(X[:, 6])")
+
+
+def test_times_and_other_text_are_told_apart():
+    pandas = pytest.importorskip("pandas")
+    table, y = frame(day=pandas.to_datetime(days()))
+    assert first(examined(net(7, 16, 1), (table, y), SQUARES), "NN103").evidence["dates"] == ["day"]
+    table, y = frame(kind=["loft", "attic"] * 100)
+    one = first(examined(net(7, 16, 1), (table, y), SQUARES), "NN103")
+    assert one.evidence["texts"] == ["kind"]
+    assert "TableEncoder" in one.fix
+
+
+@pytest.mark.filterwarnings("ignore::nnlite.errors.DataWarning")
+@pytest.mark.parametrize(
+    ("name", "cells", "code", "fix"),
+    [
+        ("day", days(), "NN116", "pandas.to_datetime(frame['day'])"),
+        ("name", [f"n{number}" for number in range(200)], "NN116", "frame.drop(columns='name')"),
+        ("id", list(range(200)), "NN114", "X.drop(columns=['id'])"),
+        ("kind", ["loft", "attic"] * 100, None, ""),
+    ],
+)
+def test_columns_of_a_table_that_name_single_rows(name, cells, code, fix):
+    table, y = frame(**{name: cells, "other": ["x", "y"] * 100})
+    encoder = nn.TableEncoder().fit(table)
+    layers = [encoder.layer(), nn.Dense(encoder.width, 16), nn.Tanh(), nn.Dense(16, 1)]
+    diagnosis = examined(nn.Sequential(layers, preprocessing=encoder, rng=0), (table, y), SQUARES)
+    if code is None:
+        assert not {"NN114", "NN116"} & {*diagnosis.codes}
+    else:
+        assert fix in first(diagnosis, code).fix
+
+
+# Labels.
+
+
+@pytest.mark.parametrize("kind", ["classes", "numbers", "digits"])
+@pytest.mark.parametrize("mixed", [True, False])
+def test_rows_that_do_not_belong_together(kind, mixed):
+    X, y = {"classes": clusters, "numbers": surface, "digits": digits}[kind]()
+    cut = len(X) * 2 // 3
+    if mixed:
+        y = np.random.default_rng(5).permutation(y)
+    outputs, loss = {"classes": (3, CROSS_ENTROPY), "numbers": (1, SQUARES), "digits": (10, CROSS_ENTROPY)}[
+        kind
+    ]
+    model = net(X.shape[1], 32, outputs)
+    before = examined(model, (X[:cut], y[:cut]), loss)
+    assert ("NN118" in before.codes) is mixed
+    assert "NN118" not in [one.code for one in before.problems]
+    after = trained(model, (X[:cut], y[:cut]), loss, 30, validation=(X[cut:], y[cut:]))
+    if mixed:
+        one = first(after, "NN118")
+        assert one.evidence["sure"] < 3
+        assert "X[order], y[order]" in one.fix
+    else:
+        assert "NN118" not in after.codes
+
+
+def rare(rows, others=3000, *, apart=2.0):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(rows + others, 6)), np.zeros(rows + others, int)
+    y[rng.permutation(rows + others)[:rows]] = 1
+    X[y == 1] += apart
+    return X, y
+
+
+@pytest.mark.parametrize("epochs", [0, 3])
+def test_a_class_that_is_never_found_costs(epochs):
+    X, y = rare(3)
+    model = net(6, 16, 2)
+    if epochs:
+        diagnosis = trained(model, (X, y), CROSS_ENTROPY, epochs)
+    else:
+        diagnosis = examined(model, (X, y), CROSS_ENTROPY)
+    one = first(diagnosis, "NN109")
+    assert one.evidence["sizes"] == [3000, 3]
+    assert one.evidence["found"] == 0
+    assert one.evidence["found_with_weights"] == 1
+    assert 'class_weight="balanced"' in one.fix
+
+
+def test_a_rare_class_that_is_found_or_cannot_be_found_is_a_note():
+    X, y = rare(60, apart=4.0)
+    assert examined(net(6, 16, 2), (X, y), CROSS_ENTROPY).healthy
+    X, y = rare(40, apart=0.0)
+    assert examined(net(6, 16, 1), (X, y[:, None]), BINARY).healthy
+
+
+def test_sorted_rows_that_are_not_shuffled():
+    X, y = clusters(1000, classes=10, spread=2.0)
+    order = np.argsort(y, kind="stable")
+    model = net(6, 32, 10)
+    ranked = X[order], y[order]
+    one = first(examined(model, ranked, CROSS_ENTROPY, shuffle=False), "NN112")
+    assert "shuffle=False" in one.fix
+    assert "NN112" in examined(model, ranked, CROSS_ENTROPY, shuffle=False, batch_size=1).codes
+    assert "NN112" not in examined(model, ranked, CROSS_ENTROPY).codes
+    assert examined(model, (X, y), CROSS_ENTROPY, shuffle=False).healthy
+    X, y = surface()
+    order = y[:, 0].argsort()
+    first(examined(net(6, 16, 1), (X[order], y[order]), SQUARES, shuffle=False), "NN112")
+
+
+def test_batches_that_come_sorted():
+    X, y = clusters(1000, classes=10, spread=2.0)
+    order = np.argsort(y, kind="stable")
+    for X, y, code in ((X[order], y[order], True), (X, y, False)):  # noqa: B020
+        batches = [(X[at : at + 25].astype(np.float32), y[at : at + 25]) for at in range(0, 1000, 25)]
+        found = doctor(net(6, 32, 10), batches, None, CROSS_ENTROPY, nn.Adam(0.01))
+        assert ("NN112" in found.codes) is code
+
+
+# Targets.
+
+
+@pytest.mark.parametrize("epochs", [0, 10])
+def test_targets_of_a_million(epochs):
+    X, y = surface()
+    data, model = (X, 3e5 * y + 1e6), net(6, 32, 1)
+    diagnosis = trained(model, data, SQUARES, epochs) if epochs else examined(model, data, SQUARES)
+    one = first(diagnosis, "NN105")
+    assert "(y - mean) / std" in one.fix
+    assert "* std + mean" in one.fix
+    assert examined(net(6, 32, 1), (X, y / y.std()), SQUARES).healthy
+
+
+def test_class_ids_have_no_size():
+    X, y = clusters(1000, classes=20, spread=3.0)
+    assert "NN105" not in examined(net(6, 32, 1), (X, y[:, None]), SQUARES).codes
+
+
+# Rows that are held out.
+
+
+def halves(X, y, rows):
+    return (X[:rows], y[:rows]), (X[rows:], y[rows:])
+
+
+@pytest.mark.parametrize("kind", ["rare class", "bootstrap", "all five times"])
+def test_rows_that_were_repeated_before_the_split(kind):
+    rng = np.random.default_rng(0)
+    X, y = clusters(800, classes=2, spread=0.6)
+    if kind == "rare class":
+        common, few = np.flatnonzero(y == 0), np.flatnonzero(y == 1)[:60]
+        rows = rng.permutation(np.concatenate([common, rng.choice(few, len(common))]))
+    elif kind == "bootstrap":
+        X, y = nn.datasets.iris()
+        rows = rng.choice(len(X), 1000)
+    else:
+        rows = rng.permutation(np.repeat(np.arange(800), 5))
+    train, validation = halves(X[rows], y[rows], len(rows) * 3 // 4)
+    columns = X.shape[1]
+    model = net(columns, 16, 3, first=[nn.Standardize(columns)])
+    one = first(examined(model, train, CROSS_ENTROPY, validation=validation), "NN108")
+    assert "before the split" in one.message
+    assert one.evidence["repeated_in_training"] > 0.4
+    assert "np.unique(X, axis=0, return_index=True)" in one.fix
+
+
+def test_rows_that_are_equal_by_nature():
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 3, size=(1000, 4)).astype(float)  # 81 rows are possible
+    y = (X[:, :1] + X[:, 1:2] > rng.integers(1, 4, size=(1000, 1))).astype(float)
+    train, validation = halves(X, y, 700)
+    diagnosis = examined(net(4, 16, 1), train, BINARY, validation=validation)
+    assert "NN108" not in [one.code for one in diagnosis.problems]
+
+
+UNITS = {
+    "times 1000": (lambda column: 1000 * column, "/= 1000"),
+    "by 1000": (lambda column: column / 1000, "*= 1000"),
+    "Fahrenheit": (lambda column: 1.8 * column + 32, "- 32) / 1.8"),
+    "Kelvin": (lambda column: column + 273.15, "- 273.1) / 1"),
+}
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("epochs", [0, 20])
+def test_a_column_of_the_validation_rows_in_another_unit(unit, epochs):
+    X, y = clusters()
+    X[:, 3] = 15 + 8 * X[:, 3]
+    train, (other, labels) = halves(X, y, 400)
+    model = net(6, 16, 3, first=[nn.Standardize(6)])
+    change, fix = UNITS[unit]
+    assert examined(model, train, CROSS_ENTROPY, validation=(other, labels)).healthy
+    other = other.copy()
+    other[:, 3] = change(other[:, 3])
+    if epochs:
+        diagnosis = trained(model, train, CROSS_ENTROPY, epochs, validation=(other, labels))
+    else:
+        diagnosis = examined(model, train, CROSS_ENTROPY, validation=(other, labels))
+    one = first(diagnosis, "NN110")
+    assert one.evidence["columns"] == [3]
+    assert fix in one.fix
+    if epochs and unit != "by 1000":
+        assert "if they are brought back" in one.message
+
+
+@pytest.mark.parametrize("raw", ["training", "validation"])
+def test_one_of_both_was_scaled(raw):
+    X, y = clusters()
+    X = 50 * X + 200
+    scaled = (X - X.mean(axis=0)) / X.std(axis=0)
+    train, validation = halves(X, y, 400) if raw == "training" else halves(scaled, y, 400)
+    other = scaled if raw == "training" else X
+    diagnosis = examined(net(6, 16, 3), train, CROSS_ENTROPY, validation=(other[400:], validation[1]))
+    assert "(X_validation - mean) / std" in first(diagnosis, "NN110").fix
+
+
+def test_a_column_that_grows_with_the_rows_is_in_no_other_unit():
+    X, y = clusters()
+    X[:, 2] = np.arange(600) / 100 + 0.1 * X[:, 2]
+    train, validation = halves(X, y, 400)
+    diagnosis = examined(
+        net(6, 16, 3, first=[nn.Standardize(6)]), train, CROSS_ENTROPY, validation=validation
+    )
+    assert "NN110" not in diagnosis.codes
+
+
+def test_white_paper_is_no_column_far_from_zero():
+    X, y = digits()
+    assert "NN101" not in [one.code for one in examined(net(64, 32, 10), (1 - X, y), CROSS_ENTROPY).problems]
