@@ -70,7 +70,7 @@ LINES = [
     (BASE, "Train anew with a tenth of the rate.", {"rate": 0.1 * 0.1}),
     (BASE, "Train with epochs=300, batch_size=16.", {"epochs": 300, "batch": 16}),
     (replace(BASE, validation=-0.2), "Shuffle before you split: ...", {"validation": 0.2}),
-    (replace(BASE, shuffle=False), "Call fit with shuffle=True.", {"shuffle": True}),
+    (replace(BASE, shuffle=False), "Leave shuffle=False out.", {"shuffle": True}),
     (replace(BASE, start="zeros"), "Draw random weights: model.initialize().", {"start": ""}),
     (BASE, 'Give them more weight: fit(..., class_weight="balanced").', {"class_weight": "balanced"}),
     (replace(BASE, net="9 relu drop.95 1"), "Write Dropout(0.2) for layer 2.", {"net": "9 relu drop0.2 1"}),

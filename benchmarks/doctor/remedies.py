@@ -216,7 +216,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     (r"batch_size=(\d+)", _batch),
     (r"initializers?|smaller weights|model\.initialize", _own_start),
     (r"Shuffle before you split", _split),
-    (r"shuffle=True", _shuffle),
+    (r"shuffle=True|Leave shuffle=False out", _shuffle),
     (r'class_weight="balanced"', _balance),
     (r"Write Dropout\(([0-9.]+)\)", _dropout),
     (r"add neurons", _widen),

@@ -268,6 +268,8 @@ def train(training: Training) -> Trained:
         skill = _skill(training, task, middle + spread * model.predict(task.X_test / training.divide))
     except (ArgumentError, ArgumentTypeError):  # refused, or the loss was no number: nothing was learned
         pass
+    if history is None:  # which else knows how it was called
+        given |= {"epochs": training.epochs, "shuffle": training.shuffle}
     return Trained(model, X, y, loss, optimizer, given | {"history": history}, skill)
 
 
