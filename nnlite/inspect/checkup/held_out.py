@@ -131,13 +131,15 @@ def validation(p: Patient) -> Iterator[Finding]:
     # As the user has them, if layers before do no more than scale each.
     plain = not is_sparse(train) and p.all.x.shape == train.shape
     raw = (p.all.x, p.held_out.x) if plain else (train, other)
-    single = [] if is_sparse(train) or len(other) < FEW_ROWS else list(_moved(*raw))
-    if single and len(single) < train.shape[1]:
-        yield _of_columns(p, *raw, single, plain=plain)
-        return
     a, b = float(np.sqrt(np.mean(sizes(train) ** 2))), float(np.sqrt(np.mean(sizes(other) ** 2)))
     ratio = b / a if a > 0 else 1.0
-    if not 1 / SCALE_RATIO < ratio < SCALE_RATIO:
+    of_all = not 1 / SCALE_RATIO < ratio < SCALE_RATIO
+    few = is_sparse(train) or len(other) < FEW_ROWS
+    single, varying = ([], 0) if few else _moved(*raw)
+    if single and not (of_all and 2 * len(single) > varying):
+        yield _of_columns(p, *raw, single, plain=plain)
+        return
+    if of_all:
         yield finding(
             "NN110",
             "error",
@@ -198,15 +200,17 @@ def _other_classes(p: Patient, target: AnyArray) -> Finding | None:
     )
 
 
-def _moved(train: AnyArray, other: AnyArray) -> Iterator[int]:
-    """Find columns that lie elsewhere, or are far wider or narrower."""
-    if not 1 < train.shape[1] <= MOST_COLUMNS:
-        return
+def _moved(train: AnyArray, other: AnyArray) -> tuple[list[int], int]:
+    """Find columns that lie elsewhere, or are far wider or narrower, and count those that are looked at."""
+    if train.shape[1] > MOST_COLUMNS:
+        return [], 0
+    found = []
     mean, spread = moments(train)
     theirs, wide = moments(other)
     middle = np.subtract(*np.quantile(train, (0.75, 0.25), axis=0))
     their_middle = np.subtract(*np.quantile(other, (0.75, 0.25), axis=0))
-    for column in np.flatnonzero(middle > 0).tolist():  # others are mostly one number
+    looked_at = np.flatnonzero(middle > 0).tolist()  # others are mostly one number
+    for column in looked_at:
         shift = abs(theirs[column] - mean[column]) / spread[column]
         ratios = wide[column] / spread[column], their_middle[column] / middle[column]
         other_scale = shift >= UNIT_SHIFT and _temperature(
@@ -218,7 +222,8 @@ def _moved(train: AnyArray, other: AnyArray) -> Iterator[int]:
             or min(ratios) > COLUMN_RATIO
             or max(ratios) < 1 / COLUMN_RATIO
         ):
-            yield column
+            found.append(column)
+    return found, len(looked_at)
 
 
 def _of_columns(p: Patient, train: AnyArray, other: AnyArray, columns: list[int], *, plain: bool) -> Finding:

@@ -186,7 +186,7 @@ def _numbers_for_classes(p: Patient, y: AnyArray, task: Task, *, out_of_reach: b
         what = "0 and 1, as yes and no are" if task.kind == "yes or no" else task.words
         message = f"The targets are {what}, and {p.loss} takes them for amounts"
         serious = costs
-    if there is not None and then is not None:
+    if costs and there is not None and then is not None:
         message += (
             f"; after a few hundred steps a copy is right about {there:.0%} of rows that it has not seen, "
             f"and one that ends as it should about {then:.0%}"
