@@ -80,7 +80,8 @@ def _square_and_three(x: Any) -> Any:
     return (28.87 * x + 49.5) ** 2 + 3
 
 
-#: As many as were found, with an answer in the thread, that nnlite can express.
+#: As many as were found, with an answer in the thread, that nnlite can express. Some sources are copies or
+#: translations of a thread of Stack Overflow, in which it was found.
 PROGRAMS = (
     Program(
         "keras-112", KERAS + "112", "exclusive or; the answer is always 1, after five steps in all",
@@ -147,14 +148,15 @@ PROGRAMS = (
         net="8 relu 8 relu 1", loss="bce", rate=0.1, epochs=20,
     ),
     Program(
-        "pullrequest-14126136", "http://pullrequest.ru/14126136",
+        "pullrequest-14126136",
+        "http://pullrequest.ru/14126136/polzovatelskaya-funktsiya-poter-dlya-prognozirovaniya-vyhodnyh-dannyh-interget",
         "classes 1 to N as numbers, by squared errors",
         "NN202",
         Training(data.wine, "16 relu 1", "mse", "SGD", 0.001, epochs=30),
         net="16 relu 3", loss="sce", rate=0.1,
     ),
     Program(
-        "so-iris-keras", "https://55276.net/qa/?qa=864276",
+        "so-iris-keras", "https://55276.net/qa/?qa=864276%2F&show=864277",
         "iris: worse than a random forest, after one epoch",
         f"{STEPS}, NN101, NN304|NN305",
         Training(data.iris(), "128 tanh 128 tanh 64 tanh 3", "sce", "Adam", 0.001, epochs=1),
@@ -168,7 +170,7 @@ PROGRAMS = (
         scale_y=True,
     ),
     Program(
-        "so-lenet", "https://techfeed.net/es/471313", "LeNet without the division by 255 is worse",
+        "so-lenet", "https://techfeed.net/es/471313/", "LeNet without the division by 255 is worse",
         "NN101",
         Training(
             data.digits(255, shape="image", paper=True), "conv8x3 relu pool2 flat 64 relu 10", "sce",
@@ -179,7 +181,8 @@ PROGRAMS = (
         divide=255,
     ),
     Program(
-        "so-cnn-same-value", "http://pullrequest.ru/10248037",
+        "so-cnn-same-value",
+        "http://pullrequest.ru/10248037/cnn-keras-shodyatsya-odnomu-tomu-zhe-znacheniy-nezavisimo-vvoda",
         "a CNN comes to one value whatever the picture is",
         "NN101",
         Training(
@@ -346,7 +349,7 @@ PROGRAMS = (
         net="16 relu 2",
     ),
     Program(
-        "so-one-softmax-binary", "https://geek-tips.imtqy.com/articles/557592",
+        "so-one-softmax-binary", "https://geek-tips.imtqy.com/articles/557592/index.html",
         "softmax over one output and binary cross-entropy: as good as chance",
         ONE,
         Training(data.cancer, "32 relu 1 softmax", "bce", "Adam", 0.003),
@@ -371,7 +374,8 @@ PROGRAMS = (
         net="30 tanh 30 tanh 30 tanh 30 tanh 10", loss="sce", rate=0.1, options={"momentum": 0.9},
     ),
     Program(
-        "so-xor-tanh", "https://geek-tips.imtqy.com/articles/631334", "exclusive or by two tanh units, wrong",
+        "so-xor-tanh", "https://geek-tips.imtqy.com/articles/631334/index.html",
+        "exclusive or by two tanh units, wrong",
         STEPS,
         Training(data.xor, "2 tanh 1", "bce", "Adam", 0.001, epochs=300, batch=1, seed=1),
         rate=0.01, epochs=1500,
