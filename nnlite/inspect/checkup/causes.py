@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from nnlite.inspect.checkup.codes import SEVERITIES, rank
 from nnlite.inspect.checkup.diagnosis import Finding
-from nnlite.inspect.checkup.patient import Patient
+from nnlite.inspect.checkup.patient import VERY_WELL, Patient
 
 __all__ = ["HARMLESS", "settle"]
 
@@ -71,10 +71,9 @@ WORDS = {
 }
 
 #: After a training that went most of the way these are worth knowing, and no more: it has coped with them.
-HARMLESS = (
-    "NN101", "NN105", "NN202", "NN203", "NN204", "NN208", "NN301", "NN302", "NN303", "NN304", "NN305",
-    "NN306", "NN403", "NN404",
-)  # fmt: skip
+COPED = ("NN208", "NN303", "NN304", "NN305", "NN306", "NN404")
+#: The same if it did so on validation rows too, where they would show.
+HARMLESS = (*COPED, "NN101", "NN105", "NN202", "NN203", "NN204", "NN301", "NN302", "NN403")
 
 
 def settle(findings: Iterable[Finding], p: Patient) -> list[Finding]:
@@ -104,7 +103,8 @@ def settle(findings: Iterable[Finding], p: Patient) -> list[Finding]:
     ('NN301', 'error', 'The steps overshoot. So nothing was learned.', {'NN402': 'The loss is 1.1.'})
     """
     note = SEVERITIES[-1]
-    listed = [one._replace(severity=note) if p.learned and one.code in HARMLESS else one for one in findings]
+    harmless = HARMLESS if p.went(VERY_WELL, validated=True) else COPED if p.learned else ()
+    listed = [one._replace(severity=note) if one.code in harmless else one for one in findings]
     listed.sort(key=lambda one: rank(one.code, trained=p.trained))
     causes = [one for one in listed if one.severity != note and one.code in EXPLAINS]
     of: dict[int, list[Finding]] = {}

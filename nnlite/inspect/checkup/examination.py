@@ -221,7 +221,18 @@ def doctor(
         asked=_asked(history, batch_size, epochs, shuffle, callbacks),
         trained=trained,
     )
+    patient, _ = admitted
+    if trained is None and not patient.trained and _exploded(patient):
+        patient.trained = True
     return examine(*admitted, THOROUGH)
+
+
+def _exploded(patient: Patient) -> bool:
+    try:
+        with np.errstate(all="ignore"):
+            return patient.exploded
+    except Exception:  # which a rule will meet too, and name
+        return False
 
 
 def _asked(history: Any, batch_size: Any, epochs: Any, shuffle: Any, callbacks: Any) -> dict[str, Any]:

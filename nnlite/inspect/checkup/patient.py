@@ -34,7 +34,11 @@ __all__ = ["NO_WAY", "STEPS", "Passage", "Patient", "Skip", "measured_loss", "re
 SAMPLE = 2000
 #: A training that went so much of the way, on validation rows too, leaves little to ask for: settings are not
 #: tried, and what was found about scale, targets, neurons and rate is a note.
-WELL = 0.75
+WELL = 0.8
+#: What would show in the result, as scale does, is harmless only if it went so much.
+VERY_WELL = 0.9
+#: A loss so many times that of new weights, and of a constant answer, is no start.
+EXPLODED = 1000.0
 #: Steps of a trial.
 STEPS = 100
 #: Less than this is what rounding leaves.
@@ -168,27 +172,43 @@ class Patient:
         return self.renewed() if self.trained else self
 
     @property
+    def exploded(self) -> bool:
+        """Whether the weights are what a training that diverged left behind: `fit` keeps the last finite ones."""
+        fresh, loss = self.renewed(), measured_loss(self.model, self.sample, self.loss)
+        grown = np.linalg.norm(self.model.params.values, np.inf) > np.linalg.norm(
+            fresh.model.params.values, np.inf
+        )
+        return bool(
+            grown and loss > EXPLODED * max(measured_loss(fresh.model, self.sample, self.loss), self.constant)
+        )
+
+    @property
     def learned(self) -> bool:
         """Whether there has been a training that went most of the way."""
-        return self.trained and self._well(self.sample)
+        return self.went(WELL)
+
+    def went(self, share: float, *, validated: bool = False) -> bool:
+        """Whether there has been a training that went so much of the way, also on validation rows at hand."""
+        parts = [self.sample] if self.trained else []
+        if parts and validated and self.held_out is not None and self.held_out.y is not None:
+            parts.append(self.held_out)
+        return bool(parts) and all(self._well(part, share) for part in parts)
 
     @cached_property
     def went_well(self) -> bool:
         """Whether it did so on validation rows too, as far as there are some at hand."""
-        if not self.learned or self.held_out is None or self.held_out.y is None:
-            return self.learned
-        return self._well(self.held_out)
+        return self.went(WELL, validated=True)
 
-    def _well(self, part: Data) -> bool:
+    def _well(self, part: Data, share: float) -> bool:
         """Tell whether the model went most of the way, by the loss or, of classes, by right answers."""
         try:
-            if self.constant_of(part) - measured_loss(self.model, part, self.loss) >= WELL * self.way:
+            if self.constant_of(part) - measured_loss(self.model, part, self.loss) >= share * self.way:
                 return True
             ids = self.class_ids_of(part)
         except Skip:
             return False
         others = 1 - np.bincount(ids).max() / len(ids)
-        return bool(others and self.wrong(part) <= (1 - WELL) * others)
+        return bool(others and self.wrong(part) <= (1 - share) / 2 * others)
 
     def class_ids_of(self, part: Data) -> AnyArray:
         """Return the classes of some rows, or the reason why they have none."""

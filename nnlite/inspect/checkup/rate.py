@@ -60,6 +60,8 @@ TIMES = 10.0
 STILL = 0.01
 #: What a bouncing rate is multiplied by.
 CALMER = (0.3, 0.1)
+#: Above this rate, another optimizer that does as well is the safer advice.
+LARGE = 1.0
 #: What is tried where no rate of the optimizer moves anything.
 ADAMS = (0.01, 0.001)
 #: So many times below what the curvature allows is worth a note.
@@ -94,7 +96,7 @@ def learning_rate(p: Patient) -> Iterator[Finding]:
     tried = _Rates(p, judged_steps(p) if known else STEPS, long=known)
     if not known and tried.still:
         tried = _Rates(p, affordable(p), long=True)
-    yield from _judged(tried, needed, fresh=fresh)
+    yield from _judged(tried, needed, fresh=fresh, scales=bool(scales))
 
 
 def _learns_scaled(p: Patient) -> bool:
@@ -119,9 +121,6 @@ class _Rates:
         self.p, self.steps, self.long = p, steps, long
         optimizer: Any = p.optimizer
         self.rate, self.schedule = float(optimizer.rate), optimizer.learning_rate
-        if self.rate == 0 and not callable(self.schedule):  # of which nothing is a multiple
-            optimizer.learning_rate = LOWEST
-        self.unit = float(optimizer.rate)
         self.late: dict[float, float] = {}
         self.start = p.start
         for factor in (0.01, 0.1, 1.0, TIMES, FAR_ABOVE):
@@ -131,13 +130,13 @@ class _Rates:
             low /= TIMES  # where a hundredth diverges too, look further
             self.add(low)
         high = FAR_ABOVE
-        while high < HIGHEST or self.unit * high < MOST_USUAL:
+        while high < HIGHEST or self.rate * high < MOST_USUAL:
             if self.late[high] > min(self.late.values()) + STILL * p.way:
                 break  # it came worse than a lower one
             if self.late[high] - p.least < FAR_DOWN * p.way:
                 break
             # And where a hundred times the rate hardly moves either.
-            high *= max(TIMES, LEAST_USUAL / (self.unit * high) if self.unit else TIMES)
+            high *= max(TIMES, LEAST_USUAL / (self.rate * high) if self.rate else TIMES)
             self.add(high)
 
     def add(self, factor: float) -> None:
@@ -158,14 +157,14 @@ def _times(factor: float) -> Variant:
     return AS_IS if factor == 1 else Variant(f"rate times {factor:g}", change)
 
 
-def _judged(tried: _Rates, needed: float, *, fresh: bool) -> Iterator[Finding]:
+def _judged(tried: _Rates, needed: float, *, fresh: bool, scales: bool) -> Iterator[Finding]:
     p, late, start, way = tried.p, dict(sorted(tried.late.items())), tried.start, tried.p.way
     limit = _limit(p)
     top = limit.get("limit")
     evidence: dict[str, Any] = {
         "rate": tried.rate,
         "loss_before": start,
-        "losses_after": {f"{tried.unit * factor:g}": plain(loss) for factor, loss in late.items()},
+        "losses_after": {f"{tried.rate * factor:g}": plain(loss) for factor, loss in late.items()},
         "steps": tried.steps,
         "constant": p.constant,
         "from_new_weights": fresh,
@@ -188,15 +187,20 @@ def _judged(tried: _Rates, needed: float, *, fresh: bool) -> Iterator[Finding]:
             yield finding(
                 "NN301",
                 "error" if late[1.0] >= min(start, p.constant) else "warning",
-                f"{begin}{after}; at {tried.unit * factor:.3g} it comes to {late[factor]:.3g}. The steps "
+                f"{begin}{after}; at {tried.rate * factor:.3g} it comes to {late[factor]:.3g}. The steps "
                 f"overshoot.{allowed if top is None or top < rate else ''}",
-                _other_rate(p, factor, tried.unit),
+                _other_rate(p, factor, tried.rate),
                 **evidence,
             )
             return
     optimizer: Any = p.optimizer
     rises = callable(schedule) and float(optimizer.rate_at(optimizer.steps + tried.steps)) > rate
-    if not rises and start - p.least > LEARNED_BY_NOW * way and late[TIMES] < late[1.0] + STILL * way:
+    if (
+        not scales
+        and not rises
+        and start - p.least > LEARNED_BY_NOW * way
+        and late[TIMES] < late[1.0] + STILL * way
+    ):
         least = TIMES if tried.long else FAR_ABOVE
         higher = {factor: loss for factor, loss in late.items() if factor >= least}
         lowest = min(higher.values())
@@ -209,20 +213,26 @@ def _judged(tried: _Rates, needed: float, *, fresh: bool) -> Iterator[Finding]:
         else:
             worth = falls / way
             crawls = fell < CRAWLS * falls and late[factor] < goal
+        line, reached, at = _other_rate(p, factor, tried.rate), late[factor], f"{tried.rate * factor:.3g}"
+        if crawls and tried.rate * factor > LARGE and tried.long:  # low by luck, often
+            sure = race(p, _adam(ADAMS[0]), steps=tried.steps)
+            if sure.late < reached + NOISE * way:
+                at, reached = line_of(Adam(ADAMS[0])), sure.late
+                line = f"Write {at} in place of {line_of(optimizer)}."
         if crawls:
             # A longer training would do less: that it is short is not what is wrong.
             p.found[:] = [one for one in p.found if not _is_less(one, worth)]
             yield finding(
                 "NN302",
                 "error" if fell < NOISE * falls else "warning",
-                f"{begin}{late[1.0]:.3g}; at {tried.unit * factor:.3g} it comes to {late[factor]:.3g}. "
-                f"The steps barely move.{allowed if top is None or top > tried.unit * factor else ''}",
-                _other_rate(p, factor, tried.unit),
+                f"{begin}{late[1.0]:.3g}; at {at} it comes to {reached:.3g}. "
+                f"The steps barely move.{allowed if top is None or top > tried.rate * factor else ''}",
+                line,
                 gain=worth,
                 **evidence,
             )
             return
-    if tried.long and min(late.values()) - p.least > FAR_DOWN * way and not _is_known(p):
+    if not scales and tried.long and min(late.values()) - p.least > FAR_DOWN * way and not _is_known(p):
         courses = {rate: race(p, _adam(rate), steps=tried.steps) for rate in ADAMS}
         chosen = max(courses, key=lambda rate: gain(p, base, courses[rate]))
         if gain(p, base, courses[chosen]) > needed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from nnlite.inspect.checkup.patient import STEPS, Patient, Skip
 from nnlite.inspect.checkup.trials import AS_IS, Change, Variant, affordable, falls, gain, line_of, race
 from nnlite.layers import Dropout, ParameterGroup
 from nnlite.model import Sequential
+from nnlite.training.settings import value_text
 
 __all__ = ["asked", "judged_steps", "length", "settings"]
 
@@ -161,16 +163,17 @@ def _schedule(p: Patient) -> Iterator[Suspect]:
     optimizer: Any = p.fresh.optimizer
     steps = judged_steps(p)
     used = [] if p.history is None else p.history.rows
-    if used and all(isinstance(row.get("learning_rate"), float) for row in used):
-        rates = largest = np.array([row["learning_rate"] for row in used])
-    elif callable(optimizer.learning_rate):
+    if callable(optimizer.learning_rate):
         ahead = optimizer.steps + np.linspace(0, (p.length or steps) - 1, STEPS).astype(int)
         rates = np.array([float(optimizer.rate_at(int(step))) for step in ahead])
         largest = np.append(rates, [float(optimizer.rate_at(step)) for step in (0, optimizer.steps // 2)])
+    elif used and all(isinstance(row.get("learning_rate"), float) for row in used):
+        rates = largest = np.array([row["learning_rate"] for row in used])
     else:
         return
     top = float(largest.max())
-    still = float((rates < NOTHING * top).mean()) if top else 1.0
+    sunk = (rates < NOTHING * top) & (np.arange(len(rates)) >= rates.argmax())  # a warm-up begins low
+    still = float(sunk.mean()) if top else 1.0
     if not still > EARLY:
         return
 
@@ -178,7 +181,7 @@ def _schedule(p: Patient) -> Iterator[Suspect]:
         return float(rates[min(len(rates) * step // steps, len(rates) - 1)])
 
     again = top or ORDINARY_RATE
-    by = f"{optimizer.learning_rate}" if callable(optimizer.learning_rate) else _callback(p, "Plateau")
+    by = value_text(optimizer.learning_rate) if callable(optimizer.learning_rate) else _callback(p, "Plateau")
     yield Suspect(
         "NN309",
         f"{by or 'a callback'}, by which the rate is "
@@ -206,7 +209,7 @@ def _clipping(p: Patient) -> Iterator[Suspect]:
                 "NN310",
                 f"{name}={value:g}",
                 Variant(f"With clip_norm={instead}" if instead else "Without it", _changed(**other)),
-                f"Write {line_of(optimizer, **other)}.",
+                f"Leave {name}={value:g} out: write {line_of(optimizer, **other)}.",
                 {name: value},
             )
 
@@ -323,7 +326,12 @@ def length(p: Patient) -> Iterator[Finding]:
     begin = f"{made} are few"
     if stopped:
         begin = f"After {made} fit stopped, with {stopped}"
-        fix = f"Write EarlyStopping(patience={PATIENCE}), with epochs={max(epochs, 2 * PATIENCE)}."
+        epochs = max(epochs, AT_LEAST * PATIENCE)
+        more = f", with epochs={epochs}" if epochs * p.steps_an_epoch > planned else ""
+        text = _callback(p, "EarlyStopping")
+        odd = re.findall(r"min_delta=[^,)]*[1-9][^,)]*|higher_is_better=(?:True|False)", text)
+        without = f", without {' and '.join(odd)}" if odd else ""
+        fix = f"Write EarlyStopping(patience={PATIENCE}){without}{more}."
     rows = "loss of rows that were not trained on" if other.held_out else "loss"
     now, then = (base.best, other.best) if other.held_out else (base.late, other.late)
     yield finding(
