@@ -307,8 +307,10 @@ def test_rows_that_are_equal_by_nature():
 UNITS = {
     "times 1000": (lambda column: 1000 * column, "/= 1000"),
     "by 1000": (lambda column: column / 1000, "*= 1000"),
-    "Fahrenheit": (lambda column: 1.8 * column + 32, "- 32) / 1.8"),
-    "Kelvin": (lambda column: column + 273.15, "- 273.1) / 1"),
+    "Fahrenheit": (lambda column: 1.8 * column + 32, "-32) / 1.8"),
+    "Celsius": (lambda column: (column - 32) / 1.8, "* 1.8 +32"),
+    "minutes": (lambda column: 60 * column, "/= 60"),
+    "Kelvin": (lambda column: column + 273.15, "-273.15"),
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from nnlite.inspect.checkup.codes import SEVERITIES, rank
 from nnlite.inspect.checkup.diagnosis import Finding
-from nnlite.inspect.checkup.patient import VERY_WELL, Patient
+from nnlite.inspect.checkup.patient import Patient
 
 __all__ = ["HARMLESS", "settle"]
 
@@ -21,11 +21,11 @@ COURSE = ("NN404", "NN405")
 
 #: Which findings follow from which. One that is only a note brings nothing about.
 EXPLAINS: Mapping[str, tuple[str, ...]] = {
-    "NN102": (*UNITS, *COURSE, *RESULT, "NN107", "NN118", "NN302", "NN401"),
-    "NN106": (*RESULT, "NN101", "NN401"),
-    "NN107": (*RESULT, "NN118"),
     **dict.fromkeys(("NN202", "NN203", "NN204", "NN303", "NN305"), RESULT),
-    **dict.fromkeys(("NN101", "NN105", "NN207", "NN301"), (*UNITS, *COURSE, *RESULT)),
+    "NN102": (*RESULT, "NN107", "NN118", "NN303", "NN401", "NN404"),
+    "NN107": (*RESULT, "NN118"),
+    "NN106": (*RESULT, "NN101", "NN401"),
+    **dict.fromkeys(("NN101", "NN105", "NN207"), (*UNITS, *COURSE, *RESULT)),
     **dict.fromkeys(("NN104", "NN201", "NN210", "NN211", "NN212"), (*RESULT, *COURSE, "NN302")),
     **dict.fromkeys(("NN112", "NN214", "NN215"), (*RESULT, *COURSE, "NN302", "NN303", "NN304", "NN305")),
     "NN213": (*RESULT, "NN404"),
@@ -103,7 +103,7 @@ def settle(findings: Iterable[Finding], p: Patient) -> list[Finding]:
     ('NN301', 'error', 'The steps overshoot. So nothing was learned.', {'NN402': 'The loss is 1.1.'})
     """
     note = SEVERITIES[-1]
-    harmless = HARMLESS if p.went(VERY_WELL, validated=True) else COPED if p.learned else ()
+    harmless = HARMLESS if p.went_well else COPED if p.learned else ()
     listed = [one._replace(severity=note) if one.code in harmless else one for one in findings]
     listed.sort(key=lambda one: rank(one.code, trained=p.trained))
     causes = [one for one in listed if one.severity != note and one.code in EXPLAINS]

@@ -15,7 +15,6 @@ from nnlite.core.aliases import AnyArray
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
 from nnlite.data.batching import check_reiterable, is_maker, is_reiterable
-from nnlite.data.checks import check_rows
 from nnlite.data.conversion import is_frame, is_sparse
 from nnlite.data.lazy import Blockwise, join
 from nnlite.errors import ArgumentError, ArgumentTypeError
@@ -36,10 +35,9 @@ from nnlite.inspect.checkup import (
     units,
 )
 from nnlite.inspect.checkup.causes import settle
-from nnlite.inspect.checkup.codes import rank
 from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding
 from nnlite.inspect.checkup.given import Data, take
-from nnlite.inspect.checkup.mending import mended
+from nnlite.inspect.checkup.mending import as_given, mend
 from nnlite.inspect.checkup.patient import SAMPLE, Patient, Skip
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
@@ -65,9 +63,6 @@ __all__ = [
 #: Why the other checks are not made.
 FAILS = "a pass through the model fails"
 
-
-#: What can be mended to look at the rest.
-MENDED = {"NN104", "NN201", "NN202", "NN210", "NN211", "NN212", "NN215"}
 
 #: A rule, which looks at a training and gives what it finds.
 Rule = Callable[[Patient], Iterable[Finding]]
@@ -310,7 +305,7 @@ def admit(
         x, kept = _input(patient.model, X, "X")
     except (ArgumentError, ArgumentTypeError) as error:
         return patient, [refusals.refused_input(error, given)]
-    raw, outputs = _raw(y, x, kept), patient.model.boundary.pred_shape(x)[-1]
+    raw, outputs = as_given(y, x, kept), patient.model.boundary.pred_shape(x)[-1]
     findings += _refusals(patient, model, optimizer, raw, outputs)
     refused = bool(findings)
     target = shares = classes = None
@@ -324,7 +319,7 @@ def admit(
     except (ArgumentError, ArgumentTypeError) as error:
         found = refusals.refused_targets(error, patient.model, loss, raw, outputs)
         findings += [] if found.code in [one.code for one in findings] else [found]
-    whole = _mend(patient, findings, raw) if findings and raw is not None else None
+    whole = mend(patient, findings, raw) if findings and raw is not None else None
     if whole is not None:
         try:
             target, shares = _targets(patient, whole, None, x, None)
@@ -355,32 +350,6 @@ def admit(
     return patient, findings
 
 
-def _mend(patient: Patient, findings: list[Finding], raw: AnyArray) -> AnyArray | None:
-    """Follow the advice about what is refused, on the copies, so that the rest can be examined too.
-
-    Returns the targets; None if nobody can tell how, and nothing is changed then.
-    """
-    codes = {one.code for one in findings}
-    if not codes <= MENDED:
-        return None
-    target = raw
-    if codes != {"NN215"}:
-        other = mended(patient.model, patient.loss, raw)
-        if other is None:
-            return None
-        patient.model, patient.loss, target = other
-    if not patient.model.params.trainable_slices:
-        patient.model.unfreeze()
-    patient.trained, patient.history = False, None
-    if isinstance(patient.optimizer, Optimizer):
-        patient.optimizer.reset()
-    at = min(range(len(findings)), key=lambda at: rank(findings[at].code, trained=False))
-    findings[at] = findings[at]._replace(
-        message=f"{findings[at].message} The rest is examined with that mended."
-    )
-    return target
-
-
 def _counting(data: Data) -> Data:
     """Leave out the rows of weight 0, which count as no rows."""
     return data if data.weight is None or data.weight.all() else take(data, np.flatnonzero(data.weight))
@@ -405,19 +374,6 @@ def _gathered(model: Sequential, batches: Any, loss: Loss, where: str) -> tuple[
             break
     x, y, weight = (None if rows[0] is None else join(list(rows)) for rows in zip(*parts, strict=True))
     return tuple(take(Data(x, y, weight), np.arange(min(count, SAMPLE))))
-
-
-def _raw(y: Any, x: Any, rows: int | None) -> AnyArray | None:
-    """Return targets as an array, before any loss has seen them; None if they do not belong to the rows."""
-    try:
-        array = check_rows("y", y)
-    except (ArgumentError, ArgumentTypeError):
-        array = np.asarray(y, dtype=object) if not is_sparse(y) else np.empty(0)
-        if not array.size or not all(isinstance(one, str) for one in array.flat):
-            return None
-        array = array.astype(str)
-    array = array if rows is None else array[:rows]
-    return array if array.shape[:1] == x.shape[:1] else None
 
 
 def _refusals(

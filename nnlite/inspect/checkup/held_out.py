@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -50,19 +50,26 @@ SHOWN = 3
 #: Factors that units differ by are powers of ten, and a few others: minutes and hours, inches, feet, miles,
 #: pounds, ounces.
 FACTORS = (10.0, 100.0, 1000.0, 1e6, 24.0, 60.0, 3600.0, 2.54, 3.2808, 1.6093, 2.2046, 28.35, 255.0)
-#: How near mean and spread must come to such a factor, or to that of another scale of temperatures.
-NEAR = 0.15
+#: How near mean and spread must come to what such a unit would make of them, in parts of the spread.
+NEAR = 0.25
 #: Temperatures: each is so many times the other, and so much more.
 TEMPERATURES = (
-    ("Fahrenheit for Celsius", 1.8, 32.0),
-    ("Celsius for Fahrenheit", 1 / 1.8, -32 / 1.8),
-    ("Kelvin for Celsius", 1.0, 273.15),
-    ("Celsius for Kelvin", 1.0, -273.15),
+    ("Fahrenheit instead of Celsius", 1.8, 32.0),
+    ("Celsius instead of Fahrenheit", 1 / 1.8, -32 / 1.8),
+    ("Kelvin instead of Celsius", 1.0, 273.15),
+    ("Celsius instead of Kelvin", 1.0, -273.15),
 )
-#: Standard deviations that a column must have moved by to be taken for another temperature.
+#: Standard deviations that a column must have moved by to be taken for one in another unit.
 UNIT_SHIFT = 1.5
 #: In the place of a spread of 0.
 TINY = 1e-30
+
+
+#: What to do about two scales.
+SAME_WAY = (
+    "Write mean, std = X.mean(0), X.std(0), and give (X - mean) / std and (X_validation - mean) / std; "
+    "or give both as they were, with Standardize first in the model."
+)
 
 
 def leaks(p: Patient) -> Iterator[Finding]:
@@ -144,8 +151,7 @@ def validation(p: Patient) -> Iterator[Finding]:
             "NN110",
             "error",
             f"The validation features are of size {b:.3g}, the training features of {a:.3g}.",
-            "Write mean, std = X.mean(0), X.std(0), and give (X - mean) / std and (X_validation - mean) / "
-            "std; or give both as they were, with Standardize first in the model.",
+            SAME_WAY,
             training_size=a,
             validation_size=b,
         )
@@ -157,12 +163,22 @@ def validation(p: Patient) -> Iterator[Finding]:
             return
     if is_sparse(train):
         return
-    mean, spread = moments(train)
+    (mean, spread), (theirs, wide) = moments(train), moments(other)
     usual = spread > 0
-    shift = np.abs(mean - moments(other)[0])[usual] / spread[usual]
-    if not len(shift):
+    if not usual.any():
         return
-    typical = float(np.median(shift))
+    typical = float(np.median(np.abs(mean - theirs)[usual] / spread[usual]))
+    width = float(np.median(wide[usual] / spread[usual]))
+    if typical < SHIFT and len(other) >= FEW_ROWS and not 1 / SCALE_RATIO < width < SCALE_RATIO:
+        yield finding(
+            "NN110",
+            "error",
+            f"The validation features are on another scale: the median column varies by {width:.2g} of what "
+            "it does in the training rows.",
+            SAME_WAY,
+            width=width,
+        )
+        return
     if typical >= SHIFT and len(other) >= FEW_ROWS:
         yield finding(
             "NN110",
@@ -213,9 +229,8 @@ def _moved(train: AnyArray, other: AnyArray) -> tuple[list[int], int]:
     for column in looked_at:
         shift = abs(theirs[column] - mean[column]) / spread[column]
         ratios = wide[column] / spread[column], their_middle[column] / middle[column]
-        other_scale = shift >= UNIT_SHIFT and _temperature(
-            float(mean[column]), float(spread[column]), float(theirs[column]), float(wide[column])
-        )
+        four = float(mean[column]), float(spread[column]), float(theirs[column]), float(wide[column])
+        other_scale = shift >= UNIT_SHIFT and _unit_of(*four)
         if (
             shift >= COLUMN_SHIFT
             or other_scale
@@ -234,7 +249,8 @@ def _of_columns(p: Patient, train: AnyArray, other: AnyArray, columns: list[int]
     stretched = np.abs(np.log(np.maximum(wide, TINY)[columns] / spread[columns]))
     worst = columns[int((moved + stretched).argmax())]
     four = float(mean[worst]), float(spread[worst]), float(theirs[worst]), float(wide[worst])
-    unit, fix = _unit(*four, worst)
+    unit = _unit_of(*four)
+    words = "" if unit is None else f": {unit.words}"
     cost = _cost(p, columns) if p.trained and plain else ""
     some = ", ".join(named(p, at) for at in columns[:SHOWN]) + (", ..." if len(columns) > SHOWN else "")
     return finding(
@@ -242,8 +258,8 @@ def _of_columns(p: Patient, train: AnyArray, other: AnyArray, columns: list[int]
         "error",
         f"{some} of the validation rows {'is' if len(columns) == 1 else 'are'} on another scale: mean and "
         f"spread of column {worst} are {four[2]:.3g} and {four[3]:.3g}, in the training rows {four[0]:.3g} "
-        f"and {four[1]:.3g}{unit}.{cost}",
-        fix,
+        f"and {four[1]:.3g}{words}.{cost}",
+        _way_back(unit, worst),
         columns=columns,
         training_mean=four[0],
         training_spread=four[1],
@@ -252,38 +268,41 @@ def _of_columns(p: Patient, train: AnyArray, other: AnyArray, columns: list[int]
     )
 
 
-def _near(x: float, y: float) -> bool:
-    return abs(x - y) <= NEAR * abs(y)
+class Unit(NamedTuple):
+    """What columns may have been measured in: one is so many times the other, and so much more."""
+
+    words: str
+    factor: float
+    offset: float
 
 
-def _temperature(
-    mean: float, spread: float, their_mean: float, their_spread: float
-) -> tuple[str, float, float] | None:
-    """Say which temperatures may stand for which, and what makes these of those."""
-    for words, factor, offset in TEMPERATURES:
-        if _near(their_spread, factor * spread) and _near(their_mean, factor * mean + offset):
-            return words, factor, offset
-    return None
+def _unit_of(mean: float, spread: float, their_mean: float, their_spread: float) -> Unit | None:
+    """Say which of the usual units comes nearest to explaining a column, if one comes near."""
+    units = [Unit(f"in {words}", factor, offset) for words, factor, offset in TEMPERATURES]
+    for factor in FACTORS:
+        units.append(Unit(f"{factor:g} times as large", factor, 0.0))
+        units.append(Unit(f"{factor:g} times as small", 1 / factor, 0.0))
+
+    def off(unit: Unit) -> float:
+        wide = unit.factor * spread
+        return max(abs(their_spread / wide - 1), abs(their_mean - unit.factor * mean - unit.offset) / wide)
+
+    best = min(units, key=off)
+    return best if off(best) <= NEAR else None
 
 
-def _unit(mean: float, spread: float, their_mean: float, their_spread: float, column: int) -> tuple[str, str]:
-    """Say which units would explain it, and what undoes that."""
+def _way_back(unit: Unit | None, column: int) -> str:
+    """Say what brings a column back to the unit of the training rows."""
     place = f"X_validation[:, {column}]"
-
-    scale = _temperature(mean, spread, their_mean, their_spread)
-    if scale is not None:
-        words, factor, offset = scale
-        return f", as {words} would be", f"Write {place} = ({place} - {offset:.4g}) / {factor:.4g}."
-    ratio = their_spread / spread if spread > 0 else 0.0
-    for factor in FACTORS if ratio > 0 else ():
-        for times, sign in ((factor, "/"), (1 / factor, "*")):
-            alike = abs(their_mean - times * mean) <= spread * times
-            if _near(ratio, times) and alike:
-                word = f"{factor:g} times as large" if sign == "/" else f"{factor:g} times as small"
-                return f": {word}, as in another unit", f"Write {place} {sign}= {factor:g}."
-    return "", (
-        f"Bring {place} to the unit of the training rows, or scale both by the mean and the spread of these."
-    )
+    if unit is None:
+        return f"Bring {place} to the unit of the training rows, or scale both by their mean and spread."
+    if not unit.offset:
+        large = unit.factor > 1
+        return f"Write {place} {'/' if large else '*'}= {unit.factor if large else 1 / unit.factor:g}."
+    if unit.factor < 1:
+        return f"Write {place} = {place} * {1 / unit.factor:g} {-unit.offset / unit.factor:+g}."
+    back = f"{place} {-unit.offset:+g}"
+    return f"Write {place} = {back if unit.factor == 1 else f'({back}) / {unit.factor:g}'}."
 
 
 def _cost(p: Patient, columns: list[int]) -> str:

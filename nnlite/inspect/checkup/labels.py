@@ -12,9 +12,9 @@ from nnlite.data.conversion import is_sparse
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.given import Data, take
 from nnlite.inspect.checkup.patient import Patient, Skip, measured_loss
-from nnlite.inspect.checkup.rebuilt import scaled, trained
+from nnlite.inspect.checkup.rebuilt import halves, scaled, trained
 from nnlite.inspect.checkup.rows import row_keys
-from nnlite.inspect.checkup.sight import standardized, what_is_seen
+from nnlite.inspect.checkup.sight import agreement, standardized, what_is_seen
 from nnlite.inspect.checkup.task import ROWS_A_CLASS, ending
 from nnlite.layers import Embedding, TokenEmbedding
 from nnlite.model import Sequential
@@ -32,6 +32,9 @@ VERY_RARE = 0.02
 #: Of a class of which a net finds fewer than this part, and with weights so many more, the rest costs.
 FOUND = 0.5
 MORE = 0.4
+#: Passes over the rows that this takes, and within what limits of steps.
+PASSES = 10
+STEPS = (300, 1500)
 #: Rows of the rare class that are looked at.
 OF_A_CLASS = 2000
 #: So many times as many outputs as classes are a mistake and no reserve.
@@ -153,6 +156,8 @@ def _cost(p: Patient, rare: int, rows: int) -> tuple[str, dict[str, float], str]
     ids, data = p.class_ids, scaled(p, p.all)
     factor = balanced(np.bincount(ids))[ids].astype(p.model.params.dtype)
     layers = p.model.layers
+    # A moment, and where weights change nothing in it as long as each of the rare rows takes to come up.
+    lengths = STEPS[0], int(np.clip(PASSES * len(ids) / p.batch_size, *STEPS))
 
     def share(model: Sequential, data: Data) -> float:
         of_rare = take(data, np.flatnonzero(ids == rare)[:OF_A_CLASS])
@@ -160,16 +165,21 @@ def _cost(p: Patient, rare: int, rows: int) -> tuple[str, dict[str, float], str]
         said = pred.argmax(axis=-1) if p.kind == "classes" else (pred[:, 0] > 0).astype(int)
         return float((said == rare).mean())
 
-    plain = share(p.model, p.all) if p.trained else share(trained(p, layers, data, p.loss), data)
-    if plain >= FOUND:
-        return "note", {"found": plain}, ""
-    weighed = share(trained(p, layers, data._replace(weight=factor), p.loss), data)
-    who = "the net" if p.trained else "a copy that was trained for a moment"
+    plain = weighed = 0.0
+    for steps in sorted(set(lengths)):
+        model = None if p.trained else trained(p, layers, data, p.loss, steps=steps)
+        plain = share(p.model, p.all) if model is None else share(model, data)
+        if plain >= FOUND:
+            return "note", {"found": plain}, ""
+        weighed = share(trained(p, layers, data._replace(weight=factor), p.loss, steps=steps), data)
+        if weighed >= plain + MORE:
+            break
+    who = "the net" if p.trained else f"a copy that made {steps} steps"
     told = f" Of the {rows:,} rows of class {rare} {who} finds {plain:.0%}"
+    found = {"found": plain, "found_with_weights": weighed}
     if weighed < plain + MORE:
-        return "note", {"found": plain, "found_with_weights": weighed}, f"{told}."
-    told += f"; one that was trained with weights of classes finds {weighed:.0%}."
-    return "warning", {"found": plain, "found_with_weights": weighed}, told
+        return "note", found, f"{told}."
+    return "warning", found, f"{told}; one that was trained with weights of classes finds {weighed:.0%}."
 
 
 def unrelated(p: Patient) -> Iterator[Finding]:
@@ -194,6 +204,8 @@ def unrelated(p: Patient) -> Iterator[Finding]:
     sight = what_is_seen(data.x, y)
     if sight.sure >= NOTHING_SEEN:
         return
+    if p.trained and failed is None:
+        failed = _own_copy(p)
     measured = "" if failed is None else f" {failed}"
     yield finding(
         "NN118",
@@ -225,6 +237,21 @@ def _generalizes_not(p: Patient) -> str | bool | None:
             f"answer {constant:.3g}."
         )
     return False if where == "validation" else None
+
+
+def _own_copy(p: Patient) -> str | None:
+    """Train a copy of the net on some of the rows, and say so if it knows nothing of the others."""
+    train, judge = halves(p)
+    model = trained(p, p.model.layers, train, p.loss)
+    pred = model._predict(judge.x, judge.x.shape[0]).astype(np.float64)
+    try:
+        y = p.ids_of(judge.y) if p.class_ids is not None else judge.y
+    except Skip:
+        y = judge.y
+    true = np.eye(pred.shape[1])[y] if y.ndim == 1 and pred.shape[1] > 1 else y.reshape(len(y), -1)
+    if pred.shape != true.shape or not np.isfinite(pred).all() or agreement(pred, true) >= NOTHING_SEEN:
+        return None
+    return "Nor does a copy of the net that was trained on some of the rows see anything of the others."
 
 
 def sorted_rows(p: Patient) -> Iterator[Finding]:

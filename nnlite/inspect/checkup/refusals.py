@@ -9,6 +9,7 @@ import numpy as np
 
 from nnlite.checks.inputs import column_names
 from nnlite.core.aliases import AnyArray
+from nnlite.core.cross_entropy import SoftmaxCrossEntropy
 from nnlite.core.losses import Loss
 from nnlite.data.conversion import is_missing
 from nnlite.data.table import looks_like_dates
@@ -68,7 +69,9 @@ def refused_targets(
     two_scores = task.kind == "yes or no" and outputs == 2
     if task.kind == "labels" and loss.from_logits and task.loss(loss) != f"{loss}":
         code = "NN211"
-    elif task.outputs != outputs and not two_scores:
+    elif (task.outputs != outputs and not two_scores) or (
+        outputs == 1 and isinstance(loss, SoftmaxCrossEntropy)
+    ):
         code = "NN212"
     else:
         code = "NN202" if task.kind == "classes" and not loss.from_logits else "NN104"

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnlite.core.aliases import AnyArray, Array
 
-__all__ = ["Sight", "standardized", "what_is_seen"]
+__all__ = ["Sight", "agreement", "columns_of", "standardized", "what_is_seen"]
 
 #: How many neighbours are asked.
 NEIGHBOURS = 10
@@ -85,8 +85,7 @@ def what_is_seen(x: AnyArray, y: AnyArray) -> Sight:
     (True, True)
     """
     columns = standardized(x)
-    ids = y.ndim == 1 and y.dtype.kind in "iu"
-    target = standardized(np.eye(int(y.max()) + 1)[y] if ids else y)
+    target = columns_of(y)
     rng = np.random.default_rng(0)
     if not columns.shape[1] or not target.shape[1]:
         return Sight(0.0, 0.0)
@@ -100,8 +99,30 @@ def what_is_seen(x: AnyArray, y: AnyArray) -> Sight:
         for rule, answers in said.items():
             answers[there] = middle + rule(columns[here], target[here] - middle, columns[there])
     error = [float(np.square(answers - target).mean()) for answers in said.values()]
-    sure = [_correlation(answers, target) * np.sqrt(len(target)) for answers in said.values()]
-    return Sight(1 - min(error), float(max(sure)))
+    sure = [agreement(answers, target) for answers in said.values()]
+    return Sight(1 - min(error), max(sure))
+
+
+def columns_of(y: AnyArray) -> Array:
+    """Return targets as columns of one size: a column for each class of class ids.
+
+    Parameters
+    ----------
+    y : ndarray of shape (rows,) or (rows, columns)
+        Class ids as integers, or numbers.
+
+    Returns
+    -------
+    ndarray of shape (rows, columns)
+
+    Examples
+    --------
+    >>> columns_of(np.array([0, 1]))
+    array([[ 1., -1.],
+           [-1.,  1.]])
+    """
+    ids = y.ndim == 1 and y.dtype.kind in "iu"
+    return standardized(np.eye(int(y.max()) + 1)[y] if ids else y)
 
 
 def _line(x: Array, y: Array, asked: Array) -> Array:
@@ -120,7 +141,23 @@ def _neighbours(x: Array, y: Array, asked: Array) -> Array:
     return found
 
 
-def _correlation(said: Array, true: Array) -> float:
+def agreement(said: Array, true: Array) -> float:
+    """Return the correlation of answers with what is true, in standard errors of none.
+
+    Parameters
+    ----------
+    said, true : ndarray of shape (rows, columns)
+        Of one shape.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> agreement(np.array([[1.0], [-1.0]] * 50), np.array([[3.0], [1.0]] * 50))
+    10.0
+    """
     said, true = said - said.mean(axis=0), true - true.mean(axis=0)
     size = float(np.sqrt(np.square(said).sum() * np.square(true).sum()))
-    return float((said * true).sum()) / size if size > 0 else 0.0
+    return float((said * true).sum()) / size * float(np.sqrt(len(true))) if size > 0 else 0.0
