@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from nnlite.inspect.checkup.codes import SEVERITIES, rank
 from nnlite.inspect.checkup.diagnosis import Finding
-from nnlite.inspect.checkup.patient import VERY_WELL, Patient
+from nnlite.inspect.checkup.patient import Patient
 
 __all__ = ["HARMLESS", "settle"]
 
@@ -103,7 +103,7 @@ def settle(findings: Iterable[Finding], p: Patient) -> list[Finding]:
     ('NN301', 'error', 'The steps overshoot. So nothing was learned.', {'NN402': 'The loss is 1.1.'})
     """
     note = SEVERITIES[-1]
-    harmless = HARMLESS if p.went(VERY_WELL, validated=True) else COPED if p.learned else ()
+    harmless = HARMLESS if p.went_well else COPED if p.learned else ()
     listed = [one._replace(severity=note) if one.code in harmless else one for one in findings]
     listed.sort(key=lambda one: rank(one.code, trained=p.trained))
     causes = [one for one in listed if one.severity != note and one.code in EXPLAINS]
