@@ -91,7 +91,7 @@ class TestWhatWasAskedFor:
         history = History()
         history.rows += [{"epoch": 1, "loss": 0.5}]
         state = dict(vars(history))
-        del state["settings"]
+        del state["_settings"]
         old = History.__new__(History)
         old.__setstate__(state)
         assert old.settings == {}

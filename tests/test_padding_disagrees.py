@@ -32,7 +32,7 @@ def found(layers, data, *, shape):
         behind = layer.shape_after(behind)
     flat = [nn.Flatten(behind)] if len(behind) > 1 else []
     model = nn.Sequential([*layers, *flat, nn.Dense(math.prod(behind), 1)], rng=0)
-    given = {"weight": None, "class_weight": None, "validation": None, "trained": None}
+    given = {"weight": None, "class_weight": None, "validation": None, "trained": None, "asked": {}}
     patient, refused = admit(model, *data, nn.BinaryCrossEntropy(), nn.Adam(0.01), **given)
     assert not refused
     return list(padding(patient))

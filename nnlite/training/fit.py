@@ -162,8 +162,12 @@ def fit(
                 state.history.engine = f"numpy: {_why_not_compiled(optimizer, ranks)}"
             saves = any(isinstance(callback, Checkpoint) for callback in hooks)
             loop: Loop = make(state, data, held_out, chosen, hooks, generator, keep_draws=saves)
-            state.history.settings = settings_of(
+            # Written down behind the training, so that who follows a step through does not come by it.
+            state.history._settings = partial(
+                settings_of,
                 loop,
+                data.rows if isinstance(data, Arrays) else None,
+                held_out,
                 class_weight=class_weight,
                 shuffle=shuffle,
                 rng=rng,
@@ -206,7 +210,8 @@ def fit(
             raise
         finally:
             loop.let_go()
-        history: History = loop.state.history
+            history: History = loop.state.history
+            history.settings = history.settings  # of now: optimizer and callbacks may be changed later
         return history
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, overload
 
 from nnlite.errors import ArgumentError
@@ -64,7 +64,21 @@ class History:
         self.replicas: list[dict[str, Any]] = []
         self.higher_is_better: dict[str, bool] = {}
         self.engine = "numpy"
-        self.settings: dict[str, Any] = {}
+        self._settings: dict[str, Any] | Callable[[], dict[str, Any]] = {}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What `fit` was called with; written down when it is asked for first, or at the end."""
+        if callable(self._settings):
+            self._settings = self._settings()
+        return self._settings
+
+    @settings.setter
+    def settings(self, value: dict[str, Any] | Callable[[], dict[str, Any]]) -> None:
+        self._settings = value
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_settings": self.settings}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__()  # type: ignore[misc]  # what an older one lacks

@@ -17,13 +17,17 @@ from nnlite.training.sources import Arrays
 __all__ = ["call_text", "settings_of", "value_text"]
 
 
-def settings_of(loop: Loop, **given: Any) -> dict[str, Any]:
+def settings_of(loop: Loop, rows: int | None, held_out: Any, **given: Any) -> dict[str, Any]:
     """Write down what a training was asked for.
 
     Parameters
     ----------
     loop : Loop
-        It has not begun.
+        What trains.
+    rows : int or None
+        How many X has; None of batches.
+    held_out : Source, HeldOut or None
+        The validation data.
     **given : object
         More arguments of `fit`, by their names.
 
@@ -32,12 +36,12 @@ def settings_of(loop: Loop, **given: Any) -> dict[str, Any]:
     dict
         What JSON can hold, by the names of the arguments; see `History`.
     """
-    state, data, held_out = loop.state, loop.data, loop.validation
+    state, data = loop.state, loop.data
     classes = given.pop("class_weight")
     of_arrays = isinstance(data, Arrays)
     return {
         "epochs": state.epochs,
-        "rows": data.rows if of_arrays else None,
+        "rows": rows,
         "batch_size": data.batch_size if of_arrays else None,
         "validation": held_out.fraction if isinstance(held_out, HeldOut) else getattr(held_out, "rows", None),
         "loss": text_of(state.loss),
