@@ -284,10 +284,7 @@ def test_schedules_that_fit_tells_their_length_are_examined_before_and_after(sch
     history = model.fit(X, y, loss=loss, optimizer=adam, epochs=20)
     after = doctor(model, X, y, loss, adam, history=history)
     assert after.healthy, after
-    if adam.over == adam.steps:
-        assert after.skipped["learning rate"] == (
-            f"{schedule} is over after {adam.steps} steps; give a new optimizer"
-        )
+    assert after.skipped["learning rate"] == "the training went well"
 
 
 @pytest.mark.parametrize(
