@@ -310,10 +310,7 @@ def test_schedules_that_fit_tells_their_length_are_examined_before_and_after(sch
     history = model.fit(X, y, loss=loss, optimizer=adam, epochs=20)
     after = doctor(model, X, y, loss, adam, history=history)
     assert after.healthy, after
-    if adam.over == adam.steps:
-        assert after.skipped["learning rate"] == (
-            f"{schedule} is over after {adam.steps} steps; give a new optimizer"
-        )
+    assert after.skipped["learning rate"] == "the training went well"
 
 
 @pytest.mark.parametrize(
@@ -460,6 +457,7 @@ def test_what_was_learned_with_class_weights_is_measured_with_them(class_weight)
     told = doctor(model, X, y, loss, adam, class_weight=class_weight, **given)
     for diagnosis in (watch.diagnosis, told):
         assert diagnosis.healthy, diagnosis
+    history.settings = {}  # as of a history that does not know them
     alone = found("NN402", doctor(model, X, y, loss, adam, **given))
     assert "class_weight=" in alone.fix
     # What was given to the callback goes before what fit has.
@@ -1072,9 +1070,9 @@ def test_shuffled_targets_are_not_called_healthy(kind, given):
     if given == "history":
         validation = None
     found = doctor(model, X[:500], y[:500], loss, optimizer, validation=validation, history=history)
-    assert {"NN401", "NN402"} & set(found.codes), found
+    assert {"NN118", "NN401", "NN402"} & set(found.codes), found
     assert not found.healthy
-    if validation is not None:
+    if validation is not None and "NN401" in found.codes:  # and not only what explains it
         (one,) = [one for one in found if one.code == "NN401"]
         assert one.evidence["worse_than_constant"]
         assert "worse than a constant answer" in str(one)

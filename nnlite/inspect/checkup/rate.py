@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,7 +52,7 @@ PLATEAU = 0.1
 #: How far rates are raised, in what steps, and by what part of the way a loss may differ by chance. From a
 #: rate that nothing would come of they begin at LEAST_USUAL.
 HIGHEST = 1e8
-LEAST_USUAL, MOST_USUAL = 1e-4, 10.0
+LEAST_USUAL, LOW_USUAL, MOST_USUAL = 1e-4, 1e-3, 10.0
 #: How far rates are lowered where training explodes, by this many times the loss that it began with: a rate
 #: may be off by as much as float32 can hold.
 LOWEST = 1e-36
@@ -122,12 +123,15 @@ class _Rates:
         optimizer: Any = p.optimizer
         self.rate, self.schedule = float(optimizer.rate), optimizer.learning_rate
         self.late: dict[float, float] = {}
-        self.start = p.start
+        self.start = race(p, steps=steps).losses[0]
         for factor in (0.01, 0.1, 1.0, TIMES, FAR_ABOVE):
             self.add(factor)
         low, top = 0.01, EXPLODED * max(self.start, p.constant)
-        while low > LOWEST and not min(loss for factor, loss in self.late.items() if factor < 1) < top:
-            low /= TIMES  # where a hundredth diverges too, look further
+        while low > LOWEST and (
+            not min(loss for factor, loss in self.late.items() if factor < 1) < top
+            or (min(self.late.values()) - p.least > FAR_DOWN * p.way and self.rate * low > LOW_USUAL)
+        ):  # where a hundredth diverges too, or is as large as any usual rate and shows nothing, look further
+            low /= TIMES
             self.add(low)
         high = FAR_ABOVE
         while high < HIGHEST or self.rate * high < MOST_USUAL:
@@ -136,7 +140,8 @@ class _Rates:
             if self.late[high] - p.least < FAR_DOWN * p.way:
                 break
             # And where a hundred times the rate hardly moves either.
-            high *= max(TIMES, LEAST_USUAL / (self.rate * high) if self.rate else TIMES)
+            beyond = LEAST_USUAL / (self.rate * high) if self.rate else TIMES
+            high *= max(TIMES, 10.0 ** math.ceil(math.log10(beyond)))
             self.add(high)
 
     def add(self, factor: float) -> None:
@@ -212,7 +217,8 @@ def _judged(tried: _Rates, needed: float, *, fresh: bool, scales: bool) -> Itera
             crawls = fell < HALF * falls and worth > needed
         else:
             worth = falls / way
-            crawls = fell < CRAWLS * falls and late[factor] < goal
+            still = fell < STILL * way and falls > WORSE * way
+            crawls = fell < CRAWLS * falls and (late[factor] < goal or still)
         line, reached, at = _other_rate(p, factor, tried.rate), late[factor], f"{tried.rate * factor:.3g}"
         if crawls and tried.rate * factor > LARGE and tried.long:  # low by luck, often
             sure = race(p, _adam(ADAMS[0]), steps=tried.steps)
