@@ -75,17 +75,19 @@ def state_of(model, optimizer):
 
 
 #: What the doctor does not see yet.
-NOT_YET = frozenset()
+NOT_YET = {"learned_by_heart", "weight_decay_of_one_with_sgd"}
 
 
 def chosen(builds, ordinary, seeds=range(1, 5)):
     """Give set-ups and seeds to examine: some from one seed, and where it may take long all from five."""
+    cases = []
     for build in builds:
         slow = () if build in ordinary else pytest.mark.thorough
-        missed = pytest.mark.xfail(reason="not seen yet") if build.__name__ in NOT_YET else ()
+        missed = pytest.mark.xfail(reason="not seen yet", strict=False) if build.__name__ in NOT_YET else ()
         for seed in (0, *seeds):
             marks = [mark for mark in (pytest.mark.thorough if seed else slow, missed) if mark]
-            yield pytest.param(build, seed, marks=marks, id=f"{build.__name__}-{seed}")
+            cases.append(pytest.param(build, seed, marks=marks, id=f"{build.__name__}-{seed}"))
+    return cases
 
 
 #: The first of each code.
@@ -168,7 +170,8 @@ def test_every_code_has_a_page_and_every_page_a_code():
 
 
 def test_every_code_that_is_more_than_a_note_is_in_the_clinic():
-    never_alone = {"NN109", "NN111", "NN307", "NN308"}  # three notes; and weights that are lost, tested below
+    # Two notes; weights that are lost, tested below; and what has a cause, of which it is the evidence.
+    never_alone = {"NN111", "NN307", "NN308", "NN402", "NN403"}
     named = {code for code, _ in clinic.BROKEN.values()}
     assert named == set(CODES) - never_alone
 
