@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from nnlite.inspect.checkup.codes import SEVERITIES, rank
 from nnlite.inspect.checkup.diagnosis import Finding
-from nnlite.inspect.checkup.patient import Patient
+from nnlite.inspect.checkup.patient import FAIRLY_WELL, VERY_WELL, WELL, Patient
 
 __all__ = ["HARMLESS", "settle"]
 
@@ -70,10 +70,13 @@ WORDS = {
     "NN405": "the loss bounces",
 }
 
-#: After a training that went most of the way these are worth knowing, and no more: it has coped with them.
-COPED = ("NN208", "NN303", "NN304", "NN305", "NN306", "NN404")
-#: The same if it did so on validation rows too, where they would show.
-HARMLESS = (*COPED, "NN101", "NN105", "NN202", "NN203", "NN204", "NN301", "NN302", "NN403")
+#: A training that went so much of the way has coped with these, and they are worth knowing, no more: with
+#: neurons and blame; with what a longer one would add; and, if it went so on validation rows too, the rest.
+HARMLESS = (
+    (FAIRLY_WELL, False, ("NN303", "NN304", "NN305", "NN306")),
+    (WELL, False, ("NN208", "NN404")),
+    (VERY_WELL, True, ("NN101", "NN105", "NN202", "NN203", "NN204", "NN301", "NN302", "NN403")),
+)
 
 
 def settle(findings: Iterable[Finding], p: Patient) -> list[Finding]:
@@ -103,7 +106,9 @@ def settle(findings: Iterable[Finding], p: Patient) -> list[Finding]:
     ('NN301', 'error', 'The steps overshoot. So nothing was learned.', {'NN402': 'The loss is 1.1.'})
     """
     note = SEVERITIES[-1]
-    harmless = HARMLESS if p.went_well else COPED if p.learned else ()
+    harmless = [
+        code for share, validated, codes in HARMLESS if p.went(share, validated=validated) for code in codes
+    ]
     listed = [one._replace(severity=note) if one.code in harmless else one for one in findings]
     listed.sort(key=lambda one: rank(one.code, trained=p.trained))
     causes = [one for one in listed if one.severity != note and one.code in EXPLAINS]

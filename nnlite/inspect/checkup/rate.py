@@ -122,7 +122,7 @@ class _Rates:
         optimizer: Any = p.optimizer
         self.rate, self.schedule = float(optimizer.rate), optimizer.learning_rate
         self.late: dict[float, float] = {}
-        self.start = p.start
+        self.start = race(p, steps=steps).losses[0]
         for factor in (0.01, 0.1, 1.0, TIMES, FAR_ABOVE):
             self.add(factor)
         low, top = 0.01, EXPLODED * max(self.start, p.constant)
@@ -212,7 +212,8 @@ def _judged(tried: _Rates, needed: float, *, fresh: bool, scales: bool) -> Itera
             crawls = fell < HALF * falls and worth > needed
         else:
             worth = falls / way
-            crawls = fell < CRAWLS * falls and late[factor] < goal
+            still = fell < STILL * way and falls > WORSE * way
+            crawls = fell < CRAWLS * falls and (late[factor] < goal or still)
         line, reached, at = _other_rate(p, factor, tried.rate), late[factor], f"{tried.rate * factor:.3g}"
         if crawls and tried.rate * factor > LARGE and tried.long:  # low by luck, often
             sure = race(p, _adam(ADAMS[0]), steps=tried.steps)
