@@ -991,7 +991,9 @@ def test_batches_from_outside_are_examined_as_fit_takes_them():
     held_out = [(X[100:], y[100:])]
     loss = nn.SoftmaxCrossEntropy()
     found = doctor(small_net(), batches, None, loss, nn.Adam(0.01), validation=held_out)
-    whole = doctor(small_net(), X[:100], y[:100], loss, nn.Adam(0.01), validation=(X[100:], y[100:]))
+    whole = doctor(
+        small_net(), X[:100], y[:100], loss, nn.Adam(0.01), validation=(X[100:], y[100:]), shuffle=False
+    )
     assert found.to_dict() == whole.to_dict()
     assert found.rows == 100
     found = doctor(small_net(), lambda: iter(batches), None, loss, nn.Adam(0.01))

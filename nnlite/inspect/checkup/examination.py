@@ -200,7 +200,8 @@ def doctor(
     >>> found = doctor(model, 1000 * X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01))
     >>> print(found[0])
     error NN101 unscaled-features: Column 0 reaches the first weights with a typical size of 5.9e+03;
-    a net learns from numbers near 1.
+    a net learns from numbers near 1. So neurons are saturated, and not even one batch can be learned by
+    heart.
       -> Put Standardize(4) before layer 0 Dense(4, 16). (docs/doctor/NN101.md)
     """
     admitted = admit(

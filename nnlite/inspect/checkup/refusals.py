@@ -52,10 +52,10 @@ def refused_targets(
     Examples
     --------
     >>> from nnlite import Dense, SoftmaxCrossEntropy
-    >>> error, y = ShapeError("SoftmaxCrossEntropy()", "two outputs", "1 output", "Add one."), np.arange(10)
+    >>> error, y = ArgumentError("SoftmaxCrossEntropy()", "two", "1 output", "Add one."), np.arange(10)
     >>> model = Sequential([Dense(4, 1)])
     >>> print(refused_targets(error, model, SoftmaxCrossEntropy(), y, 1))
-    error NN212 wrong-number-of-outputs: fit refuses this: SoftmaxCrossEntropy(): expected two outputs, got
+    error NN212 wrong-number-of-outputs: fit refuses this: SoftmaxCrossEntropy(): expected two, got
     1 output. The targets are ids of 10 classes, 0 to 9, and the model has 1 output.
       -> End the model with Dense(4, 10). (docs/doctor/NN212.md)
     """
