@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from benchmarks.doctor.programs import Program
@@ -84,13 +85,15 @@ def codes(diagnosis: Diagnosis) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.code for one in diagnosis.problems))
 
 
-def examine(program: Program, *, advice: bool = True) -> Report:
+def examine(program: Program, *, advice: bool = True, seed: int = 0) -> Report:
     """Measure one program.
 
     Parameters
     ----------
     program : Program
         What to train.
+    seed : int
+        Is added to that of the program.
     advice : bool
         Whether advice is tried and followed, which takes most of the time.
 
@@ -98,11 +101,12 @@ def examine(program: Program, *, advice: bool = True) -> Report:
     -------
     Report
     """
-    broken, repaired = run(program.broken), run(program.repaired)
+    asked, answered = (replace(one, seed=one.seed + seed) for one in (program.broken, program.repaired))
+    broken, repaired = run(asked), run(answered)
     said = codes(broken.diagnosis)
     among = set().union(*program.causes)
-    tried = tuple(_alone(program.broken, broken, code) if advice else broken.skill for code in said)
-    followed, skill = _to_the_end(program.broken, broken) if advice else ((), broken.skill)
+    tried = tuple(_alone(asked, broken, code) if advice else broken.skill for code in said)
+    followed, skill = _to_the_end(asked, broken) if advice else ((), broken.skill)
     return Report(
         program, broken, repaired, said, tuple(code in among for code in said), tried, followed, skill
     )
