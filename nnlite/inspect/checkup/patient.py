@@ -185,7 +185,7 @@ class Patient:
 
     def went(self, share: float, *, validated: bool = False) -> bool:
         """Whether there has been a training that went so much of the way, also on validation rows at hand."""
-        parts = [self.sample] if self.trained else []
+        parts = [self.sample] if self.trained and self.data is not None and self.data.y is not None else []
         if parts and validated and self.held_out is not None and self.held_out.y is not None:
             parts.append(self.held_out)
         return bool(parts) and all(self._well(part, share) for part in parts)
