@@ -75,8 +75,9 @@ def call_text(value: Any) -> str:
     >>> call_text(EarlyStopping(patience=3))
     "EarlyStopping(monitor='validation_loss', patience=3, min_delta=0.0, higher_is_better=None)"
     """
-    stored = getattr(value, "__dict__", {})
-    return _call(value, ((name, stored[name]) for name in arguments_of(type(value)) if name in stored))
+    stored, kind = getattr(value, "__dict__", {}), type(value)
+    names = arguments_of(kind)  # type: ignore[arg-type]
+    return _call(value, ((name, stored[name]) for name in names if name in stored))
 
 
 def _call(value: Any, pairs: Iterable[tuple[str, Any]]) -> str:
