@@ -143,6 +143,7 @@ class Doctor(Callback):
             validation=self.validation,
             trained=True if state.history.rows else None,
         )
+        self._patient.trials = False
         self._keep(examine(self._patient, refused, BEGINNING))
         self._few = self._patient.data
         if self._few is not None and self._few.x.shape[0] > LOOK_ROWS:
@@ -216,7 +217,7 @@ class Doctor(Callback):
             settings=known.settings,
             copied=True,
         )
-        patient.data, patient.integers = data, known.integers
+        patient.data, patient.integers, patient.trials = data, known.integers, False
         return patient
 
     def _keep(self, diagnosis: Diagnosis, more: list[Finding] | None = None) -> None:
