@@ -185,7 +185,11 @@ def gap(p: Patient) -> Iterator[Finding]:
         f"The loss is {train:.3g} on training rows and {held_out:.3g} on validation rows, where the best "
         f"constant answer has {theirs:.3g}: the net has learned rows by heart.{when}"
         + (" On other rows it is worse than a constant answer." if useless else ""),
-        ("See whether the rows of X and y still belong together. If they do: add" if useless and never else "Add")
+        (
+            "See whether the rows of X and y still belong together. If they do: add"
+            if useless and never
+            else "Add"
+        )
         + " rows, Dropout or weight_decay, take fewer neurons, and stop with EarlyStopping().",
         training_loss=train,
         validation_loss=held_out,

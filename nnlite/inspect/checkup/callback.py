@@ -36,9 +36,8 @@ class DoctorWarning(UserWarning):
 class Doctor(Callback):
     """Examine a training while it runs: at the start, every so many epochs, and at the end.
 
-    What it looks at takes a pass or two over a few rows. What `doctor` tries out on copies, such as
-    other rates, it does not; call that before or after. At the end it warns if anything above a note
-    was found.
+    It makes passes and trains no copies. What `doctor` tries out on these, such as other rates, it does
+    not; call that before or after. At the end it warns if anything above a note was found.
 
     Parameters
     ----------
@@ -53,8 +52,8 @@ class Doctor(Callback):
     validation : tuple, optional
         ``(X, y)`` or ``(X, y, weight)``.
     every : int
-        Look at neurons, gradients and updates every so many epochs. On digits a look takes as long as half an
-        epoch.
+        Look at neurons, gradients and updates every so many epochs. On digits a look takes as long as two
+        thirds of an epoch.
     warn : bool
         Whether to warn at the end.
 
