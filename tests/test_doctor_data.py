@@ -14,6 +14,16 @@ def beside(X, *columns):
     return np.column_stack([X, *columns])
 
 
+def test_rows_sorted_by_class_before_the_split_are_in_no_other_unit():
+    wine = pytest.importorskip("sklearn.datasets").load_wine()
+    X, y = wine.data, wine.target
+    kept = {"validation": (X[134:], y[134:])}
+    model = net(13, 16, 3, first=[nn.Standardize(13)])
+    one = first(doctor(model, X[:134], y[:134], CROSS_ENTROPY, nn.Adam(0.01), **kept), "NN110")
+    assert one.evidence["distance"] > 0.9
+    assert "stratify=True" in one.fix
+
+
 # A column that is the target.
 
 

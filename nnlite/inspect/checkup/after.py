@@ -164,7 +164,8 @@ def gap(p: Patient) -> Iterator[Finding]:
     if not np.isfinite(held_out):
         raise Skip("the validation loss is not finite")
     # Rows at hand say it themselves; of a curve, it must never have been better than such an answer.
-    useless = held_out > theirs + margin and (not margin or lowest > theirs - HARDLY_BELOW * p.way)
+    never = lowest > theirs - HARDLY_BELOW * p.way
+    useless = held_out > theirs + margin and (not margin or never)
     # Each beside its own constant answer: some rows are harder than others.
     gap = (constant - train) - (theirs - held_out)
     if (
@@ -184,7 +185,11 @@ def gap(p: Patient) -> Iterator[Finding]:
         f"The loss is {train:.3g} on training rows and {held_out:.3g} on validation rows, where the best "
         f"constant answer has {theirs:.3g}: the net has learned rows by heart.{when}"
         + (" On other rows it is worse than a constant answer." if useless else ""),
-        ("See whether the rows of X and y still belong together. If they do: add" if useless else "Add")
+        (
+            "See whether the rows of X and y still belong together. If they do: add"
+            if useless and never
+            else "Add"
+        )
         + " rows, Dropout or weight_decay, take fewer neurons, and stop with EarlyStopping().",
         training_loss=train,
         validation_loss=held_out,

@@ -36,9 +36,8 @@ class DoctorWarning(UserWarning):
 class Doctor(Callback):
     """Examine a training while it runs: at the start, every so many epochs, and at the end.
 
-    What it looks at takes a pass or two over a few rows. What `doctor` tries out on copies, such as
-    other rates, it does not; call that before or after. At the end it warns if anything above a note
-    was found.
+    It makes passes and trains no copies. What `doctor` tries out on these, such as other rates, it does
+    not; call that before or after. At the end it warns if anything above a note was found.
 
     Parameters
     ----------
@@ -53,8 +52,8 @@ class Doctor(Callback):
     validation : tuple, optional
         ``(X, y)`` or ``(X, y, weight)``.
     every : int
-        Look at neurons, gradients and updates every so many epochs. On digits a look takes as long as half an
-        epoch.
+        Look at neurons, gradients and updates every so many epochs. On digits a look takes as long as two
+        thirds of an epoch.
     warn : bool
         Whether to warn at the end.
 
@@ -143,6 +142,7 @@ class Doctor(Callback):
             validation=self.validation,
             trained=True if state.history.rows else None,
         )
+        self._patient.trials = False
         self._keep(examine(self._patient, refused, BEGINNING))
         self._few = self._patient.data
         if self._few is not None and self._few.x.shape[0] > LOOK_ROWS:
@@ -216,7 +216,7 @@ class Doctor(Callback):
             settings=known.settings,
             copied=True,
         )
-        patient.data, patient.integers = data, known.integers
+        patient.data, patient.integers, patient.trials = data, known.integers, False
         return patient
 
     def _keep(self, diagnosis: Diagnosis, more: list[Finding] | None = None) -> None:

@@ -106,9 +106,14 @@ def settle(findings: Iterable[Finding], p: Patient) -> list[Finding]:
     ('NN301', 'error', 'The steps overshoot. So nothing was learned.', {'NN402': 'The loss is 1.1.'})
     """
     note = SEVERITIES[-1]
-    harmless = [
-        code for share, validated, codes in HARMLESS if p.went(share, validated=validated) for code in codes
-    ]
+    findings = list(findings)
+    alarms = {one.code for one in findings if one.severity != note}
+    harmless = {
+        code
+        for share, validated, codes in HARMLESS
+        if not alarms.isdisjoint(codes) and p.went(share, validated=validated)  # which takes passes
+        for code in codes
+    }
     listed = [one._replace(severity=note) if one.code in harmless else one for one in findings]
     listed.sort(key=lambda one: rank(one.code, trained=p.trained))
     causes = [one for one in listed if one.severity != note and one.code in EXPLAINS]

@@ -23,7 +23,9 @@ LEAKED = 0.05
 LEAKED_ROWS = 3
 #: From half on, validation measures memory.
 MOST_LEAKED = 0.5
-#: Rows that are equal by nature have neighbours that differ in one column, at least this part as many.
+#: Rows that are equal by nature have neighbours that differ in one column, at least this part as many. Of
+#: eight real tables, cut to 2 to 6 values a column, it is 1.01 and more where rows are equal; where rows were
+#: repeated it is 0 to 0.43.
 BY_NATURE = 0.5
 #: Wide rows are looked at in so many groups of columns.
 GROUPS = 32
@@ -32,10 +34,13 @@ SCALE_RATIO = 3.0
 #: Standard deviations that the median column has moved by. Random halves of 20 rows stay below 0.5.
 SHIFT = 1.0
 #: Standard deviations that one column has moved by. One that grows from row to row has moved by 2.2 in the
-#: last fifth of the rows, by 3.5 in their second half; degrees of Fahrenheit for Celsius by 5 and more.
+#: last fifth of the rows, by 3.5 in their second half. Columns of eight real tables: by 0.9 at most in random
+#: tenths to halves of 15 rows and more; by 2.4 in the last quarter of wines as they come, which is by class;
+#: by 3.4 in the last half of cars by year, by 4.1 in the last quarter of houses by suburb.
 COLUMN_SHIFT = 4.0
 #: So many times as wide as in training, or as narrow, by standard deviations and by quartiles. Of a column
-#: that grows from row to row the last tenth is a tenth as wide.
+#: that grows from row to row the last tenth is a ninth as wide. Random parts of eight real tables were 0.3 to
+#: 3.4 times as wide.
 COLUMN_RATIO = 15.0
 #: A table with more columns is one of pixels or words, of which some are dark or absent in all training rows.
 MOST_COLUMNS = 1000
@@ -50,7 +55,8 @@ SHOWN = 3
 #: Factors that units differ by are powers of ten, and a few others: minutes and hours, inches, feet, miles,
 #: pounds, ounces.
 FACTORS = (10.0, 100.0, 1000.0, 1e6, 24.0, 60.0, 3600.0, 2.54, 3.2808, 1.6093, 2.2046, 28.35, 255.0)
-#: How near mean and spread must come to what such a unit would make of them, in parts of the spread.
+#: How near mean and spread must come to what such a unit would make of them, in parts of the spread. Of real
+#: columns in such a unit, in a random quarter of the rows, 86 % do; of 300 rows and more half come to 0.1.
 NEAR = 0.25
 #: Temperatures: each is so many times the other, and so much more.
 TEMPERATURES = (
@@ -59,7 +65,8 @@ TEMPERATURES = (
     ("Kelvin instead of Celsius", 1.0, 273.15),
     ("Celsius instead of Kelvin", 1.0, -273.15),
 )
-#: Standard deviations that a column must have moved by to be taken for one in another unit.
+#: Standard deviations that a column must have moved by to be taken for one in another unit. Columns that look
+#: like one by chance have moved by 0.7 at most in random parts of 15 rows and more, by 1.6 in 10 rows of 20.
 UNIT_SHIFT = 1.5
 #: In the place of a spread of 0.
 TINY = 1e-30
@@ -142,7 +149,9 @@ def validation(p: Patient) -> Iterator[Finding]:
     ratio = b / a if a > 0 else 1.0
     of_all = not 1 / SCALE_RATIO < ratio < SCALE_RATIO
     few = is_sparse(train) or len(other) < FEW_ROWS
-    single, varying = ([], 0) if few else _moved(*raw)
+    # Rows sorted by class move columns too, and one of them may come near a unit.
+    moved = None if p.held_out.y is None else _other_classes(p, p.held_out.y)
+    single, varying = ([], 0) if few else _moved(*raw, units=moved is None)
     if single and not (of_all and 2 * len(single) > varying):
         yield _of_columns(p, *raw, single, plain=plain)
         return
@@ -156,11 +165,9 @@ def validation(p: Patient) -> Iterator[Finding]:
             validation_size=b,
         )
         return
-    if p.held_out.y is not None:
-        moved = _other_classes(p, p.held_out.y)
-        if moved is not None:
-            yield moved
-            return
+    if moved is not None:
+        yield moved
+        return
     if is_sparse(train):
         return
     (mean, spread), (theirs, wide) = moments(train), moments(other)
@@ -216,7 +223,7 @@ def _other_classes(p: Patient, target: AnyArray) -> Finding | None:
     )
 
 
-def _moved(train: AnyArray, other: AnyArray) -> tuple[list[int], int]:
+def _moved(train: AnyArray, other: AnyArray, *, units: bool) -> tuple[list[int], int]:
     """Find columns that lie elsewhere, or are far wider or narrower, and count those that are looked at."""
     if train.shape[1] > MOST_COLUMNS:
         return [], 0
@@ -230,7 +237,7 @@ def _moved(train: AnyArray, other: AnyArray) -> tuple[list[int], int]:
         shift = abs(theirs[column] - mean[column]) / spread[column]
         ratios = wide[column] / spread[column], their_middle[column] / middle[column]
         four = float(mean[column]), float(spread[column]), float(theirs[column]), float(wide[column])
-        other_scale = shift >= UNIT_SHIFT and _unit_of(*four)
+        other_scale = units and shift >= UNIT_SHIFT and _unit_of(*four)
         if (
             shift >= COLUMN_SHIFT
             or other_scale

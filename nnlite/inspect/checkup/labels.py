@@ -29,7 +29,9 @@ CONFLICTS = 0.05
 RARE = 0.1
 #: From here on it is tried out what weights of classes would change.
 VERY_RARE = 0.02
-#: Of a class of which a net finds fewer than this part, and with weights so many more, the rest costs.
+#: Of a class of which a net finds fewer than this part, and with weights so many more, the rest costs. Where
+#: 3 or 4 rows stand against thousands, seven of eight nets found none, and with weights 0.33 to 0.75 of them;
+#: one found half.
 FOUND = 0.5
 MORE = 0.3
 #: Passes over the rows that this takes, and within what limits of steps.
@@ -45,16 +47,18 @@ SHOWN = 5
 ENOUGH_ROWS = 100
 #: So must rows of other classes than the most frequent one.
 FEW = 30
-#: Correlations of what simple rules say with what is true, in standard errors. Of random labels 1 in 1,000
-#: tables comes as high.
+#: Correlations of what simple rules say with what is true, in standard errors. With the targets shuffled
+#: 1,000 times, tumours come as high 16 times, patients 12 times, iris and wines never; as they are, all come
+#: to 11 and more.
 NOTHING_SEEN = 3.0
 #: A validation loss so near to that of a constant answer, in parts of the way down from it, says that nothing
 #: was learned.
 NOTHING = 0.02
 #: Steps go by so many rows at least: those of small batches are soon forgotten.
 MEMORY = 32
-#: The part of the variety of all rows that the rows of a batch have, on average. Random batches of 32 with
-#: ten classes have 0.97 of it; sorted ones 0.1.
+#: The part of the variety of all rows that the rows of a batch have, on average, and as many as are in it. Of
+#: seven real tables random batches of 32 have 0.95 to 1.05 of it; those sorted by the target 0.01 to 0.28;
+#: cars by year and houses by suburb, as they come, 0.58 and 0.6.
 MIXED = 0.5
 
 
@@ -102,7 +106,7 @@ def classes(p: Patient) -> Iterator[Finding]:
     unweighted = p.all.weight is None
     severity = "note"
     found: dict[str, float] = {}
-    if unweighted and there.min() < VERY_RARE * there.max():
+    if p.trials and unweighted and there.min() < VERY_RARE * there.max():
         severity, found, told = _cost(p, rare, int(sizes[rare]))
         message += told
     yield finding(
@@ -201,6 +205,8 @@ def unrelated(p: Patient) -> Iterator[Finding]:
     failed = _generalizes_not(p)
     if failed is False:
         return
+    if failed is None and p.trained and not p.trials:
+        raise Skip("the loss fell, and no copy is trained to see what the net knows of other rows")
     try:
         y = p.ids_of(data.y) if p.class_ids is not None else data.y
     except Skip:

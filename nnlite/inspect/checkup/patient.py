@@ -150,6 +150,8 @@ class Patient:
         self.courses: dict[tuple[str, int], Any] = {}
         self.found: list[Any] = []
         self.waits = False
+        #: Whether copies may be trained, which takes longer than a look.
+        self.trials = True
 
     def renewed(self) -> Patient:
         """Return the same with newly drawn weights and an optimizer that has made no steps."""
@@ -222,7 +224,8 @@ class Patient:
         """How many steps `fit` makes in an epoch, as far as one can see from the rows at hand."""
         share = self.settings.get("validation")
         kept = 1 - share if isinstance(share, float) else 1.0
-        return max(1, math.ceil(kept * self.all.x.shape[0] / self.batch_size))
+        rows: int = self.all.x.shape[0]
+        return max(1, math.ceil(kept * rows / self.batch_size))
 
     @property
     def length(self) -> int | None:

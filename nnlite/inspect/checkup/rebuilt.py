@@ -27,7 +27,9 @@ RATE = 0.01
 MOST_ROWS = 128
 #: The part of the rows that is held out of it.
 HELD_OUT = 0.3
-#: A difference in what is right is no chance from here on, nor below this many standard errors.
+#: A difference in what is right is no chance from here on, nor below this many standard errors. Of ten nets
+#: of 28 to 37 neurons any two differ by 0.025 at most on digits, iris, wines, tumours and cars, and by 0.08
+#: on patients, where two standard errors of 133 rows are 0.087.
 MARGIN = 0.05
 ERRORS = 2.0
 

@@ -55,7 +55,7 @@ def no_activation(p: Patient) -> Iterator[Finding]:
     first, second, _ = pairs[0]
     then = there = None
     worse = False
-    if p.sample.x.shape[0] >= ENOUGH_ROWS and not autoencoder and (none or not narrow):
+    if p.trials and p.sample.x.shape[0] >= ENOUGH_ROWS and not autoencoder and (none or not narrow):
         there, then = _with_activations(p, pairs, activation)
         worse = then is not None and there is not None and then - there >= margin(halves(p).judge)
     serious = worse or (none and not p.trained and not autoencoder and not narrow)
@@ -213,15 +213,14 @@ def frozen(p: Patient) -> Iterator[Finding]:
     if not stuck:
         return
     there = then = None
-    if p.sample.x.shape[0] >= ENOUGH_ROWS:
+    costs = p.trials  # which random features need not
+    if p.trials and p.sample.x.shape[0] >= ENOUGH_ROWS:
         train, judge = halves(p)
         there = right(trained(p, p.model.layers, train, p.loss), judge, p.loss)
         free = copy.deepcopy(p.model)
         free.unfreeze()
         then = right(trained(p, free.layers, train, p.loss), judge, p.loss)
         costs = then - there >= margin(judge)
-    else:
-        costs = True
     told = (
         ""
         if there is None
