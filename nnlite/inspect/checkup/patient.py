@@ -222,7 +222,8 @@ class Patient:
         """How many steps `fit` makes in an epoch, as far as one can see from the rows at hand."""
         share = self.settings.get("validation")
         kept = 1 - share if isinstance(share, float) else 1.0
-        return max(1, math.ceil(kept * self.all.x.shape[0] / self.batch_size))
+        rows: int = self.all.x.shape[0]
+        return max(1, math.ceil(kept * rows / self.batch_size))
 
     @property
     def length(self) -> int | None:

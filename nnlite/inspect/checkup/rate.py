@@ -309,6 +309,7 @@ def bounces(p: Patient) -> Iterator[Finding]:
     if not isinstance(p.optimizer, Optimizer):
         raise Skip(f"{type(p.optimizer).__name__} has no rate")
     fresh, steps, old = p.fresh, judged_steps(p), p.found[which]
+    optimizer: Any = fresh.optimizer
     base = race(fresh, steps=steps)
     gains = {factor: gain(p, base, race(fresh, _times(factor), steps=steps)) for factor in CALMER}
     factor = max(gains, key=lambda factor: gains[factor])
@@ -320,7 +321,7 @@ def bounces(p: Patient) -> Iterator[Finding]:
             old.fix
             if callable(getattr(p.optimizer, "learning_rate", None))
             else (
-                f"{_other_rate(fresh, factor, float(fresh.optimizer.rate)).partition(';')[0]}, "
+                f"{_other_rate(fresh, factor, float(optimizer.rate)).partition(';')[0]}, "
                 "or let nnlite.schedules.CosineDecay lower it."
             )
         )
