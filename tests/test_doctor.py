@@ -19,8 +19,8 @@ from workpieces import Sum, net_of_blocks
 import nnlite as nn
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.inspect.checkup import Diagnosis, Doctor, DoctorWarning, doctor, labels, last_layer, structure
+from nnlite.inspect.checkup.admission import admit
 from nnlite.inspect.checkup.codes import CODES, SEVERITIES, page_of, rank
-from nnlite.inspect.checkup.examination import admit
 from nnlite.inspect.checkup.patient import measured_loss
 from nnlite.sweeps.evidence import least
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import nnlite as nn
+from nnlite.inspect.checkup.admission import admit
 from nnlite.inspect.checkup.diagnosis import Finding
-from nnlite.inspect.checkup.examination import BEGINNING, admit
+from nnlite.inspect.checkup.examination import BEGINNING
 from nnlite.inspect.checkup.sequences import padding
 
 TIME, WIDTH = 12, 8

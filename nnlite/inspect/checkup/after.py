@@ -32,6 +32,8 @@ GAP = 0.3
 #: than half of the way; of classes, only if so many more rows are wrong: a loss also rises where a net is
 #: surer.
 HALF, MORE_WRONG = 0.5, 0.05
+#: Or if this many more are wrong, whatever the loss: of 24 healthy classifiers it came to 0.085 at most.
+MANY_MORE_WRONG = 0.15
 #: Validation worse than the best constant answer asks for less: training must have come below it by so much.
 LEARNED = 0.05
 #: Of validation rows that only the history knows, the best constant answer is that of the training rows: by
@@ -168,17 +170,15 @@ def gap(p: Patient) -> Iterator[Finding]:
     useless = held_out > theirs + margin and (not margin or never)
     # Each beside its own constant answer: some rows are harder than others.
     gap = (constant - train) - (theirs - held_out)
-    if (
-        min(gap, held_out - train) < (LEARNED if useless else GAP) * p.way
-        or constant - train < LEARNED * p.way
-    ):
+    wide = min(gap, held_out - train) >= (LEARNED if useless else GAP) * p.way
+    if not (wide or _errs_more(p, MANY_MORE_WRONG)) or constant - train < LEARNED * p.way:
         return
     when = ""
     risen = held_out - lowest > RISEN * p.way
     if curve and risen:
         when = f" It was lowest, {lowest:.3g}, in epoch {curve.index(lowest) + 1} of {len(curve)}."
     low = theirs - held_out < HALF * p.way and (risen or len(curve) < ENOUGH_MOVES)
-    harmful = useless or ((risen or low) and _errs_more(p))
+    harmful = useless or _errs_more(p, MORE_WRONG if risen or low else MANY_MORE_WRONG)
     yield finding(
         "NN401",
         "warning" if harmful else "note",
@@ -199,16 +199,15 @@ def gap(p: Patient) -> Iterator[Finding]:
     )
 
 
-def _errs_more(p: Patient) -> bool:
+def _errs_more(p: Patient, margin: float) -> bool:
     """Tell whether more validation rows than training rows are taken for another class; of numbers, yes."""
     try:
         _ = p.class_ids
     except Skip:
-        return True
+        return margin < MANY_MORE_WRONG
     if p.held_out is None or p.held_out.y is None:  # rows that only `fit` has seen
-        return True
-
-    return p.wrong(p.held_out) - p.wrong(p.sample) > MORE_WRONG
+        return margin < MANY_MORE_WRONG
+    return p.wrong(p.held_out) - p.wrong(p.sample) > margin
 
 
 def linear(p: Patient) -> Iterator[Finding]:

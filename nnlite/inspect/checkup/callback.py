@@ -12,10 +12,11 @@ from nnlite.checks.nets import check_net
 from nnlite.core.aliases import Array
 from nnlite.errors import calls_to_user
 from nnlite.errors.checks import check_bool, check_integer
+from nnlite.inspect.checkup.admission import admit, check_pair
 from nnlite.inspect.checkup.causes import settle
 from nnlite.inspect.checkup.codes import SEVERITIES
 from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding
-from nnlite.inspect.checkup.examination import BEGINNING, END, MEANWHILE, admit, check_pair, examine
+from nnlite.inspect.checkup.examination import BEGINNING, END, MEANWHILE, examine
 from nnlite.inspect.checkup.given import take
 from nnlite.inspect.checkup.patient import Patient
 from nnlite.inspect.checkup.rate import judge_updates, ratios_of

@@ -181,9 +181,9 @@ class Patient:
         grown = np.linalg.norm(self.model.params.values, np.inf) > np.linalg.norm(
             fresh.model.params.values, np.inf
         )
-        return bool(
-            grown and loss > EXPLODED * max(measured_loss(fresh.model, self.sample, self.loss), self.constant)
-        )
+        floor = self.constant - self.way  # likelihoods may be negative
+        start = max(measured_loss(fresh.model, self.sample, self.loss), self.constant)
+        return bool(grown and loss - floor > EXPLODED * (start - floor))
 
     def went(self, share: float, *, validated: bool = False) -> bool:
         """Whether there has been a training that went so much of the way, also on validation rows at hand."""

@@ -30,6 +30,8 @@ WRONG = 1e-3
 OFF = 10.0
 #: How far off the present weights the gradient is looked at.
 JITTER = 1e-3
+#: Stands for the loss among the names of weights.
+LOSS = ""
 
 
 class Gap(NamedTuple):
@@ -54,41 +56,21 @@ def wrong_gradient(p: Patient) -> Iterator[Finding]:
     """Compare the gradient with differences of the loss, array by array."""
     part = take(p.sample, np.arange(min(ROWS, p.sample.x.shape[0])))
     net, rng = Float64Copy(p.model, *part, p.loss), np.random.default_rng(0)
-    split = net.model.params.split
-    # A little off the present weights: where biases are 0 a neuron may stand exactly on the kink of ReLU,
-    # where the difference is half the slope.
-    values = net.start + JITTER * rng.standard_normal(net.start.size) * (1.0 + np.abs(net.start))
-    value, gradient = net.loss(values), net.gradient(values)
-    if not np.isfinite(value) or not np.isfinite(gradient).all():
-        raise Skip("the loss is not finite")
-    pred = net.predict(values)
-
-    def beside(move: Array) -> float:
-        return paid(p.loss, pred + move, net.y, net.weight)
-
-    gap = _largest_gap(p.loss.value_and_grad(pred, net.y, net.weight)[1], beside, value, rng)
-    if gap is not None:
+    gaps = _gaps(p, net, rng)
+    # A kink so near that both differences take it in is met by chance: what is wrong is wrong elsewhere too.
+    again = _gaps(p, net, rng) if gaps else {}
+    gaps = {name: gap for name, gap in gaps.items() if name in again}
+    if not gaps:
+        return
+    if LOSS in gaps:
         yield finding(
             "NN207",
             "error",
-            f"The gradient of {p.loss} is wrong: along a random direction it promises {gap.promised:.4g}, "
-            f"the loss changes by {gap.measured:.4g}.",
+            f"The gradient of {p.loss} is wrong: along a random direction it promises "
+            f"{gaps[LOSS].promised:.4g}, the loss changes by {gaps[LOSS].measured:.4g}.",
             "Let nnlite.testing.check_loss say what is wrong with it.",
-            **gap._asdict(),
+            **gaps[LOSS]._asdict(),
         )
-        return
-    gaps = {}
-    for name, slopes in split(gradient).items():
-
-        def nudged(move: Array, name: str = name) -> float:
-            there = values.copy()
-            split(there)[name] += move
-            return net.loss(there)
-
-        gap = _largest_gap(slopes, nudged, value, rng)
-        if gap is not None:
-            gaps[name] = gap
-    if not gaps:
         return
     # Blame goes from the back to the front, so what is behind the last wrong gradient is right.
     name = max(gaps, key=lambda name: _of(p, name))
@@ -103,6 +85,37 @@ def wrong_gradient(p: Patient) -> Iterator[Finding]:
         **gaps[name]._asdict(),
         parameters=list(gaps),
     )
+
+
+def _gaps(p: Patient, net: Float64Copy, rng: np.random.Generator) -> dict[str, Gap]:
+    """Compare at a place: the loss's own gradient, and if that is right, that of each array."""
+    split = net.model.params.split
+    # A little off the present weights: where biases are 0 a neuron may stand exactly on the kink of ReLU,
+    # where the difference is half the slope.
+    values = net.start + JITTER * rng.standard_normal(net.start.size) * (1.0 + np.abs(net.start))
+    value, gradient = net.loss(values), net.gradient(values)
+    if not np.isfinite(value) or not np.isfinite(gradient).all():
+        raise Skip("the loss is not finite")
+    pred = net.predict(values)
+
+    def beside(move: Array) -> float:
+        return paid(p.loss, pred + move, net.y, net.weight)
+
+    gap = _largest_gap(p.loss.value_and_grad(pred, net.y, net.weight)[1], beside, value, rng)
+    if gap is not None:
+        return {LOSS: gap}
+    gaps = {}
+    for name, slopes in split(gradient).items():
+
+        def nudged(move: Array, name: str = name) -> float:
+            there = values.copy()
+            split(there)[name] += move
+            return net.loss(there)
+
+        gap = _largest_gap(slopes, nudged, value, rng)
+        if gap is not None:
+            gaps[name] = gap
+    return gaps
 
 
 def _largest_gap(

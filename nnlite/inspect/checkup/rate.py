@@ -16,7 +16,7 @@ from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.given import take
 from nnlite.inspect.checkup.patient import STEPS, Patient, Skip
 from nnlite.inspect.checkup.rebuilt import scaled
-from nnlite.inspect.checkup.settings import asked, judged_steps
+from nnlite.inspect.checkup.settings import WELL_TRIED, asked, goes_well, judged_steps
 from nnlite.inspect.checkup.trials import AS_IS, Variant, affordable, gain, line_of, measured_rows, race
 from nnlite.inspect.length import end_of_schedule
 from nnlite.inspect.numbers import plain
@@ -84,6 +84,8 @@ def learning_rate(p: Patient) -> Iterator[Finding]:
         raise Skip(f"{blamed[0]} is to blame")
     if p.trained and end_of_schedule(p.optimizer) and p.history is None:
         raise Skip(end_of_schedule(p.optimizer))
+    if goes_well(p):
+        raise Skip(WELL_TRIED)
     known, fresh, needed = p.length is not None, p.trained, asked(p)
     p.fresh.found = p.found
     p = p.fresh
@@ -126,7 +128,8 @@ class _Rates:
         self.start = race(p, steps=steps).losses[0]
         for factor in (0.01, 0.1, 1.0, TIMES, FAR_ABOVE):
             self.add(factor)
-        low, top = 0.01, EXPLODED * max(self.start, p.constant)
+        floor, low = p.constant - p.way, 0.01  # likelihoods may be negative
+        top = floor + EXPLODED * (max(self.start, p.constant) - floor)
         while low > LOWEST and (
             not min(loss for factor, loss in self.late.items() if factor < 1) < top
             or (min(self.late.values()) - p.least > FAR_DOWN * p.way and self.rate * low > LOW_USUAL)
@@ -309,6 +312,7 @@ def bounces(p: Patient) -> Iterator[Finding]:
     if not isinstance(p.optimizer, Optimizer):
         raise Skip(f"{type(p.optimizer).__name__} has no rate")
     fresh, steps, old = p.fresh, judged_steps(p), p.found[which]
+    optimizer: Any = fresh.optimizer
     base = race(fresh, steps=steps)
     gains = {factor: gain(p, base, race(fresh, _times(factor), steps=steps)) for factor in CALMER}
     factor = max(gains, key=lambda factor: gains[factor])
@@ -320,7 +324,7 @@ def bounces(p: Patient) -> Iterator[Finding]:
             old.fix
             if callable(getattr(p.optimizer, "learning_rate", None))
             else (
-                f"{_other_rate(fresh, factor, float(fresh.optimizer.rate)).partition(';')[0]}, "
+                f"{_other_rate(fresh, factor, float(optimizer.rate)).partition(';')[0]}, "
                 "or let nnlite.schedules.CosineDecay lower it."
             )
         )

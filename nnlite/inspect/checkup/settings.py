@@ -18,7 +18,7 @@ from nnlite.layers import Dropout, ParameterGroup
 from nnlite.model import Sequential
 from nnlite.training.settings import value_text
 
-__all__ = ["asked", "judged_steps", "length", "settings"]
+__all__ = ["WELL_TRIED", "asked", "goes_well", "judged_steps", "length", "settings"]
 
 #: A setting is to blame if without it the loss comes so much of the way from a constant answer further down,
 #: on rows that were not trained on too.
@@ -44,6 +44,8 @@ FEW_STEPS = 100
 USUAL_BATCH, LARGE_BATCH = 32, 128
 #: What a rate of 0 is tried at, and the part of a decay that may do good.
 ORDINARY_RATE, LESS_DECAY = 0.01, 100.0
+#: Why nothing is changed in trials.
+WELL_TRIED = "as it is, a trial goes well"
 #: Patience that is suggested, at least.
 PATIENCE = 20
 
@@ -84,8 +86,10 @@ def settings(p: Patient) -> Iterator[Finding]:
     """Try each suspect setting on copies."""
     if not isinstance(p.optimizer, Optimizer):
         raise Skip(f"{type(p.optimizer).__name__} has no such settings")
-    if p.went_well:
+    if p.went_well and not any(one.code == "NN405" and one.severity != SEVERITIES[-1] for one in p.found):
         raise Skip("the training went well")
+    if goes_well(p):
+        raise Skip(WELL_TRIED)
     for suspects in (_schedule, _clipping, _momentum, _dropout, _decay):
         # Of a setting there may be several remedies: the first that helps is told.
         yield from next(filter(None, (list(_tried(p, one)) for one in suspects(p))), [])
@@ -129,6 +133,23 @@ def asked(p: Patient) -> float:
     """
     wrong = p.trained and any(one.code in SYMPTOMS and one.severity != SEVERITIES[-1] for one in p.found)
     return COSTS_WITH_SYMPTOM if wrong else COSTS
+
+
+def goes_well(p: Patient) -> bool:
+    """Tell whether a trial of the training as it is comes so low that no change could gain what is asked.
+
+    Parameters
+    ----------
+    p : Patient
+        A training of unknown length is tried for a moment.
+
+    Returns
+    -------
+    bool
+    """
+    steps = STEPS if p.length is None else judged_steps(p)
+    late = race(p.fresh, steps=steps).late
+    return bool(p.fresh.constant - late >= (1 - asked(p)) * p.fresh.way)
 
 
 def judged_steps(p: Patient) -> int:
@@ -300,6 +321,8 @@ def length(p: Patient) -> Iterator[Finding]:
     stopped = "" if p.history is None else p.history.stop_reason
     if stopped and not stopped.startswith(("all ", "no better")):
         raise Skip(f"it ended by {stopped}")
+    if goes_well(p):
+        raise Skip(WELL_TRIED)
     steps, most = p.length, affordable(p)
     planned = (p.settings.get("epochs") or 0) * p.steps_an_epoch
     longer = min(max(LONGER * steps, planned, NO_FEWER), most)

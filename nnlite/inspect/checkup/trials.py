@@ -306,7 +306,7 @@ def line_of(optimizer: Optimizer, **changed: Any) -> str:
         from nnlite.core.config import arguments_of
 
         stored = dict(arguments(optimizer)) | changed
-        for name, one in arguments_of(type(optimizer)).items():
+        for name, one in arguments_of(type(optimizer)).items():  # type: ignore[arg-type]
             if name not in stored or one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD):
                 continue
             value = stored[name]

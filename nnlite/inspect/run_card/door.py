@@ -21,7 +21,7 @@ from nnlite.data.conversion import is_dask, is_sparse
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_instance, check_integer
-from nnlite.inspect.checkup.examination import check_pair
+from nnlite.inspect.checkup.admission import check_pair
 from nnlite.inspect.numbers import number
 from nnlite.inspect.run_card.measured import (
     CONSTANT,
