@@ -388,6 +388,13 @@ def test_arguments():
     with pytest.raises(ArgumentTypeError, match=r"a function \(pred, target\)"):
         nn.SequenceMetric("accuracy", LABELS)
     X, y, _ = data()
+    pred = np.zeros((len(y), RIGHT.loss.steps * 2))
+    with pytest.raises(
+        ShapeError, match=rf"weight: expected weights of shape \({len(y)},\), got shape \(1,\)"
+    ):
+        RIGHT(pred, y, [1.0])
+    with pytest.raises(ArgumentError, match="weight: expected finite weights of at least 0, got -1"):
+        RIGHT(pred, y, np.arange(len(y)) - 1)
     with pytest.raises(ArgumentError, match="a class for each row and nothing else, got a SequenceLoss"):
         fit(net(), X, y, class_weight="balanced")
 

@@ -125,6 +125,9 @@ def learning_curve(
     name = scorer(where, model, metric, y)[2]
     X = X if is_frame(X) or is_sparse(X) else np.asarray(X)
     y = np.asarray(y)
+    if not (X.shape and y.shape):
+        what, got = "rows in memory, and a target for each", f"shapes {X.shape} and {y.shape}"
+        raise ArgumentTypeError(f"{where}(X, y)", what, got, "Give arrays or tables.")
     repeats = check_integer(f"{where}(repeats=)", repeats, low=1)
     generator = check_rng(f"{where}(rng=)", rng)
     validation = check_number(
