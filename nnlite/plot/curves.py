@@ -93,7 +93,8 @@ def roc_curve(
 
     Notes
     -----
-    ``roc_curve.from_estimator(estimator, X, y)`` asks a classifier with scikit-learn's interface.
+    ``roc_curve.from_estimator(estimator, X, y)`` asks a classifier with scikit-learn's interface for its
+    probabilities, or for its decision function, by which each class orders the rows as it is.
 
     Examples
     --------

@@ -72,7 +72,7 @@ def call_text(value: Any) -> str:
     "EarlyStopping(monitor='validation_loss', patience=3, min_delta=0.0, higher_is_better=None)"
     """
     stored = getattr(value, "__dict__", {})
-    return _call(value, ((name, stored[name]) for name in arguments_of(type(value)) if name in stored))
+    return _call(value, ((name, stored[name]) for name in arguments_of(type(value)) if name in stored))  # type: ignore[arg-type]
 
 
 def _call(value: Any, pairs: Iterable[tuple[str, Any]]) -> str:

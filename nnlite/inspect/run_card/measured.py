@@ -15,7 +15,6 @@ from nnlite.core.losses import Loss, MeanSquaredError
 from nnlite.core.optimizers import Optimizer
 from nnlite.data.conversion import is_sparse
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
-from nnlite.errors.arguments import is_ours
 from nnlite.inspect.baseline import NoBaseline, constant_answer, fit_linear, linear_model
 from nnlite.inspect.checkup.after import ROWS_A_NUMBER
 from nnlite.inspect.row_attribution import row_losses
@@ -38,7 +37,7 @@ from nnlite.sweeps.replicas import train
 from nnlite.training.anew import like
 from nnlite.training.class_weights import ClassWeights
 from nnlite.training.evaluation import score
-from nnlite.training.work import only_ours
+from nnlite.training.work import only_ours, takes_replicas
 
 __all__ = [
     "CONSTANT",
@@ -326,7 +325,7 @@ def over_seeds(
     if isinstance(template, Optimizer):
         template.reset()
         template.rate_factor = 1.0
-    if isinstance(template, Optimizer) and together and is_ours(type(measure.loss).value_and_grad):
+    if isinstance(template, Optimizer) and together and takes_replicas(measure.loss):
         rate = template.learning_rate
         schedule: Any = (lambda _: copy.deepcopy(rate)) if callable(rate) else None
         pairs = [(1.0 if callable(rate) else float(rate), seed) for seed in seeds]
