@@ -230,6 +230,46 @@ def test_labels_are_questions_of_their_own(rng):
     assert found["brier_score"] == pytest.approx(((chances - Y) ** 2).mean(), rel=1e-5)
 
 
+def test_the_task_is_that_of_the_loss(rng):
+    X = rng.normal(size=(30, 2))
+    for loss, outputs, y, task, predicts in (
+        (nn.Hinge(), 1, np.sign(X[:, :1]), "tabular-classification", "classes"),
+        (nn.BinaryCrossEntropy(), 2, (X > 0) * 1, None, "labels"),
+        (nn.MeanAbsoluteError(), 2, X, "tabular-regression", "numbers"),
+        (nn.SequenceLoss(LOSS, 2), 4, (X > 0) * 1, None, "a sequence"),
+    ):
+        found = card(net(2, outputs), X, y, loss, nn.SGD(0.1), seeds=0)
+        assert found.to_dict()["model"]["predicts"] == predicts
+        tags = f'pipeline_tag: "{task}"' if task else 'type: "other"'
+        assert tags in found.to_markdown("net")
+
+
+def test_a_few_rows_say_nothing_about_others(trained):
+    args, given = trained
+    X_new, y_new, _ = given["validation"]
+    options = {"history": given["history"], "weight": given["weight"], "seeds": 0}
+    for rows, sure in ((1, False), (5, False), (6, True)):
+        found = card(*args, validation=(X_new[:rows], y_new[:rows]), **options)
+        ends = found.to_dict()["differences"]["constant answer"]["loss"]
+        assert [ends[name] is not None for name in ("difference", "low", "high")] == [True, sure, sure]
+        assert any("of which there is no interval" in one for one in found.verdict) is not sure
+
+
+def test_a_metric_without_a_number_is_no_warning(trained, recwarn):
+    args, given = trained
+    X_new, y_new, weight = given["validation"]
+    some = y_new == 0
+
+    def undefined(pred, target, weight=None):
+        return float("nan")
+
+    undefined.higher_is_better = True
+    options = {"history": given["history"], "weight": given["weight"], "seeds": 0, "metrics": [undefined]}
+    found = card(*args, validation=(X_new[some], y_new[some], weight[some]), **options)
+    assert found.to_dict()["differences"]["constant answer"]["undefined"]["low"] is None
+    assert not [one for one in recwarn if "NaN" in str(one.message)]
+
+
 # What it says.
 
 
@@ -538,6 +578,11 @@ def test_whatever_a_file_has_for_a_card_is_a_card_or_an_error(trained, made, tmp
             assert found.to_markdown("net")
     assert shown > 20
     assert messages == {"a run cardone that cannot be shown"}
+    data = made.to_dict()
+    del data["scores"]["validation"]["linear model"]["loss"]  # a row that is shorter than others
+    model.save(path, card=Other())
+    with pytest.raises(ModelFileError, match="one that cannot be shown"):
+        Card.load(path)
 
 
 # What it refuses.
@@ -583,6 +628,7 @@ def test_what_cannot_be_used_is_refused_by_name(trained):
     refused(ArgumentTypeError, r"card\(validation=\): expected \(X, y\)", trained, validation=X)
     refused(ArgumentError, r"^card\(validation=\)", trained, validation=(X * np.nan, y))
     refused(ArgumentTypeError, r"card\(seeds=\): expected an integer", trained, seeds=0.5)
+    refused(ArgumentError, r"card\(seeds=\): expected seeds that differ", trained, seeds=[3, 1, 3])
     refused(
         ArgumentError,
         r"card\(classes=\): expected 3 names that differ, got \['a', 'b'\]",

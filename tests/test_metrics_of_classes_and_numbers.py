@@ -425,6 +425,30 @@ def test_the_largest_numbers_overflow_without_a_word():
     assert nn.mean_absolute_percentage_error([0.0], [0.0]) == 0.0
 
 
+@pytest.mark.parametrize("bins", [5, 10, 15, 20])
+def test_probabilities_between_two_bins_lie_in_the_same_one_for_curve_and_error(bins):
+    for sure in np.linspace(0, 1, bins + 1)[1:]:
+        pred, target = [sure, sure - 0.25 / bins], [1, 0]
+        predicted, observed, rows = metrics.calibration_curve(pred, target, bins=bins, logits=False)
+        error = nn.expected_calibration_error(pred, target, bins=bins, logits=False)
+        assert error == pytest.approx(np.average(np.abs(predicted - observed), weights=rows))
+
+
+def test_who_is_sure_and_right_is_off_by_nothing():
+    for metric in (nn.brier_score, nn.expected_calibration_error):
+        assert metric([1.0, 0.0], [1, 0], logits=False) == 0.0
+        assert metric([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], [0, 2], logits=False) == 0.0
+
+
+@pytest.mark.parametrize("size", [1e-320, 1e308])
+def test_calibration_by_weights_of_any_size(size):
+    pred, target, weight = [0.9, 0.85], [1, 0], [size, size]
+    assert nn.expected_calibration_error(pred, target, weight, bins=2, logits=False) == pytest.approx(0.375)
+    predicted, observed, rows = metrics.calibration_curve(pred, target, weight, bins=2, logits=False)
+    assert (predicted[0], observed[0]) == (pytest.approx(0.875), 0.5)
+    assert rows[0] == size + size
+
+
 def test_infinite_scores_have_an_order():
     assert nn.roc_auc([[-np.inf], [0.0], [np.inf], [np.inf]], [0, 1, 1, 0]) == 0.625
     with pytest.raises(ArgumentError, match="finite logits"):

@@ -137,10 +137,17 @@ class TestCurvesOfClasses:
     def test_a_class_without_rows_says_so(self, draw, across, along, area, measure):
         ax = draw(SCORES[:6], IDS[:6] % 2)
         assert "class 2: no rows" in [line.get_label() for line in ax.lines]
+        labels = [line.get_label() for line in draw(SCORES[:, 0], np.zeros(60, int)).lines]
+        assert "class 1: no rows" in labels
+        labels = [line.get_label() for line in draw(SCORES, np.zeros(60, int)).lines]
+        assert "class 1: no rows" in labels
+        assert "class 0: no others" in labels or "class 0, AP 1" in labels
 
     def test_an_estimator_is_asked(self, draw, across, along, area, measure):
-        ours = [line.get_xydata() for line in draw(SCORES, IDS).lines]
         for estimator in (Classifier(), Ranker()):
+            # Decision functions need be no logits, so that each column orders the rows as it is.
+            logits = estimator.predict_proba is not None
+            ours = [line.get_xydata() for line in draw(SCORES, IDS, logits=logits).lines]
             ax = draw.from_estimator(estimator, SCORES, LABELS)
             assert [line.get_label().partition(",")[0] for line in ax.lines if "," in line.get_label()] == [
                 "cat", "dog", "fox",
@@ -155,6 +162,9 @@ class TestCurvesOfClasses:
             draw(SCORES, IDS, classes=["a", "b"])
         with pytest.raises(ArgumentTypeError, match="predict_proba or decision_function, got Line"):
             draw.from_estimator(Line(), SCORES, LABELS)
+        message = r"_curve\.from_estimator\(\.\.\.\): expected one of weight, classes, logits, ax, got axis"
+        with pytest.raises(ArgumentTypeError, match=message):
+            draw.from_estimator(Classifier(), SCORES, LABELS, axis=None)
 
 
 class TestCalibrationCurve:
@@ -171,6 +181,15 @@ class TestCalibrationCurve:
         error = np.average(np.abs(predicted - observed), weights=rows)
         assert ax.get_title() == f"{error:.1%} off on average"
         assert ax.get_xlabel() == "probability of the predicted class"
+
+    @pytest.mark.parametrize("bins", [5, 10, 15])
+    def test_a_probability_between_two_bins_is_drawn_in_the_lower_one(self, bins):
+        edges = np.linspace(0, 1, bins + 1)
+        for place in range(1, bins):
+            sure = np.full(3, edges[place])  # whose mean may be rounded upwards
+            (bar,) = plot.calibration_curve(sure, [0, 1, 1], bins=bins, logits=False).patches
+            assert bar.get_x() == pytest.approx(edges[place - 1])
+            plt.close("all")
 
     def test_of_two_classes_it_is_that_of_the_second(self):
         ax = plot.calibration_curve([0.1, 0.9], [0, 1], logits=False, classes=["no", "yes"])
@@ -273,6 +292,11 @@ class TestLearningCurve:
             plot.learning_curve.from_estimator(model, SCORES, IDS)
         with pytest.raises(ArgumentError, match="60 targets, one for each row, got 59"):
             learning_curve(model, SCORES, IDS[1:], **self.options)
+        for X, y in ((SCORES, None), ({"a": IDS}, IDS)):
+            with pytest.raises(
+                ArgumentTypeError, match="expected rows in memory, and a target for each, got"
+            ):
+                learning_curve(Classifier(), X, y)
 
 
 # Regression.
@@ -362,6 +386,15 @@ class TestPermutationImportance:
         up = permutation_importance(model, SCORES, y, nn.r2, repeats=4, rng=0)
         variance = y.var()
         np.testing.assert_allclose(up.importances, found.importances / variance, rtol=1e-4, atol=1e-6)
+
+    def test_rows_of_weight_0_are_as_none(self):
+        model = net(nn.Dense(3, 1))
+        y = model.predict(SCORES) + 1
+        weight = np.where(np.arange(60) < 40, 2.0, 0.0)
+        strange = np.where(weight[:, None] > 0, SCORES, 1e6)
+        found = permutation_importance(model, strange, y, nn.MeanSquaredError(), weight=weight, rng=0)
+        expected = permutation_importance(model, SCORES[:40], y[:40], nn.MeanSquaredError(), rng=0)
+        np.testing.assert_allclose(found.importances, expected.importances, rtol=1e-4, atol=1e-6)
 
     @pytest.mark.parametrize("kind", ["dict", "pandas", "polars"])
     def test_columns_of_a_table_are_shuffled_as_they_are(self, kind):

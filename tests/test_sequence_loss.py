@@ -388,6 +388,13 @@ def test_arguments():
     with pytest.raises(ArgumentTypeError, match=r"a function \(pred, target\)"):
         nn.SequenceMetric("accuracy", LABELS)
     X, y, _ = data()
+    pred = np.zeros((len(y), RIGHT.loss.steps * 2))
+    with pytest.raises(
+        ShapeError, match=rf"weight: expected weights of shape \({len(y)},\), got shape \(1,\)"
+    ):
+        RIGHT(pred, y, [1.0])
+    with pytest.raises(ArgumentError, match="weight: expected finite weights of at least 0, got -1"):
+        RIGHT(pred, y, np.arange(len(y)) - 1)
     with pytest.raises(ArgumentError, match="a class for each row and nothing else, got a SequenceLoss"):
         fit(net(), X, y, class_weight="balanced")
 
@@ -405,3 +412,31 @@ def test_targets_filled_up_with_nan():
     np.testing.assert_array_equal(padded, [[1.0, 2.0], [3.0, np.nan]])
     with pytest.raises(ArgumentError, match=r"pad_sequences\(value=\)"):
         nn.pad_sequences([[1, 2], [3]], value=np.nan)
+
+
+class FourthPower(nn.Loss):
+    """A loss of one's own, which knows neither replicas nor batches without a row."""
+
+    def value_and_grad(self, pred, target, weight=None):
+        assert pred.ndim == 2
+        gap = pred - target
+        weight = np.ones(len(pred), pred.dtype) if weight is None else weight
+        shares = weight[:, None] / (weight.sum() * pred.shape[1])
+        return float(np.sum(shares * gap**4)), 4 * shares * gap**3
+
+
+def test_a_loss_of_ones_own_is_asked_for_one_net_and_rows_that_are_there(rng):
+    X = rng.normal(size=(24, 3))
+    y = np.where((np.arange(24) < 8)[:, None], np.nan, X)
+    loss, model = nn.SequenceLoss(FourthPower(), 3), nn.Sequential([nn.Dense(3, 3)], rng=0)
+    options = {"loss": loss, "optimizer": nn.SGD(0.01), "batch_size": 4}
+    history = model.fit(X, y, epochs=6, shuffle=False, **options)
+    assert np.isfinite(history["loss"]).all()
+    assert loss.value_and_grad(X, np.full((24, 3), np.nan))[0] == 0.0
+    paid = ((model.predict(X) - y) ** 4).mean(axis=1)
+    found = nn.inspect.blame(model, X, y, loss).losses
+    np.testing.assert_allclose(found, np.nan_to_num(paid), rtol=1e-5)
+    card = nn.inspect.card(model, X, y, loss, nn.SGD(0.01), history=history, seeds=[1]).to_dict()
+    assert len(card["spread"]["scores"]["loss"]) == 1
+    curve = nn.inspect.learning_curve(model, X[8:], y[8:], epochs=2, repeats=2, sizes=[6, 12], **options)
+    assert np.isfinite(curve.validation).all()

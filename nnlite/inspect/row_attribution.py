@@ -13,12 +13,12 @@ from nnlite.checks.nets import check_net
 from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.losses import Loss
 from nnlite.errors import ArgumentError
-from nnlite.errors.arguments import is_ours
 from nnlite.errors.checks import check_integer
 from nnlite.inspect.neighbours import TOO_FEW, Opinion, ask_neighbours
 from nnlite.inspect.numbers import plain, weight_name
 from nnlite.model import Sequential
 from nnlite.training.per_example import LARGEST_RESULT
+from nnlite.training.work import takes_replicas
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -579,7 +579,7 @@ def row_losses(loss: Loss, pred: Array, y: AnyArray) -> Array:
     >>> row_losses(MeanSquaredError(), np.array([[1.0], [3.0]]), np.array([[0.0], [1.0]]))
     array([1., 4.])
     """
-    if is_ours(type(loss).value_and_grad):
+    if takes_replicas(loss):
         # Rows in the place of replicas, each a batch of one.
         return np.asarray(loss.value_and_grad(pred[:, None], y[:, None])[0])
     # A loss of the user's own need not know replicas.

@@ -87,6 +87,9 @@ class SequenceLoss(Loss):
         count = there.sum(axis=-1)
         each = given / np.maximum(count, 1)  # what a step of a row weighs
         share = np.where(there, each[..., None], 0).astype(guess.dtype, copy=False)
+        if not share.any():  # an average over nothing, which a loss of one's own need not know
+            ahead = pred.shape[:-2]
+            return np.zeros(ahead, pred.dtype) if ahead else 0.0, np.zeros_like(pred)
         value, grad = self.loss.value_and_grad(guess, truth, share.reshape(*share.shape[:-2], -1))
         # It is an average over rows with steps, and these are a part of all.
         some, total = (np.sum(one, axis=-1, dtype=np.float64) for one in (np.where(count, given, 0), given))

@@ -439,7 +439,8 @@ def log_loss(
     >>> round(log_loss([[0.5], [0.8]], [1, 1], logits=False), 6)
     0.458145
     """
-    shares, logarithms, weights = _shares("log_loss", pred, target, weight, logits)
+    scores, shares, weights = _asked("log_loss", pred, target, weight, logits)
+    logarithms = _log_shares("log_loss", scores, logits=logits)
     paid = np.multiply(
         shares, -logarithms, out=np.zeros_like(shares), where=shares > 0
     )  # 0 times infinity too
@@ -490,8 +491,8 @@ def brier_score(
     >>> round(brier_score([0.9, 0.4], [1, 0], logits=False), 6)
     0.085
     """
-    shares, logarithms, weights = _shares("brier_score", pred, target, weight, logits)
-    squares = ((np.exp(logarithms) - shares) ** 2).sum(axis=1)
+    scores, shares, weights = _asked("brier_score", pred, target, weight, logits)
+    squares = ((_chances("brier_score", scores, logits=logits) - shares) ** 2).sum(axis=1)
     return row_mean(squares / (2 if shares.shape[1] == 2 else 1), weights)
 
 
@@ -553,30 +554,29 @@ def expected_calibration_error(
     """
     where = "expected_calibration_error"
     bins = check_integer(f"{where}(bins=)", bins, low=1)
-    shares, logarithms, weights = _shares(where, pred, target, weight, logits)
-    single = np.ndim(pred) == 1 or np.shape(pred)[-1] == 1
-    taken = np.ones(len(shares), int) if single else logarithms.argmax(axis=1)
-    sure = np.exp(np.take_along_axis(logarithms, taken[:, None], axis=1)[:, 0])
+    scores, shares, weights = _asked(where, pred, target, weight, logits)
+    weights, scores, shares = kept(weights, scores, shares)
+    taken = np.ones(len(scores), int) if scores.shape[1] == 1 else scores.argmax(axis=1)
+    sure = _chances(where, scores, logits=logits)[np.arange(len(taken)), taken]
     w = np.ones(len(sure)) if weights is None else weights
     _, sums, right = _in_bins(sure, shares.argmax(axis=1) == taken, w, bins)
     return float(np.abs(sums - right).sum() / w.sum())
 
 
-def _shares(
+def _asked(
     where: str, pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None, logits: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]:
-    """Give what is true, the logarithm of the probability of each class, and the weights.
+    """Give scores in columns, what is true of each class, and the weights.
 
-    Of a single question the classes are no and yes.
+    Of a single question there is one column of scores, and the classes are no and yes.
     """
-    logits = check_bool(f"{where}(logits=)", logits)
+    check_bool(f"{where}(logits=)", logits)
     scores, truth, weights = counting(where, pred, target, weight)
     scores, ids = check_question(where, scores, truth)
-    single = scores.shape[1] == 1
-    soft = truth.shape == scores.shape and not single
+    soft = truth.shape == scores.shape and scores.shape[1] > 1
     shares = truth.astype(np.float64) if soft else np.eye(max(2, scores.shape[1]))[ids]
     check_finite(f"{where}(pred=)", scores)
-    return shares, _log_shares(where, scores.astype(np.float64), single=single, logits=logits), weights
+    return scores.astype(np.float64), shares, weights
 
 
 def calibration_curve(
@@ -636,25 +636,23 @@ def calibration_curve(
     ([0.15, 0.85], [0.0, 0.5], [2.0, 2.0])
     """
     where = "calibration_curve"
-    logits = check_bool(f"{where}(logits=)", logits)
     bins = check_integer(f"{where}(bins=)", bins, low=1)
-    scores, truth, weights = counting(where, pred, target, weight)
-    scores, ids = check_question(where, scores, truth)
-    check_finite(f"{where}(pred=)", scores)
-    _, scores, ids, w = kept(weights, scores, ids, np.ones(len(ids)) if weights is None else weights)
-    single = scores.shape[1] == 1
-    scores = scores.astype(np.float64)
-    shares = np.exp(_log_shares(where, scores, single=single, logits=logits))
-    if not logits:  # the numbers themselves, since what is rounded may come into the next bin
-        shares = np.hstack([1 - scores, scores]) if single else scores
+    scores, truths, weights = _asked(where, pred, target, weight, logits)
+    own = np.ones(len(scores)) if weights is None else weights
+    weights, scores, ids, own = kept(weights, scores, truths.argmax(axis=1), own)
+    shares = _chances(where, scores, logits=logits)
     if class_id is None and shares.shape[1] > 2:
         guess = scores.argmax(axis=1)
     else:
         guess = np.full(len(ids), check_class(where, class_id, shares.shape[1]))
     sure = shares[np.arange(len(ids)), guess]
-    rows, sums, right = _in_bins(sure, ids == guess, w, bins)
+    w = own if weights is None else weights
+    (rows, sums, right), counts = (
+        _in_bins(sure, ids == guess, w, bins),
+        _in_bins(sure, ids == guess, own, bins)[0],
+    )
     filled = rows > 0
-    return sums[filled] / rows[filled], right[filled] / rows[filled], rows[filled].astype(np.float64)
+    return sums[filled] / rows[filled], right[filled] / rows[filled], counts[filled].astype(np.float64)
 
 
 def _in_bins(
@@ -666,10 +664,18 @@ def _in_bins(
     return rows, sums, hits
 
 
-def _log_shares(
-    where: str, scores: NDArray[np.float64], *, single: bool, logits: bool
-) -> NDArray[np.float64]:
+def _chances(where: str, scores: NDArray[np.float64], *, logits: bool) -> NDArray[np.float64]:
+    """Give the probability of each class; without logits the numbers themselves, which nothing rounds."""
+    logarithms = _log_shares(where, scores, logits=logits)
+    if logits:
+        found: NDArray[np.float64] = np.exp(logarithms)
+        return found
+    return np.hstack([1 - scores, scores]) if scores.shape[1] == 1 else scores
+
+
+def _log_shares(where: str, scores: NDArray[np.float64], *, logits: bool) -> NDArray[np.float64]:
     """Give the logarithm of the probability of each class; of a single question those of no and yes."""
+    single = scores.shape[1] == 1
     if logits:
         if single:
             no_and_yes: NDArray[np.float64] = -np.logaddexp(0.0, np.hstack([scores, -scores]))

@@ -151,7 +151,8 @@ def roc_curve(
         Shares of the other rows, and of those of the class, whose score is at least the threshold, from 0 up.
         NaN where there are no such rows.
     thresholds : ndarray of shape (thresholds,)
-        Every score that there is, from infinity down. Of logits of classes they are log-odds.
+        Every score that there is, from infinity down. Of logits of classes they are log-odds; for class 0 of
+        a single score they are minus the scores.
 
     Raises
     ------
@@ -199,7 +200,8 @@ def precision_recall_curve(
         From the lowest threshold up; the last of them are 1 and 0, where nothing is found. The recall of a
         class without a row is NaN.
     thresholds : ndarray of shape (thresholds,)
-        Every score that there is. Of logits of classes they are log-odds.
+        Every score that there is. Of logits of classes they are log-odds; for class 0 of a single score they
+        are minus the scores.
 
     Raises
     ------

@@ -8,6 +8,7 @@ import numpy as np
 
 from nnlite.core.aliases import AnyArray
 from nnlite.core.config import Setting
+from nnlite.data.checks import check_weight
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_instance
 from nnlite.losses import SequenceLoss, Task
@@ -65,6 +66,8 @@ class PartMetric(Setting):
         """
         name = _name(self.metric)
         guess, truth, there = self._part.checked(pred, target)
+        if weight is not None:
+            weight = check_weight(f"metric {name!r} of {self._part}, weight", weight, rows=(len(pred),))
         if not there.any():
             what, fix = "a target that is there", "Give rows of which some are known."
             raise ArgumentError(f"metric {name!r} of {self._part}", what, "missing ones only", fix)

@@ -93,7 +93,8 @@ def roc_curve(
 
     Notes
     -----
-    ``roc_curve.from_estimator(estimator, X, y)`` asks a classifier with scikit-learn's interface.
+    ``roc_curve.from_estimator(estimator, X, y)`` asks a classifier with scikit-learn's interface for its
+    probabilities, or for its decision function, by which each class orders the rows as it is.
 
     Examples
     --------
@@ -185,8 +186,9 @@ def _draw_classes(ax: Axes, curves: list[tuple[str, Array, Array, float]], words
     if hidden:
         curves = sorted(curves, key=lambda one: -np.nan_to_num(one[3], nan=-1.0))
     for place, (name, across, along, area) in enumerate(curves):
-        label = f"{name}: no rows" if np.isnan(area) else f"{name}, {words} {short(area, 3)}"
-        if len(curves) == 1:
+        lacking = "no others" if np.isfinite(along).all() and words == "area" else "no rows"
+        label = f"{name}: {lacking}" if np.isnan(area) else f"{name}, {words} {short(area, 3)}"
+        if len(curves) == 1 and not np.isnan(area):
             label = f"{words} {short(area, 3)}"
         style = curve(place - hidden) if place >= hidden else {"color": LIGHT, "zorder": 1}
         ax.plot(across, along, lw=1.6, label="_" * (place < hidden) + label, **style, **how)
@@ -288,7 +290,8 @@ def calibration_curve(
     names = _names(where, pred, classes)
     ax = new_axes(where, ax)
     ax.plot([0, 1], [0, 1], "--", color=GREY, lw=1.0, zorder=1, label="_as sure as right")
-    left = np.minimum(np.ceil(predicted * bins) - 1, bins - 1).clip(0) / bins
+    # A mean may be rounded to beyond the upper end of its bin, which belongs to it.
+    left = np.searchsorted(np.linspace(0.0, 1.0, bins + 1)[1:-1], predicted * (1 - 1e-12)) / bins
     heights = COUNTS * rows / rows.max()
     ax.bar(left, heights, width=1 / bins, align="edge", color=LIGHT, edgecolor="white", zorder=0)
     texts = [f"{value:.0f}" if value == round(value) else short(float(value)) for value in rows]

@@ -71,7 +71,12 @@ def from_estimator(read: Callable[..., dict[str, Any]]) -> Callable[[Callable[P,
             matplotlib.axes.Axes
             """
             given = {option: options.pop(option) for option in list(options) if option in own}
-            return draw(**(read(f"plot.{name}.from_estimator", estimator, X, y, **options) | given))  # type: ignore[call-arg]
+            where, more = f"plot.{name}.from_estimator", inspect.signature(read).parameters
+            if options and options.keys() - more.keys() and "options" not in more:
+                known = [*(key for key, one in own.items() if one.default is not one.empty), *list(more)[4:]]
+                what, fix = f"one of {', '.join(known)}", "Write it as it is called there, or leave it out."
+                raise ArgumentTypeError(f"{where}(...)", what, ", ".join(options), fix)
+            return draw(**(read(where, estimator, X, y, **options) | given))  # type: ignore[call-arg]
 
         ask.__name__, ask.__qualname__ = "from_estimator", f"{name}.from_estimator"
         picture = cast(Picture[P], draw)
@@ -144,8 +149,8 @@ def scores(where: str, estimator: Any, X: Any, y: Any) -> dict[str, Any]:
     """Return the probabilities of an estimator, or what else it orders rows by; see `predicted_classes`."""
     answer = np.asarray(_check(where, estimator, "predict_proba", "decision_function")(X))
     (target,), names = _ids(where, estimator, y)
-    likely = callable(getattr(estimator, "predict_proba", None))
-    return {"pred": answer, "target": target, "classes": names, "logits": not likely}
+    # What a decision function gives of several classes need be no logits: each orders the rows as it is.
+    return {"pred": answer, "target": target, "classes": names, "logits": False}
 
 
 def probabilities(where: str, estimator: Any, X: Any, y: Any) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def permutation_importance(
     repeats : int
         How many times each feature is shuffled.
     weight : array-like of shape (rows,), optional
-        How much each row counts.
+        How much each row counts. Those of weight 0 are not shuffled.
     rng : int, Generator or None
         Draws the orders.
 
@@ -130,10 +130,14 @@ def permutation_importance(
     names = table or getattr(model, "feature_names", None) or [f"x{place}" for place in range(X.shape[1])]
     rows = len(X) if not isinstance(X, dict) else len(next(iter(X.values())))
     start = score(X)
+    order = np.arange(rows)
+    # A row of weight 0 lends its numbers to none that counts.
+    some = order.copy() if weight is None else np.flatnonzero(check_rows(f"{where}(weight=)", weight))
     found = np.empty((len(names), repeats))
     for feature in range(len(names)):
         for repeat in range(repeats):
-            other = score(_shuffled(X, feature, generator.permutation(rows)))
+            order[some] = generator.permutation(some)
+            other = score(_shuffled(X, feature, order))
             found[feature, repeat] = start - other if higher else other - start
     return Importance(tuple(names), found, start, name)
 

@@ -20,6 +20,7 @@ from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.training.anew import like
 from nnlite.training.attribution import scorer
+from nnlite.training.work import only_ours, takes_replicas
 
 __all__ = ["LearningCurve", "learning_curve"]
 
@@ -71,8 +72,8 @@ def learning_curve(
     Parameters
     ----------
     model : Sequential, or estimator with ``fit`` and ``predict``
-        Is left as it is: nets like it with new weights are trained, as replicas for each number of rows, and
-        with `LBFGS` and the like in turn, as copies of an estimator are.
+        Is left as it is: nets like it with new weights are trained, as replicas for each number of rows; with
+        `LBFGS` and the like, or with a layer or loss of your own, in turn, as copies of an estimator are.
     X, y : array-like
         The data.
     metric : function (pred, target) or Loss, optional
@@ -125,6 +126,9 @@ def learning_curve(
     name = scorer(where, model, metric, y)[2]
     X = X if is_frame(X) or is_sparse(X) else np.asarray(X)
     y = np.asarray(y)
+    if not (X.shape and y.shape):
+        what, got = "rows in memory, and a target for each", f"shapes {X.shape} and {y.shape}"
+        raise ArgumentTypeError(f"{where}(X, y)", what, got, "Give arrays or tables.")
     repeats = check_integer(f"{where}(repeats=)", repeats, low=1)
     generator = check_rng(f"{where}(rng=)", rng)
     validation = check_number(
@@ -173,8 +177,10 @@ def _sizes(where: str, sizes: Any, most: int) -> AnyArray:
 
 
 def _train_nets(model: Sequential, X: Any, y: Any, rows: Any, seeds: Any, fit: Any) -> list[Sequential]:
-    """Train as many nets as there are cuts, each on its own rows; all at once if the optimizer can."""
-    if isinstance(fit.get("optimizer"), FullBatchOptimizer):
+    """Train as many nets as there are cuts, each on its own rows; all at once if that can be."""
+    in_turn = isinstance(fit.get("optimizer"), FullBatchOptimizer) or not only_ours(model)
+    loss = fit.get("loss")
+    if in_turn or fit.get("accumulate", 1) != 1 or (isinstance(loss, Loss) and not takes_replicas(loss)):
         found = []
         for (known, other), seed in zip(rows, seeds, strict=True):
             found.append(one := like(model, seed))

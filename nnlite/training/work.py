@@ -7,14 +7,25 @@ from typing import Any, NamedTuple
 
 from nnlite._threads import allowed
 from nnlite.core.layer import Layer
+from nnlite.core.losses import Loss
 from nnlite.errors.arguments import is_ours
 from nnlite.layers.attention import PositionEmbedding, SelfAttention
 from nnlite.layers.composition import TimeDistributed
 from nnlite.layers.embedding import Embedding, TokenEmbedding
 from nnlite.layers.windows import Sliding
+from nnlite.losses import MultiTaskLoss
 from nnlite.training.inside import inside
 
-__all__ = ["BLOCK_SHARE", "SMALL", "STEP_SHARE", "Work", "blas_threads", "measure_work", "only_ours"]
+__all__ = [
+    "BLOCK_SHARE",
+    "SMALL",
+    "STEP_SHARE",
+    "Work",
+    "blas_threads",
+    "measure_work",
+    "only_ours",
+    "takes_replicas",
+]
 
 #: Multiplications in the largest product of a step of training from which each thread of the BLAS pays. On
 #: two cores with nothing else to do, the three products and the activation of a Dense took with two threads
@@ -153,3 +164,28 @@ def only_ours(model: Any) -> bool:
     """
     layers: list[Layer] = [layer for _, layer in model.walk()]
     return all(is_ours(type(layer)) and "forward" not in vars(layer) for layer in layers)
+
+
+def takes_replicas(loss: Loss) -> bool:
+    """Tell whether a loss, and all inside of it, is known to take predictions of several replicas.
+
+    Parameters
+    ----------
+    loss : Loss
+        Any.
+
+    Returns
+    -------
+    bool
+        False of one of the user's own, which may do so or not.
+
+    Examples
+    --------
+    >>> from nnlite import SequenceLoss, SoftmaxCrossEntropy
+    >>> takes_replicas(SequenceLoss(SoftmaxCrossEntropy(), 3))
+    True
+    """
+    inside = [one for one in vars(loss).values() if isinstance(one, Loss)]
+    if isinstance(loss, MultiTaskLoss):
+        inside += [task.loss for task in loss.tasks.values()]
+    return is_ours(type(loss).value_and_grad) and all(map(takes_replicas, inside))

@@ -19,7 +19,7 @@ from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
 from nnlite.data.conversion import is_dask, is_sparse
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.errors.arguments import explained
+from nnlite.errors.arguments import explained, is_ours
 from nnlite.errors.checks import check_instance, check_integer
 from nnlite.inspect.checkup.admission import check_pair
 from nnlite.inspect.numbers import number
@@ -35,7 +35,7 @@ from nnlite.inspect.run_card.measured import (
     over_seeds,
 )
 from nnlite.inspect.run_card.shown import Card
-from nnlite.losses import MultiTaskLoss
+from nnlite.losses import Hinge, Masked, MultiTaskLoss, SequenceLoss
 from nnlite.losses.binary_cross_entropy import BinaryCrossEntropy
 from nnlite.metrics import Metric, named_metrics
 from nnlite.model import Sequential
@@ -126,7 +126,8 @@ def card(
     weights only for as many iterations as are best in a cross-validation over the training rows.
 
     The interval of a difference is that between the 2.5 % and the 97.5 % of 1,000 samples of the rows,
-    drawn with replacement, in which the net and the other are measured on the same rows. It says how
+    drawn with replacement, in which the net and the other are measured on the same rows; with fewer than six
+    rows there is none, since that all speak for one side is no rare chance then. It says how
     far other rows of the same kind might have led, for this net. How far other seeds might have led, the
     spread over seeds says, and the t interval of its mean. Both take rows to be independent of each other.
 
@@ -208,7 +209,7 @@ def card(
             "dtype": model.dtype.name,
             "input_shape": list(x.shape[1:]),
             "columns": None if names is None else list(map(str, names)),
-            "predicts": "classes" if of_rows[judged]["classes"] else "numbers",
+            "predicts": _predicts(loss, of_rows[judged]["classes"]),
         },
         "data": of_rows,
         "training": _training(model, loss, optimizer, history, hooks),
@@ -232,7 +233,10 @@ def card(
 def _check_seeds(value: Any) -> list[int]:
     if not isinstance(value, list | tuple | np.ndarray | range):
         return list(range(check_integer("card(seeds=)", value, low=0)))
-    return [check_integer("card(seeds=)", seed) for seed in value]
+    seeds = [check_integer("card(seeds=)", seed) for seed in value]
+    if len(set(seeds)) < len(seeds):  # one net counted twice would seem to be two that agree
+        raise ArgumentError("card(seeds=)", "seeds that differ", f"{seeds}", "Give each once.")
+    return seeds
 
 
 def _checked(model: Sequential, X: Any, y: Any, weight: Any, loss: Loss) -> tuple[Any, Any, Any]:
@@ -282,6 +286,17 @@ def _described(rows: Rows, model: Sequential, loss: Loss, classes: Sequence[str]
         counts = dict(zip(names, np.bincount(ids, minlength=count).tolist(), strict=True))
     weighted = rows.plain is not None
     return {"rows": len(y), "weighted": weighted, "classes": counts, "sha256": _checksum(rows)}
+
+
+def _predicts(loss: Loss, classes: Any) -> str | None:
+    """Say what the net predicts; None where the loss does not say it."""
+    if isinstance(loss, SequenceLoss):
+        return "a sequence"
+    if isinstance(loss, Masked):
+        loss = loss.loss
+    if classes or isinstance(loss, SoftmaxCrossEntropy | Hinge):
+        return "classes"
+    return "labels" if isinstance(loss, BinaryCrossEntropy) else "numbers" if is_ours(type(loss)) else None
 
 
 def _check_names(classes: Any, count: int) -> list[str]:

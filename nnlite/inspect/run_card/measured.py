@@ -15,7 +15,6 @@ from nnlite.core.losses import Loss, MeanSquaredError
 from nnlite.core.optimizers import Optimizer
 from nnlite.data.conversion import is_sparse
 from nnlite.errors import ArgumentError, ArgumentTypeError, DivergenceError
-from nnlite.errors.arguments import is_ours
 from nnlite.inspect.baseline import NoBaseline, constant_answer, fit_linear, linear_model
 from nnlite.inspect.checkup.after import ROWS_A_NUMBER
 from nnlite.inspect.row_attribution import row_losses
@@ -38,7 +37,7 @@ from nnlite.sweeps.replicas import train
 from nnlite.training.anew import like
 from nnlite.training.class_weights import ClassWeights
 from nnlite.training.evaluation import score
-from nnlite.training.work import only_ours
+from nnlite.training.work import only_ours, takes_replicas
 
 __all__ = [
     "CONSTANT",
@@ -59,6 +58,9 @@ NET, LINEAR, CONSTANT = "net", "linear model", "constant answer"
 LEVEL, RESAMPLES, SEED = 0.95, 1000, 0
 #: With fewer rows nobody can say when a linear model has learned them by heart.
 ENOUGH = 20
+#: Of fewer rows there is no interval: that all of them speak for one side happens by chance in 1 of
+#: 2 ** (rows - 1) cases, and samples of them all speak for that side too.
+FEWEST = 6
 
 
 class Rows(NamedTuple):
@@ -230,7 +232,7 @@ def differences(measure: Measure, preds: Mapping[str, Array], rows: Rows) -> dic
     -------
     dict
         For each baseline and number ``difference``, that of the net less that of the baseline, and the ends
-        of its interval, ``low`` and ``high``.
+        of its interval, ``low`` and ``high``: NaN where there is none.
 
     References
     ----------
@@ -265,7 +267,10 @@ def differences(measure: Measure, preds: Mapping[str, Array], rows: Rows) -> dic
         some = rng.integers(count, size=count)
         drawn.append([numbers(pred, paid[name], some) for name, pred in preds.items()])
     values = np.array(drawn)  # of shape (samples, who answers, numbers), the net first
-    ends = np.nanquantile(values[:, :1] - values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    gaps = values[:, :1] - values
+    known = ~np.isnan(gaps).all(axis=0) & (count >= FEWEST)
+    ends = np.full((2, *known.shape), np.nan)
+    ends[:, known] = np.nanquantile(gaps[:, known], [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     found: dict[str, Any] = {name: {} for name in preds if name != NET}
     for who, name in enumerate(found, start=1):
         for place, key in enumerate(names):
@@ -320,7 +325,7 @@ def over_seeds(
     if isinstance(template, Optimizer):
         template.reset()
         template.rate_factor = 1.0
-    if isinstance(template, Optimizer) and together and is_ours(type(measure.loss).value_and_grad):
+    if isinstance(template, Optimizer) and together and takes_replicas(measure.loss):
         rate = template.learning_rate
         schedule: Any = (lambda _: copy.deepcopy(rate)) if callable(rate) else None
         pairs = [(1.0 if callable(rate) else float(rate), seed) for seed in seeds]

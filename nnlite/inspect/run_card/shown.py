@@ -88,7 +88,7 @@ class Card:
         name, data = read_card(path)
         card = cls(data)
         try:
-            card._repr_html_(), card.to_markdown("net")
+            str(card), card._repr_html_(), card.to_markdown("net")
         except Exception as error:  # whatever a file may hold in its place
             said = f"{type(error).__name__}: {error}"[:200]
             fix = "The file is damaged, or was made by something else."
