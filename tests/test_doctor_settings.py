@@ -11,6 +11,7 @@ import pytest
 import nnlite as nn
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.inspect import Doctor, doctor
+from nnlite.inspect.checkup import settings, trials
 from nnlite.training.history import History
 
 
@@ -326,3 +327,38 @@ def test_causes_take_their_symptoms_along():
     assert [one.code for one in found.problems] == ["NN301"]
     assert "NN402" in found[0].evidence["explains"] or "NN303" in found[0].evidence["explains"]
     assert " So " in found[0].message
+
+
+class TestTrialsAreFewAndFair:
+    def test_a_likelihood_below_0_is_no_explosion(self, monkeypatch):
+        """The loss of counts is negative, and no rate has to be lowered until float32 ends."""
+        rng = np.random.default_rng(0)
+        X = rng.normal(size=(300, 3))
+        y = rng.poisson(np.exp(3 + 0.3 * X[:, :1])).astype(float)
+        tried = []
+        run = trials._run
+        monkeypatch.setattr(trials, "_run", lambda *asked: tried.append(asked) or run(*asked))
+        model = nn.Sequential([nn.Dense(3, 8), nn.Tanh(), nn.Dense(8, 1)], rng=0)
+        model[-1].b[...] = 3  # the logarithm of a common count
+        doctor(model, X, y, nn.PoissonNLL(), nn.Adam(1e-6), epochs=5)
+        assert 5 < len(tried) < 20
+
+    def test_where_a_trial_goes_well_no_other_is_made(self, monkeypatch):
+        X, y = nn.datasets.iris()
+        tried = []
+        run = trials._run
+        monkeypatch.setattr(trials, "_run", lambda *asked: tried.append(asked) or run(*asked))
+        found = doctor(iris_net(), X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.05), epochs=30)
+        assert len(tried) == 1
+        assert not found.problems
+        assert settings.WELL_TRIED in found.skipped["learning rate"]
+
+    def test_a_kink_beside_weights_near_0_is_no_wrong_gradient(self):
+        found = examined(digits_net(), nn.SGD(0.1, weight_decay=1.0), 20, trained=True)
+        assert found.codes[0] == "NN312"
+        assert "NN207" not in found.codes
+
+    def test_rows_learned_by_heart_show_in_the_right_answers(self):
+        found = examined(digits_net(), nn.Adam(0.003), 200, trained=True, rows=40)
+        assert [one.code for one in found.problems] == ["NN401"]
+        assert found[0].evidence["validation_loss"] < found[0].evidence["constant"] / 2

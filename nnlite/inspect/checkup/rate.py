@@ -84,7 +84,7 @@ def learning_rate(p: Patient) -> Iterator[Finding]:
         raise Skip(f"{blamed[0]} is to blame")
     if p.trained and end_of_schedule(p.optimizer) and p.history is None:
         raise Skip(end_of_schedule(p.optimizer))
-    if goes_well(p):
+    if goes_well(p, STEPS if p.length is None else judged_steps(p)):
         raise Skip(WELL_TRIED)
     known, fresh, needed = p.length is not None, p.trained, asked(p)
     p.fresh.found = p.found

@@ -21,10 +21,11 @@ from nnlite.training.settings import value_text
 __all__ = ["WELL_TRIED", "asked", "goes_well", "judged_steps", "length", "settings"]
 
 #: A setting is to blame if without it the loss comes so much of the way from a constant answer further down,
-#: on rows that were not trained on too.
+#: on rows that were not trained on too. In the clinic, seed 0, broken settings cost 0.23 to 1.1; those that
+#: are suspect in six healthy trainings cost 0.001 at most.
 COSTS = 0.2
 #: So much is enough if something is wrong with what came of the training: the loss bounces, neurons have
-#: died, a linear model is better.
+#: died, a linear model is better. A judgment: above what chance made of those six, and far below COSTS.
 COSTS_WITH_SYMPTOM = 0.05
 #: An error if with it next to nothing is learned.
 NEARLY_NOTHING = 0.1
@@ -34,11 +35,14 @@ MUCH_MOMENTUM, USUAL_MOMENTUM = 0.95, 0.9
 #: Clipping that only holds back what is rare, and tames a rate that is a little too large.
 USUAL_CLIP = 1.0
 #: A rate below this part of the largest one moves nothing, and in more than this part of the steps is early.
+#: A judgment: `CosineDecay` is below a hundredth in 6 % of its steps, a `PolynomialDecay` of power 2 in 10 %,
+#: the schedules of the clinic that were over too soon in 96 % and more.
 NOTHING, EARLY = 1e-2, 0.3
 #: Longer trainings are tried at so many times the length, with no fewer steps than learn small tables by
 #: heart, and at least at twice.
 LONGER, NO_FEWER, AT_LEAST = 10, 1000, 2
-#: Fewer steps than this are few, whatever the data: it takes Adam a hundred to learn digits.
+#: Fewer steps than this are called few, and the fix is then the number of steps and not patience. On digits,
+#: 64-32-10, the mean loss of the epoch that ended with step 57 of Adam(0.01) was 1.2, with step 114 0.28.
 FEW_STEPS = 100
 #: Batches so much larger than usual ones are part of the reason.
 USUAL_BATCH, LARGE_BATCH = 32, 128
@@ -88,8 +92,6 @@ def settings(p: Patient) -> Iterator[Finding]:
         raise Skip(f"{type(p.optimizer).__name__} has no such settings")
     if p.went_well and not any(one.code == "NN405" and one.severity != SEVERITIES[-1] for one in p.found):
         raise Skip("the training went well")
-    if goes_well(p):
-        raise Skip(WELL_TRIED)
     for suspects in (_schedule, _clipping, _momentum, _dropout, _decay):
         # Of a setting there may be several remedies: the first that helps is told.
         yield from next(filter(None, (list(_tried(p, one)) for one in suspects(p))), [])
@@ -135,19 +137,20 @@ def asked(p: Patient) -> float:
     return COSTS_WITH_SYMPTOM if wrong else COSTS
 
 
-def goes_well(p: Patient) -> bool:
+def goes_well(p: Patient, steps: int) -> bool:
     """Tell whether a trial of the training as it is comes so low that no change could gain what is asked.
 
     Parameters
     ----------
     p : Patient
-        A training of unknown length is tried for a moment.
+        It has what was found so far.
+    steps : int
+        How many to try.
 
     Returns
     -------
     bool
     """
-    steps = STEPS if p.length is None else judged_steps(p)
     late = race(p.fresh, steps=steps).late
     return bool(p.fresh.constant - late >= (1 - asked(p)) * p.fresh.way)
 
@@ -321,9 +324,9 @@ def length(p: Patient) -> Iterator[Finding]:
     stopped = "" if p.history is None else p.history.stop_reason
     if stopped and not stopped.startswith(("all ", "no better")):
         raise Skip(f"it ended by {stopped}")
-    if goes_well(p):
-        raise Skip(WELL_TRIED)
     steps, most = p.length, affordable(p)
+    if goes_well(p, steps):
+        raise Skip(WELL_TRIED)
     planned = (p.settings.get("epochs") or 0) * p.steps_an_epoch
     longer = min(max(LONGER * steps, planned, NO_FEWER), most)
     if longer < AT_LEAST * steps:
