@@ -16,7 +16,7 @@ from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.given import take
 from nnlite.inspect.checkup.patient import STEPS, Patient, Skip
 from nnlite.inspect.checkup.rebuilt import scaled
-from nnlite.inspect.checkup.settings import WELL_TRIED, asked, goes_well, judged_steps
+from nnlite.inspect.checkup.settings import asked, goes_well, judged_steps
 from nnlite.inspect.checkup.trials import AS_IS, Variant, affordable, gain, line_of, measured_rows, race
 from nnlite.inspect.length import end_of_schedule
 from nnlite.inspect.numbers import plain
@@ -84,8 +84,10 @@ def learning_rate(p: Patient) -> Iterator[Finding]:
         raise Skip(f"{blamed[0]} is to blame")
     if p.trained and end_of_schedule(p.optimizer) and p.history is None:
         raise Skip(end_of_schedule(p.optimizer))
-    if goes_well(p, STEPS if p.length is None else judged_steps(p)):
-        raise Skip(WELL_TRIED)
+    steps = STEPS if p.length is None else judged_steps(p)
+    if goes_well(p, steps):
+        yield from _noted(p.fresh, steps)
+        return
     known, fresh, needed = p.length is not None, p.trained, asked(p)
     p.fresh.found = p.found
     p = p.fresh
@@ -255,14 +257,26 @@ def _judged(tried: _Rates, needed: float, *, fresh: bool, scales: bool) -> Itera
                 **evidence | {"adam": {f"{rate:g}": plain(course.late) for rate, course in courses.items()}},
             )
             return
+    yield from _noted(p, tried.steps)
+
+
+def _noted(p: Patient, steps: int) -> Iterator[Finding]:
+    """Note a rate far from what the curvature allows, which does well all the same."""
+    limit, base = _limit(p), race(p, steps=steps)
+    optimizer: Any = p.optimizer
+    top, rate = limit.get("limit"), float(optimizer.rate)
     if top is not None and not top / FAR_BELOW < rate <= top:
         yield finding(
             "NN301" if rate > top else "NN302",
             "note",
-            f"The rate is {rate:g}.{allowed} But {tried.steps:,} steps bring the loss from {start:.3g} to "
-            f"{late[1.0]:.3g}, and other rates did not do much better.",
+            f"The rate is {rate:g}. The curvature allows {top:.3g} ({limit['formula']}). But {steps:,} steps "
+            f"bring the loss from {base.losses[0]:.3g} to {base.late:.3g}, and other rates could not do much "
+            "better.",
             "Keep an eye on the loss.",
-            **evidence,
+            rate=rate,
+            loss_before=base.losses[0],
+            steps=steps,
+            **limit,
         )
 
 
