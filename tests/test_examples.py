@@ -157,12 +157,14 @@ def test_mislabelled(tmp_path):
 
 
 def test_learning_rate(tmp_path):
+    pytest.importorskip("mlxtend")
     few = printed("learning_rate", tmp_path, "--seeds", "1", "sine, Adam", "iris, SGD")
     assert number("worst #%", few) >= 90
 
 
 @pytest.mark.thorough
 def test_learning_rate_on_all_problems(tmp_path):
+    pytest.importorskip("mlxtend")
     text = printed("learning_rate", tmp_path)
     for good, of in re.findall(r"(\d+) of (\d+) at 97%", text):
         assert int(good) >= 16

@@ -188,14 +188,19 @@ def test_as_many_replicas_as_rows_as_steps(rows):
     np.testing.assert_allclose(model.params.values[1], alone.params.values, rtol=1e-8, atol=1e-10)
 
 
-def test_pieces_and_compiled_and_batches_come_to_the_same():
+@pytest.mark.parametrize("options", [{"accumulate": 3}, {"jit": True}], ids=["pieces", "compiled"])
+def test_pieces_and_compiled_come_to_the_same(options):
+    if "jit" in options:
+        pytest.importorskip("numba")
     X, y, there = data()
-    model = net()
-    fit(model, X, y, rng=1, weight=there.sum(axis=1))
-    for options in ({"accumulate": 3}, {"jit": True}):
-        other = net()
-        fit(other, X, y, rng=1, weight=there.sum(axis=1), **options)
-        np.testing.assert_allclose(other.params.values, model.params.values, rtol=1e-8, atol=1e-10)
+    one, other = net(), net()
+    fit(one, X, y, rng=1, weight=there.sum(axis=1))
+    fit(other, X, y, rng=1, weight=there.sum(axis=1), **options)
+    np.testing.assert_allclose(other.params.values, one.params.values, rtol=1e-8, atol=1e-10)
+
+
+def test_batches_come_to_the_same():
+    X, y, _ = data()
     whole, parts = net(), net()
     fit(whole, X, y, batch_size=10, shuffle=False)
     parts.fit(
@@ -400,11 +405,10 @@ def test_arguments():
 
 
 def test_classifiers_have_one_class_a_row():
-    from nnlite.sklearn import MLPClassifier
-
+    estimators = pytest.importorskip("nnlite.sklearn", exc_type=ImportError)
     X, y, _ = data()
     with pytest.raises(ArgumentError, match=r"MLPClassifier.*a loss of one class a row, got SequenceLoss"):
-        MLPClassifier(loss=LABELS).fit(X[..., 0], y[:, 0])
+        estimators.MLPClassifier(loss=LABELS).fit(X[..., 0], y[:, 0])
 
 
 def test_targets_filled_up_with_nan():

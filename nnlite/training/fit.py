@@ -168,6 +168,7 @@ def fit(
                 loop,
                 data.rows if isinstance(data, Arrays) else None,
                 held_out,
+                weight=weight is not None,
                 class_weight=class_weight,
                 shuffle=shuffle,
                 rng=rng,

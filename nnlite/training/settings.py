@@ -38,11 +38,10 @@ def settings_of(loop: Loop, rows: int | None, held_out: Any, **given: Any) -> di
     """
     state, data = loop.state, loop.data
     classes = given.pop("class_weight")
-    of_arrays = isinstance(data, Arrays)
     return {
         "epochs": state.epochs,
         "rows": rows,
-        "batch_size": data.batch_size if of_arrays else None,
+        "batch_size": data.batch_size if isinstance(data, Arrays) else None,
         "validation": held_out.fraction if isinstance(held_out, HeldOut) else getattr(held_out, "rows", None),
         "loss": text_of(state.loss),
         "optimizer": _call(state.optimizer, arguments(state.optimizer)),
@@ -51,7 +50,6 @@ def settings_of(loop: Loop, rows: int | None, held_out: Any, **given: Any) -> di
         "class_weight": {int(key): float(value) for key, value in classes.items()}
         if isinstance(classes, Mapping)
         else classes,
-        "weight": of_arrays and data.weight is not None,
         **{name: _plain(value) for name, value in given.items()},
     }
 
