@@ -26,6 +26,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "NN107": (*RESULT, "NN118"),
     "NN106": (*RESULT, "NN101", "NN401"),
     **dict.fromkeys(("NN101", "NN105", "NN207"), (*UNITS, *COURSE, *RESULT)),
+    "NN114": (*UNITS, *COURSE, *RESULT, "NN302"),
     **dict.fromkeys(("NN104", "NN201", "NN210", "NN211", "NN212"), (*RESULT, *COURSE, "NN302")),
     **dict.fromkeys(("NN112", "NN214", "NN215"), (*RESULT, *COURSE, "NN302", "NN303", "NN304", "NN305")),
     "NN213": (*RESULT, "NN404"),

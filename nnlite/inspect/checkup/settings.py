@@ -347,7 +347,8 @@ def length(p: Patient) -> Iterator[Finding]:
         return
     made = f"{steps:,} steps"
     if p.settings.get("epochs") or p.history is not None:
-        each = f"{p.steps_an_epoch:,} batches of {p.batch_size:,} rows"
+        batches = "one batch" if p.steps_an_epoch == 1 else f"{p.steps_an_epoch:,} batches"
+        each = f"{batches} of {p.batch_size:,} rows"
         made += f" ({steps // p.steps_an_epoch:,} epochs of {each})"
     begin = f"{made} are few"
     if stopped:
