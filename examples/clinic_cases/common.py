@@ -1,5 +1,6 @@
 """A set-up, and the data and nets that many of them share."""
 
+import contextlib
 import functools
 import warnings
 from itertools import pairwise
@@ -29,17 +30,18 @@ class SetUp:
         self.history = None
 
     def train(self, *callbacks):
-        """Train it as it stands."""
+        """Train it as it stands; what diverges leaves no history."""
         options = {**self.fit, "callbacks": [*self.fit.get("callbacks", ()), *callbacks]}
-        self.history = self.model.fit(
-            self.X,
-            self.y,
-            loss=self.loss,
-            optimizer=self.optimizer,
-            epochs=self.epochs,
-            validation=self.validation,
-            **options,
-        )
+        with contextlib.suppress(nn.errors.DivergenceError):
+            self.history = self.model.fit(
+                self.X,
+                self.y,
+                loss=self.loss,
+                optimizer=self.optimizer,
+                epochs=self.epochs,
+                validation=self.validation,
+                **options,
+            )
         return self
 
     def train_in_spite_of_warnings(self):
