@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from nnlite.core.aliases import AnyArray, Array
 
-__all__ = ["Data", "take"]
+__all__ = ["Data", "batches", "take"]
 
 
 class Data(NamedTuple):
@@ -58,3 +61,35 @@ def take(data: Data, rows: AnyArray) -> Data:
         None if data.y is None else data.y[rows],
         None if data.weight is None else data.weight[rows],
     )
+
+
+def batches(data: Data, size: int, steps: int) -> Iterator[Data]:
+    """Give the batches of a trial: rows in random order, the same in every trial.
+
+    Parameters
+    ----------
+    data : Data
+        The rows; those that are left at the end of an epoch, and are too few for a batch, are left out.
+    size : int
+        Rows in a batch; all, if there are fewer.
+    steps : int
+        How many batches.
+
+    Yields
+    ------
+    Data
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> [batch.x.tolist() for batch in batches(Data(np.arange(3), None, None), 2, 2)]
+    [[2, 0], [2, 1]]
+    """
+    rows = data.x.shape[0]
+    size = min(size, rows)
+    order, queue = np.random.default_rng(0), np.empty(0, np.intp)
+    for _ in range(steps):
+        if len(queue) < size:
+            queue = order.permutation(rows)
+        chosen, queue = queue[:size], queue[size:]
+        yield take(data, chosen)

@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnlite.core.aliases import AnyArray
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
 from nnlite.data.conversion import is_sparse
-from nnlite.inspect.checkup.given import Data, take
+from nnlite.inspect.checkup.given import Data, batches, take
 from nnlite.inspect.checkup.patient import Patient
 from nnlite.layers import Embedding, Layer, Standardize, TokenEmbedding
 from nnlite.model import Sequential
@@ -125,15 +124,8 @@ def trained(
         model.params[name][...] = numbers
     model._adapt(lambda: iter([(data.x, data.weight)]))
     rule = Adam(RATE) if optimizer is None else optimizer
-    rng = np.random.default_rng(0)
     ctx = model.context(rng=np.random.default_rng(1))
-    queue: AnyArray = np.empty(0, np.intp)
-    rows = data.x.shape[0]
-    size = min(p.batch_size, rows, MOST_ROWS)
-    for _ in range(steps):
-        if len(queue) < size:
-            queue = rng.permutation(rows)
-        batch, queue = take(data, queue[:size]), queue[size:]
+    for batch in batches(data, min(p.batch_size, MOST_ROWS), steps):
         value = model._loss_and_grad(batch.x, batch.y, batch.weight, loss, ctx)
         if not np.isfinite(value):
             break

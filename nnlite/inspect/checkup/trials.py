@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlite.core.optimizers import Optimizer
-from nnlite.inspect.checkup.given import Data, take
+from nnlite.inspect.checkup.given import Data, batches, take
 from nnlite.inspect.checkup.patient import STEPS, Patient, Skip, measured_loss
 from nnlite.model import Sequential
 from nnlite.training.groups import Groups
@@ -146,18 +146,14 @@ def _run(p: Patient, variant: Variant, steps: int) -> Course:
         optimizer = variant.change(model, optimizer)
     if p.waits:
         optimizer.take_time(optimizer.steps, steps, math.ceil(rows / batch_size))
-    order = np.random.default_rng(0)  # the same batches and the same dropout for every variant
-    ctx = model.context(training=True, rng=np.random.default_rng(1))
+    ctx = model.context(training=True, rng=np.random.default_rng(1))  # the same dropout for every variant
     groups = Groups(model)
     # All looks with BatchNorm as in training: its running statistics lag behind by more steps than are made.
     look = partial(measured_loss, model, loss=p.loss, training=True)
     held_out = [] if unseen is None else [look(unseen)]
     course, left = Course([look(seen)], held_out), iter(np.linspace(0, steps, LOOKS + 1).round()[1:])
-    due, queue = next(left), np.empty(0, np.intp)
-    for step in range(1, steps + 1):
-        if len(queue) < min(batch_size, rows):
-            queue = order.permutation(rows)
-        batch, queue = take(part, queue[:batch_size]), queue[batch_size:]
+    due = next(left)
+    for step, batch in enumerate(batches(part, batch_size, steps), start=1):
         if not np.isfinite(model._loss_and_grad(batch.x, batch.y, batch.weight, p.loss, ctx)):
             break
         groups.penalize()
