@@ -7,15 +7,19 @@ import html
 import json
 import re
 import zlib
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
 from nnlite.inspect.page.payload import payload, to_json
 
-__all__ = ["fragment", "render"]
+__all__ = ["document", "fragment", "in_frame", "read", "read_words", "render"]
+
+#: A file by its package and its name.
+File = tuple[str, str]
 
 #: The parts of the script, in the order in which they build on each other.
-SCRIPTS = ("base.js", "net.js", "sums.js", "charts.js", "beats.js", "player.js")
+SCRIPTS = ("common.js", "base.js", "net.js", "sums.js", "charts.js", "beats.js", "player.js")
 #: How high a fragment is until its own script has measured it, and where scripts may not run, in pixels.
 HEIGHT = 720
 
@@ -50,18 +54,63 @@ def render(trace: Any, *, title: str | None = None) -> str:
     >>> page.startswith("<!doctype html>"), "<title>My net</title>" in page
     (True, True)
     """
-    words = _words()
+    words = read_words(__package__)
     heading = words["title"] if title is None else title
-    data = to_json({**payload(trace.to_dict()), "title": heading})
+    return document(
+        to_json({**payload(trace.to_dict()), "title": heading}),
+        [(__package__, name) for name in SCRIPTS],
+        words,
+        [(__package__, "page.css")],
+        heading=heading,
+        text=str(trace),
+    )
+
+
+def document(
+    data: str,
+    scripts: Sequence[File],
+    words: dict[str, str],
+    styles: Sequence[File],
+    *,
+    heading: str,
+    text: str,
+) -> str:
+    """Write one HTML document that needs nothing else: style, script, words and numbers stand in it.
+
+    Parameters
+    ----------
+    data : str
+        JSON that may stand inside a ``<script>``.
+    scripts, styles : list of (package, name)
+        Files, in the order in which they build on each other.
+    words : dict of str to str
+        Every word of the page.
+    heading : str
+        The title of the window.
+    text : str
+        What is seen where scripts may not run.
+
+    Returns
+    -------
+    str
+        The document, from ``<!doctype html>`` on.
+
+    Examples
+    --------
+    >>> page = document("{}", [], {"language": "en"}, [], heading="A page", text="no scripts here")
+    >>> "<title>A page</title>" in page, "<pre>no scripts here</pre>" in page
+    (True, True)
+    """
+    style = "\n".join(_tight_style(read(*file)) for file in styles)
     return (
         f'<!doctype html>\n<html lang="{html.escape(words["language"])}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{html.escape(heading)}</title>\n<style>\n{_style()}\n</style></head>\n"
-        f"<body><main><pre>{html.escape(str(trace), quote=False)}</pre></main>\n"
+        f"<title>{html.escape(heading)}</title>\n<style>\n{style}\n</style></head>\n"
+        f"<body><main><pre>{html.escape(text, quote=False)}</pre></main>\n"
         f'<script type="application/json">{data}</script>\n'
-        "<!-- The scripts and words of nnlite/inspect/page, deflated. -->\n"
-        f'<script type="text/plain" class="packed">{_packed(words)}</script>\n'
-        f"<script>\n{_tight(_read('unpack.js'))}\n</script></body></html>\n"
+        "<!-- The scripts and words of nnlite/inspect, deflated. -->\n"
+        f'<script type="text/plain" class="packed">{_packed(scripts, words)}</script>\n'
+        f"<script>\n{_tight(read(__package__, 'unpack.js'))}\n</script></body></html>\n"
     )
 
 
@@ -89,41 +138,78 @@ def fragment(trace: Any) -> str:
     >>> fragment(trace)[:7]
     '<iframe'
     """
+    return in_frame(render(trace), title=read_words(__package__)["title"], height=HEIGHT)
+
+
+def in_frame(page: str, *, title: str, height: int) -> str:
+    """Put a document into a piece of HTML for notebooks and other pages.
+
+    Parameters
+    ----------
+    page : str
+        The document.
+    title : str
+        What it is called by screen readers.
+    height : int
+        How high it is until its own script has measured it, in pixels.
+
+    Returns
+    -------
+    str
+        One ``<iframe>``.
+
+    Examples
+    --------
+    >>> in_frame("<p>it's</p>", title="A page", height=100)[:23]
+    '<iframe title="A page" '
+    """
     # A frame and not a shadow root: the page around it may catch keys (a notebook moves between cells with
     # the arrows, a site searches with letters), set styles, exchange its content without running the
     # scripts in it, or hold ten of these. None of that reaches into a document of its own.
-    document = render(trace)
+    inside = page.replace("&", "&amp;").replace("'", "&#39;")
     return (
-        f'<iframe title="{html.escape(_words()["title"])}" style="width:100%;height:{HEIGHT}px;border:0" '
-        f"srcdoc='{document.replace('&', '&amp;').replace(chr(39), '&#39;')}'></iframe>"
+        f'<iframe title="{html.escape(title)}" style="width:100%;height:{height}px;border:0" '
+        f"srcdoc='{inside}'></iframe>"
     )
 
 
-def _read(name: str) -> str:
-    """Read a file of this package."""
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+def read(package: str, name: str) -> str:
+    """Read a file of a package.
+
+    Examples
+    --------
+    >>> read("nnlite.inspect.page", "unpack.js")[:10]
+    '// Unpacks'
+    """
+    return files(package).joinpath(name).read_text(encoding="utf-8")
 
 
-def _words() -> dict[str, str]:
-    """Read every word of the page."""
-    words: dict[str, str] = json.loads(_read("words.json"))
+def read_words(package: str) -> dict[str, str]:
+    """Read every word of a page.
+
+    Examples
+    --------
+    >>> read_words("nnlite.inspect.page")["language"]
+    'en'
+    """
+    words: dict[str, str] = json.loads(read(package, "words.json"))
     return words
 
 
-def _packed(words: dict[str, str]) -> str:
+def _packed(scripts: Sequence[File], words: dict[str, str]) -> str:
     """Pack the script and its words.
 
-    They are the same in every page, and two thirds of it: packed they are a quarter of the page.
+    They are the same in every page, and most of it: packed they are a quarter of that.
     """
-    parts = [f"const WORDS = {json.dumps(words)};", *(_tight(_read(name)) for name in SCRIPTS)]
-    # A block of its own, so that no name in it is seen from outside.
-    block = "{\n" + "\n".join(parts) + "\n}"
+    parts = [f"const WORDS = {json.dumps(words)};", *(_tight(read(*file)) for file in scripts)]
+    # A function of its own, so that no name in it is seen from outside, and what is packed can be waited for.
+    block = "(async () => {\n" + "\n".join(parts) + "\n})();"
     return base64.b64encode(zlib.compress(block.encode(), 9)).decode("ascii")
 
 
-def _style() -> str:
-    """Write the style without the spaces that only people need."""
-    return re.sub(r"\s*([{};,])\s*|(?<=:)\s+", r"\1", _tight(_read("page.css")))
+def _tight_style(source: str) -> str:
+    """Write a style without the spaces that only people need."""
+    return re.sub(r"\s*([{};,])\s*|(?<=:)\s+", r"\1", _tight(source))
 
 
 def _tight(source: str) -> str:

@@ -61,15 +61,20 @@ class Net {
     });
   }
 
-  // The answers to some rows; with a generator it is training, and dropout acts.
+  // The answers to some rows; with a generator it is training, and dropout acts. What each layer gave stands in
+  // `passed`, behind the rows themselves, until the next rows come.
   forward(x, rows, generator = null) {
-    for (const layer of this.layers) x = layer.forward(x, rows, generator);
+    this.passed = [x];
+    for (const layer of this.layers) this.passed.push((x = layer.forward(x, rows, generator)));
     return x;
   }
-  // From the slopes of the loss for the answers to the gradients of all parameters.
-  backward(slopes, rows) {
+  // From the slopes of the loss for the answers to the gradients of all parameters. What each layer was blamed
+  // for stands in `blamed`; what the rows themselves are to blame for, in front of all, only `toData`.
+  backward(slopes, rows, toData = false) {
     const first = this.layers.findIndex(layer => layer.parameters.length);
-    for (let place = this.layers.length - 1; place >= first; place--)
-      slopes = this.layers[place].backward(slopes, rows, place === first);
+    this.blamed = [];
+    this.blamed[this.layers.length] = slopes;
+    for (let place = this.layers.length - 1; place >= (toData ? 0 : first); place--)
+      this.blamed[place] = slopes = this.layers[place].backward(slopes, rows, !toData && place === first);
   }
 }

@@ -1,11 +1,10 @@
 // The loop of gradient descent: order, batches, forward, loss, blame, step.
 
-// So many numbers of a row, one row after the other.
-const gather = (from, order, start, rows, width, Real, ids) => {
-  const taken = new Real(rows * width);
+// Some rows of an array, in the order in which they were drawn.
+const gather = (from, order, start, rows, width) => {
+  const taken = new Float64Array(rows * width);
   for (let r = 0; r < rows; r++)
     for (let c = 0, at = order[start + r] * width; c < width; c++) taken[r * width + c] = from[at + c];
-  taken.ids = ids;
   return taken;
 };
 
@@ -42,8 +41,8 @@ class Training {
       this.sum = 0;
     }
     const rows = Math.min(this.batch, data.rows - this.at);
-    const x = gather(data.x, this.orderNow, this.at, rows, data.inputs, net.Real);
-    const y = gather(data.y, this.orderNow, this.at, rows, data.outputs, Float64Array, data.ids);
+    const x = gather(data.x, this.orderNow, this.at, rows, data.inputs);
+    const y = gather(data.y, this.orderNow, this.at, rows, data.outputs);
     const { slopes, loss } = this.look(x, y, rows, this.order);
     if (!Number.isFinite(loss)) return false;
     net.backward(slopes, rows);
