@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from browser.browser_tools import flowers, mazur
-from nnlite.inspect.page import SCRIPTS, fragment, render
+from nnlite.inspect.page import COMMON, FRAME, START, STEP, fragment, render
 from nnlite.inspect.page.payload import payload, to_json
 
 LIMIT = 80_000
@@ -91,6 +91,9 @@ def test_a_fragment_is_one_frame_that_holds_the_page(traces: dict[str, Any]) -> 
     assert found is not None
     assert 'title="' in found[1]
     assert html.unescape(found[2]) == render(traces["2-2-2"])
+
+
+SCRIPTS = [name for _, name in (COMMON, *STEP, START, FRAME)]
 
 
 def test_every_word_is_used_and_every_word_is_there() -> None:

@@ -18,8 +18,11 @@ __all__ = ["document", "fragment", "in_frame", "read", "read_words", "render"]
 #: A file by its package and its name.
 File = tuple[str, str]
 
-#: The parts of the script, in the order in which they build on each other.
-SCRIPTS = ("common.js", "base.js", "net.js", "sums.js", "charts.js", "beats.js", "player.js")
+#: The parts of the script, in the order in which they build on each other. Those of a step are one function,
+#: of its numbers and of where it is shown: a playground shows many.
+STEP = tuple((__package__, f"{name}.js") for name in ("base", "net", "sums", "charts", "beats", "player"))
+COMMON, START, FRAME = ((__package__, f"{name}.js") for name in ("common", "start", "frame"))
+SCRIPTS = (COMMON, STEP, START, FRAME)
 #: How high a fragment is until its own script has measured it, and where scripts may not run, in pixels.
 HEIGHT = 720
 
@@ -58,7 +61,7 @@ def render(trace: Any, *, title: str | None = None) -> str:
     heading = words["title"] if title is None else title
     return document(
         to_json({**payload(trace.to_dict()), "title": heading}),
-        [(__package__, name) for name in SCRIPTS],
+        SCRIPTS,
         words,
         [(__package__, "page.css")],
         heading=heading,
@@ -68,7 +71,7 @@ def render(trace: Any, *, title: str | None = None) -> str:
 
 def document(
     data: str,
-    scripts: Sequence[File],
+    scripts: Sequence[File | Sequence[File]],
     words: dict[str, str],
     styles: Sequence[File],
     *,
@@ -82,7 +85,8 @@ def document(
     data : str
         JSON that may stand inside a ``<script>``.
     scripts, styles : list of (package, name)
-        Files, in the order in which they build on each other.
+        Files, in the order in which they build on each other. A list of scripts among them becomes the
+        function ``showStep``.
     words : dict of str to str
         Every word of the page.
     heading : str
@@ -196,12 +200,18 @@ def read_words(package: str) -> dict[str, str]:
     return words
 
 
-def _packed(scripts: Sequence[File], words: dict[str, str]) -> str:
+def _packed(scripts: Sequence[File | Sequence[File]], words: dict[str, str]) -> str:
     """Pack the script and its words.
 
     They are the same in every page, and most of it: packed they are a quarter of that.
     """
-    parts = [f"const WORDS = {json.dumps(words)};", *(_tight(read(*file)) for file in scripts)]
+    parts = [f"const WORDS = {json.dumps(words)};"]
+    for file in scripts:
+        if isinstance(file[0], str):
+            parts.append(_tight(read(*file)))
+            continue
+        inside = "\n".join(_tight(read(*one)) for one in file)
+        parts.append(f"const showStep = (DATA, main, HOST = {{}}) => {{\n{inside}\n}};")
     # A function of its own, so that no name in it is seen from outside, and what is packed can be waited for.
     block = "(async () => {\n" + "\n".join(parts) + "\n})();"
     return base64.b64encode(zlib.compress(block.encode(), 9)).decode("ascii")

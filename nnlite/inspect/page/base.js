@@ -1,7 +1,5 @@
 // What every part of the page of a step uses: its numbers, and what its neurons and weights are called.
 
-const DATA = JSON.parse(document.querySelector("script[type='application/json']").textContent);
-
 // Numbers that JSON cannot hold arrive as text, and numbers of float32 in the short form of a float32.
 const mend = (value, single) => {
   if (typeof value === "number") return single ? Math.fround(value) : value;

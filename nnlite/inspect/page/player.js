@@ -1,6 +1,5 @@
 // The page itself: the scrubber, the keys, and what is chosen.
 
-const main = document.querySelector("main");
 // At first the weight most to blame is looked at; one between two neurons, if there is any.
 const topWeight = () => {
   const blamed = DATA.blame.top.map(entry => weightOf(codeOf(entry.parameter, entry.index))).filter(Boolean);
@@ -191,7 +190,9 @@ const go = beat => {
   said.textContent = `${heading.textContent}. ${stage.querySelector(".lead").textContent}`;
 };
 
-document.addEventListener("keydown", event => {
+// What stands in another page goes away again, and its ears with it.
+const { signal } = HOST;
+const onKey = event => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.tagName === "SELECT") return;
   const steps = { ArrowLeft: state.beat - 1, ArrowRight: state.beat + 1, Home: 0, End: BEATS.length - 1 };
   const number = Number(event.key);
@@ -203,7 +204,8 @@ document.addEventListener("keydown", event => {
   else if (number >= 1 && number <= BEATS.length) go(number - 1);
   else return;
   event.preventDefault();
-});
+};
+document.addEventListener("keydown", onKey, { signal });
 
 main.replaceChildren(
   el(
@@ -237,41 +239,10 @@ new ResizeObserver(() => {
 
 // On paper there is no scrubber: all beats stand one below the other.
 const paper = el("div", { class: "paper" });
-addEventListener("beforeprint", () => {
+const toPaper = () => {
   paper.replaceChildren(...BEATS.map(beat => el("div", { class: "beat" }, beatOf(beat, 680))));
   for (const node of paper.querySelectorAll("details")) node.open = true;
   main.append(paper);
-});
-addEventListener("afterprint", () => paper.remove());
-
-// Inside another page: as high as the content, and dark where that page is dark.
-const frame = (() => {
-  try {
-    return window.frameElement;
-  } catch {
-    return null;
-  }
-})();
-if (frame) {
-  const host = frame.ownerDocument;
-  const fit = () => {
-    frame.style.height = `${Math.ceil(main.getBoundingClientRect().bottom + 8)}px`;
-  };
-  new ResizeObserver(fit).observe(main);
-  const theme = () => {
-    for (let node = frame.parentElement; node; node = node.parentElement) {
-      const parts = host.defaultView
-        .getComputedStyle(node)
-        .backgroundColor.match(/[\d.]+/g)
-        .map(Number);
-      if (parts.length < 4 || parts[3] > 0.5) {
-        document.documentElement.dataset.theme =
-          0.3 * parts[0] + 0.6 * parts[1] + 0.1 * parts[2] < 128 ? "dark" : "light";
-        return;
-      }
-    }
-  };
-  theme();
-  const watch = new host.defaultView.MutationObserver(theme);
-  for (const node of [host.documentElement, host.body]) watch.observe(node, { attributes: true });
-}
+};
+addEventListener("beforeprint", toPaper, { signal });
+addEventListener("afterprint", () => paper.remove(), { signal });
