@@ -1,4 +1,4 @@
-"""What of a net, its data and its training goes into a playground's page; what the page cannot do is refused."""
+"""What of a net, its data and its training goes into a playground's page; what it cannot do is refused."""
 
 from __future__ import annotations
 
@@ -24,8 +24,25 @@ from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_instance, check_integer
 from nnlite.initializers import Constant, GlorotNormal, HeUniform, LeCunNormal, LeCunUniform
 from nnlite.layers import (
-    ELU, GELU, SELU, Clip, Dropout, Flatten, HardSigmoid, HardSwish, LeakyReLU, Mish, ReLU, ReLU6, Sigmoid,
-    SiLU, Softmax, Softplus, Standardize, Step, Tanh,
+    ELU,
+    GELU,
+    SELU,
+    Clip,
+    Dropout,
+    Flatten,
+    HardSigmoid,
+    HardSwish,
+    LeakyReLU,
+    Mish,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Standardize,
+    Step,
+    Tanh,
 )  # fmt: skip
 from nnlite.losses import BinaryCrossEntropy, Hinge, Huber, MeanAbsoluteError, Quantile, SoftmaxCrossEntropy
 from nnlite.model import Sequential
@@ -39,7 +56,15 @@ LAYERS = (
     Dense, Standardize, Flatten, Dropout, Softmax, ReLU, LeakyReLU, ELU, SELU, GELU, SiLU, Mish, Softplus,
     Tanh, Sigmoid, HardSigmoid, HardSwish, Clip, ReLU6, Step,
 )  # fmt: skip
-LOSSES = (MeanSquaredError, MeanAbsoluteError, Huber, Quantile, Hinge, BinaryCrossEntropy, SoftmaxCrossEntropy)
+LOSSES = (
+    MeanSquaredError,
+    MeanAbsoluteError,
+    Huber,
+    Quantile,
+    Hinge,
+    BinaryCrossEntropy,
+    SoftmaxCrossEntropy,
+)
 OPTIMIZERS = (SGD, Adam, AdamW, NAdam, RMSProp, Adagrad, Lion)
 INITIALIZERS = (
     HeNormal, HeUniform, GlorotNormal, GlorotUniform, LeCunNormal, LeCunUniform, Zeros, Constant,
@@ -94,7 +119,9 @@ def contents(
     _check_training(where, model, loss, optimizer)
     batch_size = check_integer(f"{where}(batch_size=)", batch_size, low=1)
     if is_sparse(X):
-        raise ArgumentTypeError(f"{where}(X)", "a dense array", f"a sparse {type(X).__name__}", "Write X.toarray().")
+        raise ArgumentTypeError(
+            f"{where}(X)", "a dense array", f"a sparse {type(X).__name__}", "Write X.toarray()."
+        )
     names = model.feature_names or column_names(X)
     edge = model.boundary
     edge.check_loss(loss)
@@ -106,7 +133,9 @@ def contents(
     if isinstance(validation, tuple | list):
         if len(validation) != 2:
             what = "(X, y) or a share of the rows"
-            raise ArgumentError(f"{where}(validation=)", what, f"{len(validation)} items", "Give the pair (X, y).")
+            raise ArgumentError(
+                f"{where}(validation=)", what, f"{len(validation)} items", "Give the pair (X, y)."
+            )
         other = edge.check_input(validation[0], where=f"{where}(validation=)", finite=True)
         apart = other, edge.check_targets(validation[1], None, loss, other)[0]
     elif validation is not None:
@@ -118,7 +147,7 @@ def contents(
         held = {"of": total, **_rows(*_drawn(*apart, MOST_ROWS // 4))}
     generator = model.rng.bit_generator
     state = generator.state
-    seeds = generator.seed_seq
+    seeds: Any = generator.seed_seq
     width = math.prod(x.shape[1:])
     return {
         "format": 1,
@@ -127,7 +156,7 @@ def contents(
         "outputs": math.prod(edge.pred_shape(x)[1:]),
         "feature_names": list(map(str, names)) if names is not None and len(names) == width else None,
         "image": _image(x, names),
-        "layers": [_layer(model, layer) for layer in model.layers],
+        "layers": [_layer(layer) for layer in model.layers],
         "values": pack(model.params.values),
         "drawn": _is_drawn(model, seeds),
         "seed": {"entropy": str(seeds.entropy), "key": list(seeds.spawn_key)},
@@ -184,7 +213,9 @@ def _check_training(where: str, model: Sequential, loss: Any, optimizer: Any) ->
         raise ArgumentError(f"{where}(loss)", f"a loss that its page has: {known}", f"{loss}", fix)
     if type(optimizer) not in OPTIMIZERS:
         known = ", ".join(kind.__name__ for kind in OPTIMIZERS)
-        raise ArgumentTypeError(f"{where}(optimizer)", f"one of {known}", f"{optimizer!r}", "Use SGD or Adam.")
+        raise ArgumentTypeError(
+            f"{where}(optimizer)", f"one of {known}", f"{optimizer!r}", "Use SGD or Adam."
+        )
     for name, value in (("learning_rate", optimizer.learning_rate), ("weight_decay", optimizer.weight_decay)):
         if callable(value) or isinstance(value, np.ndarray):
             fix = "Give a number; the page has a slider for it."
@@ -207,7 +238,7 @@ def _rows(x: AnyArray, target: AnyArray) -> dict[str, Any]:
     return {"count": len(x), "x": pack(x.reshape(len(x), -1)), "y": pack(target.reshape(len(x), -1))}
 
 
-def _layer(model: Sequential, layer: Any) -> dict[str, Any]:
+def _layer(layer: Any) -> dict[str, Any]:
     """Write down a layer by the names of its arguments."""
     found = {"kind": type(layer).__name__, **_plain(layer.config())}
     for name in ("weight_initializer", "bias_initializer"):
@@ -289,7 +320,7 @@ def pack(array: AnyArray) -> dict[str, Any]:
     Examples
     --------
     >>> import numpy as np
-    >>> pack(np.array([0.5, 2.0, 0.5]))["table"]
+    >>> pack(np.array([0.5, 2.0, 0.5, 2.0]))["table"]
     [0.5, 2.0]
     """
     flat = np.ascontiguousarray(array).ravel()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nnlite.inspect.page import document, read_words
+from nnlite.inspect.page import COMMON, FRAME, STEP, document, read_words
 from nnlite.inspect.page.payload import to_json
 
 __all__ = ["SCRIPTS", "render"]
@@ -12,12 +12,17 @@ __all__ = ["SCRIPTS", "render"]
 _HERE = "nnlite.inspect.playground"
 #: The parts of the script, in the order in which they build on each other.
 SCRIPTS = (
-    ("nnlite.inspect.page", "common.js"),
-    *((f"{_HERE}.engine", f"{name}.js") for name in ("random", "layers", "losses", "optimizers", "net", "training")),
+    COMMON,
+    STEP,
+    *(
+        (f"{_HERE}.engine", f"{name}.js")
+        for name in ("random", "layers", "losses", "optimizers", "net", "training")
+    ),
     *(
         (f"{_HERE}.view", f"{name}.js")
-        for name in ("contents", "state", "draw", "network", "output", "inspector", "controls", "main")
+        for name in ("contents", "state", "draw", "network", "output", "inspector", "controls", "away", "trace", "main")
     ),
+    FRAME,
 )
 STYLES = (("nnlite.inspect.page", "page.css"), (_HERE, "play.css"))
 
@@ -39,7 +44,7 @@ def render(contents: dict[str, Any], *, text: str, title: str | None = None) -> 
     str
         The document, from ``<!doctype html>`` on.
     """
-    words = read_words(_HERE)
+    words = {**read_words("nnlite.inspect.page"), **read_words(_HERE)}
     heading = words["title"] if title is None else title
     data = to_json({**contents, "title": heading})
     return document(data, SCRIPTS, words, STYLES, heading=heading, text=text)

@@ -31,9 +31,9 @@ class Training {
     return { answers, each, slopes, loss: sum / rows };
   }
 
-  // One step; says whether the loss is still a number.
-  step() {
-    const { net, data, optimizer } = this;
+  // The rows of the next step, by their places in the data.
+  next() {
+    const { data } = this;
     if (this.at >= data.rows) {
       this.epoch += 1;
       this.orderNow = this.order.permutation(data.rows);
@@ -43,6 +43,13 @@ class Training {
     const rows = Math.min(this.batch, data.rows - this.at);
     const x = gather(data.x, this.orderNow, this.at, rows, data.inputs);
     const y = gather(data.y, this.orderNow, this.at, rows, data.outputs);
+    return { x, y, rows, order: Array.from(this.orderNow).slice(this.at, this.at + rows) };
+  }
+
+  // One step; says whether the loss is still a number.
+  step() {
+    const { net, data, optimizer } = this;
+    const { x, y, rows } = this.next();
     const { slopes, loss } = this.look(x, y, rows, this.order);
     if (!Number.isFinite(loss)) return false;
     net.backward(slopes, rows);

@@ -1,0 +1,1 @@
+"""What is seen and touched in the playground, in JavaScript."""

@@ -142,6 +142,7 @@ const renderControls = () => {
   toolbar.replaceChildren(
     el("button", { type: "button", class: "play", "data-key": "play", "aria-pressed": String(play.running), onclick: () => run(!play.running) }, play.running ? "\u275a\u275a " : "\u25b6 ", WORDS[play.running ? "pause" : "play"]),
     button("step", oneStep),
+    button("explain", openStep),
     button("one_epoch", oneEpoch),
     button("reset", () => { play.running = play.broken = false; restart(); }),
     choice("speed", [WORDS.speed_slow, WORDS.speed_walk, WORDS.speed_brisk, WORDS.speed_run, WORDS.speed_all].map((text, n) => [n, text]), play.speed, value => (play.speed = Number(value))),

@@ -84,7 +84,7 @@ const roundStep = span => {
   const ten = 10 ** Math.floor(Math.log10(span));
   return ten * [1, 2, 5, 10].find(part => part * ten >= span);
 };
-const frame = (pen, box, [x0, x1], [y0, y1], { log = false, xName = "", yName = "" } = {}) => {
+const axes = (pen, box, [x0, x1], [y0, y1], { log = false, xName = "", yName = "" } = {}) => {
   const lift = log ? Math.log10 : value => value;
   const x = value => box.left + ((box.right - box.left) * (value - x0)) / (x1 - x0 || 1);
   const y = value => box.bottom - ((box.bottom - box.top) * (lift(value) - lift(y0))) / (lift(y1) - lift(y0) || 1);

@@ -79,7 +79,7 @@ const drawSlice = (canvas, chosen) => {
   const [low, high] = [Math.min(...seen, here), Math.max(...seen, here)];
   const more = 0.08 * (high - low) || 0.1;
   const box = { left: 48, right: width - 10, top: 20, bottom: 150 };
-  const { x, y } = frame(pen, box, lowHigh, [low - more, high + more], { xName: WORDS.its_value, yName: WORDS.loss });
+  const { x, y } = axes(pen, box, lowHigh, [low - more, high + more], { xName: WORDS.its_value, yName: WORDS.loss });
   pen.save();
   pen.beginPath();
   pen.rect(box.left, box.top - 4, box.right - box.left, box.bottom - box.top + 8);

@@ -230,13 +230,27 @@ main.replaceChildren(
     el("section", { class: "net-part", "aria-label": WORDS.net }, el("p", { class: "legend" }, linesChoice, WORDS.legend), netBox),
     el("section", { class: "output-part", "aria-label": WORDS.output }, el("h2", {}, WORDS[`picture_${pictureOf()}`]), outputCanvas, lossCanvas, isClasses ? rightCanvas : null, isClasses ? wrongRows : null)),
   inspector,
+  away,
   aloud,
+  stepBox,
 );
 function aboutText() {
   return tell(C.rows > C.data.count ? "about_drawn" : "about", { parameters: many("parameters", GIVEN.values.length), rows: many("rows", C.data.count), all: String(C.rows) });
 }
 renderLines();
-restart();
+const linked = await fromAddress();
+if (linked)
+  try {
+    await goTo(linked);
+  } catch {
+    settings = settingsOf();
+  }
+if (linked && net) {
+  ground = groundOf();
+  lookAt(worst());
+  renderControls();
+  touched();
+} else restart();
 note();
 new ResizeObserver(() => { if (plan && plan.width !== netBox.clientWidth) { plan = null; touched(); } }).observe(netBox);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readColours(); touched(); });

@@ -60,7 +60,7 @@ const DRAWN = {
       return classColour(best).map((value, c) => paper[c] + (value - paper[c]) * (0.12 + 0.5 * sure));
     };
     tile(pen, square.left, square.top, side, side, GRID, GRID, colour, true);
-    const { x, y } = frame(pen, square, ground.ends[0], ground.ends[1], { xName: FIRST, yName: SECOND });
+    const { x, y } = axes(pen, square, ground.ends[0], ground.ends[1], { xName: FIRST, yName: SECOND });
     rowsIn(pen, each, (one, r) => {
       const [a, b] = [one.raw[2 * r], one.raw[2 * r + 1]];
       const own = C.targets.kind === "numbers" ? shadeColour(targetScale.shade(one.y[r * WANTED])) : classColour(wantedClass(one.y, r));
@@ -76,7 +76,7 @@ const DRAWN = {
       high = Math.max(high, Math.min(seen.answers[n * net.outputs], 3 * high - 2 * low));
     }
     const more = 0.08 * (high - low) || 1;
-    const { x, y } = frame(pen, box, ground.ends[0], [low - more, high + more], { xName: inputNames()[0], yName: nameOf(LASTLY(), 0) });
+    const { x, y } = axes(pen, box, ground.ends[0], [low - more, high + more], { xName: inputNames()[0], yName: nameOf(LASTLY(), 0) });
     rowsIn(pen, each, (one, r) => [x(one.raw[r]), y(one.y[r * WANTED]), COLOURS.rgb.up]);
     polyline(pen, Array.from({ length: GRID }, (_, n) => [x(ground.raw[n]), y(seen.answers[n * net.outputs])]), COLOURS.down, { width: 3 });
     moved(pen, x(play.input[0]), y(targetOf(play.row)[0]));
@@ -86,7 +86,7 @@ const DRAWN = {
     const { low, high } = targetScale;
     const more = 0.08 * (high - low) || 1;
     const ends = [low - more, high + more];
-    const { x, y } = frame(pen, box, ends, ends, { xName: WORDS.true_value, yName: WORDS.predicted });
+    const { x, y } = axes(pen, box, ends, ends, { xName: WORDS.true_value, yName: WORDS.predicted });
     polyline(pen, [[x(ends[0]), y(ends[0])], [x(ends[1]), y(ends[1])]], COLOURS.soft, { width: 1.4, dash: [5, 4] });
     const inside = value => Math.min(Math.max(value, ends[0]), ends[1]);
     rowsIn(pen, each, (one, r, { answers }) => [x(one.y[r * WANTED]), y(inside(answers[r * net.outputs])), COLOURS.rgb.up]);
@@ -172,7 +172,7 @@ const drawCurves = (canvas, what) => {
   if (what === "right") [low, high] = [Math.min(low, 0.5) === 0.5 ? 0.5 : 0, 1];
   else if (log) [low, high] = [low / 1.2, high * 1.2];
   else [low, high] = [Math.min(0, low), high * 1.05 || 1];
-  const { x, y } = frame(pen, box, [0, last || 1], [low, high], { log, xName: WORDS.epoch, yName: WORDS[what === "loss" ? "loss" : "share_right"] });
+  const { x, y } = axes(pen, box, [0, last || 1], [low, high], { log, xName: WORDS.epoch, yName: WORDS[what === "loss" ? "loss" : "share_right"] });
   for (const kind of kinds)
     polyline(pen, curve.map(one => [x(one.epoch), y(Math.min(one[kind] ? one[kind][what] : NaN, high))]), kind === "data" ? COLOURS.up : COLOURS.down, { dash: kind === "test" ? [6, 3] : [] });
 };
