@@ -102,7 +102,8 @@ def _parser() -> argparse.ArgumentParser:
         prog=PROGRAM,
         description="Train a small neural network and show how well it does: test accuracy, loss curve, "
         "and a picture of what it has learned.",
-        epilog="Ctrl-C ends the training early; the report is then about the net so far. Every data set has "
+        epilog=f"`{PROGRAM} playground` opens a small net for a data set in the browser instead, live; with "
+        "--save it writes that page to a file. Ctrl-C ends the training early; the report is then about the net so far. Every data set has "
         "epochs, learning rate and batch size of its own, which the options replace.",
         allow_abbrev=False,
     )
@@ -162,10 +163,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         report. A wrong argument exits at once with code 2.
     """
     parser = _parser()
-    arguments, unknown = parser.parse_known_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    live = words[:1] == ["playground"]
+    arguments, unknown = parser.parse_known_args(words[live:])
     if unknown:
         names = [f"--{name.replace('_', '-')}" for name in vars(arguments)]
-        fix = f"Write --data {unknown[0]}." if unknown[0] in RECIPES else _closest(unknown[0], names)
+        fix = (
+            f"Write --data {unknown[0]}."
+            if unknown[0] in RECIPES
+            else _closest(unknown[0], [*names, "playground"])
+        )
         parser.error(f"the command line: expected one of {', '.join(names)}, got {unknown[0]!r}. {fix}")
     options = Options(**vars(arguments))
     try:
@@ -180,7 +187,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         listen()
         # A wild learning rate ends in numbers that overflow; an error or the report says so.
         with np.errstate(over="ignore", invalid="ignore"):
-            trouble = run(options, Screen(out))
+            trouble = _play(options, out) if live else run(options, Screen(out))
         out.flush()
     except BrokenPipeError:  # whoever read the report has seen enough
         return _drop(out)
@@ -193,6 +200,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if trouble:
         print(f"{PROGRAM}: {trouble}", file=sys.stderr)
     return 1 if trouble else 0
+
+
+def _play(options: Options, out: TextIO) -> str:
+    """Show a net in the browser; there is no trouble to report."""
+    from nnlite.cli.play import show  # it brings the page and its engine, which training here needs not
+
+    print(show(options), file=out)
+    return ""
 
 
 def _drop(out: TextIO) -> int:

@@ -13,7 +13,19 @@ from typing import Any
 
 from nnlite.inspect.page.payload import payload, to_json
 
-__all__ = ["document", "fragment", "in_frame", "read", "read_words", "render"]
+__all__ = [
+    "COMMON",
+    "FRAME",
+    "START",
+    "STEP",
+    "File",
+    "document",
+    "fragment",
+    "in_frame",
+    "read",
+    "read_words",
+    "render",
+]
 
 #: A file by its package and its name.
 File = tuple[str, str]

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from nnlite.inspect.page import COMMON, FRAME, STEP, document, read_words
+from nnlite.inspect.page import COMMON, FRAME, STEP, File, document, read_words
 from nnlite.inspect.page.payload import to_json
 
 __all__ = ["SCRIPTS", "render"]
 
 _HERE = "nnlite.inspect.playground"
+_ENGINE = "random layers losses optimizers net training"
+_VIEW = "contents state draw network output inspector controls away trace main"
 #: The parts of the script, in the order in which they build on each other.
-SCRIPTS = (
+SCRIPTS: tuple[File | tuple[File, ...], ...] = (
     COMMON,
     STEP,
-    *(
-        (f"{_HERE}.engine", f"{name}.js")
-        for name in ("random", "layers", "losses", "optimizers", "net", "training")
-    ),
-    *(
-        (f"{_HERE}.view", f"{name}.js")
-        for name in ("contents", "state", "draw", "network", "output", "inspector", "controls", "away", "trace", "main")
-    ),
+    *((f"{_HERE}.engine", f"{name}.js") for name in _ENGINE.split()),
+    *((f"{_HERE}.view", f"{name}.js") for name in _VIEW.split()),
     FRAME,
 )
 STYLES = (("nnlite.inspect.page", "page.css"), (_HERE, "play.css"))
@@ -43,6 +39,11 @@ def render(contents: dict[str, Any], *, text: str, title: str | None = None) -> 
     -------
     str
         The document, from ``<!doctype html>`` on.
+
+    Examples
+    --------
+    >>> render({"format": 1}, text="a net", title="Mine")[:15]
+    '<!doctype html>'
     """
     words = {**read_words("nnlite.inspect.page"), **read_words(_HERE)}
     heading = words["title"] if title is None else title

@@ -14,7 +14,7 @@ const normalShare = x => {
   }
   let [sum, term] = [x, x];
   for (let n = 3; Math.abs(term) > 1e-17 * Math.abs(sum); n += 2) sum += term *= (x * x) / n;
-  return 0.5 + sum * Math.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI);
+  return 0.5 + (sum * Math.exp(-0.5 * x * x)) / Math.sqrt(2 * Math.PI);
 };
 
 // Each activation by what it makes of one number, and its slope there; y is what it made of x.
@@ -24,10 +24,7 @@ const ACTIVATIONS = {
   ELU: ({ alpha: a }) => [x => (x > 0 ? x : a * Math.expm1(x)), (x, y) => (y > 0 ? 1 : y + a)],
   SELU: () => {
     const [alpha, scale] = [1.6732632423543772, 1.0507009873554805];
-    return [
-      x => scale * (x > 0 ? x : alpha * Math.expm1(x)),
-      (x, y) => (y > 0 ? scale : y + scale * alpha),
-    ];
+    return [x => scale * (x > 0 ? x : alpha * Math.expm1(x)), (x, y) => (y > 0 ? scale : y + scale * alpha)];
   },
   GELU: ({ approximate }) => {
     if (!approximate)
@@ -48,10 +45,7 @@ const ACTIVATIONS = {
   Softplus: () => [softplus, x => sigmoid(x)],
   Tanh: () => [Math.tanh, (x, y) => 1 - y * y],
   Sigmoid: () => [sigmoid, (x, y) => y * (1 - y)],
-  HardSigmoid: () => [
-    x => Math.min(Math.max(x + 3, 0), 6) / 6,
-    (x, y) => (y > 0 && y < 1 ? 1 / 6 : 0),
-  ],
+  HardSigmoid: () => [x => Math.min(Math.max(x + 3, 0), 6) / 6, (x, y) => (y > 0 && y < 1 ? 1 / 6 : 0)],
   HardSwish: () => [
     x => (x * Math.min(Math.max(x + 3, 0), 6)) / 6,
     x => Math.min(Math.max(x + 3, 0), 6) / 6 + (x > -3 && x < 3 ? x / 6 : 0),
@@ -70,7 +64,10 @@ const glorot = (draw, inputs, outputs) => {
 const lecun = (draw, inputs) => draw.normal(Math.sqrt(1 / inputs));
 const STARTS = {
   ...Object.fromEntries(
-    ["ReLU", "ELU", "GELU", "SiLU", "Mish", "Softplus", "ReLU6", "HardSwish"].map(kind => [kind, () => he(0)]),
+    ["ReLU", "ELU", "GELU", "SiLU", "Mish", "Softplus", "ReLU6", "HardSwish"].map(kind => [
+      kind,
+      () => he(0),
+    ]),
   ),
   ...Object.fromEntries(
     ["Tanh", "Sigmoid", "Step", "Softmax", "Clip", "HardSigmoid"].map(kind => [kind, () => glorot]),
@@ -224,7 +221,8 @@ class Standardize extends Layer {
   forward(x, rows) {
     this.grow(rows);
     const { y, width, mean, scale } = this;
-    for (let r = 0, n = 0; r < rows; r++) for (let c = 0; c < width; c++, n++) y[n] = (x[n] - mean[c]) / scale[c];
+    for (let r = 0, n = 0; r < rows; r++)
+      for (let c = 0; c < width; c++, n++) y[n] = (x[n] - mean[c]) / scale[c];
     return y;
   }
   backward(dy, rows) {

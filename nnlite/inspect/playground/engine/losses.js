@@ -2,29 +2,35 @@
 
 // What one answer pays and its slope there, for the losses that look at each answer alone.
 const POINTWISE = {
-  MeanSquaredError: () => (gap => [gap * gap, 2 * gap]),
-  MeanAbsoluteError: () => (gap => [Math.abs(gap), Math.sign(gap)]),
-  Huber: ({ delta }) => gap => {
-    const clipped = Math.min(Math.max(gap, -delta), delta);
-    return [clipped * (gap - 0.5 * clipped), clipped];
-  },
-  Quantile: ({ q }) => gap => {
-    const slope = gap > 0 ? 1 - q : gap < 0 ? -q : 0;
-    return [slope * gap, slope];
-  },
+  MeanSquaredError: () => gap => [gap * gap, 2 * gap],
+  MeanAbsoluteError: () => gap => [Math.abs(gap), Math.sign(gap)],
+  Huber:
+    ({ delta }) =>
+    gap => {
+      const clipped = Math.min(Math.max(gap, -delta), delta);
+      return [clipped * (gap - 0.5 * clipped), clipped];
+    },
+  Quantile:
+    ({ q }) =>
+    gap => {
+      const slope = gap > 0 ? 1 - q : gap < 0 ? -q : 0;
+      return [slope * gap, slope];
+    },
   Hinge: () => (gap, answer, target) => {
     const missing = 1 - target * answer;
     return missing > 0 ? [missing, -target] : [0, 0];
   },
-  BinaryCrossEntropy: ({ label_smoothing: smooth, pos_weight: weight }) => (gap, answer, target, column) => {
-    const yes = target * (1 - smooth) + smooth / 2;
-    const factor = weight === null ? 1 : Array.isArray(weight) ? weight[column] : weight;
-    const [chance, other] = [sigmoid(answer), sigmoid(-answer)];
-    return [
-      factor * yes * softplus(-answer) + (1 - yes) * softplus(answer),
-      (1 - yes) * chance - factor * yes * other,
-    ];
-  },
+  BinaryCrossEntropy:
+    ({ label_smoothing: smooth, pos_weight: weight }) =>
+    (gap, answer, target, column) => {
+      const yes = target * (1 - smooth) + smooth / 2;
+      const factor = weight === null ? 1 : Array.isArray(weight) ? weight[column] : weight;
+      const [chance, other] = [sigmoid(answer), sigmoid(-answer)];
+      return [
+        factor * yes * softplus(-answer) + (1 - yes) * softplus(answer),
+        (1 - yes) * chance - factor * yes * other,
+      ];
+    },
 };
 
 class Pointwise {

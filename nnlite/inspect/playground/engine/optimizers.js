@@ -115,7 +115,8 @@ class Optimizer {
       for (const [low, high] of runs) for (let n = low; n < high; n++) squares += grads[n] ** 2;
       const factor = limit / Math.max(Math.sqrt(squares), limit);
       for (let n = 0; n < grads.length; n++) grads[n] *= factor;
-    } else if (most) for (let n = 0; n < grads.length; n++) grads[n] = Math.min(Math.max(grads[n], -most), most);
+    } else if (most)
+      for (let n = 0; n < grads.length; n++) grads[n] = Math.min(Math.max(grads[n], -most), most);
     const slots = this.rule
       .slots(this.given)
       .map(name => (this.kept[name] ||= new values.constructor(values.length)));

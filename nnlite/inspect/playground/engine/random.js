@@ -13,7 +13,8 @@ class SeedSequence {
     this.spawned = 0;
     const words = value => {
       const found = [];
-      for (let rest = BigInt(value); rest > 0n || !found.length; rest >>= 32n) found.push(Number(rest & MASK32));
+      for (let rest = BigInt(value); rest > 0n || !found.length; rest >>= 32n)
+        found.push(Number(rest & MASK32));
       return found;
     };
     const run = words(this.entropy);
@@ -72,7 +73,7 @@ class Generator {
     this.seeds = seeds;
     if (!seeds) return;
     const [high, low, highStream, lowStream] = seeds.state(4);
-    this.increment = (((highStream << 64n) | lowStream) << 1n | 1n) & MASK128;
+    this.increment = ((((highStream << 64n) | lowStream) << 1n) | 1n) & MASK128;
     this.now = (this.increment + ((high << 64n) | low)) & MASK128;
     this.advance();
     this.half = null; // the upper half of a word of which the lower one has been used

@@ -7,7 +7,9 @@ const toBase64 = bytes => {
 };
 const deflated = async bytes =>
   new Uint8Array(
-    await new Response(new Blob([bytes]).stream().pipeThrough(new CompressionStream("deflate"))).arrayBuffer(),
+    await new Response(
+      new Blob([bytes]).stream().pipeThrough(new CompressionStream("deflate")),
+    ).arrayBuffer(),
   );
 // Numbers as `unpack` reads them; see `pack` in contents.py.
 const pack = async numbers => {
@@ -67,7 +69,9 @@ const fromAddress = async () => {
   const text = location.hash.slice(1);
   if (text.length < 40) return null;
   try {
-    const bytes = Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), sign => sign.charCodeAt(0));
+    const bytes = Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), sign =>
+      sign.charCodeAt(0),
+    );
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
     return JSON.parse(await new Response(stream).text());
   } catch {
@@ -83,33 +87,59 @@ const download = (name, blob) => {
 
 // How Python writes a number, a layer, a loss.
 const inPython = value =>
-  value === null ? "None" : value === true ? "True" : value === false ? "False" : Array.isArray(value) ? `[${value.map(inPython).join(", ")}]` : typeof value === "string" ? JSON.stringify(value) : String(value);
+  value === null
+    ? "None"
+    : value === true
+      ? "True"
+      : value === false
+        ? "False"
+        : Array.isArray(value)
+          ? `[${value.map(inPython).join(", ")}]`
+          : typeof value === "string"
+            ? JSON.stringify(value)
+            : String(value);
 const callOf = (kind, given, plain) => {
-  const said = Object.entries(given).filter(([name, value]) => !["kind", "frozen", "mean", "scale"].includes(name) && value !== null && !(name in plain && sameAs(plain[name], value)));
+  const said = Object.entries(given).filter(
+    ([name, value]) =>
+      !["kind", "frozen", "mean", "scale"].includes(name) &&
+      value !== null &&
+      !(name in plain && sameAs(plain[name], value)),
+  );
   return `nn.${kind}(${said.map(([name, value]) => `${name}=${inPython(value)}`).join(", ")})`;
 };
 const startOf = ({ kind, ...given }) => `nn.initializers.${callOf(kind, given, {}).slice(3)}`;
 const layerCode = layer => {
   const { kind } = layer;
   if (kind === "Dense") {
-    const starts = ["weight_initializer", "bias_initializer"].filter(name => layer[name]).map(name => `, ${name}=${startOf(layer[name])}`);
+    const starts = ["weight_initializer", "bias_initializer"]
+      .filter(name => layer[name])
+      .map(name => `, ${name}=${startOf(layer[name])}`);
     return `nn.Dense(${layer.in_features}, ${layer.out_features}${layer.bias ? "" : ", bias=False"}${starts.join("")})`;
   }
   if (kind === "Dropout") return `nn.Dropout(${layer.rate})`;
   if (kind === "Standardize") return `nn.Standardize(${layer.features})`;
-  if (kind === "Flatten") return `nn.Flatten(${Array.isArray(layer.shape) ? `(${layer.shape.join(", ")}${layer.shape.length === 1 ? "," : ""})` : layer.shape})`;
+  if (kind === "Flatten")
+    return `nn.Flatten(${Array.isArray(layer.shape) ? `(${layer.shape.join(", ")}${layer.shape.length === 1 ? "," : ""})` : layer.shape})`;
   return callOf(kind, layer, ACTIVATION_CHOICES[kind] || {});
 };
 const penalized = () => settings.l1 || settings.l2;
 // The net, and the training so far, in nnlite: from the same rows it gives the same weights.
 const codeNow = () => {
   const layers = layersOf();
-  const asLearned = C.drawn && settings.seed === null ? (C.seed.key.length ? null : C.seed.entropy) : settings.seed;
+  const asLearned =
+    C.drawn && settings.seed === null ? (C.seed.key.length ? null : C.seed.entropy) : settings.seed;
   const held = penalized();
   const inside = `[\n${layers.map(layer => `    ${held ? "        " : ""}${layerCode(layer)},`).join("\n")}\n${held ? "        " : ""}]`;
-  const group = held ? `[\n    nn.ParameterGroup(\n        ${inside},${settings.l1 ? ` l1=${settings.l1},` : ""}${settings.l2 ? ` l2=${settings.l2},` : ""}\n    ),\n]` : inside;
+  const group = held
+    ? `[\n    nn.ParameterGroup(\n        ${inside},${settings.l1 ? ` l1=${settings.l1},` : ""}${settings.l2 ? ` l2=${settings.l2},` : ""}\n    ),\n]`
+    : inside;
   const { kind, ...given } = settings.optimizer;
-  const defaults = { weight_decay: kind === "AdamW" ? 0.01 : 0, clip_norm: null, clip_value: null, ...OPTIMIZER_DEFAULTS[kind] };
+  const defaults = {
+    weight_decay: kind === "AdamW" ? 0.01 : 0,
+    clip_norm: null,
+    clip_value: null,
+    ...OPTIMIZER_DEFAULTS[kind],
+  };
   const { learning_rate: rate, ...others } = given;
   const epochs = Math.max(training.epoch - (training.at < data.rows ? 1 : 0), 1);
   const frozen = layers.map((layer, n) => (layer.frozen ? `model[${n}].freeze()\n` : "")).join("");
@@ -118,13 +148,22 @@ const codeNow = () => {
     "import nnlite as nn",
     "",
     WORDS[C.rows > C.data.count ? "code_data_drawn" : "code_data"],
-    settings.noise ? `X = X + ${settings.noise} * X.std(axis=0) * np.random.default_rng(0).normal(size=X.shape)` : null,
-    plainFeatures() ? null : `X = np.column_stack([${settings.features.map(n => FEATURES[n].code).join(", ")}])`,
+    settings.noise
+      ? `X = X + ${settings.noise} * X.std(axis=0) * np.random.default_rng(0).normal(size=X.shape)`
+      : null,
+    plainFeatures()
+      ? null
+      : `X = np.column_stack([${settings.features.map(n => FEATURES[n].code).join(", ")}])`,
     asLearned === null ? WORDS.code_start : null,
     `model = nn.Sequential(${group}${C.dtype === "float64" ? ", dtype=np.float64" : ""}, rng=${asLearned === null ? 0 : asLearned})`,
     frozen ? frozen.trimEnd() : null,
     `history = model.fit(`,
-    `    X, y, loss=${lossCode()}, optimizer=nn.${kind}(${[rate, ...Object.entries(others).filter(([name, value]) => name !== "made" && !(name in defaults && sameAs(defaults[name], value))).map(([name, value]) => `${name}=${inPython(value)}`)].join(", ")}),`,
+    `    X, y, loss=${lossCode()}, optimizer=nn.${kind}(${[
+      rate,
+      ...Object.entries(others)
+        .filter(([name, value]) => name !== "made" && !(name in defaults && sameAs(defaults[name], value)))
+        .map(([name, value]) => `${name}=${inPython(value)}`),
+    ].join(", ")}),`,
     `    epochs=${epochs}, batch_size=${Math.min(settings.batch, data.rows)}${GIVEN.testX ? ", validation=(X_validation, y_validation)" : settings.share ? `, validation=${settings.share}` : ""},`,
     ")",
   ];
@@ -141,7 +180,12 @@ const pictureNow = () => {
   const all = [outputCanvas, lossCanvas, rightCanvas].filter(canvas => canvas.width && canvas.isConnected);
   const picture = document.createElement("canvas");
   picture.width = netCanvas.width + Math.max(...all.map(canvas => canvas.width)) + 40 * dense;
-  picture.height = Math.max(netCanvas.height, all.reduce((sum, canvas) => sum + canvas.height, 0)) + 20 * dense;
+  picture.height =
+    Math.max(
+      netCanvas.height,
+      all.reduce((sum, canvas) => sum + canvas.height, 0),
+    ) +
+    20 * dense;
   const pen = picture.getContext("2d");
   pen.fillStyle = COLOURS.paper;
   pen.fillRect(0, 0, picture.width, picture.height);
@@ -155,11 +199,17 @@ const pictureNow = () => {
 };
 
 const shownText = el("textarea", { readonly: true, rows: 16, spellcheck: "false", "aria-label": WORDS.code });
-const codeBox = el("dialog", { class: "code-box", "aria-label": WORDS.code },
+const codeBox = el(
+  "dialog",
+  { class: "code-box", "aria-label": WORDS.code },
   shownText,
-  el("p", { class: "buttons" },
+  el(
+    "p",
+    { class: "buttons" },
     button("copy", () => copy(shownText.value)),
-    button("close", () => codeBox.close())));
+    button("close", () => codeBox.close()),
+  ),
+);
 const copy = async text => {
   try {
     await navigator.clipboard.writeText(text);
@@ -171,26 +221,35 @@ const copy = async text => {
   }
 };
 const awayNote = el("span", { class: "note", role: "status" });
-const opener = el("input", { type: "file", accept: ".json", hidden: true, onchange: async () => {
-  try {
-    const state = JSON.parse(await opener.files[0].text());
-    if (state.format !== 1 || !state.settings) throw new Error();
-    await goTo(state);
-    ground = groundOf();
-    plan = anchor = null;
-    play.chosen = null;
-    lookAt(worst());
-    renderControls();
-    touched();
-    awayNote.textContent = WORDS.opened;
-  } catch {
-    awayNote.textContent = WORDS.not_opened;
-  }
-  opener.value = "";
-} });
-const away = el("section", { class: "away", "aria-label": WORDS.carry_away },
+const opener = el("input", {
+  type: "file",
+  accept: ".json",
+  hidden: true,
+  onchange: async () => {
+    try {
+      const state = JSON.parse(await opener.files[0].text());
+      if (state.format !== 1 || !state.settings) throw new Error();
+      await goTo(state);
+      ground = groundOf();
+      plan = anchor = null;
+      play.chosen = null;
+      lookAt(worst());
+      renderControls();
+      touched();
+      awayNote.textContent = WORDS.opened;
+    } catch {
+      awayNote.textContent = WORDS.not_opened;
+    }
+    opener.value = "";
+  },
+});
+const away = el(
+  "section",
+  { class: "away", "aria-label": WORDS.carry_away },
   el("h2", {}, WORDS.carry_away),
-  el("p", { class: "buttons" },
+  el(
+    "p",
+    { class: "buttons" },
     button("copy_link", async () => {
       const link = await linkOf();
       if (link) copy(link);
@@ -200,8 +259,13 @@ const away = el("section", { class: "away", "aria-label": WORDS.carry_away },
       shownText.value = codeNow();
       codeBox.showModal();
     }),
-    button("save", async () => download("playground.json", new Blob([JSON.stringify(await stateNow())], { type: "application/json" }))),
+    button("save", async () =>
+      download("playground.json", new Blob([JSON.stringify(await stateNow())], { type: "application/json" })),
+    ),
     button("open", () => opener.click()),
     button("picture", async () => download("playground.png", await pictureNow())),
-    awayNote, opener),
-  codeBox);
+    awayNote,
+    opener,
+  ),
+  codeBox,
+);

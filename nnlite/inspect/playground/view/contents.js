@@ -6,9 +6,12 @@ const unpack = async ({ kind, data, table }) => {
   const bytes = Uint8Array.from(atob(data), sign => sign.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   const planes = new Uint8Array(await new Response(stream).arrayBuffer());
-  const [Kind, size] = { u1: [Uint8Array, 1], i4: [Int32Array, 4], f4: [Float32Array, 4], f8: [Float64Array, 8] }[
-    kind
-  ];
+  const [Kind, size] = {
+    u1: [Uint8Array, 1],
+    i4: [Int32Array, 4],
+    f4: [Float32Array, 4],
+    f8: [Float64Array, 8],
+  }[kind];
   const count = planes.length / size;
   const plain = new Uint8Array(planes.length);
   for (let n = 0; n < count; n++) for (let b = 0; b < size; b++) plain[n * size + b] = planes[b * count + n];

@@ -4,12 +4,28 @@ const COLOURS = {};
 const readColours = () => {
   const probe = el("i", { hidden: true });
   document.body.append(probe);
-  for (const name of ["paper", "card", "line", "ink", "soft", "up", "down", "up-ink", "down-ink", "focus", "good"]) {
+  for (const name of [
+    "paper",
+    "card",
+    "line",
+    "ink",
+    "soft",
+    "up",
+    "down",
+    "up-ink",
+    "down-ink",
+    "focus",
+    "good",
+  ]) {
     probe.style.color = `var(--${name})`;
     COLOURS[name] = getComputedStyle(probe).color;
   }
   probe.remove();
-  const rgb = name => COLOURS[name].match(/[\d.]+/g).slice(0, 3).map(Number);
+  const rgb = name =>
+    COLOURS[name]
+      .match(/[\d.]+/g)
+      .slice(0, 3)
+      .map(Number);
   const [paper, up, down] = ["paper", "up", "down"].map(rgb);
   // 255 steps from the colour of what is negative over that of the paper to that of what is positive.
   COLOURS.scale = Array.from({ length: 255 }, (_, n) => {
@@ -22,14 +38,26 @@ const readColours = () => {
 };
 // The colours of classes: Okabe and Ito's, and three more; of two classes those of negative and positive.
 const CLASS_COLOURS = [
-  [0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [230, 159, 0],
-  [86, 180, 233], [148, 103, 60], [120, 120, 120], [170, 170, 30], [100, 60, 170],
+  [0, 114, 178],
+  [213, 94, 0],
+  [0, 158, 115],
+  [204, 121, 167],
+  [230, 159, 0],
+  [86, 180, 233],
+  [148, 103, 60],
+  [120, 120, 120],
+  [170, 170, 30],
+  [100, 60, 170],
 ];
 const classColour = n =>
   C.targets.kind === "two" ? COLOURS.rgb[n ? "up" : "down"] : CLASS_COLOURS[n % CLASS_COLOURS.length];
 const css = ([r, g, b], alpha = 1) => `rgba(${r | 0},${g | 0},${b | 0},${alpha})`;
 const className = n =>
-  C.targets.names ? C.targets.names[n] : C.targets.kind === "two" ? short(n ? C.targets.high : C.targets.low) : say("class_name", { unit: n });
+  C.targets.names
+    ? C.targets.names[n]
+    : C.targets.kind === "two"
+      ? short(n ? C.targets.high : C.targets.low)
+      : say("class_name", { unit: n });
 
 // A canvas that is sharp on every screen, and its pen in the units of the page.
 const canvasOf = (width, height, attributes = {}) => {
@@ -62,7 +90,8 @@ const tile = (pen, x, y, width, height, columns, rows, value, smooth) => {
   const image = brush.createImageData(columns, rows);
   for (let n = 0; n < columns * rows; n++) {
     const v = value(n);
-    const colour = typeof v === "number" ? COLOURS.scale[Math.round(127 + 127 * Math.min(Math.max(v || 0, -1), 1))] : v;
+    const colour =
+      typeof v === "number" ? COLOURS.scale[Math.round(127 + 127 * Math.min(Math.max(v || 0, -1), 1))] : v;
     for (let c = 0; c < 3; c++) image.data[4 * n + c] = colour[c];
     image.data[4 * n + 3] = 255;
   }
@@ -87,7 +116,8 @@ const roundStep = span => {
 const axes = (pen, box, [x0, x1], [y0, y1], { log = false, xName = "", yName = "" } = {}) => {
   const lift = log ? Math.log10 : value => value;
   const x = value => box.left + ((box.right - box.left) * (value - x0)) / (x1 - x0 || 1);
-  const y = value => box.bottom - ((box.bottom - box.top) * (lift(value) - lift(y0))) / (lift(y1) - lift(y0) || 1);
+  const y = value =>
+    box.bottom - ((box.bottom - box.top) * (lift(value) - lift(y0))) / (lift(y1) - lift(y0) || 1);
   pen.font = `11px ${COLOURS.font}`;
   pen.strokeStyle = COLOURS.line;
   pen.lineWidth = 1;
@@ -95,11 +125,15 @@ const axes = (pen, box, [x0, x1], [y0, y1], { log = false, xName = "", yName = "
   const ticks = (low, high, count) => {
     const step = roundStep((high - low) / count);
     const found = [];
-    for (let n = Math.ceil(low / step - 1e-9); n * step <= high + 1e-9 * step; n++) found.push(Number((n * step).toPrecision(12)));
+    for (let n = Math.ceil(low / step - 1e-9); n * step <= high + 1e-9 * step; n++)
+      found.push(Number((n * step).toPrecision(12)));
     return found;
   };
   const yTicks = log
-    ? Array.from({ length: Math.floor(lift(y1)) - Math.ceil(lift(y0)) + 1 }, (_, n) => 10 ** (Math.ceil(lift(y0)) + n))
+    ? Array.from(
+        { length: Math.floor(lift(y1)) - Math.ceil(lift(y0)) + 1 },
+        (_, n) => 10 ** (Math.ceil(lift(y0)) + n),
+      )
     : ticks(y0, y1, 4);
   pen.textAlign = "right";
   pen.textBaseline = "middle";
@@ -112,7 +146,8 @@ const axes = (pen, box, [x0, x1], [y0, y1], { log = false, xName = "", yName = "
   }
   pen.textAlign = "center";
   pen.textBaseline = "top";
-  for (const value of ticks(x0, x1, Math.max((box.right - box.left) / 70, 2))) pen.fillText(short(value, 3), x(value), box.bottom + 4);
+  for (const value of ticks(x0, x1, Math.max((box.right - box.left) / 70, 2)))
+    pen.fillText(short(value, 3), x(value), box.bottom + 4);
   pen.fillText(xName, (box.left + box.right) / 2, box.bottom + 18);
   pen.textAlign = "left";
   pen.fillText(yName, box.left - 34, box.top - 16);

@@ -30,8 +30,13 @@ const touched = (keepCards = false) => {
 };
 
 const note = () => {
-  const found = { epoch: Math.max(training.epoch - 1, 0) + (training.epoch ? training.at / data.rows : 0), data: measure(data), test: measure(test) };
-  for (const kind of ["data", "test"]) if (found[kind]) found[kind] = { loss: found[kind].loss, right: found[kind].right };
+  const found = {
+    epoch: Math.max(training.epoch - 1, 0) + (training.epoch ? training.at / data.rows : 0),
+    data: measure(data),
+    test: measure(test),
+  };
+  for (const kind of ["data", "test"])
+    if (found[kind]) found[kind] = { loss: found[kind].loss, right: found[kind].right };
   if (!curve.length || curve[curve.length - 1].epoch < found.epoch) curve.push(found);
   if (curve.length > 600) curve = curve.filter((_, n) => n % 2 === 0 || n === curve.length - 1);
 };
@@ -46,7 +51,14 @@ const buttonsOf = () => {
         tabindex: n ? -1 : 0,
         "data-node": `${node.stage}:${node.unit}`,
         style: `left:${node.x - node.size / 2}px;top:${node.y - node.size / 2}px;width:${node.size}px;height:${node.size}px`,
-        onclick: () => choose(node.stage ? { kind: "neuron", stage: node.stage, unit: node.unit } : MODE === "rows" && isImage ? null : { kind: "input", stage: 0, unit: node.unit }),
+        onclick: () =>
+          choose(
+            node.stage
+              ? { kind: "neuron", stage: node.stage, unit: node.unit }
+              : MODE === "rows" && isImage
+                ? null
+                : { kind: "input", stage: 0, unit: node.unit },
+          ),
         onkeydown: event => {
           const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
           const across = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -57,9 +69,13 @@ const buttonsOf = () => {
           if (across) {
             const column = plan.columns[node.stage + across];
             if (!column || !column.nodes.size) return;
-            next = [...column.nodes.values()].reduce((best, one) => (Math.abs(one.y - node.y) < Math.abs(best.y - node.y) ? one : best));
+            next = [...column.nodes.values()].reduce((best, one) =>
+              Math.abs(one.y - node.y) < Math.abs(best.y - node.y) ? one : best,
+            );
           }
-          const target = [...neuronButtons.children].find(one => one.dataset.node === `${next.stage}:${next.unit}`);
+          const target = [...neuronButtons.children].find(
+            one => one.dataset.node === `${next.stage}:${next.unit}`,
+          );
           for (const one of neuronButtons.children) one.tabIndex = one === target ? 0 : -1;
           target.focus();
         },
@@ -81,20 +97,29 @@ const draw = () => {
   drawNet(netCanvas, seen, here, play.lines === "blame" ? blameNow().grads : null);
   for (const node of neuronButtons.children) {
     const [stage, unit] = node.dataset.node.split(":").map(Number);
-    node.setAttribute("aria-label", say("neuron_said", { name: nameOf(stage, unit), value: short(here.stages[stage][unit]) }));
+    node.setAttribute(
+      "aria-label",
+      say("neuron_said", { name: nameOf(stage, unit), value: short(here.stages[stage][unit]) }),
+    );
   }
   const each = { data: measure(data), test: measure(test) };
   const side = outputCanvas.parentElement.clientWidth;
   resize(outputCanvas, side, OUTPUT_HEIGHT);
   drawOutput(outputCanvas, seen, each);
-  for (const [canvas, what] of [[lossCanvas, "loss"], [rightCanvas, "right"]]) {
+  for (const [canvas, what] of [
+    [lossCanvas, "loss"],
+    [rightCanvas, "right"],
+  ]) {
     if (what === "right" && !isClasses) continue;
     resize(canvas, side, 130);
     drawCurves(canvas, what);
   }
   outputCanvas.setAttribute("aria-label", say("output_said", { loss: short(each.data.loss) }));
   lossCanvas.setAttribute("aria-label", say("loss_said", { loss: short(each.data.loss) }));
-  rightCanvas.setAttribute("aria-label", isClasses ? say("right_said", { share: percent(each.data.right) }) : "");
+  rightCanvas.setAttribute(
+    "aria-label",
+    isClasses ? say("right_said", { share: percent(each.data.right) }) : "",
+  );
   counters.replaceChildren(
     ...[
       [WORDS.epoch, count(Math.max(training.epoch - (training.at < data.rows ? 1 : 0), 0))],
@@ -103,7 +128,9 @@ const draw = () => {
       each.test ? [WORDS.loss_test, res(each.test.loss)] : null,
       isClasses ? [WORDS.right, percent(each.data.right)] : null,
       isClasses && each.test ? [WORDS.right_test, percent(each.test.right)] : null,
-    ].filter(Boolean).map(([label, value]) => numberLine(label, value)),
+    ]
+      .filter(Boolean)
+      .map(([label, value]) => numberLine(label, value)),
     play.broken ? el("p", { class: "broken", role: "alert" }, WORDS.diverged) : "",
   );
   if (isClasses) drawWrong(each);
@@ -113,10 +140,26 @@ const draw = () => {
 };
 
 const drawWrong = each => {
-  const found = ["data", "test"].flatMap(of => (each[of] ? each[of].wrong.map(r => ({ of, r, loss: each[of].each[r] })) : [])).sort((a, b) => b.loss - a.loss);
+  const found = ["data", "test"]
+    .flatMap(of => (each[of] ? each[of].wrong.map(r => ({ of, r, loss: each[of].each[r] })) : []))
+    .sort((a, b) => b.loss - a.loss);
   wrongRows.replaceChildren(
     tell(found.length ? "wrong_rows" : "none_wrong", { count: count(found.length) })[0] || "",
-    ...found.slice(0, 12).map(row => el("button", { type: "button", class: "link", onclick: () => { lookAt(row); anchor = null; touched(); } }, String(rowNumber(row)))),
+    ...found.slice(0, 12).map(row =>
+      el(
+        "button",
+        {
+          type: "button",
+          class: "link",
+          onclick: () => {
+            lookAt(row);
+            anchor = null;
+            touched();
+          },
+        },
+        String(rowNumber(row)),
+      ),
+    ),
   );
 };
 
@@ -128,7 +171,9 @@ const drawCards = here => {
       rowCard(here),
       chosen && chosen.kind === "neuron" ? neuronCard(chosen, here) : null,
       chosen && (chosen.kind === "weight" || chosen.kind === "bias") ? weightCard(chosen, here) : null,
-      chosen && chosen.kind === "input" && !isImage && chosen.unit < C.inputs ? inputCard(chosen, here) : null,
+      chosen && chosen.kind === "input" && !isImage && chosen.unit < C.inputs
+        ? inputCard(chosen, here)
+        : null,
       chosen ? null : el("section", { class: "card" }, el("p", {}, WORDS.choose_hint)),
     ].filter(Boolean),
   );
@@ -141,37 +186,54 @@ const drawCards = here => {
 // While a slider is held, the cards must not be exchanged under the pointer.
 let held = false;
 inspector.addEventListener("pointerdown", event => (held = event.target.matches("input[type=range]")));
-addEventListener("pointerup", () => { if (held) { held = false; touched(); } });
+addEventListener("pointerup", () => {
+  if (held) {
+    held = false;
+    touched();
+  }
+});
 
 netBox.addEventListener("pointermove", event => {
   const box = netCanvas.getBoundingClientRect();
-  const next = biasNear(event.clientX - box.x, event.clientY - box.y) ? null : linkNear(event.clientX - box.x, event.clientY - box.y);
+  const next = biasNear(event.clientX - box.x, event.clientY - box.y)
+    ? null
+    : linkNear(event.clientX - box.x, event.clientY - box.y);
   if (!sameAs(next, hovered)) {
     hovered = next;
     netBox.style.cursor = next ? "pointer" : "";
     touched(true);
   }
 });
-netBox.addEventListener("pointerleave", () => { hovered = null; touched(true); });
-netBox.addEventListener("click", event => {
-  const box = netCanvas.getBoundingClientRect();
-  const [x, y] = [event.clientX - box.x, event.clientY - box.y];
-  const bias = biasNear(x, y);
-  if (bias) {
-    event.stopPropagation();
-    return choose(bias);
-  }
-  if (event.target.closest(".neuron")) return;
-  const link = linkNear(x, y);
-  if (link) choose(link);
-}, true);
+netBox.addEventListener("pointerleave", () => {
+  hovered = null;
+  touched(true);
+});
+netBox.addEventListener(
+  "click",
+  event => {
+    const box = netCanvas.getBoundingClientRect();
+    const [x, y] = [event.clientX - box.x, event.clientY - box.y];
+    const bias = biasNear(x, y);
+    if (bias) {
+      event.stopPropagation();
+      return choose(bias);
+    }
+    if (event.target.closest(".neuron")) return;
+    const link = linkNear(x, y);
+    if (link) choose(link);
+  },
+  true,
+);
 outputCanvas.addEventListener("click", event => {
   const box = outputCanvas.getBoundingClientRect();
   const [x, y] = [event.clientX - box.x, event.clientY - box.y];
-  const near = spots.reduce((best, spot) => {
-    const distance = Math.hypot(spot.x - x, spot.y - y);
-    return distance < best.distance ? { distance, spot } : best;
-  }, { distance: 12, spot: null }).spot;
+  const near = spots.reduce(
+    (best, spot) => {
+      const distance = Math.hypot(spot.x - x, spot.y - y);
+      return distance < best.distance ? { distance, spot } : best;
+    },
+    { distance: 12, spot: null },
+  ).spot;
   if (near) {
     lookAt({ of: near.of, r: near.r });
     anchor = null;
@@ -181,7 +243,21 @@ outputCanvas.addEventListener("click", event => {
 
 const renderLines = () =>
   linesChoice.replaceChildren(
-    ...["weights", "blame"].map(kind => el("button", { type: "button", "aria-pressed": String(play.lines === kind), onclick: () => { play.lines = kind; renderLines(); touched(); } }, WORDS[`lines_${kind}`])),
+    ...["weights", "blame"].map(kind =>
+      el(
+        "button",
+        {
+          type: "button",
+          "aria-pressed": String(play.lines === kind),
+          onclick: () => {
+            play.lines = kind;
+            renderLines();
+            touched();
+          },
+        },
+        WORDS[`lines_${kind}`],
+      ),
+    ),
   );
 
 // Train for as long as a frame allows, then draw; not more often than half of the time goes into it.
@@ -189,6 +265,7 @@ let due = 0;
 let drawing = 4;
 let drawnAt = 0;
 let before = 0;
+let frames = 0;
 const tick = now => {
   const passed = Math.min(now - before, 100);
   before = now;
@@ -207,7 +284,12 @@ const tick = now => {
     due = Math.min(due, 60);
     if (made) {
       stale = true;
-      if (!held) light = light && now - drawnAt < 200 && document.activeElement && inspector.contains(document.activeElement);
+      if (!held)
+        light =
+          light &&
+          now - drawnAt < 200 &&
+          document.activeElement &&
+          inspector.contains(document.activeElement);
     }
   }
   if (stale && now - drawnAt > 1.5 * drawing) {
@@ -216,6 +298,7 @@ const tick = now => {
     if (held) light = true;
     if (play.running) note();
     draw();
+    frames += 1;
     drawing = 0.7 * drawing + 0.3 * (performance.now() - start);
     drawnAt = now;
   }
@@ -226,16 +309,36 @@ main.replaceChildren(
   el("header", {}, el("h1", {}, C.title), el("p", { class: "about" }, aboutText())),
   toolbar,
   options,
-  el("div", { class: "stage" },
-    el("section", { class: "net-part", "aria-label": WORDS.net }, el("p", { class: "legend" }, linesChoice, WORDS.legend), netBox),
-    el("section", { class: "output-part", "aria-label": WORDS.output }, el("h2", {}, WORDS[`picture_${pictureOf()}`]), outputCanvas, lossCanvas, isClasses ? rightCanvas : null, isClasses ? wrongRows : null)),
+  el(
+    "div",
+    { class: "stage" },
+    el(
+      "section",
+      { class: "net-part", "aria-label": WORDS.net },
+      el("p", { class: "legend" }, linesChoice, WORDS.legend),
+      netBox,
+    ),
+    el(
+      "section",
+      { class: "output-part", "aria-label": WORDS.output },
+      el("h2", {}, WORDS[`picture_${pictureOf()}`]),
+      outputCanvas,
+      lossCanvas,
+      isClasses ? rightCanvas : null,
+      isClasses ? wrongRows : null,
+    ),
+  ),
   inspector,
   away,
   aloud,
   stepBox,
 );
 function aboutText() {
-  return tell(C.rows > C.data.count ? "about_drawn" : "about", { parameters: many("parameters", GIVEN.values.length), rows: many("rows", C.data.count), all: String(C.rows) });
+  return tell(C.rows > C.data.count ? "intro_drawn" : "intro", {
+    parameters: many("parameters", GIVEN.values.length),
+    rows: many("rows", C.data.count),
+    all: String(C.rows),
+  });
 }
 renderLines();
 const linked = await fromAddress();
@@ -252,6 +355,23 @@ if (linked && net) {
   touched();
 } else restart();
 note();
-new ResizeObserver(() => { if (plan && plan.width !== netBox.clientWidth) { plan = null; touched(); } }).observe(netBox);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readColours(); touched(); });
+new ResizeObserver(() => {
+  if (plan && plan.width !== netBox.clientWidth) {
+    plan = null;
+    touched();
+  }
+}).observe(netBox);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  readColours();
+  touched();
+});
 requestAnimationFrame(tick);
+
+// For a page around this one, and for whoever measures it.
+window.playground = {
+  state: stateNow,
+  link: linkOf,
+  code: codeNow,
+  trace: () => traceNow(),
+  counts: () => ({ steps: optimizer.steps, frames, epoch: training.epoch }),
+};

@@ -34,12 +34,23 @@ const through = (input = play.input) => {
   net.backward(slopes, 1, true);
   const grads = net.grads.slice();
   net.grads.set(kept);
-  const blames = stageEnds.map((place, stage) => Float64Array.from(net.blamed[place].subarray(0, widthAt(stage))));
+  const blames = stageEnds.map((place, stage) =>
+    Float64Array.from(net.blamed[place].subarray(0, widthAt(stage))),
+  );
   // In front of what stands behind the Dense of a stage.
   const sumBlames = stageEnds.map((place, stage) =>
     stage ? Float64Array.from(net.blamed[stageEnds[stage - 1] + 1].subarray(0, widthAt(stage))) : null,
   );
-  return { answers: Float64Array.from(answers.subarray(0, net.outputs)), loss: each[0], stages, sums, blames, sumBlames, grads, inputs: Float64Array.from(net.blamed[0].subarray(0, data.inputs)) };
+  return {
+    answers: Float64Array.from(answers.subarray(0, net.outputs)),
+    loss: each[0],
+    stages,
+    sums,
+    blames,
+    sumBlames,
+    grads,
+    inputs: Float64Array.from(net.blamed[0].subarray(0, data.inputs)),
+  };
 };
 
 // Points all over the plane, or the line, of the data, a little beyond its edges.
@@ -83,7 +94,11 @@ const nameOf = (stage, unit) => {
   if (stage === 0) return inputNames()[unit];
   if (stage < LASTLY()) return LASTLY() === 2 ? `h${unit}` : `h${stage}.${unit}`;
   if (C.targets.kind === "classes") return className(unit);
-  return C.targets.names && C.targets.kind === "numbers" ? C.targets.names[unit] : net.outputs > 1 ? `o${unit}` : WORDS.output;
+  return C.targets.names && C.targets.kind === "numbers"
+    ? C.targets.names[unit]
+    : net.outputs > 1
+      ? `o${unit}`
+      : WORDS.output;
 };
 
 // Where everything stands.
@@ -93,14 +108,22 @@ const planOf = width => {
   const stages = stageEnds.map((_, stage) => {
     const whole = widthAt(stage);
     const big = stage === 0 && isImage;
-    return { big, units: big ? [] : Array.from({ length: Math.min(whole, MOST_DRAWN) }, (_, n) => n), more: big ? 0 : Math.max(whole - MOST_DRAWN, 0) };
+    return {
+      big,
+      units: big ? [] : Array.from({ length: Math.min(whole, MOST_DRAWN) }, (_, n) => n),
+      more: big ? 0 : Math.max(whole - MOST_DRAWN, 0),
+    };
   });
   const most = Math.max(...stages.map(stage => stage.units.length));
   const size = Math.min(most > 8 ? 30 : most > 5 ? 36 : 44, narrow ? 30 : 44);
   const pitch = size + (most > 8 ? 14 : 20);
   const height = Math.max(most * pitch + 54, narrow ? 220 : 300);
   // Beside the first and the last column stand names, as long as they may be.
-  const room = stage => Math.max(...stages[stage].units.map(unit => clipped(nameOf(stage, unit), narrow ? 7 : 15).length), 6) * 6.1 + 6 + size / 2;
+  const room = stage =>
+    Math.max(...stages[stage].units.map(unit => clipped(nameOf(stage, unit), narrow ? 7 : 15).length), 6) *
+      6.1 +
+    6 +
+    size / 2;
   const left = isImage ? (narrow ? 50 : 76) : room(0);
   const right = room(stages.length - 1);
   const gap = stages.length > 1 ? (width - left - right) / (stages.length - 1) : 0;
@@ -108,8 +131,16 @@ const planOf = width => {
     const x = left + index * gap;
     const tall = stage.units.length * pitch;
     const top = 26 + (height - 40 - tall) / 2;
-    const nodes = new Map(stage.units.map((unit, n) => [unit, { stage: index, unit, x, y: top + (n + 0.5) * pitch, size }]));
-    return { x, nodes, more: stage.more, big: stage.big ? Math.min(narrow ? 84 : 128, 2 * left - 16) : 0, bottom: top + tall };
+    const nodes = new Map(
+      stage.units.map((unit, n) => [unit, { stage: index, unit, x, y: top + (n + 0.5) * pitch, size }]),
+    );
+    return {
+      x,
+      nodes,
+      more: stage.more,
+      big: stage.big ? Math.min(narrow ? 84 : 128, 2 * left - 16) : 0,
+      bottom: top + tall,
+    };
   });
   return { width, height, size, columns, narrow };
 };
@@ -117,7 +148,8 @@ const planOf = width => {
 const links = stage => {
   const found = [];
   const [before, now] = [plan.columns[stage - 1], plan.columns[stage]];
-  for (const b of now.nodes.values()) for (const a of before.nodes.values()) found.push({ stage, from: a.unit, unit: b.unit, a, b });
+  for (const b of now.nodes.values())
+    for (const a of before.nodes.values()) found.push({ stage, from: a.unit, unit: b.unit, a, b });
   return found;
 };
 const weightAt = ({ stage, from, unit }) => denseAt(stage).W[from * widthAt(stage) + unit];
@@ -141,7 +173,12 @@ const drawNet = (canvas, seen, here, blame) => {
       .sort((one, other) => Math.abs(one[1]) - Math.abs(other[1]))
       .forEach(([{ a, b, from, unit }, value]) => {
         const share = Math.min(Math.abs(value) / most, 1) || 0;
-        const mine = chosen && chosen.kind === "weight" && chosen.stage === stage && chosen.from === from && chosen.unit === unit;
+        const mine =
+          chosen &&
+          chosen.kind === "weight" &&
+          chosen.stage === stage &&
+          chosen.from === from &&
+          chosen.unit === unit;
         const near = hovered && hovered.stage === stage && hovered.from === from && hovered.unit === unit;
         pen.strokeStyle = mine || near ? COLOURS.ink : value < 0 ? COLOURS.down : COLOURS.up;
         pen.globalAlpha = mine || near ? 1 : 0.25 + 0.65 * share;
@@ -176,8 +213,19 @@ const drawNet = (canvas, seen, here, blame) => {
     pen.font = `600 11px ${COLOURS.font}`;
     pen.textAlign = "center";
     pen.textBaseline = "alphabetic";
-    pen.fillText(stage === 0 ? WORDS.input : stage === LASTLY() ? WORDS.output : plan.narrow ? `${stage}` : say("hidden", { number: stage }), Math.min(Math.max(column.x, 30), plan.width - 30), 12);
-    if (column.big) drawImage(pen, column.x - column.big / 2, plan.height / 2 - column.big / 2, column.big, play.input);
+    pen.fillText(
+      stage === 0
+        ? WORDS.input
+        : stage === LASTLY()
+          ? WORDS.output
+          : plan.narrow
+            ? `${stage}`
+            : say("hidden", { number: stage }),
+      Math.min(Math.max(column.x, 30), plan.width - 30),
+      12,
+    );
+    if (column.big)
+      drawImage(pen, column.x - column.big / 2, plan.height / 2 - column.big / 2, column.big, play.input);
     for (const node of column.nodes.values()) drawNeuron(pen, node, seen, here, values);
     if (column.more) {
       pen.fillStyle = COLOURS.soft;
@@ -193,7 +241,17 @@ const drawImage = (pen, x, y, size, numbers) => {
   const most = largest(GIVEN.x) || 1;
   const { paper } = COLOURS.rgb;
   const ink = COLOURS.ink.match(/[\d.]+/g).map(Number);
-  tile(pen, x, y, size, (size * rows) / columns, columns, rows, n => paper.map((value, c) => value + (ink[c] - value) * Math.min(Math.max(numbers[n] / most, 0), 1)), false);
+  tile(
+    pen,
+    x,
+    y,
+    size,
+    (size * rows) / columns,
+    columns,
+    rows,
+    n => paper.map((value, c) => value + (ink[c] - value) * Math.min(Math.max(numbers[n] / most, 0), 1)),
+    false,
+  );
   pen.strokeStyle = COLOURS.soft;
   pen.lineWidth = 1;
   pen.strokeRect(x, y, size, (size * rows) / columns);
@@ -210,14 +268,24 @@ const drawNeuron = (pen, { stage, unit, x, y, size }, seen, here, values) => {
     const { W } = denseAt(1);
     const strongest = largest(W, unit, width, data.inputs) || 1;
     tile(pen, left, top, size, size, C.image[1], C.image[0], n => W[n * width + unit] / strongest, false);
-  } else if (MODE === "map") tile(pen, left, top, size, size, GRID, GRID, n => answers[n * width + unit] / most, true);
+  } else if (MODE === "map")
+    tile(pen, left, top, size, size, GRID, GRID, n => answers[n * width + unit] / most, true);
   else if (MODE === "curve") {
     pen.strokeStyle = COLOURS.line;
     pen.lineWidth = 1;
     pen.strokeRect(left, y, size, 0.5);
-    polyline(pen, Array.from({ length: GRID }, (_, n) => [left + ((n + 0.5) / GRID) * size, y - (answers[n * width + unit] / most) * (size / 2 - 3)]), COLOURS.up, { width: 1.8 });
+    polyline(
+      pen,
+      Array.from({ length: GRID }, (_, n) => [
+        left + ((n + 0.5) / GRID) * size,
+        y - (answers[n * width + unit] / most) * (size / 2 - 3),
+      ]),
+      COLOURS.up,
+      { width: 1.8 },
+    );
   } else drawBars(pen, left, top, size, answers, unit, width, seen.count, here.stages[stage][unit]);
-  const mine = play.chosen && play.chosen.kind === "neuron" && play.chosen.stage === stage && play.chosen.unit === unit;
+  const mine =
+    play.chosen && play.chosen.kind === "neuron" && play.chosen.stage === stage && play.chosen.unit === unit;
   pen.strokeStyle = mine ? COLOURS.ink : COLOURS.soft;
   pen.lineWidth = mine ? 3 : 1.2;
   pen.strokeRect(left, top, size, size);
@@ -244,7 +312,8 @@ const drawNeuron = (pen, { stage, unit, x, y, size }, seen, here, values) => {
   if (stage && denseAt(stage).b) {
     const bias = values[placeOf({ kind: "bias", stage, unit })];
     const strongest = largest(values) || 1;
-    const own = play.chosen && play.chosen.kind === "bias" && play.chosen.stage === stage && play.chosen.unit === unit;
+    const own =
+      play.chosen && play.chosen.kind === "bias" && play.chosen.stage === stage && play.chosen.unit === unit;
     pen.fillStyle = COLOURS.paper;
     pen.fillRect(left - 4, top + size - 7, 11, 11);
     pen.globalAlpha = 0.25 + 0.75 * Math.min(Math.abs(bias) / strongest, 1);
@@ -291,7 +360,8 @@ const linkNear = (px, py) => {
       if (px < x0 || px > x1) continue;
       // The height of the curve there: its x is that of the Bezier with control points at 45 %.
       let [low, high] = [0, 1];
-      const bezier = (t, p0, p1, p2, p3) => (1 - t) ** 3 * p0 + 3 * (1 - t) ** 2 * t * p1 + 3 * (1 - t) * t * t * p2 + t ** 3 * p3;
+      const bezier = (t, p0, p1, p2, p3) =>
+        (1 - t) ** 3 * p0 + 3 * (1 - t) ** 2 * t * p1 + 3 * (1 - t) * t * t * p2 + t ** 3 * p3;
       const bend = (x1 - x0) * 0.45;
       for (let n = 0; n < 12; n++) {
         const t = (low + high) / 2;
@@ -299,13 +369,19 @@ const linkNear = (px, py) => {
         else high = t;
       }
       const distance = Math.abs(bezier(low, a.y, a.y, b.y, b.y) - py);
-      if (distance < least) [best, least] = [{ kind: "weight", stage, from: link.from, unit: link.unit }, distance];
+      if (distance < least)
+        [best, least] = [{ kind: "weight", stage, from: link.from, unit: link.unit }, distance];
     }
   return best;
 };
 const biasNear = (px, py) => {
   for (const column of plan.columns.slice(1))
     for (const { stage, unit, x, y, size } of column.nodes.values())
-      if (denseAt(stage).b && Math.abs(px - (x - size / 2 + 1.5)) < 9 && Math.abs(py - (y + size / 2 - 1.5)) < 9) return { kind: "bias", stage, unit };
+      if (
+        denseAt(stage).b &&
+        Math.abs(px - (x - size / 2 + 1.5)) < 9 &&
+        Math.abs(py - (y + size / 2 - 1.5)) < 9
+      )
+        return { kind: "bias", stage, unit };
   return null;
 };

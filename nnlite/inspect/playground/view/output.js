@@ -24,7 +24,12 @@ const rowsIn = (pen, each, place) => {
       const [x, y, colour] = spot;
       spots.push({ of, r, x, y });
       const chosen = play.row.of === of && play.row.r === r;
-      point(pen, x, y, colour, { test: of === "test", wrong: crossed && wrong.has(r), chosen, size: one.rows > 700 ? 2.2 : 3.4 });
+      point(pen, x, y, colour, {
+        test: of === "test",
+        wrong: crossed && wrong.has(r),
+        chosen,
+        size: one.rows > 700 ? 2.2 : 3.4,
+      });
     }
   }
 };
@@ -39,7 +44,9 @@ const drawOutput = (canvas, seen, each) => {
 // The middle and the spread of targets that are numbers, by which they are coloured.
 const targetScale = (() => {
   if (C.targets.kind !== "numbers") return null;
-  const sorted = Array.from(GIVEN.y).filter((_, n) => n % WANTED === 0).sort((a, b) => a - b);
+  const sorted = Array.from(GIVEN.y)
+    .filter((_, n) => n % WANTED === 0)
+    .sort((a, b) => a - b);
   const [low, high] = [sorted[0], sorted[sorted.length - 1]];
   return { low, high, shade: value => (high > low ? (2 * (value - low)) / (high - low) - 1 : 0) };
 })();
@@ -63,7 +70,10 @@ const DRAWN = {
     const { x, y } = axes(pen, square, ground.ends[0], ground.ends[1], { xName: FIRST, yName: SECOND });
     rowsIn(pen, each, (one, r) => {
       const [a, b] = [one.raw[2 * r], one.raw[2 * r + 1]];
-      const own = C.targets.kind === "numbers" ? shadeColour(targetScale.shade(one.y[r * WANTED])) : classColour(wantedClass(one.y, r));
+      const own =
+        C.targets.kind === "numbers"
+          ? shadeColour(targetScale.shade(one.y[r * WANTED]))
+          : classColour(wantedClass(one.y, r));
       return [x(a), y(b), own];
     });
     moved(pen, x(play.input[0]), y(play.input[1]));
@@ -76,9 +86,17 @@ const DRAWN = {
       high = Math.max(high, Math.min(seen.answers[n * net.outputs], 3 * high - 2 * low));
     }
     const more = 0.08 * (high - low) || 1;
-    const { x, y } = axes(pen, box, ground.ends[0], [low - more, high + more], { xName: inputNames()[0], yName: nameOf(LASTLY(), 0) });
+    const { x, y } = axes(pen, box, ground.ends[0], [low - more, high + more], {
+      xName: inputNames()[0],
+      yName: nameOf(LASTLY(), 0),
+    });
     rowsIn(pen, each, (one, r) => [x(one.raw[r]), y(one.y[r * WANTED]), COLOURS.rgb.up]);
-    polyline(pen, Array.from({ length: GRID }, (_, n) => [x(ground.raw[n]), y(seen.answers[n * net.outputs])]), COLOURS.down, { width: 3 });
+    polyline(
+      pen,
+      Array.from({ length: GRID }, (_, n) => [x(ground.raw[n]), y(seen.answers[n * net.outputs])]),
+      COLOURS.down,
+      { width: 3 },
+    );
     moved(pen, x(play.input[0]), y(targetOf(play.row)[0]));
   },
 
@@ -87,9 +105,21 @@ const DRAWN = {
     const more = 0.08 * (high - low) || 1;
     const ends = [low - more, high + more];
     const { x, y } = axes(pen, box, ends, ends, { xName: WORDS.true_value, yName: WORDS.predicted });
-    polyline(pen, [[x(ends[0]), y(ends[0])], [x(ends[1]), y(ends[1])]], COLOURS.soft, { width: 1.4, dash: [5, 4] });
+    polyline(
+      pen,
+      [
+        [x(ends[0]), y(ends[0])],
+        [x(ends[1]), y(ends[1])],
+      ],
+      COLOURS.soft,
+      { width: 1.4, dash: [5, 4] },
+    );
     const inside = value => Math.min(Math.max(value, ends[0]), ends[1]);
-    rowsIn(pen, each, (one, r, { answers }) => [x(one.y[r * WANTED]), y(inside(answers[r * net.outputs])), COLOURS.rgb.up]);
+    rowsIn(pen, each, (one, r, { answers }) => [
+      x(one.y[r * WANTED]),
+      y(inside(answers[r * net.outputs])),
+      COLOURS.rgb.up,
+    ]);
   },
 
   // How sure the net is of each class for the chosen row; and how often each class is taken for which.
@@ -107,7 +137,12 @@ const DRAWN = {
       pen.font = `${n === wanted ? "700 " : ""}11px ${COLOURS.font}`;
       pen.fillText(`${clipped(className(n), 11)}${n === wanted ? " \u2713" : ""}`, 84, y);
       pen.fillStyle = css(classColour(n));
-      pen.fillRect(90, y - tall * 0.36, Math.max((width - 140) * Math.min(Math.max(shares[n], 0), 1), 1), tall * 0.72);
+      pen.fillRect(
+        90,
+        y - tall * 0.36,
+        Math.max((width - 140) * Math.min(Math.max(shares[n], 0), 1), 1),
+        tall * 0.72,
+      );
       pen.textAlign = "left";
       pen.fillStyle = COLOURS.ink;
       pen.fillText(`${(100 * shares[n]).toFixed(0)} %`, width - 44, y);
@@ -150,7 +185,10 @@ const moved = (pen, x, y) => {
   pen.strokeStyle = COLOURS.ink;
   pen.lineWidth = 2.4;
   pen.beginPath();
-  for (const [dx, dy] of [[1, 0], [0, 1]]) {
+  for (const [dx, dy] of [
+    [1, 0],
+    [0, 1],
+  ]) {
     pen.moveTo(x - 7 * dx, y - 7 * dy);
     pen.lineTo(x + 7 * dx, y + 7 * dy);
   }
@@ -163,7 +201,9 @@ const drawCurves = (canvas, what) => {
   const width = parseFloat(canvas.style.width);
   const height = parseFloat(canvas.style.height);
   const kinds = test.rows ? ["data", "test"] : ["data"];
-  const values = curve.flatMap(one => kinds.map(kind => one[kind] && one[kind][what])).filter(Number.isFinite);
+  const values = curve
+    .flatMap(one => kinds.map(kind => one[kind] && one[kind][what]))
+    .filter(Number.isFinite);
   const box = { left: 44, right: width - 10, top: 20, bottom: height - 34 };
   const last = curve.length ? curve[curve.length - 1].epoch : 0;
   if (!values.length) return;
@@ -172,7 +212,16 @@ const drawCurves = (canvas, what) => {
   if (what === "right") [low, high] = [Math.min(low, 0.5) === 0.5 ? 0.5 : 0, 1];
   else if (log) [low, high] = [low / 1.2, high * 1.2];
   else [low, high] = [Math.min(0, low), high * 1.05 || 1];
-  const { x, y } = axes(pen, box, [0, last || 1], [low, high], { log, xName: WORDS.epoch, yName: WORDS[what === "loss" ? "loss" : "share_right"] });
+  const { x, y } = axes(pen, box, [0, last || 1], [low, high], {
+    log,
+    xName: WORDS.epoch,
+    yName: WORDS[what === "loss" ? "loss" : "share_right"],
+  });
   for (const kind of kinds)
-    polyline(pen, curve.map(one => [x(one.epoch), y(Math.min(one[kind] ? one[kind][what] : NaN, high))]), kind === "data" ? COLOURS.up : COLOURS.down, { dash: kind === "test" ? [6, 3] : [] });
+    polyline(
+      pen,
+      curve.map(one => [x(one.epoch), y(Math.min(one[kind] ? one[kind][what] : NaN, high))]),
+      kind === "data" ? COLOURS.up : COLOURS.down,
+      { dash: kind === "test" ? [6, 3] : [] },
+    );
 };

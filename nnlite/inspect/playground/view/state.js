@@ -54,7 +54,9 @@ const asInputs = (x, rows) => {
 const layersOf = () => {
   let width = settings.features ? settings.features.length : C.inputs;
   const front = settings.front.map(layer =>
-    layer.kind === "Standardize" && !plainFeatures() ? { kind: "Standardize", features: width } : { ...layer },
+    layer.kind === "Standardize" && !plainFeatures()
+      ? { kind: "Standardize", features: width }
+      : { ...layer },
   );
   const hidden = settings.stages.flatMap(({ dense, rest }) => {
     const made = { ...dense, in_features: width };
@@ -158,7 +160,8 @@ const part = (x, y, rows) => {
 };
 const begin = () => {
   const given = asGiven();
-  const seeds = settings.seed === null ? new SeedSequence(C.seed.entropy, C.seed.key) : new SeedSequence(settings.seed);
+  const seeds =
+    settings.seed === null ? new SeedSequence(C.seed.entropy, C.seed.key) : new SeedSequence(settings.seed);
   const generator = new Generator(seeds);
   if (given) generator.state = C.order;
   const x = noisy(GIVEN.x);
@@ -169,11 +172,16 @@ const begin = () => {
     : [all, []];
   data = part(x, GIVEN.y, kept);
   test = GIVEN.testX
-    ? part(GIVEN.testX, GIVEN.testY, Array.from({ length: C.validation.count }, (_, n) => n))
+    ? part(
+        GIVEN.testX,
+        GIVEN.testY,
+        Array.from({ length: C.validation.count }, (_, n) => n),
+      )
     : part(x, GIVEN.y, held);
   const layers = layersOf();
   for (const layer of layers)
-    if (layer.kind === "Standardize" && !layer.mean) Object.assign(layer, measured(data.x, data.rows, data.inputs));
+    if (layer.kind === "Standardize" && !layer.mean)
+      Object.assign(layer, measured(data.x, data.rows, data.inputs));
   net = new Net(layers, data.inputs, C.dtype);
   if (given) net.values.set(GIVEN.values);
   else net.draw(generator);
@@ -205,9 +213,19 @@ const LASTLY = () => stageEnds.length - 1;
 
 // How a row comes out: what was wanted, and whether the answer says so.
 const wantedClass = (y, r) =>
-  C.targets.kind === "two" ? (y[r] > (C.targets.low + C.targets.high) / 2 ? 1 : 0) : WANTED === 1 ? y[r] : likeliest(y, r * WANTED, WANTED);
+  C.targets.kind === "two"
+    ? y[r] > (C.targets.low + C.targets.high) / 2
+      ? 1
+      : 0
+    : WANTED === 1
+      ? y[r]
+      : likeliest(y, r * WANTED, WANTED);
 const givenClass = (answers, r) =>
-  C.targets.kind === "two" ? (answers[r] > C.targets.border ? 1 : 0) : likeliest(answers, r * net.outputs, net.outputs);
+  C.targets.kind === "two"
+    ? answers[r] > C.targets.border
+      ? 1
+      : 0
+    : likeliest(answers, r * net.outputs, net.outputs);
 const isClasses = C.targets.kind !== "numbers";
 // The answers to all rows of a part, their losses, and the share that is right.
 const measure = one => {
@@ -216,7 +234,8 @@ const measure = one => {
   const found = { answers: Float64Array.from(answers.subarray(0, one.rows * net.outputs)), each, loss };
   if (isClasses) {
     found.wrong = [];
-    for (let r = 0; r < one.rows; r++) if (wantedClass(one.y, r) !== givenClass(answers, r)) found.wrong.push(r);
+    for (let r = 0; r < one.rows; r++)
+      if (wantedClass(one.y, r) !== givenClass(answers, r)) found.wrong.push(r);
     found.right = 1 - found.wrong.length / one.rows;
   }
   return found;
@@ -227,7 +246,12 @@ const chances = (answers, start) => {
   if (C.targets.kind === "two") {
     const { low, high } = C.targets;
     const z = answers[start];
-    const p = C.loss.kind === "BinaryCrossEntropy" ? sigmoid(z) : C.loss.kind === "Hinge" ? (z + 1) / 2 : (z - low) / (high - low);
+    const p =
+      C.loss.kind === "BinaryCrossEntropy"
+        ? sigmoid(z)
+        : C.loss.kind === "Hinge"
+          ? (z + 1) / 2
+          : (z - low) / (high - low);
     return [1 - p, p];
   }
   const row = Array.from({ length: width }, (_, c) => answers[start + c]);
