@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from nnlite.cli.demo import Options
@@ -79,9 +81,9 @@ def show(options: Options) -> str:
 
     Examples
     --------
-    >>> import tempfile
+    >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     line = show(Options(data="xor", save=Path(folder, "xor.html")))
+    ...     line = show(Options(data="xor", save=pathlib.Path(folder, "xor.html")))
     >>> line[-8:]
     'xor.html'
     """

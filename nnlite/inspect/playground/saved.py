@@ -13,6 +13,7 @@ from nnlite.core.aliases import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError
 from nnlite.inspect.playground.contents import INITIALIZERS, LAYERS
 from nnlite.layers import Standardize
+from nnlite.layers.standardize import near
 from nnlite.model import Sequential
 
 __all__ = ["model_of", "unpack"]
@@ -62,8 +63,8 @@ def model_of(text: str, *, where: str) -> Sequential:
         model = Sequential([_layer(settings) for settings in layers], dtype=dtype, rng=0)
         for layer, settings in zip(model.layers, layers, strict=True):
             if isinstance(layer, Standardize) and "mean" in settings:
-                kept = {name: np.asarray(settings[name]) for name in ("mean", "scale")}
-                layer.buffers.update(mean=kept["mean"], scale=kept["scale"].astype(model.dtype))
+                mean, scale = (np.asarray(settings[name], np.float64) for name in ("mean", "scale"))
+                layer.buffers.update(mean=near(mean, scale, model.dtype), scale=scale.astype(model.dtype))
             if settings.get("frozen"):
                 layer.freeze()
         if data.get("feature_names"):

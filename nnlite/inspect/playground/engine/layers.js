@@ -55,26 +55,29 @@ const ACTIVATIONS = {
   Step: () => [x => (x > 0 ? 1 : 0), () => 0],
 };
 
-// How the weights in front of a layer start, as nnlite.initializers has it; the last layer starts small.
-const he = slope => (draw, inputs) => draw.normal(Math.sqrt(2 / ((1 + slope ** 2) * inputs)));
-const glorot = (draw, inputs, outputs) => {
-  const limit = Math.sqrt(6 / (inputs + outputs));
-  return draw.uniform(-limit, limit);
+// The initializers: each draws around zero, with a variance that goes by the numbers of inputs and outputs.
+const VARIANCES = {
+  He: ({ negative_slope: slope }, inputs) => 2 / ((1 + slope ** 2) * inputs),
+  Glorot: (given, inputs, outputs) => 2 / (inputs + outputs),
+  LeCun: (given, inputs) => 1 / inputs,
 };
-const lecun = (draw, inputs) => draw.normal(Math.sqrt(1 / inputs));
-const STARTS = {
-  ...Object.fromEntries(
-    ["ReLU", "ELU", "GELU", "SiLU", "Mish", "Softplus", "ReLU6", "HardSwish"].map(kind => [
-      kind,
-      () => he(0),
-    ]),
-  ),
-  ...Object.fromEntries(
-    ["Tanh", "Sigmoid", "Step", "Softmax", "Clip", "HardSigmoid"].map(kind => [kind, () => glorot]),
-  ),
-  LeakyReLU: layer => he(layer.negative_slope),
-  SELU: () => lecun,
+const initializer = ({ kind, ...given }) => {
+  if (kind === "Zeros") return () => 0;
+  if (kind === "Constant") return () => given.value;
+  const [, family, shape] = kind.match(/^(He|Glorot|LeCun)(Normal|Uniform)$/);
+  return (draw, inputs, outputs) => {
+    const variance = VARIANCES[family](given, inputs, outputs);
+    const limit = Math.sqrt(3 * variance);
+    return shape === "Normal" ? draw.normal(Math.sqrt(variance)) : draw.uniform(-limit, limit);
+  };
 };
+const he = slope => ({ kind: "HeNormal", negative_slope: slope });
+const glorot = { kind: "GlorotUniform" };
+// What suits a Dense by the layer that it feeds; the last one, which feeds none, starts small.
+const STARTS = { LeakyReLU: layer => he(layer.negative_slope), SELU: () => ({ kind: "LeCunNormal" }) };
+for (const kind of ["ReLU", "ELU", "GELU", "SiLU", "Mish", "Softplus", "ReLU6", "HardSwish"])
+  STARTS[kind] = () => he(0);
+for (const kind of ["Tanh", "Sigmoid", "Step", "Softmax", "Clip", "HardSigmoid"]) STARTS[kind] = () => glorot;
 
 // What all layers share: arrays for their answers that grow with the batch.
 class Layer {
@@ -111,10 +114,14 @@ class Dense extends Layer {
     this.parameters = [{ name: "W", shape: [this.inputs, this.width], decay: true }];
     if (this.bias) this.parameters.push({ name: "b", shape: [this.width], decay: false });
   }
-  draw(generator, start) {
-    const values = new this.Real(this.inputs * this.width);
-    for (let n = 0; n < values.length; n++) values[n] = start(generator, this.inputs, this.width);
-    return { W: values, b: new this.Real(this.width) };
+  draw(generator, usual) {
+    const fill = (count, start) => {
+      const values = new this.Real(count);
+      for (let n = 0; n < count; n++) values[n] = start(generator, this.inputs, this.width);
+      return values;
+    };
+    const W = fill(this.inputs * this.width, initializer(this.weight_initializer || usual));
+    return { W, b: fill(this.width, initializer(this.bias_initializer || { kind: "Zeros" })) };
   }
   forward(x, rows) {
     this.grow(rows);

@@ -122,17 +122,20 @@ const layerCode = layer => {
     return `nn.Flatten(${Array.isArray(layer.shape) ? `(${layer.shape.join(", ")}${layer.shape.length === 1 ? "," : ""})` : layer.shape})`;
   return callOf(kind, layer, ACTIVATION_CHOICES[kind] || {});
 };
-const penalized = () => settings.l1 || settings.l2;
 // The net, and the training so far, in nnlite: from the same rows it gives the same weights.
 const codeNow = () => {
   const layers = layersOf();
   const asLearned =
     C.drawn && settings.seed === null ? (C.seed.key.length ? null : C.seed.entropy) : settings.seed;
-  const held = penalized();
-  const inside = `[\n${layers.map(layer => `    ${held ? "        " : ""}${layerCode(layer)},`).join("\n")}\n${held ? "        " : ""}]`;
-  const group = held
-    ? `[\n    nn.ParameterGroup(\n        ${inside},${settings.l1 ? ` l1=${settings.l1},` : ""}${settings.l2 ? ` l2=${settings.l2},` : ""}\n    ),\n]`
-    : inside;
+  // A group around each Dense and not around all: so each draws from a stream of its own, as without groups.
+  const penalties = ["l1", "l2"].filter(name => settings[name]).map(name => `, ${name}=${settings[name]}`);
+  const written = layers.map(layer => {
+    const code = layerCode(layer);
+    return penalties.length && layer.kind === "Dense"
+      ? `nn.ParameterGroup([${code}]${penalties.join("")})`
+      : code;
+  });
+  const inside = `[\n${written.map(code => `    ${code},`).join("\n")}\n]`;
   const { kind, ...given } = settings.optimizer;
   const defaults = {
     weight_decay: kind === "AdamW" ? 0.01 : 0,
@@ -155,7 +158,7 @@ const codeNow = () => {
       ? null
       : `X = np.column_stack([${settings.features.map(n => FEATURES[n].code).join(", ")}])`,
     asLearned === null ? WORDS.code_start : null,
-    `model = nn.Sequential(${group}${C.dtype === "float64" ? ", dtype=np.float64" : ""}, rng=${asLearned === null ? 0 : asLearned})`,
+    `model = nn.Sequential(${inside}${C.dtype === "float64" ? ", dtype=np.float64" : ""}, rng=${asLearned === null ? 0 : asLearned})`,
     frozen ? frozen.trimEnd() : null,
     `history = model.fit(`,
     `    X, y, loss=${lossCode()}, optimizer=nn.${kind}(${[
