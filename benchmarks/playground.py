@@ -1,8 +1,8 @@
 """How fast the playground trains while it draws: ``python -m benchmarks.playground``.
 
-A net of 2-8-8-1 on 500 rows, batches of 32, in a headless Chromium: steps and drawings in a second. It needs
-selenium, chromium and chromedriver. The page draws as often as the browser shows a frame, 60 times a second, as
-long as half of its time is enough for that.
+A net of 2-8-8-1 on 500 rows, batches of 32, in a headless Chromium: steps and drawings in a second. It
+needs selenium, chromium and chromedriver. The page draws as often as the browser shows a frame, 60 times a
+second, as long as half of its time is enough for that.
 """
 
 from __future__ import annotations
@@ -65,9 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     driver.quit()
     middle = sorted(steps for steps, _ in found)[len(found) // 2]
     holds = middle >= GOAL
-    print(
-        f"median {middle:,.0f} steps a second (goal: at least {GOAL:,}): {'holds' if holds else 'FALLS SHORT'}"
-    )
+    verdict = "holds" if holds else "FALLS SHORT"
+    print(f"median {middle:,.0f} steps a second (goal: at least {GOAL:,}): {verdict}")
     return 0 if holds else 1
 
 

@@ -103,8 +103,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Train a small neural network and show how well it does: test accuracy, loss curve, "
         "and a picture of what it has learned.",
         epilog=f"`{PROGRAM} playground` opens a small net for a data set in the browser instead, live; with "
-        "--save it writes that page to a file. Ctrl-C ends a training early; the report is then about the net "
-        "so far. Every data set has epochs, learning rate and batch size of its own, which the options replace.",
+        "--save it writes that page to a file. Ctrl-C ends a training early; the report is then about the "
+        "net so far. Every data set has epochs, learning rate and batch size of its own, which the options "
+        "replace.",
         allow_abbrev=False,
     )
     parser.add_argument(
