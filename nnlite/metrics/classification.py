@@ -23,6 +23,7 @@ from nnlite.metrics.inputs import (
     counting,
     kept,
     row_mean,
+    warn_of_probabilities,
 )
 
 __all__ = [
@@ -173,6 +174,7 @@ def binary_accuracy(
     scores, truth, weights = counting("binary_accuracy", pred, target, weight)
     limit = check_number("binary_accuracy(threshold=)", threshold)
     scores, truth = check_binary("binary_accuracy", scores, truth)
+    _warn_of_threshold("binary_accuracy", scores.reshape(-1), truth, limit)
     return row_mean(((scores > limit) == truth).mean(axis=1), weights)
 
 
@@ -576,7 +578,16 @@ def _asked(
     soft = truth.shape == scores.shape and scores.shape[1] > 1
     shares = truth.astype(np.float64) if soft else np.eye(max(2, scores.shape[1]))[ids]
     check_finite(f"{where}(pred=)", scores)
+    if logits:
+        warn_of_probabilities(where, scores, shares[:, 1], "Write logits=False for probabilities.")
     return scores.astype(np.float64), shares, weights
+
+
+def _warn_of_threshold(where: str, scores: AnyArray, yes: AnyArray, threshold: float) -> None:
+    """Warn of probabilities that all lie above the threshold of logits, so that each is a yes."""
+    if threshold == 0:
+        fix = "Above the threshold 0 nearly all are a yes: write threshold=0.5 for probabilities."
+        warn_of_probabilities(where, scores, yes, fix)
 
 
 def calibration_curve(
@@ -721,6 +732,7 @@ def _count(
         scores, ids = check_question(where, scores, truth)
         size = max(2, scores.shape[1])
         if scores.shape[1] == 1:
+            _warn_of_threshold(where, scores, ids, limit)
             guess, average = (scores > limit)[:, 0].astype(int), average or "binary"
         else:
             guess = scores.argmax(axis=1)

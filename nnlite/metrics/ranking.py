@@ -12,7 +12,7 @@ from nnlite.errors import ArgumentError
 from nnlite.errors.checks import check_bool
 from nnlite.layers.activations import log_softmax
 from nnlite.metrics.directions import more_is_better
-from nnlite.metrics.inputs import check_class, check_question, counting, kept
+from nnlite.metrics.inputs import check_class, check_question, counting, kept, warn_of_probabilities
 
 __all__ = ["average_precision", "precision_recall_curve", "roc_auc", "roc_curve"]
 
@@ -273,6 +273,8 @@ def _scores(
     scores, ids = check_question(where, scores, truth)
     weights, scores, ids = kept(weights, scores, ids)
     if scores.shape[1] > 1:
+        if logits and scores.shape[1] > 2:  # of two both have one order
+            warn_of_probabilities(where, scores, ids, "Write logits=False for probabilities.")
         scores = scores.astype(np.float64)
         if logits and np.isinf(scores.max(axis=1)).any():
             fix = "Find the layer or the data it comes from."
