@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from nnlite.core.aliases import AnyArray
 from nnlite.data.checks import check_ids
 from nnlite.errors import ArgumentError
+from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_bool, check_finite, check_integer, check_number
 from nnlite.layers.activations import log_softmax
 from nnlite.metrics.directions import less_is_better, more_is_better
@@ -42,6 +43,7 @@ __all__ = [
 
 
 @more_is_better
+@explained
 def accuracy(pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None) -> float:
     """Give the share of rows whose highest score is at the right class.
 
@@ -81,6 +83,7 @@ def accuracy(pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None
 
 
 @more_is_better
+@explained
 def top_k_accuracy(
     pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, *, k: int = 5
 ) -> float:
@@ -132,6 +135,7 @@ def top_k_accuracy(
 
 
 @more_is_better
+@explained
 def binary_accuracy(
     pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, *, threshold: float = 0.0
 ) -> float:
@@ -178,6 +182,7 @@ def binary_accuracy(
     return row_mean(((scores > limit) == truth).mean(axis=1), weights)
 
 
+@explained
 def confusion_matrix(
     pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, *, classes: int | None = None
 ) -> AnyArray:
@@ -242,6 +247,7 @@ _Counts = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
 @more_is_better
+@explained
 def precision(
     pred: ArrayLike,
     target: ArrayLike,
@@ -294,6 +300,7 @@ def precision(
 
 
 @more_is_better
+@explained
 def recall(
     pred: ArrayLike,
     target: ArrayLike,
@@ -346,6 +353,7 @@ def recall(
 
 
 @more_is_better
+@explained
 def f1(
     pred: ArrayLike,
     target: ArrayLike,
@@ -400,6 +408,7 @@ def f1(
 
 
 @less_is_better
+@explained
 def log_loss(
     pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, *, logits: bool = True
 ) -> float:
@@ -450,6 +459,7 @@ def log_loss(
 
 
 @less_is_better
+@explained
 def brier_score(
     pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, *, logits: bool = True
 ) -> float:
@@ -499,6 +509,7 @@ def brier_score(
 
 
 @less_is_better
+@explained
 def expected_calibration_error(
     pred: ArrayLike,
     target: ArrayLike,
@@ -590,6 +601,7 @@ def _warn_of_threshold(where: str, scores: AnyArray, yes: AnyArray, threshold: f
         warn_of_probabilities(where, scores, yes, fix)
 
 
+@explained
 def calibration_curve(
     pred: ArrayLike,
     target: ArrayLike,

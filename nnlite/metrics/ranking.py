@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nnlite.core.aliases import AnyArray
 from nnlite.errors import ArgumentError
+from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_bool
 from nnlite.layers.activations import log_softmax
 from nnlite.metrics.directions import more_is_better
@@ -21,6 +22,7 @@ _Curve = Callable[[NDArray[np.float64], NDArray[np.float64]], float]
 
 
 @more_is_better
+@explained
 def roc_auc(
     pred: ArrayLike,
     target: ArrayLike,
@@ -75,6 +77,7 @@ def roc_auc(
 
 
 @more_is_better
+@explained
 def average_precision(
     pred: ArrayLike,
     target: ArrayLike,
@@ -126,6 +129,7 @@ def average_precision(
     return _each_class("average_precision", _precision_sum, pred, target, weight, average, logits)
 
 
+@explained
 def roc_curve(
     pred: ArrayLike,
     target: ArrayLike,
@@ -175,6 +179,7 @@ def roc_curve(
     return rates[0], rates[1], np.append(np.inf, thresholds)
 
 
+@explained
 def precision_recall_curve(
     pred: ArrayLike,
     target: ArrayLike,

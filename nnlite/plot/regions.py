@@ -15,6 +15,7 @@ from nnlite.core.losses import Loss
 from nnlite.data.checks import check_ids, check_rows
 from nnlite.data.table import NumericColumn
 from nnlite.errors import ArgumentError, ShapeError
+from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_bool, check_integer
 from nnlite.layers.activations import log_softmax
 from nnlite.model import Sequential
@@ -331,6 +332,7 @@ def _class_names(
     return tuple(check_names(f"{where}(classes=)", classes, count, "classes"))
 
 
+@explained
 def decision_boundary(
     model: Sequential,
     X: Any,
@@ -441,6 +443,7 @@ def decision_boundary(
     return own
 
 
+@explained
 def neurons(
     model: Sequential,
     X: Any,

@@ -11,10 +11,11 @@ import numpy as np
 from nnlite.checks.nets import check_net
 from nnlite.core.aliases import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_integer
 from nnlite.layers.shapes import Flatten
 from nnlite.model import Sequential
-from nnlite.plot.given import check_dense, check_names, input_names
+from nnlite.plot.given import check_dense, check_names, dense_names
 from nnlite.plot.style import LIGHT, SMALL, around_zero, diverging, new_axes, shortened, size_of, text_width
 from nnlite.training.inside import inside
 
@@ -30,6 +31,7 @@ NAMES, WIDE = 0.45, 0.8
 SMALLEST = 8
 
 
+@explained
 def weights(
     model: Sequential,
     *,
@@ -55,7 +57,7 @@ def weights(
         by default the first.
     shape : (int, int), optional
         Height and width of the images. By default those of a `Flatten` in front of the layer, or
-        a square if the layer is the first Dense and has a square number of inputs from 8 by 8 on.
+        a square if the layer is the first Dense and the net has a square number of inputs from 8 by 8 on.
     feature_names : sequence of str, optional
         Names of the inputs, for the lines of the table; by default those of the table that the
         model was trained on, if the layer is the first Dense, else 0, 1, ...
@@ -95,8 +97,8 @@ def weights(
     if feature_names is not None:
         names = check_names(f"{_WHERE}(feature_names=)", feature_names, len(W), "inputs")
     elif first:
-        known = input_names(model)
-        names = list(known) if known is not None and len(known) == len(W) else None
+        known = dense_names(model, len(W))
+        names = None if known is None else list(known)
     ax = new_axes(_WHERE, ax)
     # Many inputs without names go to the right, where there is more room, and neurons downwards.
     turned = size is None and names is None and len(W) > max(units, 72 * size_of(ax)[1] / (1.5 * SMALL))
@@ -170,11 +172,12 @@ def image_shape(where: str, model: Sequential, shape: Any, inputs: int) -> tuple
             fix = f"Height times width must be {inputs}."
             raise ArgumentError(where, f"an image of the {inputs} inputs", f"{(height, width)}", fix)
         return height, width
+    pixels = model.input_shape is None or math.prod(model.input_shape) == inputs
     for _, layer, _ in inside(model):
         if isinstance(layer, Flatten) and len(layer.shape) == 2 and math.prod(layer.shape) == inputs:
             return layer.shape[0], layer.shape[1]
     side = math.isqrt(inputs)
-    return (side, side) if side * side == inputs and side >= SMALLEST else None
+    return (side, side) if side * side == inputs and side >= SMALLEST and pixels else None
 
 
 def _columns(units: int, height: int, width: int) -> int:

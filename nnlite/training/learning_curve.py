@@ -14,6 +14,7 @@ from nnlite.core.losses import Loss
 from nnlite.data.conversion import is_frame, is_sparse, take_rows
 from nnlite.data.splits import train_test_split
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_integer, check_number, check_rng
 from nnlite.metrics import Metric
 from nnlite.model import Sequential
@@ -52,6 +53,7 @@ class LearningCurve(NamedTuple):
     metric: str
 
 
+@explained
 def learning_curve(
     model: Any,
     X: Any,
