@@ -581,7 +581,7 @@ def test_categories_have_no_bar_of_a_slope_that_they_have_not():
     ax = plot.saliency(model, rows, output=2)
     assert sorted(ticks(ax, "y")) == ["age", "size", "size is missing"]
     assert ax.get_title() == "of categories there is no slope: kind"
-    assert ax.get_xlabel() == "change of the output 2 for one standard deviation"
+    assert ax.get_xlabel() == "change of output 2 for one standard deviation"
     assert plot.saliency(model, rows).get_xlabel().startswith("change of the largest output for")
     only = nn.TableEncoder().fit({"kind": ["a", "b"]})
     model = nn.Sequential([only.layer(), nn.Dense(only.width, 1)], preprocessing=only, rng=0)

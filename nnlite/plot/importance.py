@@ -201,10 +201,10 @@ def saliency(
     spread = _spread(model, x)
     found = found.astype(np.float64) * (1.0 if spread is None else spread)
     by = "one unit" if spread is None else "one standard deviation"
-    which = "output"
+    which = "the output"
     if model.boundary.pred_shape(x)[-1] > 1:
-        which = "largest output" if output is None else f"output {output}"
-    texts = f"change of the {which} for {by}", f"change of the {which}", "change of the output"
+        which = "the largest output" if output is None else f"output {output}"
+    texts = f"change of {which} for {by}", f"change of {which}", "change of the output"
     if found.ndim == 3 and found.shape[2] == 1:
         ax = new_axes(where, ax)
         _draw_steps(ax, found[..., 0])
