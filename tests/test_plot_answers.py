@@ -616,6 +616,19 @@ def test_only_what_the_net_reads_is_taken_for_an_image():
     assert plot.weights(model).images[0].get_array().shape == (2, 64)  # and no two images of 8 by 8
 
 
+def test_kernels_are_images():
+    layers = nn.Input((6, 6, 1)), nn.Conv2D(1, 5, 3), nn.Conv2D(5, 4, 2), nn.Flatten((3, 3, 4))
+    model = net(*layers, nn.Dense(36, 2))
+    shown = plot.weights(model, layer=1).images[0].get_array()
+    assert shown.shape == (7, 11)  # 5 kernels, 3 beside each other, and lines between
+    np.testing.assert_array_equal(shown[:3, 4:7], model[1].W[:, :, 0, 1])
+    ax = plot.weights(model, layer=2, max_units=3)
+    np.testing.assert_array_equal(ax.images[0].get_array()[6:8, 3:5], model[2].W[:, :, 1, 2])
+    assert "3 of 4 kernels" in ax.get_title()
+    with pytest.raises(ArgumentError, match="Leave shape= and feature_names= out"):
+        plot.weights(model, layer=1, shape=(3, 3))
+
+
 def test_a_single_curve_has_the_name_of_its_class_if_there_is_one():
     ax = plot.roc_curve([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1], classes=["stays", "leaves"])
     assert ax.lines[-1].get_label() == "leaves, area 0.75"
