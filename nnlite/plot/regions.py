@@ -535,7 +535,12 @@ def neurons(
     bar.ax.tick_params(labelsize=SMALL)
     handles, names = axes[0].get_legend_handles_labels()
     if names and sum(text_width(name) + 2.5 * SMALL for name in names) < 72 * width:
-        how: dict[str, Any] = {"loc": "lower left", "borderaxespad": 0.2, "handletextpad": 0.2, "markerscale": 2.0}
+        how: dict[str, Any] = {
+            "loc": "lower left",
+            "borderaxespad": 0.2,
+            "handletextpad": 0.2,
+            "markerscale": 2.0,
+        }
         keys = figure.legend(
             handles, names, ncols=len(names), fontsize=SMALL, frameon=False, columnspacing=0.8, **how
         )
