@@ -197,14 +197,14 @@ def _train_nets(
             found.append(one := like(model, seed))
             one.takes_encoded = True
             own, held_out = (tuple(array[side] for array in arrays) for side in (known, other))
-            one.fit(*own[:2], **_weighted(own), **({"validation": held_out} | copy.deepcopy(fit)))
+            one.fit(own[0], own[1], **_weighted(own), **({"validation": held_out} | copy.deepcopy(fit)))
         return found
     nets = like(model, seeds, replicas=len(seeds))
     nets.takes_encoded = True
     own, held_out = (
         tuple(np.stack([array[one] for one in side]) for array in arrays) for side in zip(*rows, strict=True)
     )
-    nets.fit(*own[:2], **_weighted(own), **({"validation": held_out} | fit))
+    nets.fit(own[0], own[1], **_weighted(own), **({"validation": held_out} | fit))
     return [nets.replica(place) for place in range(len(seeds))]
 
 
