@@ -169,7 +169,7 @@ def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
 
 
 def on_page_content(html: str, *, page: Page, **_: object) -> str:
-    """Put in the HTML of cells, which Markdown can no longer change, and lead from findings to their pages."""
+    """Put in the HTML of cells, where Markdown can no longer change it, and links from findings to pages."""
 
     def replace(found: re.Match[str]) -> str:
         return f'<div class="output">{base64.b64decode(found[1]).decode()}</div>'

@@ -434,7 +434,7 @@ def decision_boundary(
     answers, sums = _answers(model, grid, stage)
     image = _draw_unit(own, grid, answers[:, unit], sums[:, unit], scale=answers[:, unit])
     if legend:
-        own.figure.colorbar(image, ax=own, label="answer of the neuron")
+        own.figure.colorbar(image, ax=own, label="answer")
     draw_points(own, grid, targets)
     if legend and targets is not None and targets.labels is not None:
         name_classes(own, targets, inside=True)
@@ -743,7 +743,7 @@ def name_classes(ax: Axes, question: Question, *, inside: bool) -> None:
         )
         for index, name in enumerate(question.names)
     ]  # fmt: skip
-    place: dict[str, Any] = {"loc": "upper right"} if inside else {
+    place: dict[str, Any] = {"loc": "best"} if inside else {
         "loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0,
     }  # fmt: skip
     legend(ax, handles=handles, fontsize=SMALL + 1, framealpha=0.9, edgecolor=GREY, **place)
