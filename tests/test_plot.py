@@ -210,7 +210,7 @@ class TestNetwork:
         assert len(ax.patches) < 100
         assert any("of 100" in text.get_text() for text in ax.texts)
 
-    def test_no_line_but_its_own_runs_through_a_number(self):
+    def test_numbers_stand_where_other_lines_are_far(self):
         ax = plot.network(make_net(nn.Dense(2, 4), nn.Sigmoid(), nn.Dense(4, 1)))
         segments = np.concatenate([lines.get_segments() for lines in self.lines(ax)[:2]])
         numbers = [text for text in ax.texts if text.get_text()[0] in "+\N{MINUS SIGN}"]
@@ -222,7 +222,7 @@ class TestNetwork:
             ]
             own, other = np.sort(np.abs(crossed))[:2]
             assert own < 1e-6
-            assert other > plot.diagram.LINE / 2
+            assert other > 1.5 * plot.diagram.LINE, "and room for a number on that one"
 
     def test_names(self, net):
         ax = plot.network(net, feature_names=["left", "up"], target_names=["sun", "rain"])
@@ -445,15 +445,14 @@ class TestGradientFlow:
         np.testing.assert_allclose(ax.lines[0].get_ydata(), expected, rtol=1e-5)
         assert ax.get_ylabel() == "change / weights"
 
-    def test_a_shared_axis_has_room_for_both_pictures(self, net):
-        small = make_net(nn.Dense(2, 3), nn.Tanh(), nn.Dense(3, 2))
-        small[2].W[...] *= 1e-6
+    def test_a_shared_axis_has_room_for_both_pictures(self):
+        straight = make_net(nn.Dense(2, 3), nn.Dense(3, 2))
         _, axes = plt.subplots(1, 2, sharey=True)
-        for ax, one in zip(axes, (small, net), strict=True):
-            plot.gradient_flow(one, X, Y, LOSS, ax=ax)
+        for ax, scale in zip(axes, (1, 1000), strict=True):
+            plot.gradient_flow(straight, scale * X, Y, LOSS, ax=ax)
         low, high = axes[0].get_ylim()
         dots = np.concatenate([ax.lines[0].get_ydata() for ax in axes])
-        assert low < dots.min() < 1e-3 * dots.max()
+        assert low < dots.min() < 1e-2 * dots.max()
         assert dots.max() < high
 
     def test_what_is_nearly_the_same_does_not_fill_the_height(self):
