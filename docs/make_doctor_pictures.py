@@ -326,27 +326,21 @@ def sorted_rows(ax: Any) -> None:
 def wrong_gradient(ax: Any) -> None:
     """NN207: what a backward says, over what a nudge shows."""
 
-    class Hasty(nn.Layer):
-        def forward(self, x: Any, ctx: Any = None) -> Any:
-            s = 1 / (1 + np.exp(-x))
-            if ctx is not None:
-                ctx.save(s)
-            return x * s
-
+    class Forgetful(nn.Tanh):
         def backward(self, dy: Any, ctx: Any) -> Any:
-            (s,) = ctx.saved
-            return dy * s * (1 - s)  # the product rule has another term
+            return 1 * dy  # the slope is lost
 
-    X, y = nn.datasets.moons(300, noise=0.2, rng=0)
+    X, y = nn.datasets.spirals(300, rng=0)
     loss, nudge = nn.SoftmaxCrossEntropy(), 1e-4
     for layer, colour, marker, name in (
-        (Hasty(), BROKEN, "x", "backward got wrong"),
-        (nn.SiLU(), MENDED, "o", "backward as it should be"),
+        (Forgetful(), BROKEN, "x", "backward of Forgetful"),
+        (nn.Tanh(), MENDED, "o", "backward of Tanh"),
     ):
-        model = nn.Sequential([nn.Dense(2, 16), layer, nn.Dense(16, 2)], dtype=np.float64, rng=0)
+        model = nn.Sequential([nn.Dense(2, 32), layer, nn.Dense(32, 3)], dtype=np.float64, rng=0)
+        model[0].W[...] *= 5  # as they may become in training: sums that reach the bends of tanh
         model.loss_and_grad(X, y, loss)
-        said, felt = model.params.grads[:32].copy(), []  # of the weights in front of it
-        for place in range(32):
+        said, felt = model.params.grads[:64].copy(), []  # of the weights in front of it
+        for place in range(64):
             sides = []
             for change in (nudge, -2 * nudge):
                 model.params.values[place] += change
