@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 
 import nnlite as nn
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
@@ -181,6 +182,14 @@ class TestCalibrationCurve:
         error = np.average(np.abs(predicted - observed), weights=rows)
         assert ax.get_title() == f"{error:.1%} off on average"
         assert ax.get_xlabel() == "probability of the predicted class"
+
+    def test_upright_lines_are_the_intervals_of_wilson(self):
+        _, observed, rows = metrics.calibration_curve(SCORES, IDS, bins=5)
+        lines = plot.calibration_curve(SCORES, IDS, bins=5).collections[0].get_segments()
+        for line, share, count in zip(lines, observed, rows, strict=True):
+            test = scipy.stats.binomtest(round(share * count), int(count))
+            expected = test.proportion_ci(0.9, "wilson")
+            np.testing.assert_allclose(line[:, 1], expected, atol=1e-4)
 
     @pytest.mark.parametrize("bins", [5, 10, 15])
     def test_a_probability_between_two_bins_is_drawn_in_the_lower_one(self, bins):
