@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 
 import nnlite as nn
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
@@ -182,6 +183,14 @@ class TestCalibrationCurve:
         assert ax.get_title() == f"{error:.1%} off on average"
         assert ax.get_xlabel() == "probability of the predicted class"
 
+    def test_upright_lines_are_the_intervals_of_wilson(self):
+        _, observed, rows = metrics.calibration_curve(SCORES, IDS, bins=5)
+        lines = plot.calibration_curve(SCORES, IDS, bins=5).collections[0].get_segments()
+        for line, share, count in zip(lines, observed, rows, strict=True):
+            test = scipy.stats.binomtest(round(share * count), int(count))
+            expected = test.proportion_ci(0.9, "wilson")
+            np.testing.assert_allclose(line[:, 1], expected, atol=1e-4)
+
     @pytest.mark.parametrize("bins", [5, 10, 15])
     def test_a_probability_between_two_bins_is_drawn_in_the_lower_one(self, bins):
         edges = np.linspace(0, 1, bins + 1)
@@ -242,6 +251,30 @@ class TestLearningCurve:
         training, validation = found.training.mean(axis=1), found.validation.mean(axis=1)
         assert training[0] < training[1] < validation[1] < validation[0]
 
+    @pytest.mark.parametrize("optimizer", [nn.Adam(0.1), nn.LBFGS()], ids=["as replicas", "in turn"])
+    def test_a_row_of_no_weight_counts_nowhere(self, optimizer):
+        y, wrong = SCORES @ [[1.0], [2.0], [3.0]], np.arange(len(SCORES)) % 3 == 0
+        y[wrong] += 100
+        options = {"loss": nn.MeanSquaredError(), "optimizer": optimizer, "epochs": 200, "sizes": [20, 40]}
+        found = learning_curve(net(nn.Dense(3, 1)), SCORES, y, weight=~wrong * 1.0, **options)
+        assert found.training.max() < 0.1
+        assert found.validation.max() < 0.1
+        assert learning_curve(net(nn.Dense(3, 1)), SCORES, y, **options).validation.min() > 100
+
+    def test_an_estimator_is_given_its_weights(self):
+        class Weighted(Classifier):
+            def fit(self, X, y, sample_weight):
+                assert (sample_weight == weight_of[y]).all()
+                return super().fit(X, y)
+
+            def score(self, X, y, sample_weight):
+                return float(sample_weight.mean())
+
+        weight_of = np.array([1.0, 2.0, 4.0])
+        labels = np.arange(60) % 3
+        found = learning_curve(Weighted(), SCORES, labels, weight=weight_of[labels], sizes=[45])
+        np.testing.assert_allclose(found.validation, 7 / 3)
+
     def test_an_optimizer_that_needs_all_rows_trains_in_turn(self):
         X, y = SCORES, SCORES @ [[1.0], [2.0], [3.0]]
         options = {"loss": nn.MeanSquaredError(), "optimizer": nn.LBFGS(), "epochs": 30}
@@ -292,6 +325,10 @@ class TestLearningCurve:
             plot.learning_curve.from_estimator(model, SCORES, IDS)
         with pytest.raises(ArgumentError, match="60 targets, one for each row, got 59"):
             learning_curve(model, SCORES, IDS[1:], **self.options)
+        with pytest.raises(
+            ShapeError, match=r"weight=\): expected weights of shape \(60,\), got shape \(59,\)"
+        ):
+            learning_curve(model, SCORES, IDS, weight=np.ones(59), **self.options)
         for X, y in ((SCORES, None), ({"a": IDS}, IDS)):
             with pytest.raises(
                 ArgumentTypeError, match="expected rows in memory, and a target for each, got"

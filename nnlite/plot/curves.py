@@ -42,6 +42,8 @@ __all__ = ["calibration_curve", "learning_curve", "precision_recall_curve", "roc
 #: What part of a reliability diagram the counts of rows may take; and the area of the dot of most rows, in
 #: square points.
 COUNTS, LARGEST = 0.18, 60.0
+#: How many standard deviations hold 90 % of a normal distribution.
+NINETY = 1.6449
 #: Of more curves than this, or than can be named beside them, the worst are named, and the others grey.
 NAMED = 10
 
@@ -240,7 +242,7 @@ def calibration_curve(
 
     On the diagonal a model is as sure as it is right. Dots below it are too sure, dots above it not sure
     enough. The bars at the bottom count the rows of each bin: a dot of few rows, a small one, may lie
-    anywhere.
+    anywhere along its upright line, Wilson's interval of 90 % for how often it is right.
 
     Parameters
     ----------
@@ -283,6 +285,11 @@ def calibration_curve(
     ``calibration_curve.from_estimator(estimator, X, y)`` asks a classifier with ``predict_proba``. The title
     gives the expected calibration error, the mean distance from the diagonal, each bin weighted by its rows.
 
+    References
+    ----------
+    E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", Journal of the
+    American Statistical Association 22, 1927.
+
     Examples
     --------
     >>> ax = calibration_curve([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 0], bins=2, logits=False)
@@ -305,7 +312,11 @@ def calibration_curve(
     if max(map(text_width, texts)) + 2 < 0.85 * 72 * size_of(ax)[0] / bins:
         for start, height, text in zip(left, heights, texts, strict=True):
             ax.text(start + 0.5 / bins, height, text, size=SMALL, ha="center", va="bottom", color=GREY)
-    ax.plot(predicted, observed, color=POSITIVE, lw=1.2, clip_on=False, zorder=3)
+    spread = NINETY**2 / rows
+    middle = (observed + spread / 2) / (1 + spread)
+    half = np.sqrt(spread * (observed * (1 - observed) + spread / 4)) / (1 + spread)
+    ax.vlines(predicted, middle - half, middle + half, color=POSITIVE, lw=1.2, alpha=0.5, zorder=2)
+    ax.plot(predicted, observed, color=POSITIVE, lw=0.8, alpha=0.6, clip_on=False, zorder=3)
     sizes = LARGEST * np.maximum(rows / rows.max(), 0.1)
     ax.scatter(predicted, observed, s=sizes, color=POSITIVE, clip_on=False, zorder=3)
     error = float(np.average(np.abs(predicted - observed), weights=rows))

@@ -164,7 +164,7 @@ def _draw(ax: Axes, sizes: list[Array]) -> None:
         ax.tick_params(axis="y", which="both", left=False, labelleft=False)
     low, high = ax.get_ylim()
     spare = math.sqrt(max(LEAST * low / high, 1.0))  # or what is nearly the same would look like much
-    ax.set_ylim(low / spare, high * spare)
+    ax.set_ylim(low / spare, high * spare, auto=None)  # a picture beside it that shares the axis may widen it
     room = 72 * size_of(ax)[0] / len(sizes)
     for place, size in enumerate(sizes):
         zero = float(np.mean(size == 0))

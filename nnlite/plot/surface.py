@@ -307,7 +307,7 @@ def _random_plane(model: Sequential, free: AnyArray, rng: np.random.Generator) -
             sizes = np.linalg.norm(part, axis=-2, keepdims=True)
             part *= np.linalg.norm(weights[name], axis=-2, keepdims=True) / np.where(sizes > 0, sizes, 1.0)
         directions.append(direction * free)
-    labels = ("1st random direction, filter-normalised", "2nd random direction, filter-normalised")
+    labels = ("1st direction: random, filter-normalised", "2nd direction: random, filter-normalised")
     return _Plane(values, np.array(directions), labels)
 
 
