@@ -433,7 +433,7 @@ def test_formulas_of_large_batches_and_own_losses_are_honest(rng):
         loss, pred, target, None, row_losses(loss, pred, target), loss.value_and_grad(pred, target)[0]
     )
     assert whole.count("+ ...") == 1
-    assert len(each) == 8
+    assert len(each) == 9
     assert each[0].startswith("LogCosh() says 0.")
     assert row_losses(WholeBatch(), pred, target) is None
     assert fill_in(WholeBatch(), pred, target, None, None, 3.0) == ("WholeBatch() says 3.000", [])
