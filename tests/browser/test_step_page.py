@@ -117,7 +117,7 @@ def test_every_neuron_can_be_clicked_and_says_its_sum(page: Page, traces: dict[s
         text = page.run("return document.querySelector('.card .sum').textContent")
         told = trace.neuron(stage, unit, row=worst(trace))["text"].replace("->", "\u2192")
         if not stage and net == "4-8-3":  # the raw number, and what Standardize makes of it
-            raw, mean, scale, value = page.numbers(".card .sum data")
+            _, raw, mean, scale, value = page.numbers(".card .sum data")
             assert raw == data["data"]["x"][worst(trace)][unit]
             assert value == data["stages"][0]["steps"][0]["out"][worst(trace)][unit]
             assert (raw - mean) / scale == pytest.approx(value, rel=1e-5)
@@ -192,7 +192,7 @@ def test_every_weight_can_be_clicked_and_shows_its_chain(
         assert np.prod(factors) == pytest.approx(product, rel=1e-3, abs=1e-12)
         name, index = code.rstrip("]").split("[")
         chain = trace.factors(name, tuple(map(int, index.split(", "))))
-        assert product == pytest.approx(chain["rows"][worst(trace)]["product"], rel=1e-5, abs=1e-12)
+        assert product == pytest.approx(chain["rows"][worst(trace)]["product"], rel=1e-3, abs=1e-12)
         assert page.numbers(".meaning data") == [known[code]["grad"]]
 
 

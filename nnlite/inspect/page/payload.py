@@ -175,7 +175,7 @@ def _rows(trace: Data) -> list[int]:
     return sorted([*([] if worst is None else [worst]), *first][:ROWS])
 
 
-def _some(values: list[Any] | None, rows: list[int]) -> list[Any] | None:
+def _some(values: Any, rows: list[int]) -> Any:
     """Take some rows; of texts that are not there for all rows there are none."""
     return [values[row] for row in rows] if values else values
 
@@ -244,7 +244,7 @@ def _stage(trace: Data, index: int, units: list[list[int]], drawn: list[int], ro
             for name, parameter in step["parameters"].items()
             if dense and source is not None
         }
-        if parameters and len(source) < trace["stages"][stage["from"]]["units"] <= WHOLE:
+        if parameters and source and len(source) < trace["stages"][stage["from"]]["units"] <= WHOLE:
             numbers["hears"] = {
                 "W": _part(step["parameters"]["W"]["before"], own),
                 "x": _some(_answers(trace, stage["from"]), rows),
