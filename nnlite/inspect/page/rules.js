@@ -35,7 +35,7 @@ const moments = (g, [first, second, largest]) => {
 };
 const adam = (g, slots) => {
   const { lines, ...found } = moments(g, slots);
-  const start = ["line_start", { ...found, beta1: SETTINGS.beta1, beta2: SETTINGS.beta2, step: T }];
+  const start = ["line_start", { ...found, beta1: SETTINGS.beta1, beta2: SETTINGS.beta2, step: String(T) }];
   return [...lines, start, ratio(found.mean, found.square)];
 };
 const velocity = (g, [[old, now]]) => [
@@ -107,11 +107,13 @@ const arithmetic = weight => {
   const lines = stepLines(weight).map(([key, { slot, ...numbers }]) => {
     const blanks = Object.entries(numbers).map(([name, value]) => [
       name,
-      name === "new"
+      ["new", "mean", "square"].includes(name)
         ? res(value)
-        : ["rate", "share", "rest", "epsilon", "step"].includes(name)
-          ? num(value)
-          : within(value),
+        : typeof value === "string"
+          ? value // it may stand in a line twice, which a node cannot
+          : ["rate", "share", "rest", "epsilon"].includes(name)
+            ? num(value)
+            : within(value),
     ]);
     return el("li", { class: "sum" }, tell(key, { slot, ...Object.fromEntries(blanks) }));
   });
