@@ -1221,3 +1221,46 @@ def test_the_inside_of_a_layer_for_each_part_is_shown_by_rows(rng):
     assert whole["holds"][1]["out"] == whole["out"]
     assert whole["holds"][1]["blame"] == whole["blame"]
     assert np.shape(whole["holds"][0]["out"]) == (5, 8)
+
+
+class Doubled(nn.Layer):
+    """Not in the package: holds another layer."""
+
+    def __init__(self, inner):
+        self.inner = inner
+        self.hold([inner])
+
+    @property
+    def input_shape(self):
+        return self.inner.input_shape
+
+    def output_shape(self, input_shape):
+        return self.inner.shape_after(input_shape)
+
+    def forward(self, x, ctx=None):
+        ((layer, kept),) = self.held(ctx)
+        return 2 * layer.forward(x, kept)
+
+    def backward(self, dy, ctx):
+        ((layer, kept),) = self.held(ctx)
+        return layer.backward(2 * dy, kept)
+
+
+@pytest.mark.parametrize(
+    ("layer", "answer"),
+    [
+        (nn.Add([nn.Dense(3, 2), nn.Dense(3, 2)]), lambda a, b: a + b),
+        (nn.Multiply([nn.Dense(3, 2), nn.Dense(3, 2)]), lambda a, b: a * b),
+        (Doubled(nn.Dense(3, 2)), lambda a: 2 * a),
+    ],
+)
+def test_layers_that_hold_others_show_what_each_answered(layer, answer, rng):
+    model = nn.Sequential([layer, nn.Dense(2, 1)], dtype=np.float64, rng=0)
+    trace = explain_step(
+        model, rng.normal(size=(4, 3)), rng.normal(size=(4, 1)), nn.MeanSquaredError(), nn.SGD(0.1)
+    )
+    step = trace.to_dict()["stages"][1]["steps"][0]
+    answers = [np.array(inner["out"]) for inner in step["holds"]]
+    np.testing.assert_allclose(answer(*answers), step["out"], rtol=1e-12)
+    gradient = step["parameters"]["0.b"]["grad"]
+    np.testing.assert_allclose(np.sum(step["holds"][0]["blame"], axis=0), gradient, rtol=1e-9)
