@@ -101,7 +101,7 @@ const rows = el(
     el(
       "option",
       { value: r, selected: r === state.row },
-      say(rowAt(r) === LOSS.worst ? "row_worst" : "row_of", { row: rowAt(r), rows: ROW_COUNT }),
+      say(rowAt(r) === LOSS.worst ? "row_of_worst" : "row_of", { row: rowAt(r), rows: ROW_COUNT }),
     ),
   ),
 );
