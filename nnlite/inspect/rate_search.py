@@ -172,11 +172,15 @@ def find_learning_rate(
     model.boundary.check_loss(loss)
     source: Any = training_source(model, X, y, weight, loss)
     watched: Any = validation_source(model, validation, loss, source)
-    share = None
+    share, training = None, source
     if watched is None:
         watched = source
     elif isinstance(watched, HeldOut):  # the rows that fit will hold out
-        share, watched = validation, source.split(watched, copy.deepcopy(seed))[1]
+        share = validation
+        training, watched = source.split(watched, copy.deepcopy(seed))
+    if isinstance(training, Arrays):
+        training.cut(batch_size, None)
+    epoch = training.batches_in_epoch or 1
     drawn_by = [*source.drawn_by, *watched.drawn_by]
     before = get_states(drawn_by)
     if isinstance(watched, Arrays):
@@ -203,6 +207,7 @@ def find_learning_rate(
 
     ramp = np.geomspace(low, high, steps)
     late = {max(1, round(trials * (1 - LAST_PART * look / LOOKS))) for look in range(LOOKS)}
+    late = {step - step % epoch for step in late} - {0} or late
 
     def trial(rate: float) -> float:
         """Return what the loss comes to at one rate; of a training that diverges, infinity."""
@@ -226,7 +231,7 @@ def find_learning_rate(
             within = WITHIN_OF_TRAINING if watched is source else WITHIN
             tried, ends = _try_rates(trial, float(rates[-1]), low, start, origin, within)
             rate, reason = _choose(
-                tried, ends, start, origin, within, trials, at_the_edge=len(rates) == steps
+                tried, ends, start, origin, within, max(late), at_the_edge=len(rates) == steps
             )
         else:
             rate, reason = _from_range_test(start, rates, smoothed)
@@ -241,7 +246,7 @@ def find_learning_rate(
         smoothed=smoothed,
         trial_rates=np.array(tried),
         trial_losses=np.array(ends),
-        trial_steps=trials,
+        trial_steps=max(late) if trials else 0,
     )
 
 
@@ -393,6 +398,8 @@ def _falls_nowhere(low: float, high: float, start: float) -> ArgumentError:
         "find_learning_rate",
         f"a loss that falls from {start:.4g} at some rate from {low:.2g} to {high:.2g}",
         "one that does not",
-        "Give a smaller low= if even the smallest rate is too large, or more trials=; "
-        "nnlite.inspect.doctor says what else may be wrong.",
+        "Give a smaller low= if even the smallest rate is too large, more trials=, or more rows to watch; "
+        "nnlite.inspect.doctor says what else may be wrong."
+        if start
+        else "It is 0 before the first step, so there is nothing to learn: look at the targets.",
     )
