@@ -1,4 +1,4 @@
-"""Is the suggested learning rate a good one? Beside the best of 25, on 20 kinds of nets and data and 10 others.
+"""Is the suggested learning rate a good one? Beside the best of 25, on 20 kinds of nets and data and 10 more.
 
 What is measured is the loss at the end on rows that were held out, the mean of a few seeds, since a net can
 learn its own rows by heart at any rate; XOR has no other rows. The best rate is known only afterwards. The
@@ -198,8 +198,8 @@ def main():
 
 def show(title, chosen, seeds):
     """Print a row for each problem, and what they come to together."""
-    print(f"\n{title:27} {'best':>13} {'others':>7}   {'by training rows':>27}   {'by held-out rows':>27}")
-    print(f"{'problem':27} {'rate':>5} {'loss':>7} {'way':>7}", end="")
+    print(f"\n{title:26} {'best':>15} {'others':>7}   {'by training rows':>27}   {'by held-out rows':>27}")
+    print(f"{'problem':26} {'rate':>7} {'loss':>7} {'way':>7}", end="")
     print(f"   {'rate':>6} {'loss':>8} {'way':>5} {'time':>5}" * 2)
     ways, times = [], []
     for name, *problem in chosen:
@@ -212,7 +212,7 @@ def show(title, chosen, seeds):
             f"   {each:6.2g} {loss:8.4f} {way:5.0%} {cost:5.1f}"
             for (each, loss, cost), way in zip(found, ways[-1][1:], strict=True)
         )
-        print(f"{name:27} {rate:5.1g} {bottom:7.4f} {ways[-1][0]:7.0%}{parts}", flush=True)
+        print(f"{name:26} {rate:7.2g} {bottom:7.4f} {ways[-1][0]:7.0%}{parts}", flush=True)
     kinds = ("the best rate of other seeds", "by training rows", "by held-out rows")
     for way, by, many in zip(np.transpose(ways), kinds, np.transpose(times), strict=True):
         print(
