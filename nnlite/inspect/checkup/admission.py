@@ -25,7 +25,7 @@ from nnlite.inspect.checkup.patient import SAMPLE, Patient
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.training.class_weights import ClassWeights, balanced
-from nnlite.training.fit import _check_optimizer
+from nnlite.training.fit import _check_optimizer, _refuse_rows_alone
 from nnlite.training.history import History
 from nnlite.training.sources import Stream
 
@@ -96,6 +96,12 @@ def admit(
     raw, outputs = as_given(y, x, kept), patient.model.boundary.pred_shape(x)[-1]
     findings += _refusals(patient, model, optimizer, raw, outputs)
     refused = bool(findings)
+    if batch_size == 1:
+        try:
+            _refuse_rows_alone(model)
+        except ArgumentError as error:
+            findings.append(refusals.refused(error, "NN209"))
+            patient.batch_size = 32  # to look at the rest
     target = shares = classes = None
     try:
         target, shares = _targets(patient, y, weight, x, kept)

@@ -42,7 +42,8 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "NN311": (*UNFINISHED, "NN302", "NN303", "NN404", "NN405"),
     "NN312": (*UNFINISHED, "NN302", "NN303", "NN305", "NN404", "NN405"),
     "NN313": (*UNFINISHED, *UNITS, "NN301", "NN405"),
-    "NN314": (*UNFINISHED, "NN404"),
+    "NN205": (*RESULT, *COURSE, "NN302"),
+    "NN314": (*UNFINISHED, "NN302", "NN404"),
     "NN406": (*RESULT, "NN404"),
     "NN404": RESULT,
     "NN405": RESULT,
@@ -67,12 +68,14 @@ WORDS = {
     "NN401": "validation rows gained little",
     "NN402": "nothing was learned",
     "NN403": "a linear model does as well",
-    "NN404": "the loss was still falling at the end",
+    "NN404": "the loss falls slowly",
     "NN405": "the loss bounces",
 }
 
 #: A training that went so much of the way has coped with these, and they are worth knowing, no more: with
 #: neurons and blame; with what a longer one would add; and, if it went so on validation rows too, the rest.
+#: A setting that costs less than this is no cause where something else costs so much more.
+LITTLE, MORE = 0.2, 0.25
 HARMLESS = (
     (FAIRLY_WELL, False, ("NN303", "NN304", "NN305", "NN306", "NN403")),
     (WELL, False, ("NN208", "NN404")),
@@ -116,6 +119,8 @@ def settle(findings: Iterable[Finding], p: Patient) -> list[Finding]:
         for code in codes
     }
     listed = [one._replace(severity=note) if one.code in harmless else one for one in findings]
+    most = max((one.evidence.get("gain", 0.0) for one in listed), default=0.0)
+    listed = [one for one in listed if not one.evidence.get("gain", LITTLE) < min(LITTLE, most - MORE)]
     listed.sort(key=lambda one: rank(one.code, trained=p.trained))
     causes = [one for one in listed if one.severity != note and one.code in EXPLAINS]
     of: dict[int, list[Finding]] = {}

@@ -28,6 +28,7 @@ from nnlite.inspect.checkup import (
     start,
     structure,
     units,
+    width,
 )
 from nnlite.inspect.checkup.admission import admit
 from nnlite.inspect.checkup.causes import settle
@@ -102,6 +103,7 @@ TRIALS: dict[str, Rule] = {
     "schedule, clipping, momentum, dropout and decay": settings.settings,
     "a longer training": settings.length,
     "learning rate": rate.learning_rate,
+    "more neurons": width.width,
 }
 THOROUGH = BEGINNING | MEANWHILE | END | TRIALS
 

@@ -17,10 +17,19 @@ from nnlite.inspect.checkup.given import take
 from nnlite.inspect.checkup.patient import STEPS, Patient, Skip
 from nnlite.inspect.checkup.rebuilt import scaled
 from nnlite.inspect.checkup.settings import asked, goes_well, judged_steps
-from nnlite.inspect.checkup.trials import AS_IS, Variant, affordable, gain, line_of, measured_rows, race
+from nnlite.inspect.checkup.trials import (
+    AS_IS,
+    Variant,
+    affordable,
+    gain,
+    line_of,
+    measured_rows,
+    race,
+    worth,
+)
 from nnlite.inspect.length import end_of_schedule
 from nnlite.inspect.numbers import plain
-from nnlite.losses import Hinge, Quantile
+from nnlite.losses import Hinge, MultiTaskLoss, Quantile
 from nnlite.losses.robust import MeanAbsoluteError
 from nnlite.optimizers.adam import Adam
 from nnlite.sweeps.limit import stability_limit
@@ -110,7 +119,7 @@ def _learns_scaled(p: Patient) -> bool:
     for name in ("passage", "sample", "constant", "_least"):
         vars(other).pop(name, None)
     other.courses, other.held_out, other.data = {}, None, scaled(p, p.all)
-    if p.kind == "numbers":
+    if p.kind == "numbers" and not isinstance(p.loss, MultiTaskLoss):  # some of its targets may be classes
         spread = np.where((spread := other.targets.std(axis=0)) > 0, spread, 1)
         other.data = other.data._replace(
             y=((other.targets - other.targets.mean(axis=0)) / spread).astype(spread.dtype)
@@ -218,10 +227,10 @@ def _judged(tried: _Rates, needed: float, *, fresh: bool, scales: bool) -> Itera
         goal = p.least + FAR_DOWN * (min(start, p.constant) - p.least)
         fell, falls = start - late[1.0], start - late[factor]
         if tried.long:
-            worth = gain(p, base, race(p, _times(factor), steps=tried.steps))
-            crawls = fell < HALF * falls and worth > needed
+            gained = worth(p, _times(factor), needed, steps=tried.steps)
+            crawls = fell < HALF * falls and gained > needed
         else:
-            worth = falls / way
+            gained = falls / way
             still = fell < STILL * way and falls > WORSE * way
             crawls = fell < CRAWLS * falls and (late[factor] < goal or still)
         line, reached, at = _other_rate(p, factor, tried.rate), late[factor], f"{tried.rate * factor:.3g}"
@@ -232,14 +241,14 @@ def _judged(tried: _Rates, needed: float, *, fresh: bool, scales: bool) -> Itera
                 line = f"Write {at} in place of {line_of(optimizer)}."
         if crawls:
             # A longer training would do less: that it is short is not what is wrong.
-            p.found[:] = [one for one in p.found if not _is_less(one, worth)]
+            p.found[:] = [one for one in p.found if not _is_less(one, gained)]
             yield finding(
                 "NN302",
                 "error" if fell < NOISE * falls else "warning",
                 f"{begin}{late[1.0]:.3g}; at {at} it comes to {reached:.3g}. "
                 f"The steps barely move.{allowed if top is None or top > tried.rate * factor else ''}",
                 line,
-                gain=worth,
+                gain=gained,
                 **evidence,
             )
             return
@@ -280,8 +289,8 @@ def _noted(p: Patient, steps: int) -> Iterator[Finding]:
         )
 
 
-def _is_less(one: Finding, worth: float) -> bool:
-    return one.code in ("NN314", "NN404") and one.evidence.get("gain", worth) < worth - WORSE
+def _is_less(one: Finding, gained: float) -> bool:
+    return one.code in ("NN314", "NN404") and one.evidence.get("gain", gained) < gained - WORSE
 
 
 def _is_known(p: Patient) -> bool:

@@ -13,9 +13,10 @@ from nnlite.core.optimizers import Optimizer, acts
 from nnlite.inspect.checkup.codes import SEVERITIES, SYMPTOMS
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import STEPS, Patient, Skip
-from nnlite.inspect.checkup.trials import AS_IS, Change, Variant, affordable, falls, gain, line_of, race
+from nnlite.inspect.checkup.trials import AS_IS, Change, Variant, affordable, falls, line_of, race, worth
 from nnlite.layers import Dropout, ParameterGroup
 from nnlite.model import Sequential
+from nnlite.schedules import Schedule
 from nnlite.training.settings import value_text
 
 __all__ = ["WELL_TRIED", "asked", "goes_well", "judged_steps", "length", "settings"]
@@ -25,8 +26,11 @@ __all__ = ["WELL_TRIED", "asked", "goes_well", "judged_steps", "length", "settin
 #: are suspect in six healthy trainings cost 0.001 at most.
 COSTS = 0.2
 #: So much is enough if something is wrong with what came of the training: the loss bounces, neurons have
-#: died, a linear model is better. A judgment: above what chance made of those six, and far below COSTS.
+#: died, a linear model is better; or if so little is left to gain, since the training went well. A judgment:
+#: above what chance made of those six, and far below COSTS.
 COSTS_WITH_SYMPTOM = 0.05
+#: A training that went so much of the way, on validation rows too, has nothing to gain from its settings.
+ALL_BUT_DONE = 0.95
 #: An error if with it next to nothing is learned.
 NEARLY_NOTHING = 0.1
 #: Dropout above this is tried at USUAL_DROPOUT; momentum (or beta1) from this on is tried at USUAL_MOMENTUM.
@@ -38,6 +42,11 @@ USUAL_CLIP = 1.0
 #: A judgment: `CosineDecay` is below a hundredth in 6 % of its steps, a `PolynomialDecay` of power 2 in 10 %,
 #: the schedules of the clinic that were over too soon in 96 % and more.
 NOTHING, EARLY = 1e-2, 0.3
+#: A training that comes to less than this part of the largest rate ends in the warm-up; so many times its
+#: length is looked ahead.
+HARDLY_BEGUN, AHEAD = 0.3, 1000.0
+#: Where it makes up this part of an average of weights, the first of them has not been forgotten.
+REMEMBERED = 0.1
 #: Longer trainings are tried at so many times the length, with no fewer steps than learn small tables by
 #: heart, and at least at twice.
 LONGER, NO_FEWER, AT_LEAST = 10, 1000, 2
@@ -90,8 +99,9 @@ def settings(p: Patient) -> Iterator[Finding]:
     """Try each suspect setting on copies."""
     if not isinstance(p.optimizer, Optimizer):
         raise Skip(f"{type(p.optimizer).__name__} has no such settings")
-    if p.went_well and not any(one.code == "NN405" and one.severity != SEVERITIES[-1] for one in p.found):
+    if p.went(ALL_BUT_DONE, validated=True):
         raise Skip("the training went well")
+    yield from _averages(p)
     for suspects in (_schedule, _clipping, _momentum, _dropout, _decay):
         # Of a setting there may be several remedies: the first that helps is told.
         yield from next(filter(None, (list(_tried(p, one)) for one in suspects(p))), [])
@@ -99,12 +109,12 @@ def settings(p: Patient) -> Iterator[Finding]:
 
 def _tried(p: Patient, one: Suspect) -> Iterator[Finding]:
     fresh, steps = p.fresh, judged_steps(p)
-    base, other = race(fresh, one.base, steps=steps), race(fresh, one.variant, steps=steps)
-    worth = gain(p, base, other)
-    if not worth > asked(p):
+    gained = worth(fresh, one.variant, asked(p), base=one.base, steps=steps)
+    if not gained > asked(p):
         return
+    base, other = race(fresh, one.base, steps=steps), race(fresh, one.variant, steps=steps)
     went = (p.constant - base.late) / p.way
-    held_out = {"held_out": base.best, "held_out_without": other.best} if base.held_out else {}
+    held_out = {"held_out": base.late_held_out, "held_out_without": other.best} if base.held_out else {}
     yield finding(
         one.code,
         "error" if went < NEARLY_NOTHING else "warning",
@@ -115,7 +125,7 @@ def _tried(p: Patient, one: Suspect) -> Iterator[Finding]:
         steps=steps,
         loss=base.late,
         loss_without=other.late,
-        gain=worth,
+        gain=gained,
         **held_out,
         **one.evidence,
     )
@@ -134,7 +144,7 @@ def asked(p: Patient) -> float:
     float
     """
     wrong = p.trained and any(one.code in SYMPTOMS and one.severity != SEVERITIES[-1] for one in p.found)
-    return COSTS_WITH_SYMPTOM if wrong else COSTS
+    return COSTS_WITH_SYMPTOM if wrong or p.went_well else COSTS
 
 
 def goes_well(p: Patient, steps: int) -> bool:
@@ -187,6 +197,7 @@ def _schedule(p: Patient) -> Iterator[Suspect]:
     optimizer: Any = p.fresh.optimizer
     steps = judged_steps(p)
     used = [] if p.history is None else p.history.rows
+    by = value_text(optimizer.learning_rate) if callable(optimizer.learning_rate) else _callback(p, "Plateau")
     if callable(optimizer.learning_rate):
         ahead = optimizer.steps + np.linspace(0, (p.length or steps) - 1, STEPS).astype(int)
         rates = np.array([float(optimizer.rate_at(int(step))) for step in ahead])
@@ -196,6 +207,17 @@ def _schedule(p: Patient) -> Iterator[Suspect]:
     else:
         return
     top = float(largest.max())
+    if isinstance(optimizer.learning_rate, Schedule) and p.length is not None:
+        beyond = optimizer.steps + np.geomspace(p.length, AHEAD * p.length, STEPS)
+        later = max(float(optimizer.rate_at(int(step))) for step in beyond)
+        if top < HARDLY_BEGUN * later:
+            yield Suspect(
+                "NN309",
+                f"{by}, which comes to {later:.3g} only after the {p.length:,} steps of the training,",
+                Variant(f"At {later:.3g} throughout", _changed(learning_rate=later)),
+                f"Write {line_of(optimizer, learning_rate=later)}, or a warm-up of fewer steps.",
+                {"largest": top, "later": later},
+            )
     sunk = (rates < NOTHING * top) & (np.arange(len(rates)) >= rates.argmax())  # a warm-up begins low
     still = float(sunk.mean()) if top else 1.0
     if not still > EARLY:
@@ -204,23 +226,46 @@ def _schedule(p: Patient) -> Iterator[Suspect]:
     def recorded(step: int) -> float:
         return float(rates[min(len(rates) * step // steps, len(rates) - 1)])
 
-    again = top or ORDINARY_RATE
-    by = value_text(optimizer.learning_rate) if callable(optimizer.learning_rate) else _callback(p, "Plateau")
-    yield Suspect(
-        "NN309",
-        f"{by or 'a callback'}, by which the rate is "
-        + (f"below {NOTHING:.0%} of {top:.3g} in {still:.0%} of the steps," if top else "0,"),
-        Variant(f"At {again:.3g} throughout", _changed(learning_rate=again)),
-        f"Write {line_of(optimizer, learning_rate=again)}, or CosineDecay({again:.3g}), which lasts as long "
-        "as fit does.",
-        {"largest": top, "last": float(rates[-1]), "share": still},
-        Variant("with the rates of the training", _changed(learning_rate=recorded)),
-    )
+    for part in (1.0, 0.1):  # a peak may be too high for long
+        again = part * (top or ORDINARY_RATE)
+        yield Suspect(
+            "NN309",
+            f"{by or 'a callback'}, by which the rate is "
+            + (f"below {NOTHING:.0%} of {top:.3g} in {still:.0%} of the steps," if top else "0,"),
+            Variant(f"At {again:.3g} throughout", _changed(learning_rate=again)),
+            f"Write {line_of(optimizer, learning_rate=again)}, or CosineDecay({again:.3g}), which lasts as "
+            "long as fit does.",
+            {"largest": top, "last": float(rates[-1]), "share": still},
+            Variant("with the rates of the training", _changed(learning_rate=recorded)),
+        )
 
 
 def _callback(p: Patient, kind: str) -> str:
     """Return the text of the first callback of a kind; empty if there is none that is known."""
     return next((text for text in p.settings.get("callbacks", ()) if kind in text.partition("(")[0]), "")
+
+
+def _averages(p: Patient) -> Iterator[Finding]:
+    """Look whether an average of the weights looks farther back than the training is long."""
+    text = _callback(p, "AveragedWeights")
+    decay = float(text.partition("decay=")[2].partition(")")[0]) if text and p.trained else 0.0
+    if p.length is None or not decay**p.length > REMEMBERED:
+        return
+    course = race(p.fresh, steps=judged_steps(p))
+    gained = (p.start - course.late) / p.way
+    if not gained > asked(p):
+        return
+    shorter = float(f"{REMEMBERED ** (LONGER / p.length):.2g}")
+    yield finding(
+        "NN314",
+        "error" if p.constant - p.start < NEARLY_NOTHING * p.way else "warning",
+        f"{p.length:,} steps are few for {text}: the first weights still make up {decay**p.length:.0%} of "
+        f"the average. Its loss is {p.start:.3g}; without it the loss comes to {course.late:.3g} in a trial.",
+        f"Write AveragedWeights({shorter:g}), or leave it out.",
+        steps=p.length,
+        decay=decay,
+        gain=gained,
+    )
 
 
 def _clipping(p: Patient) -> Iterator[Suspect]:
@@ -232,7 +277,7 @@ def _clipping(p: Patient) -> Iterator[Suspect]:
             yield Suspect(
                 "NN310",
                 f"{name}={value:g}",
-                Variant(f"With clip_norm={instead}" if instead else "Without it", _changed(**other)),
+                Variant(f"With clip_norm={instead}" if instead else f"Without {name}", _changed(**other)),
                 f"Leave {name}={value:g} out: write {line_of(optimizer, **other)}.",
                 {name: value},
             )
@@ -285,7 +330,7 @@ def _decay(p: Patient) -> Iterator[Suspect]:
         yield Suspect(
             "NN312",
             f"weight_decay={optimizer.weight_decay:g}",
-            Variant("Without it", _changed(weight_decay=0.0)),
+            Variant("Without weight_decay", _changed(weight_decay=0.0)),
             f"Write {line_of(optimizer, weight_decay=0.0)}; a smaller one that may do good is {less}.",
             {"weight_decay": optimizer.weight_decay},
         )
@@ -334,10 +379,10 @@ def length(p: Patient) -> Iterator[Finding]:
     large = p.batch_size >= LARGE_BATCH and p.all.x.shape[0] > USUAL_BATCH
     name = f"with {longer} steps" + (f" of {USUAL_BATCH} rows" if large else "")
     variant = Variant(name, batch_size=USUAL_BATCH if large else None)
-    base, other = race(p.fresh, steps=steps), race(p.fresh, variant, steps=longer)
-    worth = gain(p, base, other)
-    if not worth > asked(p):
+    gained = worth(p.fresh, variant, asked(p), steps=steps, longer=longer)
+    if not gained > asked(p):
         return
+    base, other = race(p.fresh, steps=steps), race(p.fresh, variant, steps=longer)
     an_epoch = math.ceil(p.all.x.shape[0] / USUAL_BATCH) if large else p.steps_an_epoch
     epochs = math.ceil(longer / an_epoch)
     fix = f"Train with epochs={epochs}" + (f", batch_size={USUAL_BATCH}." if large else ".")
@@ -348,7 +393,7 @@ def length(p: Patient) -> Iterator[Finding]:
     made = f"{steps:,} steps"
     if p.settings.get("epochs") or p.history is not None:
         batches = "one batch" if p.steps_an_epoch == 1 else f"{p.steps_an_epoch:,} batches"
-        each = f"{batches} of {p.batch_size:,} rows"
+        each = f"{batches} of {min(p.batch_size, p.all.x.shape[0]):,} rows"
         made += f" ({steps // p.steps_an_epoch:,} epochs of {each})"
     begin = f"{made} are few"
     if stopped:
@@ -360,7 +405,7 @@ def length(p: Patient) -> Iterator[Finding]:
         without = f", without {' and '.join(odd)}" if odd else ""
         fix = f"Write EarlyStopping(patience={PATIENCE}){without}{more}."
     rows = "loss of rows that were not trained on" if other.held_out else "loss"
-    now, then = (base.best, other.best) if other.held_out else (base.late, other.late)
+    now, then = (base.late_held_out, other.best) if other.held_out else (base.late, other.late)
     yield finding(
         code,
         "error" if (p.constant - base.late) / p.way < NEARLY_NOTHING else "warning",
@@ -373,5 +418,5 @@ def length(p: Patient) -> Iterator[Finding]:
         longer=longer,
         loss=now,
         loss_of_longer=then,
-        gain=worth,
+        gain=gained,
     )

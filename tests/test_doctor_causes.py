@@ -1,0 +1,175 @@
+"""What the doctor makes of causes that show late: trials, lengths, widths, and what hides behind a symptom."""
+
+import numpy as np
+import pytest
+
+import nnlite as nn
+from nnlite.inspect import doctor
+from nnlite.inspect.checkup.admission import admit
+from nnlite.inspect.checkup.causes import settle
+from nnlite.inspect.checkup.diagnosis import finding
+from nnlite.inspect.checkup.given import batches
+from nnlite.inspect.checkup.trials import AS_IS, Course, Variant, race, worth
+
+
+def rings(rows=300, *, seed=0):
+    """Return points of the plane, and whether they are far from its middle, which no straight line tells."""
+    X = np.random.default_rng(seed).normal(size=(rows, 2))
+    return X, (np.hypot(*X.T) > 1.18).astype(int)
+
+
+def ring_net(width=32, *, rng=0):
+    return nn.Sequential([nn.Dense(2, width), nn.ReLU(), nn.Dense(width, 2)], rng=rng)
+
+
+def patient(model, X, y, loss, optimizer, **asked):
+    options = {"weight": None, "class_weight": None, "validation": None, "trained": None}
+    return admit(model, X, y, loss, optimizer, **options, asked=asked)[0]
+
+
+class TestTrials:
+    @pytest.mark.parametrize("steps", range(1, 13))
+    def test_those_of_few_steps_have_all_their_looks(self, steps):
+        X, y = rings(40)
+        course = race(patient(ring_net(), X, y, nn.SoftmaxCrossEntropy(), nn.SGD(0.1)), steps=steps)
+        assert len(course.losses) == 11
+        assert np.isfinite(course.losses).all()
+        assert course.losses[-1] != course.losses[0]
+
+    def test_changes_of_unlike_settings_are_not_taken_for_each_other(self):
+        X, y = rings()
+        optimizer = nn.SGD(0.3, momentum=0.9, clip_norm=1e-6, weight_decay=1e-9)
+        found = doctor(ring_net(), X, y, nn.SoftmaxCrossEntropy(), optimizer, epochs=30)
+        assert found.codes[0] == "NN310"
+        assert "NN312" not in found.codes
+
+    def test_a_gain_that_may_be_luck_must_come_twice(self, monkeypatch):
+        X, y = rings(40)
+        p = patient(ring_net(), X, y, nn.SoftmaxCrossEntropy(), nn.SGD(0.1))
+        falls = {("as it is", 0): 0.5, ("other", 0): 0.4, ("as it is", 1): 0.4, ("other", 1): 0.4}
+        asked = []
+
+        def known(p, variant, *, steps, seed):
+            asked.append(seed)
+            return Course([falls[variant.name, seed]] * 11, [])
+
+        monkeypatch.setattr("nnlite.inspect.checkup.trials.race", known)
+        assert worth(p, Variant("other"), 0.05, steps=10) == pytest.approx(0.0)
+        assert asked == [0, 0, 1, 1]
+        falls["other", 0] = 0.1  # which is too much for luck
+        assert worth(p, Variant("other"), 0.05, steps=10, base=AS_IS) == pytest.approx(0.4 / np.log(2), rel=0.01)
+        assert asked == [0, 0, 1, 1, 0, 0]
+
+    def test_another_seed_is_another_order(self):
+        data = patient(ring_net(), *rings(40), nn.SoftmaxCrossEntropy(), nn.SGD(0.1)).all
+        one, two = ([batch.x.tolist() for batch in batches(data, 8, 5, seed)] for seed in (0, 1))
+        assert one != two
+
+
+class TestLength:
+    def test_a_full_batch_of_three_steps_is_one_cause(self):
+        X, y = rings()
+        model = ring_net()
+        optimizer = nn.Adam(0.01)
+        history = model.fit(
+            X, y, loss=nn.SoftmaxCrossEntropy(), optimizer=optimizer, epochs=3, batch_size=300
+        )
+        found = doctor(model, X, y, nn.SoftmaxCrossEntropy(), optimizer, history=history)
+        assert [one.code for one in found.problems] == ["NN314"]
+        assert "one batch of 300 rows" in found[0].message
+
+    def test_a_batch_has_no_more_rows_than_there_are(self):
+        X, y = rings(20)
+        found = doctor(ring_net(), X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01), epochs=3)
+        assert "one batch of 20 rows" in found[0].message
+
+    def test_an_average_of_weights_that_looks_back_too_far(self):
+        X, y = rings()
+        told = []
+        for decay in (0.9999, 0.9):
+            model, optimizer = ring_net(), nn.Adam(0.02)
+            history = model.fit(
+                X,
+                y,
+                loss=nn.SoftmaxCrossEntropy(),
+                optimizer=optimizer,
+                epochs=30,
+                callbacks=[nn.AveragedWeights(decay)],
+            )
+            told.append(doctor(model, X, y, nn.SoftmaxCrossEntropy(), optimizer, history=history))
+        assert told[0].codes[0] == "NN314"
+        assert "Write AveragedWeights(0.9" in told[0][0].fix
+        assert told[1].healthy
+
+    def test_a_warm_up_that_ends_long_after_the_training(self):
+        X, y = rings()
+        rate = nn.WarmUp(0.3, steps=100_000)
+        found = doctor(ring_net(), X, y, nn.SoftmaxCrossEntropy(), nn.SGD(rate), epochs=60)
+        assert found.codes[0] == "NN309"
+        assert "Write SGD(0.3)" in found[0].fix
+        short = nn.WarmUp(0.3, steps=50)
+        assert doctor(ring_net(), X, y, nn.SoftmaxCrossEntropy(), nn.SGD(short), epochs=60).healthy
+
+
+class TestStart:
+    def test_weights_that_were_drawn_too_large_are_named_after_training_too(self):
+        X, y = nn.datasets.digits()
+        X, y = X[:600] / 16, y[:600]
+        large = {"weight_initializer": lambda rng, shape: 3 * rng.standard_normal(shape)}
+        layers = [nn.Dense(64, 32, **large), nn.Tanh(), nn.Dense(32, 10, **large)]
+        model, optimizer = nn.Sequential(layers, rng=0), nn.Adam(0.0005)
+        history = model.fit(X, y, loss=nn.SoftmaxCrossEntropy(), optimizer=optimizer, epochs=10)
+        found = doctor(model, X, y, nn.SoftmaxCrossEntropy(), optimizer, history=history)
+        assert found.codes[0] in ("NN304", "NN205")
+        assert not {"NN404", "NN302"} & {one.code for one in found.problems}
+
+    def test_batches_of_one_row_before_batch_norm_are_refused_as_by_fit(self):
+        X, y = rings()
+        model = nn.Sequential([nn.Dense(2, 8), nn.BatchNorm(8), nn.ReLU(), nn.Dense(8, 2)], rng=0)
+        found = doctor(model, X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01), batch_size=1, epochs=60)
+        assert found.codes[0] == "NN209"
+        assert "at least 2" in found[0].message
+        assert len(found.problems) == 1
+        assert "features" in found.checked
+
+
+class TestWidth:
+    def test_more_neurons_are_advised_where_they_help(self):
+        X, y = rings()
+        model, optimizer = ring_net(1), nn.Adam(0.02)
+        history = model.fit(X, y, loss=nn.SoftmaxCrossEntropy(), optimizer=optimizer, epochs=60)
+        found = doctor(model, X, y, nn.SoftmaxCrossEntropy(), optimizer, history=history)
+        assert found.codes[0] == "NN208"
+        assert found[0].fix == "Add neurons: write Dense(2, 32), Dense(32, 2)."
+        assert len(found.problems) == 1
+
+    def test_what_is_narrow_on_purpose_is_left_alone(self):
+        X = np.random.default_rng(0).normal(size=(300, 6))
+        model = nn.Sequential([nn.Dense(6, 2), nn.Tanh(), nn.Dense(2, 6)], rng=0)
+        found = doctor(model, X, X, nn.MeanSquaredError(), nn.Adam(0.01), epochs=60)
+        assert "NN208" not in found.codes
+        assert found.skipped["more neurons"] == "an autoencoder is narrow inside"
+
+
+def test_a_small_cost_is_no_cause_beside_a_large_one():
+    p = patient(ring_net(), *rings(40), nn.SoftmaxCrossEntropy(), nn.SGD(0.1))
+    decay, steps = (finding(code, "warning", "", "", gain=0.1) for code in ("NN312", "NN314"))
+    assert [one.code for one in settle([decay, steps], p)] == ["NN312", "NN314"]
+    steps.evidence["gain"] = 0.8
+    assert [one.code for one in settle([decay, steps], p)] == ["NN314"]
+
+
+def test_targets_of_several_tasks_are_not_scaled_as_one(rng=0):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 4))
+    y = np.column_stack([1e5 * X[:, 0], X[:, 1] > 0])
+    loss = nn.MultiTaskLoss(
+        {
+            "grams": nn.Task(nn.MeanSquaredError(), outputs=(0,), targets=(0,)),
+            "kind": nn.Task(nn.SoftmaxCrossEntropy(), outputs=(1, 2), targets=(1,)),
+        }
+    )
+    model = nn.Sequential([nn.Dense(4, 16), nn.Tanh(), nn.Dense(16, 3)], rng=0)
+    found = doctor(model, X, y, loss, nn.Adam(0.01), epochs=20)
+    assert found.codes[0] == "NN105"
+    assert "NN209" not in found.codes
