@@ -1,4 +1,4 @@
-"""What the doctor makes of causes that show late: trials, lengths, widths, and what hides behind a symptom."""
+"""What the doctor makes of causes that show late: trials, lengths, widths, and what hides behind others."""
 
 import numpy as np
 import pytest
@@ -57,7 +57,9 @@ class TestTrials:
         assert worth(p, Variant("other"), 0.05, steps=10) == pytest.approx(0.0)
         assert asked == [0, 0, 1, 1]
         falls["other", 0] = 0.1  # which is too much for luck
-        assert worth(p, Variant("other"), 0.05, steps=10, base=AS_IS) == pytest.approx(0.4 / np.log(2), rel=0.01)
+        assert worth(p, Variant("other"), 0.05, steps=10, base=AS_IS) == pytest.approx(
+            0.4 / np.log(2), rel=0.01
+        )
         assert asked == [0, 0, 1, 1, 0, 0]
 
     def test_another_seed_is_another_order(self):
@@ -159,7 +161,7 @@ def test_a_small_cost_is_no_cause_beside_a_large_one():
     assert [one.code for one in settle([decay, steps], p)] == ["NN314"]
 
 
-def test_targets_of_several_tasks_are_not_scaled_as_one(rng=0):
+def test_targets_of_several_tasks_are_not_scaled_as_one():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 4))
     y = np.column_stack([1e5 * X[:, 0], X[:, 1] > 0])
@@ -173,3 +175,35 @@ def test_targets_of_several_tasks_are_not_scaled_as_one(rng=0):
     found = doctor(model, X, y, loss, nn.Adam(0.01), epochs=20)
     assert found.codes[0] == "NN105"
     assert "NN209" not in found.codes
+
+
+def trained(*, optimizer=None, epochs=30, **fit):
+    """Return what the doctor says of rings after a training with these settings."""
+    X, y = rings()
+    model, optimizer = ring_net(), optimizer or nn.Adam(0.01)
+    history = model.fit(X, y, loss=nn.SoftmaxCrossEntropy(), optimizer=optimizer, epochs=epochs, **fit)
+    return doctor(model, X, y, nn.SoftmaxCrossEntropy(), optimizer, history=history)
+
+
+class TestWhatHistoriesKnow:
+    def test_too_few_iterations_of_all_rows(self):
+        found = trained(optimizer=nn.LBFGS(), epochs=1)
+        assert found.codes[0] == "NN314"
+        assert "1 step (1 epoch of one batch of 300 rows) is few" in found[0].message
+        assert trained(optimizer=nn.LBFGS(), epochs=100).healthy
+
+    def test_a_time_limit_that_came_too_soon(self):
+        found = trained(epochs=1000, callbacks=[nn.TimeLimit(1e-9)])
+        assert found.codes[0] == "NN314"
+        assert found[0].fix.startswith("Give TimeLimit ")
+
+    def test_nearly_all_rows_held_out(self):
+        found = trained(validation=0.9)
+        assert found.codes[0] == "NN314"
+        assert found[0].fix.startswith("Hold out less: write validation=0.2.")
+
+    def test_augmentation_that_drowns_the_rows(self):
+        found = trained(epochs=60, augment=nn.augment.Noise(20.0))
+        assert found.codes[0] == "NN311"
+        assert found[0].fix.startswith("Leave augment=Noise(20.0) out")
+        assert trained(epochs=60, augment=nn.augment.Noise(0.05)).healthy

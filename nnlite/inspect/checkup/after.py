@@ -131,8 +131,8 @@ def course(p: Patient) -> Iterator[Finding]:
             "NN404",
             "warning",
             f"In the last {f'{part} ' if part > 1 else ''}of {len(losses)} epochs the "
-            f"{'validation ' if validated else ''}loss still fell by {fell_watched:.3g}, to {watched[-1]:.3g}: it "
-            "would have gone on.",
+            f"{'validation ' if validated else ''}loss still fell by {fell_watched:.3g}, to "
+            f"{watched[-1]:.3g}: it would have gone on.",
             f"Train on, with epochs={4 * len(losses)} and EarlyStopping on validation rows.",
             fell=fell_watched,
             epochs=len(losses),

@@ -42,6 +42,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "NN311": (*UNFINISHED, "NN302", "NN303", "NN404", "NN405"),
     "NN312": (*UNFINISHED, "NN302", "NN303", "NN305", "NN404", "NN405"),
     "NN313": (*UNFINISHED, *UNITS, "NN301", "NN405"),
+    "NN116": ("NN401",),
     "NN205": (*RESULT, *COURSE, "NN302"),
     "NN314": (*UNFINISHED, "NN302", "NN404"),
     "NN406": (*RESULT, "NN404"),

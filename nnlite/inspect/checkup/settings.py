@@ -53,6 +53,8 @@ LONGER, NO_FEWER, AT_LEAST = 10, 1000, 2
 #: Fewer steps than this are called few, and the fix is then the number of steps and not patience. On digits,
 #: 64-32-10, the mean loss of the epoch that ended with step 57 of Adam(0.01) was 1.2, with step 114 0.28.
 FEW_STEPS = 100
+#: A larger part of the rows held out is part of the reason, too.
+MOST_HELD_OUT, USUAL_HELD_OUT = 0.5, 0.2
 #: Batches so much larger than usual ones are part of the reason.
 USUAL_BATCH, LARGE_BATCH = 32, 128
 #: What a rate of 0 is tried at, and the part of a decay that may do good.
@@ -101,7 +103,7 @@ def settings(p: Patient) -> Iterator[Finding]:
         raise Skip(f"{type(p.optimizer).__name__} has no such settings")
     if p.went(ALL_BUT_DONE, validated=True):
         raise Skip("the training went well")
-    yield from _averages(p)
+    yield from _left_out(p)
     for suspects in (_schedule, _clipping, _momentum, _dropout, _decay):
         # Of a setting there may be several remedies: the first that helps is told.
         yield from next(filter(None, (list(_tried(p, one)) for one in suspects(p))), [])
@@ -245,27 +247,40 @@ def _callback(p: Patient, kind: str) -> str:
     return next((text for text in p.settings.get("callbacks", ()) if kind in text.partition("(")[0]), "")
 
 
-def _averages(p: Patient) -> Iterator[Finding]:
-    """Look whether an average of the weights looks farther back than the training is long."""
-    text = _callback(p, "AveragedWeights")
-    decay = float(text.partition("decay=")[2].partition(")")[0]) if text and p.trained else 0.0
-    if p.length is None or not decay**p.length > REMEMBERED:
+def _left_out(p: Patient) -> Iterator[Finding]:
+    """Look whether what trials leave out is to blame: augmentation, or an average of old weights."""
+    text, augment = _callback(p, "AveragedWeights"), p.settings.get("augment")
+    if not p.trained or p.length is None or not (text or augment):
         return
+    decay = float(text.partition("decay=")[2].partition(")")[0]) if text else 0.0
     course = race(p.fresh, steps=judged_steps(p))
-    gained = (p.start - course.late) / p.way
+    late = max(course.late, course.late_held_out) if course.held_out else course.late
+    gained = (p.start - late) / p.way
     if not gained > asked(p):
         return
-    shorter = float(f"{REMEMBERED ** (LONGER / p.length):.2g}")
-    yield finding(
-        "NN314",
-        "error" if p.constant - p.start < NEARLY_NOTHING * p.way else "warning",
-        f"{p.length:,} steps are few for {text}: the first weights still make up {decay**p.length:.0%} of "
-        f"the average. Its loss is {p.start:.3g}; without it the loss comes to {course.late:.3g} in a trial.",
-        f"Write AveragedWeights({shorter:g}), or leave it out.",
-        steps=p.length,
-        decay=decay,
-        gain=gained,
-    )
+    severity = "error" if p.constant - p.start < NEARLY_NOTHING * p.way else "warning"
+    without = f"The loss is {p.start:.3g}; without it, it comes to {late:.3g} in a trial."
+    if decay**p.length > REMEMBERED:
+        shorter = float(f"{REMEMBERED ** (LONGER / p.length):.2g}")
+        yield finding(
+            "NN314",
+            severity,
+            f"{p.length:,} steps are few for {text}: the first weights still make up {decay**p.length:.0%} "
+            f"of the average. {without}",
+            f"Write AveragedWeights({shorter:g}), or leave it out.",
+            steps=p.length,
+            decay=decay,
+            gain=gained,
+        )
+    elif augment:
+        yield finding(
+            "NN311",
+            severity,
+            f"With augment={augment} training is held back. {without}",
+            f"Leave augment={augment} out, or change the rows less.",
+            augment=augment,
+            gain=gained,
+        )
 
 
 def _clipping(p: Patient) -> Iterator[Suspect]:
@@ -360,14 +375,12 @@ def _free(place: str) -> Change:
 
 def length(p: Patient) -> Iterator[Finding]:
     """Try a longer training: too few steps, or stopped too soon."""
-    if not isinstance(p.optimizer, Optimizer):
-        raise Skip(f"{type(p.optimizer).__name__} has no such settings")
     if p.length is None:
         raise Skip("nobody has said for how many epochs")
     if p.went_well:
         raise Skip("the training went well")
     stopped = "" if p.history is None else p.history.stop_reason
-    if stopped and not stopped.startswith(("all ", "no better")):
+    if stopped and not stopped.startswith(("all ", "no better", "time limit")):
         raise Skip(f"it ended by {stopped}")
     steps, most = p.length, affordable(p)
     if goes_well(p, steps):
@@ -376,7 +389,10 @@ def length(p: Patient) -> Iterator[Finding]:
     longer = min(max(LONGER * steps, planned, NO_FEWER), most)
     if longer < AT_LEAST * steps:
         raise Skip(f"{AT_LEAST} times the length would take too long")
-    large = p.batch_size >= LARGE_BATCH and p.all.x.shape[0] > USUAL_BATCH
+    large = (
+        isinstance(p.optimizer, Optimizer) and p.batch_size >= LARGE_BATCH and p.all.x.shape[0] > USUAL_BATCH
+    )
+    longer = int(longer)
     name = f"with {longer} steps" + (f" of {USUAL_BATCH} rows" if large else "")
     variant = Variant(name, batch_size=USUAL_BATCH if large else None)
     gained = worth(p.fresh, variant, asked(p), steps=steps, longer=longer)
@@ -386,16 +402,24 @@ def length(p: Patient) -> Iterator[Finding]:
     an_epoch = math.ceil(p.all.x.shape[0] / USUAL_BATCH) if large else p.steps_an_epoch
     epochs = math.ceil(longer / an_epoch)
     fix = f"Train with epochs={epochs}" + (f", batch_size={USUAL_BATCH}." if large else ".")
-    stopped = stopped if stopped.startswith("no better") else ""
+    share = p.settings.get("validation")
+    if isinstance(share, float) and share > MOST_HELD_OUT:
+        fix = f"Hold out less: write validation={USUAL_HELD_OUT}. {fix}"
+    out_of_time, stopped = stopped.startswith("time"), stopped if stopped.startswith("no better") else ""
     code = "NN406" if stopped else "NN314" if steps < FEW_STEPS else "NN404"
     if any(one.code == code for one in p.found):  # seen in the history
         return
-    made = f"{steps:,} steps"
+    one = steps == 1
+    made = f"{steps:,} step{'' if one else 's'}"
     if p.settings.get("epochs") or p.history is not None:
         batches = "one batch" if p.steps_an_epoch == 1 else f"{p.steps_an_epoch:,} batches"
         each = f"{batches} of {min(p.batch_size, p.all.x.shape[0]):,} rows"
-        made += f" ({steps // p.steps_an_epoch:,} epochs of {each})"
-    begin = f"{made} are few"
+        epochs_made = steps // p.steps_an_epoch
+        made += f" ({epochs_made:,} epoch{'' if epochs_made == 1 else 's'} of {each})"
+    begin = f"{made} {'is' if one else 'are'} few"
+    if out_of_time:
+        begin = f"The time limit came after {made}"
+        fix = f"Give TimeLimit {math.ceil(longer / steps)} times as many seconds."
     if stopped:
         begin = f"After {made} fit stopped, with {stopped}"
         epochs = max(epochs, AT_LEAST * PATIENCE)
@@ -409,7 +433,7 @@ def length(p: Patient) -> Iterator[Finding]:
     yield finding(
         code,
         "error" if (p.constant - base.late) / p.way < NEARLY_NOTHING else "warning",
-        f"{begin}: from new weights they bring the {rows} to {now:.3g}, {longer:,} steps"
+        f"{begin}: from new weights the {rows} comes to {now:.3g}, with {longer:,} steps"
         f"{f' of {USUAL_BATCH} rows' if large else ''} to {then:.3g}.",
         fix,
         steps=steps,

@@ -11,11 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlite.core.optimizers import Optimizer
+from nnlite.errors import DivergenceError
 from nnlite.inspect.checkup.given import Data, batches, take
-from nnlite.inspect.checkup.patient import STEPS, Patient, Skip, measured_loss
+from nnlite.inspect.checkup.patient import STEPS, Patient, measured_loss
+from nnlite.layers import GRU, LSTM, SimpleRNN
 from nnlite.model import Sequential
+from nnlite.optimizers.second_order import LevenbergMarquardt
 from nnlite.training.groups import Groups
 from nnlite.training.identity import arguments
+from nnlite.training.inside import Stop
 from nnlite.training.settings import value_text
 from nnlite.training.work import measure_work
 
@@ -42,6 +46,11 @@ MEASURED_ROWS = 512
 #: heart is no gain. Fewer say little.
 ENOUGH_ROWS = 100
 HELD_OUT = 0.2
+#: What a step of time in a recurrent layer costs, of that: it takes twice as much, but a trial of a GRU over
+#: 24 steps would then be too short to say anything.
+STEP_OF_TIME = 0.5
+#: What one iteration of an optimizer of all rows comes to, in passes.
+ITERATION = 10
 #: What one trial may cost, in multiplications, of which a core makes 40 million in a millisecond; what a
 #: layer costs in a step beside its products; and passes of a step over its rows. It is the budget of all that
 #: is tried: of digits, 64-32-10, a trial has 1,800 steps then and takes 0.15 s, and a doctor makes up to 20.
@@ -151,7 +160,7 @@ def race(p: Patient, variant: Variant = AS_IS, *, steps: int = STEPS, seed: int 
 
 def _run(p: Patient, variant: Variant, steps: int, seed: int) -> Course:
     if not isinstance(p.optimizer, Optimizer):
-        raise Skip(f"{type(p.optimizer).__name__} has no rate")
+        return _run_full_batch(p, steps)
     model, optimizer = copy.deepcopy((p.model, p.optimizer))
     if variant.rebuild is not None:
         model = variant.rebuild(model)
@@ -185,6 +194,36 @@ def _run(p: Patient, variant: Variant, steps: int, seed: int) -> Course:
             due = next(left, math.inf)
     for losses in course if unseen is not None else course[:1]:
         losses += [math.inf] * (1 + LOOKS - len(losses))
+    return course
+
+
+def _run_full_batch(p: Patient, steps: int) -> Course:
+    """Let an optimizer that looks at all rows at once make so many iterations."""
+    model, optimizer = copy.deepcopy((p.model, p.optimizer))
+    model.takes_encoded = True  # as the rows are
+    part, unseen = _parts(p)
+    course = Course([measured_loss(model, part, p.loss)], [])
+    validation = None
+    if unseen is not None:
+        course.held_out.append(measured_loss(model, unseen, p.loss))
+        validation = (unseen.x, unseen.y) if unseen.weight is None else tuple(unseen)
+    try:
+        rows = model.fit(
+            part.x,
+            part.y,
+            weight=part.weight,
+            loss=p.loss,
+            optimizer=optimizer,
+            epochs=steps,
+            validation=validation,
+        ).rows
+    except DivergenceError:
+        return Course([*course.losses, *[math.inf] * LOOKS], course.held_out and [math.inf] * (1 + LOOKS))
+    for look in np.linspace(0, steps, LOOKS + 1)[1:]:
+        row = rows[min(int(np.ceil(look)), len(rows)) - 1]
+        course.losses.append(row["loss"])
+        if unseen is not None:
+            course.held_out.append(row["validation_loss"])
     return course
 
 
@@ -241,8 +280,19 @@ def affordable(p: Patient) -> int:
     int
     """
     rows = min(p.batch_size, p.sample.x.shape[0])
-    cost = LAYER * len(p.way_through) + PASSES * measure_work(p.model).total * rows
+    times = [_steps(stop) for stop in p.way_through]
+    cost = LAYER * sum(times) + PASSES * measure_work(p.model).total * rows
+    if not isinstance(p.optimizer, Optimizer):
+        cost *= ITERATION
+    if isinstance(p.optimizer, LevenbergMarquardt):  # which has a Jacobian
+        cost += rows * p.outputs * p.model.params.size**2
     return int(np.clip(BUDGET / cost, STEPS, MOST_STEPS))
+
+
+def _steps(stop: Stop) -> float:
+    """Return what a layer costs beside its products: a recurrent one calls itself for each step of time."""
+    recurrent = isinstance(stop.layer, SimpleRNN | GRU | LSTM)
+    return max(1.0, STEP_OF_TIME * stop.shape[0]) if recurrent and stop.shape else 1.0
 
 
 def gain(p: Patient, base: Course, other: Course) -> float:
