@@ -134,11 +134,17 @@ def settle(findings: Iterable[Finding], p: Patient) -> list[Finding]:
         while waiting:
             by = waiting.pop()
             for one in listed:
-                if one is not cause and id(one) not in told and one.code in EXPLAINS.get(by.code, ()):
+                if one is not cause and id(one) not in told and one.code in _explained(by):
                     told.add(id(one))
                     of.setdefault(id(cause), []).append(one)
                     waiting.append(one)
     return [_joined(one, of.get(id(one), [])) for one in listed if id(one) not in told]
+
+
+def _explained(cause: Finding) -> tuple[str, ...]:
+    """Return what follows from a finding; the rate was judged with what `fit` refuses mended."""
+    codes = EXPLAINS.get(cause.code, ())
+    return tuple(code for code in codes if code != "NN302") if cause.evidence.get("mended") else codes
 
 
 def _joined(cause: Finding, symptoms: list[Finding]) -> Finding:

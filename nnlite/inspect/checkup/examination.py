@@ -28,6 +28,7 @@ from nnlite.inspect.checkup import (
     start,
     structure,
     units,
+    updates,
     width,
 )
 from nnlite.inspect.checkup.admission import admit
@@ -95,7 +96,7 @@ END: dict[str, Rule] = {
 }
 #: Checks that train copies.
 TRIALS: dict[str, Rule] = {
-    "update-to-weight ratios": rate.updates,
+    "update-to-weight ratios": updates.updates,
     "gradient against differences": proof.wrong_gradient,
     "one batch by heart": start.one_batch,
     "better than a linear model": after.linear,

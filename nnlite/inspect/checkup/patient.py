@@ -28,7 +28,7 @@ from nnlite.training.history import History
 from nnlite.training.inside import Passing, Stop, first_weights, stops, what_reaches
 from nnlite.training.work import measure_work
 
-__all__ = ["NO_WAY", "STEPS", "Passage", "Patient", "Skip", "measured_loss", "reaching"]
+__all__ = ["LITTLE", "NO_WAY", "STEPS", "Passage", "Patient", "Skip", "measured_loss", "reaching"]
 
 #: Rows that losses, units and gradients are measured on. Digits, 1,797, are all used; on more, the standard
 #: error of a share, 1/sqrt(4 * 2000), is about 1 %, finer than any threshold.
@@ -42,6 +42,8 @@ WELL = 0.8
 #: What would show in the result, as scale does, is harmless only if it went so much; dead neurons are from
 #: here on: a net with 24 of 40 dead came to 0.81.
 VERY_WELL, FAIRLY_WELL = 0.9, 0.6
+#: One that went less than this part of the way has led nowhere.
+LITTLE = 0.2
 #: A loss so many times that of new weights, and of a constant answer, is no start.
 EXPLODED = 1000.0
 #: Steps of a trial.

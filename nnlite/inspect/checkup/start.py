@@ -11,7 +11,7 @@ import numpy as np
 
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.given import Data, take
-from nnlite.inspect.checkup.patient import NO_WAY, Patient, Skip, measured_loss
+from nnlite.inspect.checkup.patient import LITTLE, NO_WAY, Patient, Skip, measured_loss
 from nnlite.layers import Dense
 from nnlite.layers.normalization import BatchNorm
 from nnlite.losses import Hinge
@@ -23,8 +23,6 @@ __all__ = ["finite", "one_batch", "start_loss", "symmetry"]
 
 #: A share of neurons of a layer that are copies of others. Random weights have none.
 TWINS = 0.25
-#: A training that went less than this part of the way has led nowhere.
-LITTLE = 0.2
 #: Times the loss of an even guess. 92 nets with the layers' own initializers started between 0.5 and 2.8
 #: times it. Digits with larger last weights: started at 4.5 times it, 0.930 right instead of 0.953; at 14.7,
 #: 0.857.

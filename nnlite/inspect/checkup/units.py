@@ -11,8 +11,7 @@ import numpy as np
 from nnlite.core.aliases import Array
 from nnlite.exchange.table import described
 from nnlite.inspect.checkup.diagnosis import Finding, finding
-from nnlite.inspect.checkup.patient import Patient, Skip
-from nnlite.inspect.checkup.start import LITTLE
+from nnlite.inspect.checkup.patient import LITTLE, Patient, Skip
 from nnlite.layers.normalization import BatchNorm
 from nnlite.training.inside import Stop
 
