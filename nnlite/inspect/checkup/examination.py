@@ -41,7 +41,7 @@ from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.training.callbacks import Callback
 from nnlite.training.fit import _check_callbacks
 from nnlite.training.history import History
-from nnlite.training.settings import call_text
+from nnlite.training.settings import call_text, keeps_order
 
 __all__ = [
     "BEGINNING",
@@ -209,10 +209,13 @@ def doctor(
         class_weight=class_weight,
         validation=validation,
         history=history,
-        asked=_asked(history, batch_size, epochs, shuffle, callbacks),
+        asked=_asked(history, batch_size, epochs, shuffle, callbacks)
+        | ({"validation": validation} if isinstance(validation, float) else {}),
         trained=trained,
     )
     patient, _ = admitted
+    if callable(shuffle) and patient.data is not None and keeps_order(shuffle, patient.data.x.shape[0]):
+        patient.settings = patient.settings | {"shuffle": False}
     if trained is None and not patient.trained and _exploded(patient):
         patient.trained = True
     return examine(*admitted, THOROUGH)
