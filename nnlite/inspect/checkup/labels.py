@@ -32,7 +32,7 @@ COARSE = 5
 RARE = 0.1
 #: From here on it is tried out what weights of classes would change.
 VERY_RARE = 0.02
-#: Of a class of which a net finds fewer than this part, and with weights so many more, the rest costs. Where
+#: Of a class of which a net finds no more than this part, and with weights so many more, the rest costs. Where
 #: 3 or 4 rows stand against thousands, seven of eight nets found none, and with weights 0.33 to 0.75 of them;
 #: one found half.
 FOUND = 0.5
@@ -184,7 +184,7 @@ def _cost(p: Patient, rare: int, rows: int) -> tuple[str, dict[str, float], str]
     for steps in sorted(set(lengths)):
         model = None if p.trained else trained(p, layers, data, p.loss, steps=steps)
         plain, wrong = shares(p.model, p.all) if model is None else shares(model, data)
-        if plain >= FOUND:
+        if plain > FOUND:
             return "note", {"found": plain}, ""
         model = trained(p, layers, data._replace(weight=factor), p.loss, steps=steps)
         weighed, mistaken = shares(model, data)
