@@ -30,7 +30,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("NN104", "NN201", "NN210", "NN211", "NN212"), (*RESULT, *COURSE, "NN302")),
     **dict.fromkeys(("NN112", "NN214", "NN215"), (*RESULT, *COURSE, "NN302", "NN303", "NN304", "NN305")),
     "NN213": (*RESULT, "NN404"),
-    **dict.fromkeys(("NN109", "NN110", "NN118"), UNFINISHED),
+    **dict.fromkeys(("NN109", "NN110", "NN116", "NN118"), UNFINISHED),
     "NN301": (*UNITS, *COURSE, *UNFINISHED),
     "NN206": (*RESULT, "NN303", "NN304", "NN305", "NN306"),
     "NN304": (*RESULT, "NN205", "NN305", "NN307"),

@@ -208,6 +208,12 @@ def drop(p: Patient, columns: Sequence[int]) -> str:
         One sentence.
     """
     names = _names(p, max(columns) + 1)
+    if isinstance(p.model.preprocessing, TableEncoder) and names is not None:
+        left_out = [names[column] for column in columns]
+        return (
+            f"Write frame = frame.drop(columns={left_out}) and encoder = TableEncoder().fit(frame), and "
+            "begin the model with encoder.layer()."
+        )
     left = int(p.all.x.shape[1]) - len(columns)
     them = "it" if len(columns) == 1 else "them"
     if names is None:
