@@ -21,10 +21,11 @@ def _ten_times(x: Any) -> Any:
 
 #: First the threads of Stack Overflow that two public benchmarks of fault localisation hold, DeepLocalize
 #: (Wardat et al., 2021) and DeepFD (Cao et al., 2022), in the order of the second one's list, with the causes
-#: that stand there: the answer's, and what its authors found beside it. Left out are those that are among
-#: the other programs, those in which that list finds no fault, those that do no better when they are
-#: repaired, and nets that a `Training` cannot say. Then other threads in the order in which searches gave
-#: them, for kinds of fault that were missing. All were chosen, with causes, before the doctor was asked.
+#: that stand there: the answer's, what its authors found beside it, and what else a repair needs. Left out
+#: are those that are among the other programs, those whose code the benchmarks do not hold, those in which
+#: that list finds no fault, those that do no better when they are repaired, and nets that a `Training`
+#: cannot say. Then other threads in the order in which searches gave them, for kinds of fault that were
+#: missing. All were chosen, with their causes, before the doctor was asked.
 UNTUNED = (
     Program(
         "so-48385830", SO + "48385830", "digits by a book's net, without activations: a tenth are right",
