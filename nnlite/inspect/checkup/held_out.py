@@ -11,9 +11,10 @@ import numpy as np
 
 from nnlite.core.aliases import AnyArray
 from nnlite.data.conversion import is_sparse
+from nnlite.data.table import TableEncoder
 from nnlite.inspect.checkup.diagnosis import Finding, finding
-from nnlite.inspect.checkup.patient import SAMPLE, Patient, Skip, measured_loss, reaching
-from nnlite.inspect.checkup.rows import moments, named, row_keys, sizes
+from nnlite.inspect.checkup.patient import Patient, Skip, measured_loss, reaching
+from nnlite.inspect.checkup.rows import BY_NATURE, have_neighbours, moments, named, row_keys, sizes
 
 __all__ = ["leaks", "validation"]
 
@@ -23,12 +24,8 @@ LEAKED = 0.05
 LEAKED_ROWS = 3
 #: From half on, validation measures memory.
 MOST_LEAKED = 0.5
-#: Rows that are equal by nature have neighbours that differ in one column, at least this part as many. Of
-#: eight real tables, cut to 2 to 6 values a column, it is 1.01 and more where rows are equal; where rows were
-#: repeated it is 0 to 0.43.
-BY_NATURE = 0.5
-#: Wide rows are looked at in so many groups of columns.
-GROUPS = 32
+#: Shorter windows may be the same by chance.
+WINDOW = 4
 #: Rows of one source differ by far less in size; pixels that were divided in one half only by 16 or 255.
 SCALE_RATIO = 3.0
 #: Standard deviations that the median column has moved by. Random halves of 20 rows stay below 0.5.
@@ -80,21 +77,28 @@ SAME_WAY = (
 
 
 def leaks(p: Patient) -> Iterator[Finding]:
-    """Look for validation rows that are among the training rows."""
-    if p.held_out is None:
-        raise Skip("no validation rows were given")
-    seen = Counter(row_keys(p.all.x))
-    keys = list(row_keys(p.held_out.x))
+    """Look for validation rows that are among the training rows, or that share nearly all with one."""
+    train, other = _two_parts(p)
+    seen = Counter(row_keys(train))
+    keys = list(row_keys(other))
     leaked = sum(key in seen for key in keys)
     if not leaked:
+        yield from _overlap(train, other)
         return
     share = leaked / len(keys)
     own = sum(count for count in seen.values() if count > 1) / seen.total()
     # Of data with few possible rows some are equal by nature. Then rows of the training are equal too, and so
     # they are where rows were repeated before the split; but those have no neighbours.
-    near = _have_neighbours(p.all.x, seen) if own > 0 else 1.0
+    near = have_neighbours(train, seen) if own > 0 else 1.0
     copied = near < BY_NATURE * own
-    serious = share >= LEAKED and leaked >= LEAKED_ROWS and (copied or share > 2 * own)
+    by_nature = own * len(keys)
+    beyond = leaked > 2 * by_nature + CHANCES * math.sqrt(by_nature)
+    serious = share >= LEAKED and leaked >= LEAKED_ROWS and (copied or beyond)
+    once = (
+        "frame = frame.drop_duplicates() has each row once"
+        if isinstance(p.model.preprocessing, TableEncoder)
+        else "with rows = np.unique(X, axis=0, return_index=True)[1] X[rows] has each row once"
+    )
     yield finding(
         "NN108",
         ("error" if share >= MOST_LEAKED else "warning") if serious else "note",
@@ -107,7 +111,7 @@ def leaks(p: Patient) -> Iterator[Finding]:
         ),
         "Validate on other rows."
         if share == 1 and not copied
-        else "Split first: with rows = np.unique(X, axis=0, return_index=True)[1] X[rows] has each row once"
+        else f"Split first: {once}"
         + ('; in place of repeated rows give class_weight="balanced".' if copied else "."),
         leaked=leaked,
         rows=len(keys),
@@ -117,22 +121,45 @@ def leaks(p: Patient) -> Iterator[Finding]:
     )
 
 
-def _have_neighbours(x: Any, keys: Counter[bytes]) -> float:
-    """Return the share of different rows that differ from another one in one column only.
+def _two_parts(p: Patient) -> tuple[Any, Any]:
+    """Return the rows of training and validation; of a part that `fit` draws, rows drawn as it does."""
+    x = p.all.x
+    if p.held_out is not None:
+        return x, p.held_out.x
+    part = p.settings.get("validation")
+    if not isinstance(part, float) or p.settings.get("shuffle") is False or p.settings.get("groups"):
+        raise Skip("no validation rows were given")
+    rows = np.random.default_rng(0).permutation(x.shape[0])
+    cut = round(part * x.shape[0])
+    return x[np.sort(rows[cut:])], x[np.sort(rows[:cut])]
 
-    Where columns have few values, rows are equal by chance, and then more of them are nearly so. Of wide rows
-    it is one of some groups of columns.
-    """
-    if is_sparse(x):
-        return 0.0
-    dtype, shape = x.dtype, x.shape[1:]
-    rows = np.stack([np.frombuffer(key, dtype) for key in list(keys)[:SAMPLE]]).reshape(-1, math.prod(shape))
-    near = np.zeros(len(rows), np.bool_)
-    for group in np.array_split(np.arange(rows.shape[1]), min(rows.shape[1], GROUPS)):
-        others = np.delete(rows, group, axis=1)
-        inverse, counts = np.unique(others, axis=0, return_inverse=True, return_counts=True)[1:]
-        near |= counts[inverse.ravel()] > 1
-    return float(near.mean())
+
+def _overlap(train: Any, other: Any) -> Iterator[Finding]:
+    """Look for windows of a series of which the next or the last one is in the training."""
+    if is_sparse(train) or train.ndim not in (2, 3) or train.shape[1] < WINDOW:
+        return
+
+    def shared(reverse: int) -> float:
+        found = []
+        for ours, theirs in ((other[:, :-1], train[:, 1:]), (other[:, 1:], train[:, :-1])):
+            known = set(row_keys(theirs[:, ::reverse]))
+            found.append([key in known for key in row_keys(ours)])
+        return float(np.any(found, axis=0).mean())
+
+    share = shared(1)
+    # Of rows of few different numbers that many look so by chance, and the other way round as well.
+    if share < MOST_LEAKED or shared(-1) > share / 2:
+        return
+    yield finding(
+        "NN108",
+        "warning",
+        f"{share:.0%} of the validation rows are windows of a series moved by one step: the training has all "
+        f"of their {train.shape[1]} steps but one.",
+        "Split by time before windows are made: the last part of the series for validation, with no window "
+        "that reaches across.",
+        share=share,
+        rows=len(other),
+    )
 
 
 def validation(p: Patient) -> Iterator[Finding]:

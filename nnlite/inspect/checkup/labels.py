@@ -13,7 +13,7 @@ from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.given import Data, take
 from nnlite.inspect.checkup.patient import Patient, Skip, measured_loss
 from nnlite.inspect.checkup.rebuilt import halves, scaled, trained
-from nnlite.inspect.checkup.rows import row_keys
+from nnlite.inspect.checkup.rows import BY_NATURE, have_neighbours, row_keys
 from nnlite.inspect.checkup.sight import agreement, standardized, what_is_seen
 from nnlite.inspect.checkup.task import ROWS_A_CLASS, ending
 from nnlite.layers import Embedding, TokenEmbedding
@@ -23,13 +23,16 @@ from nnlite.training.inside import first_weights
 
 __all__ = ["classes", "repeats", "sorted_rows", "unrelated"]
 
-#: A share of errors that no model can avoid. Below it is what coarse tables have by nature: iris has none.
+#: A share of errors that no model can avoid: iris has none.
 CONFLICTS = 0.05
+#: With each row so many times on average, a table is coarse by nature: Titanic's three categories come to 64.
+#: So it is where rows have neighbours; one-hot columns, of which two change at a time, have none.
+COARSE = 5
 #: So many times rarer than the most frequent class is worth a note.
 RARE = 0.1
 #: From here on it is tried out what weights of classes would change.
 VERY_RARE = 0.02
-#: Of a class of which a net finds fewer than this part, and with weights so many more, the rest costs. Where
+#: Of a class of which a net finds no more than this part, and with weights so many more, the rest costs. Where
 #: 3 or 4 rows stand against thousands, seven of eight nets found none, and with weights 0.33 to 0.75 of them;
 #: one found half.
 FOUND = 0.5
@@ -74,9 +77,12 @@ def repeats(p: Patient) -> Iterator[Finding]:
     rows = len(ids)
     where = sum(counts.total() for counts in groups.values() if len(counts) > 1)
     share = wrong / rows
+    again = sum(counts.total() for counts in groups.values() if counts.total() > 1) / rows
+    # Where few different rows are possible, those that are equal say nothing of how labels were given.
+    coarse = rows >= COARSE * len(groups) or have_neighbours(p.all.x, groups) >= BY_NATURE * again
     yield finding(
         "NN107",
-        "warning" if share >= CONFLICTS else "note",
+        "warning" if share >= CONFLICTS and not coarse else "note",
         f"{where} of {rows:,} rows have the same features as a row with another label; no model can be "
         f"right about more than {1 - share:.2%} of them.",
         "Look at these rows: labels that got out of order, or a feature that is missing.",
@@ -178,7 +184,7 @@ def _cost(p: Patient, rare: int, rows: int) -> tuple[str, dict[str, float], str]
     for steps in sorted(set(lengths)):
         model = None if p.trained else trained(p, layers, data, p.loss, steps=steps)
         plain, wrong = shares(p.model, p.all) if model is None else shares(model, data)
-        if plain >= FOUND:
+        if plain > FOUND:
             return "note", {"found": plain}, ""
         model = trained(p, layers, data._replace(weight=factor), p.loss, steps=steps)
         weighed, mistaken = shares(model, data)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -21,7 +22,15 @@ from nnlite.layers import LogSoftmax, Softmax
 from nnlite.losses import Hinge, Masked, MultiTaskLoss
 from nnlite.model import Sequential
 
-__all__ = ["failed", "refused", "refused_input", "refused_loss", "refused_optimizer", "refused_targets"]
+__all__ = [
+    "day_first",
+    "failed",
+    "refused",
+    "refused_input",
+    "refused_loss",
+    "refused_optimizer",
+    "refused_targets",
+]
 
 #: So many entries of a column are looked at to tell dates from other text.
 LOOKED_AT = 200
@@ -198,13 +207,17 @@ def refused_input(error: ArgumentError | ArgumentTypeError, X: Any) -> Finding:
     if not isinstance(error, ArgumentTypeError):
         return refused(error, "NN103")
     dates: list[Any] = []
+    written: list[str] = []
     texts: list[Any] = []
     for name, column in _columns_of(X):
         cells = [cell for cell in column if not is_missing(cell)]
         if not cells:
             continue
         if all(isinstance(cell, str) for cell in cells):
-            (dates if looks_like_dates([str(cell) for cell in cells]) else texts).append(name)
+            told = looks_like_dates([str(cell) for cell in cells])
+            (dates if told else texts).append(name)
+            if told and len(dates) == 1:
+                written = cells
         elif type(cells[0]).__name__ in ("datetime64", "Timestamp", "datetime", "date"):
             dates.append(name)
     if not dates and not texts:
@@ -224,7 +237,8 @@ def refused_input(error: ArgumentError | ArgumentTypeError, X: Any) -> Finding:
             if frame
             else f"give its parts, {d}.year, {d}.month and {d}.dayofweek, as columns of numbers"
         )
-        fixes.append(f"{what}: write d = pandas.to_datetime({place(dates[0])}), and {whole}.")
+        first = f"{place(dates[0])}{day_first(written)}"
+        fixes.append(f"{what}: write d = pandas.to_datetime({first}), and {whole}.")
     if texts:
         what = f"Column {', '.join(f'{name!r}' for name in texts)} holds text"
         fixes.append(
@@ -306,3 +320,24 @@ def failed(error: Exception) -> Finding:
     message = f"A step of fit raises {kind}: {f'{error}'.rstrip('.')}."
     fix = "Let nnlite.testing.check_layer or check_loss say what is wrong with those of your own."
     return finding("NN209", "error", message, fix, error=kind)
+
+
+def day_first(dates: Sequence[str]) -> str:
+    """Return what tells pandas that dates begin with the day, where a first number is no month.
+
+    Parameters
+    ----------
+    dates : sequence of str
+        As text.
+
+    Returns
+    -------
+    str
+        An argument more, or nothing.
+
+    Examples
+    --------
+    >>> day_first(["1/2/2024", "19/9/2023"])
+    ', dayfirst=True'
+    """
+    return ", dayfirst=True" if any(re.match(r"(1[3-9]|[23]\d)[-./]", date) for date in dates) else ""

@@ -11,7 +11,7 @@ import numpy as np
 from nnlite.core.aliases import Array
 from nnlite.exchange.table import described
 from nnlite.inspect.checkup.diagnosis import Finding, finding
-from nnlite.inspect.checkup.patient import Patient, Skip
+from nnlite.inspect.checkup.patient import LITTLE, Patient, Skip
 from nnlite.layers.normalization import BatchNorm
 from nnlite.training.inside import Stop
 
@@ -30,8 +30,6 @@ SOME_DEAD, MOST_DEAD, NEARLY_ALL_DEAD = 0.25, 0.5, 0.9
 #: Shares of saturated neurons. Healthy nets of tanh had none before training. Digits with larger first
 #: weights: 9 % saturated, 0.877 right instead of 0.950; 19 %, 0.800; 47 %, 0.753; 84 %, 0.730.
 SOME_STUCK, MOST_STUCK, NEARLY_ALL_STUCK = 0.05, 0.15, 0.9
-#: A training that went less than this part of the way has led nowhere.
-LITTLE = 0.2
 #: Parts of the last layer's blame. 120 healthy nets had 0.045 or more. Sigmoids on spirals: 4 layers, 2e-3
 #: and 0.85 right; 5 layers, 5e-4 and 0.66; 9 layers, 9e-7 and 0.43.
 FADED = 1e-3
