@@ -32,9 +32,9 @@ COARSE = 5
 RARE = 0.1
 #: From here on it is tried out what weights of classes would change.
 VERY_RARE = 0.02
-#: Of a class of which a net finds no more than this part, and with weights so many more, the rest costs. Where
-#: 3 or 4 rows stand against thousands, seven of eight nets found none, and with weights 0.33 to 0.75 of them;
-#: one found half.
+#: Of a class of which a net finds no more than this part, and with weights so many more, the rest costs.
+#: Where 3 or 4 rows stand against thousands, seven of eight nets found none, and with weights 0.33 to 0.75 of
+#: them; one found half.
 FOUND = 0.5
 MORE = 0.3
 #: Passes over the rows that this takes, and within what limits of steps.
