@@ -142,7 +142,7 @@ class TestWidth:
         history = model.fit(X, y, loss=nn.SoftmaxCrossEntropy(), optimizer=optimizer, epochs=60)
         found = doctor(model, X, y, nn.SoftmaxCrossEntropy(), optimizer, history=history)
         assert found.codes[0] == "NN208"
-        assert found[0].fix == "Add neurons: write Dense(2, 32), Dense(32, 2)."
+        assert found[0].fix == "Write Dense(2, 32), Dense(32, 2): add neurons."
         assert len(found.problems) == 1
 
     def test_what_is_narrow_on_purpose_is_left_alone(self):
@@ -207,3 +207,113 @@ class TestWhatHistoriesKnow:
         assert found.codes[0] == "NN311"
         assert found[0].fix.startswith("Leave augment=Noise(20.0) out")
         assert trained(epochs=60, augment=nn.augment.Noise(0.05)).healthy
+
+
+class TestValidation:
+    def split(self):
+        X, y = rings(600)
+        return X[:400], y[:400], X[400:], y[400:]
+
+    @pytest.mark.parametrize("change", ["labels", "columns"])
+    def test_rows_that_are_unlike_what_training_rows_say_of_each_other(self, change):
+        X, y, X_held, y_held = self.split()
+        X, X_held = (np.column_stack([rows, np.square(rows), rows[:, :1] * 0.1]) for rows in (X, X_held))
+        if change == "labels":
+            y_held = np.random.default_rng(0).permutation(y_held)
+        else:
+            X_held = X_held[:, [2, 4, 0, 3, 1]]
+        model = nn.Sequential([nn.Dense(5, 32), nn.ReLU(), nn.Dense(32, 2)], rng=0)
+        optimizer = nn.Adam(0.01)
+        history = model.fit(
+            X,
+            y,
+            loss=nn.SoftmaxCrossEntropy(),
+            optimizer=optimizer,
+            epochs=30,
+            validation=(X_held, y_held),
+        )
+        found = doctor(
+            model,
+            X,
+            y,
+            nn.SoftmaxCrossEntropy(),
+            optimizer,
+            history=history,
+            validation=(X_held, y_held),
+        )
+        assert found.codes[0] == "NN110"
+        assert "NN401" not in {one.code for one in found.problems}
+
+    def test_what_is_learned_by_heart_is_still_called_so(self):
+        rng = np.random.default_rng(0)
+        X = rng.normal(size=(200, 20))
+        y = (X[:, 0] + 0.7 * rng.normal(size=200) > 0).astype(int)
+        model = nn.Sequential([nn.Dense(20, 64), nn.ReLU(), nn.Dense(64, 2)], rng=0)
+        optimizer = nn.Adam(0.01)
+        held = X[100:], y[100:]
+        asked = {"loss": nn.SoftmaxCrossEntropy(), "optimizer": optimizer}
+        history = model.fit(X[:100], y[:100], epochs=100, validation=held, **asked)
+        found = doctor(model, X[:100], y[:100], **asked, history=history, validation=held)
+        assert "NN401" in found.codes
+        assert "NN110" not in found.codes
+
+    def test_labels_of_training_rows_that_are_worse_than_those_of_validation_rows(self):
+        X, y = nn.datasets.digits()
+        X, y = X / 16, y.copy()
+        held = X[800:], y[800:]
+        X, y = X[:800], y[:800]
+        rng = np.random.default_rng(0)
+        wrong = rng.random(800) < 0.5
+        y[wrong] = rng.integers(0, 10, wrong.sum())
+        model = nn.Sequential([nn.Dense(64, 128), nn.ReLU(), nn.Dense(128, 10)], rng=0)
+        asked = {"loss": nn.SoftmaxCrossEntropy(), "optimizer": nn.Adam(0.003)}
+        history = model.fit(X, y, epochs=150, validation=held, **asked)
+        found = doctor(model, X, y, **asked, history=history, validation=held)
+        assert found.codes[0] == "NN401"
+        assert found[0].fix.startswith("Look at the labels of the training rows first")
+
+
+def test_a_decay_that_no_optimizer_learns_with_is_named_before_another_optimizer():
+    X, y = rings()
+    found = doctor(ring_net(), X, y, nn.SoftmaxCrossEntropy(), nn.SGD(1e-3, weight_decay=2.0), epochs=100)
+    assert found.codes[0] == "NN312"
+
+
+def test_names_of_rows_cost_where_validation_rows_gain_nothing():
+    p = patient(ring_net(), *rings(40), nn.SoftmaxCrossEntropy(), nn.SGD(0.1))
+    names = finding("NN116", "note", "", "")
+    gap = finding("NN401", "warning", "", "", worse_than_constant=True)
+    assert [(one.code, one.severity) for one in settle([names, gap], p)] == [("NN116", "warning")]
+    gap.evidence["worse_than_constant"] = False
+    assert [one.code for one in settle([names, gap], p)] == ["NN116", "NN401"]
+
+
+def test_where_a_loss_overflows_and_no_rate_comes_low_the_rate_is_still_too_large():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 4))
+    y = 0.1 * X[:, :1] * X[:, 1:2]
+    large = {"weight_initializer": lambda rng, shape: 3 * rng.standard_normal(shape)}
+    layers = [nn.Dense(4, 30, **large), nn.ReLU(), nn.Dense(30, 30, **large), nn.Dense(30, 1, **large)]
+    found = doctor(nn.Sequential(layers, rng=0), X, y, nn.MeanSquaredError(), nn.SGD(3.0), epochs=25)
+    assert ("NN301", "error") in [(one.code, one.severity) for one in found]
+    assert "NN302" not in found.codes
+
+
+def test_decay_of_a_small_table_is_not_judged_by_what_is_learned_by_heart():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(32, 8))
+    y = X[:, :1] + 0.5 * rng.normal(size=(32, 1))
+    model, optimizer = (
+        nn.Sequential([nn.Dense(8, 16), nn.Tanh(), nn.Dense(16, 1)], rng=0),
+        nn.AdamW(0.01, weight_decay=2.0),
+    )
+    history = model.fit(X, y, loss=nn.MeanSquaredError(), optimizer=optimizer, epochs=200)
+    found = doctor(model, X, y, nn.MeanSquaredError(), optimizer, history=history)
+    assert "NN312" not in found.codes
+
+
+def test_two_distinct_rows_say_nothing_about_neurons():
+    X, y = np.repeat([[1.0, 1.0], [0.0, 0.0]], 50, axis=0), np.repeat([0, 1], 50)
+    found = doctor(ring_net(), X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01))
+    assert "NN303" not in found.codes
+    assert "distinct rows" in found.skipped["dead and saturated neurons"]

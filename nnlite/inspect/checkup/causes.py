@@ -119,7 +119,13 @@ def settle(findings: Iterable[Finding], p: Patient) -> list[Finding]:
         if not alarms.isdisjoint(codes) and p.went(share, validated=validated)  # which takes passes
         for code in codes
     }
-    listed = [one._replace(severity=note) if one.code in harmless else one for one in findings]
+    useless = any(one.evidence.get("worse_than_constant") for one in findings)
+    listed = [
+        one._replace(severity=note)
+        if one.code in harmless
+        else (one._replace(severity=SEVERITIES[1]) if useless and one.code == "NN116" else one)
+        for one in findings
+    ]
     most = max((one.evidence.get("gain", 0.0) for one in listed), default=0.0)
     listed = [one for one in listed if not one.evidence.get("gain", LITTLE) < min(LITTLE, most - MORE)]
     listed.sort(key=lambda one: rank(one.code, trained=p.trained))

@@ -38,9 +38,9 @@ VERY_RARE = 0.02
 UNEVEN = 0.5
 MUCH_MORE = 2.0
 TOO_MUCH = 10.0
-#: Of a class of which a net finds fewer than this part, and with weights so many more, the rest costs. Where
-#: 3 or 4 rows stand against thousands, seven of eight nets found none, and with weights 0.33 to 0.75 of them;
-#: one found half.
+#: Of a class of which a net finds no more than this part, and with weights so many more, the rest costs.
+#: Where 3 or 4 rows stand against thousands, seven of eight nets found none, and with weights 0.33 to 0.75 of
+#: them; one found half.
 FOUND = 0.5
 MORE = 0.3
 #: Passes over the rows that this takes, and within what limits of steps.
@@ -232,7 +232,7 @@ def _cost(p: Patient, rare: int, rows: int) -> tuple[str, dict[str, float], str]
     for steps in sorted(set(lengths)):
         model = None if p.trained else trained(p, layers, data, p.loss, steps=steps)
         plain, wrong = shares(p.model, p.all) if model is None else shares(model, data)
-        if plain >= FOUND:
+        if plain > FOUND:
             return "note", {"found": plain}, ""
         model = trained(p, layers, data._replace(weight=factor), p.loss, steps=steps)
         weighed, mistaken = shares(model, data)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlite.core.optimizers import Optimizer
+from nnlite.core.optimizers import Optimizer, acts
 from nnlite.inspect.checkup.codes import SETTINGS, SEVERITIES, SYMPTOMS
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import STEPS, Patient, Skip
@@ -122,7 +122,7 @@ def _judged(tried: Rates, needed: float, *, fresh: bool, scales: bool) -> Iterat
     if best < np.inf and late[1.0] - best > max(worse, min(NOISE, needed) * (start - p.least)):
         factor = max(factor for factor, loss in lower.items() if loss <= best + min(NOISE * way, worse / 2))
         after = f"{late[1.0]:.3g}" if late[1.0] < np.inf else "no number any more"
-        if gain(p, base, race(p, times(factor), steps=tried.steps)) > 0:
+        if late[1.0] == np.inf or gain(p, base, race(p, times(factor), steps=tried.steps)) > 0:
             yield finding(
                 "NN301",
                 "error" if late[1.0] >= min(start, p.constant) else "warning",
@@ -173,10 +173,11 @@ def _judged(tried: Rates, needed: float, *, fresh: bool, scales: bool) -> Iterat
             )
             return
     if not scales and tried.long and min(late.values()) - p.least > FAR_DOWN * way and not _is_known(p):
-        courses = {rate: race(p, _adam(rate), steps=tried.steps) for rate in ADAMS}
+        decay = float(optimizer.weight_decay)
+        courses = {rate: race(p, _adam(rate, decay), steps=tried.steps) for rate in ADAMS}
         chosen = max(courses, key=lambda rate: gain(p, base, courses[rate]))
         if gain(p, base, courses[chosen]) > needed:
-            line = line_of(Adam(chosen))
+            line = line_of(Adam(chosen, weight_decay=decay))
             yield finding(
                 "NN302",
                 "error" if start - late[1.0] < NOISE * way else "warning",
@@ -184,6 +185,18 @@ def _judged(tried: Rates, needed: float, *, fresh: bool, scales: bool) -> Iterat
                 f"{courses[chosen].late:.3g}. The steps do not leave the plateau.",
                 f"Write {line} in place of {line_of(optimizer)}.",
                 **evidence | {"adam": {f"{rate:g}": plain(course.late) for rate, course in courses.items()}},
+            )
+            return
+        free = race(p, _adam(ADAMS[0]), steps=tried.steps)
+        if acts(optimizer.weight_decay) and gain(p, base, free) > needed:
+            line = line_of(optimizer, weight_decay=0.0)
+            yield finding(
+                "NN312",
+                "error" if start - late[1.0] < NOISE * way else "warning",
+                f"{begin}{late[1.0]:.3g}, and no other rate does much better, nor Adam with weight_decay="
+                f"{decay:g}; without it Adam({ADAMS[0]}) comes to {free.late:.3g}.",
+                f"Write {line}.",
+                **evidence,
             )
             return
     yield from _noted(p, tried.steps)
@@ -218,8 +231,8 @@ def _is_known(p: Patient) -> bool:
     return any(one.severity == "error" and one.code not in SYMPTOMS for one in p.found)
 
 
-def _adam(rate: float) -> Variant:
-    return Variant(f"Adam({rate})", lambda *_: Adam(rate))
+def _adam(rate: float, decay: float = 0.0) -> Variant:
+    return Variant(f"Adam({rate}, weight_decay={decay})", lambda *_: Adam(rate, weight_decay=decay))
 
 
 def bounces(p: Patient) -> Iterator[Finding]:

@@ -50,6 +50,8 @@ REMEMBERED = 0.1
 #: Longer trainings are tried at so many times the length, with no fewer steps than learn small tables by
 #: heart, and at least at twice.
 LONGER, NO_FEWER, AT_LEAST = 10, 1000, 2
+#: One long trial may cost as much as so many others.
+LONG = 3
 #: Fewer steps than this are called few, and the fix is then the number of steps and not patience. On digits,
 #: 64-32-10, the mean loss of the epoch that ended with step 57 of Adam(0.01) was 1.2, with step 114 0.28.
 FEW_STEPS = 100
@@ -111,10 +113,13 @@ def settings(p: Patient) -> Iterator[Finding]:
 
 def _tried(p: Patient, one: Suspect) -> Iterator[Finding]:
     fresh, steps = p.fresh, judged_steps(p)
-    gained = worth(fresh, one.variant, asked(p), base=one.base, steps=steps)
-    if not gained > asked(p):
+    base = race(fresh, one.base, steps=steps)
+    # Without rows to judge by, what keeps a net from learning by heart seems to cost.
+    needed = asked(p) if base.held_out else COSTS
+    gained = worth(fresh, one.variant, needed, base=one.base, steps=steps)
+    if not gained > needed:
         return
-    base, other = race(fresh, one.base, steps=steps), race(fresh, one.variant, steps=steps)
+    other = race(fresh, one.variant, steps=steps)
     went = (p.constant - base.late) / p.way
     held_out = {"held_out": base.late_held_out, "held_out_without": other.best} if base.held_out else {}
     yield finding(
@@ -382,7 +387,7 @@ def length(p: Patient) -> Iterator[Finding]:
     stopped = "" if p.history is None else p.history.stop_reason
     if stopped and not stopped.startswith(("all ", "no better", "time limit")):
         raise Skip(f"it ended by {stopped}")
-    steps, most = p.length, affordable(p)
+    steps, most = p.length, LONG * affordable(p)
     if goes_well(p, steps):
         raise Skip(WELL_TRIED)
     planned = (p.settings.get("epochs") or 0) * p.steps_an_epoch

@@ -219,11 +219,9 @@ def _run_full_batch(p: Patient, steps: int) -> Course:
         ).rows
     except DivergenceError:
         return Course([*course.losses, *[math.inf] * LOOKS], course.held_out and [math.inf] * (1 + LOOKS))
-    for look in np.linspace(0, steps, LOOKS + 1)[1:]:
-        row = rows[min(int(np.ceil(look)), len(rows)) - 1]
-        course.losses.append(row["loss"])
-        if unseen is not None:
-            course.held_out.append(row["validation_loss"])
+    course.losses.extend(row["loss"] for row in rows)
+    if unseen is not None:
+        course.held_out.extend(row["validation_loss"] for row in rows)
     return course
 
 

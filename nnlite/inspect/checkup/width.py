@@ -34,7 +34,7 @@ def width(p: Patient) -> Iterator[Finding]:
         raise Skip("the training went well")
     if any(one.severity != SEVERITIES[-1] and one.code not in OF_A_NARROW_NET for one in p.found):
         raise Skip("something else is wrong")
-    if p.all.x.shape == p.targets.shape:
+    if p.outputs > 1 and p.all.x.shape == p.targets.shape:
         raise Skip("an autoencoder is narrow inside")
     layers = _wider(copy.deepcopy(list(p.model.layers)))
     if layers is None:
@@ -61,7 +61,7 @@ def width(p: Patient) -> Iterator[Finding]:
         f"The net has {' and '.join(str(layer.out_features) for layer in narrow)} hidden "
         f"neuron{'' if [layer.out_features for layer in narrow] == [1] else 's'}: with {USUAL_WIDTH} in each "
         f"layer the loss {falls(base, other, steps=steps)}.",
-        f"Add neurons: write {', '.join(str(layer) for layer in layers if isinstance(layer, Dense))}.",
+        f"Write {', '.join(str(layer) for layer in layers if isinstance(layer, Dense))}: add neurons.",
         neurons=[layer.out_features for layer in narrow],
         steps=steps,
         loss=base.late,
