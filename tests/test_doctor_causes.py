@@ -286,3 +286,34 @@ def test_names_of_rows_cost_where_validation_rows_gain_nothing():
     assert [(one.code, one.severity) for one in settle([names, gap], p)] == [("NN116", "warning")]
     gap.evidence["worse_than_constant"] = False
     assert [one.code for one in settle([names, gap], p)] == ["NN116", "NN401"]
+
+
+def test_where_a_loss_overflows_and_no_rate_comes_low_the_rate_is_still_too_large():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 4))
+    y = 0.1 * X[:, :1] * X[:, 1:2]
+    large = {"weight_initializer": lambda rng, shape: 3 * rng.standard_normal(shape)}
+    layers = [nn.Dense(4, 30, **large), nn.ReLU(), nn.Dense(30, 30, **large), nn.Dense(30, 1, **large)]
+    found = doctor(nn.Sequential(layers, rng=0), X, y, nn.MeanSquaredError(), nn.SGD(3.0), epochs=25)
+    assert ("NN301", "error") in [(one.code, one.severity) for one in found]
+    assert "NN302" not in found.codes
+
+
+def test_decay_of_a_small_table_is_not_judged_by_what_is_learned_by_heart():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(32, 8))
+    y = X[:, :1] + 0.5 * rng.normal(size=(32, 1))
+    model, optimizer = (
+        nn.Sequential([nn.Dense(8, 16), nn.Tanh(), nn.Dense(16, 1)], rng=0),
+        nn.AdamW(0.01, weight_decay=2.0),
+    )
+    history = model.fit(X, y, loss=nn.MeanSquaredError(), optimizer=optimizer, epochs=200)
+    found = doctor(model, X, y, nn.MeanSquaredError(), optimizer, history=history)
+    assert "NN312" not in found.codes
+
+
+def test_two_distinct_rows_say_nothing_about_neurons():
+    X, y = np.repeat([[1.0, 1.0], [0.0, 0.0]], 50, axis=0), np.repeat([0, 1], 50)
+    found = doctor(ring_net(), X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01))
+    assert "NN303" not in found.codes
+    assert "distinct rows" in found.skipped["dead and saturated neurons"]

@@ -6,7 +6,7 @@ from patients import clusters, digits, examined, first, net, surface, trained
 
 import nnlite as nn
 from nnlite.inspect import doctor
-from nnlite.inspect.checkup import columns, held_out, labels
+from nnlite.inspect.checkup import columns, data, held_out, labels
 from nnlite.inspect.checkup.admission import admit
 from nnlite.inspect.checkup.examination import examine
 
@@ -483,3 +483,92 @@ def test_dates_that_begin_with_the_day():
     found = of(layers, table, y, SQUARES, columns.categories, encoder=encoder)
     assert "pandas.to_datetime(frame['day'], dayfirst=True)" in found[0].fix
     assert "dayfirst=True" in examined(net(7, 1), (table, y), SQUARES)[0].fix
+
+
+# Numbers that stand for something else.
+
+
+def plain(seed=0):
+    X = np.random.default_rng(seed).normal(size=(900, 6))
+    return X, np.sin(X[:, :1]) + X[:, 1:2]
+
+
+@pytest.mark.parametrize("holes", [False, True])
+def test_nines_in_the_place_of_missing_numbers(holes):
+    X, y = plain()
+    if holes:
+        X = np.where(np.random.default_rng(1).random(X.shape) < 0.03, -999.0, X)
+    found = of([nn.Standardize(6), nn.Dense(6, 1)], X, y, SQUARES, data.features)
+    assert found.codes == (("NN101",) if holes else ())
+    if holes:
+        assert found[0].evidence["columns"] == [0, 1, 2, 3, 4, 5]
+        assert "np.where(X == -999, np.nan, X)" in found[0].fix
+    assert of([nn.Dense(6, 1)], np.full((900, 6), 99.0), y, SQUARES, data.features).codes == ("NN102",)
+
+
+def test_columns_with_a_long_tail():
+    X, y = plain()
+    layers = nn.Standardize(6), nn.Dense(6, 1)
+    found = of(layers, np.exp(3 * X), y, SQUARES, data.features)
+    assert "np.log(" in first(found, "NN101").fix
+    layers = nn.Standardize(6), nn.Dense(6, 1)
+    assert of(layers, np.exp(X), y, SQUARES, data.features).healthy
+
+
+def test_validation_targets_that_were_not_scaled():
+    X, y = plain()
+    other = X[600:], 40 + 12 * y[600:]
+    found = of([nn.Dense(6, 1)], X[:600], y[:600], SQUARES, held_out.validation, validation=other)
+    assert "(y_validation - mean) / std" in first(found, "NN110").fix
+    order = np.argsort(y[:, 0])  # another part of the range is in no other unit
+    X, y = X[order], np.exp(5 * y[order])
+    other = X[800:], y[800:]
+    found = of([nn.Dense(6, 1)], X[:800], y[:800], SQUARES, held_out.validation, validation=other)
+    assert "y_validation" not in f"{found}"
+
+
+def test_rows_sorted_by_a_column_and_cut_are_to_be_shuffled():
+    X, y = plain()
+    X[:, 2] = np.exp(np.linspace(0, 4, 900))
+    layers = nn.Standardize(6), nn.Dense(6, 1)
+    other = X[600:], y[600:]
+    one = first(of(layers, X[:600], y[:600], SQUARES, held_out.validation, validation=other), "NN110")
+    assert one.fix.startswith("Shuffle before you split")
+
+
+def test_targets_that_were_sorted_and_cut():
+    X, y = plain()
+    ids = np.sort((y[:, 0] > 0).astype(int))
+    given = [X[:400], ids[:400], CROSS_ENTROPY, nn.Adam(0.01)]
+    diagnosis = doctor(net(6, 8, 2), *given, validation=(X[400:], ids[400:]))
+    assert first(diagnosis, "NN106").fix.startswith("Shuffle before you split")
+    assert len(diagnosis.problems) == 1
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_weights_of_classes_the_wrong_way_round(turned):
+    X, _ = plain()
+    y = (np.arange(900) < 60).astype(int)
+    weights = {0: 12.0, 1: 0.5} if turned else {0: 0.5, 1: 12.0}
+    found = of([nn.Dense(6, 2)], X, y, CROSS_ENTROPY, labels.classes, class_weight=weights)
+    assert ("balanced" in f"{found.problems}") == turned
+    loss = nn.BinaryCrossEntropy(pos_weight=300.0 if turned else 14.0)
+    found = of([nn.Dense(6, 1)], X, y[:, None], loss, labels.classes)
+    assert [one.fix for one in found.problems] == (
+        ["Write BinaryCrossEntropy(pos_weight=14)."] if turned else []
+    )
+
+
+def test_targets_of_tasks_and_of_steps():
+    X, y = plain()
+    kinds, tags = np.random.default_rng(0).integers(0, 30, (2, 900, 7))
+    tasks = {"kind": nn.Task(CROSS_ENTROPY, outputs=list(range(30)), targets=0)}
+    tasks["mass"] = nn.Task(SQUARES, outputs=30, targets=1)
+    loss = nn.MultiTaskLoss(tasks)
+    assert of([nn.Dense(6, 31)], X, beside(kinds[:, :1], y), loss, data.targets).healthy
+    found = of([nn.Dense(6, 31)], X, beside(kinds[:, :1], 1e5 * y), loss, data.targets)
+    assert "y[:, 1] = (y[:, 1] - mean) / std" in first(found, "NN105").fix
+    for classes, padding, codes in ((30, -1, ()), (2, 0, ("NN106",)), (3, 0, ())):
+        loss = nn.SequenceLoss(CROSS_ENTROPY, 7, padding=padding)
+        found = of([nn.Dense(6, 7 * classes)], X, tags % classes, loss, data.targets)
+        assert found.codes == codes

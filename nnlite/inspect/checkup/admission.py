@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -82,6 +82,8 @@ def admit(
 
     class_weight = asked.get("class_weight") if class_weight is None else class_weight
     batch_size = asked.get("batch_size") or USUAL_BATCH
+    if isinstance(class_weight, Mapping):
+        asked = asked | {"class_weight": class_weight}
     patient = Patient(model, optimizer, loss, batch_size, trained=trained, history=history, settings=asked)
     findings: list[Finding] = []
     if patient.model.feature_names is None and patient.model.preprocessing is None:

@@ -24,7 +24,7 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("NN202", "NN203", "NN204", "NN303", "NN305"), RESULT),
     "NN102": (*RESULT, "NN107", "NN118", "NN303", "NN401", "NN404"),
     "NN107": (*RESULT, "NN118"),
-    "NN106": (*RESULT, "NN101", "NN401"),
+    "NN106": (*RESULT, "NN101", "NN110", "NN111", "NN401"),
     **dict.fromkeys(("NN101", "NN105", "NN207"), (*UNITS, *COURSE, *RESULT)),
     "NN114": (*UNITS, *COURSE, *RESULT, "NN302"),
     **dict.fromkeys(("NN104", "NN201", "NN210", "NN211", "NN212"), (*RESULT, *COURSE, "NN302")),

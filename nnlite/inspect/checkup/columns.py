@@ -149,8 +149,8 @@ def target_among_features(p: Patient) -> Iterator[Finding]:
     yield finding(
         "NN113",
         "note" if harmless else "error" if exact else "warning",
-        f"{named(p, best)}{several} {says}: {found[best][1]}. All others together explain {max(known, 0):.0%} of "
-        "it." + ("" if harmless else " Whoever predicts will not have it."),
+        f"{named(p, best)}{several} {says}: {found[best][1]}. All others together explain "
+        f"{max(known, 0):.0%} of it." + ("" if harmless else " Whoever predicts will not have it."),
         drop(p, suspects)
         if columns > len(suspects) and not (windows and p.all.x.shape[2] > 1)
         else "Look at how X was made.",

@@ -39,6 +39,8 @@ COLUMN_SHIFT = 4.0
 #: that grows from row to row the last tenth is a ninth as wide. Random parts of eight real tables were 0.3 to
 #: 3.4 times as wide.
 COLUMN_RATIO = 15.0
+#: Parts that were cut out of sorted rows are as near to each other, by the range of the narrower one.
+NEXT_TO = 0.1
 #: A table with more columns is one of pixels or words, of which some are dark or absent in all training rows.
 MOST_COLUMNS = 1000
 #: Share of rows that would have to change their class, and how many times more than chance. The last 30 rows
@@ -176,9 +178,10 @@ def validation(p: Patient) -> Iterator[Finding]:
     ratio = b / a if a > 0 else 1.0
     of_all = not 1 / SCALE_RATIO < ratio < SCALE_RATIO
     few = is_sparse(train) or len(other) < FEW_ROWS
-    # Rows sorted by class move columns too, and one of them may come near a unit.
+    # Rows sorted by class move columns too.
     moved = None if p.held_out.y is None else _other_classes(p, p.held_out.y)
-    single, varying = ([], 0) if few else _moved(*raw, units=moved is None)
+    yield from _other_targets(p)
+    single, varying = ([], 0) if few or moved is not None else _moved(*raw)
     if single and not (of_all and 2 * len(single) > varying):
         yield _of_columns(p, *raw, single, plain=plain)
         return
@@ -250,7 +253,48 @@ def _other_classes(p: Patient, target: AnyArray) -> Finding | None:
     )
 
 
-def _moved(train: AnyArray, other: AnyArray, *, units: bool) -> tuple[list[int], int]:
+def _other_targets(p: Patient) -> Iterator[Finding]:
+    """Compare the numbers to predict: those of one part may have been scaled and those of the other not."""
+    held = p.held_out
+    if p.kind != "numbers" or held is None or held.y is None or len(held.y) < FEW_ROWS:
+        return
+    ours, theirs = (y.reshape(len(y), -1).astype(np.float64) for y in (p.targets, held.y))
+    if ours.shape[1] != theirs.shape[1] or ours.shape[1] > MOST_COLUMNS:
+        return
+    (mean, spread), (their_mean, wide) = (
+        (np.nanmean(y, axis=0), np.nanstd(y, axis=0)) for y in (ours, theirs)
+    )
+    for at in np.flatnonzero(spread > 0).tolist():
+        shift, ratio = abs(their_mean[at] - mean[at]) / spread[at], wide[at] / spread[at]
+        if shift < COLUMN_SHIFT and 1 / COLUMN_RATIO < ratio < COLUMN_RATIO:
+            continue
+        if _beyond(ours[:, at], theirs[:, at]):
+            continue
+        yield finding(
+            "NN110",
+            "error",
+            f"The targets of the validation rows are on another scale: their mean and spread are "
+            f"{their_mean[at]:.3g} and {wide[at]:.3g}, in the training rows {mean[at]:.3g} and "
+            f"{spread[at]:.3g}.",
+            "Scale both by the mean and the spread of the training targets, mean, std = y.mean(0), y.std(0) "
+            "before they were scaled: validation=(X_validation, (y_validation - mean) / std).",
+            column=at,
+            training_mean=float(mean[at]),
+            training_spread=float(spread[at]),
+            validation_mean=float(their_mean[at]),
+            validation_spread=float(wide[at]),
+        )
+        return
+
+
+def _beyond(train: AnyArray, other: AnyArray) -> bool:
+    """Tell rows that were sorted and cut: one part begins where the other ends."""
+    train, other = train[np.isfinite(train)], other[np.isfinite(other)]
+    gap = max(float(other.min() - train.max()), float(train.min() - other.max()))
+    return bool(0 <= gap <= NEXT_TO * min(np.ptp(train), np.ptp(other)))
+
+
+def _moved(train: AnyArray, other: AnyArray) -> tuple[list[int], int]:
     """Find columns that lie elsewhere, or are far wider or narrower, and count those that are looked at."""
     if train.shape[1] > MOST_COLUMNS:
         return [], 0
@@ -264,7 +308,7 @@ def _moved(train: AnyArray, other: AnyArray, *, units: bool) -> tuple[list[int],
         shift = abs(theirs[column] - mean[column]) / spread[column]
         ratios = wide[column] / spread[column], their_middle[column] / middle[column]
         four = float(mean[column]), float(spread[column]), float(theirs[column]), float(wide[column])
-        other_scale = units and shift >= UNIT_SHIFT and _unit_of(*four)
+        other_scale = shift >= UNIT_SHIFT and _unit_of(*four)
         if (
             shift >= COLUMN_SHIFT
             or other_scale
@@ -284,6 +328,19 @@ def _of_columns(p: Patient, train: AnyArray, other: AnyArray, columns: list[int]
     worst = columns[int((moved + stretched).argmax())]
     four = float(mean[worst]), float(spread[worst]), float(theirs[worst]), float(wide[worst])
     unit = _unit_of(*four)
+    if unit is None and all(_beyond(train[:, at], other[:, at]) for at in columns):
+        some = ", ".join(named(p, at) for at in columns[:SHOWN]) + (", ..." if len(columns) > SHOWN else "")
+        return finding(
+            "NN110",
+            "warning",
+            f"{some} of the validation rows {'begins' if len(columns) == 1 else 'begin'} where the training "
+            "rows "
+            f"end: mean and spread of column {worst} are {four[2]:.3g} and {four[3]:.3g}, in the training "
+            "rows "
+            f"{four[0]:.3g} and {four[1]:.3g}. They were sorted by it, and cut.",
+            "Shuffle before you split: nnlite.train_test_split(X, y).",
+            columns=columns,
+        )
     words = "" if unit is None else f": {unit.words}"
     cost = _cost(p, columns) if p.trained and plain else ""
     some = ", ".join(named(p, at) for at in columns[:SHOWN]) + (", ..." if len(columns) > SHOWN else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -32,9 +32,15 @@ COARSE = 5
 RARE = 0.1
 #: From here on it is tried out what weights of classes would change.
 VERY_RARE = 0.02
-#: Of a class of which a net finds no more than this part, and with weights so many more, the rest costs. Where
-#: 3 or 4 rows stand against thousands, seven of eight nets found none, and with weights 0.33 to 0.75 of them;
-#: one found half.
+#: Weights are the wrong way round where a class with less than this part of the rows of another has less than
+#: half of its weight; with so many times the weight that makes both classes count the same, one is all that
+#: is said: of 1,200 rows, half of them yes, pos_weight=300 left none for the other class.
+UNEVEN = 0.5
+MUCH_MORE = 2.0
+TOO_MUCH = 10.0
+#: Of a class of which a net finds no more than this part, and with weights so many more, the rest costs.
+#: Where 3 or 4 rows stand against thousands, seven of eight nets found none, and with weights 0.33 to 0.75 of
+#: them; one found half.
 FOUND = 0.5
 MORE = 0.3
 #: Passes over the rows that this takes, and within what limits of steps.
@@ -101,6 +107,10 @@ def classes(p: Patient) -> Iterator[Finding]:
     if missing:
         yield _missing(p, sizes, missing)
     there = sizes[sizes > 0]
+    wrong = _weighed_wrong(p, sizes) if len(there) > 1 else None
+    if wrong is not None:
+        yield wrong
+        return
     if len(there) < 2 or there.min() >= RARE * there.max():
         return
     rare = int(np.flatnonzero(sizes == there.min())[0])
@@ -124,6 +134,44 @@ def classes(p: Patient) -> Iterator[Finding]:
         sizes=sizes.tolist(),
         rarest=rare,
         **found,
+    )
+
+
+def _weighed_wrong(p: Patient, sizes: AnyArray) -> Finding | None:
+    """Tell weights of classes that make the frequent ones still more frequent, or a yes far too much so."""
+    weights = p.settings.get("class_weight")
+    often = int(sizes.argmax())
+    rare = int(np.where(sizes > 0, sizes, sizes.max()).argmin())
+    if isinstance(weights, Mapping) and sizes[rare] < UNEVEN * sizes[often]:
+        more, less = (float(weights.get(one, 1.0)) for one in (often, rare))
+        if more > MUCH_MORE * less:
+            return finding(
+                "NN109",
+                "warning",
+                f"Class {often}, with {sizes[often]:,} rows, has the weight {more:.3g}, and class {rare}, "
+                "with "
+                f"{sizes[rare]:,}, {less:.3g}: the frequent class counts still more.",
+                'Write class_weight="balanced", or turn the weights around.',
+                sizes=sizes.tolist(),
+                weights={int(one): float(value) for one, value in weights.items()},
+            )
+    given = getattr(p.loss, "pos_weight", None)
+    if p.kind != "labels" or given is None or not sizes.all():
+        return None
+    even, given = float(sizes[0] / sizes[1]), float(np.max(given))
+    if given <= TOO_MUCH * max(even, 1.0):
+        return None
+    right = "BinaryCrossEntropy()" if even < 2 else f"BinaryCrossEntropy(pos_weight={even:.3g})"
+    return finding(
+        "NN109",
+        "warning",
+        f"With pos_weight={given:.3g} a yes counts {given / even:.3g} times as much as all rows of the "
+        "other class "
+        f"together should: {sizes[1]:,} rows of {sizes.sum():,} are a yes. Nearly every answer will be yes.",
+        f"Write {right}.",
+        sizes=sizes.tolist(),
+        pos_weight=given,
+        even=even,
     )
 
 

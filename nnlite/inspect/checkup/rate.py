@@ -122,7 +122,7 @@ def _judged(tried: Rates, needed: float, *, fresh: bool, scales: bool) -> Iterat
     if best < np.inf and late[1.0] - best > max(worse, min(NOISE, needed) * (start - p.least)):
         factor = max(factor for factor, loss in lower.items() if loss <= best + min(NOISE * way, worse / 2))
         after = f"{late[1.0]:.3g}" if late[1.0] < np.inf else "no number any more"
-        if gain(p, base, race(p, times(factor), steps=tried.steps)) > 0:
+        if late[1.0] == np.inf or gain(p, base, race(p, times(factor), steps=tried.steps)) > 0:
             yield finding(
                 "NN301",
                 "error" if late[1.0] >= min(start, p.constant) else "warning",
