@@ -9,10 +9,9 @@ import numpy as np
 
 from nnlite.core.aliases import AnyArray, Array
 from nnlite.data.conversion import is_sparse
-from nnlite.data.table import CategoricalColumn, TableEncoder, kind_of_text
+from nnlite.data.table import CategoricalColumn, TableEncoder, day_first, kind_of_text
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import SAMPLE, Patient, Skip
-from nnlite.inspect.checkup.refusals import day_first
 from nnlite.inspect.checkup.rows import drop, moments, named, row_keys, table
 from nnlite.inspect.checkup.sight import what_is_seen
 

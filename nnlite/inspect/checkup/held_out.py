@@ -15,6 +15,7 @@ from nnlite.data.table import TableEncoder
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import Patient, Skip, measured_loss, reaching
 from nnlite.inspect.checkup.rows import BY_NATURE, have_neighbours, moments, named, row_keys, sizes
+from nnlite.inspect.checkup.sight import what_is_seen
 
 __all__ = ["leaks", "validation"]
 
@@ -24,6 +25,12 @@ LEAKED = 0.05
 LEAKED_ROWS = 3
 #: From half on, validation measures memory.
 MOST_LEAKED = 0.5
+#: More targets are likely the features; a spread of less, by the mean, is rounding.
+MOST_TARGETS = 20
+ROUNDING = 1e-6
+#: Where a line explains so much of other rows, little is left to be learned by heart: 0.94 of a noisy wave's
+#: next number, and 0.90 of the 15th number behind a window of a random walk, where validation misleads.
+PLAIN = 0.92
 #: Shorter windows may be the same by chance.
 WINDOW = 4
 #: Rows of one source differ by far less in size; pixels that were divided in one half only by 16 or 255.
@@ -85,7 +92,7 @@ def leaks(p: Patient) -> Iterator[Finding]:
     keys = list(row_keys(other))
     leaked = sum(key in seen for key in keys)
     if not leaked:
-        yield from _overlap(train, other)
+        yield from _overlap(p, train, other)
         return
     share = leaked / len(keys)
     own = sum(count for count in seen.values() if count > 1) / seen.total()
@@ -136,7 +143,7 @@ def _two_parts(p: Patient) -> tuple[Any, Any]:
     return x[np.sort(rows[cut:])], x[np.sort(rows[:cut])]
 
 
-def _overlap(train: Any, other: Any) -> Iterator[Finding]:
+def _overlap(p: Patient, train: Any, other: Any) -> Iterator[Finding]:
     """Look for windows of a series of which the next or the last one is in the training."""
     if is_sparse(train) or train.ndim not in (2, 3) or train.shape[1] < WINDOW:
         return
@@ -152,9 +159,11 @@ def _overlap(train: Any, other: Any) -> Iterator[Finding]:
     # Of rows of few different numbers that many look so by chance, and the other way round as well.
     if share < MOST_LEAKED or shared(-1) > share / 2:
         return
+    known = p.kind == "numbers" and not np.isnan(p.targets).any()
+    plain = known and what_is_seen(p.sample.x, p.sample.y).skill > PLAIN
     yield finding(
         "NN108",
-        "warning",
+        "note" if plain else "warning",
         f"{share:.0%} of the validation rows are windows of a series moved by one step: the training has all "
         f"of their {train.shape[1]} steps but one.",
         "Split by time before windows are made: the last part of the series for validation, with no window "
@@ -259,12 +268,12 @@ def _other_targets(p: Patient) -> Iterator[Finding]:
     if p.kind != "numbers" or held is None or held.y is None or len(held.y) < FEW_ROWS:
         return
     ours, theirs = (y.reshape(len(y), -1).astype(np.float64) for y in (p.targets, held.y))
-    if ours.shape[1] != theirs.shape[1] or ours.shape[1] > MOST_COLUMNS:
+    if ours.shape[1] != theirs.shape[1] or ours.shape[1] > MOST_TARGETS:
         return
     (mean, spread), (their_mean, wide) = (
         (np.nanmean(y, axis=0), np.nanstd(y, axis=0)) for y in (ours, theirs)
     )
-    for at in np.flatnonzero(spread > 0).tolist():
+    for at in np.flatnonzero(spread > ROUNDING * np.abs(mean)).tolist():
         shift, ratio = abs(their_mean[at] - mean[at]) / spread[at], wide[at] / spread[at]
         if shift < COLUMN_SHIFT and 1 / COLUMN_RATIO < ratio < COLUMN_RATIO:
             continue

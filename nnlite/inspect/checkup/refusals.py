@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -13,7 +12,7 @@ from nnlite.core.aliases import AnyArray
 from nnlite.core.cross_entropy import SoftmaxCrossEntropy
 from nnlite.core.losses import Loss
 from nnlite.data.conversion import is_missing
-from nnlite.data.table import looks_like_dates
+from nnlite.data.table import day_first, looks_like_dates
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.arguments import is_ours
 from nnlite.inspect.checkup.diagnosis import Finding, finding
@@ -23,7 +22,6 @@ from nnlite.losses import Hinge, Masked, MultiTaskLoss
 from nnlite.model import Sequential
 
 __all__ = [
-    "day_first",
     "failed",
     "refused",
     "refused_input",
@@ -320,24 +318,3 @@ def failed(error: Exception) -> Finding:
     message = f"A step of fit raises {kind}: {f'{error}'.rstrip('.')}."
     fix = "Let nnlite.testing.check_layer or check_loss say what is wrong with those of your own."
     return finding("NN209", "error", message, fix, error=kind)
-
-
-def day_first(dates: Sequence[str]) -> str:
-    """Return what tells pandas that dates begin with the day, where a first number is no month.
-
-    Parameters
-    ----------
-    dates : sequence of str
-        As text.
-
-    Returns
-    -------
-    str
-        An argument more, or nothing.
-
-    Examples
-    --------
-    >>> day_first(["1/2/2024", "19/9/2023"])
-    ', dayfirst=True'
-    """
-    return ", dayfirst=True" if any(re.match(r"(1[3-9]|[23]\d)[-./]", date) for date in dates) else ""
