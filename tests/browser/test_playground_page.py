@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from pathlib import Path
@@ -318,9 +319,9 @@ def test_every_control_is_reached_by_keys_and_has_a_name(page: Page) -> None:
 # Exercises, and the projector.
 
 
-def opened(page: Page, given: dict[str, Any]) -> None:
+def opened(page: Page, given: dict[str, Any], **how: Any) -> None:
     """Open the exercises by the keyboard."""
-    shown(page, given)
+    shown(page, given, **how)
     page.run("document.querySelector('.exercises > summary').focus()")
     page.press(keys.ENTER)
     drawn(page)
@@ -381,8 +382,9 @@ def test_a_rate_that_needs_more_epochs_is_not_taken(page: Page) -> None:
     assert "rate" not in done(page)
 
 
-def test_a_neuron_dies_and_lives_again(page: Page) -> None:
-    opened(page, xor())
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_neuron_dies_and_lives_again(page: Page, screenshot: Any, dark: bool) -> None:
+    opened(page, xor(), dark=dark)
     set_to(page, "activation:0", "ReLU")
     assert done(page) == set()
     page.run("document.querySelector(\".neuron[data-node='1:2']\").click()")
@@ -394,6 +396,9 @@ def test_a_neuron_dies_and_lives_again(page: Page) -> None:
     set_to(page, "b:1:2:typed", 0.5)
     assert "revive" in done(page)
     assert "lives again" in hushed(page)
+    page.run("for (const hint of document.querySelectorAll('[data-exercise] details')) hint.open = true")
+    assert page.probe("pale")[1] == []
+    screenshot(f"playground-exercises-{'dark' if dark else 'light'}")
 
 
 def test_a_bias_alone_changes_an_answer_but_a_weight_is_none(page: Page) -> None:
@@ -494,6 +499,31 @@ def test_a_click_meets_the_bias_where_a_projector_shows_it(page: Page) -> None:
     page.click(x + 2, y + height - 2)
     drawn(page)
     assert "bias of h0" in page.run("return document.querySelector('.weight-card h3').textContent")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_worksheet_is_black_on_white_and_its_solution_on_another_sheet(
+    page: Page, screenshot: Any, dark: bool
+) -> None:
+    X, y = nn.datasets.xor()
+    model = nn.Sequential([nn.Dense(2, 2), nn.Tanh(), nn.Dense(2, 1)], rng=0)
+    sheet = playground(model, X, y[:, None], nn.MeanSquaredError(), nn.SGD(0.5)).worksheet()
+    page.show(sheet, width=760, dark=dark, scripts=False)
+    colours = (
+        "const style = getComputedStyle(document.body);"
+        "return [style.color, style.backgroundColor, document.documentElement.scrollWidth]"
+    )
+    assert page.run(colours) == ["rgb(0, 0, 0)", "rgb(255, 255, 255)", 760]
+    screenshot(f"worksheet-{'dark' if dark else 'light'}")
+
+    def sheets(html: str) -> int:
+        page.show(html, width=760, scripts=False)
+        printed = page.command("Page.printToPDF", preferCSSPageSize=True)["data"]
+        return len(re.findall(rb"/Type\s*/Page\b(?!s)", base64.b64decode(printed)))
+
+    task, line, solution = sheet.partition('<section class="solution">')
+    alone = f"{task.partition('<section')[0]}{line}{solution}"
+    assert sheets(sheet) == sheets(task) + sheets(alone)
 
 
 # What can be read.
