@@ -30,6 +30,8 @@ LINK = re.compile(r"(\]\()([^)\s#]*)(#[^)\s]*)?(\))")
 CODE = re.compile(r"(^(?P<fence>```+|~~~+).*?^(?P=fence)[ \t]*$|`[^`\n]+`)", flags=re.MULTILINE | re.DOTALL)
 #: Where the HTML of a cell goes; Markdown would change it.
 HTML_OUTPUT = re.compile(r'<div class="output" data-html="([^"]*)"></div>')
+#: A code of the doctor where a finding is shown: in a table, or with its page.
+FINDING = re.compile(r"(?<=<td>)(NN\d{3})(?=<br>)|docs/doctor/(NN\d{3})\.md")
 
 
 def site_path(path: str) -> str:
@@ -166,10 +168,16 @@ def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
     return markdown if page.file.generated_by else rewrite(markdown, f"docs/{page.file.src_uri}")
 
 
-def on_page_content(html: str, **_: object) -> str:
-    """Put the HTML that cells gave where Markdown can no longer change it."""
+def on_page_content(html: str, *, page: Page, **_: object) -> str:
+    """Put in the HTML of cells, where Markdown can no longer change it, and links from findings to pages."""
 
     def replace(found: re.Match[str]) -> str:
         return f'<div class="output">{base64.b64decode(found[1]).decode()}</div>'
 
-    return HTML_OUTPUT.sub(replace, html)
+    def link(found: re.Match[str]) -> str:
+        target = posixpath.relpath(
+            f"doctor/{found[1] or found[2]}.html", posixpath.dirname(page.file.url) or "."
+        )
+        return f'<a href="{target}">{found[0]}</a>'
+
+    return FINDING.sub(link, HTML_OUTPUT.sub(replace, html))
