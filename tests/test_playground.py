@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,13 @@ import pytest
 
 import nnlite as nn
 from nnlite.__main__ import main
-from nnlite.errors import ModelFileError
+from nnlite.errors import ArgumentError, ModelFileError
 from nnlite.inspect import Playground, playground
+from nnlite.inspect.numbers import result
+from nnlite.inspect.page import read_words
 from nnlite.inspect.playground.contents import MOST_ROWS, contents, pack
 from nnlite.inspect.playground.saved import unpack
+from nnlite.inspect.playground.worksheet import ACTIVATIONS
 
 
 def given(**other: Any) -> dict[str, Any]:
@@ -207,3 +212,111 @@ def test_it_opens_in_the_browser(monkeypatch: pytest.MonkeyPatch) -> None:
     path = playground(**given()).open()
     assert opened == [path.as_uri()]
     assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+# The worksheet.
+
+
+def by_hand(**other: Any) -> Any:
+    X, y = nn.datasets.xor()
+    model = nn.Sequential([nn.Dense(2, 2), nn.Tanh(), nn.Dense(2, 1)], rng=0)
+    usual = {"model": model, "X": X, "y": y[:, None], "loss": nn.MeanSquaredError(), "optimizer": nn.SGD(0.5)}
+    return playground(**{**usual, **other})
+
+
+def bold(page: str) -> list[str]:
+    """Read what the solution fills in."""
+    return re.findall(r"<b>(.*?)</b>", page)
+
+
+def test_every_number_of_the_solution_is_one_of_the_step() -> None:
+    X, y = nn.datasets.xor()
+    model = nn.Sequential([nn.Dense(2, 2), nn.Tanh(), nn.Dense(2, 1)], rng=0, dtype="float64")
+    loss = nn.MeanSquaredError()
+    costs = [
+        float(loss.value_and_grad(model.predict(X[n : n + 1]), y[n : n + 1, None], None)[0]) for n in range(4)
+    ]
+    row = int(np.argmax(costs))
+    trace = nn.inspect.explain_step(model, X[row : row + 1], y[row : row + 1, None], loss, nn.SGD(0.5))
+    page = by_hand(model=model).worksheet()
+    task, solution = page.split('<section class="solution">')
+    assert f"Row {row} " in task
+    data = trace.to_dict()
+    neurons = [trace.neuron(1, 0), trace.neuron(1, 1), trace.neuron(2, 0)]
+    expected = [
+        result(each[key]) for each in neurons for key in ("sum", "answer") if key == "sum" or each["steps"]
+    ]
+    expected.append(data["loss"]["filled"])
+    hidden, last = data["stages"][1]["steps"], data["stages"][2]["steps"]
+    expected += 2 * [result(last[0]["blame"][0][0])]
+    for unit in range(2):
+        whole = hidden[1]["blame"][0][unit], hidden[1]["slope"][0][unit], hidden[0]["blame"][0][unit]
+        expected += map(result, whole)
+        assert whole[0] * whole[1] == pytest.approx(whole[2])
+    for step in (hidden[0], last[0]):
+        for parameter in step["parameters"].values():
+            for grad, after in zip(np.ravel(parameter["grad"]), np.ravel(parameter["after"]), strict=True):
+                expected += [result(grad), result(after)]
+    expected.append(result(data["update"]["loss_after"]))
+    assert bold(solution) == expected
+    # The task has a blank for each of them, one more for each sum written out, and no number of the solution.
+    assert task.count('class="blank') == len(expected) + 3
+    assert bold(task) == []
+
+
+HAND_LOSSES = {
+    "MeanAbsoluteError": (nn.MeanAbsoluteError(), 1),
+    "Huber": (nn.Huber(0.3), 1),
+    "Quantile": (nn.Quantile(0.9), 1),
+    "Hinge": (nn.Hinge(), 1),
+    "BinaryCrossEntropy": (nn.BinaryCrossEntropy(), 1),
+    "SoftmaxCrossEntropy": (nn.SoftmaxCrossEntropy(), 3),
+}
+
+
+@pytest.mark.parametrize("name", HAND_LOSSES)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_worksheet_of_each_loss_and_activation(name: str, activation: str) -> None:
+    loss, outputs = HAND_LOSSES[name]
+    X, y = nn.datasets.blobs(30, rng=0)
+    target = y if outputs == 3 else np.where(y[:, None] > 0, 1.0, -1.0 if name == "Hinge" else 0.0)
+    layers = [nn.Standardize(2), nn.Dense(2, 3), getattr(nn, activation)(), nn.Dropout(0.5)]
+    model = nn.Sequential([*layers, nn.Dense(3, outputs, bias=False)], rng=0)
+    page = by_hand(model=model, X=X, y=target, loss=loss, optimizer=nn.Adam(0.1)).worksheet()
+    words = read_words("nnlite.inspect.playground")
+    keys = [f"slope_{name}", f"formula_{activation}", "standardize", "dropout"]
+    for text in (*(words[f"sheet_{key}"] for key in keys), "Adam would step otherwise"):
+        assert text in html.unescape(page)
+    assert "not finite" not in page
+    assert not model[0].adapted  # the model stays as it is
+
+
+def dense(units: int, *layers: Any) -> nn.Sequential:
+    return nn.Sequential([nn.Dense(2, units), *layers, nn.Dense(units, 1)], rng=0)
+
+
+NOT_BY_HAND = {
+    "too many": ({"model": dense(20)}, "at most 40 parameters, for a step by hand, got 81"),
+    "an activation": ({"model": dense(2, nn.Mish())}, "got Mish()"),
+    "softmax inside": ({"model": dense(2, nn.Softmax())}, "got Softmax()"),
+    "a smoothed loss": ({"loss": nn.BinaryCrossEntropy(label_smoothing=0.1)}, "expected a plain loss"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_BY_HAND)
+def test_what_is_no_step_by_hand_is_refused(name: str) -> None:
+    other, what = NOT_BY_HAND[name]
+    with pytest.raises(ArgumentError, match=r"^Playground\.worksheet: expected") as refused:
+        by_hand(**other).worksheet()
+    assert what in str(refused.value)
+
+
+def test_a_worksheet_is_written_and_names_are_only_text(tmp_path: Path) -> None:
+    model = nn.Sequential([nn.Dense(2, 2), nn.ReLU(), nn.Dense(2, 2)], rng=0)
+    _, y = nn.datasets.xor()
+    page = by_hand(model=model, y=y, loss=nn.SoftmaxCrossEntropy(), class_names=["<i>no", "a & b"])
+    text = page.worksheet(tmp_path / "sheet.html")
+    assert (tmp_path / "sheet.html").read_text(encoding="utf-8") == text
+    assert "<i>no" not in text
+    assert {"&lt;i&gt;no", "a &amp; b"} <= set(re.findall("&lt;i&gt;no|a &amp; b", text))
+    assert re.findall(r"https?://", text) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from pathlib import Path
@@ -313,6 +314,219 @@ def test_every_control_is_reached_by_keys_and_has_a_name(page: Page) -> None:
     assert page.run("return document.querySelectorAll('.inspector .card h3')[1].textContent").startswith(
         "Neuron h1."
     )
+
+
+# Exercises, and the projector.
+
+
+def opened(page: Page, given: dict[str, Any], **how: Any) -> None:
+    """Open the exercises by the keyboard."""
+    shown(page, given, **how)
+    page.run("document.querySelector('.exercises > summary').focus()")
+    page.press(keys.ENTER)
+    drawn(page)
+
+
+def done(page: Page) -> set[str]:
+    drawn(page)
+    return set(
+        page.run(
+            "return [...document.querySelectorAll('[data-done=true]')].map(node => node.dataset.exercise)"
+        )
+    )
+
+
+def hushed(page: Page) -> str:
+    said: str = page.run("return document.querySelector('[role=status].said').textContent")
+    return said
+
+
+def test_exercises_are_those_that_fit_the_data(page: Page) -> None:
+    names = (
+        "return [...document.querySelectorAll('[data-exercise]')].filter(node => !node.hidden)"
+        ".map(node => node.dataset.exercise)"
+    )
+    shown(page, xor())
+    assert not page.run("return document.querySelector('.exercises').open")
+    opened(page, xor())
+    assert page.run(names) == ["overshoot", "rate", "separate", "bias", "die", "revive"]
+    opened(page, sine())
+    assert page.run(names) == ["overshoot", "rate", "die", "revive"]
+    opened(page, digits())
+    assert page.run(names) == ["overshoot", "rate", "bias", "die", "revive", "overfit"]
+    assert done(page) == set()
+
+
+def test_too_large_a_rate_overshoots_and_a_good_one_learns(page: Page) -> None:
+    opened(page, xor())
+    press(page, "step", 3)
+    assert "overshoot" not in done(page)
+    set_to(page, "learning_rate", 60)  # 10
+    press(page, "step", 3)
+    assert "overshoot" in done(page)
+    assert "Overshot" in hushed(page)
+    press(page, "new_start")
+    assert "overshoot" in done(page)  # kept until Reset
+    press(page, "reset")
+    assert done(page) == set()
+    opened(page, iris())
+    press(page, "one_epoch", 20)
+    assert done(page) == {"rate"}
+
+
+def test_a_rate_that_needs_more_epochs_is_not_taken(page: Page) -> None:
+    opened(page, {**iris(), "optimizer": nn.Adam(1e-5)})
+    press(page, "one_epoch", 21)
+    set_to(page, "learning_rate", 40)
+    press(page, "one_epoch", 20)
+    assert "rate" not in done(page)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_neuron_dies_and_lives_again(page: Page, screenshot: Any, dark: bool) -> None:
+    opened(page, xor(), dark=dark)
+    set_to(page, "activation:0", "ReLU")
+    assert done(page) == set()
+    page.run("document.querySelector(\".neuron[data-node='1:2']\").click()")
+    drawn(page)
+    set_to(page, "b:1:2:typed", -50)
+    found = done(page)
+    assert "die" in found
+    assert "revive" not in found
+    set_to(page, "b:1:2:typed", 0.5)
+    assert "revive" in done(page)
+    assert "lives again" in hushed(page)
+    page.run("for (const hint of document.querySelectorAll('[data-exercise] details')) hint.open = true")
+    assert page.probe("pale")[1] == []
+    screenshot(f"playground-exercises-{'dark' if dark else 'light'}")
+
+
+def test_a_bias_alone_changes_an_answer_but_a_weight_is_none(page: Page) -> None:
+    opened(page, xor())
+    answer = "return document.querySelector('.row-card .facts b, .row-card b').textContent"
+    page.run("document.querySelector(\".neuron[data-node='2:0']\").click()")
+    drawn(page)
+    before = page.run(answer)
+    for size in (-9, 9):
+        set_to(page, "w:2:0:0:typed", size)
+        drawn(page)
+    assert "bias" not in done(page)
+    found = []
+    for size in (-9, 9):
+        set_to(page, "b:2:0:typed", size)
+        drawn(page)
+        found.append(page.run(answer))
+    assert done(page) >= {"bias"}
+    assert len({before, *found}) > 1
+
+
+def test_xor_is_separated_by_few_neurons_and_not_by_nine(page: Page) -> None:
+    given = {**xor(), "optimizer": nn.Adam(0.05)}
+    opened(page, given)
+    press(page, "more:0", 5)
+    press(page, "one_epoch", 200)
+    assert page.run("return [...document.querySelectorAll('.counters dd')].at(-1).textContent") == "100 %"
+    assert "separate" not in done(page)
+    press(page, "fewer:0", 1)
+    press(page, "one_epoch", 200)
+    assert "separate" in done(page)
+
+
+def test_learning_by_heart_is_seen(page: Page) -> None:
+    X, y = nn.datasets.spirals(24, noise=0.5, rng=0)
+    model = nn.Sequential([nn.Dense(2, 32), nn.ReLU(), nn.Dense(32, 3)], rng=0)
+    opened(page, {
+        "model": model, "X": X, "y": y, "loss": nn.SoftmaxCrossEntropy(), "optimizer": nn.Adam(0.03),
+        "validation": 0.5,
+    })  # fmt: skip
+    for _ in range(12):
+        press(page, "one_epoch", 20)
+        drawn(page)
+    assert "overfit" in done(page)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_for_a_projector_all_is_larger_and_there_is_less(
+    page: Page, screenshot: Any, width: int, dark: bool
+) -> None:
+    shown(page, spirals(), width=width, dark=dark)
+    count = (
+        "return [...document.querySelectorAll('main button, main input, main select')]"
+        ".filter(node => node.getClientRects().length).length"
+    )
+    many = page.run(count)
+    page.run("document.querySelector('[data-key=projector]').focus()")
+    page.press(keys.SPACE)
+    drawn(page)
+    assert (
+        page.run("return document.querySelector('[data-key=projector]').getAttribute('aria-pressed')")
+        == "true"
+    )
+    assert page.run(count) < many / 2
+    assert page.run("return document.documentElement.scrollWidth") <= width
+    larger = page.run(
+        "const play = document.querySelector('.play');"
+        "return play.getBoundingClientRect().height / play.offsetHeight"
+    )
+    assert larger == pytest.approx(1.4 if width > 900 else 1, rel=0.02)
+    page.run("document.querySelector('.exercises > summary').click()")
+    press(page, "one_epoch", 2)
+    drawn(page)
+    number, faint = page.probe("pale")
+    assert number > 10
+    assert faint == []
+    screenshot(f"playground-projector-{width}-{'dark' if dark else 'light'}")
+    link = page.driver.execute_async_script("window.playground.link().then(arguments[0])")
+    page.driver.get("about:blank")
+    page.driver.get(link)
+    page.driver.execute_async_script(
+        "const done = arguments[0]; const look = () => window.playground && document.querySelector('.card') "
+        "? done() : setTimeout(look, 5); look()"
+    )
+    assert page.run("return document.documentElement.hasAttribute('data-projector')")
+
+
+def test_a_click_meets_the_bias_where_a_projector_shows_it(page: Page) -> None:
+    shown(page, xor(), width=1280)
+    press(page, "projector")
+    drawn(page)
+    box = page.run(
+        "const box = document.querySelector(\".neuron[data-node='1:0']\").getBoundingClientRect();"
+        "return [box.x, box.y, box.width, box.height]"
+    )
+    x, y, _, height = box
+    page.click(x + 2, y + height - 2)
+    drawn(page)
+    assert "bias of h0" in page.run("return document.querySelector('.weight-card h3').textContent")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_worksheet_is_black_on_white_and_its_solution_on_another_sheet(
+    page: Page, screenshot: Any, dark: bool
+) -> None:
+    X, y = nn.datasets.xor()
+    model = nn.Sequential([nn.Dense(2, 2), nn.Tanh(), nn.Dense(2, 1)], rng=0)
+    sheet = playground(model, X, y[:, None], nn.MeanSquaredError(), nn.SGD(0.5)).worksheet()
+    page.show(sheet, width=760, dark=dark, scripts=False)
+    colours = (
+        "const style = getComputedStyle(document.body);"
+        "return [style.color, style.backgroundColor, document.documentElement.scrollWidth]"
+    )
+    assert page.run(colours) == ["rgb(0, 0, 0)", "rgb(255, 255, 255)", 760]
+    screenshot(f"worksheet-{'dark' if dark else 'light'}")
+
+    def sheets(html: str) -> int:
+        page.show(html, width=760, scripts=False)
+        printed = page.command("Page.printToPDF", preferCSSPageSize=True)["data"]
+        return len(re.findall(rb"/Type\s*/Page\b(?!s)", base64.b64decode(printed)))
+
+    task, line, solution = sheet.partition('<section class="solution">')
+    alone = f"{task.partition('<section')[0]}{line}{solution}"
+    assert sheets(sheet) == sheets(task) + sheets(alone)
+
+
+# What can be read.
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -11,7 +11,7 @@ __all__ = ["SCRIPTS", "render"]
 
 _HERE = "nnlite.inspect.playground"
 _ENGINE = "random layers losses optimizers net training"
-_VIEW = "contents state draw network output inspector controls away trace main"
+_VIEW = "contents state draw network output inspector exercises controls away trace main"
 #: The parts of the script, in the order in which they build on each other.
 SCRIPTS: tuple[File | tuple[File, ...], ...] = (
     COMMON,

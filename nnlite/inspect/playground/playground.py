@@ -18,6 +18,7 @@ from nnlite.inspect.page import in_frame, read_words
 from nnlite.inspect.playground.contents import contents
 from nnlite.inspect.playground.page import render
 from nnlite.inspect.playground.saved import model_of
+from nnlite.inspect.playground.worksheet import worksheet
 from nnlite.model import Sequential
 
 __all__ = ["Playground", "playground"]
@@ -190,6 +191,49 @@ class Playground:
         self.to_html(path)
         webbrowser.open(path.as_uri())
         return path
+
+    def worksheet(self, path: str | PathLike[str] | None = None) -> str:
+        """Make a page to print: one training step by hand, and behind it the solution.
+
+        It has the row that costs most, the net with its weights, the formulas, and blanks for each sum,
+        answer, blame, gradient and new weight; every number of the solution is one of `explain_step`.
+        The step is one of plain gradient descent at the learning rate of the page, without dropout.
+
+        Parameters
+        ----------
+        path : str or path-like, optional
+            Where to write it; an old file is replaced once the new one is complete.
+
+        Returns
+        -------
+        str
+            An HTML document for A4, black on white.
+
+        Raises
+        ------
+        ArgumentError
+            If the net has more than 40 parameters, another activation than ReLU, LeakyReLU, ELU, SiLU,
+            Softplus, Tanh and Sigmoid, or a loss that is smoothed or weighted.
+        ArgumentTypeError
+            If the path is none.
+        OSError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> import nnlite as nn
+        >>> X, y = nn.datasets.xor()
+        >>> model = nn.Sequential([nn.Dense(2, 2), nn.Tanh(), nn.Dense(2, 1)], rng=0)
+        >>> page = nn.inspect.playground(model, X, y[:, None], nn.MeanSquaredError(), nn.SGD(0.5))
+        >>> page.worksheet().count("<section")  # the task, and its solution
+        2
+        """
+        where = "Playground.worksheet(path)"
+        target = None if path is None else check_path(where, path)
+        page = worksheet(self._data)
+        if target is not None:
+            write_atomically(target, page.encode("utf-8"), where=where)
+        return page
 
     @staticmethod
     def read(path: str | PathLike[str]) -> Sequential:

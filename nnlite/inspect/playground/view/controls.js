@@ -269,6 +269,7 @@ const stageEditor = () =>
 const toolbar = el("div", { class: "toolbar" });
 const options = el("div", { class: "options" });
 const renderControls = () => {
+  document.documentElement.toggleAttribute("data-projector", Boolean(settings.projector));
   const focused = document.activeElement && document.activeElement.dataset.key;
   toolbar.replaceChildren(
     el(
@@ -288,8 +289,18 @@ const renderControls = () => {
     button("one_epoch", oneEpoch),
     button("reset", () => {
       play.running = play.broken = false;
+      forgetExercises();
       restart();
     }),
+    button(
+      "projector",
+      () => {
+        settings.projector = !settings.projector;
+        renderControls();
+        touched();
+      },
+      { "aria-pressed": String(Boolean(settings.projector)), class: "toggle" },
+    ),
     choice(
       "speed",
       [WORDS.speed_slow, WORDS.speed_walk, WORDS.speed_brisk, WORDS.speed_run, WORDS.speed_all].map(

@@ -66,7 +66,7 @@ const canvasOf = (width, height, attributes = {}) => {
   return canvas;
 };
 const resize = (canvas, width, height) => {
-  const dense = Math.min(window.devicePixelRatio || 1, 2);
+  const dense = Math.min((window.devicePixelRatio || 1) * (settings.projector ? 1.4 : 1), 2);
   if (canvas.width === Math.round(width * dense) && canvas.height === Math.round(height * dense)) return;
   canvas.width = Math.round(width * dense);
   canvas.height = Math.round(height * dense);

@@ -134,6 +134,7 @@ const draw = () => {
     play.broken ? el("p", { class: "broken", role: "alert" }, WORDS.diverged) : "",
   );
   if (isClasses) drawWrong(each);
+  lookAtExercises(each);
   if (!light) drawCards(here);
   else for (const node of inspector.querySelectorAll("[data-live]")) node.textContent = "";
   light = true;
@@ -193,11 +194,15 @@ addEventListener("pointerup", () => {
   }
 });
 
+// Where the pointer is on a canvas, which a projector shows larger.
+const onCanvas = (canvas, event) => {
+  const box = canvas.getBoundingClientRect();
+  const scale = parseFloat(canvas.style.width) / box.width;
+  return [(event.clientX - box.x) * scale, (event.clientY - box.y) * scale];
+};
 netBox.addEventListener("pointermove", event => {
-  const box = netCanvas.getBoundingClientRect();
-  const next = biasNear(event.clientX - box.x, event.clientY - box.y)
-    ? null
-    : linkNear(event.clientX - box.x, event.clientY - box.y);
+  const [x, y] = onCanvas(netCanvas, event);
+  const next = biasNear(x, y) ? null : linkNear(x, y);
   if (!sameAs(next, hovered)) {
     hovered = next;
     netBox.style.cursor = next ? "pointer" : "";
@@ -211,8 +216,7 @@ netBox.addEventListener("pointerleave", () => {
 netBox.addEventListener(
   "click",
   event => {
-    const box = netCanvas.getBoundingClientRect();
-    const [x, y] = [event.clientX - box.x, event.clientY - box.y];
+    const [x, y] = onCanvas(netCanvas, event);
     const bias = biasNear(x, y);
     if (bias) {
       event.stopPropagation();
@@ -225,8 +229,7 @@ netBox.addEventListener(
   true,
 );
 outputCanvas.addEventListener("click", event => {
-  const box = outputCanvas.getBoundingClientRect();
-  const [x, y] = [event.clientX - box.x, event.clientY - box.y];
+  const [x, y] = onCanvas(outputCanvas, event);
   const near = spots.reduce(
     (best, spot) => {
       const distance = Math.hypot(spot.x - x, spot.y - y);
@@ -329,6 +332,7 @@ main.replaceChildren(
     ),
   ),
   inspector,
+  exercises,
   away,
   aloud,
   stepBox,

@@ -17,6 +17,7 @@ const settingsOf = () => {
     noise: 0,
     share: C.validation && C.validation.share ? C.validation.share : 0,
     seed: null, // the start that Python gave
+    projector: false,
   };
 };
 let settings = settingsOf();
