@@ -51,6 +51,7 @@ def losses(ax: Any, X: Any, y: Any, epochs: int, cases: dict[str, tuple[nn.Seque
         history = model.fit(X, y, loss=loss, optimizer=optimizer, epochs=epochs)
         ax.plot(range(1, epochs + 1), history["loss"], style, color=colour, label=name)
     ax.set(xlabel="epoch", ylabel="loss", yscale="log")
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.legend(frameon=False)
 
 
@@ -292,25 +293,180 @@ def too_much_decay(ax: Any) -> None:
     losses(ax, X, y, 40, cases)
 
 
+def on_digits(epochs: int, **cases: tuple[str, list[nn.Layer], nn.Optimizer]) -> Callable[[Any], None]:
+    """Compare two trainings on digits: their names, layers in front of the last one, and optimizers."""
+
+    def draw(ax: Any) -> None:
+        X, y = nn.datasets.digits()
+        made = {
+            name: (nn.Sequential([nn.Dense(64, 32), nn.ReLU(), *between, nn.Dense(32, 10)], rng=0), optimizer)
+            for name, between, optimizer in (cases["broken"], cases["mended"])
+        }
+        losses(ax, X / 16, y, epochs, made)
+
+    return draw
+
+
+def sorted_rows(ax: Any) -> None:
+    """NN112: the same rows in the order of their classes, and shuffled."""
+    X, y = nn.datasets.iris()
+    for shuffle, colour, style, name in (
+        (False, BROKEN, "--", "sorted by class"),
+        (True, MENDED, "-", "shuffled"),
+    ):
+        model = net(4, 16, 3, around=([nn.Standardize(4)], []))
+        history = model.fit(
+            X, y, loss=nn.SoftmaxCrossEntropy(), optimizer=nn.Adam(0.01), epochs=30, shuffle=shuffle
+        )
+        ax.plot(range(1, 31), history["loss"], style, color=colour, label=name)
+    ax.set(xlabel="epoch", ylabel="loss", yscale="log")
+    ax.legend(frameon=False)
+
+
+def wrong_gradient(ax: Any) -> None:
+    """NN207: what a backward says, over what a nudge shows."""
+
+    class Forgetful(nn.Tanh):
+        def backward(self, dy: Any, ctx: Any) -> Any:
+            return 1 * dy  # the slope is lost
+
+    X, y = nn.datasets.spirals(300, rng=0)
+    loss, nudge = nn.SoftmaxCrossEntropy(), 1e-4
+    for layer, colour, marker, name in (
+        (Forgetful(), BROKEN, "x", "backward of Forgetful"),
+        (nn.Tanh(), MENDED, "o", "backward of Tanh"),
+    ):
+        model = nn.Sequential([nn.Dense(2, 32), layer, nn.Dense(32, 3)], dtype=np.float64, rng=0)
+        model[0].W[...] *= 5  # as they may become in training: sums that reach the bends of tanh
+        model.loss_and_grad(X, y, loss)
+        said, felt = model.params.grads[:64].copy(), []  # of the weights in front of it
+        for place in range(64):
+            sides = []
+            for change in (nudge, -2 * nudge):
+                model.params.values[place] += change
+                sides.append(model.evaluate(X, y, loss=loss)["loss"])
+            model.params.values[place] += nudge
+            felt.append((sides[0] - sides[1]) / (2 * nudge))
+        ax.plot(felt, said, marker, ls="", ms=5, color=colour, label=name)
+    ax.axline((0, 0), slope=1, color="0.6", lw=1, zorder=0)
+    ax.set(xlabel="how the loss changes with a weight", ylabel="what backward says")
+    ax.legend(frameon=False)
+
+
+def straight(*layers: nn.Layer, title: str, rows: int) -> Callable[[Any], None]:
+    """Draw the border of a net that can only draw a straight one."""
+
+    def draw(ax: Any) -> None:
+        X, y = nn.datasets.xor() if rows == 4 else nn.datasets.moons(rows, noise=0.1, rng=0)
+        model = nn.Sequential(list(layers), rng=0)
+        loss = nn.BinaryCrossEntropy() if rows == 4 else nn.SoftmaxCrossEntropy()
+        model.fit(X, y, loss=loss, optimizer=nn.Adam(0.01), epochs=100)
+        plot.decision_boundary(model, X, y, loss=loss, ax=ax, legend=False)
+        ax.set_title(title, fontsize=10)
+
+    return draw
+
+
+def no_slope(ax: Any) -> None:
+    """NN214: a step, and a bend."""
+    plot.activations([nn.Step(), nn.Tanh()], span=(-3, 3), ax=ax)
+
+
+def few_steps(ax: Any) -> None:
+    """NN314: three epochs of three batches, and twelve of 57."""
+    X, y = nn.datasets.digits()
+    for epochs, size, colour, style in ((3, 600, BROKEN, "o--"), (12, 32, MENDED, "o-")):
+        history = net(64, 32, 10, activation=nn.ReLU).fit(
+            X / 16, y, loss=nn.SoftmaxCrossEntropy(), optimizer=nn.Adam(0.003), epochs=epochs, batch_size=size
+        )
+        steps = -(-len(X) // size) * np.arange(1, epochs + 1)
+        name = f"{epochs} epochs, batch_size={size}: {steps[-1]} steps"
+        ax.plot(steps, history["loss"], style, ms=4, color=colour, label=name)
+    ax.set(xlabel="step", ylabel="loss of an epoch", ylim=(0, None))
+    ax.legend(frameon=False)
+
+
+def constant_answer(ax: Any) -> None:
+    """NN402: the yardstick for a loss."""
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 10, (500, 2)), rng.normal(size=(500, 1))
+    model = nn.Sequential([nn.Embedding((10, 10), 2), nn.Dense(4, 8), nn.Tanh(), nn.Dense(8, 1)], rng=0)
+    history = model.fit(X, y, loss=nn.MeanSquaredError(), optimizer=nn.Adam(0.003), epochs=10)
+    ax.plot(range(1, 11), history["loss"], "--", color=BROKEN, label="the net")
+    ax.axhline(float(np.var(y)), color=MENDED, label="one answer for all rows")
+    ax.set(xlabel="epoch", ylabel="loss", ylim=(0, 1.1))
+    ax.legend(frameon=False, loc="lower right")
+
+
+def stopped_too_soon(ax: Any) -> None:
+    """NN406: where early stopping with little patience ends a training, and what was to come."""
+    X, y = nn.datasets.digits()
+    given = {"loss": nn.SoftmaxCrossEntropy(), "epochs": 100, "validation": 0.2, "rng": 0}
+    for colour, width, name, stop in (
+        (MENDED, 1.5, "what was still to come", []),
+        (BROKEN, 3, "stopped by patience=1, min_delta=0.1", [nn.EarlyStopping(patience=1, min_delta=0.1)]),
+    ):
+        model = net(64, 32, 10, activation=nn.ReLU)
+        course = model.fit(X / 16, y, optimizer=nn.SGD(0.01), callbacks=stop, **given)["validation_loss"]
+        ax.plot(range(1, len(course) + 1), course, color=colour, lw=width, label=name)
+    ax.set(xlabel="epoch", ylabel="validation loss", ylim=(0, None))
+    ax.legend(frameon=False)
+
+
 PICTURES: dict[str, Callable[[Any], None]] = {
     "NN101": unscaled,
     "NN105": unscaled_targets,
     "NN109": imbalanced,
     "NN110": other_scale,
+    "NN112": sorted_rows,
     "NN203": out_of_reach,
     "NN204": bounded,
     "NN205": high_start,
     "NN206": identical,
+    "NN207": wrong_gradient,
+    "NN208": straight(nn.Dense(2, 1), title="no straight line parts the four rows of XOR", rows=4),
+    "NN213": straight(
+        nn.Dense(2, 32), nn.Dense(32, 32), nn.Dense(32, 2), title="three layers, one straight line", rows=400
+    ),
+    "NN214": no_slope,
     "NN301": rate_too_large,
     "NN302": rate_too_small,
     "NN303": dead,
     "NN304": saturated,
     "NN305": flow(deep(nn.Sigmoid), deep(nn.Tanh)),
     "NN306": flow(deep(nn.ReLU, 1.0), deep(nn.ReLU)),
+    "NN309": on_digits(
+        20,
+        broken=("halved in each step", [], nn.SGD(lambda step: 0.3 * 0.5**step)),
+        mended=("CosineDecay", [], nn.SGD(nn.CosineDecay(0.3))),
+    ),
+    "NN310": on_digits(
+        20,
+        broken=("clip_norm=1e-6", [], nn.SGD(0.1, clip_norm=1e-6)),
+        mended=("without clipping", [], nn.SGD(0.1)),
+    ),
+    "NN311": on_digits(
+        20,
+        broken=("Dropout(0.95)", [nn.Dropout(0.95)], nn.Adam(0.01)),
+        mended=("Dropout(0.2)", [nn.Dropout(0.2)], nn.Adam(0.01)),
+    ),
+    "NN312": on_digits(
+        20,
+        broken=("weight_decay=10", [], nn.AdamW(0.01, weight_decay=10.0)),
+        mended=("weight_decay=0.1", [], nn.AdamW(0.01, weight_decay=0.1)),
+    ),
+    "NN313": on_digits(
+        20,
+        broken=("momentum=0.999", [], nn.SGD(0.1, momentum=0.999)),
+        mended=("momentum=0.9", [], nn.SGD(0.1, momentum=0.9)),
+    ),
+    "NN314": few_steps,
     "NN401": overfitting,
+    "NN402": constant_answer,
     "NN403": too_much_decay,
     "NN404": still_falling,
     "NN405": bouncing,
+    "NN406": stopped_too_soon,
 }
 
 
@@ -341,6 +497,7 @@ def main() -> None:
         figure, ax = plt.subplots(figsize=(5.2, 3.0), layout="constrained")
         draw(ax)
         figure.savefig(FOLDER / f"{code}.png", dpi=80)
+        plt.close(figure)
         print(f"{FOLDER / code}.png written")
     figure, axes = plt.subplots(2, 2, figsize=(9, 5.6), layout="constrained")
     overview(axes)

@@ -79,7 +79,6 @@ def main() -> None:
     table, rows, truth = tumours()
     line, x, height = curve()
     answers = table.predict(rows)
-    other, labels = nn.datasets.moons(1000, noise=0.35, rng=1)
     more = learning_curve(
         table,
         rows,
@@ -103,7 +102,7 @@ def main() -> None:
         "confusion_of_many": plot.confusion_matrix(*letters(), classes=classes),
         "roc_curve": plot.roc_curve(answers, truth),
         "precision_recall_curve": plot.precision_recall_curve(answers, truth),
-        "calibration_curve": plot.calibration_curve(model.predict(other), labels),
+        "calibration_curve": plot.calibration_curve(answers, truth),
         "learning_curve": plot.learning_curve(more),
         "fit_curve": plot.fit_curve(line, x, height),
         "prediction_error": plot.prediction_error(line.predict(x), height),

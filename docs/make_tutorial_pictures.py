@@ -82,7 +82,9 @@ def main() -> None:
     ax.plot(values, heights, color="#0072B2", label="the hill, without fog")
     ax.axline((here, start), slope=slope, ls="--", color="black", label="its gradient: the slope here")
     ax.plot(here, start, "o", color="#D55E00", ms=9)
-    ax.set(xlabel="one of the 42 numbers", ylabel="loss", ylim=(min(heights) - 0.05, max(heights)))
+    ax.set(
+        xlabel="the number with the largest gradient", ylabel="loss", ylim=(min(heights) - 0.05, max(heights))
+    )
     ax.legend(frameon=False)
     save("slope")
 
@@ -95,18 +97,22 @@ def main() -> None:
             optimizer.step(trial.params)
             course.append(loss_of(trial))
         ax.plot(course, style, label=f"rate {rate:g}")
-    ax.set(xlabel="step", ylabel="loss", yscale="log")
+    ax.set(xlabel="step", ylabel="loss", yscale="log", xticks=range(0, 21, 5))
     ax.legend(frameon=False)
     save("rates")
 
     model = net()
     _, axes = plt.subplots(1, 3, figsize=(10, 3.2), layout="constrained")
     plot.decision_boundary(model, X, y, ax=axes[0], legend=False)
+    model.loss_and_grad(X, y, LOSS)  # the one step that the page has made by then
+    nn.SGD(0.5).step(model.params)
     history = model.fit(X, y, loss=LOSS, optimizer=nn.Adam(0.02), epochs=100, validation=(X_test, y_test))
     plot.decision_boundary(model, X, y, ax=axes[1], legend=False)
     plot.history(history, ax=axes[2])
     for ax, title in zip(axes, ("the random start", "after 100 epochs", "the loss on the way"), strict=True):
         ax.set_title(title, fontsize=10)
+    for ax in axes[:2]:
+        ax.set(xlabel="left to right", ylabel="down to up")
     save("learned")
 
 

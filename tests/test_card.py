@@ -326,7 +326,7 @@ def test_what_cannot_be_made_is_left_out_with_the_reason(trained, rng):
     reasons = found.to_dict()["left_out"]
     assert reasons["linear model"] == "the model is linear itself"
     assert reasons["other seeds"].startswith("fit had EarlyStopping(monitor='loss', ")
-    assert reasons["other seeds"].endswith("which a history knows by name only")
+    assert reasons["other seeds"].endswith("by name only: give callbacks= as fit had them")
     assert "ProgressBar" not in reasons["other seeds"]
     assert "There is no linear model beside it: the model is linear itself." in found.verdict
     again = card(line, X, y, LOSS, optimizer, history=history, callbacks=[nn.EarlyStopping(monitor="loss")])
@@ -449,6 +449,40 @@ def test_nothing_of_the_user_is_changed(trained):
 
 
 # The forms that it takes.
+
+
+def test_a_doctor_among_the_callbacks_is_not_asked_about_other_seeds(rng):
+    X, y = blobs(60, rng)
+    model, optimizer = net(2, 3), nn.Adam(0.1)
+    watch = nn.inspect.Doctor(X, y, warn=False)
+    history = model.fit(X, y, loss=LOSS, optimizer=optimizer, epochs=3, callbacks=[watch])
+    found = card(model, X, y, LOSS, optimizer, history=history, callbacks=[watch], seeds=2)
+    assert len(found.to_dict()["spread"]["scores"]["loss"]) == 2
+
+
+def test_a_page_of_it_is_written(made, tmp_path):
+    page = made.to_html(tmp_path / "card.html")
+    assert (tmp_path / "card.html").read_text(encoding="utf-8") == page
+    assert page.startswith("<!doctype html>")
+    assert made._repr_html_() in page
+    with pytest.raises(ArgumentTypeError, match=r"Card\.to_html"):
+        made.to_html(3)
+
+
+def test_how_to_use_it_runs_and_gives_probabilities(trained, made, tmp_path, monkeypatch):
+    (model, X, *_), _ = trained
+    monkeypatch.chdir(tmp_path)
+    model.save("net.safetensors")
+    code = made.to_markdown("net", file="net.safetensors").split("```python\n")[1].split("```")[0]
+    names = {"X": X}
+    exec(code, names)
+    np.testing.assert_allclose(names["probabilities"].sum(axis=1), 1, atol=1e-6)
+
+
+def test_what_rounding_has_left_of_0_is_shown_as_0(made):
+    data = made.to_dict()
+    data["scores"][data["judged"]]["constant answer"]["loss"] = 1.4e-15
+    assert "e-15" not in str(Card(data))
 
 
 def test_text_and_tables_say_the_same(made):

@@ -254,3 +254,19 @@ def test_an_order_is_drawn_when_the_first_batch_is_asked_for():
     assert ours.integers(1000) == other.integers(1000)
     next(given)
     assert ours.integers(2**40) != other.integers(2**40)
+
+
+def test_names_of_classes_are_split_as_their_numbers_are():
+    pd = pytest.importorskip("pandas")
+    X, ids = np.arange(20.0)[:, None], np.arange(20) % 2
+    words = np.array(["no", "yes"])[ids]
+    expected = train_test_split(X, ids, test=0.3, stratify=True, rng=0)
+    for y in (words, words.tolist(), words.astype(object), pd.Series(words, index=np.arange(20)[::-1])):
+        found = train_test_split(X, y, test=0.3, stratify=True, rng=0)
+        assert all(np.array_equal(a, b) for a, b in zip(found[:2], expected[:2], strict=True))
+        assert found[3].tolist() == np.array(["no", "yes"])[expected[3]].tolist()
+    with pytest.raises(ArgumentError, match=r"0 of the 1 rows of class maybe for the test"):
+        train_test_split(X, ["maybe", *words[1:]], stratify=True, rng=0)
+    for y in (["no", 1] * 10, ["no", None] * 10, "no" * 20, {"no": 1}):
+        with pytest.raises((ArgumentTypeError, ShapeError, ArgumentError)):
+            train_test_split(X, y, rng=0)

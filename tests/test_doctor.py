@@ -239,6 +239,9 @@ def test_html_is_escaped():
     html = doctor(model, X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01))._repr_html_()
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
+    shown, _, folded = html.partition("<details>")
+    assert "not checked" in folded
+    assert "checked" not in shown
 
 
 # Single findings.

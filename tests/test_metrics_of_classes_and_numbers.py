@@ -12,7 +12,7 @@ import pytest
 
 import nnlite as nn
 from nnlite import metrics
-from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.errors import ArgumentError, ArgumentTypeError, DataWarning, ShapeError
 
 TIMES = 200
 
@@ -570,3 +570,69 @@ def test_scores_whose_probabilities_are_rounded_to_1_have_an_order(classes):
         expected = [nn.metrics.roc_auc(odds[c][:, None], ids == c) for c in range(4)]
         assert nn.metrics.roc_auc(logits, ids) == pytest.approx(np.mean(expected), rel=1e-12)
         assert expected[1] == 1
+
+
+def sure_answers(classes, rows=400):
+    """Make logits that say about as much as they may, and what is true."""
+    rng = np.random.default_rng(0)
+    ids = rng.integers(classes, size=rows)
+    logits = 1.5 * np.eye(classes)[ids] + rng.normal(size=(rows, classes))
+    return logits, ids
+
+
+@pytest.mark.parametrize(
+    ("metric", "fix"),
+    [
+        (metrics.log_loss, "Write logits=False"),
+        (metrics.brier_score, "Write logits=False"),
+        (metrics.expected_calibration_error, "Write logits=False"),
+        (metrics.calibration_curve, "Write logits=False"),
+        (metrics.roc_auc, "Write logits=False"),
+        (metrics.average_precision, "Write logits=False"),
+        (metrics.precision, "write threshold=0.5"),
+        (metrics.recall, "write threshold=0.5"),
+        (metrics.f1, "write threshold=0.5"),
+        (metrics.binary_accuracy, "write threshold=0.5"),
+    ],
+)
+def test_probabilities_that_are_read_as_logits_are_told(metric, fix):
+    one = "threshold" in fix
+    logits, ids = sure_answers(2 if one else 3)
+    score = logits[:, 1:] - logits[:, :1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        metric(score if one else logits, ids)
+        metric((score > 0).astype(float) if one else np.eye(3)[ids], ids)  # classes as numbers
+    shares = 1 / (1 + np.exp(-score)) if one else nn.Softmax().forward(logits)
+    with pytest.warns(
+        DataWarning, match=rf"{metric.__name__}\(pred=\): the 400 scores .* probabilities.*{fix}"
+    ):
+        metric(shares, ids)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        metric(shares, ids, **({"threshold": 0.5} if one else {"logits": False}))
+        metric(shares[:9], ids[:9])  # so few may be chance
+
+
+def test_one_probability_a_row_is_told_and_logits_that_lie_between_0_and_1_are_not():
+    logits, ids = sure_answers(2)
+    with pytest.warns(DataWarning, match="look like probabilities"):
+        metrics.log_loss(1 / (1 + np.exp(logits[:, 0] - logits[:, 1])), ids)
+    rng = np.random.default_rng(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for middle in np.linspace(
+            0.1, 0.9, 9
+        ):  # weak answers, as likely as they say; and such that say nothing
+            scores = np.clip(middle + rng.normal(0, 0.1, 2000), 0, 1)
+            metrics.log_loss(scores, rng.random(2000) < 1 / (1 + np.exp(-scores)))
+            metrics.log_loss(scores, rng.random(2000) < 0.5)
+
+
+def test_targets_in_the_place_of_predictions_are_told():
+    logits, ids = sure_answers(2)
+    for metric in (metrics.log_loss, metrics.roc_auc, metrics.f1):
+        with pytest.raises(
+            ArgumentError, match=rf"Predictions come first: write {metric.__name__}\(pred, target"
+        ):
+            metric(ids.astype(float), logits[:, 1])

@@ -210,6 +210,20 @@ class TestNetwork:
         assert len(ax.patches) < 100
         assert any("of 100" in text.get_text() for text in ax.texts)
 
+    def test_numbers_stand_where_other_lines_are_far(self):
+        ax = plot.network(make_net(nn.Dense(2, 4), nn.Sigmoid(), nn.Dense(4, 1)))
+        segments = np.concatenate([lines.get_segments() for lines in self.lines(ax)[:2]])
+        numbers = [text for text in ax.texts if text.get_text()[0] in "+\N{MINUS SIGN}"]
+        assert len(numbers) == 12
+        for text in numbers:
+            x, y = text.get_position()
+            crossed = [
+                y - np.interp(x, *segment.T) for segment in segments if segment[0, 0] < x < segment[1, 0]
+            ]
+            own, other = np.sort(np.abs(crossed))[:2]
+            assert own < 1e-6
+            assert other > 1.5 * plot.diagram.LINE, "and room for a number on that one"
+
     def test_names(self, net):
         ax = plot.network(net, feature_names=["left", "up"], target_names=["sun", "rain"])
         assert {"left", "up", "sun", "rain"} <= {text.get_text() for text in ax.texts}
@@ -430,6 +444,16 @@ class TestGradientFlow:
         expected = [np.abs(change[name]).mean() / np.abs(whole[name]).mean() for name in ("0.W", "2.W")]
         np.testing.assert_allclose(ax.lines[0].get_ydata(), expected, rtol=1e-5)
         assert ax.get_ylabel() == "change / weights"
+
+    def test_a_shared_axis_has_room_for_both_pictures(self):
+        straight = make_net(nn.Dense(2, 3), nn.Dense(3, 2))
+        _, axes = plt.subplots(1, 2, sharey=True)
+        for ax, scale in zip(axes, (1, 1000), strict=True):
+            plot.gradient_flow(straight, scale * X, Y, LOSS, ax=ax)
+        low, high = axes[0].get_ylim()
+        dots = np.concatenate([ax.lines[0].get_ydata() for ax in axes])
+        assert low < dots.min() < 1e-2 * dots.max()
+        assert dots.max() < high
 
     def test_what_is_nearly_the_same_does_not_fill_the_height(self):
         net = make_net(nn.Dense(2, 2), nn.Tanh(), nn.Dense(2, 2))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 
 import nnlite as nn
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
@@ -182,6 +183,14 @@ class TestCalibrationCurve:
         assert ax.get_title() == f"{error:.1%} off on average"
         assert ax.get_xlabel() == "probability of the predicted class"
 
+    def test_upright_lines_are_the_intervals_of_wilson(self):
+        _, observed, rows = metrics.calibration_curve(SCORES, IDS, bins=5)
+        lines = plot.calibration_curve(SCORES, IDS, bins=5).collections[0].get_segments()
+        for line, share, count in zip(lines, observed, rows, strict=True):
+            test = scipy.stats.binomtest(round(share * count), int(count))
+            expected = test.proportion_ci(0.9, "wilson")
+            np.testing.assert_allclose(line[:, 1], expected, atol=1e-4)
+
     @pytest.mark.parametrize("bins", [5, 10, 15])
     def test_a_probability_between_two_bins_is_drawn_in_the_lower_one(self, bins):
         edges = np.linspace(0, 1, bins + 1)
@@ -242,6 +251,30 @@ class TestLearningCurve:
         training, validation = found.training.mean(axis=1), found.validation.mean(axis=1)
         assert training[0] < training[1] < validation[1] < validation[0]
 
+    @pytest.mark.parametrize("optimizer", [nn.Adam(0.1), nn.LBFGS()], ids=["as replicas", "in turn"])
+    def test_a_row_of_no_weight_counts_nowhere(self, optimizer):
+        y, wrong = SCORES @ [[1.0], [2.0], [3.0]], np.arange(len(SCORES)) % 3 == 0
+        y[wrong] += 100
+        options = {"loss": nn.MeanSquaredError(), "optimizer": optimizer, "epochs": 200, "sizes": [20, 40]}
+        found = learning_curve(net(nn.Dense(3, 1)), SCORES, y, weight=~wrong * 1.0, **options)
+        assert found.training.max() < 0.1
+        assert found.validation.max() < 0.1
+        assert learning_curve(net(nn.Dense(3, 1)), SCORES, y, **options).validation.min() > 100
+
+    def test_an_estimator_is_given_its_weights(self):
+        class Weighted(Classifier):
+            def fit(self, X, y, sample_weight):
+                assert (sample_weight == weight_of[y]).all()
+                return super().fit(X, y)
+
+            def score(self, X, y, sample_weight):
+                return float(sample_weight.mean())
+
+        weight_of = np.array([1.0, 2.0, 4.0])
+        labels = np.arange(60) % 3
+        found = learning_curve(Weighted(), SCORES, labels, weight=weight_of[labels], sizes=[45])
+        np.testing.assert_allclose(found.validation, 7 / 3)
+
     def test_an_optimizer_that_needs_all_rows_trains_in_turn(self):
         X, y = SCORES, SCORES @ [[1.0], [2.0], [3.0]]
         options = {"loss": nn.MeanSquaredError(), "optimizer": nn.LBFGS(), "epochs": 30}
@@ -292,6 +325,10 @@ class TestLearningCurve:
             plot.learning_curve.from_estimator(model, SCORES, IDS)
         with pytest.raises(ArgumentError, match="60 targets, one for each row, got 59"):
             learning_curve(model, SCORES, IDS[1:], **self.options)
+        with pytest.raises(
+            ShapeError, match=r"weight=\): expected weights of shape \(60,\), got shape \(59,\)"
+        ):
+            learning_curve(model, SCORES, IDS, weight=np.ones(59), **self.options)
         for X, y in ((SCORES, None), ({"a": IDS}, IDS)):
             with pytest.raises(
                 ArgumentTypeError, match="expected rows in memory, and a target for each, got"
@@ -562,3 +599,126 @@ def test_every_picture_that_asks_says_so():
     }  # fmt: skip
     for name in asking:
         assert f"``{name}.from_estimator(" in getattr(plot, name).__doc__
+
+
+def table_net():
+    """Make a net for a table of two numbers and a category, and rows of it."""
+    rows = {"size": [1.0, 2.0, 3.0, None] * 3, "age": list(range(12)), "kind": ["a", "b", "b"] * 4}
+    encoder = nn.TableEncoder(embedding=2).fit(rows)
+    layers = [encoder.layer(), nn.Dense(encoder.width, 4), nn.Tanh(), nn.Dense(4, 3)]
+    return nn.Sequential(layers, preprocessing=encoder, rng=0), rows
+
+
+def ticks(ax, axis):
+    return [label.get_text() for label in getattr(ax, f"get_{axis}ticklabels")()]
+
+
+def test_categories_have_no_bar_of_a_slope_that_they_have_not():
+    model, rows = table_net()
+    ax = plot.saliency(model, rows, output=2)
+    assert sorted(ticks(ax, "y")) == ["age", "size", "size is missing"]
+    assert ax.get_title() == "of categories there is no slope: kind"
+    assert ax.get_xlabel() == "change of output 2 for one standard deviation"
+    assert plot.saliency(model, rows).get_xlabel().startswith("change of the largest output for")
+    only = nn.TableEncoder().fit({"kind": ["a", "b"]})
+    model = nn.Sequential([only.layer(), nn.Dense(only.width, 1)], preprocessing=only, rng=0)
+    with pytest.raises(ArgumentError, match="a column of numbers, got ids of categories alone"):
+        plot.saliency(model, {"kind": ["a", "b"]})
+
+
+def test_what_an_embedding_has_learned_is_named_by_its_column():
+    model, rows = table_net()
+    names = ["size", "age", "size is missing", "kind 1", "kind 2"]
+    assert ticks(plot.weights(model, layer=1), "y") == names
+    drawn = [
+        text.get_text() for text in plot.network(model, {key: value[:1] for key, value in rows.items()}).texts
+    ]
+    assert [text for text in drawn if text in names] == names
+
+
+def test_a_series_has_a_bar_for_each_step():
+    model = net(nn.Input((9, 1)), nn.Flatten((9, 1)), nn.Dense(9, 1))
+    ax = plot.saliency(model, RNG.normal(size=(30, 9, 1)))
+    assert len(ax.patches) == 9
+    assert ax.get_xlabel() == "step"
+    assert not ax.images
+    x = RNG.normal(size=(30, 9, 1))
+    ax = plot.saliency(model, x)
+    slopes = model[2].W[:, 0] * x.std(axis=0)[:, 0]
+    np.testing.assert_allclose([bar.get_height() for bar in ax.patches], slopes, rtol=1e-5)
+
+
+def test_only_what_the_net_reads_is_taken_for_an_image():
+    model = net(nn.Input((10, 10, 1)), nn.Conv2D(1, 1, 3), nn.Flatten((8, 8, 1)), nn.Dense(64, 2))
+    assert plot.weights(model).images[0].get_array().shape == (2, 64)  # and no two images of 8 by 8
+
+
+def test_kernels_are_images():
+    layers = nn.Input((6, 6, 1)), nn.Conv2D(1, 5, 3), nn.Conv2D(5, 4, 2), nn.Flatten((3, 3, 4))
+    model = net(*layers, nn.Dense(36, 2))
+    shown = plot.weights(model, layer=1).images[0].get_array()
+    assert shown.shape == (7, 11)  # 5 kernels, 3 beside each other, and lines between
+    np.testing.assert_array_equal(shown[:3, 4:7], model[1].W[:, :, 0, 1])
+    ax = plot.weights(model, layer=2, max_units=3)
+    np.testing.assert_array_equal(ax.images[0].get_array()[6:8, 3:5], model[2].W[:, :, 1, 2])
+    assert "3 of 4 kernels" in ax.get_title()
+    with pytest.raises(ArgumentError, match="Leave shape= and feature_names= out"):
+        plot.weights(model, layer=1, shape=(3, 3))
+
+
+def test_a_single_curve_has_the_name_of_its_class_if_there_is_one():
+    ax = plot.roc_curve([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1], classes=["stays", "leaves"])
+    assert ax.lines[-1].get_label() == "leaves, area 0.75"
+    ax = plot.precision_recall_curve([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1], classes=["stays", "leaves"])
+    assert ax.lines[0].get_label() == "leaves, average precision 0.833"
+
+
+def test_a_few_gradients_of_0_are_not_written_as_none():
+    model = net(nn.Embedding([400], 1), nn.Dense(1, 1))
+    ids = np.arange(399)[:, None]
+    ax = plot.gradient_flow(model, ids, np.ones((399, 1)), nn.MeanSquaredError())
+    assert [text.get_text() for text in ax.texts] == ["<1% are 0"]
+    assert [
+        text.get_text() for text in plot.gradient_flow(model, [[0]], [[1.0]], nn.MeanSquaredError()).texts
+    ] == [">99% are 0"]
+
+
+@pytest.mark.parametrize(
+    ("pred", "target", "title"),
+    [
+        ([1.0, 2.0, 3.0, 4.05], [1, 2, 3, 4], "R\N{SUPERSCRIPT TWO} 0.9995, RMSE 0.025"),
+        ([1e5, 3e5], [2e5, 3.1e5], "R\N{SUPERSCRIPT TWO} \N{MINUS SIGN}0.67, RMSE 71,100"),
+        ([1.0, 2.0], [1.0, 2.0], "R\N{SUPERSCRIPT TWO} 1.00, RMSE 0"),
+    ],
+)
+def test_the_numbers_above_dots_can_be_read(pred, target, title):
+    assert plot.prediction_error(pred, target).get_title() == title
+
+
+def test_predictions_with_variances_are_told_apart():
+    with pytest.raises(ShapeError, match=r"GaussianNLL draw the means: pred\[:, :1\]"):
+        plot.prediction_error(np.ones((5, 2)), np.ones((5, 1)))
+
+
+def test_pictures_say_what_an_estimator_a_row_and_a_wrong_argument_want():
+    sk = pytest.importorskip("sklearn.pipeline")
+    from sklearn.preprocessing import StandardScaler
+
+    from nnlite.sklearn import MLPClassifier
+
+    X, y = nn.datasets.iris()
+    pipe = sk.make_pipeline(
+        StandardScaler(), MLPClassifier((4,), max_iter=9, tol=1.0, n_iter_no_change=1, random_state=0)
+    )
+    pipe.fit(X, y)
+    for estimator in (pipe, pipe[-1]):
+        with pytest.raises(ArgumentTypeError, match=r"Write \.model_ behind the estimator"):
+            plot.network(estimator)
+    with pytest.raises(ArgumentTypeError, match=r"confusion_matrix\(normalize=\): expected one of pred"):
+        plot.confusion_matrix([0, 1], [0, 1], normalize=True)
+    with pytest.raises(ArgumentTypeError, match=r"log_loss\(labels=\): expected one of pred"):
+        metrics.log_loss([0.5, 1.0], [0, 1], labels=[0, 1])
+    pd = pytest.importorskip("pandas")
+    model, rows = table_net()
+    with pytest.raises(ArgumentTypeError, match=r"Write frame\.iloc\[\[0\]\] for one row"):
+        plot.network(model, pd.DataFrame(rows).iloc[0])

@@ -207,6 +207,14 @@ def test_dots_on_the_map_of_a_neuron_have_none_of_its_colours():
     assert {tuple(colour[:3]) for colour in dots.get_facecolors()} == {(1, 1, 1)}
 
 
+def test_neurons_says_which_dots_are_which_class():
+    X, y = nn.datasets.moons(40, rng=0)
+    maps = neurons(nn.Sequential([nn.Dense(2, 3), nn.Dense(3, 2)], rng=0), X, y, layer=0, resolution=8)
+    (keys,) = maps[0].figure.legends
+    assert [text.get_text() for text in keys.get_texts()] == ["class 0", "class 1"]
+    assert not neurons(nn.Sequential([nn.Dense(2, 2)], rng=0), X, layer=0, resolution=8)[0].figure.legends
+
+
 def test_neurons_shows_some_of_many():
     model = nn.Sequential([nn.Dense(2, 100), nn.Tanh(), nn.Dense(100, 1)], rng=0)
     maps = neurons(model, np.random.default_rng(0).normal(size=(30, 2)), layer=0, max_units=10, resolution=8)

@@ -535,13 +535,79 @@ def test_unseen_whole_numbers_are_told_too():
         city_net()[0].transform(cities("Bern", 99))
 
 
+def test_values_of_which_half_are_unseen_are_told_unless_rare_ones_were_trained_as_such():
+    table = {"city": ["bern"] * 90 + ["Bern"] * 10, "zip": [3000] * 100}
+    with pytest.warns(DataWarning, match=r"90 of the 100 values are none that fit has seen: they are 'bern'"):
+        city_net()[0].transform(table)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        TableEncoder(min_count=2).fit({"city": ["Bern"] * 9 + ["Genf"], "zip": [3000] * 10}).transform(table)
+
+
+def test_numbers_in_another_unit_are_told_once_and_at_the_line_of_the_caller():
+    metres = {"size": [1.7, 1.8, 1.6, 1.75, None, 1.9]}
+    encoder = TableEncoder().fit(metres)
+    model = nn.Sequential([encoder.layer(), nn.Dense(encoder.width, 1)], preprocessing=encoder, rng=0)
+    other = {"size": [170.0, 180.0, None, 165.0, 175.0, 190.0]}
+    message = r"\(frame\['size'\]\): the median of 5 numbers is 175, where fit saw 1.75 give or take 0.1"
+    with pytest.warns(DataWarning, match=message) as told:
+        list(model.predict_blocks([other] * 3))
+    assert len(told) == 1
+    with pytest.warns(DataWarning, match=message) as told:
+        model.predict(other)
+    assert told[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.predict({"size": [170.0, 180.0, 165.0, 175.0]})  # of four rows nothing is said
+        model.predict({"size": [1.0, 1.1, 1.0, 2.0, 2.6, 170.0]})  # one may be wrong, or a giant
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (
+            [*map(str, range(30, 60)), "?"],
+            r"31 categories, such as '30', .* text \('\?' is not\) .*to_numeric",
+        ),
+        (
+            [f"{n:,}" for n in range(900, 1900, 50)],
+            r"20 categories.*str\.replace\(',', ''\), errors='coerce'\)",
+        ),
+        (
+            [f"{n / 7:.3f}" for n in range(2000)],
+            "2,000 categories, such as '0.000', .* are numbers as text and",
+        ),
+    ],
+)
+def test_numbers_as_text_are_told(column, message):
+    with pytest.warns(DataWarning, match=message):
+        TableEncoder().fit({"x": column})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        TableEncoder(categorical=["x"]).fit({"x": column})
+
+
+def test_what_the_warnings_say_to_write_runs(pd):
+    days = [f"{1 + n % 28:02}/{1 + n % 12:02}/2023" for n in range(90)]
+    frame = pd.DataFrame({"sold": days, "size": [f"{900 + 50 * n:,}" for n in range(89)] + ["n/a"]})
+    with pytest.warns(DataWarning) as told:
+        TableEncoder().fit(frame)
+    expressions = [
+        re.search(r"(?:Count days, |Write )(.*?)(?:, which|, or)", str(one.message))[1] for one in told
+    ]
+    sold, size = (np.asarray(eval(code, {"np": np, "pandas": pd, "frame": frame})) for code in expressions)
+    assert sold[1] == (np.datetime64("2023-02-02") - np.datetime64("2000-01-01")) / np.timedelta64(1, "D")
+    assert size[1] == 950
+    assert np.isnan(size[-1])
+
+
 @pytest.mark.parametrize(
     "table",
     [
         cities("bern", rows=1),
         cities("bern", rows=4),
         {"city": ["bern"] * 4 + [None] * 90, "zip": [3000] * 94},
-        {"city": ["bern"] * 90 + ["Bern"], "zip": [3000] * 91},
+        {"city": ["bern"] * 40 + ["Bern"] * 41, "zip": [3000] * 81},
         cities(None),
     ],
 )
@@ -563,7 +629,10 @@ def days(count, rows):
             r"1,231 dates as text in 3,000 rows, such as '2020-01-31'.*np\.asarray\(frame\['x'\]",
         ),
         (days(40, 3000), "40 dates as text in 3,000 rows"),
-        ([f"{1 + d}.12.2020" for d in range(28)], r"28 dates as text in 28 rows, .*Count days, \(the day - "),
+        (
+            [f"{1 + d}.12.2020" for d in range(28)],
+            r"28 dates as text in 28 rows, .*Count days, \(pandas\.to_datetime\(frame\['x'\], d",
+        ),
         ([f"2020/12/{1 + d} 10:30" for d in range(28)], "28 dates as text"),
         (
             [f"user{n}" for n in range(300)],
@@ -589,6 +658,8 @@ def test_text_that_names_rows_or_days_is_told(column, message):
         [f"3.11.{n}" for n in range(30)],
         list(range(500)),
         days(9, 9),
+        [f"{n:05}" for n in range(500, 540)] * 3,  # codes
+        [*map(str, range(9))] * 3,
     ],
 )
 def test_of_ordinary_text_nothing_is_said(column):

@@ -36,6 +36,8 @@ HTML_OUTPUT = re.compile(r'<div class="output" data-html="([^"]*)"></div>')
 #: A picture of the playground that is a link: in the site the playground itself stands there, and plays.
 PLAYGROUND = re.compile(r"\[!\[([^]]*)\]\(\S*/playground\.gif\)\]\(\S+\)")
 LIVE = "spirals.html"
+#: A code of the doctor where a finding is shown: in a table, or with its page.
+FINDING = re.compile(r"(?<=<td>)(NN\d{3})(?=<br>)|docs/doctor/(NN\d{3})\.md")
 
 
 def site_path(path: str) -> str:
@@ -172,20 +174,24 @@ def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
     """Turn the links of a page of docs/ into links of the site, and a picture of the playground into one."""
     if page.file.generated_by:
         return markdown
-    here = posixpath.dirname(page.file.src_uri)
-    frame = (
-        rf'<iframe class="playground" title="\1" src="{posixpath.relpath(LIVE, here or ".")}?play"></iframe>'
-    )
+    live = posixpath.relpath(LIVE, posixpath.dirname(page.file.src_uri) or ".")
+    frame = rf'<iframe class="playground" title="\1" src="{live}?play"></iframe>'
     markdown, found = PLAYGROUND.subn(frame, markdown)
     if found:  # it needs all the width that there is
         page.meta["hide"] = ["navigation", "toc"]
     return rewrite(markdown, f"docs/{page.file.src_uri}")
 
 
-def on_page_content(html: str, **_: object) -> str:
-    """Put the HTML that cells gave where Markdown can no longer change it."""
+def on_page_content(html: str, *, page: Page, **_: object) -> str:
+    """Put in the HTML of cells, where Markdown can no longer change it, and links from findings to pages."""
 
     def replace(found: re.Match[str]) -> str:
         return f'<div class="output">{base64.b64decode(found[1]).decode()}</div>'
 
-    return HTML_OUTPUT.sub(replace, html)
+    def link(found: re.Match[str]) -> str:
+        target = posixpath.relpath(
+            f"doctor/{found[1] or found[2]}.html", posixpath.dirname(page.file.url) or "."
+        )
+        return f'<a href="{target}">{found[0]}</a>'
+
+    return FINDING.sub(link, HTML_OUTPUT.sub(replace, html))

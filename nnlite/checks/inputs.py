@@ -502,6 +502,8 @@ class Boundary:
         method = next((name for name in ("to_pandas", "collect", "compute") if hasattr(type(x), name)), None)
         if method is not None and not is_dask(x):  # tables of Arrow, and those that are only plans
             got, fix = type(x).__name__, f"Write X.{method}()"
+        elif hasattr(x, "to_frame") and set(names) <= set(getattr(x, "index", ())):
+            fix = "Write frame.iloc[[0]] for one row of a frame, which then is a frame"
         elif isinstance(shape, tuple) and shape[-1:] == (self.preprocessing.features,):
             fix += "; for rows that encoder.transform made, set model.takes_encoded = True before"
         raise ArgumentTypeError(where, f"a table with {shown}, which the model encodes", got, f"{fix}.")

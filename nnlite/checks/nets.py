@@ -43,7 +43,10 @@ def check_net(
     """
     if not isinstance(model, Sequential):
         got = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
-        raise ArgumentTypeError(f"{where}(model)", "a Sequential", got, "Write Sequential([...]).")
+        last = model.steps[-1][1] if isinstance(getattr(model, "steps", None), list) else model
+        of = "Write .model_ behind the estimator: the net inside, which takes what the estimator hands on."
+        fix = of if hasattr(last, "model_") else "Write Sequential([...])."
+        raise ArgumentTypeError(f"{where}(model)", "a Sequential", got, fix)
     if model._in_model:
         fix = "Give the whole model, or a copy of this part: copy.deepcopy(part)."
         raise ArgumentError(f"{where}(model)", "a model on its own", "one that is a layer of another", fix)

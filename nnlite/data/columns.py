@@ -239,6 +239,8 @@ def _reader(where: str, name: str, *, reads_text: bool) -> Callable[[int, Any], 
             return math.inf
         except ValueError:
             fix = "Put None or NaN where a number is not known."
+            if isinstance(cell, str) and "," in cell:
+                fix = f"Write frame[{name!r}].str.replace(',', '') if commas stand between thousands."
             raise ArgumentError(place, "numbers", f"{cell!r} in row {row}", fix) from None
 
     return as_number

@@ -251,13 +251,13 @@ def train_test_split(
     X : array_like of shape (rows, ...), frame or sparse matrix
         The inputs. Both parts of a frame are frames, those of a sparse matrix CSR matrices.
     y : array_like of shape (rows, ...)
-        The targets.
+        The targets: numbers, or the names of classes.
     test : float or int
         A float between 0 and 1 is the fraction of the rows to hold out, rounded to whole
         rows; an int is their number.
     stratify : bool, or sequence of hashable of shape (rows,)
         Whether both sides keep the proportions of the classes, as nearly as whole rows
-        allow. True takes the targets, which must then be integers of shape (rows,); else these
+        allow. True takes the targets, which must then be integers or names of shape (rows,); else these
         are the classes.
     groups : sequence of hashable of shape (rows,), optional
         Rows of one group, such as those of one patient, stay on one side. The side of the test then
@@ -294,14 +294,17 @@ def train_test_split(
     """
     where = "train_test_split(X=)"
     data: Any = as_csr(where, X, None) if is_sparse(X) else X if is_frame(X) else check_rows(where, X)
-    y = check_rows("train_test_split(y=)", y)
+    names = _names(y)
+    y = check_rows("train_test_split(y=)", y) if names is None else names
     check_same_rows("train_test_split", data, y)
     rows, held_out = len(y), held_out_rows("train_test_split(test=)", test, len(y))
     generator = check_rng("train_test_split(rng=)", rng)
     classes: AnyArray | None = None
     where = "train_test_split(stratify=)"
     if isinstance(stratify, bool | np.bool_):
-        classes = check_labels("train_test_split(y=)", y) if stratify else None
+        if stratify:
+            place = "train_test_split(y=)"
+            classes = check_labels(place, y) if names is None else encode_labels(place, y, rows)
     elif stratify is not None:
         classes = encode_labels(where, stratify, rows)
     numbers = None if groups is None else encode_labels("train_test_split(groups=)", groups, rows)
@@ -320,6 +323,16 @@ def train_test_split(
     return take_rows(data, train_rows), take_rows(data, test_rows), y[train_rows], y[test_rows]
 
 
+def _names(y: Any) -> AnyArray | None:
+    """Return targets that are all text, the names of classes, as an array; of others None."""
+    column = y.to_numpy() if hasattr(y, "to_numpy") and not is_frame(y) else y
+    if not isinstance(column, np.ndarray | list | tuple) or getattr(column, "ndim", 1) != 1:
+        return None
+    if isinstance(column, np.ndarray) and column.dtype.kind not in "OUT":
+        return None
+    return np.asarray(column) if len(column) and all(isinstance(cell, str) for cell in column) else None
+
+
 def _check_both_sides(where: str, classes: AnyArray, held_out: AnyArray, names: AnyArray | None) -> None:
     """Refuse a split that leaves a class on one side only."""
     ids, first, numbers, counts = np.unique(
@@ -329,7 +342,7 @@ def _check_both_sides(where: str, classes: AnyArray, held_out: AnyArray, names: 
     one_sided = (shares == 0) | (shares == counts)
     if one_sided.any():
         c = int(one_sided.argmax())
-        name = f"class {ids[c]}" if names is not None else f"the class of row {first[c]}"
+        name = f"class {names[first[c]]}" if names is not None else f"the class of row {first[c]}"
         raise ArgumentError(
             where,
             "at least one row of every class on both sides",

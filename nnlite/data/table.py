@@ -24,18 +24,23 @@ from nnlite.data.columns import (
     sees_categories,
 )
 from nnlite.data.moments import Moments
-from nnlite.errors import ArgumentError, ArgumentTypeError, DataWarning, NotFittedError
+from nnlite.errors import ArgumentError, ArgumentTypeError, DataWarning, NotFittedError, calls_to_user
 from nnlite.errors.checks import check_bool, check_integer, check_number
 from nnlite.layers.embedding import Embedding
 
 __all__ = ["CategoricalColumn", "NumericColumn", "TableEncoder", "kind_of_text", "looks_like_dates"]
 
-#: So many rows in which a column holds nothing but values that `fit` has not seen are no chance.
+#: So many rows, and the half of those that hold something, with values that `fit` has not seen are no chance.
 UNSEEN_ROWS = 5
+#: Beyond so many standard deviations lies at most a hundredth of any data (Chebyshev): the middle one of some
+#: rows is there where the unit is another one.
+FAR = 10.0
 #: Text of so many categories with fewer rows each than this is taken for names of rows, or for dates.
 MANY_CATEGORIES = ((50, 3), (1000, 10))
-#: So many categories, all of which look like dates, are dates.
-DATES = 10
+#: So many categories, all of which look like dates, are dates; and nine tenths of which are numbers, numbers.
+DATES, NUMBERS = 10, 0.9
+#: Not "007" or "01234": a code that begins with 0 is a name.
+_NUMBER = re.compile(r"\s*[-+]?(?!0\d)(\d+|\d{1,3}(,\d{3})+)(\.\d*)?(e[-+]?\d+)?\s*", re.IGNORECASE)
 _DATE = re.compile(
     r"(\d{4}([-./])\d{1,2}\2\d{1,2}|\d{1,2}([-./])\d{1,2}\3\d{4}|\d{1,2}/\d{1,2}/\d{2})([ T]\d{1,2}:.*)?",
     re.DOTALL,
@@ -161,9 +166,10 @@ class TableEncoder(Configured):
     DataWarning
         In `fit`, if text that `categorical` does not name has 50 categories and more with fewer than
         3 rows each, or 1,000 with fewer than 10, as names of rows have; or 10 and more, all of them
-        dates. In `transform`, and wherever a model encodes a table, if all values of a column, 5 or
-        more, are ones that `fit` has not seen; of fewer rows nothing is said, since a row may well
-        have a new category.
+        dates, or nine tenths of them numbers. In `transform`, and wherever a model encodes a table, if
+        5 rows and more, and half of those of a column, have categories that `fit` has not seen (all of
+        them with a `min_count`), or numbers more than 10 standard deviations from its mean, as in
+        another unit; of fewer rows nothing is said, since a row may well have a new category.
 
     Notes
     -----
@@ -321,20 +327,21 @@ class TableEncoder(Configured):
         return self._encode(frame, set())
 
     def _encode(self, frame: Any, told: set[str]) -> NDArray[np.float64]:
-        """Do so, and add to `told` the columns of which it says, once, that no value is known."""
+        """Do so, and add to `told` the columns of which it says, once, that the net knows no such values."""
         where = "TableEncoder.transform"
         columns = self.columns
         table = read_columns(where, frame, [column.name for column in columns])
         numbers, marks, ids = [], [], []
         for column in columns:
             if isinstance(column, CategoricalColumn):
-                ids.append(_ids(where, column, table[column.name], told))
+                share = 0.5 if self.min_count == 1 else 1.0
+                ids.append(_ids(where, column, table[column.name], told, share))
                 continue
             values = self._numbers(where, column.name, table[column.name])
             missing = np.isnan(values)
             if column.missing:
                 marks.append(missing)
-            values = _standardize(where, column, values)
+            values = _standardize(where, column, values, told)
             values[missing] = 0.0
             numbers.append(values)
         return np.column_stack([*numbers, *marks, *ids]).astype(np.float64, copy=False)
@@ -484,8 +491,10 @@ class TableEncoder(Configured):
         return encoder
 
 
-def _ids(where: str, column: CategoricalColumn, cells: Any, told: set[str]) -> NDArray[np.float64]:
-    """Return the id of each cell of a column."""
+def _ids(
+    where: str, column: CategoricalColumn, cells: Any, told: set[str], share: float
+) -> NDArray[np.float64]:
+    """Return the id of each cell of a column, and warn of a large share of unseen ones."""
     ids: dict[Typed | None, int] = {
         (type(category), category): number for number, category in enumerate(column.categories, start=1)
     }
@@ -494,22 +503,28 @@ def _ids(where: str, column: CategoricalColumn, cells: Any, told: set[str]) -> N
     _check_kinds(where, column, meaning.values())
     id_of = {cell: ids.get(category, 0) for cell, category in meaning.items()}
     there = {cell: category[1] for cell, category in meaning.items() if category is not None}
-    if there and column.categories and column.name not in told and not any(id_of[cell] for cell in there):
-        rows = sum(cell in there for cell in given)
-        if rows >= UNSEEN_ROWS:
+    unseen = {cell: category for cell, category in there.items() if not id_of[cell]}
+    if unseen and column.categories and column.name not in told:
+        rows, strange = sum(cell in there for cell in given), sum(cell in unseen for cell in given)
+        if strange >= max(UNSEEN_ROWS, share * rows):
             told.add(column.name)
-            _warn_of_unseen(where, column, sorted(set(there.values()), key=str), rows)
+            count = (
+                f"none of the {rows:,} values is one"
+                if strange == rows
+                else f"{strange:,} of the {rows:,} values are none"
+            )
+            _warn_of_unseen(where, column, sorted(set(unseen.values()), key=str), count)
     return np.fromiter(map(id_of.__getitem__, given), np.float64, len(given))
 
 
-def _warn_of_unseen(where: str, column: CategoricalColumn, unseen: Sequence[Category], rows: int) -> None:
-    """Warn of a column of which the net knows no value, such as "bern" where `fit` saw "Bern"."""
+def _warn_of_unseen(where: str, column: CategoricalColumn, unseen: Sequence[Category], count: str) -> None:
+    """Warn of values that the net does not know, such as "bern" where `fit` saw "Bern"."""
     warnings.warn(
-        f"{where}(frame[{column.name!r}]): none of the {rows:,} values is one that fit has seen: they are "
+        f"{where}(frame[{column.name!r}]): {count} that fit has seen: they are "
         f"{_some(unseen)}, and fit saw {_some(column.categories)}. The net has learned nothing about them. "
         "Write them as they were in fit, or fit encoder and model anew.",
         DataWarning,
-        stacklevel=4,
+        stacklevel=calls_to_user(),
     )
 
 
@@ -561,24 +576,35 @@ def kind_of_text(texts: Sequence[str], rows: int) -> str | None:
 
 
 def _warn_of_many(where: str, name: str, texts: Sequence[str], counts: Mapping[Typed | None, int]) -> None:
-    """Warn of text of which each value is there once or twice, and of dates."""
+    """Warn of text of which each value is there once or twice, of dates and of numbers as text."""
     rows = sum(counts[str, text] for text in texts)
-    place = f"{where}(frame[{name!r}])"
+    column = f"frame[{name!r}]"
+    place = f"{where}({column})"
     kind = kind_of_text(texts, rows)
     if kind == "dates":
         said = f"{place}: {len(texts):,} dates as text in {rows:,} rows, such as {texts[0]!r}, become"
-        day = f"np.asarray(frame[{name!r}], 'datetime64[D]')" if texts[0][:4].isdigit() else "the day"
+        day = f"np.asarray({column}, 'datetime64[D]')"
+        if not texts[0][:4].isdigit():  # NumPy reads no others
+            first = ", dayfirst=True" if any(int(re.split(r"\D", text)[0]) > 12 for text in texts) else ""
+            day = f"pandas.to_datetime({column}{first}).to_numpy('datetime64[D]')"
         fix = (
             "categories, of which other dates know nothing. Count days, "
             f"({day} - np.datetime64('2000-01-01')) / np.timedelta64(1, 'D'), or name"
         )
+    elif len(texts) >= DATES and len(found := list(filter(_NUMBER.fullmatch, texts))) >= NUMBERS * len(texts):
+        said = f"{place}: {len(texts):,} categories, such as {_some(found)}, are numbers as text"
+        others = sorted(set(texts) - set(found))
+        commas = ".str.replace(',', '')" if any("," in text for text in found) else ""
+        said += f" ({_some(others)} {'is' if len(others) == 1 else 'are'} not)" if others else ""
+        fix = f"and larger ones know nothing of smaller ones. Write pandas.to_numeric({column}{commas}, "
+        fix += "errors='coerce'), which takes what is no number for missing, or name"
     elif kind == "names":
         said = f"{place}: {len(texts):,} categories in {rows:,} rows, such as {_some(texts)}, are like names"
         fix = "of single rows, from which nothing is learned for others. Leave the column out, or name"
     else:
         return
     fix += f" it in TableEncoder(categorical=[{name!r}]), with a min_count=, if that is meant."
-    warnings.warn(f"{said} {fix}", DataWarning, stacklevel=4)
+    warnings.warn(f"{said} {fix}", DataWarning, stacklevel=calls_to_user())
 
 
 def _some(values: Sequence[Category]) -> str:
@@ -603,7 +629,10 @@ def _check_kinds(where: str, column: CategoricalColumn, found: Iterable[Typed | 
     )
 
 
-def _standardize(where: str, column: NumericColumn, values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _standardize(
+    where: str, column: NumericColumn, values: NDArray[np.float64], told: set[str]
+) -> NDArray[np.float64]:
+    """Return numbers in standard deviations from the mean, and warn if most are far from those of `fit`."""
     with np.errstate(over="ignore"):  # refused below
         standardized = (values - column.mean) / column.scale
     infinite = np.isinf(standardized)
@@ -614,6 +643,19 @@ def _standardize(where: str, column: NumericColumn, values: NDArray[np.float64])
             f"{values[infinite][0]:g} in row {int(infinite.argmax())}",
             "Correct it, or put None where a number is not known.",
         )
+    there = np.sort(standardized[~np.isnan(standardized)])
+    if column.name not in told and len(there) >= UNSEEN_ROWS:
+        middle = float(there[len(there) // 2])  # and no mean of two, which may overflow
+        if abs(middle) > FAR:
+            told.add(column.name)
+            warnings.warn(
+                f"{where}(frame[{column.name!r}]): the median of {len(there):,} numbers is "
+                f"{column.mean + middle * column.scale:.4g}, where fit saw {column.mean:.4g} give or take "
+                f"{column.scale:.4g}. The net has learned nothing about such numbers. Give them in the unit "
+                "that fit saw, or fit encoder and model anew.",
+                DataWarning,
+                stacklevel=calls_to_user(),
+            )
     return standardized
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nnlite.core.aliases import RNG, AnyArray, Array
 from nnlite.errors import ArgumentError
+from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_integer, check_number, check_rng
 from nnlite.errors.habits import missing_names
 
@@ -85,6 +86,7 @@ class Dataset:
         return f"Dataset({self.name}: {rows} rows of {columns}, {target})"
 
 
+@explained
 def xor() -> Dataset:
     """Return the four rows of "one or the other, but not both".
 
@@ -110,6 +112,7 @@ def xor() -> Dataset:
     return _plane("xor", x1, x2, x1 ^ x2, class_names=("equal", "different"))
 
 
+@explained
 def spirals(samples: int = 300, *, classes: int = 3, noise: float = 0.03, rng: RNG = None) -> Dataset:
     """Return spiral arms that make one full turn around a common centre.
 
@@ -149,6 +152,7 @@ def spirals(samples: int = 300, *, classes: int = 3, noise: float = 0.03, rng: R
     return _plane("spirals", x1, x2, ids, noise=noise, rng=generator, class_names=_numbered(classes))
 
 
+@explained
 def moons(samples: int = 200, *, noise: float = 0.1, rng: RNG = None) -> Dataset:
     """Return two half circles that reach into each other.
 
@@ -186,6 +190,7 @@ def moons(samples: int = 200, *, noise: float = 0.1, rng: RNG = None) -> Dataset
     return _plane("moons", x1, x2, ids, noise=noise, rng=generator, class_names=("upper", "lower"))
 
 
+@explained
 def circles(
     samples: int = 200, *, noise: float = 0.05, inner_radius: float = 0.5, rng: RNG = None
 ) -> Dataset:
@@ -228,6 +233,7 @@ def circles(
     return _plane("circles", x1, x2, ids, noise=noise, rng=generator, class_names=("outer", "inner"))
 
 
+@explained
 def blobs(samples: int = 300, *, classes: int = 3, noise: float = 0.2, rng: RNG = None) -> Dataset:
     """Return round clouds, their centres spread evenly over a circle of radius 1.
 
@@ -265,6 +271,7 @@ def blobs(samples: int = 300, *, classes: int = 3, noise: float = 0.2, rng: RNG 
     return _plane("blobs", x1, x2, ids, noise=noise, rng=generator, class_names=_numbered(classes))
 
 
+@explained
 def sine(samples: int = 200, *, noise: float = 0.1, rng: RNG = None) -> Dataset:
     """Return one period of a sine wave, for regression.
 
@@ -304,6 +311,7 @@ def sine(samples: int = 200, *, noise: float = 0.1, rng: RNG = None) -> Dataset:
     return Dataset("sine", x.astype(np.float32), y.astype(np.float32), feature_names=("x",))
 
 
+@explained
 def digits() -> Dataset:
     """Return 1,797 handwritten digits as images of 8 by 8 pixels.
 
@@ -339,6 +347,7 @@ def digits() -> Dataset:
     )
 
 
+@explained
 def iris() -> Dataset:
     """Return the measurements of 150 iris flowers of three species, in centimetres.
 

@@ -115,6 +115,7 @@ def calls_to_user() -> int:
     while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] in {
         "nnlite",
         "contextlib",
+        "numpy",  # np.errstate as a decorator
     }:
         level, frame = level + 1, frame.f_back
     return level

@@ -20,6 +20,7 @@ from nnlite.core.parameters import Parameters
 from nnlite.data.conversion import is_sparse
 from nnlite.data.row_weights import counting_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_instance
 from nnlite.exchange.table import described
 from nnlite.inspect.baseline import baseline
@@ -56,6 +57,7 @@ NOMINAL = 100
 ROUNDING = 1e-12
 
 
+@explained
 def explain_step(
     model: Sequential, x: Any, y: Any, loss: Loss, optimizer: Optimizer, *, weight: Any = None
 ) -> StepTrace:

@@ -15,6 +15,7 @@ from nnlite.core.losses import Loss
 from nnlite.core.optimizers import SGD, Optimizer
 from nnlite.data.splits import HeldOut
 from nnlite.errors import ArgumentError, DivergenceError
+from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_integer, check_number, check_rng
 from nnlite.inspect.rate_result import RateSearch
 from nnlite.model import PREDICT_ROWS, Sequential
@@ -63,6 +64,7 @@ RIDGE = 0.2
 BELOW_LOWEST = 10.0
 
 
+@explained
 def find_learning_rate(
     model: Sequential,
     X: Any,

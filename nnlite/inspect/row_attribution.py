@@ -13,6 +13,7 @@ from nnlite.checks.nets import check_net
 from nnlite.core.aliases import AnyArray, Array
 from nnlite.core.losses import Loss
 from nnlite.errors import ArgumentError
+from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_integer
 from nnlite.inspect.neighbours import TOO_FEW, Opinion, ask_neighbours
 from nnlite.inspect.numbers import plain, weight_name
@@ -587,6 +588,7 @@ def row_losses(loss: Loss, pred: Array, y: AnyArray) -> Array:
     return np.array([loss.value_and_grad(one[None], own[None], None)[0] for one, own in pairs])
 
 
+@explained
 def blame(model: Sequential, X: Any, y: Any, loss: Loss, *, weight: Any = None) -> Blame:
     """Trace the loss back to the rows: what each adds to every gradient, and which look mislabelled.
 

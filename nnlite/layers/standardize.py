@@ -14,7 +14,14 @@ from nnlite.core.context import Context
 from nnlite.core.layer import Layer
 from nnlite.data.checks import check_rows, check_weight
 from nnlite.data.moments import Moments
-from nnlite.errors import ArgumentError, ArgumentTypeError, DataWarning, NotFittedError, ShapeError
+from nnlite.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DataWarning,
+    NotFittedError,
+    ShapeError,
+    calls_to_user,
+)
 from nnlite.errors.checks import check_integer
 from nnlite.errors.layers import check_features
 
@@ -240,7 +247,7 @@ class Standardize(Layer):
             "together as numbers of their dtype can: most of what told rows apart may be gone. Give them in "
             "float64, or count from a number near them.",
             DataWarning,
-            stacklevel=2,
+            stacklevel=calls_to_user(),
         )
 
     def forward(self, x: Array, ctx: Context | None = None) -> Array:

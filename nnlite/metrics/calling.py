@@ -11,7 +11,7 @@ import numpy as np
 from nnlite.core.aliases import AnyArray
 from nnlite.data.checks import is_own
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.errors.arguments import is_ours
+from nnlite.errors.arguments import explained, is_ours
 from nnlite.metrics.order import Order, find_order
 
 __all__ = ["Metric", "call_metric", "named_metrics"]
@@ -21,6 +21,7 @@ __all__ = ["Metric", "call_metric", "named_metrics"]
 Metric = Callable[..., Any]
 
 
+@explained
 def named_metrics(metrics: Any, loss: Any = None) -> dict[str, Metric]:
     """Give every metric the name under which its numbers are written down.
 
@@ -76,6 +77,7 @@ def named_metrics(metrics: Any, loss: Any = None) -> dict[str, Metric]:
     return dict(pairs)
 
 
+@explained
 def call_metric(
     metric: Metric,
     pred: AnyArray,

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from nnlite.core.aliases import AnyArray
 from nnlite.data.checks import check_ids
 from nnlite.errors import ArgumentError
+from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_bool, check_finite, check_integer, check_number
 from nnlite.layers.activations import log_softmax
 from nnlite.metrics.directions import less_is_better, more_is_better
@@ -23,6 +24,7 @@ from nnlite.metrics.inputs import (
     counting,
     kept,
     row_mean,
+    warn_of_probabilities,
 )
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
 
 
 @more_is_better
+@explained
 def accuracy(pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None) -> float:
     """Give the share of rows whose highest score is at the right class.
 
@@ -80,6 +83,7 @@ def accuracy(pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None
 
 
 @more_is_better
+@explained
 def top_k_accuracy(
     pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, *, k: int = 5
 ) -> float:
@@ -131,6 +135,7 @@ def top_k_accuracy(
 
 
 @more_is_better
+@explained
 def binary_accuracy(
     pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, *, threshold: float = 0.0
 ) -> float:
@@ -173,9 +178,11 @@ def binary_accuracy(
     scores, truth, weights = counting("binary_accuracy", pred, target, weight)
     limit = check_number("binary_accuracy(threshold=)", threshold)
     scores, truth = check_binary("binary_accuracy", scores, truth)
+    _warn_of_threshold("binary_accuracy", scores.reshape(-1), truth, limit)
     return row_mean(((scores > limit) == truth).mean(axis=1), weights)
 
 
+@explained
 def confusion_matrix(
     pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, *, classes: int | None = None
 ) -> AnyArray:
@@ -240,6 +247,7 @@ _Counts = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
 @more_is_better
+@explained
 def precision(
     pred: ArrayLike,
     target: ArrayLike,
@@ -292,6 +300,7 @@ def precision(
 
 
 @more_is_better
+@explained
 def recall(
     pred: ArrayLike,
     target: ArrayLike,
@@ -344,6 +353,7 @@ def recall(
 
 
 @more_is_better
+@explained
 def f1(
     pred: ArrayLike,
     target: ArrayLike,
@@ -398,6 +408,7 @@ def f1(
 
 
 @less_is_better
+@explained
 def log_loss(
     pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, *, logits: bool = True
 ) -> float:
@@ -448,6 +459,7 @@ def log_loss(
 
 
 @less_is_better
+@explained
 def brier_score(
     pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, *, logits: bool = True
 ) -> float:
@@ -497,6 +509,7 @@ def brier_score(
 
 
 @less_is_better
+@explained
 def expected_calibration_error(
     pred: ArrayLike,
     target: ArrayLike,
@@ -576,9 +589,19 @@ def _asked(
     soft = truth.shape == scores.shape and scores.shape[1] > 1
     shares = truth.astype(np.float64) if soft else np.eye(max(2, scores.shape[1]))[ids]
     check_finite(f"{where}(pred=)", scores)
+    if logits:
+        warn_of_probabilities(where, scores, shares[:, 1], "Write logits=False for probabilities.")
     return scores.astype(np.float64), shares, weights
 
 
+def _warn_of_threshold(where: str, scores: AnyArray, yes: AnyArray, threshold: float) -> None:
+    """Warn of probabilities that all lie above the threshold of logits, so that each is a yes."""
+    if threshold == 0:
+        fix = "Above the threshold 0 nearly all are a yes: write threshold=0.5 for probabilities."
+        warn_of_probabilities(where, scores, yes, fix)
+
+
+@explained
 def calibration_curve(
     pred: ArrayLike,
     target: ArrayLike,
@@ -721,6 +744,7 @@ def _count(
         scores, ids = check_question(where, scores, truth)
         size = max(2, scores.shape[1])
         if scores.shape[1] == 1:
+            _warn_of_threshold(where, scores, ids, limit)
             guess, average = (scores > limit)[:, 0].astype(int), average or "binary"
         else:
             guess = scores.argmax(axis=1)

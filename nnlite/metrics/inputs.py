@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from nnlite.core.aliases import AnyArray
 from nnlite.core.weights import stand_ins
 from nnlite.data.checks import check_ids, check_rows, check_weight
-from nnlite.errors import ArgumentError, ShapeError
+from nnlite.errors import ArgumentError, DataWarning, ShapeError, calls_to_user
 from nnlite.errors.checks import check_integer
+
+#: Of fewer rows it may be chance that logits look like probabilities.
+ENOUGH_ROWS = 10
 
 
 def counting(
@@ -107,8 +111,33 @@ def check_binary(where: str, scores: AnyArray, truth: AnyArray) -> tuple[AnyArra
     check_no_nan(f"{where}(pred=)", scores)
     if not (yes_or_no := np.isin(truth, (0, 1))).all():
         fix = "Write target > 0 for labels of -1 and 1."
+        if np.isin(scores, (0, 1)).all():
+            fix = f"Predictions come first: write {where}(pred, target)."
         raise ArgumentError(f"{where}(target=)", "zeros and ones", f"{truth[~yes_or_no][0]}", fix)
     return scores, truth
+
+
+def warn_of_probabilities(where: str, scores: AnyArray, yes: AnyArray, fix: str) -> None:
+    """Warn of scores that are read as logits and look like probabilities: the number would be a wrong one.
+
+    Those of classes lie in [0, 1] and sum to 1. Of a single question they lie there and, read as
+    probabilities, make what is true likelier than read as logits, and likelier than its share in all rows.
+    """
+    if len(scores) < ENOUGH_ROWS or scores.dtype.kind != "f" or scores.min() < 0 or scores.max() > 1:
+        return
+    if np.isin(scores, (0, 1)).all():
+        return
+    if scores.ndim == 2 and scores.shape[1] > 1:
+        found = np.abs(scores.sum(axis=1, dtype=np.float64) - 1).max() <= 1e-3
+    else:
+        yes, scores = yes.reshape(-1) > 0, scores.reshape(-1).astype(np.float64)
+        shares = np.stack([scores, np.full(len(scores), yes.mean()), 1 / (1 + np.exp(-scores))])
+        step = np.finfo(np.float64).eps
+        likely = np.log(np.clip(np.where(yes, shares, 1 - shares), step, 1)).mean(axis=1)
+        found = likely[0] > likely[1:].max()
+    if found:
+        said = f"{where}(pred=): the {len(scores):,} scores are read as logits, and look like probabilities. "
+        warnings.warn(said + fix, DataWarning, stacklevel=calls_to_user())
 
 
 def check_one_class(where: str, truth: AnyArray, scores: AnyArray) -> NDArray[np.int64]:

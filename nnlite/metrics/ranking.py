@@ -9,10 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from nnlite.core.aliases import AnyArray
 from nnlite.errors import ArgumentError
+from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_bool
 from nnlite.layers.activations import log_softmax
 from nnlite.metrics.directions import more_is_better
-from nnlite.metrics.inputs import check_class, check_question, counting, kept
+from nnlite.metrics.inputs import check_class, check_question, counting, kept, warn_of_probabilities
 
 __all__ = ["average_precision", "precision_recall_curve", "roc_auc", "roc_curve"]
 
@@ -21,6 +22,7 @@ _Curve = Callable[[NDArray[np.float64], NDArray[np.float64]], float]
 
 
 @more_is_better
+@explained
 def roc_auc(
     pred: ArrayLike,
     target: ArrayLike,
@@ -75,6 +77,7 @@ def roc_auc(
 
 
 @more_is_better
+@explained
 def average_precision(
     pred: ArrayLike,
     target: ArrayLike,
@@ -126,6 +129,7 @@ def average_precision(
     return _each_class("average_precision", _precision_sum, pred, target, weight, average, logits)
 
 
+@explained
 def roc_curve(
     pred: ArrayLike,
     target: ArrayLike,
@@ -175,6 +179,7 @@ def roc_curve(
     return rates[0], rates[1], np.append(np.inf, thresholds)
 
 
+@explained
 def precision_recall_curve(
     pred: ArrayLike,
     target: ArrayLike,
@@ -273,6 +278,8 @@ def _scores(
     scores, ids = check_question(where, scores, truth)
     weights, scores, ids = kept(weights, scores, ids)
     if scores.shape[1] > 1:
+        if logits and scores.shape[1] > 2:  # of two both have one order
+            warn_of_probabilities(where, scores, ids, "Write logits=False for probabilities.")
         scores = scores.astype(np.float64)
         if logits and np.isinf(scores.max(axis=1)).any():
             fix = "Find the layer or the data it comes from."

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nnlite.errors import ArgumentError
+from nnlite.errors.arguments import explained
 from nnlite.metrics.directions import less_is_better, more_is_better
 from nnlite.metrics.inputs import check_pairs, row_mean
 
@@ -19,6 +20,7 @@ __all__ = [
 
 
 @more_is_better
+@explained
 def r2(
     pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, *, average: str = "outputs"
 ) -> float:
@@ -91,6 +93,7 @@ def _sum_of_squares(
 
 
 @less_is_better
+@explained
 def mean_absolute_error(pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None) -> float:
     """Give the mean distance between prediction and target, in the target's own units.
 
@@ -125,6 +128,7 @@ def mean_absolute_error(pred: ArrayLike, target: ArrayLike, weight: ArrayLike | 
 
 
 @less_is_better
+@explained
 def root_mean_squared_error(pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None) -> float:
     """Give the root of the mean squared gap, in the target's own units: large gaps count for more.
 
@@ -164,6 +168,7 @@ def root_mean_squared_error(pred: ArrayLike, target: ArrayLike, weight: ArrayLik
 
 
 @less_is_better
+@explained
 def mean_absolute_percentage_error(
     pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None
 ) -> float:
@@ -204,6 +209,7 @@ def mean_absolute_percentage_error(
 
 
 @less_is_better
+@explained
 def median_absolute_error(pred: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None) -> float:
     """Give the distance that half of the predictions keep: a few that are far off do not matter.
 

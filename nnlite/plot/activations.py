@@ -11,6 +11,7 @@ import numpy as np
 from nnlite.core.aliases import Array
 from nnlite.core.layer import Layer
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_number
 from nnlite.model import Sequential
 from nnlite.plot.style import GREY, LIGHT, curve, legend, new_axes, open_frame
@@ -25,6 +26,7 @@ _WHERE = "plot.activations"
 POINTS = 501
 
 
+@explained
 def activations(
     layers: Layer | Sequence[Layer], *, span: tuple[float, float] = (-5.0, 5.0), ax: Axes | None = None
 ) -> Axes:

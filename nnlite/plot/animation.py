@@ -15,6 +15,7 @@ from nnlite.checks.nets import check_net
 from nnlite.core.aliases import RNG, AnyArray, Array
 from nnlite.core.losses import Loss
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_integer, check_number
 from nnlite.files.safetensors import check_path, write_atomically
 from nnlite.model import Sequential
@@ -279,6 +280,7 @@ style="max-width:100%;height:auto;position:absolute;left:0;top:0;margin:0">
 </script></div>"""
 
 
+@explained
 def animate(
     model: Sequential,
     X: Any,

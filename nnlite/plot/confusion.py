@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnlite import metrics
+from nnlite.errors.arguments import explained
 from nnlite.plot.estimators import from_estimator, predicted_classes
 from nnlite.plot.given import check_names
 from nnlite.plot.style import (
@@ -38,6 +39,7 @@ SEEN = 0.1
 
 
 @from_estimator(predicted_classes)
+@explained
 def confusion_matrix(
     pred: Any,
     target: Any,

@@ -11,6 +11,7 @@ from nnlite import metrics
 from nnlite.core.aliases import Array
 from nnlite.data.checks import check_rows
 from nnlite.errors import ArgumentTypeError
+from nnlite.errors.arguments import explained
 from nnlite.model import Sequential
 from nnlite.plot.estimators import from_estimator, probabilities, scores
 from nnlite.plot.given import check_names
@@ -41,11 +42,14 @@ __all__ = ["calibration_curve", "learning_curve", "precision_recall_curve", "roc
 #: What part of a reliability diagram the counts of rows may take; and the area of the dot of most rows, in
 #: square points.
 COUNTS, LARGEST = 0.18, 60.0
+#: How many standard deviations hold 90 % of a normal distribution.
+NINETY = 1.6449
 #: Of more curves than this, or than can be named beside them, the worst are named, and the others grey.
 NAMED = 10
 
 
 @from_estimator(scores)
+@explained
 def roc_curve(
     pred: Any,
     target: Any,
@@ -70,7 +74,7 @@ def roc_curve(
     weight : array-like of shape (rows,), optional
         How much each row counts.
     classes : sequence of str, optional
-        Their names; by default 0, 1, ...
+        Their names; by default 0, 1, ... Of two the second stands beside its curve.
     logits : bool
         False for probabilities of several classes.
     ax : matplotlib.axes.Axes, optional
@@ -107,7 +111,7 @@ def roc_curve(
     ax = new_axes("plot.roc_curve", ax)
     ax.plot([0, 1], [0, 1], "--", color=GREY, lw=1.0, zorder=0, label="_guessing")
     curves = [(name, false, true, float(np.trapezoid(true, false))) for name, false, true in found]
-    _draw_classes(ax, curves, "area")
+    _draw_classes(ax, curves, "area", named=classes is not None)
     name_axis(ax, "x", "false positive rate", "false positives")
     name_axis(ax, "y", "true positive rate", "true positives")
     legend(ax)
@@ -115,6 +119,7 @@ def roc_curve(
 
 
 @from_estimator(scores)
+@explained
 def precision_recall_curve(
     pred: Any,
     target: Any,
@@ -170,7 +175,8 @@ def precision_recall_curve(
         (name, recall, precision, float(-np.diff(recall) @ precision[:-1]))
         for name, precision, recall in found
     ]
-    _draw_classes(ax, curves, "average precision" if len(found) == 1 else "AP", drawstyle="steps-post")
+    words = "average precision" if len(found) == 1 else "AP"
+    _draw_classes(ax, curves, words, named=classes is not None, drawstyle="steps-post")
     if len(found) == 1:
         # At the lowest threshold all rows are found, and the precision is the share of the class.
         ax.axhline(float(found[0][1][0]), color=GREY, ls="--", lw=1.0, zorder=0, label="_guessing")
@@ -179,16 +185,18 @@ def precision_recall_curve(
     return ax
 
 
-def _draw_classes(ax: Axes, curves: list[tuple[str, Array, Array, float]], words: str, **how: Any) -> None:
-    """Draw a curve for each class, named by the area below it; of many, the worst are named."""
-    named = min(NAMED, max(int(0.5 * 72 * size_of(ax)[1] / (1.6 * SMALL)), 1))
-    hidden = max(len(curves) - named, 0)
+def _draw_classes(
+    ax: Axes, curves: list[tuple[str, Array, Array, float]], words: str, *, named: bool, **how: Any
+) -> None:
+    """Draw a curve for each class, with the area below it; of many, the worst have a label."""
+    labels = min(NAMED, max(int(0.5 * 72 * size_of(ax)[1] / (1.6 * SMALL)), 1))
+    hidden = max(len(curves) - labels, 0)
     if hidden:
         curves = sorted(curves, key=lambda one: -np.nan_to_num(one[3], nan=-1.0))
     for place, (name, across, along, area) in enumerate(curves):
         lacking = "no others" if np.isfinite(along).all() and words == "area" else "no rows"
         label = f"{name}: {lacking}" if np.isnan(area) else f"{name}, {words} {short(area, 3)}"
-        if len(curves) == 1 and not np.isnan(area):
+        if len(curves) == 1 and not (named or np.isnan(area)):
             label = f"{words} {short(area, 3)}"
         style = curve(place - hidden) if place >= hidden else {"color": LIGHT, "zorder": 1}
         ax.plot(across, along, lw=1.6, label="_" * (place < hidden) + label, **style, **how)
@@ -218,6 +226,7 @@ def _of_each(
 
 
 @from_estimator(probabilities)
+@explained
 def calibration_curve(
     pred: Any,
     target: Any,
@@ -233,7 +242,7 @@ def calibration_curve(
 
     On the diagonal a model is as sure as it is right. Dots below it are too sure, dots above it not sure
     enough. The bars at the bottom count the rows of each bin: a dot of few rows, a small one, may lie
-    anywhere.
+    anywhere along its upright line, Wilson's interval of 90 % for how often it is right.
 
     Parameters
     ----------
@@ -276,6 +285,11 @@ def calibration_curve(
     ``calibration_curve.from_estimator(estimator, X, y)`` asks a classifier with ``predict_proba``. The title
     gives the expected calibration error, the mean distance from the diagonal, each bin weighted by its rows.
 
+    References
+    ----------
+    E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", Journal of the
+    American Statistical Association 22, 1927.
+
     Examples
     --------
     >>> ax = calibration_curve([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 0], bins=2, logits=False)
@@ -298,7 +312,11 @@ def calibration_curve(
     if max(map(text_width, texts)) + 2 < 0.85 * 72 * size_of(ax)[0] / bins:
         for start, height, text in zip(left, heights, texts, strict=True):
             ax.text(start + 0.5 / bins, height, text, size=SMALL, ha="center", va="bottom", color=GREY)
-    ax.plot(predicted, observed, color=POSITIVE, lw=1.2, clip_on=False, zorder=3)
+    spread = NINETY**2 / rows
+    middle = (observed + spread / 2) / (1 + spread)
+    half = np.sqrt(spread * (observed * (1 - observed) + spread / 4)) / (1 + spread)
+    ax.vlines(predicted, middle - half, middle + half, color=POSITIVE, lw=1.2, alpha=0.5, zorder=2)
+    ax.plot(predicted, observed, color=POSITIVE, lw=0.8, alpha=0.6, clip_on=False, zorder=3)
     sizes = LARGEST * np.maximum(rows / rows.max(), 0.1)
     ax.scatter(predicted, observed, s=sizes, color=POSITIVE, clip_on=False, zorder=3)
     error = float(np.average(np.abs(predicted - observed), weights=rows))
@@ -320,6 +338,7 @@ def _trained(where: str, estimator: Any, X: Any, y: Any, **options: Any) -> dict
 
 
 @from_estimator(_trained)
+@explained
 def learning_curve(result: LearningCurve, *, ax: Axes | None = None) -> Axes:
     """Draw the score on training rows and on others over the number of rows that were trained on.
 

@@ -44,6 +44,8 @@ _WRITTEN: dict[str, Any] = {"fontsize": SMALL, "ha": "center", "va": "center", "
 NUMBERS = 12
 #: Parts of the way along a line at which its number may stand.
 STOPS = (0.3, 0.24, 0.38, 0.7, 0.62, 0.5, 0.76, 0.18)
+#: Where the neurons of a column stand.
+_Places = dict[int, tuple[float, float]]
 
 
 class Column(NamedTuple):
@@ -437,9 +439,11 @@ def _write_weights(plan: _Plan) -> None:
             value = float(column.W[i, j])
             text = _signed(value)
             half = text_width(text) / 2 + 1
-            for stop in STOPS:
+            heights = {stop: _heights(before, here, stop) for stop in STOPS}
+            # Where no other line runs through it, as far as there is such a place.
+            for stop in sorted(STOPS, key=lambda stop: -_clear(heights[stop], (i, j))):
                 x = before[i][0] + stop * (here[j][0] - before[i][0])
-                y = before[i][1] + stop * (here[j][1] - before[i][1])
+                y = heights[stop][i, j]
                 box = (x - half, y - LINE / 2, x + half, y + LINE / 2)
                 if plan.free(box):
                     plan.taken.append(box)
@@ -452,6 +456,18 @@ def _write_weights(plan: _Plan) -> None:
             continue
         for x, y, text, colour in found:
             plan.write(x, y, text, color=colour, zorder=2.5, bbox=_ground())
+
+
+def _heights(before: _Places, here: _Places, stop: float) -> dict[tuple[int, int], float]:
+    """Return how high each line runs after that part of its way."""
+    pairs = itertools.product(before, here)
+    return {(i, j): before[i][1] + stop * (here[j][1] - before[i][1]) for i, j in pairs}
+
+
+def _clear(heights: dict[tuple[int, int], float], own: tuple[int, int]) -> float:
+    """Return how far the next line is, up to what two lines of text need."""
+    others = (abs(height - heights[own]) for pair, height in heights.items() if pair != own)
+    return min(2 * LINE, min(others, default=2 * LINE))
 
 
 def _signed(value: float) -> str:

@@ -12,10 +12,19 @@ from nnlite.data.checks import check_rows
 from nnlite.data.conversion import is_sparse
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
 from nnlite.errors.checks import check_integer
+from nnlite.layers.embedding import Embedding
 from nnlite.model import Sequential
 from nnlite.training.inside import Stop, inside, stops
 
-__all__ = ["check_dense", "check_layer", "check_names", "check_place", "check_row", "input_names"]
+__all__ = [
+    "check_dense",
+    "check_layer",
+    "check_names",
+    "check_place",
+    "check_row",
+    "dense_names",
+    "input_names",
+]
 
 
 def check_place(where: str, index: Any, count: int, what: str) -> int:
@@ -204,6 +213,37 @@ def check_names(where: str, names: Any, count: int, what: str) -> list[str]:
         fix = f"There are {count} {what}."
         raise ShapeError(where, f"{count} names", f"{len(found)}", fix)
     return found
+
+
+def dense_names(model: Sequential, inputs: int) -> tuple[str, ...] | None:
+    """Return the names of what the first Dense gets, behind an `Embedding` those of its numbers too.
+
+    Parameters
+    ----------
+    model : Sequential
+        Whose.
+    inputs : int
+        How many it gets.
+
+    Returns
+    -------
+    tuple of str, or None
+        None if they are not known.
+
+    Examples
+    --------
+    >>> from nnlite import TableEncoder
+    >>> encoder = TableEncoder(embedding=2).fit({"city": ["Bern", "Genf"], "age": [30, 40]})
+    >>> model = Sequential([encoder.layer(), Dense(3, 1)], preprocessing=encoder, rng=0)
+    >>> dense_names(model, 3)
+    ('age', 'city 1', 'city 2')
+    """
+    names, first = input_names(model), model.layers[0]
+    if names is not None and isinstance(first, Embedding) and first.input_shape == (len(names),):
+        count = first.features
+        learned = [f"{name} {place + 1}" for name in names[first.numeric :] for place in range(count)]
+        names = (*names[: first.numeric], *(names[first.numeric :] if count == 1 else learned))
+    return names if names is not None and len(names) == inputs else None
 
 
 def input_names(model: Sequential) -> tuple[str, ...] | None:

@@ -13,6 +13,7 @@ from nnlite.core.aliases import Array
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.errors.arguments import explained
 from nnlite.model import Sequential
 from nnlite.plot.style import (
     NEGATIVE,
@@ -39,6 +40,7 @@ LEAST = 10.0
 UPRIGHT = 0.4
 
 
+@explained
 def gradient_flow(
     model: Sequential,
     X: Any,
@@ -162,11 +164,11 @@ def _draw(ax: Axes, sizes: list[Array]) -> None:
         ax.tick_params(axis="y", which="both", left=False, labelleft=False)
     low, high = ax.get_ylim()
     spare = math.sqrt(max(LEAST * low / high, 1.0))  # or what is nearly the same would look like much
-    ax.set_ylim(low / spare, high * spare)
+    ax.set_ylim(low / spare, high * spare, auto=None)  # a picture beside it that shares the axis may widen it
     room = 72 * size_of(ax)[0] / len(sizes)
     for place, size in enumerate(sizes):
         zero = float(np.mean(size == 0))
-        text = f"{zero:.0%} are 0"
+        text = f"{'<1%' if zero < 0.005 else '>99%' if zero > 0.995 else f'{zero:.0%}'} are 0"
         if 0 < zero < 1 and text_width(text) + 4 < room:
             ax.text(
                 place, 0.01, text, transform=ax.get_xaxis_transform(), ha="center", size=SMALL, color=NEGATIVE

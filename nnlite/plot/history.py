@@ -9,6 +9,7 @@ import numpy as np
 
 from nnlite.core.aliases import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.errors.arguments import explained
 from nnlite.plot.style import GREY, TRAINING, VALIDATION, class_colour, legend, new_axes, open_frame
 from nnlite.training.history import History
 
@@ -24,6 +25,7 @@ LOGARITHMIC = 100.0
 HELD_OUT = "validation_"
 
 
+@explained
 def history(history: History, *, columns: Sequence[str] | None = None, ax: Axes | None = None) -> Axes:
     """Draw columns of a history over the epochs: training solid, validation dashed.
 

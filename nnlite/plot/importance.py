@@ -9,8 +9,10 @@ import numpy as np
 
 from nnlite.core.aliases import AnyArray, Array
 from nnlite.data.conversion import is_sparse
-from nnlite.errors import ArgumentTypeError
+from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_integer
+from nnlite.layers.embedding import Embedding
 from nnlite.layers.standardize import Standardize
 from nnlite.model import Sequential
 from nnlite.plot.estimators import from_estimator
@@ -51,6 +53,7 @@ def _shuffled(where: str, estimator: Any, X: Any, y: Any, **options: Any) -> dic
 
 
 @from_estimator(_shuffled)
+@explained
 def permutation_importance(result: Importance, *, max_features: int = 20, ax: Axes | None = None) -> Axes:
     """Draw how much worse a model is without each feature, the most important first.
 
@@ -102,7 +105,9 @@ def permutation_importance(result: Importance, *, max_features: int = 20, ax: Ax
     ax, shown = _bars(where, ax, result.names, result.mean, order)
     places = np.repeat(np.arange(len(shown)), result.importances.shape[1])
     ax.plot(result.importances[shown].ravel(), places, "|", color="black", ms=5, alpha=0.7)
-    name_axis(ax, "x", f"by how much the {result.metric} gets worse without it", "worse without it")
+    name = result.metric
+    texts = f"by how much the {name} gets worse without it", f"{name}, worse without it", "worse without it"
+    name_axis(ax, "x", *texts)
     return ax
 
 
@@ -118,6 +123,7 @@ def _inside(where: str, estimator: Any, X: Any, _: Any) -> dict[str, Any]:
 
 
 @from_estimator(_inside)
+@explained
 def saliency(
     model: Sequential,
     X: Any,
@@ -131,10 +137,11 @@ def saliency(
     """Draw what a net looks at: the gradient of an output by each input.
 
     Of an image, blue says that more ink there would raise the output, vermilion that it would lower it; the
-    black lines are those of the image. Of a table there is a bar for each feature, its mean over the rows;
-    the line goes from the smallest tenth of the rows to the largest. Both say how much the output moves where
-    an input moves by one standard deviation: that of a `Standardize` in front of the net, else that of
-    the rows. Of a single row, without one, it is the gradient itself.
+    black lines are those of the image. Of a table there is a bar for each feature that is a number, its mean
+    over the rows, and of a series of one feature for each step; the line goes from the smallest tenth of the
+    rows to the largest. Categories have no slope; `permutation_importance` has them. All say how much the
+    output moves where an input moves by one standard deviation: that of a `Standardize` in front of the net,
+    else that of the rows. Of a single row, without one, it is the gradient itself.
 
     Parameters
     ----------
@@ -193,6 +200,16 @@ def saliency(
     x = x.toarray() if is_sparse(x) else x  # type: ignore[attr-defined]
     spread = _spread(model, x)
     found = found.astype(np.float64) * (1.0 if spread is None else spread)
+    by = "one unit" if spread is None else "one standard deviation"
+    which = "the output"
+    if model.boundary.pred_shape(x)[-1] > 1:
+        which = "the largest output" if output is None else f"output {output}"
+    texts = f"change of {which} for {by}", f"change of {which}", "change of the output"
+    if found.ndim == 3 and found.shape[2] == 1:
+        ax = new_axes(where, ax)
+        _draw_steps(ax, found[..., 0])
+        name_axis(ax, "y", *texts)
+        return ax
     size = found.shape[1:3] if found.ndim > 2 else image_shape(where, model, shape, found.shape[1])
     if size is not None:
         ax = new_axes(where, ax)
@@ -202,13 +219,17 @@ def saliency(
     if names is None or (feature_names is None and len(names) != found.shape[1]):
         names = [f"x{place}" for place in range(found.shape[1])]
     names = check_names(f"{where}(feature_names=)", names, found.shape[1], "inputs")
-    values = found.mean(axis=0)
-    ax, shown = _bars(where, ax, names, values, np.argsort(-np.abs(values), kind="stable")[:most])
+    count = _numbers(where, model, len(names))  # the others are ids of categories
+    values = found[:, :count].mean(axis=0)
+    ax, shown = _bars(where, ax, names[:count], values, np.argsort(-np.abs(values), kind="stable")[:most])
+    if count < len(names):
+        text = f"of categories there is no slope: {', '.join(names[count:])}"
+        lines = ax.get_title(), shortened(text, 72 * size_of(ax)[0], SMALL + 1)
+        ax.set_title("\n".join(filter(None, lines)), size=SMALL + 1, parse_math=False)
     if len(found) > 1:
         ends = np.quantile(found[:, shown], (0.1, 0.9), axis=0)
         ax.hlines(np.arange(len(shown)), *ends, color="black", lw=1)
-    by = "one unit" if spread is None else "one standard deviation"
-    name_axis(ax, "x", f"change of the output for {by}", "change of the output")
+    name_axis(ax, "x", *texts)
     return ax
 
 
@@ -218,6 +239,32 @@ def _spread(model: Sequential, x: Array) -> Array | None:
         if isinstance(layer, Standardize) and columns is None:
             return layer.scale
     return x.std(axis=0, dtype=np.float64) if len(x) > 1 else None
+
+
+def _numbers(where: str, model: Sequential, inputs: int) -> int:
+    """Count the inputs that are numbers: those that are not, are ids at the end."""
+    ids = [
+        layer.numeric
+        for _, layer, columns in at_the_front(model)
+        if isinstance(layer, Embedding) and columns is None
+    ]
+    count = min([inputs, *ids])
+    if not count:
+        fix = "Use permutation_importance."
+        raise ArgumentError(f"{where}(X)", "a column of numbers", "ids of categories alone", fix)
+    return count
+
+
+def _draw_steps(ax: Axes, slopes: Array) -> None:
+    """Draw a bar for each step of a sequence, from the first one on, and how much it differs between rows."""
+    values, steps = slopes.mean(axis=0), np.arange(slopes.shape[1])
+    ax.bar(steps, values, color=[POSITIVE if value >= 0 else NEGATIVE for value in values], width=0.8)
+    if len(slopes) > 1:
+        ax.vlines(steps, *np.quantile(slopes, (0.1, 0.9), axis=0), color="black", lw=1)
+    ax.axhline(0.0, color=GREY, lw=0.8)
+    ax.set_xlabel("step")
+    ax.locator_params(axis="x", integer=True, min_n_ticks=1)
+    open_frame(ax)
 
 
 def _draw_image(ax: Axes, image: Array, slope: Array) -> None:
@@ -248,7 +295,7 @@ def _bars(
     ax.set_yticks(places, labels, size=SMALL, parse_math=False)
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(len(shown) - 0.4, -0.6)
-    ax.ticklabel_format(axis="x", scilimits=(-2, 4))
+    ax.ticklabel_format(axis="x", scilimits=(-4, 5))
     if len(shown) < len(values):
         ax.set_title(f"{len(shown)} of {len(values)} features", size=SMALL + 1)
     open_frame(ax)

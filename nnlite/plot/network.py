@@ -10,10 +10,11 @@ from nnlite.checks.nets import check_net
 from nnlite.core.aliases import Array
 from nnlite.core.dense import Dense
 from nnlite.errors import ArgumentError
+from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_integer
 from nnlite.model import Sequential
 from nnlite.plot.diagram import Column, draw_columns, figure_size
-from nnlite.plot.given import check_names, check_row, input_names
+from nnlite.plot.given import check_names, check_row, dense_names
 from nnlite.plot.style import new_axes
 from nnlite.training.inside import columns, pass_through, stops
 
@@ -25,6 +26,7 @@ __all__ = ["columns_of", "network"]
 _WHERE = "plot.network"
 
 
+@explained
 def network(
     model: Sequential,
     x: Any = None,
@@ -95,9 +97,7 @@ def network(
     drawn = columns_of(model, row)
     first = drawn[0]
     if feature_names is None:
-        known = input_names(model)
-        fits = known is not None and len(known) == first.units
-        feature_names = known if fits else [f"x{unit}" for unit in range(first.units)]
+        feature_names = dense_names(model, first.units) or [f"x{unit}" for unit in range(first.units)]
     names = check_names(f"{_WHERE}(feature_names=)", feature_names, first.units, "inputs")
     drawn[0] = first._replace(names=names)
     if target_names is not None:

@@ -10,6 +10,7 @@ import numpy as np
 from nnlite.checks.nets import check_net
 from nnlite.core.layer import Layer
 from nnlite.errors import ArgumentError
+from nnlite.errors.arguments import explained
 from nnlite.model import Sequential
 from nnlite.plot.activations import responses
 from nnlite.plot.given import check_dense, check_place
@@ -26,6 +27,7 @@ _WHERE = "plot.neuron"
 POINTS = 301
 
 
+@explained
 def neuron(
     model: Sequential, X: Any, *, layer: int | str | None = None, unit: int = 0, ax: Axes | None = None
 ) -> Axes:

@@ -15,6 +15,7 @@ from nnlite.core.losses import Loss
 from nnlite.data.checks import check_ids, check_rows
 from nnlite.data.table import NumericColumn
 from nnlite.errors import ArgumentError, ShapeError
+from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_bool, check_integer
 from nnlite.layers.activations import log_softmax
 from nnlite.model import Sequential
@@ -30,6 +31,7 @@ from nnlite.plot.style import (
     new_axes,
     pyplot,
     sequential,
+    text_width,
 )
 from nnlite.training.inside import Stop, pass_through, stops
 
@@ -331,6 +333,7 @@ def _class_names(
     return tuple(check_names(f"{where}(classes=)", classes, count, "classes"))
 
 
+@explained
 def decision_boundary(
     model: Sequential,
     X: Any,
@@ -433,7 +436,7 @@ def decision_boundary(
     answers, sums = _answers(model, grid, stage)
     image = _draw_unit(own, grid, answers[:, unit], sums[:, unit], scale=answers[:, unit])
     if legend:
-        own.figure.colorbar(image, ax=own, label="answer of the neuron")
+        own.figure.colorbar(image, ax=own, label="answer")
     draw_points(own, grid, targets)
     if legend and targets is not None and targets.labels is not None:
         name_classes(own, targets, inside=True)
@@ -441,6 +444,7 @@ def decision_boundary(
     return own
 
 
+@explained
 def neurons(
     model: Sequential,
     X: Any,
@@ -453,7 +457,7 @@ def neurons(
 ) -> AnyArray:
     """Draw a small map for each neuron of a layer: which part of the plane makes it answer.
 
-    Blue is an answer above zero and red one below, on the same scale for all. The black line is
+    Blue is an answer above zero and vermilion one below, on the same scale for all. The black line is
     where the weighted sum of the neuron is zero.
 
     Parameters
@@ -511,25 +515,40 @@ def neurons(
     side = check_integer(f"{where}(columns=)", columns, low=1) if columns is not None else _columns(units)
     side = min(side, units)
     lines = -(-units // side)
-    # A narrow picture still has room for its title.
-    width, height = max(1.25 * side + 0.9, 3.6), 1.4 * lines + 0.4
+    # A narrow picture still has room for its title; a few maps are larger.
+    cell = max(1.25, 4.0 / side)
+    width, rise, foot = max(cell * side + 0.9, 3.6), cell + 0.15, 0.25
+    height = rise * lines + 0.4 + foot
     figure = pyplot(where).figure(figsize=(width, height))
     # Places in inches: a layout that is computed takes longer than all else.
     step, low = (width - 0.9) / side, height - 0.4
     axes: AnyArray = np.empty(units, object)
     for index in range(units):
         line, column = divmod(index, side)
-        box = (0.1 + column * step, low - 1.4 * (line + 1) + 0.05, step - 0.1, 1.1)
+        box = (0.1 + column * step, low - rise * (line + 1) + 0.05, step - 0.1, rise - 0.3)
         ax = figure.add_axes((box[0] / width, box[1] / height, box[2] / width, box[3] / height))
         image = _draw_unit(ax, grid, answers[:, index], sums[:, index], scale=answers[:, :units])
         draw_points(ax, grid, question, size=7.0)
         ax.set_title(f"unit {index}", fontsize=SMALL + 1, pad=3)
         ax.set(xticks=[], yticks=[], xlabel="", ylabel="")
         axes[index] = ax
-    tall = min(low - 0.35, 3.0)
+    tall = min(low - 0.35 - foot, 3.0)
     place = (1 - 0.7 / width, (low - 0.25 - tall) / height, 0.15 / width, tall / height)
     bar = figure.colorbar(image, cax=figure.add_axes(place))
     bar.ax.tick_params(labelsize=SMALL)
+    handles, names = axes[0].get_legend_handles_labels()
+    if names and sum(text_width(name) + 2.5 * SMALL for name in names) < 72 * width:
+        how: dict[str, Any] = {
+            "loc": "lower left",
+            "borderaxespad": 0.2,
+            "handletextpad": 0.2,
+            "markerscale": 2.0,
+        }
+        keys = figure.legend(
+            handles, names, ncols=len(names), fontsize=SMALL, frameon=False, columnspacing=0.8, **how
+        )
+        for text in keys.get_texts():
+            text.set_parse_math(False)
     some = f"{units} of {total} units of " if units < total else ""
     figure.suptitle(f"{some}{_text(stage)}", fontsize=SMALL + 2, y=1 - 0.1 / height, va="top")
     return axes
@@ -727,7 +746,7 @@ def name_classes(ax: Axes, question: Question, *, inside: bool) -> None:
         )
         for index, name in enumerate(question.names)
     ]  # fmt: skip
-    place: dict[str, Any] = {"loc": "upper right"} if inside else {
+    place: dict[str, Any] = {"loc": "best"} if inside else {
         "loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0,
     }  # fmt: skip
     legend(ax, handles=handles, fontsize=SMALL + 1, framealpha=0.9, edgecolor=GREY, **place)

@@ -12,6 +12,7 @@ from nnlite.checks.nets import check_net
 from nnlite.core.aliases import Array
 from nnlite.data.checks import check_rows
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_integer
 from nnlite.metrics import r2, root_mean_squared_error
 from nnlite.metrics.inputs import check_pairs
@@ -37,6 +38,7 @@ def _asks(where: str, estimator: Any, X: Any, y: Any) -> dict[str, Any]:
 
 
 @from_estimator(_asks)
+@explained
 def fit_curve(
     model: Sequential | Callable[[Any], Any],
     X: Any,
@@ -128,6 +130,7 @@ def fit_curve(
 
 
 @from_estimator(numbers)
+@explained
 def prediction_error(
     pred: Any,
     target: Any,
@@ -184,6 +187,9 @@ def prediction_error(
         array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
         for array in (check_rows(f"{where}(pred)", pred), check_rows(f"{where}(target)", target))
     )
+    if guess.ndim == 2 and guess.shape[1] == 2 and truth.size == len(truth) == len(guess):
+        fix = "Of a net for GaussianNLL draw the means: pred[:, :1]."
+        raise ShapeError(f"{where}(pred)", f"shape {truth.shape}, that of target", f"{guess.shape}", fix)
     guess, truth, weights = check_pairs(where, guess, truth, weight)
     ax = new_axes(where, ax)
     residuals = kind == KINDS[1]
@@ -199,9 +205,11 @@ def prediction_error(
         )  # fmt: skip
     ax.set(xlabel="predicted", ylabel="true less predicted" if residuals else "true")
     error = root_mean_squared_error(guess, truth, weights)
-    ax.set_title(
-        f"R\N{SUPERSCRIPT TWO} {short(r2(guess, truth, weights))}, RMSE {short(error)}", size=SMALL + 2
-    )
+    share = r2(guess, truth, weights)
+    # Of a number near 1 what lacks counts; a large number has signs between its thousands, and no exponent.
+    part = short(share, 4) if 0.995 < share < 1 else f"{share:.2f}"
+    size = f"{float(f'{error:.3g}'):,g}" if error >= 1000 else short(error)
+    ax.set_title(f"R\N{SUPERSCRIPT TWO} {part}, RMSE {size}".replace("-", "\N{MINUS SIGN}"), size=SMALL + 2)
     open_frame(ax)
     if guess.shape[1] > 1:
         legend(ax)

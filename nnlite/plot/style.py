@@ -210,7 +210,8 @@ def legend(*axes: Axes, **how: Any) -> None:
     if handles and not ax.get_title() and "loc" not in how and lay_out(ax):
         width, height = (72 * side for side in size_of(ax))
         column = max(text_width(str(handle.get_label()), size) for handle in handles) + 3.5 * size
-        if len(axes) > 1 or column * 1.5 * size * len(handles) > COVERED * width * height:
+        covers = column * 1.5 * size * len(handles) > COVERED * width * height
+        if len(axes) > 1 or covers or column > width:
             columns = int(width / column)
             if not columns or -(-len(handles) // columns) * 1.4 * size > HIGHEST * height:
                 return

@@ -14,7 +14,7 @@ from nnlite.core.aliases import RNG, AnyArray, Array
 from nnlite.core.losses import Loss
 from nnlite.core.parameters import Parameters
 from nnlite.errors import ArgumentError, ArgumentTypeError
-from nnlite.errors.arguments import is_ours
+from nnlite.errors.arguments import explained, is_ours
 from nnlite.errors.checks import check_bool, check_integer, check_number, check_rng
 from nnlite.model import PREDICT_ROWS, Sequential
 from nnlite.plot.style import BLACK, GREEN, PURPLE, VERMILION, name_axis, new_axes, short
@@ -307,7 +307,7 @@ def _random_plane(model: Sequential, free: AnyArray, rng: np.random.Generator) -
             sizes = np.linalg.norm(part, axis=-2, keepdims=True)
             part *= np.linalg.norm(weights[name], axis=-2, keepdims=True) / np.where(sizes > 0, sizes, 1.0)
         directions.append(direction * free)
-    labels = ("1st random direction, filter-normalised", "2nd random direction, filter-normalised")
+    labels = ("1st direction: random, filter-normalised", "2nd direction: random, filter-normalised")
     return _Plane(values, np.array(directions), labels)
 
 
@@ -477,6 +477,7 @@ def _box_around(centre: Array, trails: Sequence[Trail]) -> tuple[tuple[float, fl
 # Drawing.
 
 
+@explained
 def loss_surface(
     model: Sequential,
     X: Any,

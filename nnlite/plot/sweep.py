@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnlite.core.aliases import Array
+from nnlite.errors.arguments import explained
 from nnlite.plot.style import (
     GREEN,
     ORANGE,
@@ -37,6 +38,7 @@ CLIMB = 30.0
 LETTERS = 9.0
 
 
+@explained
 def sweep(result: Any, *, ax: Axes | None = None) -> Axes:
     """Draw the loss at the end over the rate, on a ground that shows what each rate does.
 

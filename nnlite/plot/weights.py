@@ -11,10 +11,12 @@ import numpy as np
 from nnlite.checks.nets import check_net
 from nnlite.core.aliases import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_integer
+from nnlite.layers.convolution import Conv2D
 from nnlite.layers.shapes import Flatten
 from nnlite.model import Sequential
-from nnlite.plot.given import check_dense, check_names, input_names
+from nnlite.plot.given import check_dense, check_names, check_place, dense_names
 from nnlite.plot.style import LIGHT, SMALL, around_zero, diverging, new_axes, shortened, size_of, text_width
 from nnlite.training.inside import inside
 
@@ -30,6 +32,7 @@ NAMES, WIDE = 0.45, 0.8
 SMALLEST = 8
 
 
+@explained
 def weights(
     model: Sequential,
     *,
@@ -44,23 +47,24 @@ def weights(
     Blue says "listen to this", vermilion "this speaks against", white "ignore that"; one scale
     serves for all neurons. Images stand row by row, from the upper left. Where the inputs are no
     image, the picture is a table with a line for each input and a column for each neuron; if there
-    are more inputs than can be named, with a column for each input.
+    are more inputs than can be named, with a column for each input. Of a `Conv2D` each image is a kernel;
+    of several channels a line of images is one, channel by channel.
 
     Parameters
     ----------
     model : Sequential
         One net.
     layer : int or str, optional
-        Index in ``model.layers`` of a Dense, or the place of one inside of another layer, such as ``"1.0"``;
-        by default the first.
+        Index in ``model.layers`` of a Dense or a Conv2D, or the place of one inside of another layer, such
+        as ``"1.0"``; by default the first Dense.
     shape : (int, int), optional
         Height and width of the images. By default those of a `Flatten` in front of the layer, or
-        a square if the layer is the first Dense and has a square number of inputs from 8 by 8 on.
+        a square if the layer is the first Dense and the net has a square number of inputs from 8 by 8 on.
     feature_names : sequence of str, optional
         Names of the inputs, for the lines of the table; by default those of the table that the
         model was trained on, if the layer is the first Dense, else 0, 1, ...
     max_units : int
-        So many neurons are drawn at most, the first ones.
+        So many neurons, or kernels, are drawn at most, the first ones.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default in a new figure.
 
@@ -85,24 +89,35 @@ def weights(
     >>> ax.figure.clear()
     """
     model = check_net(_WHERE, model)
-    place, chosen = check_dense(f"{_WHERE}(layer=)", model, layer)
+    kernels = _convolution(model, layer)
+    place, chosen = kernels or check_dense(f"{_WHERE}(layer=)", model, layer)
     max_units = check_integer(f"{_WHERE}(max_units=)", max_units, low=1)
-    W = chosen.W[:, :max_units]
+    W = chosen.W[..., :max_units]
+    names, across = None, 0
+    if kernels:
+        if not (shape is None and feature_names is None):
+            fix = "Leave shape= and feature_names= out."
+            raise ArgumentError(f"{_WHERE}(layer=)", "a Dense layer, of which these are", f"{chosen}", fix)
+        size, across = W.shape[:2], W.shape[2] if W.shape[2] > 1 else 0
+        W = np.swapaxes(W, 2, 3).reshape(
+            math.prod(size), -1
+        )  # a kernel, channel by channel, and the next one
+        first = False
+    else:
+        first = place == check_dense(_WHERE, model, None)[0]
+        size = image_shape(_WHERE, model, shape, len(W)) if first or shape is not None else None
     units = W.shape[1]
-    first = place == check_dense(_WHERE, model, None)[0]
-    size = image_shape(_WHERE, model, shape, len(W)) if first or shape is not None else None
-    names = None
     if feature_names is not None:
         names = check_names(f"{_WHERE}(feature_names=)", feature_names, len(W), "inputs")
     elif first:
-        known = input_names(model)
-        names = list(known) if known is not None and len(known) == len(W) else None
+        known = dense_names(model, len(W))
+        names = None if known is None else list(known)
     ax = new_axes(_WHERE, ax)
     # Many inputs without names go to the right, where there is more room, and neurons downwards.
     turned = size is None and names is None and len(W) > max(units, 72 * size_of(ax)[1] / (1.5 * SMALL))
     cells = W.T if turned else W
     if size is not None:
-        cells = _mosaic(W.T.reshape(units, *size), _columns(units, *size))
+        cells = _mosaic(W.T.reshape(units, *size), across or _columns(units, *size))
     ax.set_facecolor(LIGHT)  # between the images
     image = ax.imshow(
         np.ma.masked_invalid(cells),
@@ -122,14 +137,25 @@ def weights(
     else:
         ax.set(xticks=[], yticks=[])
     title = f"layer {place}, {chosen}"
-    if units < chosen.W.shape[1]:
-        more = f"{units} of {chosen.W.shape[1]} neurons"
+    if max_units < chosen.W.shape[-1]:
+        more = f"{max_units} of {chosen.W.shape[-1]} {'kernels' if kernels else 'neurons'}"
         # On one line, or on two in small Axes, which the scale of colours makes narrower.
         fits = text_width(f"{title}, {more}", SMALL + 1) < WIDE * 72 * size_of(ax)[0]
         title = f"{title}, {more}" if fits else f"{title}\n{more}"
     ax.set_title(title, size=SMALL + 1)
     ax.figure.colorbar(image, ax=ax, label="weight", shrink=0.8)
     return ax
+
+
+def _convolution(model: Sequential, layer: Any) -> tuple[str, Conv2D] | None:
+    """Return the place of the layer that is meant, and the layer, if it slides kernels over images."""
+    if layer is None:
+        return None
+    place = layer
+    if not isinstance(place, str):
+        place = f"{check_place(f'{_WHERE}(layer=)', layer, len(model.layers), 'layers')}"
+    found = {one: child for one, child, _ in inside(model)}.get(place)
+    return (place, found) if isinstance(found, Conv2D) else None
 
 
 def image_shape(where: str, model: Sequential, shape: Any, inputs: int) -> tuple[int, int] | None:
@@ -170,11 +196,12 @@ def image_shape(where: str, model: Sequential, shape: Any, inputs: int) -> tuple
             fix = f"Height times width must be {inputs}."
             raise ArgumentError(where, f"an image of the {inputs} inputs", f"{(height, width)}", fix)
         return height, width
+    pixels = model.input_shape is None or math.prod(model.input_shape) == inputs
     for _, layer, _ in inside(model):
         if isinstance(layer, Flatten) and len(layer.shape) == 2 and math.prod(layer.shape) == inputs:
             return layer.shape[0], layer.shape[1]
     side = math.isqrt(inputs)
-    return (side, side) if side * side == inputs and side >= SMALLEST else None
+    return (side, side) if side * side == inputs and side >= SMALLEST and pixels else None
 
 
 def _columns(units: int, height: int, width: int) -> int:

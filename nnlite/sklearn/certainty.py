@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from nnlite.core.aliases import AnyArray, Array
 from nnlite.errors import ArgumentError
+from nnlite.errors.checks import check_number
 from nnlite.sklearn.base import BaseMLP
 from nnlite.sklearn.holdout import by_class, counting
 from nnlite.sklearn.objectives import class_ids
@@ -189,6 +190,8 @@ class Intervals(BaseMLP):
                 "that is not. Call calibrate(X, y) with rows that fit has not seen, or fit with "
                 "calibration_fraction=0.2."
             )
+        where = f"{type(self).__name__}.predict_interval(coverage=)"
+        coverage = check_number(where, coverage, low=0.0, high=1.0, low_open=True, high_open=True)
         errors = self.calibration_errors_
         # Of an output whose truth is missing in some rows, the others count.
         radius = np.array([conformal_radius(column[~np.isnan(column)], coverage) for column in errors.T])

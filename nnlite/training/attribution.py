@@ -14,6 +14,7 @@ from nnlite.core.losses import Loss
 from nnlite.data.checks import check_rows
 from nnlite.data.conversion import is_sparse
 from nnlite.errors import ArgumentError, ArgumentTypeError, ShapeError
+from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_integer, check_rng
 from nnlite.metrics import Metric, call_metric, is_better_higher
 from nnlite.model import Sequential
@@ -58,6 +59,7 @@ class Importance(NamedTuple):
         return np.asarray(self.importances.std(axis=1))
 
 
+@explained
 def permutation_importance(
     model: Any,
     X: Any,
@@ -221,6 +223,7 @@ def scorer(
     return lambda X: float(call_metric(metric, np.asarray(model.predict(X)), target, weight)), higher, name
 
 
+@explained
 def saliency(model: Sequential, X: Any, *, output: int | None = None) -> Array:
     """Compute the gradient of an output by the input: which way each input would move the answer.
 

@@ -11,9 +11,11 @@ import numpy as np
 from nnlite.checks.nets import check_net
 from nnlite.core.aliases import RNG, AnyArray, Array
 from nnlite.core.losses import Loss
+from nnlite.data.checks import check_weight
 from nnlite.data.conversion import is_frame, is_sparse, take_rows
 from nnlite.data.splits import train_test_split
 from nnlite.errors import ArgumentError, ArgumentTypeError
+from nnlite.errors.arguments import explained
 from nnlite.errors.checks import check_integer, check_number, check_rng
 from nnlite.metrics import Metric
 from nnlite.model import Sequential
@@ -52,6 +54,7 @@ class LearningCurve(NamedTuple):
     metric: str
 
 
+@explained
 def learning_curve(
     model: Any,
     X: Any,
@@ -61,6 +64,7 @@ def learning_curve(
     sizes: int | Sequence[int] = 6,
     repeats: int = 3,
     validation: float = 0.25,
+    weight: Any = None,
     rng: RNG = 0,
     **fit: Any,
 ) -> LearningCurve:
@@ -85,6 +89,9 @@ def learning_curve(
         How many times each is trained, each time with other rows held out, other rows, and other weights.
     validation : float
         The part that is held out. Of class ids it has their proportions.
+    weight : array-like of shape (rows,), optional
+        How much each row counts, in training and in what is measured. An estimator is given it as
+        ``sample_weight``.
     rng : int, Generator or None
         Draws rows and seeds.
     **fit : object
@@ -134,6 +141,8 @@ def learning_curve(
     validation = check_number(
         f"{where}(validation=)", validation, low=0, high=1, low_open=True, high_open=True
     )
+    if weight is not None:
+        weight = check_weight(f"{where}(weight=)", weight, rows=X.shape[:1])
     cuts = [_cut(where, y, X.shape[0], validation, generator) for _ in range(repeats)]
     counts = _sizes(f"{where}(sizes=)", sizes, len(cuts[0][0]))
     seeds = [int(seed) for seed in generator.integers(2**31, size=repeats)]
@@ -141,9 +150,10 @@ def learning_curve(
     scores = np.empty((2, len(counts), repeats))
     for place, count in enumerate(counts):
         rows = [(known[:count], other) for known, other in cuts]
-        for repeat, trained in enumerate(train(model, X, y, rows, seeds, copy.deepcopy(fit))):
+        for repeat, trained in enumerate(train(model, X, y, weight, rows, seeds, copy.deepcopy(fit))):
             for side, chosen in enumerate(rows[repeat]):
-                score = scorer(where, trained, metric, y[chosen])[0]
+                own = None if weight is None else weight[chosen]
+                score = scorer(where, trained, metric, y[chosen], own)[0]
                 scores[side, place, repeat] = score(take_rows(X, chosen))
     return LearningCurve(counts, scores[0], scores[1], name)
 
@@ -176,8 +186,11 @@ def _sizes(where: str, sizes: Any, most: int) -> AnyArray:
     return np.unique(np.geomspace(max(FIRST * most, 1), most, count).round().astype(int))
 
 
-def _train_nets(model: Sequential, X: Any, y: Any, rows: Any, seeds: Any, fit: Any) -> list[Sequential]:
+def _train_nets(
+    model: Sequential, X: Any, y: Any, weight: Any, rows: Any, seeds: Any, fit: Any
+) -> list[Sequential]:
     """Train as many nets as there are cuts, each on its own rows; all at once if that can be."""
+    arrays = (X, y) if weight is None else (X, y, weight)
     in_turn = isinstance(fit.get("optimizer"), FullBatchOptimizer) or not only_ours(model)
     loss = fit.get("loss")
     if in_turn or fit.get("accumulate", 1) != 1 or (isinstance(loss, Loss) and not takes_replicas(loss)):
@@ -185,24 +198,30 @@ def _train_nets(model: Sequential, X: Any, y: Any, rows: Any, seeds: Any, fit: A
         for (known, other), seed in zip(rows, seeds, strict=True):
             found.append(one := like(model, seed))
             one.takes_encoded = True
-            one.fit(X[known], y[known], **({"validation": (X[other], y[other])} | copy.deepcopy(fit)))
+            own, held_out = (tuple(array[side] for array in arrays) for side in (known, other))
+            one.fit(own[0], own[1], **_weighted(own), **({"validation": held_out} | copy.deepcopy(fit)))
         return found
     nets = like(model, seeds, replicas=len(seeds))
     nets.takes_encoded = True
-    (known, own), (others, held_out) = (
-        (np.stack([X[one] for one in side]), np.stack([y[one] for one in side]))
-        for side in zip(*rows, strict=True)
+    own, held_out = (
+        tuple(np.stack([array[one] for one in side]) for array in arrays) for side in zip(*rows, strict=True)
     )
-    nets.fit(known, own, **({"validation": (others, held_out)} | fit))
+    nets.fit(own[0], own[1], **_weighted(own), **({"validation": held_out} | fit))
     return [nets.replica(place) for place in range(len(seeds))]
 
 
-def _train_in_turn(model: Any, X: Any, y: Any, rows: Any, seeds: Any, fit: Any) -> list[Any]:
+def _weighted(arrays: tuple[AnyArray, ...]) -> dict[str, Any]:
+    """Return the weights among what is trained on, if there are some."""
+    return {"weight": arrays[2]} if len(arrays) > 2 else {}
+
+
+def _train_in_turn(model: Any, X: Any, y: Any, weight: Any, rows: Any, seeds: Any, fit: Any) -> list[Any]:
     """Train copies of an estimator, one after the other."""
     trained = []
     for (known, _), seed in zip(rows, seeds, strict=True):
         one = copy.deepcopy(model)
         if getattr(one, "random_state", None) is not None:
             one.random_state = seed
-        trained.append(one.fit(take_rows(X, known), y[known], **fit))
+        own = {} if weight is None else {"sample_weight": weight[known]}
+        trained.append(one.fit(take_rows(X, known), y[known], **own, **fit))
     return trained

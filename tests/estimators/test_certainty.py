@@ -175,7 +175,7 @@ class TestIntervals:
         net.calibrate(X[:5], y[:5])
         with pytest.raises(ArgumentError, match="Give at least 9 rows"):
             net.predict_interval(X, 0.9)
-        with pytest.raises(ArgumentError, match="coverage"):
+        with pytest.raises(ArgumentError, match=r"MLPRegressor\.predict_interval\(coverage=\)"):
             net.predict_interval(X, 1.5)
         with pytest.raises(NotFittedError):
             net.partial_fit(X, y).predict_interval(X)

@@ -219,7 +219,11 @@ class Diagnosis:
             "<table><thead><tr><th>severity</th><th>finding</th><th>what was found</th><th>what to "
             f"do</th></tr></thead><tbody>{rows}</tbody></table>"
         )
+        looked = (
+            "<details><summary>what was looked at</summary><p>"
+            f"{'<br>'.join(map(escape, self._rest()))}</p></details>"
+        )
         return (
             f"<div><strong>doctor: {escape(self._summary())}</strong> ({escape(self._subject())})"
-            f"{table if self.findings else ''}<p>{'<br>'.join(map(escape, self._rest()))}</p></div>"
+            f"{table if self.findings else ''}{looked}</div>"
         )

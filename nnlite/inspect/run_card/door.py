@@ -22,6 +22,7 @@ from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.arguments import explained, is_ours
 from nnlite.errors.checks import check_instance, check_integer
 from nnlite.inspect.checkup.admission import check_pair
+from nnlite.inspect.checkup.callback import Doctor
 from nnlite.inspect.numbers import number
 from nnlite.inspect.run_card.measured import (
     CONSTANT,
@@ -111,7 +112,7 @@ def card(
     Returns
     -------
     Card
-        Prints, shows in notebooks, and is written by ``to_json``, ``to_markdown`` and
+        Prints, shows in notebooks, and is written by ``to_html``, ``to_json``, ``to_markdown`` and
         ``model.save(path, card=...)``.
 
     Raises
@@ -264,11 +265,14 @@ def _options(settings: Mapping[str, Any], hooks: list[Callback] | None) -> dict[
         return "no history says how the net was trained"
     unknown = [name for name in ("augment", "groups") if settings[name]]
     unknown += ["shuffle"] * isinstance(settings["shuffle"], str)
-    if hooks is None:
-        unknown += [one for one in settings["callbacks"] if not one.startswith(ONLOOKERS)]
-    if unknown:
-        return f"fit had {', '.join(unknown)}, which a history knows by name only"
-    learning = [one for one in hooks or () if not (one.first_rank_only or isinstance(one, Checkpoint))]
+    known = (
+        [] if hooks is not None else [one for one in settings["callbacks"] if not one.startswith(ONLOOKERS)]
+    )
+    if unknown or known:
+        fix = "" if unknown else ": give callbacks= as fit had them"
+        return f"fit had {', '.join(unknown + known)}, which a history knows by name only{fix}"
+    onlookers = Checkpoint, Doctor  # beside those that print and draw, which are for one process only
+    learning = [one for one in hooks or () if not (one.first_rank_only or isinstance(one, onlookers))]
     kept = {name: settings[name] for name in ("epochs", "batch_size", "jit", "accumulate", "shuffle")}
     return {"callbacks": copy.deepcopy(learning), **kept}
 

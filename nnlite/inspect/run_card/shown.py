@@ -10,6 +10,7 @@ from typing import Any
 from nnlite.errors import ArgumentTypeError, ModelFileError
 from nnlite.errors.checks import check_instance
 from nnlite.files.models import read_card
+from nnlite.files.safetensors import check_path, write_atomically
 from nnlite.inspect.numbers import number, plain
 from nnlite.inspect.run_card.measured import LEVEL, NET, RESAMPLES
 
@@ -121,6 +122,37 @@ class Card:
         """
         return json.dumps(self._data, allow_nan=False)
 
+    def to_html(self, path: str | PathLike[str] | None = None) -> str:
+        """Make one HTML page of it, which needs no network.
+
+        Parameters
+        ----------
+        path : str or path-like, optional
+            Where to write it; an old file is replaced once the new one is complete.
+
+        Returns
+        -------
+        str
+            The page.
+
+        Raises
+        ------
+        ArgumentTypeError
+            If the path is none.
+        OSError
+            If the file cannot be written.
+        """
+        style = "body{font-family:sans-serif}caption{text-align:left;font-weight:bold;padding-top:1em}"
+        style += "th,td{padding:.1em .6em}td,thead th{text-align:right}td:first-child{text-align:left}"
+        head = f"<meta charset='utf-8'><title>run card</title><style>{style}</style>"
+        page = (
+            f"<!doctype html>\n<html lang='en'><head>{head}</head><body>{self._repr_html_()}</body></html>\n"
+        )
+        if path is not None:
+            where = "Card.to_html(path)"
+            write_atomically(check_path(where, path), page.encode("utf-8"), where=where)
+        return page
+
     def to_markdown(
         self,
         name: str,
@@ -201,6 +233,7 @@ class Card:
         lines += [description, ""] if description else []
         lines += [*(f"- {_escaped(sentence)}" for sentence in self.verdict), ""]
         code = ["import nnlite as nn", "", f"model = nn.load({file!r})", "pred = model.predict(X)"]
+        code += self._probabilities()
         lines += ["## How to use it", "", "```python", *code, "```", ""]
         for title, head, rows in self._sections():
             head = head or ["", "value"]  # skops reads no table whose head is empty
@@ -232,6 +265,17 @@ class Card:
         sections.append(("Left out", [], _pairs(data["left_out"])))
         sections.append(("Made with", [], _pairs(data["environment"])))
         return [section for section in sections if section[2]]
+
+    def _probabilities(self) -> list[str]:
+        """Write how logits become probabilities, where the net gives logits."""
+        classes = self._data["data"][self._data["judged"]]["classes"]
+        of = "one column for each class, in the order below"
+        if self._data["training"]["loss"].startswith("SoftmaxCrossEntropy("):
+            return [f"probabilities = nn.Softmax().forward(pred)  # {of}"]
+        if self._data["training"]["loss"].startswith("BinaryCrossEntropy("):
+            of = "of the second class below" if classes else "one column for each label"
+            return [f"probabilities = nn.Sigmoid().forward(pred)  # {of}"]
+        return []
 
     def _about(self, part: str) -> list[list[str]]:
         """Describe some rows."""
@@ -284,7 +328,8 @@ class Card:
 
 
 def _numbers(name: str, values: Iterable[float | None]) -> list[str]:
-    return [name, *(number(value) for value in values)]
+    # What rounding has left of 0 is 0.
+    return [name, *(number(0.0 if value is not None and abs(value) < 1e-12 else value) for value in values)]
 
 
 def _pairs(found: dict[str, Any]) -> list[list[str]]:

@@ -129,10 +129,13 @@ const axes = (pen, box, [x0, x1], [y0, y1], { log = false, xName = "", yName = "
       found.push(Number((n * step).toPrecision(12)));
     return found;
   };
+  // Of powers of ten so many that their labels do not meet.
+  const powers = log ? [Math.ceil(lift(y0)), Math.floor(lift(y1))] : [0, 0];
+  const every = Math.max(Math.ceil((powers[1] - powers[0] + 1) / 4), 1);
   const yTicks = log
     ? Array.from(
-        { length: Math.floor(lift(y1)) - Math.ceil(lift(y0)) + 1 },
-        (_, n) => 10 ** (Math.ceil(lift(y0)) + n),
+        { length: Math.floor((powers[1] - powers[0]) / every) + 1 },
+        (_, n) => 10 ** (powers[0] + n * every),
       )
     : ticks(y0, y1, 4);
   pen.textAlign = "right";
