@@ -136,7 +136,7 @@ def test_the_first_page_opens_with_the_playground(site):
     first = (site / "index.html").read_text("utf-8")
     frame = re.search(r'<iframe class="playground" title="[^"]+" src="([^"?]+)\?play"></iframe>', first)
     assert frame
-    assert frame.start() < first.index("import nnlite")
+    assert frame.start() < first.index("<pre")
     page = (site / frame[1]).read_text("utf-8")
     assert len(page) < 200_000
     assert "<title>Three spirals</title>" in page
