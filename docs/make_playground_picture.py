@@ -24,7 +24,7 @@ IMAGE = Path(__file__).parent / "images" / "playground.gif"
 EPOCHS = (*range(0, 20, 2), *range(20, 61, 5))
 #: How long a frame stays, and the last one, in milliseconds.
 STAYS, ENDS = 250, 2500
-WIDTH, HEIGHT, COLOURS = 900, 810, 48
+WIDTH, HEIGHT, COLOURS = 900, 810, 96
 
 #: Makes epochs by the button of the page, and answers once the page has drawn them.
 TRAIN = """
