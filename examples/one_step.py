@@ -7,11 +7,13 @@ import sys
 
 import nnlite as nn
 
-X, y = nn.datasets.iris()
-X, y = X[::5], y[::5]  # one batch of 30 flowers, ten of each kind
+flowers = nn.datasets.iris()
+X, y = flowers.X[::5], flowers.y[::5]  # one batch of 30 flowers, ten of each kind
 
 model = nn.Sequential([nn.Standardize(4), nn.Dense(4, 8), nn.Tanh(), nn.Dense(8, 3)], rng=0)
-trace = nn.inspect.explain_step(model, X, y, nn.SoftmaxCrossEntropy(), nn.SGD(0.5))
+model.feature_names = flowers.feature_names
+loss, optimizer = nn.SoftmaxCrossEntropy(), nn.SGD(0.5)
+trace = nn.inspect.explain_step(model, X, y, loss, optimizer, class_names=flowers.class_names)
 print(trace)
 
 path = sys.argv[1] if len(sys.argv) > 1 else None

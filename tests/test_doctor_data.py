@@ -6,6 +6,9 @@ from patients import clusters, digits, examined, first, net, surface, trained
 
 import nnlite as nn
 from nnlite.inspect import doctor
+from nnlite.inspect.checkup import columns, data, held_out, labels
+from nnlite.inspect.checkup.admission import admit
+from nnlite.inspect.checkup.examination import examine
 
 CROSS_ENTROPY, BINARY, SQUARES = nn.SoftmaxCrossEntropy(), nn.BinaryCrossEntropy(), nn.MeanSquaredError()
 
@@ -163,7 +166,7 @@ def test_times_and_other_text_are_told_apart():
     [
         ("day", days(), "NN116", "pandas.to_datetime(frame['day'])"),
         ("name", [f"n{number}" for number in range(200)], "NN116", "frame.drop(columns='name')"),
-        ("id", list(range(200)), "NN114", "X.drop(columns=['id'])"),
+        ("id", list(range(200)), "NN114", "frame = frame.drop(columns=['id'])"),
         ("kind", ["loft", "attic"] * 100, None, ""),
     ],
 )
@@ -370,3 +373,202 @@ def test_a_column_that_grows_with_the_rows_is_in_no_other_unit():
 def test_white_paper_is_no_column_far_from_zero():
     X, y = digits()
     assert "NN101" not in [one.code for one in examined(net(64, 32, 10), (1 - X, y), CROSS_ENTROPY).problems]
+
+
+# What rows of validation share with those of the training.
+
+
+def of(layers, X, y, loss, *rules, validation=None, encoder=None, **settings):
+    """Make a few checks only."""
+    model = nn.Sequential(layers, preprocessing=encoder, rng=0)
+    if isinstance(validation, float):
+        settings["validation"] = validation
+    asked = {"weight": None, "class_weight": None, "trained": False, "asked": settings}
+    admitted = admit(model, X, y, loss, nn.Adam(0.01), validation=validation, **asked)
+    return examine(*admitted, {rule.__name__: rule for rule in rules})
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_windows_of_a_series_that_are_drawn_at_random(drawn):
+    series = np.cumsum(np.random.default_rng(0).normal(size=500))
+    X = np.lib.stride_tricks.sliding_window_view(series, 30)
+    X, y = X[:-15], X[15:, -1:]
+    rows = np.random.default_rng(1).permutation(len(X)) if drawn else np.arange(len(X))
+    X, y = X[rows], y[rows]
+    found = of([nn.Dense(30, 1)], X[:380], y[:380], SQUARES, held_out.leaks, validation=(X[380:], y[380:]))
+    assert found.codes == (("NN108",) if drawn else ())
+    share = {} if drawn else {"shuffle": False}
+    found = of([nn.Dense(30, 1)], X, y, SQUARES, held_out.leaks, validation=0.2, **share)
+    assert [one.fix[:13] for one in found] == (["Split by time"] if drawn else [])
+
+
+def test_coarse_tables_have_equal_rows_by_nature():
+    rng = np.random.default_rng(0)
+    kind, grade = rng.integers(0, 8, 1200), rng.integers(0, 5, 1200)
+    X, y = beside(np.eye(8)[kind], grade / 4), (kind * 3 % 5 + grade) % 3
+    y = np.where(rng.random(1200) < 0.1, rng.integers(0, 3, 1200), y)
+    found = of([nn.Dense(9, 3)], X, y, CROSS_ENTROPY, labels.repeats)
+    assert found[0].severity == "note"
+    assert found[0].evidence["share"] > 0.05
+
+
+def test_few_coarse_rows_in_both_parts_are_chance():
+    X, y = nn.datasets.iris()
+    for seed in range(10):
+        rows = np.random.default_rng(seed).permutation(150)
+        train, other = (X[rows[:120], :3], y[rows[:120]]), (X[rows[120:], :3], y[rows[120:]])
+        assert of([nn.Dense(3, 3)], *train, CROSS_ENTROPY, held_out.leaks, validation=other).healthy
+
+
+def test_a_function_that_keeps_the_order_does_not_shuffle():
+    X, y = clusters()
+    rows = np.argsort(y)
+    model = net(6, 16, 3)
+    given = X[rows], y[rows], CROSS_ENTROPY, nn.Adam(0.01)
+    assert "NN112" in doctor(model, *given, shuffle=np.arange).codes
+    assert "NN112" not in doctor(model, *given, shuffle=np.random.default_rng(0).permutation).codes
+    history = model.fit(X, y, loss=CROSS_ENTROPY, optimizer=nn.Adam(0.01), epochs=1, shuffle=np.arange, rng=0)
+    assert history.settings["shuffle"] is False
+
+
+NUMBERS = {
+    "from ten thousand": lambda rng: 10_000 + rng.permutation(600),
+    "seconds since 1970": lambda rng: 1.7e9 + 61 * rng.permutation(900)[:600],
+    "ages": lambda rng: rng.integers(18, 90, 600),
+    "years": lambda rng: 1700 + rng.permutation(600) % 300,
+    "amounts": lambda rng: np.round(rng.lognormal(10, 1, 600)),
+}
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+@pytest.mark.parametrize("copies", [0, 40])
+def test_numbers_of_rows_by_what_they_fill(kind, copies):
+    rng = np.random.default_rng(0)
+    X = beside(NUMBERS[kind](rng), rng.normal(size=(600, 5)))
+    X = np.concatenate([X, X[:copies]])
+    found = of([nn.Dense(6, 1)], X, X[:, 1:2], SQUARES, columns.row_number)
+    assert ("NN114" in found.codes) == (kind in ("from ten thousand", "seconds since 1970"))
+
+
+@pytest.mark.parametrize("leaks", [False, True])
+def test_a_category_that_names_the_class(leaks):
+    table, _ = frame(kind=["x", "y", "z", "z"] * 50)
+    y = (table["a"] + 0.1 * table["b"] > 0).astype(int).to_numpy()
+    if leaks:
+        table["state"] = np.where(y == 1, "treated", "none")
+    encoder = nn.TableEncoder().fit(table)
+    layers = [encoder.layer(), nn.Dense(encoder.width, 2)]
+    found = of(layers, table, y, CROSS_ENTROPY, columns.target_among_features, encoder=encoder)
+    assert found.codes == (("NN113",) if leaks else ())
+    if leaks:
+        assert "frame.drop(columns=['state'])" in found[0].fix
+
+
+def test_the_last_step_of_a_window_as_the_target():
+    series = np.cumsum(np.random.default_rng(0).normal(size=400))
+    X = np.lib.stride_tricks.sliding_window_view(series, 10)[..., None]
+    same = of([nn.Flatten((10, 1)), nn.Dense(10, 1)], X, X[:, -1], SQUARES, columns.target_among_features)
+    assert [one.severity for one in same] == ["error"]
+    following = of(
+        [nn.Flatten((10, 1)), nn.Dense(10, 1)], X[:-1], X[1:, -1], SQUARES, columns.target_among_features
+    )
+    assert following.healthy
+
+
+@pytest.mark.filterwarnings("ignore::nnlite.errors.DataWarning")
+def test_dates_that_begin_with_the_day():
+    table, y = frame(day=[f"{1 + at % 28}/{1 + at % 12}/2024" for at in range(200)])
+    encoder = nn.TableEncoder().fit(table)
+    layers = [encoder.layer(), nn.Dense(encoder.width, 1)]
+    found = of(layers, table, y, SQUARES, columns.categories, encoder=encoder)
+    assert "pandas.to_datetime(frame['day'], dayfirst=True)" in found[0].fix
+    assert "dayfirst=True" in examined(net(7, 1), (table, y), SQUARES)[0].fix
+
+
+# Numbers that stand for something else.
+
+
+def plain(seed=0):
+    X = np.random.default_rng(seed).normal(size=(900, 6))
+    return X, np.sin(X[:, :1]) + X[:, 1:2]
+
+
+@pytest.mark.parametrize("holes", [False, True])
+def test_nines_in_the_place_of_missing_numbers(holes):
+    X, y = plain()
+    if holes:
+        X = np.where(np.random.default_rng(1).random(X.shape) < 0.03, -999.0, X)
+    found = of([nn.Standardize(6), nn.Dense(6, 1)], X, y, SQUARES, data.features)
+    assert found.codes == (("NN101",) if holes else ())
+    if holes:
+        assert found[0].evidence["columns"] == [0, 1, 2, 3, 4, 5]
+        assert "np.where(X == -999, np.nan, X)" in found[0].fix
+    assert of([nn.Dense(6, 1)], np.full((900, 6), 99.0), y, SQUARES, data.features).codes == ("NN102",)
+
+
+def test_columns_with_a_long_tail():
+    X, y = plain()
+    layers = nn.Standardize(6), nn.Dense(6, 1)
+    found = of(layers, np.exp(3 * X), y, SQUARES, data.features)
+    assert "np.log(" in first(found, "NN101").fix
+    layers = nn.Standardize(6), nn.Dense(6, 1)
+    assert of(layers, np.exp(X), y, SQUARES, data.features).healthy
+
+
+def test_validation_targets_that_were_not_scaled():
+    X, y = plain()
+    other = X[600:], 40 + 12 * y[600:]
+    found = of([nn.Dense(6, 1)], X[:600], y[:600], SQUARES, held_out.validation, validation=other)
+    assert "(y_validation - mean) / std" in first(found, "NN110").fix
+    order = np.argsort(y[:, 0])  # another part of the range is in no other unit
+    X, y = X[order], np.exp(5 * y[order])
+    other = X[800:], y[800:]
+    found = of([nn.Dense(6, 1)], X[:800], y[:800], SQUARES, held_out.validation, validation=other)
+    assert "y_validation" not in f"{found}"
+
+
+def test_rows_sorted_by_a_column_and_cut_are_to_be_shuffled():
+    X, y = plain()
+    X[:, 2] = np.exp(np.linspace(0, 4, 900))
+    layers = nn.Standardize(6), nn.Dense(6, 1)
+    other = X[600:], y[600:]
+    one = first(of(layers, X[:600], y[:600], SQUARES, held_out.validation, validation=other), "NN110")
+    assert one.fix.startswith("Shuffle before you split")
+
+
+def test_targets_that_were_sorted_and_cut():
+    X, y = plain()
+    ids = np.sort((y[:, 0] > 0).astype(int))
+    given = [X[:400], ids[:400], CROSS_ENTROPY, nn.Adam(0.01)]
+    diagnosis = doctor(net(6, 8, 2), *given, validation=(X[400:], ids[400:]))
+    assert first(diagnosis, "NN106").fix.startswith("Shuffle before you split")
+    assert len(diagnosis.problems) == 1
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_weights_of_classes_the_wrong_way_round(turned):
+    X, _ = plain()
+    y = (np.arange(900) < 60).astype(int)
+    weights = {0: 12.0, 1: 0.5} if turned else {0: 0.5, 1: 12.0}
+    found = of([nn.Dense(6, 2)], X, y, CROSS_ENTROPY, labels.classes, class_weight=weights)
+    assert ("balanced" in f"{found.problems}") == turned
+    loss = nn.BinaryCrossEntropy(pos_weight=300.0 if turned else 14.0)
+    found = of([nn.Dense(6, 1)], X, y[:, None], loss, labels.classes)
+    assert [one.fix for one in found.problems] == (
+        ["Write BinaryCrossEntropy(pos_weight=14)."] if turned else []
+    )
+
+
+def test_targets_of_tasks_and_of_steps():
+    X, y = plain()
+    kinds, tags = np.random.default_rng(0).integers(0, 30, (2, 900, 7))
+    tasks = {"kind": nn.Task(CROSS_ENTROPY, outputs=list(range(30)), targets=0)}
+    tasks["mass"] = nn.Task(SQUARES, outputs=30, targets=1)
+    loss = nn.MultiTaskLoss(tasks)
+    assert of([nn.Dense(6, 31)], X, beside(kinds[:, :1], y), loss, data.targets).healthy
+    found = of([nn.Dense(6, 31)], X, beside(kinds[:, :1], 1e5 * y), loss, data.targets)
+    assert "y[:, 1] = (y[:, 1] - mean) / std" in first(found, "NN105").fix
+    for classes, padding, codes in ((30, -1, ()), (2, 0, ("NN106",)), (3, 0, ())):
+        loss = nn.SequenceLoss(CROSS_ENTROPY, 7, padding=padding)
+        found = of([nn.Dense(6, 7 * classes)], X, tags % classes, loss, data.targets)
+        assert found.codes == codes

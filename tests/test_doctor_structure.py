@@ -386,3 +386,12 @@ def test_the_doctor_leaves_everything_as_it_is():
     assert (model.params.values == kept[0]).all()
     assert (sorted(model.params.frozen), repr(model)) == kept[1:3]
     assert (y == kept[3]).all()
+
+
+@pytest.mark.parametrize("bent", [False, True])
+def test_branches_without_any_activation_are_a_straight_line(bent):
+    X, y = surface(300)
+    sides = [nn.Sequential([nn.Dense(6, 8), *([nn.Tanh()] if bent else []), nn.Dense(8, 4)]) for _ in "ab"]
+    model = nn.Sequential([nn.Concatenate(sides), nn.Dense(8, 1)], rng=0)
+    diagnosis = doctor(model, X, y, nn.MeanSquaredError(), nn.Adam(0.01))
+    assert (("NN213", "warning") in [(one.code, one.severity) for one in diagnosis]) != bent

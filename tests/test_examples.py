@@ -159,17 +159,18 @@ def test_mislabelled(tmp_path):
 def test_learning_rate(tmp_path):
     pytest.importorskip("mlxtend")
     few = printed("learning_rate", tmp_path, "--seeds", "1", "sine, Adam", "iris, SGD")
-    assert number("worst #%", few) >= 90
+    assert len(found := re.findall(rf"^by .* rows: .*worst {NUMBER}%", few, flags=re.MULTILINE)) == 2
+    assert min(map(float, found)) >= 90
 
 
 @pytest.mark.thorough
 def test_learning_rate_on_all_problems(tmp_path):
     pytest.importorskip("mlxtend")
-    text = printed("learning_rate", tmp_path)
+    text = printed("learning_rate", tmp_path).split("\nOthers")[0]  # of the further ones nothing is promised
     for good, of in re.findall(r"(\d+) of (\d+) at 97%", text):
         assert int(good) >= 16
         assert of == "20"
-    assert number("worst #%", text) >= 85
+    assert min(map(float, re.findall(rf"worst {NUMBER}%", text))) >= 85
 
 
 def test_clinic(tmp_path):  # test_doctor.py examines all of them

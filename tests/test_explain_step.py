@@ -433,7 +433,7 @@ def test_formulas_of_large_batches_and_own_losses_are_honest(rng):
         loss, pred, target, None, row_losses(loss, pred, target), loss.value_and_grad(pred, target)[0]
     )
     assert whole.count("+ ...") == 1
-    assert len(each) == 8
+    assert len(each) == 9
     assert each[0].startswith("LogCosh() says 0.")
     assert row_losses(WholeBatch(), pred, target) is None
     assert fill_in(WholeBatch(), pred, target, None, None, 3.0) == ("WholeBatch() says 3.000", [])
@@ -1099,3 +1099,168 @@ def test_the_proof_of_blocks_agrees(rng):
     checks = [check for check in trace.to_dict()["proof"]["checks"] if check["note"] is None]
     assert len(checks) > 60
     assert min(check["digits"] for check in checks) > 6
+
+
+# What the page and the text say of it.
+
+
+def test_what_the_optimizer_keeps_is_what_its_rule_makes_of_it(rng):
+    model = nn.Sequential([nn.Dense(2, 1)], dtype=np.float64, rng=0)
+    optimizer = nn.Adam(0.1, clip_norm=0.5)
+    data = rng.normal(size=(6, 2)), rng.normal(size=(6, 1)), nn.MeanSquaredError()
+    trace = explain_step(model, *data, optimizer)
+    trace = explain_step(trace.trained, *data, trace.optimizer)
+    found = trace.to_dict()
+    settings = found["optimizer"]["settings"]
+    assert (settings["beta1"], settings["amsgrad"], settings["clip_norm"]) == (0.9, False, 0.5)
+    parameters = found["stages"][1]["steps"][0]["parameters"]
+    lengths = [np.square(parameters[name]["clipped"]).sum() for name in parameters]
+    assert sum(lengths) == pytest.approx(0.25)
+    for name, parameter in parameters.items():
+        gradient = np.array(parameter["clipped"])
+        for (slot, (before, after)), what in zip(
+            parameter["kept"].items(), (gradient, gradient**2), strict=True
+        ):
+            share = settings["beta1" if slot == "first_moment" else "beta2"]
+            np.testing.assert_allclose(after, share * np.array(before) + what, rtol=1e-12)
+        first, second = (np.array(after) for _, after in parameter["kept"].values())
+        first, second = first * 0.1 / (1 - 0.9**2), second * 0.001 / (1 - 0.999**2)
+        moved = np.array(parameter["after"]) - parameter["before"]
+        np.testing.assert_allclose(moved, -0.1 * first / (np.sqrt(second) + 1e-8), rtol=1e-9)
+        assert name in ("W", "b")
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "says"),
+    [
+        (nn.SGD(0.1), "much to blame, much to change"),
+        (nn.SGD(0.1, momentum=0.9), "goes against a velocity"),
+        (nn.SGD(0.1, momentum=0.9, nesterov=True), "Nesterov"),
+        (nn.Adam(0.1), "the blame alone counts little"),
+        (nn.Lion(0.1), "asks only for a sign"),
+    ],
+)
+def test_the_text_says_what_the_optimizer_does(optimizer, says):
+    text = re.sub(r"\s+", " ", str(mazur_trace(optimizer)))
+    assert says in text
+    assert ("much to change" in text) == (type(optimizer) is nn.SGD and not optimizer.momentum)
+
+
+def test_the_text_goes_by_the_row_with_the_largest_loss():
+    X, y = nn.datasets.xor()
+    model = nn.Sequential([nn.Dense(2, 3), nn.Tanh(), nn.Dense(3, 1)], rng=0)
+    trace = explain_step(model, X, y[:, None], nn.MeanSquaredError(), nn.SGD(0.1))
+    loss = trace.to_dict()["loss"]
+    assert loss["worst"] == int(np.argmax(loss["rows"])) == 1
+    assert "of row 1, which has the largest loss:" in str(trace)
+    assert trace.neuron(1, 0, row=1)["text"] in str(trace)
+    # A row that does not count has no part in it.
+    trace = explain_step(model, X, y[:, None], nn.MeanSquaredError(), nn.SGD(0.1), weight=[1, 0, 1, 1])
+    assert trace.to_dict()["loss"]["worst"] == 2
+
+
+def test_a_long_sum_has_its_largest_terms_first_and_what_the_others_come_to():
+    model = nn.Sequential([nn.Dense(12, 1)], dtype=np.float64, rng=0)
+    model[0].W[:, 0] = np.arange(12) - 3.0
+    trace = explain_step(model, np.ones((1, 12)), [[0.0]], nn.MeanSquaredError(), nn.SGD(0.1))
+    # The others are 2, -1, 0 and 1.
+    largest = "8*1 + 7*1 + 6*1 + 5*1 + 4*1 - 3*1 + 3*1 - 2*1"
+    assert trace.neuron(1, 0)["text"] == f"{largest} + 2.000 (the other 4) + 0 = 30.00"
+
+
+@pytest.mark.parametrize(
+    ("names", "error", "message"),
+    [
+        (["a"], nn.errors.ShapeError, "2 names"),
+        (["a", "b", "c"], nn.errors.ShapeError, "There are 2 classes"),
+        ("ab", nn.errors.ArgumentTypeError, "a list of names"),
+    ],
+)
+def test_names_of_classes_that_do_not_fit(names, error, message):
+    X, y = nn.datasets.xor()
+    for outputs, loss, targets in (
+        (2, nn.SoftmaxCrossEntropy(), y),
+        (1, nn.BinaryCrossEntropy(), y[:, None]),
+    ):
+        model = nn.Sequential([nn.Dense(2, outputs)], rng=0)
+        with pytest.raises(error, match=message):
+            explain_step(model, X, targets, loss, nn.SGD(0.1), class_names=names)
+
+
+def test_classes_are_called_by_their_names():
+    data = nn.datasets.iris()
+    model = nn.Sequential([nn.Dense(4, 3)], rng=0)
+    trace = explain_step(
+        model, *data, nn.SoftmaxCrossEntropy(), nn.SGD(0.1), class_names=(*data.class_names[:2], "two\nlines")
+    )
+    assert "->  setosa" in str(trace)
+    assert "class 0" not in str(trace)
+    assert trace.to_dict()["data"]["class_names"] == ["setosa", "versicolor", "two\nlines"]
+    # A data set of numbers has no names.
+    trace = explain_step(model, *data, nn.SoftmaxCrossEntropy(), nn.SGD(0.1), class_names=())
+    assert trace.to_dict()["data"]["class_names"] is None
+
+
+def test_the_inside_of_a_layer_for_each_part_is_shown_by_rows(rng):
+    model = nn.Sequential(
+        [
+            nn.Input((4, 3)),
+            nn.TimeDistributed([nn.Dense(3, 2), nn.Tanh()]),
+            nn.Flatten((4, 2)),
+            nn.Dense(8, 1),
+        ],
+        dtype=np.float64,
+        rng=0,
+    )
+    trace = explain_step(
+        model, rng.normal(size=(5, 4, 3)), rng.normal(size=(5, 1)), nn.MeanSquaredError(), nn.SGD(0.1)
+    )
+    steps = [step for stage in trace.to_dict()["stages"] for step in stage["steps"]]
+    (whole,) = [step for step in steps if "holds" in step]
+    assert [inner["text"] for inner in whole["holds"]] == ["Dense(3, 2)", "Tanh()"]
+    assert whole["holds"][1]["out"] == whole["out"]
+    assert whole["holds"][1]["blame"] == whole["blame"]
+    assert np.shape(whole["holds"][0]["out"]) == (5, 8)
+
+
+class Doubled(nn.Layer):
+    """Not in the package: holds another layer."""
+
+    def __init__(self, inner):
+        self.inner = inner
+        self.hold([inner])
+
+    @property
+    def input_shape(self):
+        return self.inner.input_shape
+
+    def output_shape(self, input_shape):
+        return self.inner.shape_after(input_shape)
+
+    def forward(self, x, ctx=None):
+        ((layer, kept),) = self.held(ctx)
+        return 2 * layer.forward(x, kept)
+
+    def backward(self, dy, ctx):
+        ((layer, kept),) = self.held(ctx)
+        return layer.backward(2 * dy, kept)
+
+
+@pytest.mark.parametrize(
+    ("layer", "answer"),
+    [
+        (nn.Add([nn.Dense(3, 2), nn.Dense(3, 2)]), lambda a, b: a + b),
+        (nn.Multiply([nn.Dense(3, 2), nn.Dense(3, 2)]), lambda a, b: a * b),
+        (Doubled(nn.Dense(3, 2)), lambda a: 2 * a),
+    ],
+)
+def test_layers_that_hold_others_show_what_each_answered(layer, answer, rng):
+    model = nn.Sequential([layer, nn.Dense(2, 1)], dtype=np.float64, rng=0)
+    trace = explain_step(
+        model, rng.normal(size=(4, 3)), rng.normal(size=(4, 1)), nn.MeanSquaredError(), nn.SGD(0.1)
+    )
+    step = trace.to_dict()["stages"][1]["steps"][0]
+    answers = [np.array(inner["out"]) for inner in step["holds"]]
+    np.testing.assert_allclose(answer(*answers), step["out"], rtol=1e-12)
+    gradient = step["parameters"]["0.b"]["grad"]
+    np.testing.assert_allclose(np.sum(step["holds"][0]["blame"], axis=0), gradient, rtol=1e-9)

@@ -200,6 +200,14 @@ def test_a_loss_that_is_flat_everywhere():
         find_learning_rate(model, X, y, nn.MeanSquaredError(), trials=20)
 
 
+def test_a_loss_of_zero_has_nothing_to_fall():
+    X, y = nn.datasets.sine(50, rng=0)
+    model = net(1, 4, 1)
+    model[2].W[...] = 0
+    with pytest.raises(ArgumentError, match="nothing to learn: look at the targets"):
+        find_learning_rate(model, X, 0 * y, nn.MeanSquaredError(), trials=20)
+
+
 @pytest.mark.nonfinite
 def test_a_loss_that_is_not_finite_from_the_start():
     X, y = nn.datasets.sine(50, rng=0)
@@ -217,11 +225,9 @@ def test_the_largest_rate_may_be_the_best():
 
 
 def test_the_smallest_rate_that_comes_near_the_best_is_taken():
-    choose = functools.partial(
-        rate_search._choose, start=1.2, origin=1.0, within=0.05, steps=400, at_the_edge=False
-    )
+    choose = functools.partial(rate_search._choose, start=1.2, origin=1.0, steps=400, at_the_edge=False)
     rates = [1.0, 0.3, 0.1, 0.03, 0.01, 0.003]
-    assert choose(rates, [9.0, 0.0, 0.0, 0.02, 0.04, 0.5])[0] == 0.01  # two have ended at 0
+    assert choose(rates, [9.0, 0.0, 0.0, 0.02, 0.03, 0.5])[0] == 0.01  # two have ended at 0
     assert choose(rates, [9.0, 0.0, 0.0, 0.06, 0.3, 0.5])[0] == 0.1
     # Two that are low by luck, beyond others that are not.
     chosen, reason = choose(rates, [0.0, 0.0, 0.9, 0.3, 0.28, 0.5])
@@ -263,6 +269,27 @@ def test_a_share_of_the_rows_is_the_one_that_fit_holds_out():
     optimizer = nn.SGD(lambda step: float(rates[step]))
     history = model.fit(X, y, optimizer=optimizer, epochs=2, **given)  # 5 batches each
     np.testing.assert_allclose(found.losses[[4, 9]], history["validation_loss"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("validation", [None, 0.25, "rows"])
+def test_trials_are_judged_behind_whole_epochs(validation):
+    """Where trainings end, since a last batch of one row throws the weights about."""
+    X, y = nn.datasets.sine(33 if validation != 0.25 else 44, rng=0)
+    given = {"loss": nn.MeanSquaredError(), "batch_size": 16, "rng": 3}
+    given["validation"] = (X, y) if validation == "rows" else validation
+    found = find_learning_rate(net(1, 8, 1), X, y, trials=31, **given)
+    assert found.trial_steps == 30
+    given["validation"] = validation if validation == 0.25 else (X, y)
+    rate = float(found.rate)
+    history = net(1, 8, 1).fit(X, y, optimizer=nn.SGD(rate), epochs=10, **given)  # 3 batches each
+    level = found.trial_losses[found.trial_rates == rate]
+    assert level == pytest.approx(np.mean(history["validation_loss"][2:]), rel=1e-5)
+
+
+def test_an_epoch_longer_than_a_trial():
+    X, y = nn.datasets.sine(100, rng=0)
+    found = find_learning_rate(net(1, 8, 1), X, y, nn.MeanSquaredError(), batch_size=2, trials=40)
+    assert found.trial_steps == 40
 
 
 def test_faces():

@@ -9,9 +9,12 @@ from collections.abc import Sequence
 
 from benchmarks.doctor.measures import AS_GOOD, BETTER, ROUNDS, Report, Shares, examine, shares
 from benchmarks.doctor.programs import PROGRAMS
+from benchmarks.doctor.untuned import UNTUNED
 
 #: What is to be reached on programs that nobody here has seen.
 GOALS = {"recall": 0.70, "tried": 0.80, "repaired": 0.85, "alarms": 0.05}
+#: The programs, apart by whether the doctor was made better on them.
+GROUPS = {"rules were tuned on these": PROGRAMS, "on these they were not": UNTUNED}
 WORDS = {
     "anywhere": "a cause that people named is named",
     "first": "and named first",
@@ -51,7 +54,7 @@ def summary(found: Shares, *, advice: bool) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure all programs, or some."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.doctor", description=__doc__)
-    names = [program.name for program in PROGRAMS]
+    names = [program.name for program in (*PROGRAMS, *UNTUNED)]
     parser.add_argument("programs", nargs="*", metavar="PROGRAM", help=f"all by default: {', '.join(names)}")
     parser.add_argument("--no-advice", action="store_true", help="only say what is found")
     parser.add_argument("--say", action="store_true", help="print all that the doctor says, before and after")
@@ -61,18 +64,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if name not in names:
             parser.error(f"PROGRAM: expected one of {', '.join(names)}, got {name}")
     advice = not chosen.no_advice
-    reports = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # trainings that go wrong warn of it
-        for program in PROGRAMS:
-            if not chosen.programs or program.name in chosen.programs:
+    for words, group in GROUPS.items():
+        programs = [one for one in group if not chosen.programs or one.name in chosen.programs]
+        if not programs:
+            continue
+        reports = []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # trainings that go wrong warn of it
+            for program in programs:
                 reports.append(examine(program, advice=advice, seed=chosen.seed))
                 print(line(reports[-1]), flush=True)
                 if chosen.say:
                     print(f"{program.source}: {program.asked}\n{reports[-1].broken.diagnosis}\nrepaired:")
                     print(reports[-1].repaired.diagnosis, end="\n\n")
-    faulty = [one for one in reports if one.faulty]  # with other seeds some may do well
-    print(summary(shares(faulty), advice=advice) if faulty else "no program shows its fault")
+        faulty = [one for one in reports if one.faulty]  # with other seeds some may do well
+        found = summary(shares(faulty), advice=advice) if faulty else "no program shows its fault"
+        print(f"{words}: {found}", end="\n\n", flush=True)
     return 0
 
 

@@ -15,24 +15,42 @@ __all__ = [
     "autoencoded",
     "blank",
     "cancer",
+    "census",
+    "codes",
     "curve",
     "devices",
     "digits",
+    "divided_labels",
     "every_pair",
     "far_apart",
+    "fires",
+    "fractions",
     "houses",
     "iris",
     "labels",
+    "lags",
     "linear",
     "lines",
     "majority",
+    "mixed",
     "next_letter",
+    "ones_and_zeros",
     "ordered",
+    "packets",
     "pairs",
+    "parabola",
+    "price",
+    "quality",
+    "rows_of",
     "sequences",
+    "several",
     "signs",
+    "six_rows",
     "spirals",
     "sums",
+    "tens",
+    "two_boxes",
+    "weighted",
     "wine",
     "xor",
 ]  # fmt: skip
@@ -245,3 +263,146 @@ def sequences(scale: float, *, low: float = 0.0, least: float = -1.0, rows: int 
         return _split(X, low + scale * (y - y.min()) / (y.max() - y.min()), 0)
 
     return made
+
+
+def rows_of(make: Make, *, classes: int) -> Make:
+    """Keep the rows of the first classes, in their order."""
+
+    def made() -> Task:
+        task = make()
+        seen, judged = task.y < classes, task.y_test < classes
+        return Task(task.X[seen], task.y[seen], task.X_test[judged], task.y_test[judged], classes)
+
+    return made
+
+
+def divided_labels(make: Make, by: float) -> Make:
+    """Divide the class ids too, of the rows to learn from."""
+
+    def made() -> Task:
+        task = make()
+        return task._replace(y=task.y / by)
+
+    return made
+
+
+def mixed(make: Make) -> Make:
+    """Shuffle the rows of X, and leave y as it was."""
+
+    def made() -> Task:
+        task = make()
+        return task._replace(X=np.random.default_rng(1).permutation(task.X))
+
+    return made
+
+
+def six_rows() -> Task:
+    """Exclusive or as six rows: two of the four come twice."""
+    X, y = np.array([[1, 1], [0, 0], [1, 0], [0, 1], [1, 1], [0, 0]], float), np.array([0, 0, 1, 1, 0, 0])
+    return Task(X, y, X[:4], y[:4], 2)
+
+
+def two_boxes(rows: int = 200) -> Task:
+    """Two numbers: both from 0.2 to 0.4, or both from 0.5 to 0.7."""
+    X = np.random.default_rng(0).uniform(0.2, 0.4, (rows, 2))
+    y = np.arange(rows) % 2
+    return _split(X + 0.3 * y[:, None], y, 2)
+
+
+def lags(rows: int = 120) -> Task:
+    """Two numbers from -0.4 to 2.5, and a number from -0.8 to 2 that both make."""
+    X = np.random.default_rng(0).uniform(-0.4, 2.5, (rows, 2))
+    return _split(X, 0.9 * X[:, :1] - 0.3 * X[:, 1:] ** 2 + 0.2, 0)
+
+
+def several(rows: int = 1500) -> Task:
+    """Twenty counts of words, and three labels of which a row may have several."""
+    from sklearn.datasets import make_multilabel_classification
+
+    X, y = make_multilabel_classification(rows, 20, n_classes=3, random_state=0)
+    return _split(X, y, 0)
+
+
+def weighted(rows: int = 1000) -> Task:
+    """Three numbers up to 10,000, and a sum of them."""
+    X = 10_000 * np.random.default_rng(0).uniform(0, 1, (rows, 3))
+    return _split(X, X @ [[2.0], [1.0], [0.5]] + 2.2, 0)
+
+
+def ones_and_zeros(rows: int = 2000, columns: int = 128) -> Task:
+    """Rows of ones, which are true, and rows of zeros, which are not."""
+    y = np.repeat([1, 0], rows // 2)
+    return _split(np.repeat(y[:, None], columns, axis=1).astype(float), y, 2)
+
+
+def codes(rows: int = 300) -> Task:
+    """Three letters by their codes, 65 to 70, and whether the first two come from the second half."""
+    rng = np.random.default_rng(0)
+    half = rng.integers(0, 2, rows)
+    X = rng.integers(65, 68, (rows, 3)) + 3 * half[:, None]
+    X[:, 2] = rng.integers(65, 71, rows)
+    return _split(X.astype(float), half, 2)
+
+
+def parabola(rows: int = 70) -> Task:
+    """Five times the square of numbers from 0 to 5, with noise that has long tails."""
+    x = np.linspace(0, 5, rows)[:, None]
+    return _split(x, 5 * x**2 + np.random.default_rng(0).normal(size=x.shape) ** 3, 0)
+
+
+def census(rows: int = 1500) -> Task:
+    """Fourteen columns of people as a table has them, from 0 to 1,000,000, and who earns more."""
+    rng = np.random.default_rng(0)
+    age, weight = rng.integers(17, 90, rows), np.exp(rng.normal(12, 0.5, rows))
+    school, married = rng.integers(1, 17, rows), rng.integers(0, 2, rows)
+    gain = np.where(rng.random(rows) < 0.08, rng.integers(100, 15_000, rows), 0)
+    loss = np.where(rng.random(rows) < 0.05, rng.integers(100, 2_500, rows), 0)
+    hours, others = rng.integers(10, 80, rows), rng.integers(0, 2, (rows, 7))
+    X = np.column_stack([age, weight, school, married, gain, loss, hours, others])
+    score = 0.4 * (school - 9) + 2 * married + 0.05 * (hours - 40) + 0.03 * (age - 40) + gain / 4000
+    return _split(X, (score + rng.normal(0, 0.7, rows) > 1.5).astype(int), 2)
+
+
+def fractions(rows: int = 600) -> Task:
+    """Five numbers from 0 to 1, and whether the first two are more than the next two."""
+    X = np.random.default_rng(0).uniform(0, 1, (rows, 5))
+    return _split(X, (X[:, 0] + X[:, 1] > X[:, 2] + X[:, 3]).astype(int), 2)
+
+
+def packets(rows: int = 200) -> Task:
+    """Addresses, ports and sizes of packets as whole numbers up to 3,232,235,783, and which are an attack."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, rows)
+    address = 3_232_235_770 + rng.integers(0, 14, (rows, 2))
+    rest = [np.full(rows, 6), np.full(rows, 128), rng.choice([524_032, 524_544], rows)]
+    ports = np.where(y == 1, rng.integers(40_000, 60_000, rows), rng.integers(1, 60_000, rows))
+    sizes = rng.poisson(np.where(y[:, None] == 1, [12, 61, 6], [6, 40, 6]), (rows, 3))
+    return _split(np.column_stack([address, *rest, ports, sizes]).astype(float), y, 2)
+
+
+def price(rows: int = 999) -> Task:
+    """One number near 20,000, and whether it is within its middle half."""
+    x = np.random.default_rng(0).uniform(17_000, 25_000, (rows, 1))
+    return _split(x, (np.abs(x[:, 0] - 21_000) < 2_000).astype(int), 2)
+
+
+def tens() -> Task:
+    """Return the numbers from 1 to 10, and ten times as much."""
+    x = np.arange(1.0, 11)[:, None]
+    return Task(x, 10 * x, np.array([[11.0], [12], [13]]), np.array([[110.0], [120], [130]]), 0)
+
+
+def quality(rows: int = 600) -> Task:
+    """Eleven measurements of wine as they are, up to 300, and a mark from 3 to 9."""
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(rows, 11))
+    middle = np.array([7, 0.4, 0.3, 5, 0.06, 30, 115, 0.995, 3.2, 0.5, 10.5])
+    spread = np.array([1.2, 0.15, 0.1, 4, 0.03, 17, 45, 0.003, 0.15, 0.13, 1.2])
+    y = 6 + 0.7 * Z[:, 10] - 0.5 * Z[:, 1] + 0.3 * Z[:, 9] + 0.4 * np.tanh(Z[:, 5] * Z[:, 6])
+    return _split(middle + spread * Z, y[:, None], 0)
+
+
+def fires(rows: int = 42) -> Task:
+    """Return fires in a part of a town, 2 to 40, and their square; and thefts, which grow with both."""
+    x = np.random.default_rng(0).uniform(2, 40, (rows, 1))
+    return _split(np.hstack([x**2, x]), 17 + 0.4 * x + 0.05 * x**2, 0)

@@ -461,6 +461,14 @@ def no_hidden_layer_for_xor(seed):
 # The start: weights, gradients and neurons.
 
 
+@broken("NN308", r"model\.initialize\(\)")
+def weights_that_were_lost(seed):
+    layers = tabular(4, 16, 3)
+    set_up = SetUp(layers, iris(seed), SOFTMAX, nn.Adam(0.01), seed=seed)
+    set_up.model[1].W[0, 0] = np.nan
+    return set_up
+
+
 @broken("NN205", "smaller weights")
 def scores_too_sure_at_the_start(seed):
     layers = [*net(64, 32, activation=nn.ReLU), nn.ReLU()]
@@ -766,6 +774,50 @@ def patience_of_one_epoch_on_a_plateau(seed):
     stop = nn.EarlyStopping(monitor="loss", patience=1, min_delta=0.001)
     layers = net(2, 16, 1)
     return SetUp(layers, (X, y), SIGMOID, nn.Adam(0.003), seed=seed, epochs=200, callbacks=[stop]).train()
+
+
+@broken("NN314", r"AveragedWeights\(0\.\d|leave it out")
+def weights_averaged_over_more_steps_than_there_are(seed):
+    layers = net(64, 32, 10, activation=nn.ReLU)
+    average = nn.AveragedWeights(0.9999)
+    return SetUp(
+        layers, digits(seed), SOFTMAX, nn.Adam(0.003), seed=seed, epochs=8, callbacks=[average]
+    ).train()
+
+
+@broken("NN314", r"epochs=\d")
+def two_iterations_of_all_rows(seed):
+    return SetUp(tabular(7, 16, 1), cars(seed), SQUARED, nn.LBFGS(), seed=seed, epochs=2).train()
+
+
+@broken("NN309", r"SGD\(0\.3\)")
+def a_warm_up_longer_than_the_training(seed):
+    rate = nn.WarmUp(0.3, steps=100_000)
+    return SetUp(
+        net(64, 32, 10, activation=nn.ReLU), digits(seed), SOFTMAX, nn.SGD(rate), seed=seed, epochs=20
+    )
+
+
+@broken("NN311", "augment=")
+def noise_that_drowns_the_rows(seed):
+    layers, drown = tabular(7, 32, 1), nn.augment.Noise(1e4)
+    return SetUp(layers, cars(seed), SQUARED, nn.Adam(0.01), seed=seed, epochs=30, augment=drown).train()
+
+
+@broken("NN402", "belong together")
+def numbers_that_have_nothing_to_do_with_the_ids(seed):
+    rng = np.random.default_rng(seed)
+    X, y = rng.integers(0, 10, (500, 2)), rng.normal(size=(500, 1))
+    layers = [nn.Embedding((10, 10), 2), *net(4, 8, 1)]
+    return SetUp(layers, (X, y), SQUARED, nn.Adam(0.003), seed=seed, epochs=10).train()
+
+
+@broken("NN110", "validation rows|belong")
+def validation_labels_of_other_rows(seed):
+    data, (X, y) = held_out(digits(seed), seed)
+    y = np.random.default_rng(seed).permutation(y)
+    layers = net(64, 32, 10, activation=nn.ReLU)
+    return SetUp(layers, data, SOFTMAX, nn.Adam(0.003), seed=seed, epochs=30, validation=(X, y)).train()
 
 
 # Sequences.

@@ -469,7 +469,8 @@ def waves(seed, rows=500):
 def the_next_number_of_a_wave(seed):
     X, y = nn.windows(waves(seed), 12)
     layers = [nn.Input((12, 1)), nn.LSTM(1, 12), nn.Dense(12, 1)]
-    return on((X, y), layers, SQUARED, nn.Adam(0.01, clip_norm=1.0), seed, 20)
+    train, held = (X[:360], y[:360]), (X[372:], y[372:])  # with no number in both
+    return SetUp(layers, train, SQUARED, nn.Adam(0.01, clip_norm=1.0), seed=seed, epochs=20, validation=held)
 
 
 @healthy

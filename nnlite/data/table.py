@@ -28,7 +28,14 @@ from nnlite.errors import ArgumentError, ArgumentTypeError, DataWarning, NotFitt
 from nnlite.errors.checks import check_bool, check_integer, check_number
 from nnlite.layers.embedding import Embedding
 
-__all__ = ["CategoricalColumn", "NumericColumn", "TableEncoder", "kind_of_text", "looks_like_dates"]
+__all__ = [
+    "CategoricalColumn",
+    "NumericColumn",
+    "TableEncoder",
+    "day_first",
+    "kind_of_text",
+    "looks_like_dates",
+]
 
 #: So many rows, and the half of those that hold something, with values that `fit` has not seen are no chance.
 UNSEEN_ROWS = 5
@@ -731,3 +738,24 @@ def _column_from_dict(where: str, state: Any) -> NumericColumn | CategoricalColu
     if len({(type(category), category) for category in categories}) < len(categories):
         raise _not_as_written(f"{place}(categories)", "categories that differ", categories)
     return CategoricalColumn(name, tuple(categories), missing)
+
+
+def day_first(dates: Sequence[str]) -> str:
+    """Return what tells pandas that dates begin with the day, where a first number is no month.
+
+    Parameters
+    ----------
+    dates : sequence of str
+        As text.
+
+    Returns
+    -------
+    str
+        An argument more, or nothing.
+
+    Examples
+    --------
+    >>> day_first(["1/2/2024", "19/9/2023"])
+    ', dayfirst=True'
+    """
+    return ", dayfirst=True" if any(re.match(r"(1[3-9]|[23]\d)[-./]", date) for date in dates) else ""

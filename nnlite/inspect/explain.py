@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,11 +36,12 @@ from nnlite.inspect.trace import StepTrace
 from nnlite.inspect.words import BEATS, describe_fog, describe_proof, describe_update
 from nnlite.layers.group import ParameterGroup
 from nnlite.layers.normalization import BatchNorm
+from nnlite.layers.standardize import Standardize
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.testing.differences import STEP
 from nnlite.training.identity import arguments
-from nnlite.training.inside import Stop, columns, is_row
+from nnlite.training.inside import Passing, Stop, columns, is_row
 
 __all__ = ["explain_step"]
 
@@ -59,7 +61,14 @@ ROUNDING = 1e-12
 
 @explained
 def explain_step(
-    model: Sequential, x: Any, y: Any, loss: Loss, optimizer: Optimizer, *, weight: Any = None
+    model: Sequential,
+    x: Any,
+    y: Any,
+    loss: Loss,
+    optimizer: Optimizer,
+    *,
+    weight: Any = None,
+    class_names: Sequence[str] | None = None,
 ) -> StepTrace:
     """Make one training step on a copy, and keep every number of it.
 
@@ -82,6 +91,9 @@ def explain_step(
         yet gets that of 100 such epochs.
     weight : array-like of shape (rows,), optional
         How much each row counts.
+    class_names : sequence of str, optional
+        What the classes are called, such as ``class_names`` of a data set: one name for each output, or of a
+        net with one output the names of the lower and of the higher class.
 
     Returns
     -------
@@ -159,7 +171,7 @@ def explain_step(
         began = copy.deepcopy(walker)
         step = make_step(own, rows, target, shares, spent, walker)
         return StepTrace(
-            plain(_trace(before, began, step, rows, target, shares, spent, column_names(x))),
+            plain(_trace(before, began, step, rows, target, shares, spent, column_names(x), class_names)),
             step.model,
             step.optimizer,
         )
@@ -220,6 +232,7 @@ def _trace(
     weight: Array | None,
     loss: Loss,
     names: tuple[str, ...] | None,
+    class_names: Sequence[str] | None,
 ) -> dict[str, Any]:
     """Put everything together."""
     net = Float64Copy(before, x, y, weight, loss)
@@ -229,7 +242,8 @@ def _trace(
     places = _places(step.model.params)
     fog = look_ahead(net, optimizer, step.rate, step.grads.astype(np.float64), gradient)
     over = end_of_schedule(optimizer)
-    fog["why"] = describe_fog(fog) + (f" {over}." if over else "")
+    fog["over"] = f"{over}." if over else None
+    fog["why"] = " ".join(filter(None, (describe_fog(fog), fog["over"])))
     width = math.prod(x.shape[1:])
     names = before.feature_names or names
     rate = optimizer.learning_rate
@@ -247,15 +261,18 @@ def _trace(
             "learning_rate": step.rate,
             "schedule": repr(rate) if callable(rate) else None,
             "step": optimizer.steps,
+            "settings": {
+                name: value for name, value in arguments(optimizer) if isinstance(value, bool | int | float)
+            },
         },
         "data": {
             "x": x.reshape(len(x), -1),
             "y": y,
             "weight": weight,
             "feature_names": list(names) if names is not None and len(names) == width else None,
-            "target_names": None,
+            "class_names": _class_names(class_names, step.pred),
         },
-        "stages": _stages(step, x),
+        "stages": _stages(step, x, optimizer),
         "loss": _loss(loss, step, y, weight, net),
         "blame": {
             "top": [
@@ -299,13 +316,30 @@ def _places(params: Parameters) -> Any:
     return find
 
 
-def _stages(step: Step, x: Array) -> list[dict[str, Any]]:
+def _class_names(names: Sequence[str] | None, pred: Array) -> list[str] | None:
+    from nnlite.plot.given import check_names
+
+    outputs = math.prod(pred.shape[1:])
+    # A data set of numbers has none.
+    if names is None or (not isinstance(names, str) and not len(names)):
+        return None
+    return check_names("explain_step(class_names=)", names, max(outputs, 2), "classes")
+
+
+def _stages(step: Step, x: Array, began: Optimizer) -> list[dict[str, Any]]:
     """Sort the layers into columns of neurons, each with what it did."""
     outputs = step.passing.outputs
     groups = columns(step.way, x.shape[1:], [outputs[stop.place].shape[1:] for stop in step.way])
     params = step.model.params
     kinds = {"before": step.before, "grad": step.grads, "after": params.values}
+    if (step.grads != params.grads).any():
+        kinds["clipped"] = params.grads
     numbers = {kind: params.split(buffer) for kind, buffer in kinds.items()}
+    # What the optimizer keeps is 0 until it has made a step.
+    kept = {
+        slot: [params.split(began.state.get(slot, np.zeros_like(array))), params.split(array)]
+        for slot, array in step.optimizer.state.items()
+    }
     stages = []
     for place, group in enumerate(groups):
         last = outputs[group[-1].place] if group else x
@@ -314,7 +348,7 @@ def _stages(step: Step, x: Array) -> list[dict[str, Any]]:
                 "label": _label(place, len(groups)),
                 "units": math.prod(last.shape[1:]),
                 "text": ", ".join(map(_named, group)),
-                "steps": [_layer_step(step, stop, numbers) for stop in group],
+                "steps": [_layer_step(step, stop, numbers, kept) for stop in group],
                 "from": place - 1 if place else None,
             }
         )
@@ -327,14 +361,14 @@ def _named(stop: Stop) -> str:
     if stop.joins:
         return f"+ input of {stop.place} {type(stop.layer).__name__}"
     own = f"{stop.place} {stop.layer!r}" if "." in stop.place or stop.layer.children else repr(stop.layer)
-    return f"{own} with {', '.join(_held(stop))}" if stop.layer.children else own
+    held = ", ".join(f"{prefix[:-1]} {layer!r}" for prefix, layer in _held(stop))
+    return f"{own} with {held}" if held else own
 
 
-def _held(stop: Stop) -> list[str]:
-    """Name the layers that one is made of."""
+def _held(stop: Stop) -> list[tuple[str, Layer]]:
+    """Give the layers that one is made of, with what the names of their parameters begin with."""
     every = stop.layer.walk(f"{stop.place}.")
-    inner = ((prefix, layer) for prefix, layer in every if layer is not stop.layer)
-    return [f"{prefix[:-1]} {layer!r}" for prefix, layer in inner if not is_row(layer)]
+    return [(prefix, layer) for prefix, layer in every if layer is not stop.layer and not is_row(layer)]
 
 
 def _tie(way: list[Stop], groups: list[list[Stop]], stages: list[dict[str, Any]]) -> None:
@@ -356,7 +390,12 @@ def _label(place: int, count: int) -> str:
     return "output" if place == count - 1 else f"hidden layer {place}"
 
 
-def _layer_step(step: Step, stop: Stop, numbers: dict[str, dict[str, Array]]) -> dict[str, Any]:
+def _layer_step(
+    step: Step,
+    stop: Stop,
+    numbers: dict[str, dict[str, Array]],
+    kept: dict[str, list[dict[str, Array]]],
+) -> dict[str, Any]:
     place, layer, slope, passing = stop.place, stop.layer, step.slopes[stop.place], step.passing
     rows = len(passing.outputs[place])
 
@@ -380,6 +419,7 @@ def _layer_step(step: Step, stop: Stop, numbers: dict[str, dict[str, Array]]) ->
                 "decay": layer._specs[name].decay,
                 "frozen": name in frozen,
                 **{kind: numbers[kind][f"{place}.{name}"] for kind in numbers},
+                "kept": {slot: [one[f"{place}.{name}"] for one in both] for slot, both in kept.items()},
             }
             for name in names
         },
@@ -387,8 +427,27 @@ def _layer_step(step: Step, stop: Stop, numbers: dict[str, dict[str, Array]]) ->
     if stop.joins:
         found["came"] = by_rows(passing.inputs[place])
     elif layer.children:
-        found["holds"] = _held(stop)
+        found["holds"] = [_inner(passing, prefix[:-1], inner, rows) for prefix, inner in _held(stop)]
+    elif isinstance(layer, Standardize):
+        found["mean"], found["scale"] = layer.mean, layer.scale
     return found
+
+
+def _inner(passing: Passing, place: str, layer: Layer, rows: int) -> dict[str, Any]:
+    """Say what a layer inside of another answered and was blamed for, as far as it was listened to."""
+
+    def by_rows(array: Array | None) -> Any:
+        # A layer that is called once for each part of a row answers for each; without padding those of a
+        # row stand together. One that saw the parts of some rows only cannot be told apart by rows.
+        whole = array is not None and len(array) and len(array) % rows == 0
+        return array.reshape(rows, -1) if array is not None and whole else None
+
+    return {
+        "place": place,
+        "text": repr(layer),
+        "out": by_rows(passing.outputs.get(place)),
+        "blame": by_rows(passing.blames.get(place)),
+    }
 
 
 def _state(before: Sequential, step: Step) -> list[dict[str, Any]]:
@@ -428,12 +487,21 @@ def _loss(loss: Loss, step: Step, y: AnyArray, weight: Array | None, net: Float6
         "filled": filled,
         "filled_rows": each,
         "rows": rows,
+        "worst": _worst(rows, weight),
         "blame": step.dy,
         "clueless": baseline(loss, net, step.pred),
         "prediction": step.pred,
         "prediction_text": meaning(loss),
         "probabilities": probabilities(loss, step.pred),
     }
+
+
+def _worst(rows: list[float] | None, weight: Array | None) -> int | None:
+    """Return the row that adds most to the loss."""
+    if rows is None:
+        return None
+    parts = np.asarray(rows) if weight is None else np.asarray(rows) * weight
+    return int(np.nan_to_num(parts, nan=-np.inf).argmax())
 
 
 def _update(

@@ -31,10 +31,8 @@ from nnlite.losses.robust import MeanAbsoluteError
 
 __all__ = ["fill_in", "formula", "meaning", "probabilities", "row_losses"]
 
-#: So many outputs of a row, and so many rows, are written out.
+#: So many outputs of a row, and so many rows in one sum, are written out.
 TERMS = 4
-#: So many rows get a line of their own.
-ROWS = 8
 #: A probability that is less than 1 by less than this is written as 1 minus something.
 NEAR_ONE = 0.01
 
@@ -251,7 +249,7 @@ def fill_in(
     whole : str
         How the loss comes about.
     each : list of str
-        How the loss of each of the first rows comes about.
+        How the loss of each row comes about.
 
     Examples
     --------
@@ -262,9 +260,7 @@ def fill_in(
     total = result(value)
     if rows is None:
         return f"{loss} says {total}", []
-    each = [
-        f"{_row(loss, pred[row], target[row])} {result(rows[row])}" for row in range(min(len(rows), ROWS))
-    ]
+    each = [f"{_row(loss, *pair)} {result(cost)}" for *pair, cost in zip(pred, target, rows, strict=True)]
     if len(rows) == 1:
         return each[0], each
     if weight is None:

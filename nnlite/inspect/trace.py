@@ -374,15 +374,12 @@ def _sum_text(found: dict[str, Any], start: float | None) -> str:
     if not found["terms"]:
         return f"{number(start)}{steps}" if start is not None else steps.removeprefix(", ")
     terms = found["terms"]
-    if len(terms) > WRITTEN:  # the largest, in their order
-        sizes = sorted(
-            ((abs((weight or 0.0) * (value or 0.0)), place) for place, (weight, value) in enumerate(terms)),
-            reverse=True,
-        )
-        terms = [terms[place] for place in sorted(place for _, place in sizes[:WRITTEN])]
-    parts = [f"{number(weight)}*{behind(value)}" for weight, value in terms]
-    if len(found["terms"]) > WRITTEN:
-        parts.append(f"... ({len(found['terms']) - WRITTEN} smaller ones)")
+    if len(terms) > WRITTEN:  # the largest first, and then what the others come to
+        terms = sorted(terms, key=lambda term: -abs(math.prod(part or 0.0 for part in term)))
+    parts = [f"{number(weight)}*{behind(value)}" for weight, value in terms[:WRITTEN]]
+    if len(terms) > WRITTEN:
+        rest = math.fsum(math.prod(part or 0.0 for part in term) for term in terms[WRITTEN:])
+        parts.append(f"{result(rest)} (the other {len(terms) - WRITTEN})")
     if found["bias"] is not None:
         parts.append(number(found["bias"]))
     return f"{' + '.join(parts).replace('+ -', '- ')} = {result(found['sum'])}{steps}"

@@ -75,7 +75,7 @@ def _column(data: dict[str, Any], place: int, row: int) -> Column:
     answers = (steps[-1]["out"] if steps else data["data"]["x"])[row]
     names = None
     if place == last:
-        names = _targets(data["data"]["y"][row], stage["units"])
+        names = _targets(data["data"]["y"][row], stage["units"], data["data"]["class_names"])
     elif not place:
         names = data["data"]["feature_names"] or [f"x{unit}" for unit in range(stage["units"])]
         names = names if len(names) == stage["units"] else None
@@ -96,10 +96,11 @@ def _array(values: Any) -> Any:
     return np.array(values, dtype=np.float64)
 
 
-def _targets(target: Any, units: int) -> list[str] | None:
+def _targets(target: Any, units: int, names: list[str] | None) -> list[str] | None:
     """Write beside each output what it should have been."""
     if isinstance(target, int) and units > 1:
-        return ["the true class" if unit == target else "" for unit in range(units)]
+        true = ["the true class" if unit == target else "" for unit in range(units)]
+        return [", ".join(filter(None, pair)) for pair in zip(names, true, strict=True)] if names else true
     values = target if isinstance(target, list) else [target]
     if len(values) != units:  # of losses that ask for two outputs a target
         return None

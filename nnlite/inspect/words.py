@@ -11,6 +11,7 @@ from typing import Any
 from nnlite.inspect.numbers import number, parameters_of, result, row_text, signed, weight_name
 from nnlite.inspect.proof import KINKED, TOO_SMALL
 from nnlite.inspect.step_scan import OVERSHOOTS
+from nnlite.inspect.texts import read_words
 
 __all__ = ["BEATS", "describe_fog", "describe_proof", "describe_update", "tell"]
 
@@ -21,7 +22,7 @@ BEATS = (
     ("loss", "Loss: how wrong? The bigger the mistake, the bigger the sting"),
     ("blame", "Blame: the error is traced backward to every weight"),
     ("fog", "Fog: which way is downhill, and how far to go?"),
-    ("update", "Update: the steeper it is, the more a weight moves"),
+    ("update", "Update: every weight takes its step"),
     ("proof", "Proof: nudge a weight, and see whether the blame was right"),
 )
 #: Characters of a line, rows of the batch, neurons of a column, and weights of the blame that are shown.
@@ -87,37 +88,47 @@ def _more(count: int, shown: int, what: str) -> list[str]:
     return [f"... and {count - shown:,} more {_plural(count - shown, what)}"] if count > shown else []
 
 
-def _target(value: Any) -> str:
+def _target(value: Any, names: list[str] | None) -> str:
     if isinstance(value, int):
-        return f"class {value}"
+        return _printable(names[value]) if names else f"class {value}"
     values = value if isinstance(value, list) else [value]
     return "  ".join("missing" if one is None else number(one) for one in values[:UNITS]) + (
         f"  ... ({len(values)} in all)" if len(values) > UNITS else ""
     )
 
 
+def _printable(text: str) -> str:
+    """Leave out what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def _looked_at(data: dict[str, Any]) -> int:
+    """Choose the row that is looked at: the one with the largest loss, or the first."""
+    return data["loss"]["worst"] or 0
+
+
 def _data(data: dict[str, Any]) -> list[str]:
     found = data["data"]
     lines = []
     if found["feature_names"]:
-        names = ", ".join(found["feature_names"][:12])
-        # What a terminal would obey is not to reach it.
-        names = "".join(letter if letter.isprintable() else " " for letter in names)
+        names = _printable(", ".join(found["feature_names"][:12]))
         lines += _wrap(f"features: {names}{', ...' if len(found['feature_names']) > 12 else ''}")
     rows = data["model"]["rows"]
     for row in range(min(rows, ROWS)):
         weight = "" if found["weight"] is None else f"  (counts {number(found['weight'][row])} times)"
         lines += _wrap(
-            f"row {row}: {row_text(found['x'][row], most=UNITS)}  ->  {_target(found['y'][row])}{weight}",
+            f"row {row}: {row_text(found['x'][row], most=UNITS)}  ->  "
+            f"{_target(found['y'][row], found['class_names'])}{weight}",
             indent="    ",
         )
     return lines + _more(rows, ROWS, "row")
 
 
 def _forward(trace: Any, data: dict[str, Any]) -> list[str]:
-    lines = []
+    lines, row = [], _looked_at(data)
     if data["model"]["rows"] > 1:
-        lines.append("of row 0:")
+        why = ", which has the largest loss" if data["loss"]["worst"] is not None else ""
+        lines.append(f"of row {row}{why}:")
     stages = [(place, stage) for place, stage in enumerate(data["stages"]) if stage["steps"]]
     left_out = len(stages) - FIRST - LAST
     if left_out > 1:
@@ -127,22 +138,22 @@ def _forward(trace: Any, data: dict[str, Any]) -> list[str]:
             lines.append(f"... {left_out} more columns of neurons")
         lines += _wrap(f"{stage['label']}: {stage['text']}", indent="    ")
         for unit in range(min(stage["units"], UNITS)):
-            lines += _wrap(f"  neuron {unit}: {trace.neuron(place, unit)['text']}", indent="      ")
+            lines += _wrap(f"  neuron {unit}: {trace.neuron(place, unit, row=row)['text']}", indent="      ")
         lines += [f"  {line}" for line in _more(stage["units"], UNITS, "neuron")]
     return lines
 
 
 def _loss(data: dict[str, Any]) -> list[str]:
-    loss = data["loss"]
+    loss, row = data["loss"], _looked_at(data)
     lines = _wrap(f"{loss['text']}: {loss['formula']}", indent="    ")
-    prediction = row_text(loss["prediction"][0], most=UNITS, computed=True)
+    prediction = row_text(loss["prediction"][row], most=UNITS, computed=True)
     lines += _wrap(f"the net says {prediction}  ({loss['prediction_text']})", indent="    ")
     if loss["probabilities"] is not None:
         lines += _wrap(
-            f"probabilities {row_text(loss['probabilities'][0], most=UNITS, computed=True)}", indent="    "
+            f"probabilities {row_text(loss['probabilities'][row], most=UNITS, computed=True)}", indent="    "
         )
     if data["model"]["rows"] > 1 and loss["filled_rows"]:
-        lines += _wrap(f"row 0: {loss['filled_rows'][0]}", indent="    ")
+        lines += _wrap(f"row {row}: {loss['filled_rows'][row]}", indent="    ")
     lines += _wrap(f"loss: {loss['filled']}", indent="    ")
     clueless = loss["clueless"]
     if clueless["value"] is None:
@@ -200,9 +211,9 @@ def _samples(fog: dict[str, Any], count: int = 9) -> list[tuple[float, float | N
 
 
 def _update(data: dict[str, Any]) -> list[str]:
-    update = data["update"]
+    update, row = data["update"], _looked_at(data)
     parameters = parameters_of(data)
-    lines = [f"{'':14s} {'before':>11s}    {'after':>10s}"]
+    lines = [*_wrap(_rule(data["optimizer"])), "", f"{'':14s} {'before':>11s}    {'after':>10s}"]
     for entry in data["blame"]["top"][:WEIGHTS]:
         parameter = parameters[entry["parameter"]][2]
         before, after = (reduce(getitem, entry["index"], parameter[when]) for when in ("before", "after"))
@@ -210,10 +221,19 @@ def _update(data: dict[str, Any]) -> list[str]:
         name = weight_name(entry["parameter"], entry["index"])
         lines.append(f"{name:14s} {_long(before):>11s} -> {_long(after):>10s}{frozen}")
     old, new = (
-        row_text(update[f"prediction_{when}"][0], most=UNITS, computed=True) for when in ("before", "after")
+        row_text(update[f"prediction_{when}"][row], most=UNITS, computed=True) for when in ("before", "after")
     )
-    lines += _wrap(f"prediction for row 0: {old}  ->  {new}", indent="    ")
+    lines += _wrap(f"prediction for row {row}: {old}  ->  {new}", indent="    ")
     return lines + _wrap(update["text"]) + _state(data["state"])
+
+
+def _rule(optimizer: dict[str, Any]) -> str:
+    """Say what an optimizer does."""
+    kind = optimizer["name"]
+    if kind == "SGD" and optimizer["settings"]["momentum"]:
+        kind = "nesterov" if optimizer["settings"]["nesterov"] else "momentum"
+    words = read_words("nnlite.inspect.page")
+    return words.get(f"rule_{kind}", words["rule_other"])
 
 
 def _state(state: list[dict[str, Any]]) -> list[str]:
@@ -287,32 +307,22 @@ def describe_fog(fog: dict[str, Any]) -> str:
     """
     rate, before, after = fog["rate"], fog["loss_before"], fog["loss_after"]
     best_rate, best_loss = fog["best_rate"], fog["best_loss"]
-    at = f"At rate {rate:.3g}"
+    blanks = {"rate": f"{rate:.3g}", "before": result(before), "after": result(after)}
     if not rate:
-        return "The rate of this step is 0, so nothing moves."
-    if best_rate is None:
-        if fog["slope"] == 0:
-            return f"{at} nothing is gained: the slope is 0 here, as at the bottom of a valley or on a plain."
-        way = (
-            "the step leads uphill for this batch"
-            if (fog["slope"] or 0) > 0
-            else "no rate that was tried lowers the loss"
-        )
-        end = "stops being finite" if after is None else f"goes from {result(before)} to {result(after)}"
-        return f"{at} the loss {end}: {way}."
-    best = f"the best rate here, {best_rate:.3g}"
-    if after is None:
-        return f"{at} the loss stops being finite; {best}, would bring it to {result(best_loss)}."
-    if after > before:
-        return (
-            f"{at} the loss rises by {result(after - before)}, from {result(before)} to {result(after)}; "
-            f"{best}, would bring it to {result(best_loss)}."
-        )
-    gain, most = before - after, before - best_loss
-    share = 100.0 * gain / most
-    part = f"{share:.0f} %" if share >= 10.0 else f"{share:.2g} %"
-    beyond = " It lies beyond the lowest point." if fog["label"] == OVERSHOOTS else ""
-    return f"{at} the loss falls by {result(gain)}, which is {part} of what {best}, would gain.{beyond}"
+        kind = "zero"
+    elif best_rate is None:
+        slope = fog["slope"] or 0
+        kind = "flat" if fog["slope"] == 0 else "lost" if after is None else "uphill" if slope > 0 else "none"
+    else:
+        blanks |= {"best_rate": f"{best_rate:.3g}", "best": result(best_loss)}
+        kind = "burst" if after is None else "rises" if after > before else "falls"
+    if kind in ("rises", "falls"):
+        share = 100.0 * (before - after) / (before - best_loss)
+        blanks["share"] = f"{share:.0f}" if share >= 10.0 else f"{share:.2g}"
+        blanks["change"] = result(abs(after - before))
+    words = read_words("nnlite.inspect.page")
+    beyond = f" {words['why_beyond']}" if kind == "falls" and fog["label"] == OVERSHOOTS else ""
+    return words[f"why_{kind}"].format(**blanks) + beyond
 
 
 def describe_update(update: dict[str, Any], size: int, frozen: int = 0) -> str:

@@ -347,7 +347,7 @@ def test_every_control_is_reached_by_keys_and_has_a_name(page: Page) -> None:
     )
     assert len(controls) > 40
     for tag, stop, name, roving in controls:
-        assert name and name.strip(), tag
+        assert (name or "").strip(), tag
         assert stop >= 0 or roving
     # Play by the space bar; the neurons are one stop, and arrows go between them.
     page.run("document.querySelector('.play').focus()")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,11 +25,14 @@ from nnlite.inspect.checkup.patient import SAMPLE, Patient
 from nnlite.model import Sequential
 from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.training.class_weights import ClassWeights, balanced
-from nnlite.training.fit import _check_optimizer
+from nnlite.training.fit import _check_optimizer, _refuse_rows_alone
 from nnlite.training.history import History
 from nnlite.training.sources import Stream
 
 __all__ = ["admit", "check_pair"]
+
+#: Rows in a batch where nothing is said, as in `fit`.
+USUAL_BATCH = 32
 
 
 def admit(
@@ -78,7 +81,9 @@ def admit(
     held_out = check_pair(f"{where}(validation=)", validation)
 
     class_weight = asked.get("class_weight") if class_weight is None else class_weight
-    batch_size = asked.get("batch_size") or 32
+    batch_size = asked.get("batch_size") or USUAL_BATCH
+    if isinstance(class_weight, Mapping):
+        asked = asked | {"class_weight": class_weight}
     patient = Patient(model, optimizer, loss, batch_size, trained=trained, history=history, settings=asked)
     findings: list[Finding] = []
     if patient.model.feature_names is None and patient.model.preprocessing is None:
@@ -96,6 +101,14 @@ def admit(
     raw, outputs = as_given(y, x, kept), patient.model.boundary.pred_shape(x)[-1]
     findings += _refusals(patient, model, optimizer, raw, outputs)
     refused = bool(findings)
+    if batch_size == 1:
+        try:
+            _refuse_rows_alone(model)
+        except ArgumentError as error:
+            found = refusals.refused(error, "NN209")
+            findings.append(found._replace(fix=f"Write batch_size={USUAL_BATCH}. {found.fix}"))
+            patient.batch_size = USUAL_BATCH  # to look at the rest
+            patient.settings = {name: value for name, value in asked.items() if name != "epochs"}
     target = shares = classes = None
     try:
         target, shares = _targets(patient, y, weight, x, kept)
@@ -120,6 +133,8 @@ def admit(
     except (ArgumentError, ArgumentTypeError) as error:
         return patient, [refusals.refused(error, "NN103")]
     patient.data = rows
+    if isinstance(optimizer, FullBatchOptimizer) and not asked.get("batch_size"):
+        patient.batch_size = max(1, rows.x.shape[0])
     patient.settle_schedule()
     if held_out is not None:
         try:

@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 
 from nnlite.core.aliases import Array
+from nnlite.core.optimizers import Optimizer
 from nnlite.inspect.baseline import NoBaseline, fit_linear, linear_model
+from nnlite.inspect.checkup.codes import SEVERITIES
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import Patient, Skip, measured_loss
+from nnlite.inspect.checkup.settings import judged_steps
+from nnlite.inspect.checkup.trials import ENOUGH_ROWS, race
 from nnlite.layers import Dense
 from nnlite.sweeps.labels import BOUNCE, OFTEN, RISE, SLIGHT
 
@@ -42,6 +46,8 @@ SURELY_WORSE = 0.05
 HARDLY_BELOW = 0.01
 #: A rise above the lowest validation loss that is worth naming.
 RISEN = 0.1
+#: In the first epochs the mean loss of an epoch is far above that at its end.
+SETTLED = 2
 #: The fall of the loss in the last third of the epochs: 0.016 as a rule, below 0.085 in 95 of 100.
 STILL_FALLING = 0.12
 LAST_PART = 3
@@ -130,8 +136,9 @@ def course(p: Patient) -> Iterator[Finding]:
         yield finding(
             "NN404",
             "warning",
-            f"In the last {part} of {len(losses)} epochs the {'validation ' if validated else ''}loss still "
-            f"fell by {fell_watched:.3g}, to {watched[-1]:.3g}: it would have gone on.",
+            f"In the last {f'{part} ' if part > 1 else ''}of {len(losses)} epochs the "
+            f"{'validation ' if validated else ''}loss still fell by {fell_watched:.3g}, to "
+            f"{watched[-1]:.3g}: it would have gone on.",
             f"Train on, with epochs={4 * len(losses)} and EarlyStopping on validation rows.",
             fell=fell_watched,
             epochs=len(losses),
@@ -177,6 +184,18 @@ def gap(p: Patient) -> Iterator[Finding]:
     risen = held_out - lowest > RISEN * p.way
     if curve and risen:
         when = f" It was lowest, {lowest:.3g}, in epoch {curve.index(lowest) + 1} of {len(curve)}."
+    if useless and margin == 0.0 and (told := _of_another_kind(p, held_out, theirs)):
+        yield told
+        return
+    easier = ""
+    if curve and p.history is not None and len(curve) == len(p.history["loss"]):
+        best = curve.index(lowest)
+        noisy = any(layer.stochastic for _, layer in p.model.walk()) or p.settings.get("augment")
+        if best >= SETTLED and not noisy and p.history["loss"][best] - lowest > RISEN * p.way:
+            easier = (
+                "Look at the labels of the training rows first: validation rows were easier then, and "
+                "nnlite.inspect.blame says which may be mislabelled. "
+            )
     low = theirs - held_out < HALF * p.way and (risen or len(curve) < ENOUGH_MOVES)
     harmful = useless or _errs_more(p, MORE_WRONG if risen or low else MANY_MORE_WRONG)
     yield finding(
@@ -185,7 +204,8 @@ def gap(p: Patient) -> Iterator[Finding]:
         f"The loss is {train:.3g} on training rows and {held_out:.3g} on validation rows, where the best "
         f"constant answer has {theirs:.3g}: the net has learned rows by heart.{when}"
         + (" On other rows it is worse than a constant answer." if useless else ""),
-        (
+        easier
+        + (
             "See whether the rows of X and y still belong together. If they do: add"
             if useless and never
             else "Add"
@@ -196,6 +216,30 @@ def gap(p: Patient) -> Iterator[Finding]:
         constant=theirs,
         lowest_validation_loss=lowest,
         worse_than_constant=useless,
+    )
+
+
+def _of_another_kind(p: Patient, held_out: float, constant: float) -> Finding | None:
+    """Train a copy on some training rows: if it does well on the others, validation rows are unlike them."""
+    told = any(one.code == "NN110" and one.severity != SEVERITIES[-1] for one in p.found)
+    if told or not p.trials or not isinstance(p.optimizer, Optimizer) or p.sample.x.shape[0] < ENOUGH_ROWS:
+        return None
+    other = p.renewed()
+    other.held_out = None
+    course = race(other, steps=judged_steps(p))
+    if p.constant - course.late_held_out < HALF * p.way:
+        return None
+    return finding(
+        "NN110",
+        "error",
+        f"On validation rows the loss is {held_out:.3g}, where the best answer that is the same for all of "
+        f"them has {constant:.3g}; a fifth of the training rows, held out in a trial, has "
+        f"{course.late_held_out:.3g}: the validation rows are of another kind.",
+        "Look whether validation rows were made in the same way as the training rows: columns in the same "
+        "order, the same units for X and y, and row i of y belonging to row i of X.",
+        validation_loss=held_out,
+        constant=constant,
+        held_out_of_training=course.late_held_out,
     )
 
 

@@ -19,7 +19,7 @@ from nnlite.inspect.checkup.diagnosis import Diagnosis, Finding
 from nnlite.inspect.checkup.examination import BEGINNING, END, MEANWHILE, examine
 from nnlite.inspect.checkup.given import take
 from nnlite.inspect.checkup.patient import Patient
-from nnlite.inspect.checkup.rate import judge_updates, ratios_of
+from nnlite.inspect.checkup.updates import judge_updates, ratios_of
 from nnlite.training.callbacks import Callback, TrainingState
 from nnlite.training.history import History
 

@@ -24,13 +24,13 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("NN202", "NN203", "NN204", "NN303", "NN305"), RESULT),
     "NN102": (*RESULT, "NN107", "NN118", "NN303", "NN401", "NN404"),
     "NN107": (*RESULT, "NN118"),
-    "NN106": (*RESULT, "NN101", "NN401"),
+    "NN106": (*RESULT, "NN101", "NN110", "NN111", "NN401"),
     **dict.fromkeys(("NN101", "NN105", "NN207"), (*UNITS, *COURSE, *RESULT)),
     "NN114": (*UNITS, *COURSE, *RESULT, "NN302"),
     **dict.fromkeys(("NN104", "NN201", "NN210", "NN211", "NN212"), (*RESULT, *COURSE, "NN302")),
     **dict.fromkeys(("NN112", "NN214", "NN215"), (*RESULT, *COURSE, "NN302", "NN303", "NN304", "NN305")),
     "NN213": (*RESULT, "NN404"),
-    **dict.fromkeys(("NN109", "NN110", "NN118"), UNFINISHED),
+    **dict.fromkeys(("NN109", "NN110", "NN116", "NN118"), UNFINISHED),
     "NN301": (*UNITS, *COURSE, *UNFINISHED),
     "NN206": (*RESULT, "NN303", "NN304", "NN305", "NN306"),
     "NN304": (*RESULT, "NN205", "NN305", "NN307"),
@@ -42,7 +42,9 @@ EXPLAINS: Mapping[str, tuple[str, ...]] = {
     "NN311": (*UNFINISHED, "NN302", "NN303", "NN404", "NN405"),
     "NN312": (*UNFINISHED, "NN302", "NN303", "NN305", "NN404", "NN405"),
     "NN313": (*UNFINISHED, *UNITS, "NN301", "NN405"),
-    "NN314": (*UNFINISHED, "NN404"),
+    "NN116": ("NN401",),
+    "NN205": (*RESULT, *COURSE, "NN302"),
+    "NN314": (*UNFINISHED, "NN302", "NN404"),
     "NN406": (*RESULT, "NN404"),
     "NN404": RESULT,
     "NN405": RESULT,
@@ -67,12 +69,14 @@ WORDS = {
     "NN401": "validation rows gained little",
     "NN402": "nothing was learned",
     "NN403": "a linear model does as well",
-    "NN404": "the loss was still falling at the end",
+    "NN404": "the loss falls slowly",
     "NN405": "the loss bounces",
 }
 
 #: A training that went so much of the way has coped with these, and they are worth knowing, no more: with
 #: neurons and blame; with what a longer one would add; and, if it went so on validation rows too, the rest.
+#: A setting that costs less than this is no cause where something else costs so much more.
+LITTLE, MORE = 0.2, 0.25
 HARMLESS = (
     (FAIRLY_WELL, False, ("NN303", "NN304", "NN305", "NN306", "NN403")),
     (WELL, False, ("NN208", "NN404")),
@@ -115,7 +119,15 @@ def settle(findings: Iterable[Finding], p: Patient) -> list[Finding]:
         if not alarms.isdisjoint(codes) and p.went(share, validated=validated)  # which takes passes
         for code in codes
     }
-    listed = [one._replace(severity=note) if one.code in harmless else one for one in findings]
+    useless = any(one.evidence.get("worse_than_constant") for one in findings)
+    listed = [
+        one._replace(severity=note)
+        if one.code in harmless
+        else (one._replace(severity=SEVERITIES[1]) if useless and one.code == "NN116" else one)
+        for one in findings
+    ]
+    most = max((one.evidence.get("gain", 0.0) for one in listed), default=0.0)
+    listed = [one for one in listed if not one.evidence.get("gain", LITTLE) < min(LITTLE, most - MORE)]
     listed.sort(key=lambda one: rank(one.code, trained=p.trained))
     causes = [one for one in listed if one.severity != note and one.code in EXPLAINS]
     of: dict[int, list[Finding]] = {}
@@ -128,11 +140,17 @@ def settle(findings: Iterable[Finding], p: Patient) -> list[Finding]:
         while waiting:
             by = waiting.pop()
             for one in listed:
-                if one is not cause and id(one) not in told and one.code in EXPLAINS.get(by.code, ()):
+                if one is not cause and id(one) not in told and one.code in _explained(by):
                     told.add(id(one))
                     of.setdefault(id(cause), []).append(one)
                     waiting.append(one)
     return [_joined(one, of.get(id(one), [])) for one in listed if id(one) not in told]
+
+
+def _explained(cause: Finding) -> tuple[str, ...]:
+    """Return what follows from a finding; the rate was judged with what `fit` refuses mended."""
+    codes = EXPLAINS.get(cause.code, ())
+    return tuple(code for code in codes if code != "NN302") if cause.evidence.get("mended") else codes
 
 
 def _joined(cause: Finding, symptoms: list[Finding]) -> Finding:

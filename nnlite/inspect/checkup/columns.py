@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 
 from nnlite.core.aliases import AnyArray, Array
-from nnlite.data.table import CategoricalColumn, TableEncoder, kind_of_text
+from nnlite.data.conversion import is_sparse
+from nnlite.data.table import CategoricalColumn, TableEncoder, day_first, kind_of_text
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import SAMPLE, Patient, Skip
-from nnlite.inspect.checkup.rows import drop, moments, named, table
+from nnlite.inspect.checkup.rows import drop, moments, named, row_keys, table
 from nnlite.inspect.checkup.sight import what_is_seen
 
 __all__ = ["categories", "row_number", "row_numbers", "target_among_features"]
 
 #: Fewer rows may be in any order, or agree with any column, by chance.
 ENOUGH_ROWS = 30
-#: Numbers that fill so much of their range and begin so near to 0 count the rows, shuffled or split too. Of
-#: 30 numbers drawn from 60, 1 in 7,000 times none comes twice.
+#: Whole numbers, or multiples of one, that fill so much of their range count the rows, shuffled or split too.
+#: Of 30 numbers drawn from 60, 1 in 7,000 times none comes twice.
 FILLED = 0.5
-BEGINS = 0.1
 #: Whole numbers within this range may be years, which say something.
 YEARS = (1500, 2200)
 #: What an encoder has divided by and multiplied again is whole but for this much.
@@ -40,8 +40,9 @@ APART = 8.0
 REST = 0.1
 #: With fewer columns it may be the rule that one looks for.
 SEVERAL = 3
-#: A table with more columns is one of pixels or words.
+#: A table with more columns is one of pixels or words; with more targets they are likely the features.
 MOST_COLUMNS = 2000
+MOST_TARGETS = 20
 
 
 def row_numbers(p: Patient) -> list[int]:
@@ -62,35 +63,43 @@ def row_numbers(p: Patient) -> list[int]:
         return []
     rows, columns = x.shape
     # A single column of numbers in a row is what a function is to be learned of.
-    return [j for j in range(columns) if _counts(x[:, j])] if rows >= ENOUGH_ROWS and columns > 1 else []
+    found = [j for j in range(columns) if _whole(x[:, j])] if rows >= ENOUGH_ROWS and columns > 1 else []
+    if found:  # copies of a row have the number of the first
+        first = dict(zip(reversed(list(row_keys(p.all.x))), reversed(range(rows)), strict=True))
+        x = x[sorted(first.values())]
+    return [j for j in found if _counts(x[:, j])]
+
+
+def _whole(values: AnyArray) -> bool:
+    return bool(np.isfinite(values).all() and np.abs(values - np.rint(values)).max() <= NEARLY_WHOLE)
 
 
 def _counts(values: AnyArray) -> bool:
-    few = values[:ENOUGH_ROWS]
-    if len(np.unique(few)) < ENOUGH_ROWS or not np.isfinite(values).all():
+    whole = np.rint(values).astype(np.float64)
+    different = np.unique(whole).astype(np.int64)
+    steps = np.diff(different)
+    if len(different) < ENOUGH_ROWS or (YEARS[0] <= different[0] and different[-1] <= YEARS[1]):
         return False
-    whole = np.rint(values)
-    if np.abs(values - whole).max() > NEARLY_WHOLE or len(np.unique(whole)) < len(whole):
+    # Seconds since 1970 are rounded in float32, so that some become equal.
+    rounded = np.spacing(np.abs(values).max()) > 1
+    if len(different) < len(whole) and not rounded:
         return False
-    low, high = float(whole.min()), float(whole.max())
-    width = high - low + 1
-    if len(whole) >= FILLED * width and 0 <= low <= 1 + BEGINS * width:
+    if len(different) * np.gcd.reduce(steps) >= FILLED * (different[-1] - different[0]):
         return True
-    years = YEARS[0] <= low and high <= YEARS[1]
     steps = np.diff(whole)
-    return not years and bool((steps > 0).all() or (steps < 0).all())
+    return bool((steps > 0).all() or (steps < 0).all())
 
 
 def row_number(p: Patient) -> Iterator[Finding]:
     """Look for row numbers and ids among the features."""
     for column in row_numbers(p):
-        values = table(p)[:, column]
+        values = np.rint(table(p)[:, column]) + 0.0  # and no -0
         yield finding(
             "NN114",
             "warning",
-            f"{named(p, column)} numbers the rows: {len(values):,} whole numbers from {values.min():.0f} to "
-            f"{values.max():.0f}, none of them twice. A net learns rows by heart from it, and other rows "
-            "have other numbers.",
+            f"{named(p, column)} numbers the rows: {len(values):,} of them from {values.min():.0f} to "
+            f"{values.max():.0f}, each with a number of its own. A net learns rows by heart from it, and "
+            "other rows have other numbers.",
             drop(p, [column]),
             column=column,
             low=float(values.min()),
@@ -100,10 +109,13 @@ def row_number(p: Patient) -> Iterator[Finding]:
 
 def target_among_features(p: Patient) -> Iterator[Finding]:
     """Look for columns that say the target nearly by themselves, where the others do not."""
-    x, y = table(p), p.targets
+    windows = not is_sparse(p.all.x) and p.all.x.ndim == 3
+    x, y = p.all.x.reshape(len(p.all.x), -1) if windows else table(p), p.targets
     rows, columns = x.shape
-    if rows < ENOUGH_ROWS or not 2 <= columns <= MOST_COLUMNS:
+    if rows < ENOUGH_ROWS or not (1 if p.model.preprocessing is not None else 2) <= columns <= MOST_COLUMNS:
         raise Skip("there are too few rows, or too few or too many columns")
+    if y.ndim > 1 and y.shape[1] > MOST_TARGETS:
+        raise Skip("there are too many columns of targets")
     chosen = np.arange(rows)
     if rows > SAMPLE:
         chosen = np.sort(np.random.default_rng(0).choice(rows, SAMPLE, replace=False))
@@ -115,22 +127,32 @@ def target_among_features(p: Patient) -> Iterator[Finding]:
     targets = y.reshape(len(y), -1).astype(np.float64)
     with np.errstate(all="ignore"):
         found = _same_numbers(x, targets) if ids is None else _same_classes(x, ids)
+    marks = {} if ids is None or windows else _marks_of_categories(p.all.x[chosen, x.shape[1] :])
+    if ids is not None:
+        found |= {x.shape[1] + at: told for at, one in marks.items() if (told := _names_class(one, ids))}
     if not found or (ids is None and _is_reconstruction(found, targets.shape[1])):
         return
     suspects = sorted(found)
-    others = np.delete(x, suspects, axis=1)
+    others = np.delete(x, [at for at in suspects if at < x.shape[1]], axis=1)
+    others = np.hstack([others, *(one for at, one in marks.items() if x.shape[1] + at not in found)])
+    columns += len(marks)
     known = what_is_seen(others, targets if ids is None else ids).skill if others.shape[1] else 0.0
-    harmless = known > 1 - REST or columns < SEVERAL
     best = max(suspects, key=lambda column: found[column][0])
     exact = found[best][2]
-    several = f", and {len(suspects) - 1} more" if len(suspects) > 1 else ""
+    # What is exactly the target is no neighbour of it, however near these come; classes may be that plain.
+    harmless = (known > 1 - REST and not (exact and ids is None and known < 1 - EXACTLY)) or columns < SEVERAL
+    nearly = "" if exact else "nearly "
+    several, says = "", f"says the target {nearly}by itself"
+    if len(suspects) > 1:
+        several, says = f", and {len(suspects) - 1} more", f"say the target {nearly}by themselves"
     yield finding(
         "NN113",
         "note" if harmless else "error" if exact else "warning",
-        f"{named(p, best)}{several} says the target {'by itself' if exact else 'nearly by itself'}: "
-        f"{found[best][1]}. All others together explain {max(known, 0):.0%} of it."
-        + ("" if harmless else " Whoever predicts will not have it."),
-        drop(p, suspects) if columns > len(suspects) else "Look at how X was made.",
+        f"{named(p, best)}{several} {says}: {found[best][1]}. All others together explain "
+        f"{max(known, 0):.0%} of it." + ("" if harmless else " Whoever predicts will not have it."),
+        drop(p, suspects)
+        if columns > len(suspects) and not (windows and p.all.x.shape[2] > 1)
+        else "Look at how X was made.",
         columns=suspects,
         explained_by_others=known,
     )
@@ -139,11 +161,11 @@ def target_among_features(p: Patient) -> Iterator[Finding]:
 def _same_numbers(x: Array, targets: Array) -> dict[int, tuple[float, str, bool]]:
     """Find columns that are a line or a rising curve of a target, by how well they are that."""
     found = {}
+    in_order = np.apply_along_axis(_ranks, 0, x)
     for column in targets.T:
         if column.min() == column.max() or np.isnan(column).any():
             continue
-        straight = _correlations(x, column)
-        ranks = _correlations(np.apply_along_axis(_ranks, 0, x), _ranks(column))
+        straight, ranks = _correlations(x, column), _correlations(in_order, _ranks(column))
         for at in np.flatnonzero((straight >= SAME_NUMBERS) | (ranks >= SAME_RANKS)).tolist():
             text = f"their correlation is {max(straight[at], ranks[at]):.5g}"
             found[at] = (
@@ -200,7 +222,9 @@ def _same_classes(x: Array, ids: AnyArray) -> dict[int, tuple[float, str, bool]]
             for one in (0, 1):
                 own, other = x[member[:, one], at], x[~member[:, one], at]
                 if own.min() == own.max() and (other != own[0]).all():
-                    text = f"it is {own[0]:g} in all rows of one class, and in none of the other"
+                    # What an encoder has scaled is not quite what it was.
+                    value = own[0] if abs(own[0]) > EXACTLY * np.ptp(other) else 0.0
+                    text = f"it is {value:g} in all rows of one class, and in none of the other"
                     found.setdefault(at, (APART, text, False))
         return found
     return found or _marks(x, member)
@@ -221,6 +245,23 @@ def _marks(x: Array, member: AnyArray) -> dict[int, tuple[float, str, bool]]:
     return found if len(marked) >= member.shape[1] - 1 else {}
 
 
+def _marks_of_categories(ids: AnyArray) -> dict[int, Array]:
+    """Return a column for each category of those columns of ids that have few."""
+    found = {}
+    for at, column in enumerate(ids.T):
+        values, counts = np.unique(column, return_counts=True)
+        if 2 <= len(values) <= len(column) / ENOUGH_ROWS and counts.max() < len(column):
+            found[at] = (column[:, None] == values).astype(np.float64)
+    return found
+
+
+def _names_class(marks: Array, ids: AnyArray) -> tuple[float, str, bool] | None:
+    """Tell categories that have rows of one class only."""
+    counts = marks.T @ (ids[:, None] == np.unique(ids))
+    alone = counts.max(axis=1).sum() == len(ids)
+    return (np.inf, "each of its categories has rows of one class only", True) if alone else None
+
+
 def categories(p: Patient) -> Iterator[Finding]:
     """Look for categories that nearly every row has one of its own of: names, ids, dates as text."""
     encoder = p.model.preprocessing
@@ -234,11 +275,12 @@ def categories(p: Patient) -> Iterator[Finding]:
         kind = kind_of_text(texts, rows)
         if kind is None:
             continue
-        meant = column.name in (encoder.categorical or ())
+        # Whoever has named it as one may know why, until the result says otherwise.
+        meant = column.name in (encoder.categorical or ()) and (not p.trained or p.went_well)
         place = f"frame[{column.name!r}]"
         fix = (
-            f"Write d = pandas.to_datetime({place}), and in its place the parts that matter: "
-            "frame.assign(year=d.dt.year, month=d.dt.month, weekday=d.dt.dayofweek)"
+            f"Write d = pandas.to_datetime({place}{day_first(texts)}), and in its place the parts that "
+            "matter: frame.assign(year=d.dt.year, month=d.dt.month, weekday=d.dt.dayofweek)"
             f".drop(columns={column.name!r})."
             if kind == "dates"
             else f"Leave it out: TableEncoder().fit(frame.drop(columns={column.name!r}))."
@@ -248,8 +290,7 @@ def categories(p: Patient) -> Iterator[Finding]:
             "note" if meant else "warning",
             f"Column {column.name!r} has {len(texts):,} categories in {rows:,} rows, "
             + ("all of them dates as text" if kind == "dates" else "like names of single rows")
-            + f", such as {texts[0]!r}: of a value that was there once or twice nothing is learned for other "
-            "rows.",
+            + f", such as {texts[0]!r}: from them nothing is learned about rows that have others.",
             fix,
             column=column.name,
             categories=len(texts),

@@ -13,11 +13,11 @@ from nnlite.data.conversion import is_sparse
 from nnlite.inspect.checkup.columns import row_numbers
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import Patient, Skip, reaching
-from nnlite.inspect.checkup.rows import moments, named, sizes
+from nnlite.inspect.checkup.rows import moments, named, sizes, table
 from nnlite.inspect.checkup.task import task_of
 from nnlite.layers import Embedding, Standardize, TokenEmbedding
 from nnlite.layers.normalization import BatchNorm
-from nnlite.losses import GaussianNLL, PoissonNLL
+from nnlite.losses import GaussianNLL, MultiTaskLoss, PoissonNLL, SequenceLoss
 from nnlite.training.inside import first_weights, what_reaches
 
 __all__ = ["features", "targets"]
@@ -53,6 +53,17 @@ LARGE_TARGET = 10.0
 HUGE_TARGET = 30.0
 #: Times 0.03: R^2 is -2.3 on the surface with Adam(0.01), and -0.9 on a sine with Adam(0.001).
 TINY_TARGET = 0.03
+#: The width of the middle half of a column in standard deviations, 1.35 of a bell. Of exp(s z) it is 0.7 for
+#: s of 1, 0.3 for 1.5 and 0.1 for 2; nets that saw these instead of z learned 0.78, 0.52 and 0.24 of a
+#: surface in z, and 0.97 of z.
+TAIL = 0.15
+ENOUGH_ROWS = 100
+#: A table with more columns is one of pixels or words.
+MOST_COLUMNS = 1000
+#: Nines that are so many times as far away as the other numbers from each other, in so many rows.
+FAR_OUT = 5.0
+FEW = 3
+NEARLY_WHOLE = 1e-2
 #: As many columns are named in a message; the evidence has them all.
 SHOWN = 5
 
@@ -79,6 +90,10 @@ def features(p: Patient) -> Iterator[Finding]:
         yield from _constant(p, constant)
         if constant.all():
             return
+    codes = list(_codes(p))
+    yield from codes
+    if codes:
+        return
     if x.shape == p.all.x.shape:
         size[row_numbers(p)] = 0  # which are to be left out, not scaled
     if isinstance(first, BatchNorm):  # which brings all columns to one size
@@ -106,6 +121,19 @@ def features(p: Patient) -> Iterator[Finding]:
         )
     elif normed:
         return
+    elif not sparse and spreads is not None and (tailed := _tailed(p, x, spreads)):
+        worst = tailed[0]
+        yield finding(
+            "NN101",
+            "warning",
+            f"{named(p, worst)}{f', and {len(tailed) - 1} more,' if len(tailed) > 1 else ''} has a long "
+            "tail: "
+            f"of all rows the middle half lies within {_middle(x)[worst] / spreads[worst]:.2g} of its "
+            "standard "
+            "deviation, which a few large numbers make.",
+            f"Take logarithms of positive numbers before, X[:, {tailed}] = np.log(X[:, {tailed}]).",
+            columns=tailed,
+        )
     elif 0 < largest < TINY_FEATURE:
         yield finding(
             "NN101",
@@ -131,6 +159,55 @@ def features(p: Patient) -> Iterator[Finding]:
                 mean=float(means[worst]),
                 spread=float(spreads[worst]),
             )
+
+
+def _codes(p: Patient) -> Iterator[Finding]:
+    """Look for what tables have in the place of numbers that are missing, such as -999."""
+    try:
+        x = table(p)
+    except Skip:
+        return
+    found: dict[float, list[int]] = {}
+    for at, column in enumerate(x.T):
+        for end in {float(np.rint(column.min())), float(np.rint(column.max()))}:
+            there = np.abs(column - end) <= NEARLY_WHOLE
+            rest = column[~there]
+            if set(f"{abs(end):.0f}") != {"9"} or there.sum() < FEW or not len(rest):
+                continue
+            if np.abs(rest - end).min() > FAR_OUT * max(np.ptp(rest), 1.0):
+                found.setdefault(end, []).append(at)
+    for code, columns in found.items():
+        share = float((np.abs(x[:, columns] - code) <= NEARLY_WHOLE).mean())
+        several = f", and {len(columns) - 1} more, are" if len(columns) > 1 else " is"
+        yield finding(
+            "NN101",
+            "warning",
+            f"{named(p, columns[0])}{several} {code:.0f} in {share:.1%} of the cells and nowhere near "
+            "that in "
+            "the rest: it seems to stand for what is missing, and makes all else look the same.",
+            f"Write X = np.where(X == {code:.0f}, np.nan, X), and give a frame of that to TableEncoder, "
+            "which marks "
+            "what is missing; or fill the gaps with np.nanmean(X, axis=0).",
+            value=code,
+            columns=columns,
+            share=share,
+        )
+
+
+def _tailed(p: Patient, x: AnyArray, spreads: AnyArray) -> list[int]:
+    """Find columns of positive numbers of which a few are so large that the others are nearly the same."""
+    raw = p.all.x
+    if raw.ndim != 2 or raw.shape != x.shape or len(x) < ENOUGH_ROWS or x.shape[1] > MOST_COLUMNS:
+        return []
+    middle = _middle(x)
+    some = (middle > 0) & (middle < TAIL * spreads) & (raw.min(axis=0) > 0)
+    return np.flatnonzero(some).tolist()
+
+
+def _middle(x: AnyArray) -> AnyArray:
+    """Return how wide the middle half of each column is."""
+    found: AnyArray = np.subtract(*np.quantile(x, (0.75, 0.25), axis=0))
+    return found
 
 
 def _constant(p: Patient, constant: AnyArray) -> Iterator[Finding]:
@@ -161,15 +238,34 @@ def targets(p: Patient) -> Iterator[Finding]:
     """Look at the size of the numbers to predict, and whether there is more than one."""
     y = p.targets
     rows = len(y)
+    if isinstance(p.loss, SequenceLoss) and p.loss._takes_ids and p.loss.padding >= 0:
+        left = np.unique(y[~np.isnan(y)])
+        if len(left) == 1:
+            yield finding(
+                "NN106",
+                "error",
+                f"{p.loss} leaves out all steps of class {p.loss.padding}, and the others are all of class "
+                f"{left[0]:g}.",
+                "Let padding be no class: SequenceLoss(..., padding=-1), and -1 in y for steps that are "
+                "none.",
+                value=float(left[0]),
+                padding=p.loss.padding,
+            )
+            return
     if rows > 1:
         flat = y.reshape(rows, -1)
         same = np.array([(column == column[0]).all() for column in flat.T])
         if same.all():
+            other = p.held_out.y if p.held_out is not None else None
+            cut = other is not None and bool((other.reshape(len(other), -1) != flat[0]).any())
             yield finding(
                 "NN106",
                 "error",
-                f"All {rows:,} targets are the same: {flat[0].tolist()[0]:g}.",
-                "Look at how y was made; a model of one answer needs no net.",
+                f"All {rows:,} targets are the same: {flat[0].tolist()[0]:g}."
+                + (" Those of the validation rows are not." if cut else ""),
+                "Shuffle before you split: nnlite.train_test_split(X, y, stratify=True)."
+                if cut
+                else "Look at how y was made; a model of one answer needs no net.",
                 value=float(flat[0][0]),
                 rows=rows,
             )
@@ -186,17 +282,34 @@ def targets(p: Patient) -> Iterator[Finding]:
     if (
         p.kind != "numbers"
         or isinstance(p.loss, PoissonNLL)
+        or (isinstance(p.loss, SequenceLoss) and p.loss._takes_ids)
         or task_of(y, classifies=False).kind == "classes"
     ):
         return
     there = np.where(np.isnan(y), 0, y).astype(np.float64).reshape(rows, -1)
     size = sizes(there)
+    if isinstance(p.loss, MultiTaskLoss):
+        for task in p.loss.tasks.values():
+            if task.loss.from_logits:
+                size[task.targets] = 0
     worst = int(size.argmax())
     largest, spread = float(size[worst]), float(there[:, worst].std())
     fix = (
         "Write mean, std = y.mean(0), y.std(0), train on (y - mean) / std, and undo it, "
-        "model.predict(X) * std + mean; nnlite.sklearn.MLPRegressor(scale_targets=True) does so by itself."
+        "model.predict(X) * std + mean"
+        + (
+            "; nnlite.sklearn.MLPRegressor(scale_targets=True) does so by itself."
+            if p.all.x.ndim == 2
+            else "."
+        )
     )
+    if isinstance(p.loss, MultiTaskLoss):  # the others may be classes
+        column = f"y[:, {worst}]"
+        fix = (
+            f"Write mean, std = {column}.mean(), {column}.std(), and before training {column} = ({column} - "
+            "mean) "
+            "/ std; the answers of that task times std, plus mean, are the numbers."
+        )
     evidence = {"column": worst, "size": largest, "mean": float(there[:, worst].mean()), "spread": spread}
     of = f" in column {worst}" if there.shape[1] > 1 else ""
     if largest >= LARGE_TARGET:

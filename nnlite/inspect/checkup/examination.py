@@ -28,6 +28,8 @@ from nnlite.inspect.checkup import (
     start,
     structure,
     units,
+    updates,
+    width,
 )
 from nnlite.inspect.checkup.admission import admit
 from nnlite.inspect.checkup.causes import settle
@@ -39,7 +41,7 @@ from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.training.callbacks import Callback
 from nnlite.training.fit import _check_callbacks
 from nnlite.training.history import History
-from nnlite.training.settings import call_text
+from nnlite.training.settings import call_text, keeps_order
 
 __all__ = [
     "BEGINNING",
@@ -94,7 +96,7 @@ END: dict[str, Rule] = {
 }
 #: Checks that train copies.
 TRIALS: dict[str, Rule] = {
-    "update-to-weight ratios": rate.updates,
+    "update-to-weight ratios": updates.updates,
     "gradient against differences": proof.wrong_gradient,
     "one batch by heart": start.one_batch,
     "better than a linear model": after.linear,
@@ -102,6 +104,7 @@ TRIALS: dict[str, Rule] = {
     "schedule, clipping, momentum, dropout and decay": settings.settings,
     "a longer training": settings.length,
     "learning rate": rate.learning_rate,
+    "more neurons": width.width,
 }
 THOROUGH = BEGINNING | MEANWHILE | END | TRIALS
 
@@ -206,10 +209,13 @@ def doctor(
         class_weight=class_weight,
         validation=validation,
         history=history,
-        asked=_asked(history, batch_size, epochs, shuffle, callbacks),
+        asked=_asked(history, batch_size, epochs, shuffle, callbacks)
+        | ({"validation": validation} if isinstance(validation, float) else {}),
         trained=trained,
     )
     patient, _ = admitted
+    if callable(shuffle) and patient.data is not None and keeps_order(shuffle, patient.data.x.shape[0]):
+        patient.settings = patient.settings | {"shuffle": False}
     if trained is None and not patient.trained and _exploded(patient):
         patient.trained = True
     return examine(*admitted, THOROUGH)

@@ -63,7 +63,7 @@ def take(data: Data, rows: AnyArray) -> Data:
     )
 
 
-def batches(data: Data, size: int, steps: int) -> Iterator[Data]:
+def batches(data: Data, size: int, steps: int, seed: int = 0) -> Iterator[Data]:
     """Give the batches of a trial: rows in random order, the same in every trial.
 
     Parameters
@@ -74,6 +74,8 @@ def batches(data: Data, size: int, steps: int) -> Iterator[Data]:
         Rows in a batch; all, if there are fewer.
     steps : int
         How many batches.
+    seed : int
+        Another gives another order.
 
     Yields
     ------
@@ -87,7 +89,7 @@ def batches(data: Data, size: int, steps: int) -> Iterator[Data]:
     """
     rows = data.x.shape[0]
     size = min(size, rows)
-    order, queue = np.random.default_rng(0), np.empty(0, np.intp)
+    order, queue = np.random.default_rng(seed), np.empty(0, np.intp)
     for _ in range(steps):
         if len(queue) < size:
             queue = order.permutation(rows)

@@ -11,9 +11,11 @@ import numpy as np
 
 from nnlite.core.aliases import AnyArray
 from nnlite.data.conversion import is_sparse
+from nnlite.data.table import TableEncoder
 from nnlite.inspect.checkup.diagnosis import Finding, finding
-from nnlite.inspect.checkup.patient import SAMPLE, Patient, Skip, measured_loss, reaching
-from nnlite.inspect.checkup.rows import moments, named, row_keys, sizes
+from nnlite.inspect.checkup.patient import Patient, Skip, measured_loss, reaching
+from nnlite.inspect.checkup.rows import BY_NATURE, have_neighbours, moments, named, row_keys, sizes
+from nnlite.inspect.checkup.sight import what_is_seen
 
 __all__ = ["leaks", "validation"]
 
@@ -23,12 +25,14 @@ LEAKED = 0.05
 LEAKED_ROWS = 3
 #: From half on, validation measures memory.
 MOST_LEAKED = 0.5
-#: Rows that are equal by nature have neighbours that differ in one column, at least this part as many. Of
-#: eight real tables, cut to 2 to 6 values a column, it is 1.01 and more where rows are equal; where rows were
-#: repeated it is 0 to 0.43.
-BY_NATURE = 0.5
-#: Wide rows are looked at in so many groups of columns.
-GROUPS = 32
+#: More targets are likely the features; a spread of less, by the mean, is rounding.
+MOST_TARGETS = 20
+ROUNDING = 1e-6
+#: Where a line explains so much of other rows, little is left to be learned by heart: 0.94 of a noisy wave's
+#: next number, and 0.90 of the 15th number behind a window of a random walk, where validation misleads.
+PLAIN = 0.92
+#: Shorter windows may be the same by chance.
+WINDOW = 4
 #: Rows of one source differ by far less in size; pixels that were divided in one half only by 16 or 255.
 SCALE_RATIO = 3.0
 #: Standard deviations that the median column has moved by. Random halves of 20 rows stay below 0.5.
@@ -42,6 +46,8 @@ COLUMN_SHIFT = 4.0
 #: that grows from row to row the last tenth is a ninth as wide. Random parts of eight real tables were 0.3 to
 #: 3.4 times as wide.
 COLUMN_RATIO = 15.0
+#: Parts that were cut out of sorted rows are as near to each other, by the range of the narrower one.
+NEXT_TO = 0.1
 #: A table with more columns is one of pixels or words, of which some are dark or absent in all training rows.
 MOST_COLUMNS = 1000
 #: Share of rows that would have to change their class, and how many times more than chance. The last 30 rows
@@ -80,21 +86,28 @@ SAME_WAY = (
 
 
 def leaks(p: Patient) -> Iterator[Finding]:
-    """Look for validation rows that are among the training rows."""
-    if p.held_out is None:
-        raise Skip("no validation rows were given")
-    seen = Counter(row_keys(p.all.x))
-    keys = list(row_keys(p.held_out.x))
+    """Look for validation rows that are among the training rows, or that share nearly all with one."""
+    train, other = _two_parts(p)
+    seen = Counter(row_keys(train))
+    keys = list(row_keys(other))
     leaked = sum(key in seen for key in keys)
     if not leaked:
+        yield from _overlap(p, train, other)
         return
     share = leaked / len(keys)
     own = sum(count for count in seen.values() if count > 1) / seen.total()
     # Of data with few possible rows some are equal by nature. Then rows of the training are equal too, and so
     # they are where rows were repeated before the split; but those have no neighbours.
-    near = _have_neighbours(p.all.x, seen) if own > 0 else 1.0
+    near = have_neighbours(train, seen) if own > 0 else 1.0
     copied = near < BY_NATURE * own
-    serious = share >= LEAKED and leaked >= LEAKED_ROWS and (copied or share > 2 * own)
+    by_nature = own * len(keys)
+    beyond = leaked > 2 * by_nature + CHANCES * math.sqrt(by_nature)
+    serious = share >= LEAKED and leaked >= LEAKED_ROWS and (copied or beyond)
+    once = (
+        "frame = frame.drop_duplicates() has each row once"
+        if isinstance(p.model.preprocessing, TableEncoder)
+        else "with rows = np.unique(X, axis=0, return_index=True)[1] X[rows] has each row once"
+    )
     yield finding(
         "NN108",
         ("error" if share >= MOST_LEAKED else "warning") if serious else "note",
@@ -107,7 +120,7 @@ def leaks(p: Patient) -> Iterator[Finding]:
         ),
         "Validate on other rows."
         if share == 1 and not copied
-        else "Split first: with rows = np.unique(X, axis=0, return_index=True)[1] X[rows] has each row once"
+        else f"Split first: {once}"
         + ('; in place of repeated rows give class_weight="balanced".' if copied else "."),
         leaked=leaked,
         rows=len(keys),
@@ -117,22 +130,47 @@ def leaks(p: Patient) -> Iterator[Finding]:
     )
 
 
-def _have_neighbours(x: Any, keys: Counter[bytes]) -> float:
-    """Return the share of different rows that differ from another one in one column only.
+def _two_parts(p: Patient) -> tuple[Any, Any]:
+    """Return the rows of training and validation; of a part that `fit` draws, rows drawn as it does."""
+    x = p.all.x
+    if p.held_out is not None:
+        return x, p.held_out.x
+    part = p.settings.get("validation")
+    if not isinstance(part, float) or p.settings.get("shuffle") is False or p.settings.get("groups"):
+        raise Skip("no validation rows were given")
+    rows = np.random.default_rng(0).permutation(x.shape[0])
+    cut = round(part * x.shape[0])
+    return x[np.sort(rows[cut:])], x[np.sort(rows[:cut])]
 
-    Where columns have few values, rows are equal by chance, and then more of them are nearly so. Of wide rows
-    it is one of some groups of columns.
-    """
-    if is_sparse(x):
-        return 0.0
-    dtype, shape = x.dtype, x.shape[1:]
-    rows = np.stack([np.frombuffer(key, dtype) for key in list(keys)[:SAMPLE]]).reshape(-1, math.prod(shape))
-    near = np.zeros(len(rows), np.bool_)
-    for group in np.array_split(np.arange(rows.shape[1]), min(rows.shape[1], GROUPS)):
-        others = np.delete(rows, group, axis=1)
-        inverse, counts = np.unique(others, axis=0, return_inverse=True, return_counts=True)[1:]
-        near |= counts[inverse.ravel()] > 1
-    return float(near.mean())
+
+def _overlap(p: Patient, train: Any, other: Any) -> Iterator[Finding]:
+    """Look for windows of a series of which the next or the last one is in the training."""
+    if is_sparse(train) or train.ndim not in (2, 3) or train.shape[1] < WINDOW:
+        return
+
+    def shared(reverse: int) -> float:
+        found = []
+        for ours, theirs in ((other[:, :-1], train[:, 1:]), (other[:, 1:], train[:, :-1])):
+            known = set(row_keys(theirs[:, ::reverse]))
+            found.append([key in known for key in row_keys(ours)])
+        return float(np.any(found, axis=0).mean())
+
+    share = shared(1)
+    # Of rows of few different numbers that many look so by chance, and the other way round as well.
+    if share < MOST_LEAKED or shared(-1) > share / 2:
+        return
+    known = p.kind == "numbers" and not np.isnan(p.targets).any()
+    plain = known and what_is_seen(p.sample.x, p.sample.y).skill > PLAIN
+    yield finding(
+        "NN108",
+        "note" if plain else "warning",
+        f"{share:.0%} of the validation rows are windows of a series moved by one step: the training has all "
+        f"of their {train.shape[1]} steps but one.",
+        "Split by time before windows are made: the last part of the series for validation, with no window "
+        "that reaches across.",
+        share=share,
+        rows=len(other),
+    )
 
 
 def validation(p: Patient) -> Iterator[Finding]:
@@ -149,9 +187,10 @@ def validation(p: Patient) -> Iterator[Finding]:
     ratio = b / a if a > 0 else 1.0
     of_all = not 1 / SCALE_RATIO < ratio < SCALE_RATIO
     few = is_sparse(train) or len(other) < FEW_ROWS
-    # Rows sorted by class move columns too, and one of them may come near a unit.
+    # Rows sorted by class move columns too.
     moved = None if p.held_out.y is None else _other_classes(p, p.held_out.y)
-    single, varying = ([], 0) if few else _moved(*raw, units=moved is None)
+    yield from _other_targets(p)
+    single, varying = ([], 0) if few or moved is not None else _moved(*raw)
     if single and not (of_all and 2 * len(single) > varying):
         yield _of_columns(p, *raw, single, plain=plain)
         return
@@ -223,7 +262,48 @@ def _other_classes(p: Patient, target: AnyArray) -> Finding | None:
     )
 
 
-def _moved(train: AnyArray, other: AnyArray, *, units: bool) -> tuple[list[int], int]:
+def _other_targets(p: Patient) -> Iterator[Finding]:
+    """Compare the numbers to predict: those of one part may have been scaled and those of the other not."""
+    held = p.held_out
+    if p.kind != "numbers" or held is None or held.y is None or len(held.y) < FEW_ROWS:
+        return
+    ours, theirs = (y.reshape(len(y), -1).astype(np.float64) for y in (p.targets, held.y))
+    if ours.shape[1] != theirs.shape[1] or ours.shape[1] > MOST_TARGETS:
+        return
+    (mean, spread), (their_mean, wide) = (
+        (np.nanmean(y, axis=0), np.nanstd(y, axis=0)) for y in (ours, theirs)
+    )
+    for at in np.flatnonzero(spread > ROUNDING * np.abs(mean)).tolist():
+        shift, ratio = abs(their_mean[at] - mean[at]) / spread[at], wide[at] / spread[at]
+        if shift < COLUMN_SHIFT and 1 / COLUMN_RATIO < ratio < COLUMN_RATIO:
+            continue
+        if _beyond(ours[:, at], theirs[:, at]):
+            continue
+        yield finding(
+            "NN110",
+            "error",
+            f"The targets of the validation rows are on another scale: their mean and spread are "
+            f"{their_mean[at]:.3g} and {wide[at]:.3g}, in the training rows {mean[at]:.3g} and "
+            f"{spread[at]:.3g}.",
+            "Scale both by the mean and the spread of the training targets, mean, std = y.mean(0), y.std(0) "
+            "before they were scaled: validation=(X_validation, (y_validation - mean) / std).",
+            column=at,
+            training_mean=float(mean[at]),
+            training_spread=float(spread[at]),
+            validation_mean=float(their_mean[at]),
+            validation_spread=float(wide[at]),
+        )
+        return
+
+
+def _beyond(train: AnyArray, other: AnyArray) -> bool:
+    """Tell rows that were sorted and cut: one part begins where the other ends."""
+    train, other = train[np.isfinite(train)], other[np.isfinite(other)]
+    gap = max(float(other.min() - train.max()), float(train.min() - other.max()))
+    return bool(0 <= gap <= NEXT_TO * min(np.ptp(train), np.ptp(other)))
+
+
+def _moved(train: AnyArray, other: AnyArray) -> tuple[list[int], int]:
     """Find columns that lie elsewhere, or are far wider or narrower, and count those that are looked at."""
     if train.shape[1] > MOST_COLUMNS:
         return [], 0
@@ -237,7 +317,7 @@ def _moved(train: AnyArray, other: AnyArray, *, units: bool) -> tuple[list[int],
         shift = abs(theirs[column] - mean[column]) / spread[column]
         ratios = wide[column] / spread[column], their_middle[column] / middle[column]
         four = float(mean[column]), float(spread[column]), float(theirs[column]), float(wide[column])
-        other_scale = units and shift >= UNIT_SHIFT and _unit_of(*four)
+        other_scale = shift >= UNIT_SHIFT and _unit_of(*four)
         if (
             shift >= COLUMN_SHIFT
             or other_scale
@@ -257,6 +337,19 @@ def _of_columns(p: Patient, train: AnyArray, other: AnyArray, columns: list[int]
     worst = columns[int((moved + stretched).argmax())]
     four = float(mean[worst]), float(spread[worst]), float(theirs[worst]), float(wide[worst])
     unit = _unit_of(*four)
+    if unit is None and all(_beyond(train[:, at], other[:, at]) for at in columns):
+        some = ", ".join(named(p, at) for at in columns[:SHOWN]) + (", ..." if len(columns) > SHOWN else "")
+        return finding(
+            "NN110",
+            "warning",
+            f"{some} of the validation rows {'begins' if len(columns) == 1 else 'begin'} where the training "
+            "rows "
+            f"end: mean and spread of column {worst} are {four[2]:.3g} and {four[3]:.3g}, in the training "
+            "rows "
+            f"{four[0]:.3g} and {four[1]:.3g}. They were sorted by it, and cut.",
+            "Shuffle before you split: nnlite.train_test_split(X, y).",
+            columns=columns,
+        )
     words = "" if unit is None else f": {unit.words}"
     cost = _cost(p, columns) if p.trained and plain else ""
     some = ", ".join(named(p, at) for at in columns[:SHOWN]) + (", ..." if len(columns) > SHOWN else "")

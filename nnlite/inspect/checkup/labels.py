@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.given import Data, take
 from nnlite.inspect.checkup.patient import Patient, Skip, measured_loss
 from nnlite.inspect.checkup.rebuilt import halves, scaled, trained
-from nnlite.inspect.checkup.rows import row_keys
+from nnlite.inspect.checkup.rows import BY_NATURE, have_neighbours, row_keys
 from nnlite.inspect.checkup.sight import agreement, standardized, what_is_seen
 from nnlite.inspect.checkup.task import ROWS_A_CLASS, ending
 from nnlite.layers import Embedding, TokenEmbedding
@@ -23,15 +23,24 @@ from nnlite.training.inside import first_weights
 
 __all__ = ["classes", "repeats", "sorted_rows", "unrelated"]
 
-#: A share of errors that no model can avoid. Below it is what coarse tables have by nature: iris has none.
+#: A share of errors that no model can avoid: iris has none.
 CONFLICTS = 0.05
+#: With each row so many times on average, a table is coarse by nature: Titanic's three categories come to 64.
+#: So it is where rows have neighbours; one-hot columns, of which two change at a time, have none.
+COARSE = 5
 #: So many times rarer than the most frequent class is worth a note.
 RARE = 0.1
 #: From here on it is tried out what weights of classes would change.
 VERY_RARE = 0.02
-#: Of a class of which a net finds fewer than this part, and with weights so many more, the rest costs. Where
-#: 3 or 4 rows stand against thousands, seven of eight nets found none, and with weights 0.33 to 0.75 of them;
-#: one found half.
+#: Weights are the wrong way round where a class with less than this part of the rows of another has less than
+#: half of its weight; with so many times the weight that makes both classes count the same, one is all that
+#: is said: of 1,200 rows, half of them yes, pos_weight=300 left none for the other class.
+UNEVEN = 0.5
+MUCH_MORE = 2.0
+TOO_MUCH = 10.0
+#: Of a class of which a net finds no more than this part, and with weights so many more, the rest costs.
+#: Where 3 or 4 rows stand against thousands, seven of eight nets found none, and with weights 0.33 to 0.75 of
+#: them; one found half.
 FOUND = 0.5
 MORE = 0.3
 #: Passes over the rows that this takes, and within what limits of steps.
@@ -74,9 +83,12 @@ def repeats(p: Patient) -> Iterator[Finding]:
     rows = len(ids)
     where = sum(counts.total() for counts in groups.values() if len(counts) > 1)
     share = wrong / rows
+    again = sum(counts.total() for counts in groups.values() if counts.total() > 1) / rows
+    # Where few different rows are possible, those that are equal say nothing of how labels were given.
+    coarse = rows >= COARSE * len(groups) or have_neighbours(p.all.x, groups) >= BY_NATURE * again
     yield finding(
         "NN107",
-        "warning" if share >= CONFLICTS else "note",
+        "warning" if share >= CONFLICTS and not coarse else "note",
         f"{where} of {rows:,} rows have the same features as a row with another label; no model can be "
         f"right about more than {1 - share:.2%} of them.",
         "Look at these rows: labels that got out of order, or a feature that is missing.",
@@ -95,6 +107,10 @@ def classes(p: Patient) -> Iterator[Finding]:
     if missing:
         yield _missing(p, sizes, missing)
     there = sizes[sizes > 0]
+    wrong = _weighed_wrong(p, sizes) if len(there) > 1 else None
+    if wrong is not None:
+        yield wrong
+        return
     if len(there) < 2 or there.min() >= RARE * there.max():
         return
     rare = int(np.flatnonzero(sizes == there.min())[0])
@@ -118,6 +134,44 @@ def classes(p: Patient) -> Iterator[Finding]:
         sizes=sizes.tolist(),
         rarest=rare,
         **found,
+    )
+
+
+def _weighed_wrong(p: Patient, sizes: AnyArray) -> Finding | None:
+    """Tell weights of classes that make the frequent ones still more frequent, or a yes far too much so."""
+    weights = p.settings.get("class_weight")
+    often = int(sizes.argmax())
+    rare = int(np.where(sizes > 0, sizes, sizes.max()).argmin())
+    if isinstance(weights, Mapping) and sizes[rare] < UNEVEN * sizes[often]:
+        more, less = (float(weights.get(one, 1.0)) for one in (often, rare))
+        if more > MUCH_MORE * less:
+            return finding(
+                "NN109",
+                "warning",
+                f"Class {often}, with {sizes[often]:,} rows, has the weight {more:.3g}, and class {rare}, "
+                "with "
+                f"{sizes[rare]:,}, {less:.3g}: the frequent class counts still more.",
+                'Write class_weight="balanced", or turn the weights around.',
+                sizes=sizes.tolist(),
+                weights={int(one): float(value) for one, value in weights.items()},
+            )
+    given = getattr(p.loss, "pos_weight", None)
+    if p.kind != "labels" or given is None or not sizes.all():
+        return None
+    even, given = float(sizes[0] / sizes[1]), float(np.max(given))
+    if given <= TOO_MUCH * max(even, 1.0):
+        return None
+    right = "BinaryCrossEntropy()" if even < 2 else f"BinaryCrossEntropy(pos_weight={even:.3g})"
+    return finding(
+        "NN109",
+        "warning",
+        f"With pos_weight={given:.3g} a yes counts {given / even:.3g} times as much as all rows of the "
+        "other class "
+        f"together should: {sizes[1]:,} rows of {sizes.sum():,} are a yes. Nearly every answer will be yes.",
+        f"Write {right}.",
+        sizes=sizes.tolist(),
+        pos_weight=given,
+        even=even,
     )
 
 
@@ -178,7 +232,7 @@ def _cost(p: Patient, rare: int, rows: int) -> tuple[str, dict[str, float], str]
     for steps in sorted(set(lengths)):
         model = None if p.trained else trained(p, layers, data, p.loss, steps=steps)
         plain, wrong = shares(p.model, p.all) if model is None else shares(model, data)
-        if plain >= FOUND:
+        if plain > FOUND:
             return "note", {"found": plain}, ""
         model = trained(p, layers, data._replace(weight=factor), p.loss, steps=steps)
         weighed, mistaken = shares(model, data)

@@ -133,7 +133,8 @@ def mend(patient: Patient, findings: list[Finding], raw: AnyArray) -> AnyArray |
         patient.optimizer.reset()
     at = min(range(len(findings)), key=lambda at: rank(findings[at].code, trained=False))
     findings[at] = findings[at]._replace(
-        message=f"{findings[at].message} The rest is examined with that mended."
+        message=f"{findings[at].message} The rest is examined with that mended.",
+        evidence=findings[at].evidence | {"mended": True},
     )
     return target
 

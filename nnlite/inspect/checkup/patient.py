@@ -26,18 +26,24 @@ from nnlite.sweeps.evidence import average_loss, least
 from nnlite.sweeps.labels import NAT
 from nnlite.training.history import History
 from nnlite.training.inside import Passing, Stop, first_weights, stops, what_reaches
+from nnlite.training.work import measure_work
 
-__all__ = ["NO_WAY", "STEPS", "Passage", "Patient", "Skip", "measured_loss", "reaching"]
+__all__ = ["LITTLE", "NO_WAY", "STEPS", "Passage", "Patient", "Skip", "measured_loss", "reaching"]
 
 #: Rows that losses, units and gradients are measured on. Digits, 1,797, are all used; on more, the standard
 #: error of a share, 1/sqrt(4 * 2000), is about 1 %, finer than any threshold.
 SAMPLE = 2000
+#: Of a net that computes more than this for them, in multiplications, fewer are taken, but no less than so
+#: many: a pass of 5,000 images of 28 x 28 through two convolutions takes seconds.
+SAMPLE_WORK, SMALL_SAMPLE = 3e8, 500
 #: A training that went so much of the way, on validation rows too, leaves little to ask for: settings are not
 #: tried, and what was found about scale, targets, neurons and rate is a note.
 WELL = 0.8
 #: What would show in the result, as scale does, is harmless only if it went so much; dead neurons are from
 #: here on: a net with 24 of 40 dead came to 0.81.
 VERY_WELL, FAIRLY_WELL = 0.9, 0.6
+#: One that went less than this part of the way has led nowhere.
+LITTLE = 0.2
 #: A loss so many times that of new weights, and of a constant answer, is no start.
 EXPLODED = 1000.0
 #: Steps of a trial.
@@ -147,7 +153,7 @@ class Patient:
         self.integers = False
         self.settings = {} if settings is None else settings
         #: Trials that were made, see `race`; what was found so far; whether a schedule waits for its length.
-        self.courses: dict[tuple[str, int], Any] = {}
+        self.courses: dict[tuple[str, int, int], Any] = {}
         self.found: list[Any] = []
         self.waits = False
         #: Whether copies may be trained, which takes longer than a look.
@@ -290,9 +296,10 @@ class Patient:
     def sample(self) -> Data:
         """Some of the rows that have targets, or all if they are few, in their order."""
         rows = len(self.targets)
-        if rows <= SAMPLE:
+        few = int(np.clip(SAMPLE_WORK / measure_work(self.model).total, SMALL_SAMPLE, SAMPLE))
+        if rows <= few:
             return self.all
-        return take(self.all, np.sort(np.random.default_rng(0).choice(rows, SAMPLE, replace=False)))
+        return take(self.all, np.sort(np.random.default_rng(0).choice(rows, few, replace=False)))
 
     @cached_property
     def passage(self) -> Passage:

@@ -12,7 +12,7 @@ from nnlite.core.aliases import AnyArray
 from nnlite.core.cross_entropy import SoftmaxCrossEntropy
 from nnlite.core.losses import Loss
 from nnlite.data.conversion import is_missing
-from nnlite.data.table import looks_like_dates
+from nnlite.data.table import day_first, looks_like_dates
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.arguments import is_ours
 from nnlite.inspect.checkup.diagnosis import Finding, finding
@@ -21,7 +21,14 @@ from nnlite.layers import LogSoftmax, Softmax
 from nnlite.losses import Hinge, Masked, MultiTaskLoss
 from nnlite.model import Sequential
 
-__all__ = ["failed", "refused", "refused_input", "refused_loss", "refused_optimizer", "refused_targets"]
+__all__ = [
+    "failed",
+    "refused",
+    "refused_input",
+    "refused_loss",
+    "refused_optimizer",
+    "refused_targets",
+]
 
 #: So many entries of a column are looked at to tell dates from other text.
 LOOKED_AT = 200
@@ -198,13 +205,17 @@ def refused_input(error: ArgumentError | ArgumentTypeError, X: Any) -> Finding:
     if not isinstance(error, ArgumentTypeError):
         return refused(error, "NN103")
     dates: list[Any] = []
+    written: list[str] = []
     texts: list[Any] = []
     for name, column in _columns_of(X):
         cells = [cell for cell in column if not is_missing(cell)]
         if not cells:
             continue
         if all(isinstance(cell, str) for cell in cells):
-            (dates if looks_like_dates([str(cell) for cell in cells]) else texts).append(name)
+            told = looks_like_dates([str(cell) for cell in cells])
+            (dates if told else texts).append(name)
+            if told and len(dates) == 1:
+                written = cells
         elif type(cells[0]).__name__ in ("datetime64", "Timestamp", "datetime", "date"):
             dates.append(name)
     if not dates and not texts:
@@ -224,7 +235,8 @@ def refused_input(error: ArgumentError | ArgumentTypeError, X: Any) -> Finding:
             if frame
             else f"give its parts, {d}.year, {d}.month and {d}.dayofweek, as columns of numbers"
         )
-        fixes.append(f"{what}: write d = pandas.to_datetime({place(dates[0])}), and {whole}.")
+        first = f"{place(dates[0])}{day_first(written)}"
+        fixes.append(f"{what}: write d = pandas.to_datetime({first}), and {whole}.")
     if texts:
         what = f"Column {', '.join(f'{name!r}' for name in texts)} holds text"
         fixes.append(

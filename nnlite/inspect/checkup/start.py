@@ -11,7 +11,7 @@ import numpy as np
 
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.given import Data, take
-from nnlite.inspect.checkup.patient import NO_WAY, Patient, Skip, measured_loss
+from nnlite.inspect.checkup.patient import LITTLE, NO_WAY, Patient, Skip, measured_loss
 from nnlite.layers import Dense
 from nnlite.layers.normalization import BatchNorm
 from nnlite.losses import Hinge
@@ -118,7 +118,9 @@ def _in_a_row(p: Patient) -> Iterator[tuple[Stop, Dense, Dense]]:
 def start_loss(p: Patient) -> Iterator[Finding]:
     """Compare the loss at the start with that of a net that knows nothing."""
     if p.trained:
-        raise Skip("the model is trained")
+        if p.went(LITTLE):
+            raise Skip("the model is trained")
+        p = p.fresh  # what led nowhere may have begun badly
     if p.kind == "numbers":
         raise Skip(f"a net that knows nothing has no known loss with {p.loss}")
     if isinstance(p.loss, Hinge):

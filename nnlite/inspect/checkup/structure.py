@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from nnlite.core.aliases import Array
 from nnlite.core.context import Context, Gradients
+from nnlite.data.conversion import is_sparse
 from nnlite.exchange.table import described
 from nnlite.inspect.checkup.diagnosis import Finding, finding
 from nnlite.inspect.checkup.patient import Patient, Skip
@@ -45,6 +46,7 @@ def no_activation(p: Patient) -> Iterator[Finding]:
             continue
         pairs.append((one, two, any(isinstance(s.layer, Pooling | GlobalPooling) for s in between)))
     if not pairs:
+        yield from _straight(p)
         return
     bending = [way[at] for at in range(weights[0], weights[-1]) if way[at].place in bends]
     pooled = any(isinstance(stop.layer, Pooling | GlobalPooling) for stop in way)
@@ -89,6 +91,27 @@ def no_activation(p: Patient) -> Iterator[Finding]:
     )
 
 
+def _straight(p: Patient) -> Iterator[Finding]:
+    """Tell a net of branches that is a straight line as a whole, by noise that passes through it."""
+    weights = [layer for _, layer in p.model.walk() if isinstance(layer, Dense | Conv1D | Conv2D)]
+    x = p.sample.x
+    if len(weights) < 2 or is_sparse(x) or not any(layer.children for layer in p.model.layers):
+        return
+    model = p.model._in_float64()
+    noise = np.random.default_rng(0).normal(size=(2 * PROBES, *x.shape[1:]))
+    if not _is_affine(lambda part: model._predict(part, len(part)), noise):
+        return
+    yield finding(
+        "NN213",
+        "note" if p.went_well or x.shape == p.targets.shape else "warning",
+        f"Nothing bends between the {len(weights)} layers of weights: the whole net is a linear model, its "
+        "branches too.",
+        f"Put {_usual(p.way_through)} behind each layer of weights but the last.",
+        linear=True,
+        layers=len(weights),
+    )
+
+
 def _is_weights(stop: Stop) -> bool:
     return isinstance(stop.layer, Dense | Conv1D | Conv2D)
 
@@ -105,7 +128,7 @@ def _bends(p: Patient) -> set[str]:
         if isinstance(stop.layer, Pooling | GlobalPooling) or _is_weights(stop) or stop.joins:
             continue
         x = seen.inputs.get(stop.place)
-        if x is None or not _is_affine(stop.layer, rng.normal(size=(2 * PROBES, *x.shape[1:]))):
+        if x is None or not _is_affine(stop.layer.forward, rng.normal(size=(2 * PROBES, *x.shape[1:]))):
             found.add(stop.place)
     return found
 
@@ -117,11 +140,11 @@ def _passing(p: Patient) -> Passing:
     return seen
 
 
-def _is_affine(layer: Layer, x: Array) -> bool:
-    """Tell whether a layer gives the middle of two answers at the middle of two inputs."""
+def _is_affine(forward: Callable[[Array], Any], x: Array) -> bool:
+    """Tell whether a layer, or a net, gives the middle of two answers at the middle of two inputs."""
     one, two = x[: len(x) // 2], x[len(x) // 2 :]
     try:
-        a, b, middle = (np.asarray(layer.forward(part), np.float64) for part in (one, two, (one + two) / 2))
+        a, b, middle = (np.asarray(forward(part), np.float64) for part in (one, two, (one + two) / 2))
     except Exception:  # one that takes ids, or of the user's own
         return False
     size = max(1.0, float(np.abs(a).max(initial=0)), float(np.abs(b).max(initial=0)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ import numpy as np
 from nnlite.core.aliases import Array
 from nnlite.exchange.table import described
 from nnlite.inspect.checkup.diagnosis import Finding, finding
-from nnlite.inspect.checkup.patient import Patient, Skip
+from nnlite.inspect.checkup.patient import LITTLE, Patient, Skip
+from nnlite.inspect.checkup.rows import row_keys
 from nnlite.layers.normalization import BatchNorm
 from nnlite.training.inside import Stop
 
@@ -21,6 +22,9 @@ __all__ = ["gradients", "units"]
 DEAD = 1e-6
 #: Where tanh is above 0.995 or a sigmoid above 0.9975, a hundredth of the blame comes through.
 FLAT = 0.01
+#: To each of so many distinct rows half of the neurons of new weights are silent, to all of 4 a sixteenth. As
+#: many rows are looked at for them.
+DISTINCT, LOOKED_AT = 4, 256
 #: Flat for so many rows, a neuron answers a constant.
 STUCK_ROWS = 0.95
 #: Shares of dead neurons. 95 healthy nets had up to 38 % of a layer dead before training, and 41 % after it.
@@ -30,8 +34,6 @@ SOME_DEAD, MOST_DEAD, NEARLY_ALL_DEAD = 0.25, 0.5, 0.9
 #: Shares of saturated neurons. Healthy nets of tanh had none before training. Digits with larger first
 #: weights: 9 % saturated, 0.877 right instead of 0.950; 19 %, 0.800; 47 %, 0.753; 84 %, 0.730.
 SOME_STUCK, MOST_STUCK, NEARLY_ALL_STUCK = 0.05, 0.15, 0.9
-#: A training that went less than this part of the way has led nowhere.
-LITTLE = 0.2
 #: Parts of the last layer's blame. 120 healthy nets had 0.045 or more. Sigmoids on spirals: 4 layers, 2e-3
 #: and 0.85 right; 5 layers, 5e-4 and 0.66; 9 layers, 9e-7 and 0.43.
 FADED = 1e-3
@@ -44,8 +46,8 @@ BURST = 1e6
 
 def units(p: Patient) -> Iterator[Finding]:
     """Count neurons that answer the same to every row, or stand where their activation is flat."""
-    if p.sample.x.shape[0] < 2:
-        raise Skip("one row says nothing about neurons")
+    if len(set(islice(row_keys(p.sample.x), LOOKED_AT))) < DISTINCT:
+        raise Skip(f"fewer than {DISTINCT} distinct rows say nothing about neurons")
     dead: list[dict[str, Any]] = []
     stuck: list[dict[str, Any]] = []
     for stop in p.way_through:

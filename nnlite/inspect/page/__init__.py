@@ -8,10 +8,10 @@ import json
 import re
 import zlib
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import Any
 
 from nnlite.inspect.page.payload import payload, to_json
+from nnlite.inspect.texts import read, read_words
 
 __all__ = [
     "COMMON",
@@ -32,7 +32,8 @@ File = tuple[str, str]
 
 #: The parts of the script, in the order in which they build on each other. Those of a step are one function,
 #: of its numbers and of where it is shown: a playground shows many.
-STEP = tuple((__package__, f"{name}.js") for name in ("base", "net", "sums", "charts", "beats", "player"))
+_PARTS = ("base", "net", "sums", "charts", "rules", "questions", "beats", "player")
+STEP = tuple((__package__, f"{name}.js") for name in _PARTS)
 COMMON, START, FRAME = ((__package__, f"{name}.js") for name in ("common", "start", "frame"))
 SCRIPTS = (COMMON, STEP, START, FRAME)
 #: How high a fragment is until its own script has measured it, and where scripts may not run, in pixels.
@@ -117,15 +118,14 @@ def document(
     >>> "<title>A page</title>" in page, "<pre>no scripts here</pre>" in page
     (True, True)
     """
-    style = "\n".join(_tight_style(read(*file)) for file in styles)
     return (
         f'<!doctype html>\n<html lang="{html.escape(words["language"])}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{html.escape(heading)}</title>\n<style>\n{style}\n</style></head>\n"
+        f"<title>{html.escape(heading)}</title>\n<style>:root{{color-scheme:light dark}}</style></head>\n"
         f"<body><main><pre>{html.escape(text, quote=False)}</pre></main>\n"
         f'<script type="application/json">{data}</script>\n'
-        "<!-- The scripts and words of nnlite/inspect, deflated. -->\n"
-        f'<script type="text/plain" class="packed">{_packed(scripts, words)}</script>\n'
+        "<!-- The style, scripts and words of nnlite/inspect, deflated. -->\n"
+        f'<script type="text/plain" class="packed">{_packed(scripts, words, styles)}</script>\n'
         f"<script>\n{_tight(read(__package__, 'unpack.js'))}\n</script></body></html>\n"
     )
 
@@ -189,35 +189,16 @@ def in_frame(page: str, *, title: str, height: int) -> str:
     )
 
 
-def read(package: str, name: str) -> str:
-    """Read a file of a package.
-
-    Examples
-    --------
-    >>> read("nnlite.inspect.page", "unpack.js")[:10]
-    '// Unpacks'
-    """
-    return files(package).joinpath(name).read_text(encoding="utf-8")
-
-
-def read_words(package: str) -> dict[str, str]:
-    """Read every word of a page.
-
-    Examples
-    --------
-    >>> read_words("nnlite.inspect.page")["language"]
-    'en'
-    """
-    words: dict[str, str] = json.loads(read(package, "words.json"))
-    return words
-
-
-def _packed(scripts: Sequence[File | Sequence[File]], words: dict[str, str]) -> str:
-    """Pack the script and its words.
+def _packed(scripts: Sequence[File | Sequence[File]], words: dict[str, str], styles: Sequence[File]) -> str:
+    """Pack the style, the script and its words.
 
     They are the same in every page, and most of it: packed they are a quarter of that.
     """
-    parts = [f"const WORDS = {json.dumps(words)};"]
+    style = json.dumps("\n".join(_tight_style(read(*file)) for file in styles))
+    parts = [
+        f'document.head.append(Object.assign(document.createElement("style"), {{ textContent: {style} }}));',
+        f"const WORDS = {json.dumps(words)};",
+    ]
     for file in scripts:
         if isinstance(file[0], str):
             parts.append(_tight(read(*file)))

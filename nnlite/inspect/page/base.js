@@ -20,20 +20,35 @@ const LAST = STAGES.length - 1;
 // How many rows the batch has, and how many of them are here.
 const ROW_COUNT = DATA.model.rows;
 const ROWS_HERE = DATA.data.x.length;
+// Which row of the batch each of them is.
+const rowAt = r => (DATA.data.rows ? DATA.data.rows[r] : r);
 
 // Whether a target is the number of a class, and not a number for each output.
 const CLASSES = !Array.isArray(DATA.data.y[0]) && STAGES[LAST].width > 1;
 
+// The names of the classes that the outputs stand for; one output alone stands for the higher of two.
+const classNames = outputs => {
+  const names = DATA.data.class_names;
+  return names && outputs === 1 ? names.slice(1) : names;
+};
+// What a target is called that is the number of a class; of one output the lower class is 0, or -1.
+const classOf = target =>
+  DATA.data.class_names && [-1, 0, 1].includes(target) && !CLASSES
+    ? String(DATA.data.class_names[Math.max(target, 0)])
+    : CLASSES && DATA.data.class_names
+      ? String(DATA.data.class_names[target])
+      : null;
+
 // What a neuron is called, by its stage and its place among the neurons of that stage that are here.
-const nameOf = (stage, place) => {
-  const unit = STAGES[stage].units[place];
+const nameOf = (stage, place) => nameOfUnit(stage, STAGES[stage].units[place]);
+const nameOfUnit = (stage, unit) => {
   const given =
     stage === 0
       ? DATA.data.width === STAGES[0].width
         ? DATA.data.feature_names
         : null
       : stage === LAST
-        ? DATA.data.target_names
+        ? classNames(STAGES[LAST].width)
         : null;
   if (given && given.length > unit) return String(given[unit]);
   // What an embedding answers is not what was read.
@@ -89,6 +104,14 @@ for (const weight of WEIGHTS) {
     before: at("before"),
     grad: at("grad"),
     after: at("after"),
+    frozen: parameter.frozen,
+    decay: parameter.decay,
+    // What the optimizer keeps for it, before and after the step; and its gradient as it was clipped.
+    kept: Object.entries(parameter.kept || {}).map(([slot, both]) => [
+      slot,
+      ...both.map(values => (kind === "W" ? values[i][j] : values[j])),
+    ]),
+    clipped: parameter.clipped ? at("clipped") : null,
     code: `${parameter.name}[${index.join(", ")}]`,
     name:
       kind === "W"

@@ -105,20 +105,55 @@ const strength = row => {
   return (stage, place) =>
     largest[stage] ? Math.min(Math.abs(answer(stage, row, place)) / largest[stage], 1) || 0 : 0;
 };
+// What an input was before it was standardised.
+const rawUnder = row => (stage, place) =>
+  stage === 0 && STANDARDIZE
+    ? {
+        text: say("raw", { value: fitting(DATA.data.x[row][place], 6) }),
+        value: String(DATA.data.x[row][place]),
+      }
+    : null;
 const targetText = row => {
   const target = DATA.data.y[row];
-  if (CLASSES) return count(target);
   const flat = [target].flat(9);
+  const name = flat.length === 1 ? classOf(flat[0]) : null;
+  if (name) return [name, " ", el("small", {}, "(", count(flat[0]), ")")];
+  if (CLASSES) return count(target);
   const one = value => (Number.isNaN(value) ? WORDS.missing : num(value));
   const shown = flat.slice(0, 12).map((value, n) => [n ? " " : null, one(value)]);
   return flat.length > 12 ? [shown, " \u2026"] : shown;
 };
 
+// The rate that is looked at: one that is tried, or the own one.
+const looked = state => {
+  const rate = FOG.rates[state.rate];
+  const own = !state.tries || rate === FOG.rate;
+  const found = own ? verdictAt(FOG.rate, FOG.loss_after) : verdictAt(rate, FOG.losses[state.rate]);
+  return { ...found, own, rate: own ? FOG.rate : rate };
+};
+const verdictCard = ({ own, rate, label, why }) =>
+  el(
+    "section",
+    { class: `card verdict ${ZONE[label] || ""}` },
+    el(
+      "h3",
+      {},
+      tell(own ? "verdict" : "verdict_tried", { rate: num(rate), label: el("strong", {}, zoneName(label)) }),
+    ),
+    el("p", {}, why, own && FOG.over ? ` ${FOG.over}` : null),
+  );
+const analogies = (...names) =>
+  el(
+    "aside",
+    { class: "note analogies", "aria-label": WORDS.analogies },
+    names.map(name => el("p", {}, WORDS[`analogy_${name}`])),
+  );
+
 const SHOW = {
   data: {
     look: state => ({
       value: (stage, place) => (stage === 0 ? answer(0, state.row, place) : null),
-      under: targetUnder(state.row),
+      under: (...where) => targetUnder(state.row)(...where) || rawUnder(state.row)(...where),
       weight: () => 0,
       plain: true,
       picks: null,
@@ -140,7 +175,7 @@ const SHOW = {
         el(
           "tr",
           { class: r === state.row && ROW_COUNT > 1 ? "here" : null },
-          el("th", { scope: "row" }, r),
+          el("th", { scope: "row" }, rowAt(r)),
           line.slice(0, 12).map(value => el("td", {}, num(value))),
           more > 0 ? el("td", {}, "\u2026") : null,
           el("td", { class: "target" }, targetText(r)),
@@ -162,6 +197,25 @@ const SHOW = {
         ROW_COUNT > ROWS_HERE
           ? el("p", { class: "note" }, tell("rows_left", { shown: ROWS_HERE, rows: ROW_COUNT }))
           : null,
+        STANDARDIZE
+          ? [
+              table(
+                say("standardized", { ...STANDARD, row: rowAt(state.row) }),
+                [WORDS.column, WORDS.less_mean, WORDS.gets],
+                STAGES[0].units.slice(0, 12).map((_, place) => {
+                  const parts = standardized(state.row, place);
+                  return el(
+                    "tr",
+                    {},
+                    el("th", { scope: "row" }, nameOf(0, place)),
+                    el("td", {}, parts.slice(0, -2)),
+                    el("td", {}, parts.at(-1)),
+                  );
+                }),
+              ),
+              el("p", { class: "note" }, tell("standardized_note", STANDARD)),
+            ]
+          : null,
         el(
           "dl",
           { class: "facts" },
@@ -180,7 +234,7 @@ const SHOW = {
     look: state => ({
       value: (stage, place) => answer(stage, state.row, place),
       share: strength(state.row),
-      under: null,
+      under: rawUnder(state.row),
       weight: weight => weight.before,
       strong: weight => weight.stage === state.neuron[0] && weight.j === state.neuron[1],
       picks: "neurons",
@@ -213,6 +267,7 @@ const SHOW = {
         ),
       ),
       el("p", { class: "note" }, tell("listen_ignore")),
+      analogies("neuron", "weight", "bias", "threshold"),
     ],
   },
 
@@ -224,6 +279,7 @@ const SHOW = {
       weight: weight => weight.before,
       strong: () => false,
       picks: null,
+      side: "end",
       title: WORDS.net_loss,
     }),
     lead: () => lead("lead_loss", { loss: res(LOSS.value) }),
@@ -250,7 +306,13 @@ const SHOW = {
           el("p", {}, LOSS.formula),
           el("p", { class: "sum" }, LOSS.filled),
           ROW_COUNT > 1 && LOSS.filled_rows && LOSS.filled_rows.length
-            ? el("p", { class: "sum" }, say("row", { row: state.row }), ": ", LOSS.filled_rows[state.row])
+            ? el(
+                "p",
+                { class: "sum" },
+                say("row", { row: rowAt(state.row) }),
+                ": ",
+                LOSS.filled_rows[state.row],
+              )
             : null,
           el("p", { class: "big" }, tell("loss_is", { loss: res(LOSS.value, 6) })),
         ),
@@ -272,7 +334,7 @@ const SHOW = {
             )
           : null,
         table(
-          say("answers", { row: state.row }),
+          say("answers", { row: rowAt(state.row) }),
           [WORDS.neuron_head, WORDS.answer, chances ? WORDS.probability : [], WORDS.target].flat(),
           places.map(([unit, place]) =>
             el(
@@ -286,6 +348,7 @@ const SHOW = {
           ),
         ),
         LOSS.prediction_text ? el("p", { class: "note" }, LOSS.prediction_text) : null,
+        analogies("loss"),
         ROW_COUNT > 1 && LOSS.rows
           ? table(
               WORDS.loss_rows,
@@ -294,7 +357,7 @@ const SHOW = {
                 el(
                   "tr",
                   { class: r === state.row ? "here" : null },
-                  el("th", { scope: "row" }, r),
+                  el("th", { scope: "row" }, rowAt(r)),
                   el("td", {}, res(value)),
                   el("td", {}, bar(value, largestOf(LOSS.rows))),
                 ),
@@ -333,6 +396,8 @@ const SHOW = {
           state,
         ),
       ),
+      analogies("blame"),
+      STAGES.map((_, stage) => insides(stage, state.row, "blame")),
       DATA.large ? histograms("gradient") : null,
     ],
   },
@@ -358,7 +423,7 @@ const SHOW = {
             "aria-valuetext": say("tried", {
               rate: short(FOG.rates[state.rate]),
               loss: short(FOG.losses[state.rate]),
-            }),
+            }).concat(" ", zoneName(looked(state).label)),
             oninput: event => state.pickRate(Number(event.target.value)),
           }),
         ),
@@ -368,20 +433,8 @@ const SHOW = {
           tell("tried", { rate: num(FOG.rates[state.rate]), loss: res(FOG.losses[state.rate], 5) }),
         ),
       ),
-    panel: () => [
-      el(
-        "section",
-        { class: `card verdict ${ZONE[FOG.label] || ""}` },
-        el(
-          "h3",
-          {},
-          tell("verdict", {
-            rate: num(FOG.rate),
-            label: el("strong", {}, WORDS[`zone_${ZONE[FOG.label]}`] || FOG.label),
-          }),
-        ),
-        el("p", {}, FOG.why),
-      ),
+    panel: state => [
+      verdictCard(looked(state)),
       el(
         "dl",
         { class: "legend" },
@@ -421,8 +474,7 @@ const SHOW = {
       title: WORDS.net_update,
       said: key => weightSaid(key, "after", weight => weight.after),
     }),
-    lead: () =>
-      lead("lead_update", { optimizer: DATA.optimizer.name, rate: num(DATA.optimizer.learning_rate) }),
+    lead: () => lead("lead_update", { rule: WORDS[`rule_${RULE}`] || WORDS.rule_other, rate: num(RATE) }),
     panel: state => {
       const change = weight => weight.after - weight.before;
       const largest = largestOf(WEIGHTS.map(change));
@@ -457,10 +509,11 @@ const SHOW = {
                   gradient: res(weight.grad),
                 }),
               ),
+              weight.frozen ? el("p", {}, WORDS.frozen) : arithmetic(weight),
             )
           : null,
         table(
-          say("answers", { row: state.row }),
+          say("answers", { row: rowAt(state.row) }),
           [WORDS.neuron_head, WORDS.before, WORDS.after, WORDS.target],
           STAGES[LAST].units.map((unit, place) => {
             const target = wanted(state.row, place);
@@ -530,7 +583,7 @@ const SHOW = {
     lead: () => lead("lead_proof", {}),
     panel: state => [
       chooser(state),
-      proofCard(state.weight, weightOf(state.weight)),
+      proofCard(state.weight, weightOf(state.weight), state),
       el("p", {}, DATA.proof.text),
       table(
         WORDS.all_checks,

@@ -3,6 +3,47 @@
 const FOG = DATA.fog;
 const ZONE = { "barely moves": "slow", good: "good", overshoots: "over" };
 
+// What a rate is called, by the rules in the notes of explain_step, and why.
+const SHARE = 0.05;
+const NOISE = 1e-13;
+const verdictAt = (rate, loss) => {
+  const { loss_before: before, best_rate, best_loss } = FOG;
+  const slack = NOISE * Math.abs(before);
+  const [change, most] = [before - loss, before - best_loss];
+  const downhill = best_rate !== null && most > slack;
+  let label = "barely moves";
+  if (!Number.isFinite(loss) || loss > before + slack) label = "overshoots";
+  else if (downhill && change >= SHARE * most) label = "good";
+  else if (downhill && rate > best_rate) label = "overshoots";
+  const kind = !rate
+    ? "zero"
+    : best_rate !== null
+      ? !Number.isFinite(loss)
+        ? "burst"
+        : loss > before
+          ? "rises"
+          : "falls"
+      : FOG.slope === 0
+        ? "flat"
+        : !Number.isFinite(loss)
+          ? "lost"
+          : FOG.slope > 0
+            ? "uphill"
+            : "none";
+  const share = (100 * change) / most;
+  const why = tell(`why_${kind}`, {
+    rate: written(rate, short(rate, 3)),
+    before: res(before),
+    after: res(loss),
+    change: res(Math.abs(change)),
+    best_rate: best_rate === null ? "" : written(best_rate, short(best_rate, 3)),
+    best: res(best_loss),
+    share: share >= 10 ? share.toFixed(0) : String(Number(share.toPrecision(2))),
+  });
+  return { label, why: kind === "falls" && label === "overshoots" ? [why, " ", WORDS.why_beyond] : why };
+};
+const zoneName = label => WORDS[`zone_${ZONE[label]}`] || label;
+
 // The part of the losses that is worth seeing: from the lowest to a little above what the loss is now.
 const heights = () => {
   const seen = FOG.losses.filter(Number.isFinite);
@@ -56,7 +97,7 @@ const drawFog = (width, tried) => {
       }),
     );
     // A narrow zone may have its name in the line above that of its neighbours.
-    const name = WORDS[`zone_${ZONE[zone.label]}`] || zone.label;
+    const name = zoneName(zone.label);
     const w = textWidth(name, 11) + 6;
     const middle = Math.min(Math.max((a + b) / 2, w / 2), width - w / 2);
     const free = [box.top - 8, box.top - 22].find(

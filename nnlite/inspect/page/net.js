@@ -138,7 +138,7 @@ const drawNet = (width, look) => {
   for (const weight of [...sorted].reverse()) {
     const value = look.weight(weight);
     const faint = look.strong && !look.strong(weight);
-    if (!value || (faint && weight.code !== chosen) || signs.childNodes.length > 40) continue;
+    if (!value || (faint && weight.code !== chosen) || signs.childNodes.length > 80) continue;
     const a = columns[weight.from].at.get(weight.i);
     const b = columns[weight.stage].at.get(weight.j);
     const text = full || weight.code === chosen ? sign(value) + fitting(Math.abs(value), 6) : sign(value);
@@ -149,7 +149,17 @@ const drawNet = (width, look) => {
       const box = { x: x - w / 2, y: y - 8, w, h: 16 };
       if (taken.some(other => overlap(box, other))) continue;
       taken.push(box);
+      // On a plate, since the line below may be as thick as the text is high.
       signs.append(
+        svg("rect", {
+          class: "plate",
+          x: (x - w / 2).toFixed(1),
+          y: (y - 7).toFixed(1),
+          width: w.toFixed(1),
+          height: 14,
+          rx: 3,
+          style: `--order:${order(weight.stage)}`,
+        }),
         label(x, y + 4, text, {
           class: `sign ${tone(value)}`,
           "data-value": String(value),
@@ -248,7 +258,24 @@ const drawNet = (width, look) => {
     neurons,
   );
   if (look.picks) makeButtons(drawing, buttons, look);
-  return el("div", { class: "scroll" }, drawing);
+  const scroll = el("div", { class: "scroll drawing" }, drawing);
+  // What is chosen is brought into sight where the drawing is wider than its place; else the side that the
+  // beat is about. Where the reader has scrolled to is kept, if that will do.
+  const from = look.weight && look.picks === "weights" ? weightOf(look.picked) : null;
+  const stages = from
+    ? [from.from === null || from.kind === "b" ? from.stage : from.from, from.stage]
+    : look.picks
+      ? [Number(String(look.picked).split(":")[0])]
+      : [look.side === "end" ? LAST : 0];
+  const [left, right] = [columns[stages[0]].x - place.pad, columns[stages[stages.length - 1]].x + place.pad];
+  scroll.bringIn = before => {
+    const most = scroll.scrollWidth - scroll.clientWidth;
+    const inSight = before <= left && right <= before + scroll.clientWidth;
+    scroll.scrollLeft = inSight
+      ? before
+      : Math.min(Math.max((left + right - scroll.clientWidth) / 2, 0), most);
+  };
+  return scroll;
 };
 
 // Neurons or weights as buttons: one stop of the tab key, up and down between them, Enter or a click to choose.

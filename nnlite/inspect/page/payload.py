@@ -10,13 +10,19 @@ import numpy as np
 
 __all__ = ["COLUMN", "ROWS", "payload", "to_json"]
 
-#: How many rows of a batch can be looked at one by one. Of the others the page holds, for each weight,
-#: what they add to its gradient.
+#: How many rows of a batch can be looked at one by one: the one with the largest loss, and the first others.
+#: Of the rest the page holds, for each weight, what they add to its gradient.
 ROWS = 8
 #: How many neurons of a column are drawn.
 COLUMN = 12
 #: How many of the most blamed weights of a large net can be taken apart, drawn or not.
 TAKEN_APART = 12
+#: How many numbers of a layer inside of another are listed.
+INSIDE = 8
+#: Of so many neurons all are in the sums of those that hear them, drawn or not.
+WHOLE = 128
+#: The numbers of each weight.
+NUMBERS = ("before", "grad", "after", "clipped")
 #: What is said of each check, in this order.
 CHECK = (
     "parameter", "index", "value", "loss_minus", "loss_plus", "difference", "gradient", "digits", "note",
@@ -38,15 +44,28 @@ def payload(trace: Data) -> Data:
     Returns
     -------
     dict
-        The trace with its first `ROWS` rows, and of a large net with those neurons only that are drawn or
-        most to blame. In each stage ``"width"`` is how many neurons it has, ``"units"`` which of them are
-        there, and ``"drawn"`` the places in that list that are drawn. ``"rest"`` says for each stage what
+        The trace with `ROWS` of its rows, and of a large net with those neurons only that are drawn or
+        most to blame. In ``"data"``, ``"rows"`` says which rows these are. In each stage ``"width"`` is how
+        many neurons it has, ``"units"`` which of them are there, and ``"drawn"`` the places in that list
+        that are drawn. Of a `Dense` that hears more neurons, but at most `WHOLE`, ``"hears"`` has what they
+        say and its weights for all of them. ``"rest"`` says for each stage what
         the rows left out add to its gradients. ``"single"`` names the parts whose numbers are all float32,
         for which the short text of a float32 says everything.
+
+    Notes
+    -----
+    What makes such a page without Python may leave out: of ``"data"`` ``"rows"`` (then they are the first
+    ones) and ``"class_names"``; of ``"loss"`` ``"worst"``, the row that is looked at first; of
+    ``"optimizer"`` ``"settings"``, its numbers by name, and of parameters ``"kept"``, by slot what the
+    optimizer keeps before and after the step, and ``"clipped"``, the gradient where it was clipped (then the
+    arithmetic of the update is not shown); of a `Standardize` at the front ``"mean"`` and ``"scale"``; of
+    a layer that holds others ``"holds"``, a list with ``"place"``, ``"text"``, ``"out"`` and ``"blame"`` of
+    each; of ``"fog"`` ``"why"``, which the page says itself, and ``"over"``.
     """
     drawn = [_drawn(trace, stage) for stage in range(len(trace["stages"]))]
     units = [_units(trace, stage, drawn[stage]) for stage in range(len(drawn))]
     rows = [np.ravel(row).tolist() for row in trace["data"]["x"]]
+    here = _rows(trace)
     whole = trace["stages"][0]["units"] == len(rows[0])
     columns = units[0] if whole else list(range(len(rows[0])))[: COLUMN if trace["large"] else None]
     loss, update, proof = trace["loss"], trace["update"], trace["proof"]
@@ -54,21 +73,25 @@ def payload(trace: Data) -> Data:
         **trace,
         "data": {
             **trace["data"],
-            "x": _part(rows[:ROWS], columns),
+            "rows": here,
+            "x": _part(_some(rows, here), columns),
             "width": len(rows[0]),
             "columns": columns,
-            "y": trace["data"]["y"][:ROWS],
-            "weight": _head(trace["data"]["weight"]),
+            "y": _some(trace["data"]["y"], here),
+            "weight": _some(trace["data"]["weight"], here),
         },
-        "stages": [_stage(trace, index, units, drawn[index]) for index in range(len(units))],
-        "rest": [_rest(trace, index, rows, units) for index in range(len(units))],
+        "stages": [_stage(trace, index, units, drawn[index], here) for index in range(len(units))],
+        "rest": [_rest(trace, index, units, here) for index in range(len(units))],
         "loss": {
             **{name: loss[name] for name in loss if name != "blame"},  # the last step of all has it
-            **{name: _head(loss[name]) for name in ("rows", "filled_rows", "prediction", "probabilities")},
+            **{
+                name: _some(loss[name], here)
+                for name in ("rows", "filled_rows", "prediction", "probabilities")
+            },
         },
         "update": {
             **update,
-            **{name: _head(update[name]) for name in ("prediction_before", "prediction_after")},
+            **{name: _some(update[name], here) for name in ("prediction_before", "prediction_after")},
         },
         "proof": {**proof, "checks": [[check.get(name) for name in CHECK] for check in proof["checks"]]},
         "histograms": trace["histograms"] if trace["large"] else [],
@@ -145,8 +168,16 @@ def _is_single(part: Any) -> bool:
     return bool(abs(part) <= np.finfo(np.float32).max and float(np.float32(part)) == part)
 
 
-def _head(values: list[Any] | None) -> list[Any] | None:
-    return None if values is None else values[:ROWS]
+def _rows(trace: Data) -> list[int]:
+    """Choose the rows that are in the page."""
+    worst = trace["loss"]["worst"]
+    first = [row for row in range(trace["model"]["rows"]) if row != worst]
+    return sorted([*([] if worst is None else [worst]), *first][:ROWS])
+
+
+def _some(values: Any, rows: list[int]) -> Any:
+    """Take some rows; of texts that are not there for all rows there are none."""
+    return [values[row] for row in rows] if values else values
 
 
 def _part(rows: Any, columns: list[int]) -> Any:
@@ -194,8 +225,8 @@ def _units(trace: Data, stage: int, drawn: list[int]) -> list[int]:
     return sorted({*drawn, *_blamed(trace, stage)})
 
 
-def _stage(trace: Data, index: int, units: list[list[int]], drawn: list[int]) -> Data:
-    """Cut a stage down to its first rows and to the neurons that are in the page."""
+def _stage(trace: Data, index: int, units: list[list[int]], drawn: list[int], rows: list[int]) -> Data:
+    """Cut a stage down to some rows and to the neurons that are in the page."""
     stage, own = trace["stages"][index], units[index]
     source = None if stage["from"] is None else units[stage["from"]]
     steps = []
@@ -203,7 +234,7 @@ def _stage(trace: Data, index: int, units: list[list[int]], drawn: list[int]) ->
         # A layer may have answered with more than two axes: then its numbers are not those of neurons.
         flat = len(np.shape(step["out"])) == 2 and len(step["out"][0]) == stage["units"]
         numbers = {
-            name: _part(step[name][:ROWS], own) if flat and step[name] is not None else None
+            name: _part(_some(step[name], rows), own) if flat and step[name] is not None else None
             for name in ("out", "blame", "slope", "came")
             if name in step
         }
@@ -213,6 +244,15 @@ def _stage(trace: Data, index: int, units: list[list[int]], drawn: list[int]) ->
             for name, parameter in step["parameters"].items()
             if dense and source is not None
         }
+        if parameters and source and len(source) < trace["stages"][stage["from"]]["units"] <= WHOLE:
+            numbers["hears"] = {
+                "W": _part(step["parameters"]["W"]["before"], own),
+                "x": _some(_answers(trace, stage["from"]), rows),
+            }
+        if "holds" in step:
+            numbers["holds"] = [_held(inner, rows) for inner in step["holds"]]
+        if "mean" in step:
+            numbers |= {name: [step[name][unit] for unit in own] for name in ("mean", "scale")}
         steps.append({**step, **numbers, "parameters": parameters})
     places = {unit: place for place, unit in enumerate(own)}
     return {
@@ -224,21 +264,43 @@ def _stage(trace: Data, index: int, units: list[list[int]], drawn: list[int]) ->
     }
 
 
+def _answers(trace: Data, stage: int) -> Any:
+    """Return what the neurons of a stage say, row by row."""
+    steps = trace["stages"][stage]["steps"]
+    return steps[-1]["out"] if steps else [np.ravel(row).tolist() for row in trace["data"]["x"]]
+
+
+def _held(inner: Data, rows: list[int]) -> Data:
+    """Cut what a layer inside of another says down to some rows, and of each to the first numbers."""
+    numbers = {name: _some(inner[name], rows) for name in ("out", "blame")}
+    width = len(inner["out"][0]) if inner["out"] else 0
+    first = {name: values and [row[:INSIDE] for row in values] for name, values in numbers.items()}
+    return {**inner, **first, "width": width}
+
+
 def _parameter(parameter: Data, own: list[int], source: list[int]) -> Data:
     """Cut a parameter of a Dense down to the neurons that are in the page."""
-    numbers = {name: parameter[name] for name in ("before", "grad", "after")}
-    if len(parameter["shape"]) == 2:
-        numbers = {name: [values[unit] for unit in source] for name, values in numbers.items()}
-        return {**parameter, **{name: _part(values, own) for name, values in numbers.items()}}
-    return {**parameter, **{name: [values[unit] for unit in own] for name, values in numbers.items()}}
+
+    def cut(values: Any) -> Any:
+        if len(parameter["shape"]) == 2:
+            return _part([values[unit] for unit in source], own)
+        return [values[unit] for unit in own]
+
+    numbers = {name: cut(parameter[name]) for name in NUMBERS if name in parameter}
+    kept = {slot: [cut(values) for values in both] for slot, both in parameter["kept"].items()}
+    return {**parameter, **numbers, "kept": kept}
 
 
-def _rest(trace: Data, index: int, rows: list[list[float]], units: list[list[int]]) -> Data | None:
+def _rest(trace: Data, index: int, units: list[list[int]], here: list[int]) -> Data | None:
     """Add up what the rows that are left out give to the gradients of a stage's Dense."""
     stage = trace["stages"][index]
-    if len(rows) <= ROWS or stage["from"] is None or stage["steps"][0]["kind"] != "dense":
+    if trace["model"]["rows"] <= ROWS or stage["from"] is None or stage["steps"][0]["kind"] != "dense":
         return None
-    before = trace["stages"][stage["from"]]["steps"]
-    given = np.asarray(before[-1]["out"] if before else rows, dtype=np.float64)[ROWS:, units[stage["from"]]]
-    blame = np.asarray(stage["steps"][0]["blame"], dtype=np.float64)[ROWS:, units[index]]
+    given, blame = (
+        np.delete(np.asarray(values, dtype=np.float64), here, axis=0)[:, columns]
+        for values, columns in (
+            (_answers(trace, stage["from"]), units[stage["from"]]),
+            (stage["steps"][0]["blame"], units[index]),
+        )
+    )
     return {"W": (given.T @ blame).tolist(), "b": blame.sum(axis=0).tolist()}

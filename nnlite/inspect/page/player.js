@@ -11,7 +11,20 @@ const firstNeuron = () => NEURONS.find(([stage]) => stage > 0) || NEURONS[0];
 
 const state = {
   beat: 0,
-  row: 0,
+  // The row with the largest loss, of which there is most to see.
+  row: Math.max(
+    Array.from({ length: ROWS_HERE }, (_, r) => rowAt(r)).findIndex(row => row === LOSS.worst),
+    0,
+  ),
+  nudge: DATA.proof.step,
+  // Whether questions are asked, and what came of those that were.
+  asks: false,
+  told: {},
+  answered() {
+    show();
+    stage.querySelector("h2").focus({ preventScroll: true });
+    announce(".question .told");
+  },
   neuron: firstNeuron(),
   weight: topWeight(),
   rate: FOG.rates.reduce(
@@ -35,6 +48,7 @@ const state = {
   },
   pickRate(n) {
     state.rate = n;
+    state.tries = true;
     show();
   },
 };
@@ -84,7 +98,11 @@ const rows = el(
     },
   },
   Array.from({ length: ROWS_HERE }, (_, r) =>
-    el("option", { value: r }, say("row_of", { row: r, rows: ROW_COUNT })),
+    el(
+      "option",
+      { value: r, selected: r === state.row },
+      say(rowAt(r) === LOSS.worst ? "row_of_worst" : "row_of", { row: rowAt(r), rows: ROW_COUNT }),
+    ),
   ),
 );
 const chosenRow = el("label", { class: "chooser rows" }, WORDS.choose_row, rows);
@@ -119,8 +137,12 @@ const legendOf = beat => {
 };
 
 // One beat: its drawing and its panel. A page on paper has all seven of them.
-const beatOf = (beat, width) => {
-  const { look, lead: words, panel, figure } = SHOW[beat];
+const beatOf = (beat, width, asks = true) => {
+  const { lead: words, panel } = SHOW[beat];
+  // Until its question is answered, a beat shows what is known before it.
+  const question = asks ? questionOf(beat, state) : null;
+  const shown = question ? BEATS[BEATS.indexOf(beat) - 1] : beat;
+  const { look, figure } = SHOW[shown];
   const half = width >= 860 ? Math.floor(width * 0.54) : width;
   const picture = figure ? figure(state, half) : drawNet(half, look(state));
   const heading = el(
@@ -134,12 +156,16 @@ const beatOf = (beat, width) => {
       "figure",
       { class: "picture" },
       picture,
-      legendOf(beat),
+      legendOf(shown),
       look && look(state).picks
         ? el("figcaption", { class: "note" }, WORDS[`hint_${look(state).picks}`])
         : null,
     ),
-    el("section", { class: "panel" }, panel(state)),
+    el(
+      "section",
+      { class: "panel" },
+      question ? questionCard(beat, question, state) : [(asks && state.told[beat]) || null, panel(state)],
+    ),
   ];
 };
 
@@ -149,7 +175,12 @@ const show = () => {
       ? document.activeElement.dataset.key || ""
       : null;
   const open = [...stage.querySelectorAll("details")].some(node => node.open);
+  const drawing = stage.querySelector(".drawing");
+  const scrolled = drawing ? drawing.scrollLeft : state.scrolled || 0;
   stage.replaceChildren(...beatOf(BEATS[state.beat], stage.clientWidth).filter(Boolean));
+  const drawn = stage.querySelector(".drawing");
+  if (drawn) drawn.bringIn(scrolled);
+  state.scrolled = drawn ? drawn.scrollLeft : scrolled;
   // The tab key stops at a table only where there is something to scroll.
   for (const node of stage.querySelectorAll(".table")) {
     const scrolls = node.scrollWidth > node.clientWidth || node.scrollHeight > node.clientHeight;
@@ -193,7 +224,8 @@ const go = beat => {
 // What stands in another page goes away again, and its ears with it.
 const { signal } = HOST;
 const onKey = event => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.tagName === "SELECT") return;
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.matches("select, input[type=number]")) return;
   const steps = { ArrowLeft: state.beat - 1, ArrowRight: state.beat + 1, Home: 0, End: BEATS.length - 1 };
   const number = Number(event.key);
   const moves = event.key in steps;
@@ -221,6 +253,19 @@ main.replaceChildren(
         optimizer: el("code", {}, DATA.optimizer.text),
       }),
     ),
+    el(
+      "label",
+      { class: "ask" },
+      el("input", {
+        type: "checkbox",
+        onchange: event => {
+          state.asks = event.target.checked;
+          state.told = {};
+          show();
+        },
+      }),
+      WORDS.ask,
+    ),
   ),
   el("nav", { "aria-label": WORDS.beats }, back, scrubber, on, el("div", { class: "chips" }, chips)),
   ROWS_HERE > 1 ? chosenRow : "",
@@ -240,7 +285,7 @@ new ResizeObserver(() => {
 // On paper there is no scrubber: all beats stand one below the other.
 const paper = el("div", { class: "paper" });
 const toPaper = () => {
-  paper.replaceChildren(...BEATS.map(beat => el("div", { class: "beat" }, beatOf(beat, 680))));
+  paper.replaceChildren(...BEATS.map(beat => el("div", { class: "beat" }, beatOf(beat, 680, false))));
   for (const node of paper.querySelectorAll("details")) node.open = true;
   main.append(paper);
 };

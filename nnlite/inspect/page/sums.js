@@ -4,9 +4,12 @@
 const termsOf = (stage, place, row) => {
   const dense = denseOf(stage);
   const from = STAGES[stage].from;
-  const terms = dense.parameters.W.before.map((line, i) => {
-    const input = answer(from, row, i);
-    return { i, weight: line[place], input, product: line[place] * input };
+  // Of a large net all that the neuron hears may be here, though not all of it can be chosen.
+  const { W, x } = dense.hears || { W: dense.parameters.W.before };
+  const terms = W.map((line, i) => {
+    const input = x ? x[row][i] : answer(from, row, i);
+    const who = nameOfUnit(from, x ? i : STAGES[from].units[i]);
+    return { who, weight: line[place], input, product: line[place] * input };
   });
   const bias = dense.parameters.b ? dense.parameters.b.before[place] : null;
   const sum = dense.out[row][place];
@@ -15,31 +18,39 @@ const termsOf = (stage, place, row) => {
   return { terms, bias, sum, left, rest };
 };
 
+// The largest first.
+const bySize = (terms, value) => [...terms].sort((a, b) => Math.abs(value(b)) - Math.abs(value(a)));
+const within = value => (value < 0 ? ["(", num(value), ")"] : num(value));
 // A product; a second factor below zero stands in brackets.
 const times = (first, factor, value) => [num(first), "*", value < 0 ? ["(", factor, ")"] : factor];
-// Terms of a sum in one line, a few of them if they are many; one below zero is taken away.
+// Terms of a sum in one line; one below zero is taken away. Of many the largest, the largest first, and what
+// the others come to, `rest` being that of those that are not here.
 const WRITTEN = 8;
-const joined = (pairs, left, last) => {
-  const parts = pairs
+const joined = (pairs, left, rest, last) => {
+  const cut = left || pairs.length > WRITTEN;
+  const sorted = cut ? bySize(pairs, ([a, b]) => a * b) : pairs;
+  const parts = sorted
     .slice(0, WRITTEN)
     .map(([a, b]) => [a < 0, el("span", { class: "part" }, times(Math.abs(a), num(b), b))]);
-  if (left || pairs.length > WRITTEN)
-    parts.push([
-      false,
-      el("span", { class: "part" }, `... (${say("products", { count: pairs.length + left })})`),
-    ]);
+  if (cut) {
+    const others = sorted.slice(WRITTEN);
+    const value = others.reduce((total, [a, b]) => total + a * b, rest);
+    const text = say("others", { count: others.length + left });
+    parts.push([value < 0, el("span", { class: "part" }, res(Math.abs(value)), ` (${text})`)]);
+  }
   if (last !== null) parts.push([last < 0, el("span", { class: "part" }, num(Math.abs(last)))]);
   return parts.map(([below, part], n) => [n ? (below ? " - " : " + ") : below ? "-" : null, part]);
 };
 // `0.15*0.05 + 0.20*0.10 + 0.35 = 0.3775, sigmoid -> 0.5933`
 const sumLine = (stage, place, row) => {
-  const { terms, bias, sum, left } = termsOf(stage, place, row);
+  const { terms, bias, sum, left, rest } = termsOf(stage, place, row);
   return el(
     "p",
     { class: "sum" },
     joined(
       terms.map(term => [term.weight, term.input]),
       left,
+      rest,
       bias,
     ),
     " = ",
@@ -59,7 +70,8 @@ const afterwards = (stage, place, row, skip) =>
 // What a step does to a neuron: a layer by its name, and what a block adds by its number.
 const called = (step, row, place) =>
   step.came ? tell("came_in", { value: num(step.came[row][place]) }) : spoken(step.text);
-const layersOf = stage => (BLOCKS && STAGES[stage].text ? el("p", { class: "note" }, STAGES[stage].text) : null);
+const layersOf = stage =>
+  BLOCKS && STAGES[stage].text ? el("p", { class: "note" }, STAGES[stage].text) : null;
 
 const bar = (value, largest) => {
   const share = largest > 0 && Number.isFinite(value) ? Math.min(Math.abs(value) / largest, 1) : 0;
@@ -92,6 +104,51 @@ const table = (caption, head, rows, attributes = {}) =>
     ),
   );
 
+// What stands in front of the net and makes columns comparable, if each input is a column.
+const STANDARDIZE =
+  (DATA.data.width === STAGES[0].width && STAGES[0].steps.find(step => step.mean && step.out)) || null;
+const STANDARD = STANDARDIZE && { layer: spoken(STANDARDIZE.text) };
+// `(5.1 - 5.84) / 0.83 = -0.89`
+const standardized = (row, place) =>
+  STANDARDIZE && [
+    "(",
+    num(DATA.data.x[row][place]),
+    " - ",
+    within(STANDARDIZE.mean[place]),
+    ") / ",
+    num(STANDARDIZE.scale[place]),
+    " = ",
+    res(STANDARDIZE.out[row][place]),
+  ];
+// The layers that one is made of, and what each answered or was blamed for.
+const insides = (stage, row, what) =>
+  STAGES[stage].steps
+    .filter(step => Array.isArray(step.holds) && step.holds.length)
+    .map(step =>
+      table(
+        say("inside", { layer: `${step.place} ${step.text.split("(")[0]}`, row: rowAt(row) }),
+        [WORDS.inside_layer, WORDS[what === "out" ? "inside_answers" : "inside_blame"]],
+        step.holds.map(inner => {
+          const values = inner[what] && inner[what][row];
+          return el(
+            "tr",
+            {},
+            el("th", { scope: "row" }, inner.place, " ", el("code", {}, inner.text)),
+            el(
+              "td",
+              { class: "several" },
+              values
+                ? values.map((value, n) => [n ? " " : null, res(value, 3)])
+                : el("small", {}, tell("not_heard")),
+              values && inner.width > values.length
+                ? [" ", say("more", { count: inner.width - values.length })]
+                : null,
+            ),
+          );
+        }),
+      ),
+    );
+
 // What a neuron does, term by term.
 const neuronCard = (stage, place, row) => {
   const name = nameOf(stage, place);
@@ -101,8 +158,13 @@ const neuronCard = (stage, place, row) => {
       read === null
         ? el("p", { class: "sum" }, STAGES[stage].text || WORDS.input)
         : el("p", { class: "sum" }, WORDS.reads, " ", num(read));
+    const scaled = standardized(row, place);
     add(line, [
-      stage === 0 ? afterwards(stage, place, row, 0) : [" \u2192 ", num(answer(stage, row, place))],
+      stage !== 0
+        ? [" \u2192 ", num(answer(stage, row, place))]
+        : scaled && read !== null
+          ? [": ", scaled, afterwards(stage, place, row, STAGES[0].steps.indexOf(STANDARDIZE) + 1)]
+          : afterwards(stage, place, row, 0),
     ]);
     return el(
       "section",
@@ -111,12 +173,13 @@ const neuronCard = (stage, place, row) => {
       line,
       stage === 0 ? layersOf(stage) : null,
       el("p", {}, tell(stage === 0 ? "input_neuron" : "own_layer")),
+      insides(stage, row, "out"),
     );
   }
   const { terms, bias, left, rest } = termsOf(stage, place, row);
   const from = STAGES[stage].from;
-  const lines = terms.map(term => [
-    nameOf(from, term.i),
+  const lines = bySize(terms, term => term.product).map(term => [
+    term.who,
     [times(term.weight, num(term.input), term.input)],
     term.product,
   ]);
@@ -129,6 +192,8 @@ const neuronCard = (stage, place, row) => {
     el("h3", {}, say("neuron", { name })),
     sumLine(stage, place, row),
     layersOf(stage),
+    STANDARDIZE && from === 0 ? el("p", { class: "note" }, tell("standardized_note", STANDARD)) : null,
+    insides(stage, row, "out"),
     table(
       say("hears", { name }),
       [WORDS.hears_from, WORDS.weight_times_answer, WORDS.adds, ""],
@@ -197,7 +262,7 @@ const sources = (stage, row, place) => {
     found.terms.reduce((sum, term) => sum + term.product, 0) -
     added.reduce((sum, { blame }) => sum + blame, 0);
   const largest = largestOf(found.terms.map(term => term.product));
-  const lines = found.terms.map(term =>
+  const lines = bySize(found.terms, term => term.product).map(term =>
     el(
       "tr",
       {},
@@ -239,6 +304,7 @@ const sources = (stage, row, place) => {
       joined(
         [...found.terms.map(term => [term.weight, term.blame]), ...added.map(({ blame }) => [1, blame])],
         found.left,
+        rest,
         null,
       ),
       " = ",
@@ -282,7 +348,7 @@ const chainCard = (weight, row) => {
         "li",
         { class: "result" },
         res(part(row)),
-        el("small", {}, ROW_COUNT > 1 ? say("row_part", { row }) : WORDS.gradient),
+        el("small", {}, ROW_COUNT > 1 ? say("row_part", { row: rowAt(row) }) : WORDS.gradient),
       ),
     ),
     sources(stage, row, j),
@@ -295,7 +361,7 @@ const chainCard = (weight, row) => {
       el(
         "tr",
         { class: r === row ? "here" : null },
-        el("th", { scope: "row" }, say("row", { row: r })),
+        el("th", { scope: "row" }, say("row", { row: rowAt(r) })),
         el("td", {}, res(value)),
         el("td", {}, bar(value, largest)),
       ),
@@ -361,10 +427,44 @@ const checkOf = code => {
   const step = DATA.proof.step * Math.max(1, Math.abs(value));
   return { code: codeOf(parameter, index), value, step, minus, plus, difference, gradient, digits, note };
 };
-const proofCard = (code, weight) => {
+// A nudge as large as the reader wants, where the page can compute: HOST.nudge answers with the losses below
+// and above, their difference as a slope, and in how many digits it agrees with the gradient.
+const ownNudge = (code, state) => {
+  if (!HOST.nudge) return null;
+  const text = el("p", { role: "status" });
+  const input = el("input", { type: "number", step: "any", value: state.nudge, "data-key": "nudge" });
+  const show = () => {
+    const step = Number(input.value);
+    state.nudge = input.value;
+    const found = step > 0 && Number.isFinite(step) ? HOST.nudge(code, step) : null;
+    const { minus, plus, difference, digits } = found || {};
+    text.replaceChildren(
+      ...(found
+        ? tell("own_nudged", {
+            step: num(step),
+            minus: res(minus, 8),
+            plus: res(plus, 8),
+            difference: res(difference, 8),
+            digits: digitsOf(digits),
+          })
+        : []),
+    );
+  };
+  input.addEventListener("input", show);
+  show();
+  return [el("label", { class: "chooser nudge" }, WORDS.own_nudge, input), text];
+};
+const proofCard = (code, weight, state) => {
   const check = checkOf(code);
   const title = el("h3", {}, weight ? [weight.name, " "] : null, el("code", {}, code));
-  if (!check) return el("section", { class: "card of-weight" }, title, el("p", {}, tell("not_checked")));
+  if (!check)
+    return el(
+      "section",
+      { class: "card of-weight" },
+      title,
+      el("p", {}, tell("not_checked")),
+      weight ? ownNudge(code, state) : null,
+    );
   const [nudged, traced] = agreeing(check.difference, check.gradient);
   const line = (text, ...cells) => el("tr", {}, el("th", { scope: "row" }, text), el("td", {}, cells));
   const { step } = check;
@@ -402,5 +502,6 @@ const proofCard = (code, weight) => {
       ") = ",
       res(check.difference, 8),
     ),
+    ownNudge(code, state),
   );
 };
