@@ -132,6 +132,18 @@ def test_notebooks_have_pages_with_their_pictures(site):
 
 
 @pytest.mark.thorough
+def test_the_first_page_opens_with_the_playground(site):
+    first = (site / "index.html").read_text("utf-8")
+    frame = re.search(r'<iframe class="playground" title="[^"]+" src="([^"?]+)\?play"></iframe>', first)
+    assert frame
+    assert frame.start() < first.index("<pre")
+    page = (site / frame[1]).read_text("utf-8")
+    assert len(page) < 200_000
+    assert "<title>Three spirals</title>" in page
+    assert not (ROOT / "docs" / frame[1]).exists()  # made with the site, never beside its sources
+
+
+@pytest.mark.thorough
 def test_scripts_of_docs_are_no_part_of_the_site(site):
     assert list(site.glob("*.py")) == []
 

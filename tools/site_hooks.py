@@ -17,6 +17,9 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+from nnlite.cli.demo import Options
+from nnlite.cli.play import page_for
+
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = "examples/notebooks/"
 #: Where pages of files of the repository stand in the site.
@@ -30,6 +33,9 @@ LINK = re.compile(r"(\]\()([^)\s#]*)(#[^)\s]*)?(\))")
 CODE = re.compile(r"(^(?P<fence>```+|~~~+).*?^(?P=fence)[ \t]*$|`[^`\n]+`)", flags=re.MULTILINE | re.DOTALL)
 #: Where the HTML of a cell goes; Markdown would change it.
 HTML_OUTPUT = re.compile(r'<div class="output" data-html="([^"]*)"></div>')
+#: A picture of the playground that is a link: in the site the playground itself stands there, and plays.
+PLAYGROUND = re.compile(r"\[!\[([^]]*)\]\(\S*/playground\.gif\)\]\(\S+\)")
+LIVE = "spirals.html"
 #: A code of the doctor where a finding is shown: in a table, or with its page.
 FINDING = re.compile(r"(?<=<td>)(NN\d{3})(?=<br>)|docs/doctor/(NN\d{3})\.md")
 
@@ -160,12 +166,20 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
         new = targets(markdown, path) - seen
         waiting.extend(sorted(new))
         seen |= new
+    add(LIVE, page_for(Options(data="spirals")).to_html(title="Three spirals"))
     return files
 
 
 def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
-    """Turn the links of a page of docs/ into links of the site."""
-    return markdown if page.file.generated_by else rewrite(markdown, f"docs/{page.file.src_uri}")
+    """Turn the links of a page of docs/ into links of the site, and a picture of the playground into one."""
+    if page.file.generated_by:
+        return markdown
+    live = posixpath.relpath(LIVE, posixpath.dirname(page.file.src_uri) or ".")
+    frame = rf'<iframe class="playground" title="\1" src="{live}?play"></iframe>'
+    markdown, found = PLAYGROUND.subn(frame, markdown)
+    if found:  # it needs all the width that there is
+        page.meta["hide"] = ["navigation", "toc"]
+    return rewrite(markdown, f"docs/{page.file.src_uri}")
 
 
 def on_page_content(html: str, *, page: Page, **_: object) -> str:

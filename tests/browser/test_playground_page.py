@@ -251,6 +251,54 @@ def test_play_trains_and_pause_stops(page: Page) -> None:
     assert page.run(steps) == 0
 
 
+def opening(page: Page, *, motion: bool) -> Page:
+    """Open the playground as a page around it does."""
+    shown(page, spirals(), motion=motion)
+    page.driver.get(f"{page.driver.current_url}?play")
+    until(page, "window.playground && playground.counts().frames")
+    return page
+
+
+def until(page: Page, what: str) -> None:
+    """Wait for something in the page."""
+    page.driver.execute_async_script(
+        f"const look = () => {what} ? arguments[0]() : setTimeout(look, 5); look()"
+    )
+
+
+STEPS = "return playground.counts().steps"
+PRESSED = "document.querySelector('[data-key=play]').getAttribute('aria-pressed')"
+
+
+def test_an_opening_plays_by_itself_until_the_reader_does_something(page: Page) -> None:
+    opening(page, motion=True)
+    until(page, "playground.counts().steps > 3")
+    order = page.run("return [...document.querySelectorAll('.stage, .options')].map(node => node.className)")
+    assert order == ["stage", "options"]
+    # Out of sight it waits, in sight it goes on.
+    page.run("document.querySelector('main').style.display = 'none'")
+    until(page, f"{PRESSED} === 'false'")
+    before = page.run(STEPS)
+    page.run("document.querySelector('main').style.display = ''")
+    until(page, f"playground.counts().steps > {before}")
+    # Paused by the reader, it stays so.
+    box = page.run("return document.querySelector('[data-key=play]').getBoundingClientRect().toJSON()")
+    page.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    until(page, f"{PRESSED} === 'false'")
+    before = page.run(STEPS)
+    for display in ("none", ""):
+        page.run("document.querySelector('main').style.display = arguments[0]", display)
+        drawn(page)
+    assert page.run(STEPS) == before
+
+
+def test_an_opening_stays_still_for_those_who_want_no_motion(page: Page) -> None:
+    opening(page, motion=False)
+    drawn(page)
+    assert page.run(STEPS) == 0
+    assert page.run(f"return {PRESSED}") == "false"
+
+
 def test_a_weight_turned_moves_the_loss_and_the_gradient_had_foretold_it(page: Page) -> None:
     shown(page, xor())
     page.driver.find_element("css selector", ".neuron[data-node='1:0']").click()

@@ -308,29 +308,31 @@ const tick = now => {
   requestAnimationFrame(tick);
 };
 
+// A page around this one may show it as its opening, by "?play": then the picture comes before the settings.
+const isOpening = new URLSearchParams(location.search).has("play");
+const stage = el(
+  "div",
+  { class: "stage" },
+  el(
+    "section",
+    { class: "net-part", "aria-label": WORDS.net },
+    el("p", { class: "legend" }, linesChoice, WORDS.legend),
+    netBox,
+  ),
+  el(
+    "section",
+    { class: "output-part", "aria-label": WORDS.output },
+    el("h2", {}, WORDS[`picture_${pictureOf()}`]),
+    outputCanvas,
+    lossCanvas,
+    isClasses ? rightCanvas : null,
+    isClasses ? wrongRows : null,
+  ),
+);
 main.replaceChildren(
   el("header", {}, el("h1", {}, C.title), el("p", { class: "about" }, aboutText())),
   toolbar,
-  options,
-  el(
-    "div",
-    { class: "stage" },
-    el(
-      "section",
-      { class: "net-part", "aria-label": WORDS.net },
-      el("p", { class: "legend" }, linesChoice, WORDS.legend),
-      netBox,
-    ),
-    el(
-      "section",
-      { class: "output-part", "aria-label": WORDS.output },
-      el("h2", {}, WORDS[`picture_${pictureOf()}`]),
-      outputCanvas,
-      lossCanvas,
-      isClasses ? rightCanvas : null,
-      isClasses ? wrongRows : null,
-    ),
-  ),
+  ...(isOpening ? [stage, options] : [options, stage]),
   inspector,
   exercises,
   away,
@@ -370,6 +372,14 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   touched();
 });
 requestAnimationFrame(tick);
+// An opening plays while it is in sight, until the reader does something; not for those who want no motion.
+if (isOpening && !linked && !matchMedia("(prefers-reduced-motion: reduce)").matches) {
+  play.speed = SPEEDS.indexOf(60); // at which one can watch it learn
+  const inSight = new IntersectionObserver(([entry]) => run(entry.isIntersecting));
+  inSight.observe(main);
+  for (const kind of ["pointerdown", "keydown"])
+    main.addEventListener(kind, () => inSight.disconnect(), { once: true, capture: true });
+}
 
 // For a page around this one, and for whoever measures it.
 window.playground = {
