@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nnlite.core.optimizers import Optimizer
-from nnlite.inspect.checkup.codes import SEVERITIES
+from nnlite.inspect.checkup.codes import SEVERITIES, SYMPTOMS
 from nnlite.inspect.checkup.diagnosis import Finding
 from nnlite.inspect.checkup.mending import MENDED, mended
 from nnlite.inspect.checkup.patient import Patient, Skip
@@ -24,13 +24,15 @@ SECOND = ("NN302", "NN314", "NN404")
 
 def second_cause(p: Patient) -> Iterator[Finding]:
     """Train a copy with the first cause mended, and see whether its steps are too few or too short."""
-    named = {one.code for one in p.found if one.severity != SEVERITIES[-1]}
-    if "NN215" in named or not named & (MENDED | SCALES):
-        raise Skip("nothing is wrong that a copy could have mended")
-    if not isinstance(p.optimizer, Optimizer) or p.length is None:
-        raise Skip("nobody has said for how many epochs")
     if p.went_well:
         raise Skip("the training went well")
+    named = {one.code for one in p.found if one.severity != SEVERITIES[-1]}
+    if not named & (MENDED | {"NN101"}):
+        raise Skip("nothing is wrong that a copy could have mended")
+    if named - MENDED - SCALES - {*SYMPTOMS, *SECOND, "NN213"}:
+        raise Skip("something else is wrong")
+    if not isinstance(p.optimizer, Optimizer) or p.length is None:
+        raise Skip("nobody has said for how many epochs")
     other = p.renewed()
     if named & MENDED and not any(one.evidence.get("mended") for one in p.found):
         ends = mended(other.model, other.loss, p.targets)
@@ -50,11 +52,11 @@ def second_cause(p: Patient) -> Iterator[Finding]:
             other.found.extend(rule(other))
         except Skip:
             continue
-    for one in other.found:
-        if one.code in SECOND and one.severity != SEVERITIES[-1]:
-            p.found[:] = [known for known in p.found if known.code != one.code]
-            yield one._replace(
-                severity=SEVERITIES[1],
-                message=f"With that mended, still: {one.message}",
-                evidence=one.evidence | {"beside": True},
-            )
+    second = [one for one in other.found if one.code in SECOND and one.severity != SEVERITIES[-1]]
+    for one in sorted(second, key=lambda one: -one.evidence.get("gain", 0.0))[:1]:
+        p.found[:] = [known for known in p.found if known.code not in SECOND]  # judged without it
+        yield one._replace(
+            severity=SEVERITIES[1],
+            message=f"With the first cause mended on a copy: {one.message}",
+            evidence=one.evidence | {"beside": True},
+        )

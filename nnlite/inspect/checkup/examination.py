@@ -106,7 +106,7 @@ TRIALS: dict[str, Rule] = {
     "a longer training": settings.length,
     "learning rate": rate.learning_rate,
     "more neurons": width.width,
-    "steps and rate, with the first cause mended": beside.second_cause,
+    "a second cause": beside.second_cause,
 }
 THOROUGH = BEGINNING | MEANWHILE | END | TRIALS
 
