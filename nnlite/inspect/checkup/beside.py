@@ -11,7 +11,7 @@ from nnlite.inspect.checkup.mending import MENDED, mended
 from nnlite.inspect.checkup.patient import Patient, Skip
 from nnlite.inspect.checkup.rate import learning_rate
 from nnlite.inspect.checkup.rates import FAR_DOWN, in_scale
-from nnlite.inspect.checkup.settings import judged_steps, length
+from nnlite.inspect.checkup.settings import COSTS, judged_steps, length
 from nnlite.inspect.checkup.trials import race
 
 __all__ = ["second_cause"]
@@ -26,6 +26,8 @@ def second_cause(p: Patient) -> Iterator[Finding]:
     """Train a copy with the first cause mended, and see whether its steps are too few or too short."""
     if p.went_well:
         raise Skip("the training went well")
+    if p.went(COSTS):
+        raise Skip("something was learned")
     named = {one.code for one in p.found if one.severity != SEVERITIES[-1]}
     if not named & (MENDED | {"NN101"}):
         raise Skip("nothing is wrong that a copy could have mended")
