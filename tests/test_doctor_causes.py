@@ -317,3 +317,54 @@ def test_two_distinct_rows_say_nothing_about_neurons():
     found = doctor(ring_net(), X, y, nn.SoftmaxCrossEntropy(), nn.Adam(0.01))
     assert "NN303" not in found.codes
     assert "distinct rows" in found.skipped["dead and saturated neurons"]
+
+
+def of(diagnosis, code):
+    return next(one for one in diagnosis if one.code == code)
+
+
+class TestSecondCauses:
+    def test_a_rate_too_small_is_named_beside_features_out_of_scale(self):
+        X, y = nn.datasets.iris()
+        X, y = 100 * np.asarray(X, np.float64) + 500, np.asarray(y)
+
+        def said(optimizer):
+            model = nn.Sequential([nn.Dense(4, 16), nn.Tanh(), nn.Dense(16, 3)], rng=0)
+            return doctor(model, X, y, nn.SoftmaxCrossEntropy(), optimizer, epochs=20, trained=False)
+
+        slow = said(nn.SGD(1e-5))
+        assert slow.codes[:2] == ("NN101", "NN302")
+        assert of(slow, "NN302").evidence["beside"]
+        assert "NN302" not in said(nn.Adam(0.03)).codes
+
+    def test_a_rate_too_small_is_named_beside_a_softmax_of_several_labels(self):
+        X = np.random.default_rng(0).normal(size=(300, 4))
+        y = (X[:, :3] > 0).astype(np.float32)
+        model = nn.Sequential([nn.Dense(4, 16), nn.ReLU(), nn.Dense(16, 3), nn.Softmax()], rng=0)
+        optimizer = nn.SGD(1e-4)
+        history = model.fit(X, y, loss=nn.MeanSquaredError(), optimizer=optimizer, epochs=20)
+        found = doctor(model, X, y, nn.MeanSquaredError(), optimizer, history=history)
+        assert found.codes[:2] == ("NN211", "NN302")
+
+
+class TestNoAlarms:
+    def test_targets_of_some_size_are_a_note_after_a_training_that_went_well(self):
+        X = np.linspace(-2, 2, 100)[:, None]
+        y = 20 * X + 30 + 9.8 * np.random.default_rng(0).normal(size=X.shape)
+        model = nn.Sequential([nn.Dense(1, 1)], rng=0)
+        optimizer = nn.SGD(0.1)
+        before = doctor(model, X, y, nn.MeanSquaredError(), optimizer)
+        history = model.fit(X, y, loss=nn.MeanSquaredError(), optimizer=optimizer, epochs=50)
+        after = doctor(model, X, y, nn.MeanSquaredError(), optimizer, history=history)
+        assert of(before, "NN105").severity == "error"
+        assert of(after, "NN105").severity == "note"
+
+    def test_one_thing_told_in_many_columns_is_no_leak(self):
+        y = np.arange(200) % 2
+        X = np.repeat(y[:, None].astype(float), 10, axis=1)
+        model = nn.Sequential([nn.Dense(10, 8), nn.ReLU(), nn.Dense(8, 1)], rng=0)
+        found = doctor(model, X, y, nn.BinaryCrossEntropy(), nn.Adam(0.01))
+        assert of(found, "NN113").severity == "note"
+        X[:, 1:] = np.random.default_rng(0).normal(size=(200, 9))
+        found = doctor(model, X, y, nn.BinaryCrossEntropy(), nn.Adam(0.01))
+        assert of(found, "NN113").severity == "error"

@@ -140,7 +140,9 @@ def settle(findings: Iterable[Finding], p: Patient) -> list[Finding]:
         while waiting:
             by = waiting.pop()
             for one in listed:
-                if one is not cause and id(one) not in told and one.code in _explained(by):
+                if one is cause or id(one) in told or one.evidence.get("beside"):  # seen with causes mended
+                    continue
+                if one.code in _explained(by):
                     told.add(id(one))
                     of.setdefault(id(cause), []).append(one)
                     waiting.append(one)

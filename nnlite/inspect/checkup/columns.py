@@ -40,6 +40,8 @@ APART = 8.0
 REST = 0.1
 #: With fewer columns it may be the rule that one looks for.
 SEVERAL = 3
+#: With fewer different rows it is a table of truths, or one thing told in many columns.
+DIFFERENT_ROWS = 8
 #: A table with more columns is one of pixels or words; with more targets they are likely the features.
 MOST_COLUMNS = 2000
 MOST_TARGETS = 20
@@ -141,6 +143,7 @@ def target_among_features(p: Patient) -> Iterator[Finding]:
     exact = found[best][2]
     # What is exactly the target is no neighbour of it, however near these come; classes may be that plain.
     harmless = (known > 1 - REST and not (exact and ids is None and known < 1 - EXACTLY)) or columns < SEVERAL
+    harmless = harmless or len(np.unique(x, axis=0)) < DIFFERENT_ROWS or not (x - x[:, :1]).any()
     nearly = "" if exact else "nearly "
     several, says = "", f"says the target {nearly}by itself"
     if len(suspects) > 1:

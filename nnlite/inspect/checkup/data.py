@@ -51,6 +51,8 @@ HALF_SIZE = 0.5
 LARGE_TARGET = 10.0
 #: Plus 30: -3.4, and SGD(0.1) diverges.
 HUGE_TARGET = 30.0
+#: From the other side: up to so much a training that went well has coped with.
+COPED_TARGET = 100.0
 #: Times 0.03: R^2 is -2.3 on the surface with Adam(0.01), and -0.9 on a sine with Adam(0.001).
 TINY_TARGET = 0.03
 #: The width of the middle half of a column in standard deviations, 1.35 of a bell. Of exp(s z) it is 0.7 for
@@ -315,7 +317,11 @@ def targets(p: Patient) -> Iterator[Finding]:
     if largest >= LARGE_TARGET:
         yield finding(
             "NN105",
-            "error" if largest >= HUGE_TARGET else "warning",
+            "note"
+            if largest <= COPED_TARGET and p.went_well
+            else "error"
+            if largest >= HUGE_TARGET
+            else "warning",
             f"The targets{of} have a typical size of {largest:.3g}; a net begins near 0, and its steps are "
             "made for about 1.",
             fix,

@@ -15,6 +15,7 @@ from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_bool, check_integer
 from nnlite.inspect.checkup import (
     after,
+    beside,
     columns,
     data,
     held_out,
@@ -105,6 +106,7 @@ TRIALS: dict[str, Rule] = {
     "a longer training": settings.length,
     "learning rate": rate.learning_rate,
     "more neurons": width.width,
+    "a second cause": beside.second_cause,
 }
 THOROUGH = BEGINNING | MEANWHILE | END | TRIALS
 

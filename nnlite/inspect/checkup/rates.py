@@ -23,6 +23,7 @@ __all__ = [
     "STILL",
     "TIMES",
     "Rates",
+    "in_scale",
     "learns_scaled",
     "limit_of",
     "other_rate",
@@ -138,6 +139,30 @@ def times(factor: float) -> Variant:
     return AS_IS if factor == 1 else Variant(f"rate times {factor:g}", change)
 
 
+def in_scale(p: Patient) -> Patient:
+    """Return the same with its rows, and targets that are numbers, brought to size.
+
+    Parameters
+    ----------
+    p : Patient
+        Left as it is.
+
+    Returns
+    -------
+    Patient
+    """
+    other = copy.copy(p)
+    for name in ("passage", "sample", "constant", "_least", "fresh", "class_ids", "went_well"):
+        vars(other).pop(name, None)
+    other.courses, other.held_out, other.data = {}, None, scaled(p, p.all)
+    if p.kind == "numbers" and not isinstance(p.loss, MultiTaskLoss):  # some of its targets may be classes
+        spread = np.where((spread := other.targets.std(axis=0)) > 0, spread, 1)
+        other.data = other.data._replace(
+            y=((other.targets - other.targets.mean(axis=0)) / spread).astype(spread.dtype)
+        )
+    return other
+
+
 def learns_scaled(p: Patient) -> bool:
     """Tell whether at the present rate scaled rows are learned.
 
@@ -150,15 +175,7 @@ def learns_scaled(p: Patient) -> bool:
     -------
     bool
     """
-    other = copy.copy(p)
-    for name in ("passage", "sample", "constant", "_least"):
-        vars(other).pop(name, None)
-    other.courses, other.held_out, other.data = {}, None, scaled(p, p.all)
-    if p.kind == "numbers" and not isinstance(p.loss, MultiTaskLoss):  # some of its targets may be classes
-        spread = np.where((spread := other.targets.std(axis=0)) > 0, spread, 1)
-        other.data = other.data._replace(
-            y=((other.targets - other.targets.mean(axis=0)) / spread).astype(spread.dtype)
-        )
+    other = in_scale(p)
     course = race(other, steps=STEPS if p.length is None else judged_steps(p))
     return other.constant - course.late > (1 - FAR_DOWN) * other.way
 
