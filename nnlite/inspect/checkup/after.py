@@ -46,7 +46,8 @@ SURELY_WORSE = 0.05
 HARDLY_BELOW = 0.01
 #: A rise above the lowest validation loss that is worth naming.
 RISEN = 0.1
-#: In the first epochs the mean loss of an epoch is far above that at its end.
+#: In the first epochs the mean loss of an epoch is far above that at its end. How many those are is a
+#: judgment.
 SETTLED = 2
 #: The fall of the loss in the last third of the epochs: 0.016 as a rule, below 0.085 in 95 of 100.
 STILL_FALLING = 0.12

@@ -29,7 +29,8 @@ MOST_LEAKED = 0.5
 MOST_TARGETS = 20
 ROUNDING = 1e-6
 #: Where a line explains so much of other rows, little is left to be learned by heart: 0.94 of a noisy wave's
-#: next number, and 0.90 of the 15th number behind a window of a random walk, where validation misleads.
+#: next number, and 0.90 of the 15th number behind a window of a random walk, where validation misleads. So
+#: near to each other are only these two that were looked at: other series may fall on the wrong side.
 PLAIN = 0.92
 #: Shorter windows may be the same by chance.
 WINDOW = 4
@@ -46,7 +47,8 @@ COLUMN_SHIFT = 4.0
 #: that grows from row to row the last tenth is a ninth as wide. Random parts of eight real tables were 0.3 to
 #: 3.4 times as wide.
 COLUMN_RATIO = 15.0
-#: Parts that were cut out of sorted rows are as near to each other, by the range of the narrower one.
+#: Parts that were cut out of sorted rows are as near to each other, by the range of the narrower one: a
+#: judgment.
 NEXT_TO = 0.1
 #: A table with more columns is one of pixels or words, of which some are dark or absent in all training rows.
 MOST_COLUMNS = 1000

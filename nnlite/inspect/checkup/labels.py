@@ -34,7 +34,8 @@ RARE = 0.1
 VERY_RARE = 0.02
 #: Weights are the wrong way round where a class with less than this part of the rows of another has less than
 #: half of its weight; with so many times the weight that makes both classes count the same, one is all that
-#: is said: of 1,200 rows, half of them yes, pos_weight=300 left none for the other class.
+#: is said: of 1,200 rows, half of them yes, pos_weight=300 left none for the other class. The limit is a
+#: judgment.
 UNEVEN = 0.5
 MUCH_MORE = 2.0
 TOO_MUCH = 10.0

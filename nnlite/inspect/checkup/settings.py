@@ -29,7 +29,8 @@ COSTS = 0.2
 #: died, a linear model is better; or if so little is left to gain, since the training went well. A judgment:
 #: above what chance made of those six, and far below COSTS.
 COSTS_WITH_SYMPTOM = 0.05
-#: A training that went so much of the way, on validation rows too, has nothing to gain from its settings.
+#: A training that went so much of the way, on validation rows too, has nothing to gain from its settings: a
+#: judgment.
 ALL_BUT_DONE = 0.95
 #: An error if with it next to nothing is learned.
 NEARLY_NOTHING = 0.1
@@ -43,7 +44,7 @@ USUAL_CLIP = 1.0
 #: the schedules of the clinic that were over too soon in 96 % and more.
 NOTHING, EARLY = 1e-2, 0.3
 #: A training that comes to less than this part of the largest rate ends in the warm-up; so many times its
-#: length is looked ahead.
+#: length is looked ahead. Judgments, as are the two below.
 HARDLY_BEGUN, AHEAD = 0.3, 1000.0
 #: Where it makes up this part of an average of weights, the first of them has not been forgotten.
 REMEMBERED = 0.1
