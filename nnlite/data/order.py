@@ -28,6 +28,9 @@ class Order:
     [[2, 1], [0]]
     """
 
+    #: Whether rows came in their own order each time, as without a function; None before the first time.
+    sorted: bool | None = None
+
     def __init__(self, draw: Callable[[int], ArrayLike]) -> None:
         self.draw = draw
 
@@ -50,7 +53,8 @@ class Order:
         """
         order = np.asarray(self.draw(rows))
         whole = order.shape == (rows,) and order.dtype.kind in "iu"
-        if not whole or not np.array_equal(np.sort(order), np.arange(rows)):
+        in_order = np.arange(rows)
+        if not whole or not np.array_equal(np.sort(order), in_order):
             raise ArgumentError(
                 "fit(shuffle=)",
                 f"a function that gives each number from 0 to {rows - 1} once, for {rows} rows",
@@ -58,4 +62,5 @@ class Order:
                 + (", in which numbers are missing" if whole else ""),
                 "Write shuffle=True for random orders, or return rng.permutation(rows), for instance.",
             )
+        self.sorted = self.sorted is not False and np.array_equal(order, in_order)
         return order.astype(np.int64, copy=False)

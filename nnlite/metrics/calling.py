@@ -21,7 +21,6 @@ __all__ = ["Metric", "call_metric", "named_metrics"]
 Metric = Callable[..., Any]
 
 
-@explained
 def named_metrics(metrics: Any, loss: Any = None) -> dict[str, Metric]:
     """Give every metric the name under which its numbers are written down.
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from nnlite.core.config import Configured, arguments_of
+from nnlite.data.order import Order
 from nnlite.data.splits import HeldOut
 from nnlite.training.identity import arguments
 from nnlite.training.likeness import text_of
 from nnlite.training.loop import Loop
 from nnlite.training.sources import Arrays
 
-__all__ = ["call_text", "keeps_order", "settings_of", "value_text"]
+__all__ = ["call_text", "settings_of", "value_text"]
 
 
 def settings_of(loop: Loop, rows: int | None, held_out: Any, **given: Any) -> dict[str, Any]:
@@ -39,8 +38,8 @@ def settings_of(loop: Loop, rows: int | None, held_out: Any, **given: Any) -> di
         What JSON can hold, by the names of the arguments; see `History`.
     """
     state, data = loop.state, loop.data
-    if rows and callable(given["shuffle"]) and keeps_order(given["shuffle"], rows):
-        given["shuffle"] = False  # as which it comes out
+    if isinstance(data, Arrays) and isinstance(data.rng, Order) and data.rng.sorted:
+        given["shuffle"] = False  # as which a function comes out that orders nothing
     classes = given.pop("class_weight")
     return {
         "epochs": state.epochs,
@@ -56,32 +55,6 @@ def settings_of(loop: Loop, rows: int | None, held_out: Any, **given: Any) -> di
         else classes,
         **{name: _plain(value) for name, value in given.items()},
     }
-
-
-def keeps_order(draw: Callable[[int], ArrayLike], rows: int) -> bool:
-    """Tell whether a function for `shuffle` leaves rows as they are; a copy of it is asked.
-
-    Parameters
-    ----------
-    draw : callable (int) -> array-like of int
-        Gives the order of so many rows.
-    rows : int
-        How many there are.
-
-    Returns
-    -------
-    bool
-        False if it cannot be asked.
-
-    Examples
-    --------
-    >>> keeps_order(np.arange, 5), keeps_order(np.random.default_rng(0).permutation, 5)
-    (True, False)
-    """
-    try:
-        return bool(np.array_equal(copy.deepcopy(draw)(rows), np.arange(rows)))
-    except Exception:  # it is the user's own, and `fit` is done with it
-        return False
 
 
 def call_text(value: Any) -> str:

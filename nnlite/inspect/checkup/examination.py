@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
+from nnlite.data.order import Order
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_bool, check_integer
 from nnlite.inspect.checkup import (
@@ -42,7 +43,7 @@ from nnlite.optimizers.second_order import FullBatchOptimizer
 from nnlite.training.callbacks import Callback
 from nnlite.training.fit import _check_callbacks
 from nnlite.training.history import History
-from nnlite.training.settings import call_text, keeps_order
+from nnlite.training.settings import call_text
 
 __all__ = [
     "BEGINNING",
@@ -216,11 +217,21 @@ def doctor(
         trained=trained,
     )
     patient, _ = admitted
-    if callable(shuffle) and patient.data is not None and keeps_order(shuffle, patient.data.x.shape[0]):
+    if callable(shuffle) and patient.data is not None and _keeps_order(shuffle, patient.data.x.shape[0]):
         patient.settings = patient.settings | {"shuffle": False}
     if trained is None and not patient.trained and _exploded(patient):
         patient.trained = True
     return examine(*admitted, THOROUGH)
+
+
+def _keeps_order(draw: Callable[[int], ArrayLike], rows: int) -> bool:
+    """Tell whether a function for `shuffle` leaves rows as they are; a copy of it is asked."""
+    try:
+        order = Order(copy.deepcopy(draw))
+        order.permutation(rows)
+    except Exception:  # it is the user's own: fit will say what is wrong with it
+        return False
+    return bool(order.sorted)
 
 
 def _exploded(patient: Patient) -> bool:
