@@ -17,9 +17,9 @@ from nnlite.errors import ArgumentError, ModelFileError
 from nnlite.inspect import Playground, playground
 from nnlite.inspect.numbers import result
 from nnlite.inspect.page import read_words
-from nnlite.inspect.playground.contents import MOST_ROWS, contents, pack
-from nnlite.inspect.playground.saved import unpack
-from nnlite.inspect.playground.worksheet import ACTIVATIONS
+from nnlite.inspect.play.contents import MOST_ROWS, contents, pack
+from nnlite.inspect.play.saved import unpack
+from nnlite.inspect.play.worksheet import ACTIVATIONS
 
 
 def given(**other: Any) -> dict[str, Any]:
@@ -283,7 +283,7 @@ def test_a_worksheet_of_each_loss_and_activation(name: str, activation: str) -> 
     layers = [nn.Standardize(2), nn.Dense(2, 3), getattr(nn, activation)(), nn.Dropout(0.5)]
     model = nn.Sequential([*layers, nn.Dense(3, outputs, bias=False)], rng=0)
     page = by_hand(model=model, X=X, y=target, loss=loss, optimizer=nn.Adam(0.1)).worksheet()
-    words = read_words("nnlite.inspect.playground")
+    words = read_words("nnlite.inspect.play")
     keys = [f"slope_{name}", f"formula_{activation}", "standardize", "dropout"]
     for text in (*(words[f"sheet_{key}"] for key in keys), "Adam would step otherwise"):
         assert text in html.unescape(page)

@@ -2,7 +2,7 @@
 
 from nnlite.inspect.checkup import Diagnosis, Doctor, DoctorWarning, Finding, doctor
 from nnlite.inspect.explain import explain_step
-from nnlite.inspect.playground import Playground, playground
+from nnlite.inspect.play import Playground, playground
 from nnlite.inspect.rate_result import RateSearch
 from nnlite.inspect.rate_search import find_learning_rate
 from nnlite.inspect.row_attribution import Blame, Pull, Suspect, blame

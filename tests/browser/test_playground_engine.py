@@ -11,10 +11,10 @@ import pytest
 import nnlite as nn
 from browser.browser_tools import Page
 from nnlite.inspect.page import read
-from nnlite.inspect.playground.contents import LAYERS, LOSSES, OPTIMIZERS, contents
+from nnlite.inspect.play.contents import LAYERS, LOSSES, OPTIMIZERS, contents
 
 FILES = ("random", "layers", "losses", "optimizers", "net", "training")
-ENGINE = "\n".join(read("nnlite.inspect.playground.engine", f"{name}.js") for name in FILES)
+ENGINE = "\n".join(read("nnlite.inspect.play.engine", f"{name}.js") for name in FILES)
 #: Trains and gives the start, the weights and the losses.
 TRAIN = """
 const { page, x, y, rows, wanted, steps } = arguments[0];

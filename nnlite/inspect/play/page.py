@@ -9,7 +9,7 @@ from nnlite.inspect.page.payload import to_json
 
 __all__ = ["SCRIPTS", "render"]
 
-_HERE = "nnlite.inspect.playground"
+_HERE = "nnlite.inspect.play"
 _ENGINE = "random layers losses optimizers net training"
 _VIEW = "contents state draw network output inspector exercises controls away trace main"
 #: The parts of the script, in the order in which they build on each other.

@@ -1,5 +1,5 @@
 """The playground: a net of one's own live in one page, with all its arithmetic."""
 
-from nnlite.inspect.playground.playground import Playground, playground
+from nnlite.inspect.play.door import Playground, playground
 
 __all__ = ["Playground", "playground"]

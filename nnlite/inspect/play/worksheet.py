@@ -15,8 +15,8 @@ from nnlite.inspect.explain import explain_step
 from nnlite.inspect.formulas import row_losses
 from nnlite.inspect.numbers import behind, number, result, weight_name
 from nnlite.inspect.page import read, read_words
-from nnlite.inspect.playground.contents import LOSSES
-from nnlite.inspect.playground.saved import model_of, unpack
+from nnlite.inspect.play.contents import LOSSES
+from nnlite.inspect.play.saved import model_of, unpack
 from nnlite.layers import Flatten, Standardize
 
 __all__ = ["MOST_BY_HAND", "worksheet"]
@@ -25,7 +25,7 @@ __all__ = ["MOST_BY_HAND", "worksheet"]
 MOST_BY_HAND = 40
 #: Activations whose formulas stand in ``words.json``.
 ACTIVATIONS = ("ReLU", "LeakyReLU", "ELU", "SiLU", "Softplus", "Tanh", "Sigmoid")
-_HERE = "nnlite.inspect.playground"
+_HERE = "nnlite.inspect.play"
 _WHERE = "Playground.worksheet"
 #: Between neurons of a column, between columns, and beside them, in the drawing.
 PITCH, ACROSS, MARGIN = 92, 210, 140
@@ -52,7 +52,7 @@ def worksheet(found: dict[str, Any]) -> str:
     Examples
     --------
     >>> import nnlite as nn
-    >>> from nnlite.inspect.playground.contents import contents
+    >>> from nnlite.inspect.play.contents import contents
     >>> X, y = nn.datasets.xor()
     >>> model = nn.Sequential([nn.Dense(2, 2), nn.Tanh(), nn.Dense(2, 1)], rng=0)
     >>> page = worksheet(contents(model, X, y[:, None], nn.MeanSquaredError(), nn.SGD(0.5)))

@@ -15,10 +15,10 @@ from nnlite.core.optimizers import Optimizer
 from nnlite.errors import ArgumentTypeError
 from nnlite.files.safetensors import check_path, write_atomically
 from nnlite.inspect.page import in_frame, read_words
-from nnlite.inspect.playground.contents import contents
-from nnlite.inspect.playground.page import render
-from nnlite.inspect.playground.saved import model_of
-from nnlite.inspect.playground.worksheet import worksheet
+from nnlite.inspect.play.contents import contents
+from nnlite.inspect.play.page import render
+from nnlite.inspect.play.saved import model_of
+from nnlite.inspect.play.worksheet import worksheet
 from nnlite.model import Sequential
 
 __all__ = ["Playground", "playground"]
@@ -278,7 +278,7 @@ class Playground:
         return model_of(inside[1] if inside else text, where=f"{where}, {source.name!r}")
 
     def _repr_html_(self) -> str:
-        return in_frame(self.to_html(), title=read_words("nnlite.inspect.playground")["title"], height=HEIGHT)
+        return in_frame(self.to_html(), title=read_words("nnlite.inspect.play")["title"], height=HEIGHT)
 
     def __repr__(self) -> str:
         return f"Playground({self._text})"

@@ -11,7 +11,7 @@ import numpy as np
 
 from nnlite.core.aliases import Array
 from nnlite.errors import ArgumentError, ArgumentTypeError, ModelFileError
-from nnlite.inspect.playground.contents import INITIALIZERS, LAYERS
+from nnlite.inspect.play.contents import INITIALIZERS, LAYERS
 from nnlite.layers import Standardize
 from nnlite.layers.standardize import near
 from nnlite.model import Sequential
@@ -43,7 +43,7 @@ def model_of(text: str, *, where: str) -> Sequential:
     Examples
     --------
     >>> import json
-    >>> from nnlite.inspect.playground.contents import pack
+    >>> from nnlite.inspect.play.contents import pack
     >>> dense = {"kind": "Dense", "in_features": 1, "out_features": 1}
     >>> saved = {"format": 1, "dtype": "float32", "layers": [dense], "values": pack(np.float32([2, 3]))}
     >>> model_of(json.dumps(saved), where="here").predict([[1.0]])
@@ -100,7 +100,7 @@ def unpack(packed: dict[str, Any]) -> Array:
     Parameters
     ----------
     packed : dict
-        See `nnlite.inspect.playground.contents.pack`.
+        See `nnlite.inspect.play.contents.pack`.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def unpack(packed: dict[str, Any]) -> Array:
 
     Examples
     --------
-    >>> from nnlite.inspect.playground.contents import pack
+    >>> from nnlite.inspect.play.contents import pack
     >>> unpack(pack(np.array([0.5, 2.0, 0.5, 2.0])))
     array([0.5, 2. , 0.5, 2. ])
     """
