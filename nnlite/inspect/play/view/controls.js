@@ -57,22 +57,19 @@ const OPTIMIZER_DEFAULTS = {
   Adagrad: { epsilon: 1e-10 },
   Lion: { beta1: 0.9, beta2: 0.99 },
 };
-const optimizerName = () =>
-  settings.optimizer.kind === "SGD" && settings.optimizer.momentum ? "SGD momentum" : settings.optimizer.kind;
+const optimizerName = ({ kind, momentum }) => (kind === "SGD" && momentum ? "SGD momentum" : kind);
 const setOptimizer = name => {
-  const own =
-    name === C.optimizer.kind ||
-    (name === "SGD momentum" && C.optimizer.kind === "SGD" && C.optimizer.momentum);
-  settings.optimizer = own
-    ? { ...C.optimizer, learning_rate: settings.optimizer.learning_rate }
-    : {
-        kind: name,
-        weight_decay: 0,
-        clip_norm: null,
-        clip_value: null,
-        ...OPTIMIZER_DEFAULTS[name],
-        learning_rate: settings.optimizer.learning_rate,
-      };
+  settings.optimizer =
+    name === optimizerName(C.optimizer)
+      ? { ...C.optimizer, learning_rate: settings.optimizer.learning_rate }
+      : {
+          kind: name,
+          weight_decay: 0,
+          clip_norm: null,
+          clip_value: null,
+          ...OPTIMIZER_DEFAULTS[name],
+          learning_rate: settings.optimizer.learning_rate,
+        };
   // What the old one kept is of no use to another.
   optimizer = training.optimizer = new Optimizer(settings.optimizer);
 };
@@ -327,7 +324,7 @@ const renderControls = () => {
       choice(
         "optimizer",
         [...new Set([...Object.keys(OPTIMIZER_DEFAULTS)])].map(name => [name, name]),
-        optimizerName(),
+        optimizerName(settings.optimizer),
         name => {
           setOptimizer(name);
           renderControls();
