@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from nnlite.core.optimizers import Optimizer
 from nnlite.errors import ArgumentError, ArgumentTypeError
 from nnlite.errors.checks import check_integer
-from nnlite.files.safetensors import check_path, write_atomically
 from nnlite.inspect.numbers import behind, number, parameters_of, result, spoken
 from nnlite.model import Sequential
 
@@ -288,15 +287,11 @@ class StepTrace:
         >>> trace.to_html()[:15].lower()
         '<!doctype html>'
         """
-        from nnlite.inspect.page import render
+        from nnlite.inspect.page import render, written
 
         if title is not None and not isinstance(title, str):
             raise ArgumentTypeError("StepTrace.to_html(title=)", "a text", f"{title!r}", "Give a str.")
-        target = None if path is None else check_path("StepTrace.to_html(path)", path)
-        page = render(self, title=title)
-        if target is not None:
-            write_atomically(target, page.encode("utf-8"), where="StepTrace.to_html(path)")
-        return page
+        return written("StepTrace.to_html(path)", path, lambda: render(self, title=title))
 
     def plot(self, ax: Axes | None = None, *, row: int = 0) -> Axes:
         """Draw the net with the numbers of the step.

@@ -7,9 +7,11 @@ import html
 import json
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from os import PathLike
 from typing import Any
 
+from nnlite.files.safetensors import check_path, write_atomically
 from nnlite.inspect.page.payload import payload, to_json
 from nnlite.inspect.texts import read, read_words
 
@@ -25,6 +27,7 @@ __all__ = [
     "read",
     "read_words",
     "render",
+    "written",
 ]
 
 #: A file by its package and its name.
@@ -155,6 +158,35 @@ def fragment(trace: Any) -> str:
     '<iframe'
     """
     return in_frame(render(trace), title=read_words(__package__)["title"], height=HEIGHT)
+
+
+def written(where: str, path: str | PathLike[str] | None, make: Callable[[], str]) -> str:
+    """Make a page, and write it if there is a path, which is looked at first.
+
+    Parameters
+    ----------
+    where : str
+        Names the path in messages.
+    path : str or path-like or None
+        Where to write it; an old file is replaced once the new one is complete.
+    make : callable () -> str
+        Makes the page.
+
+    Returns
+    -------
+    str
+        The page.
+
+    Examples
+    --------
+    >>> written("here", None, lambda: "<p>")
+    '<p>'
+    """
+    target = None if path is None else check_path(where, path)
+    page = make()
+    if target is not None:
+        write_atomically(target, page.encode("utf-8"), where=where)
+    return page
 
 
 def in_frame(page: str, *, title: str, height: int) -> str:

@@ -76,3 +76,13 @@ const tone = value => (value > 0 ? "up" : value < 0 ? "down" : "none");
 const many = (things, number) => say(number === 1 ? `${things}_one` : `${things}_many`, { count: number });
 
 const clipped = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}\u2026` : text);
+
+// How large a number is beside the largest one.
+const bar = (value, largest) => {
+  const share = largest > 0 && Number.isFinite(value) ? Math.min(Math.abs(value) / largest, 1) : 0;
+  return el(
+    "span",
+    { class: `bar ${tone(value)}`, "aria-hidden": "true" },
+    el("i", { style: `width:${(100 * share).toFixed(1)}%` }),
+  );
+};

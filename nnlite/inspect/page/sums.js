@@ -73,14 +73,6 @@ const called = (step, row, place) =>
 const layersOf = stage =>
   BLOCKS && STAGES[stage].text ? el("p", { class: "note" }, STAGES[stage].text) : null;
 
-const bar = (value, largest) => {
-  const share = largest > 0 && Number.isFinite(value) ? Math.min(Math.abs(value) / largest, 1) : 0;
-  return el(
-    "span",
-    { class: `bar ${tone(value)}`, "aria-hidden": "true" },
-    el("i", { style: `width:${(100 * share).toFixed(1)}%` }),
-  );
-};
 const largestOf = values => Math.max(...values.map(Math.abs).filter(Number.isFinite), 0);
 
 const table = (caption, head, rows, attributes = {}) =>

@@ -6,6 +6,7 @@ import re
 import tempfile
 import webbrowser
 from collections.abc import Sequence
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from typing import Any
 from nnlite.core.losses import Loss
 from nnlite.core.optimizers import Optimizer
 from nnlite.errors import ArgumentTypeError
-from nnlite.files.safetensors import check_path, write_atomically
-from nnlite.inspect.page import in_frame, read_words
+from nnlite.files.safetensors import check_path
+from nnlite.inspect.page import in_frame, read_words, written
 from nnlite.inspect.play.contents import contents
 from nnlite.inspect.play.page import render
 from nnlite.inspect.play.saved import model_of
@@ -164,11 +165,8 @@ class Playground:
         """
         if title is not None and not isinstance(title, str):
             raise ArgumentTypeError("Playground.to_html(title=)", "a text", f"{title!r}", "Give a str.")
-        target = None if path is None else check_path("Playground.to_html(path)", path)
-        page = render(self._data, text=self._text, title=title)
-        if target is not None:
-            write_atomically(target, page.encode("utf-8"), where="Playground.to_html(path)")
-        return page
+        make = partial(render, self._data, text=self._text, title=title)
+        return written("Playground.to_html(path)", path, make)
 
     def open(self) -> Path:
         """Write the page to a file for a while, and open it in the browser.
@@ -228,12 +226,7 @@ class Playground:
         >>> page.worksheet().count("<section")  # the task, and its solution
         2
         """
-        where = "Playground.worksheet(path)"
-        target = None if path is None else check_path(where, path)
-        page = worksheet(self._data)
-        if target is not None:
-            write_atomically(target, page.encode("utf-8"), where=where)
-        return page
+        return written("Playground.worksheet(path)", path, lambda: worksheet(self._data))
 
     @staticmethod
     def read(path: str | PathLike[str]) -> Sequential:

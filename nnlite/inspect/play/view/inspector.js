@@ -496,14 +496,6 @@ const linkTo = (chosen, text) =>
   );
 const button = (key, act, attributes = {}) =>
   el("button", { type: "button", "data-key": key, onclick: act, ...attributes }, WORDS[key]);
-const bar = (value, most) => {
-  const share = most > 0 && Number.isFinite(value) ? Math.min(Math.abs(value) / most, 1) : 0;
-  return el(
-    "span",
-    { class: `bar ${tone(value)}`, "aria-hidden": "true" },
-    el("i", { style: `width:${(100 * share).toFixed(1)}%` }),
-  );
-};
 
 const stepRow = step => {
   const rows = [

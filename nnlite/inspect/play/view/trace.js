@@ -15,10 +15,13 @@ const partOfParameter = (numbers, { shape, start, end }) => {
     : Array.from({ length: shape[0] }, (_, i) => flat.slice(i * shape[1], (i + 1) * shape[1]));
 };
 
+const copies = (kept, Real = net.Real) =>
+  Object.fromEntries(Object.entries(kept).map(([name, numbers]) => [name, Real.from(numbers)]));
+
 // Everything that a step changes, so that it can be looked at and taken back.
 const remember = () => ({
   values: net.values.slice(),
-  kept: Object.fromEntries(Object.entries(optimizer.kept).map(([name, numbers]) => [name, numbers.slice()])),
+  kept: copies(optimizer.kept),
   steps: optimizer.steps,
   order: training.order.state,
   epoch: training.epoch,
@@ -29,9 +32,7 @@ const remember = () => ({
 });
 const recall = then => {
   net.values.set(then.values);
-  optimizer.kept = Object.fromEntries(
-    Object.entries(then.kept).map(([name, numbers]) => [name, numbers.slice()]),
-  );
+  optimizer.kept = copies(then.kept);
   optimizer.steps = then.steps;
   training.order.state = then.order;
   for (const name of ["epoch", "at", "orderNow", "sum"]) training[name] = then[name];
@@ -80,15 +81,11 @@ const traceNow = () => {
   training.penalize();
   const grads = net.grads.slice();
   const before = net.values.slice();
-  const keptBefore = Object.fromEntries(
-    Object.entries(optimizer.kept).map(([name, numbers]) => [name, numbers.slice()]),
-  );
+  const keptBefore = copies(optimizer.kept);
   optimizer.step(net);
   const after = net.values.slice();
   const clipped = grads.some((value, n) => value !== net.grads[n]) ? net.grads.slice() : null;
-  const keptAfter = Object.fromEntries(
-    Object.entries(optimizer.kept).map(([name, numbers]) => [name, numbers.slice()]),
-  );
+  const keptAfter = copies(optimizer.kept);
   const step = Float64Array.from(after, (value, n) => value - start[n]);
   const large = before.length > LARGE_NET;
 
@@ -397,9 +394,7 @@ const fogOf = (at, gradient, start, grads, slope64, kept) => {
   };
   const walker = new Optimizer(optimizer.given);
   walker.steps = optimizer.steps - 1;
-  walker.kept = Object.fromEntries(
-    Object.entries(kept).map(([name, numbers]) => [name, Float64Array.from(numbers)]),
-  );
+  walker.kept = copies(kept, Float64Array);
   walker.step(stand);
   const direction = stand.values.map((value, n) =>
     Number.isFinite(value - start[n]) ? (value - start[n]) / rate : 0,
@@ -537,7 +532,6 @@ const showExplained = n => {
   if (ending) ending.abort();
   ending = new AbortController();
   recall(explained[n].before);
-  const kept = stepBox.dataset.beat;
   // The page of a step mends the numbers that it is given: it gets a copy, to come back to.
   const { nudge, ...plain } = explained[n].trace;
   showStep(structuredClone(plain), stepRoot, { signal: ending.signal, nudge });
@@ -552,7 +546,6 @@ const showExplained = n => {
     showExplained(n + 1);
   };
   touched();
-  return kept;
 };
 const stepBefore = el("button", { type: "button" }, WORDS.step_before);
 const stepOn = el("button", { type: "button" }, WORDS.step_next);
